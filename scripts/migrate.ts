@@ -1,0 +1,161 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+
+/**
+ * Brings a database to the schema of prisma/migrations, with Prisma's own migration engine in its WebAssembly form:
+ * nothing is downloaded, and Prisma's `_prisma_migrations` table says what was applied.
+ */
+
+const HELP = `Usage: node scripts/migrate.ts [create NAME]
+
+  (no command)   applies the migrations of prisma/migrations that the database at DATABASE_URL lacks
+  create NAME    writes a migration from prisma/schema.prisma as last committed to how it is now; read it before you commit it
+
+  --help         shows this
+`;
+
+const ROOT = join(import.meta.dirname, '..');
+const MIGRATIONS = join(ROOT, 'prisma/migrations');
+const SCHEMA = join(ROOT, 'prisma/schema.prisma');
+const EVERYTHING = { externalTables: [], externalEnums: [] };
+
+// Nodes that start together take turns: the second finds nothing left to do.
+const MIGRATION_LOCK = 7_305_113;
+
+/** Applies what is missing. @returns names of the migrations applied. @throws when the database cannot be reached or a migration fails. */
+export async function migrate(databaseUrl: string): Promise<string[]> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    if (await isUpToDate(client)) return [];
+    return await withEngine(
+      databaseUrl,
+      async (engine) =>
+        (await engine.applyMigrations({ migrationsList: await migrationList(), filters: EVERYTHING })).appliedMigrationNames,
+    );
+  } finally {
+    await client.end();
+  }
+}
+
+/** Loading the engine takes most of a second, so a start that has nothing to apply does without. */
+async function isUpToDate(client: pg.Client): Promise<boolean> {
+  const { rows: tables } = await client.query("select to_regclass('_prisma_migrations') as found");
+  if (!tables[0].found) return false;
+  const { rows } = await client.query(
+    'select migration_name from _prisma_migrations where finished_at is not null and rolled_back_at is null',
+  );
+  const applied = new Set(rows.map((row) => row.migration_name));
+  return (await migrationNames()).every((name) => applied.has(name));
+}
+
+/** From the schema as it was last committed to the schema as it stands. The engine wants a database to speak to, and leaves it as it is. @returns the file written, if anything changed. */
+async function create(databaseUrl: string, name: string): Promise<string | undefined> {
+  const [before, after] = [await committedSchema(), await readFile(SCHEMA, 'utf8')];
+  const datamodel = (content: string) => ({ tag: 'schemaDatamodel' as const, files: [{ path: SCHEMA, content }] });
+  const { stdout: sql } = await withEngine(databaseUrl, (engine) =>
+    engine.diff({
+      from: before ? datamodel(before) : { tag: 'empty' },
+      to: datamodel(after),
+      script: true,
+      exitCode: null,
+      filters: EVERYTHING,
+    }),
+  );
+  if (!sql || /This is an empty migration/.test(sql)) return undefined;
+  const stamp = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
+  const file = join(MIGRATIONS, `${stamp}_${name}`, 'migration.sql');
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, sql);
+  return file;
+}
+
+async function committedSchema(): Promise<string | undefined> {
+  try {
+    return (await promisify(execFile)('git', ['show', 'HEAD:prisma/schema.prisma'], { cwd: ROOT })).stdout;
+  } catch {
+    return undefined;
+  }
+}
+
+async function migrationNames(): Promise<string[]> {
+  const entries = await readdir(MIGRATIONS, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+}
+
+async function migrationList() {
+  const names = await migrationNames();
+  return {
+    baseDir: MIGRATIONS,
+    lockfile: { path: 'migration_lock.toml', content: 'provider = "postgresql"\n' },
+    shadowDbInitScript: '',
+    migrationDirectories: await Promise.all(
+      names.map(async (path) => ({
+        path,
+        migrationFile: {
+          path: 'migration.sql',
+          content: { tag: 'ok' as const, value: await readFile(join(MIGRATIONS, path, 'migration.sql'), 'utf8') },
+        },
+      })),
+    ),
+  };
+}
+
+type Engine = import('@prisma/schema-engine-wasm').SchemaEngine;
+
+async function withEngine<T>(databaseUrl: string, work: (engine: Engine) => Promise<T>): Promise<T> {
+  const [glue, { bindMigrationAwareSqlAdapterFactory }] = await Promise.all([
+    import('@prisma/schema-engine-wasm/schema_engine_bg' as string),
+    import('@prisma/driver-adapter-utils'),
+  ]);
+  const wasm = await readFile(
+    join(dirname(createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg')), 'schema_engine_bg.wasm'),
+  );
+  const { instance } = await WebAssembly.instantiate(wasm, { './schema_engine_bg.js': glue });
+  glue.__wbg_set_wasm(instance.exports);
+  (instance.exports as unknown as { __wbindgen_start(): void }).__wbindgen_start();
+  const pool = new pg.Pool({ connectionString: databaseUrl });
+  const adapter = bindMigrationAwareSqlAdapterFactory(new PrismaPg(pool));
+  const engine: Engine = await glue.SchemaEngine.new({ datamodels: [[SCHEMA, await readFile(SCHEMA, 'utf8')]] }, () => {}, adapter);
+  try {
+    return await work(engine);
+  } finally {
+    engine.free();
+    await pool.end();
+  }
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { help: { type: 'boolean' } } });
+  const [command, name] = positionals;
+  if (values.help || (command && (command !== 'create' || !/^[a-z0-9_]+$/.test(name ?? '')))) {
+    process.stdout.write(HELP);
+    if (!values.help) process.exitCode = 1;
+    return;
+  }
+  const databaseUrl = process.env['DATABASE_URL'];
+  if (!databaseUrl)
+    throw new Error('DATABASE_URL is not set: it says which database to migrate, such as postgres://user:password@host:5432/name');
+  if (command === 'create') {
+    console.log((await create(databaseUrl, name as string)) ?? 'prisma/schema.prisma is as it was last committed: nothing to write');
+    return;
+  }
+  const applied = await migrate(databaseUrl);
+  console.log(applied.length ? `applied ${applied.join(', ')}` : 'nothing to apply');
+}
+
+if (import.meta.main) {
+  main().catch((error) => {
+    console.error(`migrate: ${error.message || error.code || error}`);
+    process.exit(1);
+  });
+}

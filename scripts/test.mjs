@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { ensureDependencies, ensurePrismaClient } from './bootstrap/dependencies.mjs';
+import { ensureNode, ROOT } from './bootstrap/node.mjs';
+import { startPostgres } from './bootstrap/postgres.mjs';
+import { fail, step } from './bootstrap/say.mjs';
+
+/** `npm test`: everything from a fresh clone to the last test. Lint, types, then the tests on a PostgreSQL and a browser of their own. */
+
+const HELP = `Usage: npm test [-- FILE ...]
+
+  Without files: lint, types, and every test below test/.
+  With files or folders: those tests alone, such as  npm test -- test/flows
+`;
+
+if (process.argv.includes('--help')) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  fail(error);
+}
+
+async function main(files) {
+  const [node] = await Promise.all([ensureNode(), ensureDependencies('all')]);
+  await ensurePrismaClient(node);
+  const dataDir = resolve(ROOT, '.data/test');
+  await mkdir(dataDir, { recursive: true });
+  // Tests lose nothing when the machine does: waiting for the disk would only make them slow.
+  const postgres = await startPostgres(dataDir, {
+    flags: ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=300'],
+  });
+  // Started by path, so that what the tests start finds the same Node.
+  const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, TEST_DATABASE_URL: postgres.url, NODE_ENV: 'test' };
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {});
+  const run = (args) =>
+    new Promise((done) => spawn(node, args, { cwd: ROOT, env, stdio: 'inherit' }).on('close', (code) => done(code ?? 1)));
+  try {
+    if (!files.length) {
+      const lint = await step('lint', () =>
+        run([join(ROOT, 'node_modules/@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.']),
+      );
+      const types = await step('types', () => run([join(ROOT, 'node_modules/typescript/bin/tsc')]));
+      if (lint || types) return 1;
+    }
+    if (await run([join(ROOT, 'scripts/test-template.ts')])) return 1;
+    const chosen = files.length
+      ? files.map((file) => (/\.test\.ts$/.test(file) ? file : `${file.replace(/\/$/, '')}/**/*.test.ts`))
+      : ['test/**/*.test.ts'];
+    return await run(['--test', '--test-concurrency=2', ...chosen]);
+  } finally {
+    await postgres.stop();
+  }
+}

@@ -1,0 +1,68 @@
+import { type Adapter, errors } from 'oidc-provider';
+import { type ClientMetadata, deleteClient, findClient, saveClient } from '../clients/store.ts';
+import { type Database, isStorable } from '../platform/database.ts';
+import { createGrantStore } from '../protocol-store/grants.ts';
+import { createRecordStore } from '../protocol-store/records.ts';
+import { createSessionStore } from '../protocol-store/sessions.ts';
+import type { ProtocolStore } from '../protocol-store/store.ts';
+import { createCodeStore, createTokenStore } from '../protocol-store/tokens.ts';
+import { SingleUseLost, write } from '../protocol-store/unit-of-work.ts';
+
+/**
+ * Gives the library its storage: each model is a store of ours, and this file only says which.
+ * @throws Error at the first use of a model that no feature of configuration.ts should reach.
+ */
+export function createAdapterFactory(database: Database): (model: string) => Adapter {
+  const stores: Record<string, ProtocolStore> = {
+    Client: createClientAdapter(database),
+    Grant: createGrantStore(database),
+    Session: createSessionStore(database),
+    AuthorizationCode: createCodeStore(database),
+    AccessToken: createTokenStore(database, 'AccessToken'),
+    RefreshToken: createTokenStore(database, 'RefreshToken'),
+    ClientCredentials: createTokenStore(database, 'ClientCredentials'),
+    Interaction: createRecordStore(database, 'Interaction'),
+    PushedAuthorizationRequest: createRecordStore(database, 'PushedAuthorizationRequest'),
+    RegistrationAccessToken: createRecordStore(database, 'RegistrationAccessToken'),
+  };
+  return (model) => {
+    const store = stores[model];
+    if (!store) throw new Error(`no store for ${model}`);
+    return asAdapter(store);
+  };
+}
+
+/** The library's view of a store: what Postgres cannot keep is the sender's mistake, and a second use is told in protocol terms. */
+function asAdapter(store: ProtocolStore): Adapter {
+  return {
+    ...store,
+    async upsert(id, payload, expiresInSeconds) {
+      if (!isStorable(payload)) throw new errors.InvalidRequest('parameters must not contain NUL or unpaired surrogates');
+      await store.upsert(id, payload, expiresInSeconds);
+    },
+    async consume(id) {
+      try {
+        await store.consume?.(id);
+      } catch (error) {
+        // Only what is consumed at once comes here, a pushed request (RFC 9126 section 4); codes and tokens are decided at the end of the request.
+        throw error instanceof SingleUseLost ? new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used') : error;
+      }
+    },
+  } as Adapter;
+}
+
+function createClientAdapter(database: Database): ProtocolStore {
+  return {
+    async upsert(_id, metadata) {
+      await write(database, 'issue', (sql) => saveClient(sql, metadata as unknown as ClientMetadata));
+    },
+    async find(clientId) {
+      return (await findClient(database, clientId)) as never;
+    },
+    async destroy(clientId) {
+      await write(database, 'end', async (sql) => {
+        await deleteClient(sql, clientId);
+      });
+    },
+  };
+}

@@ -1,0 +1,105 @@
+import type { Configuration, JWKS } from 'oidc-provider';
+import { CLAIMS_OF_SCOPE } from '../accounts/claims.ts';
+import { LANGUAGES } from '../http/language.ts';
+import type { Config } from '../platform/config.ts';
+import type { Database } from '../platform/database.ts';
+import { createGuardedFetch } from '../platform/outgoing.ts';
+import { createAdapterFactory } from './adapter.ts';
+import { corsOrigins } from './browser-clients.ts';
+import { mayIntrospect, mayRevoke } from './caller-policy.ts';
+import { assertFreshAssertion } from './client-assertions.ts';
+import { createInteractionPolicy } from './interaction-policy.ts';
+import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
+import { registrationPolicy } from './registration-policy.ts';
+import type { ResourcePolicy } from './resource-servers.ts';
+import { createFindAccount } from './sign-in.ts';
+import { expiresWithSession, issueRefreshToken, ttl } from './token-policy.ts';
+
+export const ROUTES = {
+  authorization: '/oauth/authorize',
+  token: '/oauth/token',
+  introspection: '/oauth/introspect',
+  revocation: '/oauth/revoke',
+  registration: '/oauth/register',
+  userinfo: '/oauth/userinfo',
+  jwks: '/oauth/jwks',
+  pushed_authorization_request: '/oauth/par',
+  end_session: '/oauth/logout',
+};
+
+/** The whole protocol as one table: what is on, by which standard, and why. Behaviour lives in the file that each line names. */
+export function createConfiguration({
+  config,
+  database,
+  jwks,
+  resources,
+}: {
+  config: Config;
+  database: Database;
+  jwks: JWKS;
+  resources: ResourcePolicy;
+}): Configuration {
+  const secure = config.issuer.startsWith('https:');
+  return {
+    adapter: createAdapterFactory(database),
+    routes: ROUTES,
+    jwks,
+    findAccount: createFindAccount(database),
+    renderError: renderProtocolError,
+    interactions: { policy: createInteractionPolicy(), url: (_ctx, { uid }) => `/interaction/${uid}` },
+
+    // What may be asked for
+    responseTypes: ['code'], //                                     RFC 9700 2.1.2: no implicit, no hybrid
+    pkce: { required: () => true }, //                              RFC 7636, RFC 9700 2.1.1: every client; S256 is all the library has
+    allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always stated, always compared
+    scopes: resources.scopes, //                                    RFC 6749 3.3: those of every resource server
+    claims: CLAIMS_OF_SCOPE, //                                     OIDC Core 5.4
+    subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
+    extraClientMetadata: registrationPolicy, //                     RFC 7591 2: judged before the library's own checks
+
+    // How clients prove who they are
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], // no client_secret_jwt: secrets are hashed
+    enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] },
+    assertJwtClientAuthClaimsAndHeader: assertFreshAssertion, //    RFC 7523 3: short-lived, dated
+    clientBasedCORS: corsOrigins,
+
+    // What is issued, and for how long
+    ttl,
+    rotateRefreshToken: true, //                                    RFC 9700 4.14: every use, and a replay ends the family
+    issueRefreshToken,
+    expiresWithSession,
+    clockTolerance: 5, //                                           seconds between our nodes and a client's clock
+
+    features: {
+      devInteractions: { enabled: false }, //                       our own pages, src/interaction
+      clientCredentials: { enabled: true }, //                      RFC 6749 4.4
+      introspection: { enabled: true, allowedPolicy: mayIntrospect(config.issuer) }, // RFC 7662
+      revocation: { enabled: true, allowedPolicy: mayRevoke }, //   RFC 7009
+      registration: { enabled: true }, //                           RFC 7591
+      registrationManagement: { enabled: true, rotateRegistrationAccessToken: true }, // RFC 7592
+      pushedAuthorizationRequests: { enabled: true }, //            RFC 9126
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: resources.getResourceServerInfo,
+        defaultResource: resources.defaultResource,
+      }, // RFC 8707, RFC 9068
+      dPoP: { enabled: true }, //                                   RFC 9449
+      userinfo: { enabled: true }, //                               OIDC Core 5.3
+      rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
+    },
+    discovery: { ui_locales_supported: [...LANGUAGES] },
+
+    // Browsers and networks
+    cookies: {
+      keys: config.cookieKeys,
+      // A __Host- cookie holds for the whole host; the other two are narrowed to one interaction's path.
+      names: secure
+        ? { session: '__Host-session', interaction: '__Secure-interaction', resume: '__Secure-resume' }
+        : { session: 'session', interaction: 'interaction', resume: 'resume' },
+      long: { httpOnly: true, sameSite: 'lax', signed: true, path: '/' },
+      short: { httpOnly: true, sameSite: 'lax', signed: true },
+    },
+    fetch: createGuardedFetch(),
+    fetchResponseBodyLimits: { jwks_uri: 64 * 1024, sector_identifier_uri: 64 * 1024 },
+  } as Configuration;
+}

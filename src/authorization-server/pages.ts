@@ -1,0 +1,35 @@
+import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
+import { answerError } from '../http/boundary.ts';
+import { render } from '../http/render.ts';
+import { allowFormAction } from '../http/security-headers.ts';
+
+/** Owns the pages that the library asks for: its errors, and the two of signing out. */
+
+const KNOWN = new Set([
+  'invalid_client',
+  'invalid_redirect_uri',
+  'access_denied',
+  'temporarily_unavailable',
+  'server_error',
+  'invalid_request_uri',
+]);
+
+/** An error that cannot go back to a client, because nobody knows yet that the address is the client's. */
+export async function renderProtocolError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> {
+  const code = error.name === 'SessionNotFound' ? 'interaction_expired' : KNOWN.has(out.error) ? out.error : 'invalid_request';
+  answerError(ctx, code, ctx.status, {
+    error: out.error,
+    ...(out.error_description ? { error_description: out.error_description } : undefined),
+  });
+}
+
+/** @param form the library's form, with its token against forgery; our buttons belong to it by its id. */
+export async function renderSignOut(ctx: KoaContextWithOIDC, form: string): Promise<void> {
+  const returnTo = ctx.oidc.params?.['post_logout_redirect_uri'];
+  if (typeof returnTo === 'string') allowFormAction(ctx, returnTo);
+  render(ctx, 'sign-out', { form, clientName: ctx.oidc.client?.clientName ?? ctx.oidc.client?.clientId });
+}
+
+export async function renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
+  render(ctx, 'signed-out', { clientName: ctx.oidc.client?.clientName ?? ctx.oidc.client?.clientId });
+}

@@ -1,0 +1,100 @@
+import type { Context, Next } from 'koa';
+import compose from 'koa-compose';
+import { errors, Provider } from 'oidc-provider';
+import { claimsForScopes } from '../accounts/claims.ts';
+import { findAccount } from '../accounts/store.ts';
+import { listResourceServers } from '../clients/resource-servers.ts';
+import { allowFormAction } from '../http/security-headers.ts';
+import type { Config } from '../platform/config.ts';
+import type { Database } from '../platform/database.ts';
+import type { Log } from '../platform/log.ts';
+import { KeyRing } from '../platform/secrets.ts';
+import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
+import { rememberReplaysOnce } from './client-assertions.ts';
+import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
+import { createConfiguration, ROUTES } from './configuration.ts';
+import { logEvents } from './events.ts';
+import { createResourcePolicy } from './resource-servers.ts';
+import { loadSigningKeys } from './signing-keys.ts';
+
+/** Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for. */
+export async function createProvider({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<Provider> {
+  const [jwks, servers] = await Promise.all([
+    loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys)),
+    listResourceServers(database),
+  ]);
+  const provider = new Provider(
+    config.issuer,
+    createConfiguration({ config, database, jwks: jwks as never, resources: createResourcePolicy(servers, config.issuer) }),
+  );
+  // http/host.ts has written the forwarded headers: they say our own origin.
+  provider.proxy = true;
+  compareHashedSecrets(provider);
+  rememberReplaysOnce(provider, database);
+  logEvents(provider, log);
+  return provider;
+}
+
+/** The protocol's endpoints as middleware of our application; what is not theirs goes on to the next. */
+export function protocolEndpoints({ provider, config, database }: { provider: Provider; config: Config; database: Database }) {
+  return compose([
+    hideSecretHandles(ROUTES.registration),
+    allowFormPost,
+    describeSubject(config, database),
+    ...(provider.middleware as never[]),
+  ]);
+}
+
+/**
+ * Gives each protocol request and each step of an interaction its unit of work.
+ * The loser of a race for a code or refresh token hears `invalid_grant`, like anyone who comes second (RFC 6749 section 5.2).
+ */
+export function inUnitOfWork(database: Database) {
+  return async (ctx: Context, next: Next) => {
+    try {
+      await unitOfWork(database, next, () => ctx.status < 400);
+    } catch (error) {
+      if (!(error instanceof SingleUseLost)) throw error;
+      const refusal = new errors.InvalidGrant(error.message);
+      ctx.status = refusal.statusCode;
+      ctx.remove('Location');
+      ctx.body = { error: refusal.error, error_description: refusal.error_description };
+      ctx.state.logged = { ...ctx.state.logged, error: refusal.error, reason: error.message };
+    }
+  };
+}
+
+/** `response_mode=form_post` answers with a form to the client: its checked address may receive it. */
+async function allowFormPost(ctx: Context, next: Next): Promise<void> {
+  await next();
+  const oidc = ctx['oidc'];
+  if (
+    ctx.path.startsWith(ROUTES.authorization) &&
+    ctx.response.is('html') &&
+    oidc?.redirectUriCheckPerformed &&
+    oidc.params?.response_mode === 'form_post'
+  )
+    allowFormAction(ctx, oidc.params.redirect_uri);
+}
+
+/**
+ * Tells the server's own API, when it introspects a person's token, what the token's scopes allow to be known of the person:
+ * `username` (RFC 7662 section 2.2) and the claims. No other caller is told.
+ */
+function describeSubject(config: Config, database: Database) {
+  return async (ctx: Context, next: Next) => {
+    await next();
+    const body = ctx.body as { active?: boolean; sub?: string; scope?: string; client_id?: string } | undefined;
+    if (ctx.path !== ROUTES.introspection || !body?.active || !body.sub) return;
+    const { client } = ctx['oidc'];
+    if (client.introspects !== config.issuer) return;
+    const account = await findAccount(database, body.sub);
+    if (!account) ctx.body = { active: false };
+    else
+      ctx.body = {
+        ...claimsForScopes(account, (body.scope ?? '').split(' ')),
+        ...body,
+        ...((body.scope ?? '').split(' ').includes('profile') ? { username: account.username } : undefined),
+      };
+  };
+}

@@ -1,0 +1,60 @@
+import { type Client, errors, type KoaContextWithOIDC, type ResourceServer as ResourceServerInfo } from 'oidc-provider';
+import type { ResourceServer } from '../clients/resource-servers.ts';
+
+/** Owns what a resource indicator means here (RFC 8707). */
+
+export type ResourcePolicy = ReturnType<typeof createResourcePolicy>;
+
+/** @param servers all that are registered, the server's own API among them. @param issuer its identifier. */
+export function createResourcePolicy(servers: ResourceServer[], issuer: string) {
+  const byIdentifier = new Map(servers.map((server) => [server.identifier, server]));
+  const ownScopes = new Set(byIdentifier.get(issuer)?.scopes.map(({ name }) => name));
+
+  return {
+    /** Every scope that a client can register with. */
+    scopes: [...new Set(servers.flatMap((server) => server.scopes.map(({ name }) => name)))],
+
+    /** @throws errors.InvalidTarget for a resource nobody registered. */
+    async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: Client): Promise<ResourceServerInfo> {
+      const server = byIdentifier.get(indicator);
+      if (!server)
+        throw new errors.InvalidTarget('resource is not known to this server: its identifier must be written exactly as registered');
+      const scopes = actsUnvouched(ctx, client) ? [] : server.scopes.map(({ name }) => name);
+      return {
+        scope: scopes.join(' '),
+        audience: server.identifier,
+        accessTokenTTL: server.accessTokenTtlSeconds,
+        accessTokenFormat: server.tokenFormat,
+        ...(server.tokenFormat === 'jwt' ? { jwt: { sign: { alg: 'ES256' } } } : undefined),
+      };
+    },
+
+    /**
+     * Without `resource` a request is for the server's own API: scopes of other APIs fall away, as unknown scopes do (RFC 6749 section 3.3).
+     * The library asks this before it reads the scopes, which is why they are narrowed here. When several were granted, it asks with them.
+     */
+    async defaultResource(ctx: KoaContextWithOIDC, client: Client, oneOf?: string[]): Promise<string | string[]> {
+      if (oneOf) return oneOf;
+      const { params } = ctx.oidc;
+      if (typeof params?.['scope'] === 'string') {
+        const allowed = actsUnvouched(ctx, client) ? new Set<string>() : ownScopes;
+        params['scope'] =
+          params['scope']
+            .split(' ')
+            .filter((scope) => allowed.has(scope))
+            .join(' ') || undefined;
+      }
+      return undefined as unknown as string;
+    },
+  };
+}
+
+/**
+ * A client that registered itself may hold a token of its own, but one that opens nothing: a scope takes somebody's word,
+ * a person's on the consent page or an operator's.
+ */
+function actsUnvouched(ctx: KoaContextWithOIDC, client: Client): boolean {
+  return (
+    ctx.oidc.route === 'token' && ctx.oidc.params?.['grant_type'] === 'client_credentials' && client['dynamically_registered'] === true
+  );
+}

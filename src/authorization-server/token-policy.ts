@@ -1,0 +1,40 @@
+import type {
+  AccessToken,
+  AuthorizationCode,
+  Client,
+  ClientCredentials,
+  DeviceCode,
+  KoaContextWithOIDC,
+  RefreshToken,
+} from 'oidc-provider';
+import { DAY, HOUR, MINUTE } from '../platform/clock.ts';
+
+/** Owns how long things live and who gets a refresh token. */
+
+/** Seconds. A grant is never prolonged, so its life is the longest that any chain of refresh tokens can have (RFC 9700 section 4.14.2). */
+export const ttl = {
+  AccessToken: (_ctx: KoaContextWithOIDC, token: AccessToken) => token.resourceServer?.accessTokenTTL ?? HOUR,
+  ClientCredentials: (_ctx: KoaContextWithOIDC, token: ClientCredentials) => token.resourceServer?.accessTokenTTL ?? HOUR,
+  AuthorizationCode: MINUTE,
+  IdToken: HOUR,
+  RefreshToken: 14 * DAY,
+  Grant: 90 * DAY,
+  Session: 14 * DAY,
+  Interaction: HOUR,
+};
+
+/**
+ * A client that registered the refresh_token grant gets one. `offline_access` decides something else: whether it
+ * outlives the person's session, see expiresWithSession.
+ */
+export async function issueRefreshToken(_ctx: KoaContextWithOIDC, client: Client): Promise<boolean> {
+  return client.grantTypeAllowed('refresh_token');
+}
+
+/** Without offline_access, signing out ends what the client got (OIDC Core section 11). */
+export async function expiresWithSession(
+  _ctx: KoaContextWithOIDC,
+  source: AuthorizationCode | DeviceCode | AccessToken | RefreshToken,
+): Promise<boolean> {
+  return !source.scopes.has('offline_access');
+}

@@ -1,0 +1,92 @@
+import type { Database } from '../platform/database.ts';
+
+/**
+ * Owns the APIs that tokens are issued for, and their scopes with a sentence in each language.
+ * A scope is known centrally, so that any client can register with it.
+ */
+
+export type Scope = { name: string; required: boolean; sensitive: boolean; title: { ko: string; en: string } };
+
+export type ResourceServer = {
+  identifier: string;
+  name: string;
+  tokenFormat: 'opaque' | 'jwt';
+  accessTokenTtlSeconds: number;
+  scopes: Scope[];
+};
+
+/** The server's own API: a token asked for without a resource indicator opens it. Its identifier is the issuer. */
+const OWN_SCOPES: Scope[] = [
+  {
+    name: 'openid',
+    required: true,
+    sensitive: false,
+    title: { ko: '나를 알아보는 고유 번호', en: 'Know who you are by a stable identifier' },
+  },
+  { name: 'profile', required: true, sensitive: false, title: { ko: '이름과 사용자 이름 보기', en: 'See your name and user name' } },
+  { name: 'email', required: false, sensitive: false, title: { ko: '이메일 주소 보기', en: 'See your email address' } },
+  {
+    name: 'offline_access',
+    required: false,
+    sensitive: true,
+    title: { ko: '로그아웃한 뒤에도 계속 이용하기', en: 'Keep access after you sign out' },
+  },
+  { name: 'api', required: true, sensitive: false, title: { ko: '내 데이터 읽기', en: 'Read your data' } },
+  { name: 'restricted', required: false, sensitive: true, title: { ko: '제한된 데이터까지 읽기', en: 'Read restricted data too' } },
+];
+
+const POST_SCOPES: Scope[] = [
+  { name: 'posts:read', required: true, sensitive: false, title: { ko: '글 읽기', en: 'Read posts' } },
+  {
+    name: 'posts:write',
+    required: false,
+    sensitive: true,
+    title: { ko: '내 이름으로 글 쓰고 고치고 지우기', en: 'Write, change and delete posts in your name' },
+  },
+];
+
+/** What this server itself serves. @param issuer origin of the server. */
+export function ownResourceServers(issuer: string): ResourceServer[] {
+  return [
+    { identifier: issuer, name: 'Munjigi', tokenFormat: 'opaque', accessTokenTtlSeconds: 3_600, scopes: OWN_SCOPES },
+    { identifier: `${issuer}/api/posts`, name: 'Posts', tokenFormat: 'jwt', accessTokenTtlSeconds: 600, scopes: POST_SCOPES },
+  ];
+}
+
+/** Makes the server's own APIs known; leaves what others registered as it is. */
+export async function saveResourceServers(database: Database, servers: ResourceServer[]): Promise<void> {
+  await database.prisma.$transaction(
+    servers.flatMap(({ scopes, ...server }) => [
+      database.prisma.resourceServer.upsert({ where: { identifier: server.identifier }, create: server, update: server }),
+      database.prisma.scope.deleteMany({ where: { resourceServerId: server.identifier, name: { notIn: scopes.map(({ name }) => name) } } }),
+      ...scopes.map(({ title, ...scope }, position) => {
+        const row = { ...scope, position, titleKo: title.ko, titleEn: title.en, resourceServerId: server.identifier };
+        return database.prisma.scope.upsert({
+          where: { resourceServerId_name: { resourceServerId: server.identifier, name: scope.name } },
+          create: row,
+          update: row,
+        });
+      }),
+    ]),
+  );
+}
+
+/** All resource servers with their scopes, in the order people read them. */
+export async function listResourceServers(database: Database): Promise<ResourceServer[]> {
+  const rows = await database.prisma.resourceServer.findMany({
+    include: { scopes: { orderBy: { position: 'asc' } } },
+    orderBy: { identifier: 'asc' },
+  });
+  return rows.map(({ scopes, identifier, name, tokenFormat, accessTokenTtlSeconds }) => ({
+    identifier,
+    name,
+    tokenFormat,
+    accessTokenTtlSeconds,
+    scopes: scopes.map((scope) => ({
+      name: scope.name,
+      required: scope.required,
+      sensitive: scope.sensitive,
+      title: { ko: scope.titleKo, en: scope.titleEn },
+    })),
+  }));
+}

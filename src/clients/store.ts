@@ -1,0 +1,60 @@
+import { type Database, isStorable } from '../platform/database.ts';
+import { digest } from '../platform/secrets.ts';
+import { isSecretHandle, joinHandles } from './secrets.ts';
+
+/**
+ * Owns registered clients: their metadata (RFC 7591) and the digests of their secrets.
+ * Does not judge metadata: see authorization-server/registration-policy.ts.
+ */
+
+/** RFC 7591 metadata, and two members of ours that no registration request can set. */
+export type ClientMetadata = {
+  client_id: string;
+  client_secret?: string;
+  /** It registered itself, nobody vouches for it. */
+  dynamically_registered?: boolean;
+  /** The resource server it speaks for: the client may introspect the tokens of that audience. */
+  introspects?: string;
+  [member: string]: unknown;
+};
+
+type Row = { metadata: ClientMetadata; registration: 'operator' | 'dynamic'; introspects: string | null; secrets: string[] };
+
+/** @returns metadata with handles in the place of secrets; undefined for an unknown client. */
+export async function findClient(database: Database, clientId: string): Promise<ClientMetadata | undefined> {
+  if (!isStorable(clientId)) return undefined;
+  const [row] = await database.prisma.$queryRaw<Row[]>`
+    select c.metadata, c.registration, c.introspects,
+      array(select encode(s.digest, 'hex') from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now()) order by s.created_at, s.digest) as secrets
+    from client c where c.id = ${clientId}`;
+  if (!row) return undefined;
+  return {
+    ...row.metadata,
+    client_id: clientId,
+    ...(row.secrets.length ? { client_secret: joinHandles(row.secrets) } : undefined),
+    ...(row.registration === 'dynamic' ? { dynamically_registered: true } : undefined),
+    ...(row.introspects ? { introspects: row.introspects } : undefined),
+  };
+}
+
+/**
+ * Creates or replaces a client. A secret in clear is digested and added; a handle stands for one that is kept already.
+ * @param sql a transaction when it must happen together with something else.
+ */
+export async function saveClient(
+  sql: Pick<Database['prisma'], '$executeRaw'>,
+  { client_id, client_secret, dynamically_registered, introspects, ...metadata }: ClientMetadata,
+): Promise<void> {
+  await sql.$executeRaw`
+    insert into client (id, metadata, registration, introspects, updated_at)
+    values (${client_id}, ${JSON.stringify(metadata)}::jsonb, ${dynamically_registered ? 'dynamic' : 'operator'}::client_registration, ${introspects ?? null}, now())
+    on conflict (id) do update set metadata = excluded.metadata, introspects = coalesce(excluded.introspects, client.introspects), updated_at = excluded.updated_at`;
+  if (client_secret === undefined || isSecretHandle(client_secret)) return;
+  await sql.$executeRaw`
+    insert into client_secret (digest, client_id) values (${digest(client_secret)}, ${client_id}) on conflict (digest) do nothing`;
+}
+
+/** Deletes a client; its secrets, grants, tokens and registration token go by cascade (RFC 7592 section 2.3). @returns clients deleted, 0 or 1. */
+export function deleteClient(sql: Pick<Database['prisma'], '$executeRaw'>, clientId: string): Promise<number> {
+  return sql.$executeRaw`delete from client where id = ${clientId}`;
+}

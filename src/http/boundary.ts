@@ -1,0 +1,57 @@
+import Koa, { type Context, type Next } from 'koa';
+import { isUnavailable } from '../platform/database.ts';
+import { AppError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import { render, translate } from './render.ts';
+
+/** The one place where an error of ours becomes a response. What it does not know is 500 and says nothing of its cause. */
+export function errorBoundary(log: Log) {
+  return async (ctx: Context, next: Next) => {
+    try {
+      await next();
+      if (ctx.status === 404 && ctx.body == null) throw new AppError('not_found', { status: 404 });
+      if (ctx.status === 405 && ctx.body == null) throw new AppError('method_not_allowed', { status: 405 });
+    } catch (error) {
+      const { code, status, reason } = describe(error);
+      ctx.state.logged = { ...ctx.state.logged, error: code, reason };
+      if (status >= 500 && status !== 503) log.error({ event: 'unexpected_error', request_id: ctx.state.requestId, err: error });
+      answerError(ctx, code, status);
+    }
+  };
+}
+
+/**
+ * Writes an error as a page to a person and as JSON to a program.
+ * @param code names the sentences `error.<code>.title` and `error.<code>.text`. @param detail for the developer, folded away.
+ */
+export function answerError(ctx: Context, code: string, status: number, detail: Record<string, string> = {}): void {
+  if (status === 503) ctx.set('Retry-After', '5');
+  // What was on its way when it failed must not go along: a redirect could carry a code that was never stored.
+  ctx.remove('Location');
+  if (wantsPage(ctx)) {
+    render(ctx, 'error', { code, status, detail }, status);
+    return;
+  }
+  ctx.status = status;
+  ctx.set('Cache-Control', 'no-store');
+  ctx.body = { error: code, error_description: detail['error_description'] ?? translate('en', `error.${code}.text`) };
+}
+
+/** Programs say `*\/*` or JSON, browsers name text/html first; the API never answers with a page. */
+function wantsPage(ctx: Context): boolean {
+  return !ctx.path.startsWith('/api/') && ctx.accepts('json', 'html') === 'html';
+}
+
+function describe(error: unknown): { code: string; status: number; reason: string } {
+  if (error instanceof AppError) return { code: error.code, status: error.status, reason: error.reason };
+  if (isUnavailable(error)) return { code: 'temporarily_unavailable', status: 503, reason: 'database_unavailable' };
+  // Koa and the router refuse what no route could answer: a bad method, an undecodable path.
+  if (error instanceof Koa.HttpError && error.status < 500)
+    return {
+      code: error.status === 404 ? 'not_found' : error.status === 405 ? 'method_not_allowed' : 'invalid_request',
+      status: error.status,
+      reason: error.message,
+    };
+  if (error instanceof URIError) return { code: 'invalid_request', status: 400, reason: 'undecodable_path' };
+  return { code: 'server_error', status: 500, reason: error instanceof Error ? error.name : 'unknown' };
+}

@@ -1,0 +1,55 @@
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import type { Context } from 'koa';
+import { isStorable } from '../platform/database.ts';
+import { AppError } from '../platform/errors.ts';
+
+const LIMIT_BYTES = 64 * 1024;
+const LIMIT_FIELDS = 100;
+
+/**
+ * Reads a form (application/x-www-form-urlencoded).
+ * @throws AppError 413 above 64 KiB, 415 for another type, 400 for too many fields or text that nothing can keep.
+ */
+export async function readForm(ctx: Context): Promise<URLSearchParams> {
+  if (!ctx.is('application/x-www-form-urlencoded')) throw new AppError('unsupported_media_type', { status: 415 });
+  const form = new URLSearchParams((await readBody(ctx.req)).toString('utf8'));
+  if (form.size > LIMIT_FIELDS) throw new AppError('invalid_request', { status: 400, reason: 'too_many_fields' });
+  if ([...form].flat().some((text) => !isStorable(text))) throw new AppError('invalid_request', { status: 400, reason: 'unstorable_text' });
+  return form;
+}
+
+/** Reads a JSON body. @throws AppError as readForm, and 400 for what is not JSON. */
+export async function readJson(ctx: Context): Promise<unknown> {
+  if (!ctx.is('application/json')) throw new AppError('unsupported_media_type', { status: 415 });
+  const text = (await readBody(ctx.req)).toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new AppError('invalid_request', { status: 400, reason: 'malformed_json' });
+  }
+}
+
+/** @returns the whole body. @throws AppError 413 as soon as it is known to be too large. */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > LIMIT_BYTES) throw new AppError('request_too_large', { status: 413 });
+  const chunks: Buffer[] = [];
+  let size = 0;
+  // The socket is left open for the answer that says why.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    size += chunk.length;
+    if (size > LIMIT_BYTES) throw new AppError('request_too_large', { status: 413 });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Puts a body that was read, perhaps changed, back in front of whoever reads the request next. */
+export function replaceBody(request: IncomingMessage, body: Buffer): void {
+  request.headers['content-length'] = String(body.length);
+  delete request.headers['transfer-encoding'];
+  Object.defineProperties(request, {
+    readable: { value: true, configurable: true },
+    iterator: { value: () => Readable.from([body]).iterator(), configurable: true },
+  });
+}

@@ -1,0 +1,43 @@
+import ipaddr from 'ipaddr.js';
+import type { Context, Next } from 'koa';
+import { AppError } from '../platform/errors.ts';
+
+/**
+ * Lets in only requests for our own origin, and makes what later code derives from a request say that origin:
+ * absolute URLs then come from ISSUER alone, whatever Host or X-Forwarded-* a client sends.
+ * The client's address is read from X-Forwarded-For when the peer is a listed proxy, and from the socket otherwise.
+ * The application must have `proxy = true`, so that Koa reads the forwarded headers this writes.
+ */
+export function onlyOurHost(issuer: string, trustedProxies: string[]) {
+  const { host, protocol } = new URL(issuer);
+  return (ctx: Context, next: Next) => {
+    if (ctx.headers.host?.toLowerCase() !== host) {
+      // 421: the request reached a server that does not answer for that host (RFC 9110 section 15.5.20).
+      throw new AppError('unknown_host', { status: 421, reason: 'host_not_ours' });
+    }
+    const address = clientAddress(ctx.req.socket.remoteAddress ?? '', ctx.headers['x-forwarded-for'], trustedProxies);
+    for (const name of Object.keys(ctx.req.headers))
+      if (name.startsWith('x-forwarded-') || name === 'forwarded') delete ctx.req.headers[name];
+    ctx.req.headers['x-forwarded-proto'] = protocol.slice(0, -1);
+    ctx.req.headers['x-forwarded-for'] = address;
+    return next();
+  };
+}
+
+/** The rightmost address of the chain that is not one of our proxies: everything left of it is hearsay. */
+export function clientAddress(peer: string, forwardedFor: string | string[] | undefined, trustedProxies: string[]): string {
+  const chain = [String(forwardedFor ?? '').split(','), peer]
+    .flat()
+    .map((part) => part.trim())
+    .filter((part) => ipaddr.isValid(part));
+  const stranger = chain.findLast((address) => !isTrusted(address, trustedProxies));
+  return stranger ?? chain[0] ?? peer;
+}
+
+function isTrusted(address: string, ranges: string[]): boolean {
+  const parsed = ipaddr.process(address);
+  return ranges.some((range) => {
+    const [base, bits] = range.includes('/') ? ipaddr.parseCIDR(range) : [ipaddr.process(range), undefined];
+    return base.kind() === parsed.kind() && parsed.match(base, bits ?? (base.kind() === 'ipv4' ? 32 : 128));
+  });
+}

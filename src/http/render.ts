@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Eta } from 'eta';
+import { IntlMessageFormat } from 'intl-messageformat';
+import type { Context } from 'koa';
+import { assetUrl } from './assets.ts';
+import { LANGUAGES, type Language, languageLinks } from './language.ts';
+
+const VIEWS = join(import.meta.dirname, '../../views');
+
+const eta = new Eta({ views: VIEWS, cache: true, autoEscape: true });
+
+const messages = new Map(LANGUAGES.map((language) => [language, loadMessages(language)]));
+
+export type Translate = (key: string, values?: Record<string, string | number | Date>) => string;
+
+/** A sentence in a language. @throws Error for an unknown key: a missing sentence is a defect, not a blank. */
+export function translate(language: Language, key: string, values: Record<string, string | number | Date> = {}): string {
+  const message = messages.get(language)?.get(key);
+  if (!message) throw new Error(`no message ${key} in views/messages/${language}.json`);
+  return String(message.format(values));
+}
+
+/** Answers with a page. @param view path below `views/`, without its ending. @param data what the view reads as `it`. */
+export function render(ctx: Context, view: string, data: Record<string, unknown> = {}, status = 200): void {
+  const language: Language = ctx.state.language ?? 'en';
+  const t: Translate = (key, values) => translate(language, key, values);
+  ctx.status = status;
+  ctx.type = 'html';
+  ctx.set('Content-Language', language);
+  ctx.set('Cache-Control', 'no-store');
+  ctx.body = eta.render(view, { ...data, language, t, languageLinks: languageLinks(ctx), assetUrl, requestId: ctx.state.requestId });
+}
+
+function loadMessages(language: Language): Map<string, IntlMessageFormat> {
+  const texts: Record<string, string> = JSON.parse(readFileSync(join(VIEWS, `messages/${language}.json`), 'utf8'));
+  // Plain text: names are escaped by the view that shows them, so a sentence has no tags of its own.
+  return new Map(Object.entries(texts).map(([key, text]) => [key, new IntlMessageFormat(text, language, undefined, { ignoreTag: true })]));
+}

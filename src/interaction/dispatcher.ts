@@ -1,0 +1,73 @@
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import { errors, type Provider } from 'oidc-provider';
+import type { ResourceServer } from '../clients/resource-servers.ts';
+import { assertOurForm, csrfToken } from '../http/csrf.ts';
+import { readForm } from '../http/form.ts';
+import { preferLocales } from '../http/language.ts';
+import type { Config } from '../platform/config.ts';
+import type { Database } from '../platform/database.ts';
+import { AppError } from '../platform/errors.ts';
+import { decideConsent, showConsent } from './consent.ts';
+import { showLogin, submitLogin } from './login.ts';
+
+/**
+ * Owns the person's side of an authorization: which page stands for what the library waits for.
+ * Does not decide what comes next: every step ends in finish.ts, and interaction-policy.ts says.
+ */
+
+export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
+
+/** What a step works with. `interaction` is this browser's own: its cookie and the address agree. */
+export type Step = { ctx: Context; interaction: Interaction; csrf: string; services: Services };
+
+export type Services = { provider: Provider; database: Database; config: Config; resourceServers: ResourceServer[] };
+
+const pages: Record<string, (step: Step) => Promise<void>> = { login: showLogin, consent: showConsent };
+const answers: Record<string, (step: Step, form: URLSearchParams) => Promise<void>> = { login: submitLogin, consent: decideConsent };
+
+export function interactionRoutes(services: Services) {
+  const router = new Router();
+
+  router.get('/interaction/:uid', async (ctx) => {
+    const step = await currentStep(ctx, services);
+    const show = pages[step.interaction.prompt.name];
+    if (!show) throw new AppError('invalid_request', { status: 400, reason: `no page for prompt ${step.interaction.prompt.name}` });
+    await show(step);
+  });
+
+  router.post('/interaction/:uid/:prompt', async (ctx) => {
+    const step = await currentStep(ctx, services);
+    const form = await readForm(ctx);
+    assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
+    // A form of an earlier step, sent again from another tab: show where things stand.
+    if (ctx['params'].prompt !== step.interaction.prompt.name) return ctx.redirect(`/interaction/${step.interaction.uid}`);
+    await answers[step.interaction.prompt.name]?.(step, form);
+  });
+
+  return router.routes();
+}
+
+/** @throws AppError when this browser has no such interaction: it expired, is finished, or was opened elsewhere. */
+async function currentStep(ctx: Context, services: Services): Promise<Step> {
+  const interaction = await findInteraction(ctx, services.provider);
+  if (interaction.uid !== ctx['params'].uid)
+    throw new AppError('interaction_expired', { status: 400, reason: 'interaction_of_another_page' });
+  const uiLocales = interaction.params['ui_locales'];
+  preferLocales(ctx, typeof uiLocales === 'string' ? uiLocales : undefined);
+  ctx.state.pagePath = `/interaction/${interaction.uid}`;
+  return { ctx, interaction, csrf: csrfToken(services.config.cookieKeys, csrfSubject(interaction)), services };
+}
+
+async function findInteraction(ctx: Context, provider: Provider): Promise<Interaction> {
+  try {
+    return await provider.interactionDetails(ctx.req, ctx.res);
+  } catch (error) {
+    if (error instanceof errors.SessionNotFound)
+      throw new AppError('interaction_expired', { status: 400, reason: error.error_detail ?? error.message });
+    throw error;
+  }
+}
+
+/** A form fits one interaction in one step: not a consent page with a sign-in page's token. */
+const csrfSubject = (interaction: Interaction) => `interaction ${interaction.uid} ${interaction.prompt.name}`;

@@ -1,0 +1,63 @@
+import { ConfigError, readConfig } from './platform/config.ts';
+import { openDatabase } from './platform/database.ts';
+import { DatabaseUnavailable } from './platform/errors.ts';
+import { createLog } from './platform/log.ts';
+import { prune } from './protocol-store/prune.ts';
+import { startServer } from './server.ts';
+
+/** Reads the configuration, opens the database, listens; on a signal does the reverse. */
+
+const PRUNE_EVERY_MS = 60_000;
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(whyItCannotStart(error));
+    process.exit(1);
+  }
+}
+
+/** Runs until SIGINT or SIGTERM. @returns once it listens. @throws what whyItCannotStart() puts into a sentence. */
+export async function main(): Promise<void> {
+  const config = readConfig();
+  const log = createLog(config.logLevel);
+  const database = openDatabase(config.databaseUrl, log);
+  const server = await startServer({ config, database, log });
+  log.info({ event: 'listening', address: server.address, issuer: config.issuer });
+
+  const pruning = setInterval(() => {
+    prune(database).then(
+      (rows) => rows && log.info({ event: 'pruned', rows }),
+      (error) => log.warn({ event: 'prune_failed', reason: error.message }),
+    );
+  }, PRUNE_EVERY_MS);
+
+  let stopping = false;
+  const stop = async (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ event: 'stopping', signal });
+    clearInterval(pruning);
+    await server.close();
+    await database.close();
+    process.exit(0);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+/** One sentence about what is wrong and what would be right. */
+export function whyItCannotStart(error: unknown): string {
+  if (error instanceof ConfigError) return `Munjigi cannot start: ${error.message}`;
+  if (error instanceof DatabaseUnavailable)
+    return `Munjigi cannot start: the database at DATABASE_URL does not answer (${error.reason}). Is it running, and is the address right?`;
+  const { code, message, port } = error as NodeJS.ErrnoException & { port?: number };
+  if (code === 'EADDRINUSE')
+    return `Munjigi cannot start: port ${port} is in use. Stop what listens there, or choose another: PORT=${(port ?? 3000) + 1} npm start`;
+  if (code === 'EACCES') return `Munjigi cannot start: port ${port} needs privileges. Choose one above 1024, such as PORT=3000`;
+  if (code === 'EADDRNOTAVAIL') return 'Munjigi cannot start: HOST is not an address of this machine. Use 127.0.0.1, or 0.0.0.0 for all';
+  if (/(relation|table) .* does not exist/i.test(message))
+    return 'Munjigi cannot start: the database has no tables yet. Run: node scripts/migrate.ts';
+  return `Munjigi cannot start: ${message || code}`;
+}

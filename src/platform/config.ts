@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+
+/** Everything that is wrong with the environment, in one message: the operator mends it in one go. */
+export class ConfigError extends Error {
+  readonly problems: string[];
+
+  constructor(problems: string[]) {
+    super(
+      `the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((p) => `  - ${p}`).join('\n')}`,
+    );
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+const commaList = (value: string) =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+
+const isRange = (range: string) => ipaddr.isValid(range) || ipaddr.isValidCIDR(range);
+
+const isOrigin = (value: string) => {
+  const url = URL.parse(value);
+  return !!url && (url.protocol === 'http:' || url.protocol === 'https:') && url.origin === value;
+};
+
+const schema = z.object({
+  NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),
+  PORT: z.coerce
+    .number('must be a port number from 0 to 65535')
+    .int('must be a whole number')
+    .min(0, 'must be 0 or more')
+    .max(65535, 'must be 65535 or less')
+    .default(3000),
+  HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').optional(),
+  ISSUER: z.string().refine(isOrigin, 'must be an origin without a path or trailing slash, such as https://auth.example.com').optional(),
+  DATABASE_URL: z
+    .string('is required, such as postgres://user:password@host:5432/name (npm start brings a database of its own when it is unset)')
+    .refine((value) => /^postgres(ql)?:\/\//.test(value), 'must begin with postgres:// or postgresql://'),
+  DATA_DIR: z.string().min(1).default('.data'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
+    .default('info'),
+  TRUST_PROXY: z
+    .string()
+    .default('')
+    .transform(commaList)
+    .refine((ranges) => ranges.every(isRange), 'must list addresses or CIDR ranges of your proxies, such as 10.0.0.0/8,127.0.0.1'),
+  COOKIE_KEYS: z
+    .string()
+    .transform(commaList)
+    .refine((keys) => keys.length > 0 && keys.every((key) => key.length >= 32), 'must list keys of 32 characters or more, newest first')
+    .optional(),
+  DATA_ENCRYPTION_KEYS: z
+    .string()
+    .transform(commaList)
+    .refine(
+      (keys) => keys.length > 0 && keys.every((key) => Buffer.from(key, 'base64url').length === 32),
+      'must list keys of 32 bytes in base64url, newest first (openssl rand -base64 32)',
+    )
+    .optional(),
+});
+
+export type Config = {
+  environment: 'development' | 'production' | 'test';
+  port: number;
+  host: string;
+  /** The issuer identifier and the origin of every absolute URL we write. */
+  issuer: string;
+  databaseUrl: string;
+  dataDir: string;
+  logLevel: string;
+  /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
+  trustedProxies: string[];
+  /** Sign cookies and CSRF tokens, newest first. */
+  cookieKeys: string[];
+  /** 32 bytes each, newest first. */
+  dataEncryptionKeys: Uint8Array[];
+};
+
+/**
+ * Reads the environment once: the only place that does. Each variable may come as NAME_FILE instead.
+ * In development missing secrets are created once, in DATA_DIR.
+ * @throws ConfigError that lists every problem found.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const { values, problems } = withFiles(environment);
+  const parsed = schema.safeParse(values);
+  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
+  const production = values['NODE_ENV'] === 'production';
+  if (production) problems.push(...missingInProduction(values));
+  if (!parsed.success || problems.length) throw new ConfigError(problems);
+
+  const env = parsed.data;
+  const secrets = env.COOKIE_KEYS && env.DATA_ENCRYPTION_KEYS ? undefined : developmentSecrets(env.DATA_DIR);
+  return {
+    environment: env.NODE_ENV,
+    port: env.PORT,
+    host: env.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    issuer: env.ISSUER ?? `http://localhost:${env.PORT}`,
+    databaseUrl: env.DATABASE_URL,
+    dataDir: resolve(env.DATA_DIR),
+    logLevel: env.LOG_LEVEL,
+    trustedProxies: env.TRUST_PROXY,
+    cookieKeys: env.COOKIE_KEYS ?? [secrets?.cookieKey as string],
+    dataEncryptionKeys: (env.DATA_ENCRYPTION_KEYS ?? [secrets?.dataEncryptionKey as string]).map(
+      (key) => new Uint8Array(Buffer.from(key, 'base64url')),
+    ),
+  };
+}
+
+/** NAME_FILE stands in for NAME, as container platforms mount secrets. */
+function withFiles(environment: NodeJS.ProcessEnv) {
+  const values: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const name of Object.keys(schema.shape)) {
+    const [value, file] = [environment[name], environment[`${name}_FILE`]];
+    if (value !== undefined && value !== '') values[name] = value;
+    if (!file) continue;
+    if (values[name] !== undefined) problems.push(`${name} and ${name}_FILE are both set: keep one`);
+    else {
+      try {
+        values[name] = readFileSync(file, 'utf8').trim();
+      } catch {
+        problems.push(`${name}_FILE names ${file}, which cannot be read`);
+      }
+    }
+  }
+  return { values, problems };
+}
+
+function missingInProduction(values: Record<string, string>): string[] {
+  const problems = ['ISSUER', 'COOKIE_KEYS', 'DATA_ENCRYPTION_KEYS']
+    .filter((name) => values[name] === undefined)
+    .map((name) => `${name} is required in production`);
+  const issuer = values['ISSUER'];
+  if (issuer?.startsWith('http://') && !/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:|$)/.test(issuer))
+    problems.push('ISSUER must begin with https:// in production (RFC 8414 section 2)');
+  return problems;
+}
+
+function developmentSecrets(dataDir: string): { cookieKey: string; dataEncryptionKey: string } {
+  const file = join(dataDir, 'secrets.json');
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      throw new ConfigError([`DATA_DIR: ${file} cannot be read: ${(error as Error).message}`]);
+  }
+  const secrets = { cookieKey: randomBytes(32).toString('base64url'), dataEncryptionKey: randomBytes(32).toString('base64url') };
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    throw new ConfigError([`DATA_DIR: ${dataDir} cannot be written to: ${(error as Error).message}`]);
+  }
+  return secrets;
+}

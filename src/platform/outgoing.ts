@@ -1,0 +1,51 @@
+import { lookup } from 'node:dns';
+import ipaddr from 'ipaddr.js';
+import { Agent, fetch as undiciFetch } from 'undici';
+
+/**
+ * Fetch for URLs that strangers choose (`jwks_uri`, `sector_identifier_uri`). Only https on port 443, no redirects;
+ * the address is resolved and judged before the connection is made, so a listener inside our network sees nothing.
+ * @throws TypeError `fetch failed` for every refusal: what lies behind a refused name cannot be told from the outside.
+ */
+export function createGuardedFetch(): typeof globalThis.fetch {
+  const agent = new Agent({
+    connect: { timeout: 2_000, lookup: publicAddressesOnly },
+    bodyTimeout: 2_500,
+    headersTimeout: 2_500,
+    maxResponseSize: 64 * 1024,
+  });
+  return async (input, init) => {
+    const url = new URL(input instanceof Request ? input.url : String(input));
+    if (url.protocol !== 'https:' || url.port !== '' || isForbiddenLiteral(url.hostname)) throw new TypeError('fetch failed');
+    const { dispatcher: _theirs, ...options } = (init ?? {}) as RequestInit & { dispatcher?: unknown };
+    try {
+      return (await undiciFetch(url.href, { ...(options as object), redirect: 'error', dispatcher: agent })) as unknown as Response;
+    } catch {
+      throw new TypeError('fetch failed');
+    }
+  };
+}
+
+/** Whether an address is one that a stranger's URL may lead us to: global unicast and nothing else. */
+export function isPublicAddress(address: string): boolean {
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
+}
+
+// A literal address is never looked up, so the lookup below would not see it.
+function isForbiddenLiteral(hostname: string): boolean {
+  const bare = hostname.replace(/^\[|\]$/g, '');
+  return ipaddr.isValid(bare) && !isPublicAddress(bare);
+}
+
+// Judged on the very answer that the socket then connects to: a name cannot resolve well once and badly the next time.
+function publicAddressesOnly(
+  hostname: string,
+  options: object,
+  done: (error: Error | null, addresses: { address: string; family: number }[]) => void,
+): void {
+  lookup(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error) return done(error, []);
+    if (!addresses.length || !addresses.every(({ address }) => isPublicAddress(address))) return done(new Error('address refused'), []);
+    done(null, addresses);
+  });
+}

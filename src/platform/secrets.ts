@@ -1,0 +1,68 @@
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+
+/**
+ * SHA-256 of a credential, the only form in which one is stored. Fast on purpose: what it digests is random
+ * and long, so there is nothing to guess (passwords go through argon2id instead, see accounts/passwords.ts).
+ */
+export function digest(credential: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(createHash('sha256').update(credential).digest());
+}
+
+/** 256 random bits, base64url: 43 characters. */
+export function randomSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** A keyed digest in base64url, for tokens that are recomputed rather than stored (CSRF). */
+export function keyedDigest(key: string, text: string): string {
+  return createHmac('sha256', key).update(text).digest('base64url');
+}
+
+/** Compares two strings without telling by time where they differ. */
+export function equalSecrets(a: string, b: string): boolean {
+  const [left, right] = [digest(a), digest(b)];
+  return timingSafeEqual(left, right);
+}
+
+/** A secret for one purpose, derived from a master key (RFC 5869), so that no key serves two. */
+export function derivedSecret(master: Uint8Array, purpose: string): string {
+  return Buffer.from(hkdfSync('sha256', master, '', purpose, 32)).toString('base64url');
+}
+
+/**
+ * Encrypts at rest with AES-256-GCM. The first key encrypts; every key decrypts, so keys rotate by
+ * prepending a new one. `context` is authenticated with the text: a value moved to another row does not open.
+ */
+export class KeyRing {
+  readonly #keys: { id: string; key: Uint8Array }[];
+
+  /** @param keys 32 bytes each, newest first. @throws RangeError for none, or one of another length. */
+  constructor(keys: Uint8Array[]) {
+    if (!keys.length || keys.some((key) => key.length !== 32)) throw new RangeError('a key ring needs keys of 32 bytes');
+    this.#keys = keys.map((key) => ({ id: createHash('sha256').update(key).digest('hex').slice(0, 8), key }));
+  }
+
+  /** The master keys, newest first, for deriving secrets. */
+  get masters(): Uint8Array[] {
+    return this.#keys.map(({ key }) => key);
+  }
+
+  encrypt(text: string, context: string): string {
+    const { id, key } = this.#keys[0] as { id: string; key: Uint8Array };
+    const iv = randomBytes(12);
+    const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(context));
+    const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+    return ['v1', id, iv.toString('base64url'), sealed.toString('base64url')].join('.');
+  }
+
+  /** @throws Error when no key of the ring fits, or the text was tampered with. */
+  decrypt(sealed: string, context: string): string {
+    const [version, id, iv, body] = sealed.split('.');
+    const key = this.#keys.find((candidate) => candidate.id === id)?.key;
+    if (version !== 'v1' || !key || !iv || !body) throw new Error(`no key in DATA_ENCRYPTION_KEYS opens this value (key id ${id})`);
+    const bytes = Buffer.from(body, 'base64url');
+    const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(iv, 'base64url')).setAAD(Buffer.from(context));
+    decipher.setAuthTag(bytes.subarray(-16));
+    return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString('utf8');
+  }
+}

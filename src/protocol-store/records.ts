@@ -1,0 +1,87 @@
+import type { Database } from '../platform/database.ts';
+import { digest } from '../platform/secrets.ts';
+import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
+import { SingleUseLost, write } from './unit-of-work.ts';
+
+/**
+ * Owns the short-lived rest of what the library persists. Kinds share a table but not a namespace:
+ * an id of one kind is never found as another.
+ */
+
+export type RecordKind = 'Interaction' | 'PushedAuthorizationRequest' | 'RegistrationAccessToken';
+
+type Row = { client_id: string | null; expires_at: Date | null; consumed_at: Date | null; payload: Record<string, unknown> };
+
+const COLUMNS = ['clientId', 'consumed'];
+
+export function createRecordStore(database: Database, kind: RecordKind): ProtocolStore {
+  return {
+    async upsert(id, payload, expiresInSeconds) {
+      await write(database, 'keep', async (sql) => {
+        await sql.$executeRaw`
+          insert into protocol_record (kind, id, client_id, expires_at, payload)
+          values (${kind}::record_kind, ${digest(id)}, ${payload.clientId ?? null}, now() + ${expiresInSeconds ?? null} * interval '1 second', ${rest(withoutCredentials(id, payload), COLUMNS)}::jsonb)
+          on conflict (kind, id) do update set expires_at = excluded.expires_at, payload = excluded.payload`;
+      });
+    },
+    async find(id) {
+      const [row] = await database.prisma.$queryRaw<Row[]>`
+        select client_id, expires_at, consumed_at, payload from protocol_record
+        where kind = ${kind}::record_kind and id = ${digest(id)} and (expires_at is null or expires_at > now())`;
+      return row && toPayload(kind, id, row);
+    },
+    // At once, not at the end of the request: the library asks before it issues, and a request that fails afterwards has cost a pushed request, nothing more.
+    async consume(id) {
+      const consumed = await database.prisma.$executeRaw`
+        update protocol_record set consumed_at = now() where kind = ${kind}::record_kind and id = ${digest(id)} and consumed_at is null`;
+      if (!consumed) throw new SingleUseLost(`${kind} already consumed`);
+    },
+    async destroy(id) {
+      await write(database, 'end', async (sql) => {
+        await sql.$executeRaw`delete from protocol_record where kind = ${kind}::record_kind and id = ${digest(id)}`;
+      });
+    },
+  };
+}
+
+/**
+ * Remembers that a one-time identifier was seen (the `jti` of an assertion or a DPoP proof): insert-only, at once, and the
+ * insert itself is the question, so of any number of requests one alone hears true.
+ * A row that has expired may be taken over: what it guarded against cannot be replayed any more.
+ * @returns whether this was the first time.
+ */
+export async function rememberOnce(database: Database, id: string, expiresInSeconds: number): Promise<boolean> {
+  const inserted = await database.prisma.$executeRaw`
+    insert into protocol_record (kind, id, expires_at, payload)
+    values ('ReplayDetection', ${digest(id)}, now() + ${expiresInSeconds} * interval '1 second', '{}')
+    on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()`;
+  return inserted > 0;
+}
+
+const OWN_ID = ':uid';
+
+/**
+ * An interaction quotes two credentials: the session cookie, which nothing reads, and its own id in the address to resume at,
+ * which is put back when it is found.
+ */
+function withoutCredentials(id: string, payload: Payload): Payload {
+  const { session, returnTo } = payload;
+  return {
+    ...payload,
+    ...(session ? { session: { ...session, cookie: undefined } } : undefined),
+    ...(returnTo ? { returnTo: returnTo.replace(id, OWN_ID) } : undefined),
+  } as Payload;
+}
+
+function toPayload(kind: RecordKind, id: string, row: Row): Payload {
+  const { returnTo } = row.payload as { returnTo?: string };
+  return {
+    ...row.payload,
+    kind,
+    jti: id,
+    ...(returnTo ? { returnTo: returnTo.replace(OWN_ID, id) } : undefined),
+    ...(row.expires_at === null ? undefined : { exp: seconds(row.expires_at) }),
+    ...(row.client_id === null ? undefined : { clientId: row.client_id }),
+    ...(row.consumed_at === null ? undefined : { consumed: seconds(row.consumed_at) }),
+  } as Payload;
+}

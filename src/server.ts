@@ -1,0 +1,129 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import Koa from 'koa';
+import { Agent, request } from 'undici';
+import { createProvider, inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
+import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
+import { saveClient } from './clients/store.ts';
+import { assets } from './http/assets.ts';
+import { errorBoundary } from './http/boundary.ts';
+import { onlyOurHost } from './http/host.ts';
+import { language } from './http/language.ts';
+import { requestLog } from './http/request-id.ts';
+import { securityHeaders } from './http/security-headers.ts';
+import { interactionRoutes } from './interaction/dispatcher.ts';
+import { health } from './operations/health.ts';
+import { home } from './operations/home.ts';
+import type { Config } from './platform/config.ts';
+import type { Database } from './platform/database.ts';
+import type { Log } from './platform/log.ts';
+import { derivedSecret } from './platform/secrets.ts';
+import { resourceApi } from './resource-api/routes.ts';
+
+/** The composition root: builds every part once and mounts them in one order. */
+
+export type RunningServer = {
+  /** Where it listens, as `http://host:port`. */
+  address: string;
+  /** Stops taking requests, lets the running ones finish, then returns. */
+  close(): Promise<void>;
+};
+
+const DRAIN_MS = 8_000;
+
+// The client that the resource API introspects as. It is a client like any other; the resource API is told its credentials and no more.
+const API_CLIENT_ID = 'munjigi-resource-api';
+
+/** @throws when the port is taken or the database cannot be reached. */
+export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
+  const apiSecret = await registerOwnApi(config, database);
+  const provider = await createProvider({ config, database, log });
+  const resourceServers = await listResourceServers(database);
+  let closing = false;
+  let address = '';
+
+  const app = new Koa({ proxy: true, keys: config.cookieKeys });
+  // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
+  app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
+  app.use(requestLog(log));
+  app.use(securityHeaders(config.issuer));
+  app.use(health(database, () => closing));
+  app.use(assets());
+  app.use(language());
+  app.use(errorBoundary(log));
+  app.use(onlyOurHost(config.issuer, config.trustedProxies));
+  for (const middleware of resourceApi({
+    database,
+    issuer: config.issuer,
+    clientId: API_CLIENT_ID,
+    clientSecret: apiSecret,
+    fetch: fetchFromSelf(config.issuer, () => address),
+  }))
+    app.use(middleware);
+  app.use(home());
+  app.use(inUnitOfWork(database));
+  app.use(interactionRoutes({ provider, database, config, resourceServers }));
+  app.use(protocolEndpoints({ provider, config, database }));
+
+  const server = createServer(
+    { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
+    app.callback(),
+  );
+  address = await listen(server, config);
+  return {
+    address,
+    async close() {
+      closing = true;
+      const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const giveUp = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      await stopped;
+      clearTimeout(giveUp);
+    },
+  };
+}
+
+/** Makes the server's own API known, with a client that introspects for it. @returns that client's secret, the same on every node. */
+async function registerOwnApi(config: Config, database: Database): Promise<string> {
+  const secret = derivedSecret(config.dataEncryptionKeys[0] as Uint8Array, 'resource-api client secret');
+  await saveResourceServers(database, ownResourceServers(config.issuer));
+  await saveClient(database.prisma, {
+    client_id: API_CLIENT_ID,
+    client_name: 'Munjigi API',
+    client_secret: secret,
+    grant_types: [],
+    response_types: [],
+    redirect_uris: [],
+    introspects: config.issuer,
+  });
+  return secret;
+}
+
+/** A fetch that reaches our own origin through our own listener: behind a proxy, the public address may not lead back here. */
+function fetchFromSelf(issuer: string, address: () => string): typeof globalThis.fetch {
+  const agent = new Agent({ connections: 32 });
+  const { host } = new URL(issuer);
+  return (async (input: string | URL | Request, init?: RequestInit) => {
+    const url = new URL(input instanceof Request ? input.url : String(input));
+    const { statusCode, headers, body } = await request(`${address()}${url.pathname}${url.search}`, {
+      method: (init?.method ?? 'GET') as 'GET',
+      // fetch would write the Host of the listener; the check of the host expects the issuer's.
+      headers: { ...Object.fromEntries(new Headers(init?.headers)), host },
+      body: init?.body as string | undefined,
+      signal: init?.signal ?? undefined,
+      dispatcher: agent,
+    });
+    return new Response(await body.arrayBuffer(), { status: statusCode, headers: headers as Record<string, string> });
+  }) as typeof globalThis.fetch;
+}
+
+function listen(server: Server, { port, host }: Config): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      const { address, port: actual, family } = server.address() as AddressInfo;
+      const reachable = address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '[::1]' : family === 'IPv6' ? `[${address}]` : address;
+      resolve(`http://${reachable}:${actual}`);
+    });
+  });
+}

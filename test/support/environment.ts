@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import pg from 'pg';
+import { createAccount, type NewAccount } from '../../src/accounts/store.ts';
+import { ownResourceServers, saveResourceServers } from '../../src/clients/resource-servers.ts';
+import { type ClientMetadata, saveClient } from '../../src/clients/store.ts';
+import type { Config } from '../../src/platform/config.ts';
+import { type Database, openDatabase } from '../../src/platform/database.ts';
+import { createLog, type Log } from '../../src/platform/log.ts';
+import { randomSecret } from '../../src/platform/secrets.ts';
+import { startServer } from '../../src/server.ts';
+
+/**
+ * A real server on a real database, for one test file: the database is cloned from the template that scripts/test.mjs made.
+ *
+ *     const server = await startTestServer();
+ *     after(() => server.close());
+ */
+export type TestServer = {
+  issuer: string;
+  config: Config;
+  database: Database;
+  /** A connection past the application, for asserting what is stored. */
+  sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  /** Everything logged so far. */
+  logLines(): string[];
+  /** Starts a second server process' worth of application on the same database, as another node would be. */
+  secondNode(): Promise<{ address: string; close(): Promise<void> }>;
+  createPerson(person?: Partial<NewAccount>): Promise<{ id: string; email: string; password: string; username: string }>;
+  createClient(metadata?: Partial<ClientMetadata>): Promise<{ client_id: string; client_secret: string; redirect_uri: string }>;
+  close(): Promise<void>;
+};
+
+export const REDIRECT_URI = 'https://client.example/callback';
+
+export async function startTestServer(overrides: Partial<Config> = {}): Promise<TestServer> {
+  const { url, drop } = await createDatabase();
+  const port = await freePort();
+  const config: Config = {
+    environment: 'test',
+    port,
+    host: '127.0.0.1',
+    issuer: `http://localhost:${port}`,
+    databaseUrl: url,
+    dataDir: '/nowhere',
+    logLevel: 'info',
+    trustedProxies: [],
+    cookieKeys: [randomSecret()],
+    dataEncryptionKeys: [new Uint8Array(randomBytes(32))],
+    ...overrides,
+  };
+  const lines: string[] = [];
+  const log: Log = createLog(config.logLevel, { write: (line: string) => void lines.push(line) });
+  const database = openDatabase(url, log);
+  await saveResourceServers(database, ownResourceServers(config.issuer));
+  const server = await startServer({ config, database, log });
+  const side = new pg.Pool({ connectionString: url, max: 2 });
+
+  return {
+    issuer: config.issuer,
+    config,
+    database,
+    sql: async (text, values) => (await side.query(text, values)).rows,
+    logLines: () => lines,
+    async secondNode() {
+      const other = openDatabase(url, log);
+      const node = await startServer({ config: { ...config, port: 0 }, database: other, log });
+      return {
+        address: node.address,
+        async close() {
+          await node.close();
+          await other.close();
+        },
+      };
+    },
+    async createPerson(person = {}) {
+      const name = `p${randomSecret().slice(0, 8)}`.toLowerCase();
+      const password = randomSecret().slice(0, 16);
+      const account = await createAccount(database, {
+        email: `${name}@people.example`,
+        username: name,
+        name: '홍길동',
+        password,
+        emailVerified: true,
+        ...person,
+      });
+      return { id: account.id, email: account.email, username: account.username, password: person.password ?? password };
+    },
+    async createClient(metadata = {}) {
+      const client: ClientMetadata & { client_secret: string; redirect_uris: string[] } = {
+        client_id: `c-${randomSecret().slice(0, 12)}`,
+        client_secret: randomSecret(),
+        client_name: 'Test app',
+        redirect_uris: [REDIRECT_URI],
+        grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
+        response_types: ['code'],
+        ...metadata,
+      };
+      const secretless = ['none', 'private_key_jwt'].includes(String(client['token_endpoint_auth_method']));
+      await saveClient(database.prisma, secretless ? { ...client, client_secret: undefined } : client);
+      return { client_id: client.client_id, client_secret: client.client_secret, redirect_uri: client.redirect_uris[0] ?? REDIRECT_URI };
+    },
+    async close() {
+      await server.close();
+      await database.close();
+      await side.end();
+      await drop();
+    },
+  };
+}
+
+/** A database of one's own, cloned from the migrated template. */
+export async function createDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+  const base = process.env['TEST_DATABASE_URL'];
+  if (!base) throw new Error('TEST_DATABASE_URL is not set: run the tests with npm test, which brings a database');
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const onServer = async (statement: string) => {
+    const client = new pg.Client({ connectionString: base });
+    await client.connect();
+    await client.query(statement).finally(() => client.end());
+  };
+  await onServer(`create database ${name} template munjigi_template`);
+  const url = new URL(base);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => onServer(`drop database if exists ${name} with (force)`) };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+
+/**
+ * A person at a browser without JavaScript: keeps cookies, follows our own redirects, fills in our forms,
+ * and stops where a redirect leaves for a client.
+ */
+export class Person {
+  readonly #cookies = new Map<string, { value: string; path: string }>();
+  readonly #issuer: string;
+  headers: Record<string, string> = {};
+
+  constructor(issuer: string) {
+    this.#issuer = issuer;
+  }
+
+  /** One request, no redirect followed. Paths are relative to the issuer. */
+  async request(path: string, init: RequestInit = {}): Promise<Response> {
+    const url = new URL(path, this.#issuer);
+    const cookie = [...this.#cookies]
+      .filter(([, { path: scope }]) => url.pathname.startsWith(scope))
+      .map(([name, { value }]) => `${name.split(' ')[0]}=${value}`)
+      .join('; ');
+    const response = await fetch(url, {
+      redirect: 'manual',
+      ...init,
+      headers: { accept: 'text/html', ...this.headers, ...(cookie ? { cookie } : {}), ...(init.headers as Record<string, string>) },
+    });
+    for (const line of response.headers.getSetCookie()) this.#keep(line);
+    return response;
+  }
+
+  /** Follows redirects while they stay with us. @returns the page, or the redirect to somebody else. */
+  async open(path: string, init: RequestInit = {}): Promise<Page> {
+    let response = await this.request(path, init);
+    let at = new URL(path, this.#issuer);
+    for (let hops = 0; hops < 10; hops++) {
+      const location = response.headers.get('location');
+      if (!location) break;
+      const next = new URL(location, at);
+      if (next.origin !== this.#issuer) return new Page(this, next, response, '');
+      await response.body?.cancel();
+      at = next;
+      response = await this.request(next.href);
+    }
+    return new Page(this, at, response, await response.text());
+  }
+
+  cookies(): string[] {
+    return [...this.#cookies].map(([name, { value }]) => `${name.split(' ')[0]}=${value}`);
+  }
+
+  setCookie(name: string, value: string, path = '/'): void {
+    this.#cookies.set(`${name} ${path}`, { value, path });
+  }
+
+  #keep(line: string): void {
+    const [pair = '', ...attributes] = line.split(';').map((part) => part.trim());
+    const [name = '', value = ''] = [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)];
+    const path = attributes.find((attribute) => /^path=/i.test(attribute))?.slice(5) ?? '/';
+    const gone = attributes.some((attribute) => /^expires=Thu, 01 Jan 1970/i.test(attribute));
+    if (gone) this.#cookies.delete(`${name} ${path}`);
+    else this.#cookies.set(`${name} ${path}`, { value, path });
+  }
+}
+
+/** What a person sees: a page of ours, or an address of somebody else's that the browser was sent to. */
+export class Page {
+  readonly person: Person;
+  readonly url: URL;
+  readonly response: Response;
+  readonly html: string;
+
+  constructor(person: Person, url: URL, response: Response, html: string) {
+    this.person = person;
+    this.url = url;
+    this.response = response;
+    this.html = html;
+  }
+
+  /** The first form's address and its hidden fields. */
+  form(): { action: string; hidden: Record<string, string> } {
+    const action = /<form[^>]*action="([^"]+)"/.exec(this.html)?.[1];
+    assert(action, `no form at ${this.url}: ${this.html.slice(0, 300)}`);
+    const inputs = [...this.html.matchAll(/<input[^>]*type="hidden"[^>]*>/g)].map(([tag]) => [
+      /name="([^"]+)"/.exec(tag)?.[1] ?? '',
+      /value="([^"]*)"/.exec(tag)?.[1] ?? '',
+    ]);
+    return { action: unescapeHtml(action), hidden: Object.fromEntries(inputs) };
+  }
+
+  /** Submits that form as a browser does. */
+  submit(fields: Record<string, string | string[]>, headers: Record<string, string> = {}): Promise<Page> {
+    const { action, hidden } = this.form();
+    const body = new URLSearchParams();
+    for (const [name, values] of Object.entries({ ...hidden, ...fields })) for (const value of [values].flat()) body.append(name, value);
+    return this.person.open(action, { method: 'POST', body, headers: { 'sec-fetch-site': 'same-origin', ...headers } });
+  }
+
+  get optionalScopes(): string[] {
+    return [...this.html.matchAll(/<input[^>]*type="checkbox"[^>]*name="scope"[^>]*value="([^"]+)"/g)].map(([, name]) => name as string);
+  }
+}
+
+function unescapeHtml(text: string): string {
+  return text.replaceAll('&amp;', '&').replaceAll('&quot;', '"');
+}
