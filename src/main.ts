@@ -1,6 +1,5 @@
 import { ConfigError, readConfig } from './platform/config.ts';
-import { openDatabase } from './platform/database.ts';
-import { DatabaseUnavailable } from './platform/errors.ts';
+import { isUnavailable, openDatabase } from './platform/database.ts';
 import { createLog } from './platform/log.ts';
 import { prune } from './protocol-store/prune.ts';
 import { startServer } from './server.ts';
@@ -50,8 +49,8 @@ export async function main(): Promise<void> {
 /** One sentence about what is wrong and what would be right. */
 export function whyItCannotStart(error: unknown): string {
   if (error instanceof ConfigError) return `Munjigi cannot start: ${error.message}`;
-  if (error instanceof DatabaseUnavailable)
-    return `Munjigi cannot start: the database at DATABASE_URL does not answer (${error.reason}). Is it running, and is the address right?`;
+  if (isUnavailable(error))
+    return `Munjigi cannot start: the database at DATABASE_URL does not answer (${(error as Error).message.trim().split('\n').at(-1)}). Is it running, and is the address right?`;
   const { code, message, port } = error as NodeJS.ErrnoException & { port?: number };
   if (code === 'EADDRINUSE')
     return `Munjigi cannot start: port ${port} is in use. Stop what listens there, or choose another: PORT=${(port ?? 3000) + 1} npm start`;

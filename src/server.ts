@@ -1,7 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
-import { Agent, request } from 'undici';
 import { createProvider, inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
@@ -17,6 +16,7 @@ import { home } from './operations/home.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
 import type { Log } from './platform/log.ts';
+import { fetchThrough } from './platform/outgoing.ts';
 import { derivedSecret } from './platform/secrets.ts';
 import { resourceApi } from './resource-api/routes.ts';
 
@@ -57,7 +57,7 @@ export async function startServer({ config, database, log }: { config: Config; d
     issuer: config.issuer,
     clientId: API_CLIENT_ID,
     clientSecret: apiSecret,
-    fetch: fetchFromSelf(config.issuer, () => address),
+    fetch: fetchThrough(() => address, config.issuer),
   }))
     app.use(middleware);
   app.use(home());
@@ -97,24 +97,6 @@ async function registerOwnApi(config: Config, database: Database): Promise<strin
     introspects: config.issuer,
   });
   return secret;
-}
-
-/** A fetch that reaches our own origin through our own listener: behind a proxy, the public address may not lead back here. */
-function fetchFromSelf(issuer: string, address: () => string): typeof globalThis.fetch {
-  const agent = new Agent({ connections: 32 });
-  const { host } = new URL(issuer);
-  return (async (input: string | URL | Request, init?: RequestInit) => {
-    const url = new URL(input instanceof Request ? input.url : String(input));
-    const { statusCode, headers, body } = await request(`${address()}${url.pathname}${url.search}`, {
-      method: (init?.method ?? 'GET') as 'GET',
-      // fetch would write the Host of the listener; the check of the host expects the issuer's.
-      headers: { ...Object.fromEntries(new Headers(init?.headers)), host },
-      body: init?.body as string | undefined,
-      signal: init?.signal ?? undefined,
-      dispatcher: agent,
-    });
-    return new Response(await body.arrayBuffer(), { status: statusCode, headers: headers as Record<string, string> });
-  }) as typeof globalThis.fetch;
 }
 
 function listen(server: Server, { port, host }: Config): Promise<string> {

@@ -36,6 +36,10 @@ export function createAdapterFactory(database: Database): (model: string) => Ada
 function asAdapter(store: ProtocolStore): Adapter {
   return {
     ...store,
+    // What cannot be kept was never kept.
+    async find(id) {
+      return isStorable(id) ? store.find(id) : undefined;
+    },
     async upsert(id, payload, expiresInSeconds) {
       if (!isStorable(payload)) throw new errors.InvalidRequest('parameters must not contain NUL or unpaired surrogates');
       await store.upsert(id, payload, expiresInSeconds);

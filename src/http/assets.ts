@@ -37,7 +37,6 @@ export function assets() {
     if (!file) return next();
     ctx.type = file.type;
     ctx.set('Cache-Control', 'public, max-age=31536000, immutable');
-    ctx.remove('Vary');
     ctx.body = file.body;
   };
 }

@@ -4,11 +4,14 @@ import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { render, translate } from './render.ts';
 
+const RETRY_AFTER_SECONDS = '5';
+
 /** The one place where an error of ours becomes a response. What it does not know is 500 and says nothing of its cause. */
 export function errorBoundary(log: Log) {
   return async (ctx: Context, next: Next) => {
     try {
       await next();
+      if (ctx.status === 503) ctx.set('Retry-After', RETRY_AFTER_SECONDS);
       if (ctx.status === 404 && ctx.body == null) throw new AppError('not_found', { status: 404 });
       if (ctx.status === 405 && ctx.body == null) throw new AppError('method_not_allowed', { status: 405 });
     } catch (error) {
@@ -25,7 +28,7 @@ export function errorBoundary(log: Log) {
  * @param code names the sentences `error.<code>.title` and `error.<code>.text`. @param detail for the developer, folded away.
  */
 export function answerError(ctx: Context, code: string, status: number, detail: Record<string, string> = {}): void {
-  if (status === 503) ctx.set('Retry-After', '5');
+  if (status === 503) ctx.set('Retry-After', RETRY_AFTER_SECONDS);
   // What was on its way when it failed must not go along: a redirect could carry a code that was never stored.
   ctx.remove('Location');
   if (wantsPage(ctx)) {
@@ -34,7 +37,7 @@ export function answerError(ctx: Context, code: string, status: number, detail: 
   }
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
-  ctx.body = { error: code, error_description: detail['error_description'] ?? translate('en', `error.${code}.text`) };
+  ctx.body = { error: detail['error'] ?? code, error_description: detail['error_description'] ?? translate('en', `error.${code}.text`) };
 }
 
 /** Programs say `*\/*` or JSON, browsers name text/html first; the API never answers with a page. */

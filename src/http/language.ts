@@ -15,8 +15,6 @@ export function language() {
     const chosen = supported(String(ctx.query['lang'] ?? ''));
     if (chosen) ctx.cookies.set(COOKIE, chosen, { httpOnly: true, sameSite: 'lax', maxAge: YEAR_MS, signed: false });
     ctx.state.chosenLanguage = chosen ?? supported(ctx.cookies.get(COOKIE, { signed: false }) ?? '');
-    ctx.vary('Accept-Language');
-    ctx.vary('Cookie');
     preferLocales(ctx, typeof ctx.query['ui_locales'] === 'string' ? ctx.query['ui_locales'] : undefined);
     return next();
   };

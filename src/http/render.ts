@@ -28,6 +28,7 @@ export function render(ctx: Context, view: string, data: Record<string, unknown>
   ctx.status = status;
   ctx.type = 'html';
   ctx.set('Content-Language', language);
+  ctx.vary('Accept-Language, Cookie');
   ctx.set('Cache-Control', 'no-store');
   ctx.body = eta.render(view, { ...data, language, t, languageLinks: languageLinks(ctx), assetUrl, requestId: ctx.state.requestId });
 }

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns';
 import ipaddr from 'ipaddr.js';
-import { Agent, fetch as undiciFetch } from 'undici';
+import { Agent, request, fetch as undiciFetch } from 'undici';
 
 /**
  * Fetch for URLs that strangers choose (`jwks_uri`, `sector_identifier_uri`). Only https on port 443, no redirects;
@@ -48,4 +48,26 @@ function publicAddressesOnly(
     if (!addresses.length || !addresses.every(({ address }) => isPublicAddress(address))) return done(new Error('address refused'), []);
     done(null, addresses);
   });
+}
+
+/**
+ * Fetch that reaches an origin through one listener, as a proxy in front of it would: behind a proxy,
+ * the public address may not lead back here. @param listener its address, asked for at each request.
+ */
+export function fetchThrough(listener: () => string, origin: string): typeof globalThis.fetch {
+  const agent = new Agent({ connections: 32 });
+  const { host } = new URL(origin);
+  return async (input, init) => {
+    const asked = new Request(input, init);
+    const url = new URL(asked.url);
+    const { statusCode, headers, body } = await request(`${listener()}${url.pathname}${url.search}`, {
+      method: asked.method as 'GET',
+      // fetch would write the Host of the listener; the check of the host expects the origin's.
+      headers: { ...Object.fromEntries(asked.headers), host },
+      body: asked.body ? Buffer.from(await asked.arrayBuffer()) : undefined,
+      signal: asked.signal,
+      dispatcher: agent,
+    });
+    return new Response(await body.arrayBuffer(), { status: statusCode, headers: headers as Record<string, string> });
+  };
 }

@@ -9,6 +9,7 @@ import { type ClientMetadata, saveClient } from '../../src/clients/store.ts';
 import type { Config } from '../../src/platform/config.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLog, type Log } from '../../src/platform/log.ts';
+import { fetchThrough } from '../../src/platform/outgoing.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { startServer } from '../../src/server.ts';
 
@@ -26,8 +27,10 @@ export type TestServer = {
   sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
   /** Everything logged so far. */
   logLines(): string[];
-  /** Starts a second server process' worth of application on the same database, as another node would be. */
-  secondNode(): Promise<{ address: string; close(): Promise<void> }>;
+  /** How requests reach it. */
+  send: typeof fetch;
+  /** The same issuer and database served by another application, as a second node behind a balancer. */
+  secondNode(): Promise<TestServer>;
   createPerson(person?: Partial<NewAccount>): Promise<{ id: string; email: string; password: string; username: string }>;
   createClient(metadata?: Partial<ClientMetadata>): Promise<{ client_id: string; client_secret: string; redirect_uri: string }>;
   close(): Promise<void>;
@@ -64,11 +67,13 @@ export async function startTestServer(overrides: Partial<Config> = {}): Promise<
     database,
     sql: async (text, values) => (await side.query(text, values)).rows,
     logLines: () => lines,
+    send: fetch,
     async secondNode() {
       const other = openDatabase(url, log);
       const node = await startServer({ config: { ...config, port: 0 }, database: other, log });
       return {
-        address: node.address,
+        ...this,
+        send: fetchThrough(() => node.address, config.issuer),
         async close() {
           await node.close();
           await other.close();

@@ -82,7 +82,7 @@ export function post(
       }
     : undefined;
   if (client && !client.client_secret) form.append('client_id', client.client_id);
-  return fetch(new URL(path, server.issuer), { method: 'POST', body: form, headers: { ...authorization, ...headers } });
+  return server.send(new URL(path, server.issuer), { method: 'POST', body: form, headers: { ...authorization, ...headers } });
 }
 
 export function redeem(
@@ -131,7 +131,7 @@ export function refresh(
 }
 
 export function callApi(server: TestServer, path: string, token: string, init: RequestInit = {}): Promise<Response> {
-  return fetch(new URL(path, server.issuer), {
+  return server.send(new URL(path, server.issuer), {
     ...init,
     headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) },
   });

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { describe, it } from 'node:test';
+
+const SRC = resolve(import.meta.dirname, '../src');
+
+/** The house: a file imports only from lower floors; rooms of one floor do not import their neighbours, except where a floor is one room. */
+const FLOORS: Record<string, number> = {
+  platform: 0,
+  http: 1,
+  'protocol-store': 2,
+  clients: 2,
+  accounts: 2,
+  factors: 2,
+  federation: 2,
+  audit: 2,
+  'authorization-server': 3,
+  interaction: 4,
+  account: 4,
+  developer: 4,
+  admin: 4,
+  'resource-api': 4,
+  operations: 4,
+};
+
+const files = readdirSync(SRC, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+  .map((entry) => relative(SRC, join(entry.parentPath, entry.name)))
+  .filter((file) => !file.startsWith('platform/prisma/'));
+
+const text = (file: string) => readFileSync(join(SRC, file), 'utf8');
+const room = (file: string) => (file.includes('/') ? (file.split('/')[0] as string) : 'roof');
+const imports = (file: string) =>
+  [...text(file).matchAll(/^(?:import|export)[^'"]*?from '(\.[^']+)'/gm)].map(([, target]) =>
+    relative(SRC, resolve(SRC, file, '..', target as string)),
+  );
+
+describe('The house', () => {
+  it('has source files, each in a room that has a floor', () => {
+    assert.ok(files.length > 30);
+    assert.deepEqual(
+      files.filter((file) => room(file) !== 'roof' && FLOORS[room(file)] === undefined),
+      [],
+    );
+  });
+
+  it('lets a file import from lower floors and its own room alone', () => {
+    const breaches = files.flatMap((file) =>
+      imports(file)
+        .filter(
+          (target) => room(file) !== 'roof' && room(target) !== room(file) && !((FLOORS[room(target)] ?? 9) < (FLOORS[room(file)] ?? 0)),
+        )
+        .map((target) => `${file} imports ${target}`),
+    );
+    assert.deepEqual(breaches, []);
+  });
+
+  it('lets the resource API know the authorization server by URL alone', () => {
+    const breaches = files.filter((file) => room(file) === 'resource-api').flatMap(imports);
+    assert.deepEqual(
+      breaches.filter((target) => !['resource-api', 'platform', 'http'].includes(room(target))),
+      [],
+    );
+  });
+
+  it('keeps the bearer check free of the house, so that another service can take the file', () => {
+    assert.deepEqual(imports('resource-api/bearer.ts'), []);
+  });
+
+  it('reads the environment in one place', () => {
+    assert.deepEqual(
+      files.filter((file) => /process\.env/.test(text(file))),
+      ['platform/config.ts'],
+    );
+  });
+
+  it('reaches into the library through its public door alone', () => {
+    assert.deepEqual(
+      files.filter((file) => /oidc-provider\/lib/.test(text(file))),
+      [],
+    );
+  });
+
+  it('touches the library from the authorization server and the interaction pages alone', () => {
+    const guests = files.filter((file) => /from 'oidc-provider'/.test(text(file))).map(room);
+    assert.deepEqual(
+      [...new Set(guests)].filter((name) => !['authorization-server', 'interaction', 'protocol-store'].includes(name)),
+      [],
+    );
+  });
+
+  it('has no room for leftovers, and no file that takes more than a sitting', () => {
+    assert.deepEqual(
+      files.filter((file) => /(^|\/)(utils?|helpers?|misc|common|shared|lib)\//.test(file) || file.endsWith('/index.ts')),
+      [],
+    );
+    assert.deepEqual(
+      files.filter((file) => text(file).split('\n').length > 300),
+      [],
+    );
+  });
+
+  it('ends tokens through one door', () => {
+    assert.deepEqual(
+      files.filter((file) => /delete from grant_record/i.test(text(file))),
+      ['protocol-store/grants.ts'],
+    );
+  });
+});

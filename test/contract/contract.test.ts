@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { createAdapterFactory } from '../../src/authorization-server/adapter.ts';
+import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
+import { prune } from '../../src/protocol-store/prune.ts';
+import { rememberOnce } from '../../src/protocol-store/records.ts';
+import type { ProtocolStore } from '../../src/protocol-store/store.ts';
+import { SingleUseLost, unitOfWork } from '../../src/protocol-store/unit-of-work.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { itKeepsTheContract, type Subjects } from './protocol-store.ts';
+
+// The library does not export its in-memory adapter; a test may look.
+const { createMemoryAdapter } = await import('../../node_modules/oidc-provider/lib/adapters/memory_adapter.js' as string);
+
+const now = () => Math.floor(Date.now() / 1000);
+
+/** Payloads as the library makes them. */
+function payloads(clientId: string, accountId: string, grantId: () => Promise<string>) {
+  return async (model: string, id: string): Promise<Record<string, unknown>> => {
+    const base = { kind: model, jti: id, iat: now(), exp: now() + 60 };
+    switch (model) {
+      case 'Session':
+        return { ...base, uid: randomUUID(), accountId, loginTs: now(), authorizations: { [clientId]: { sid: 's' } } };
+      case 'Grant':
+        return { ...base, clientId, accountId, openid: { scope: 'openid profile' } };
+      case 'Interaction':
+        return {
+          ...base,
+          params: { scope: 'openid', state: '한글 😀' },
+          prompt: { name: 'login', reasons: [], details: {} },
+          returnTo: `https://as.example/oauth/authorize/${id}`,
+        };
+      case 'PushedAuthorizationRequest':
+        return { ...base, request: 'e30.e30.', trusted: true };
+      case 'RegistrationAccessToken':
+      case 'ClientCredentials':
+        return { ...base, clientId, scope: 'api' };
+      default:
+        return { ...base, clientId, accountId, grantId: await grantId(), scope: 'openid', claims: {}, sessionUid: 'u' };
+    }
+  };
+}
+
+describe('The store contract', () => {
+  describe('kept by the in-memory adapter of the library', () => {
+    const factory = createMemoryAdapter() as (model: string) => ProtocolStore;
+    const subjects: Subjects = { store: factory, payload: payloads('c', 'a', async () => randomUUID()), grantId: async () => randomUUID() };
+    itKeepsTheContract(() => subjects);
+  });
+
+  describe('kept by ours on Postgres', () => {
+    let server: TestServer;
+    let subjects: Subjects;
+    let clientId: string;
+    let accountId: string;
+
+    before(async () => {
+      server = await startTestServer();
+      const adapter = createAdapterFactory(server.database) as unknown as (model: string) => ProtocolStore;
+      const stores = new Map<string, ProtocolStore>();
+      const store = (model: string) => stores.get(model) ?? (stores.set(model, adapter(model)).get(model) as ProtocolStore);
+      clientId = (await server.createClient()).client_id;
+      accountId = (await server.createPerson()).id;
+      const grantId = async () => {
+        const id = randomUUID();
+        await store('Grant').upsert(id, { kind: 'Grant', jti: id, clientId, accountId, iat: now() } as never, 3_600);
+        return id;
+      };
+      subjects = { store, grantId, payload: payloads(clientId, accountId, grantId) };
+    });
+    after(() => server.close());
+
+    itKeepsTheContract(() => subjects);
+
+    const save = async (model: string, more: Record<string, unknown> = {}, expiresInSeconds = 60) => {
+      const id = randomUUID();
+      await subjects.store(model).upsert(id, { ...(await subjects.payload(model, id)), ...more } as never, expiresInSeconds);
+      return id;
+    };
+
+    describe('and what only ours promises', () => {
+      for (const model of ['RefreshToken', 'AuthorizationCode', 'PushedAuthorizationRequest']) {
+        it(`of 50 requests that consume one ${model} at once, one alone succeeds`, async () => {
+          const id = await save(model);
+          const results = await Promise.allSettled(Array.from({ length: 50 }, () => subjects.store(model).consume?.(id)));
+          assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
+        });
+      }
+
+      it('of 50 that remember one identifier at once, one alone is told that it is new', async () => {
+        const answers = await Promise.all(Array.from({ length: 50 }, () => rememberOnce(server.database, 'jti', 60)));
+        assert.equal(answers.filter(Boolean).length, 1);
+      });
+
+      it('an identifier may be used again once what it guarded against has expired', async () => {
+        assert.equal(await rememberOnce(server.database, 'old', 60), true);
+        await server.sql("update protocol_record set expires_at = now() - interval '1 second' where kind = 'ReplayDetection'");
+        assert.equal(await rememberOnce(server.database, 'old', 60), true);
+        assert.equal(await rememberOnce(server.database, 'old', 60), false);
+      });
+
+      it('what has expired by the clock of the database is not found', async () => {
+        for (const model of ['AccessToken', 'AuthorizationCode', 'Session', 'Grant', 'Interaction']) {
+          const id = await save(model, {}, 0);
+          assert.equal(await subjects.store(model).find(id), undefined, model);
+        }
+      });
+
+      it('nothing is stored of a payload that Postgres cannot keep', async () => {
+        const before = await server.sql('select count(*) from protocol_record');
+        for (const text of ['\0', 'a\ud800b'])
+          await assert.rejects(save('Interaction', { params: { state: text } }), { error: 'invalid_request' });
+        assert.deepEqual(await server.sql('select count(*) from protocol_record'), before);
+      });
+
+      it('ending a grant ends its codes and tokens', async () => {
+        const grantId = await subjects.grantId();
+        const issued = await Promise.all(
+          ['AccessToken', 'RefreshToken', 'AuthorizationCode'].map(async (model) => [model, await save(model, { grantId })] as const),
+        );
+        assert.equal(await revokeGrant(server.database.prisma, grantId), 1);
+        for (const [model, id] of issued) assert.equal(await subjects.store(model).find(id), undefined, model);
+      });
+
+      it('ending an account ends its sessions and grants, and those of nobody else', async () => {
+        const person = await server.createPerson();
+        const grant = randomUUID();
+        await subjects.store('Grant').upsert(grant, { kind: 'Grant', jti: grant, clientId, accountId: person.id, iat: now() } as never, 60);
+        const session = await save('Session', { accountId: person.id });
+        const [otherGrant, otherSession] = [await subjects.grantId(), await save('Session')];
+        await endAccount(server.database.prisma, person.id);
+        assert.equal(await subjects.store('Grant').find(grant), undefined);
+        assert.equal(await subjects.store('Session').find(session), undefined);
+        assert.ok(await subjects.store('Grant').find(otherGrant));
+        assert.ok(await subjects.store('Session').find(otherSession));
+      });
+
+      it('expired rows leave by themselves, in any number of batches and from two nodes at once; live ones stay', async () => {
+        const live = await save('AccessToken');
+        await server.sql(
+          `insert into token (id, kind, client_id, expires_at, payload)
+           select sha256(n::text::bytea), 'ClientCredentials', $1, now() - interval '1 second', '{}' from generate_series(1, 2500) n`,
+          [clientId],
+        );
+        await Promise.all([prune(server.database), prune(server.database)]);
+        // The one that found the other at work returned at once; what it left, the next turn takes.
+        await prune(server.database);
+        assert.deepEqual(await server.sql('select count(*)::int as n from token where expires_at <= now()'), [{ n: 0 }]);
+        assert.ok(await subjects.store('AccessToken').find(live));
+      });
+    });
+
+    describe('a unit of work', () => {
+      const tokens = () => server.sql('select count(*)::int as n from token');
+
+      it('writes all of a request that succeeds, at its end', async () => {
+        const code = await save('AuthorizationCode');
+        const [{ n } = { n: 0 }] = (await tokens()) as { n: number }[];
+        await unitOfWork(
+          server.database,
+          async () => {
+            await subjects.store('AuthorizationCode').consume?.(code);
+            await save('ClientCredentials');
+            assert.deepEqual(await tokens(), [{ n }], 'written before the end');
+          },
+          () => true,
+        );
+        assert.deepEqual(await tokens(), [{ n: n + 1 }]);
+        assert.ok((await subjects.store('AuthorizationCode').find(code))?.consumed);
+      });
+
+      it('of a request that fails, writes what ends and nothing that is issued or consumed', async () => {
+        const [code, session] = [await save('AuthorizationCode'), await save('Session')];
+        const before = await tokens();
+        await unitOfWork(
+          server.database,
+          async () => {
+            await subjects.store('AuthorizationCode').consume?.(code);
+            await save('ClientCredentials');
+            await subjects.store('Session').destroy(session);
+          },
+          () => false,
+        );
+        assert.deepEqual(await tokens(), before);
+        assert.equal((await subjects.store('AuthorizationCode').find(code))?.consumed, undefined);
+        assert.equal(await subjects.store('Session').find(session), undefined);
+      });
+
+      it('writes nothing when its code was consumed by somebody else meanwhile', async () => {
+        const code = await save('AuthorizationCode');
+        const before = await tokens();
+        const attempt = unitOfWork(
+          server.database,
+          async () => {
+            await save('ClientCredentials');
+            await subjects.store('AuthorizationCode').consume?.(code);
+            await server.sql('update authorization_code set consumed_at = now()');
+          },
+          () => true,
+        );
+        await assert.rejects(attempt, SingleUseLost);
+        assert.deepEqual(await tokens(), before);
+      });
+
+      it('writes nothing when its grant was ended by somebody else meanwhile', async () => {
+        const grantId = await subjects.grantId();
+        const before = await tokens();
+        const attempt = unitOfWork(
+          server.database,
+          async () => {
+            await save('ClientCredentials');
+            await save('AccessToken', { grantId });
+            await server.sql('delete from grant_record where id = $1', [grantId]);
+          },
+          () => true,
+        );
+        await assert.rejects(attempt, SingleUseLost);
+        assert.deepEqual(await tokens(), before);
+      });
+    });
+  });
+});
