@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ensureDependencies, ensurePrismaClient } from './bootstrap/dependencies.mjs';
 import { ensureNode, ROOT } from './bootstrap/node.mjs';
@@ -43,7 +44,8 @@ try {
 
 async function main() {
   const dataDir = resolve(ROOT, process.env.DATA_DIR || '.data');
-  await mkdir(dataDir, { recursive: true }).catch((error) => {
+  const writable = mkdir(dataDir, { recursive: true }).then(() => access(dataDir, constants.W_OK));
+  await writable.catch((error) => {
     throw new Stop(
       `DATA_DIR ${dataDir} cannot be written to (${error.code}): choose a folder of yours, such as DATA_DIR=~/munjigi npm start`,
     );

@@ -35,8 +35,9 @@ export function languageLinks(ctx: Context): { language: Language; href: string;
   });
 }
 
+/** English first, so that a browser that takes anything gets it. */
 function accepted(ctx: Context): Language | undefined {
-  return ctx.headers['accept-language'] ? supported(String(ctx.acceptsLanguages([...LANGUAGES]) || '')) : undefined;
+  return ctx.headers['accept-language'] ? supported(String(ctx.acceptsLanguages(['en', 'ko']) || '')) : undefined;
 }
 
 function supported(tag: string): Language | undefined {

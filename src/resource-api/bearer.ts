@@ -96,7 +96,8 @@ function guard({ scope, person, resourceMetadata }: Requirement, check: (token: 
       ctx.state['logged'] = { reason: error instanceof Error ? error.message : 'unknown' };
       return;
     }
-    if (!token)
+    // A token bound to a key is no bearer token: without the proof that this file does not check, whoever found it could use it (RFC 9449 section 7.2).
+    if (!token || token['cnf'] !== undefined)
       return challenge(ctx, 401, {
         error: 'invalid_token',
         error_description: 'the access token is expired, revoked, malformed or meant for another resource',
