@@ -38,8 +38,9 @@ export type TestServer = {
 
 export const REDIRECT_URI = 'https://client.example/callback';
 
-export async function startTestServer(overrides: Partial<Config> = {}): Promise<TestServer> {
-  const { url, drop } = await createDatabase();
+/** @param database given when the application reaches it in another way than the test does: `overrides.databaseUrl` says how. */
+export async function startTestServer(overrides: Partial<Config> = {}, own?: TestDatabase): Promise<TestServer> {
+  const { url, drop } = own ?? (await createDatabase());
   const port = await freePort();
   const config: Config = {
     environment: 'test',
@@ -56,7 +57,7 @@ export async function startTestServer(overrides: Partial<Config> = {}): Promise<
   };
   const lines: string[] = [];
   const log: Log = createLog(config.logLevel, { write: (line: string) => void lines.push(line) });
-  const database = openDatabase(url, log);
+  const database = openDatabase(config.databaseUrl, log);
   await saveResourceServers(database, ownResourceServers(config.issuer));
   const server = await startServer({ config, database, log });
   const side = new pg.Pool({ connectionString: url, max: 2 });
@@ -116,8 +117,10 @@ export async function startTestServer(overrides: Partial<Config> = {}): Promise<
   };
 }
 
+export type TestDatabase = { url: string; drop(): Promise<void> };
+
 /** A database of one's own, cloned from the migrated template. */
-export async function createDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+export async function createDatabase(): Promise<TestDatabase> {
   const base = process.env['TEST_DATABASE_URL'];
   if (!base) throw new Error('TEST_DATABASE_URL is not set: run the tests with npm test, which brings a database');
   const name = `test_${randomBytes(6).toString('hex')}`;

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { createGuardedFetch, isPublicAddress } from '../../src/platform/outgoing.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+
+describe('Requests to addresses that strangers choose', () => {
+  it('only global unicast addresses count as public', () => {
+    for (const address of ['8.8.8.8', '2606:4700::1']) assert.ok(isPublicAddress(address), address);
+    for (const address of [
+      '127.0.0.1',
+      '10.1.2.3',
+      '172.16.0.1',
+      '192.168.1.1',
+      '169.254.169.254',
+      '100.64.0.1',
+      '0.0.0.0',
+      '::1',
+      '::',
+      'fe80::1',
+      'fd00::1',
+      '::ffff:127.0.0.1',
+      '64:ff9b::7f00:1',
+      '224.0.0.1',
+      '255.255.255.255',
+      'nonsense',
+    ]) {
+      assert.ok(!isPublicAddress(address), address);
+    }
+  });
+
+  describe('with a listener on loopback', () => {
+    let connections = 0;
+    let port: number;
+    const listener = createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    let server: TestServer;
+    before(async () => {
+      listener.listen(0, '127.0.0.1');
+      await once(listener, 'listening');
+      port = (listener.address() as AddressInfo).port;
+      server = await startTestServer();
+    });
+    after(async () => {
+      listener.close();
+      await server.close();
+    });
+
+    it('every refusal sounds the same, and the listener sees no connection', async () => {
+      const guardedFetch = createGuardedFetch();
+      for (const url of [
+        `http://127.0.0.1:${port}/`,
+        `https://127.0.0.1:${port}/`,
+        'https://127.0.0.1/',
+        'https://[::1]/',
+        'https://[::ffff:127.0.0.1]/',
+        'https://localhost/',
+        'https://0x7f.1/',
+        'https://2130706433/',
+        'https://name-that-is-not.invalid/',
+      ]) {
+        await assert.rejects(guardedFetch(url), { name: 'TypeError', message: 'fetch failed' }, url);
+      }
+      assert.equal(connections, 0);
+    });
+
+    it('a client that points jwks_uri at us is refused as a client, and the listener sees no connection (RFC 7591 section 5)', async () => {
+      const { client_id } = await server.createClient({
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks_uri: `https://127.0.0.1:${port}/jwks`,
+      });
+      const header = Buffer.from(JSON.stringify({ alg: 'ES256' })).toString('base64url');
+      const now = Math.floor(Date.now() / 1000);
+      const claims = Buffer.from(
+        JSON.stringify({ iss: client_id, sub: client_id, aud: server.issuer, jti: 'j', iat: now, exp: now + 60 }),
+      ).toString('base64url');
+      const response = await fetch(`${server.issuer}/oauth/token`, {
+        method: 'POST',
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+          client_assertion: `${header}.${claims}.c2ln`,
+        }),
+      });
+      assert.equal(response.status, 401);
+      assert.equal(((await response.json()) as { error: string }).error, 'invalid_client');
+      assert.equal(connections, 0);
+      assert.deepEqual(await server.sql('select 1 from token where client_id = $1', [client_id]), []);
+    });
+  });
+});
