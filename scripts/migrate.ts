@@ -28,17 +28,25 @@ const EVERYTHING = { externalTables: [], externalEnums: [] };
 const MIGRATION_LOCK = 7_305_113;
 
 /** Applies what is missing. @returns names of the migrations applied. @throws when the database cannot be reached or a migration fails. */
-export async function migrate(databaseUrl: string): Promise<string[]> {
+export function migrate(databaseUrl: string): Promise<string[]> {
+  return withClient(databaseUrl, async (client) => {
+    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    if (await isUpToDate(client)) return [];
+    const input = { migrationsList: await migrationList(), filters: EVERYTHING };
+    return withEngine(databaseUrl, async (engine) => (await engine.applyMigrations(input)).appliedMigrationNames);
+  });
+}
+
+/** Whether the database has every migration already. @throws when it cannot be reached. */
+export function isMigrated(databaseUrl: string): Promise<boolean> {
+  return withClient(databaseUrl, isUpToDate);
+}
+
+async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
   await client.connect();
   try {
-    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    if (await isUpToDate(client)) return [];
-    return await withEngine(
-      databaseUrl,
-      async (engine) =>
-        (await engine.applyMigrations({ migrationsList: await migrationList(), filters: EVERYTHING })).appliedMigrationNames,
-    );
+    return await work(client);
   } finally {
     await client.end();
   }

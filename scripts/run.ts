@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { main, whyItCannotStart } from '../src/main.ts';
 import { readConfig } from '../src/platform/config.ts';
-import { migrate } from './migrate.ts';
+import { isMigrated } from './migrate.ts';
 import { demoPanel } from './panel.ts';
 import { seed } from './seed.ts';
 
@@ -8,8 +11,7 @@ import { seed } from './seed.ts';
 
 try {
   const config = readConfig();
-  const applied = await migrate(config.databaseUrl);
-  if (applied.length) console.log(`  creating tables … ${applied.join(', ')}`);
+  await migrateAside(config.databaseUrl);
   const seeded = config.environment === 'production' ? undefined : await seed(config);
   if (seeded?.created) console.log('  making demo accounts … done');
   await main();
@@ -17,4 +19,13 @@ try {
 } catch (error) {
   console.error(whyItCannotStart(error));
   process.exit(1);
+}
+
+/** In a process of its own, when there is something to apply: the engine's memory would stay with the server. */
+async function migrateAside(databaseUrl: string): Promise<void> {
+  if (await isMigrated(databaseUrl)) return;
+  const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, 'migrate.ts')], {
+    env: { ...process.env, DATABASE_URL: databaseUrl },
+  });
+  console.log(`  migrating … ${stdout.trim()}`);
 }
