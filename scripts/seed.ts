@@ -25,20 +25,24 @@ const PEOPLE = {
   admin: { email: 'admin@munjigi.example', username: 'admin', name: '이관리' },
 };
 
-/** @returns what demo.json has, and whether it was made now. @throws Error in production, where there is nothing to demonstrate. */
-export async function seed(config: Config): Promise<{ demo: Demo; created: boolean }> {
+/** @returns what demo.json has, when the database has it too: one that was written for another database says nothing about this one. */
+export async function currentDemo(config: Config): Promise<Demo | undefined> {
+  const demo = await readDemo(config);
+  return demo && withDatabase(config, async (database) => ((await fits(database, demo)) ? demo : undefined));
+}
+
+/** Makes the demo anew. @throws Error in production, where there is nothing to demonstrate. */
+async function seed(config: Config): Promise<void> {
   if (config.environment === 'production') throw new Error('demo data is refused in production');
-  const file = join(config.dataDir, 'demo.json');
+  const demo = await withDatabase(config, (database) => create(database, config));
+  await writeFile(demoFile(config), `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 });
+}
+
+const demoFile = (config: Config) => join(config.dataDir, 'demo.json');
+
+async function withDatabase<T>(config: Config, work: (database: Database) => Promise<T>): Promise<T> {
   const database = openDatabase(config.databaseUrl, createLog('silent'));
-  try {
-    const kept = await readDemo(file);
-    if (kept && (await fits(database, kept))) return { demo: kept, created: false };
-    const demo = await create(database, config);
-    await writeFile(file, `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 });
-    return { demo, created: true };
-  } finally {
-    await database.close();
-  }
+  return work(database).finally(() => database.close());
 }
 
 async function create(database: Database, config: Config): Promise<Demo> {
@@ -86,15 +90,14 @@ async function create(database: Database, config: Config): Promise<Demo> {
   };
 }
 
-async function readDemo(file: string): Promise<Demo | undefined> {
+async function readDemo(config: Config): Promise<Demo | undefined> {
   try {
-    return JSON.parse(await readFile(file, 'utf8'));
+    return JSON.parse(await readFile(demoFile(config), 'utf8'));
   } catch {
     return undefined;
   }
 }
 
-/** A demo.json that was written for another database says nothing about this one. */
 async function fits(database: Database, demo: Demo): Promise<boolean> {
   const [user, client] = await Promise.all([
     database.prisma.user.count({ where: { email: demo.email } }),
@@ -108,9 +111,10 @@ if (import.meta.main) {
   if (values.help) process.stdout.write(HELP);
   else {
     try {
-      const config = readConfig(process.env);
-      const { created } = await seed(config);
-      console.log(created ? `demo accounts are in ${join(config.dataDir, 'demo.json')}` : 'the demo accounts are there already');
+      const config = readConfig();
+      const found = await currentDemo(config);
+      if (!found) await seed(config);
+      console.log(found ? 'the demo accounts are there already' : `demo accounts are in ${demoFile(config)}`);
     } catch (error) {
       console.error(`seed: ${(error as Error).message}`);
       process.exit(1);

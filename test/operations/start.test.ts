@@ -81,7 +81,7 @@ describe('npm start', () => {
     await waitUntil(() => processesOfFolder().length === 0);
 
     const second = await start({});
-    assert.ok(!/creating the database|creating tables|demo accounts/.test(second.output()), 'a second start does again what was done');
+    assert.ok(!/creating the database|migrating|seeding/.test(second.output()), 'a second start does again what was done');
     const again = await fetch(`http://localhost:${port}/oauth/introspect`, {
       method: 'POST',
       headers: { authorization: `Basic ${Buffer.from(`${demo.resourceServerId}:${demo.resourceServerSecret}`).toString('base64')}` },
