@@ -35,6 +35,7 @@ const ARGUMENTS = [
   '--disable-component-update',
   '--disable-sync',
   '--disable-dev-shm-usage',
+  '--font-render-hinting=none',
 ];
 
 export async function startBrowser(): Promise<TestBrowser> {
