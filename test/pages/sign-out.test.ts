@@ -86,6 +86,18 @@ describe('Signing out (OpenID Connect RP-Initiated Logout)', () => {
     await page.context().close();
   });
 
+  it('signs a person who stays out of the client that asked alone, and says so', async () => {
+    const { page, person, tokens } = await signedIn();
+    await logoutOf(page, { id_token_hint: String(tokens.id_token) });
+    assert.match(await page.locator('.lead').innerText(), /^Moonlight asks you to sign out\./);
+    await page.click('button:not([name])');
+    assert.equal(await page.locator('h1').innerText(), 'You are still signed in');
+    assert.match(await page.locator('.lead').innerText(), /^Moonlight is the only app you were signed out of\./);
+    assert.equal((await sessionsOf(person.id)).length, 1);
+    assert(!(await opensApi(tokens)));
+    await page.context().close();
+  });
+
   it('signs a person who stays out of the client that asked, and goes back to it', async () => {
     const { page, person, tokens } = await signedIn();
     await logoutOf(page, { id_token_hint: String(tokens.id_token), post_logout_redirect_uri: afterwards });
