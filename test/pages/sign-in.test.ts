@@ -96,6 +96,28 @@ describe('Signing in', () => {
     assert.deepEqual(answers[0], answers[1]);
   });
 
+  for (const javaScriptEnabled of [true, false])
+    it(`as somebody else leads back to the client too, ${javaScriptEnabled ? 'with' : 'without'} JavaScript`, async () => {
+      const [one, two] = [await server.createPerson(), await server.createPerson()];
+      const page = await (await browser.person({ javaScriptEnabled })).newPage();
+      const heard = complaints(page);
+      await page.goto(server.issuer + authorizePath(client, { ...pkce() }));
+      await signIn(page, one);
+      await page.click('button[value=approve]');
+      await page.waitForURL(`${CLIENT_CALLBACK}?**`);
+
+      await page.goto(server.issuer + authorizePath(client, { ...pkce(), prompt: 'login' }));
+      await signIn(page, two);
+      if (!javaScriptEnabled) await page.click('button[type=submit]');
+      assert.equal(await page.locator('.account bdi').last().innerText(), two.email);
+      await page.click('button[value=approve]');
+      await page.waitForURL(`${CLIENT_CALLBACK}?**`);
+      assert.deepEqual(heard, []);
+      const accounts = await server.sql('select account_id from session where account_id = any($1)', [[one.id, two.id]]);
+      assert.deepEqual(accounts, [{ account_id: two.id }], 'the session of the one before is over');
+      await page.context().close();
+    });
+
   it('begins with the address that the client hints at (OIDC Core section 3.1.2.1, login_hint)', async () => {
     const page = await new Person(server.issuer).open(authorizePath(client, { ...pkce(), login_hint: '"><b>hint</b>@people.example' }));
     assert.match(page.html, /value="&quot;&gt;&lt;b&gt;hint&lt;\/b&gt;@people\.example"/);

@@ -17,6 +17,7 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
   'failed-sign-in': async (page, visit) => {
     await openSignIn(page, visit);
     await signIn(page, { ...visit.person, password: 'not this one' });
+    await page.locator('[role=alert]').waitFor();
   },
   consent: openConsent,
   'sign-out': async (page, visit) => {
@@ -27,6 +28,7 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await openConsent(page, visit);
     await page.goto(`${visit.server.issuer}/oauth/logout`);
     await page.click('button[name=logout]');
+    await page.waitForURL('**/oauth/logout/success');
   },
   error: async (page, { server, client }) => {
     await page.goto(server.issuer + authorizePath(client, { redirect_uri: 'https://elsewhere.example/callback' }));
@@ -40,6 +42,7 @@ export async function openSignIn(page: Page, { server, client }: Visit): Promise
 export async function openConsent(page: Page, visit: Visit): Promise<void> {
   await openSignIn(page, visit);
   await signIn(page, visit.person);
+  await page.locator('button[name=decision]').first().waitFor();
 }
 
 export async function signIn(page: Page, { email, password }: Credentials): Promise<void> {
