@@ -57,11 +57,8 @@ async function takeAll(browser: TestBrowser, visit: Visit, shots: Shot[], folder
   }
 }
 
-const { values } = parseArgs({ options: { help: { type: 'boolean' }, all: { type: 'string' } } });
-if (values.help) process.stdout.write(HELP);
-else {
-  const postgres = await startPostgres(join(ROOT, '.data/test'));
-  process.env['TEST_DATABASE_URL'] = postgres.url;
+/** @param into folder for every page; undefined for the pictures of docs/. */
+async function main(into: string | undefined): Promise<void> {
   // Loaded now, because they read where the database is.
   await import('./test-template.ts');
   const [{ startTestServer }, { startBrowser, CLIENT_CALLBACK }, { TOUR }] = await Promise.all([
@@ -70,7 +67,7 @@ else {
     import('../test/support/tour.ts'),
   ]);
   const [server, browser] = await Promise.all([startTestServer(), startBrowser()]);
-  const folder = values.all ? resolve(values.all) : join(ROOT, 'docs');
+  const folder = into ? resolve(into) : join(ROOT, 'docs');
   await mkdir(folder, { recursive: true });
   const client = await server.createClient({
     client_name: 'Moonlight',
@@ -79,7 +76,23 @@ else {
     tos_uri: 'https://client.example/terms',
   });
   const person = await server.createPerson({ email: 'gildong@people.example' });
-  await takeAll(browser, { server, client, person }, values.all ? everyPage(Object.keys(TOUR)) : DOCS, folder);
+  await takeAll(browser, { server, client, person }, into ? everyPage(Object.keys(TOUR)) : DOCS, folder);
   await Promise.all([server.close(), browser.close()]);
-  await postgres.stop();
+}
+
+const { values } = parseArgs({ options: { help: { type: 'boolean' }, all: { type: 'string' } } });
+if (values.help) process.stdout.write(HELP);
+else {
+  const postgres = await startPostgres(join(ROOT, '.data/test'));
+  process.env['TEST_DATABASE_URL'] = postgres.url;
+  try {
+    await main(values.all);
+  } catch (error) {
+    console.error(`screenshots: ${(error as Error).message}`);
+    process.exitCode = 1;
+  } finally {
+    await postgres.stop();
+  }
+  // A browser or server that an error left open must not keep the process.
+  process.exit();
 }

@@ -20,6 +20,15 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await page.locator('[role=alert]').waitFor();
   },
   consent: openConsent,
+  'consent-self-registered': async (page, visit) => {
+    const response = await fetch(`${visit.server.issuer}/oauth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ client_name: 'Photo Helper', redirect_uris: ['http://127.0.0.1/callback'] }),
+    });
+    const { client_id } = (await response.json()) as { client_id: string };
+    await openConsent(page, { ...visit, client: { client_id, redirect_uri: 'http://127.0.0.1:49152/callback' } });
+  },
   'sign-out': async (page, visit) => {
     await openConsent(page, visit);
     await page.goto(`${visit.server.issuer}/oauth/logout`);
