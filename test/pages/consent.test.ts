@@ -178,6 +178,14 @@ describe('The consent page', () => {
     }
   });
 
+  it("lets the answer go to an app by the app's own scheme (RFC 8252 section 7.1)", async () => {
+    const { page } = await asked({}, { application_type: 'native', redirect_uris: ['com.example.app:/callback'] });
+    assert.equal(await page.locator('.facts bdi').innerText(), 'com.example.app://');
+    const answer = await page.reload();
+    assert.match(String(answer?.headers()['content-security-policy']), /form-action 'self' com\.example\.app:;/);
+    await page.context().close();
+  });
+
   for (const host of ['127.0.0.1', 'localhost', '[::1]'])
     it(`lets the answer go to a native app that listens on ${host} (RFC 8252 section 7.3)`, async () => {
       const client = await server.createClient({ application_type: 'native', redirect_uris: [`http://${host}/callback`] });

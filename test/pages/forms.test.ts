@@ -109,6 +109,45 @@ describe('Forms on our pages', () => {
       await assertRefused(401, () => page.submit(wrong as Record<string, string>), JSON.stringify(wrong).slice(0, 40));
   });
 
+  it('a form sent twice, before the first was answered, is one decision', async () => {
+    const own = await server.createPerson();
+    const page = await (await openSignIn()).submit(own);
+    const body = new URLSearchParams({ decision: 'approve', csrf: csrfOf(page) });
+    const answers = [];
+    for (let click = 0; click < 2; click++) answers.push(await page.person.request(page.form().action, { method: 'POST', body }));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [303, 303],
+    );
+    const { url } = await page.person.open(String(answers[1]?.headers.get('location')));
+    assert(url.searchParams.get('code'));
+    assert.equal((await server.sql('select id from grant_record where account_id = $1', [own.id])).length, 1);
+  });
+
+  it('a decision is taken to the client once, however many connections ask at once', async () => {
+    const own = await server.createPerson();
+    const page = await (await openSignIn()).submit(own);
+    const body = new URLSearchParams({ decision: 'approve', csrf: csrfOf(page) });
+    const decided = await page.person.request(page.form().action, { method: 'POST', body });
+    const resume = String(decided.headers.get('location'));
+    const cookie = page.person.cookies().join('; ');
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => fetch(resume, { redirect: 'manual', headers: { accept: 'text/html', cookie } })),
+    );
+    const [won, lost] = [answers.filter(({ status }) => status === 303), answers.filter(({ status }) => status !== 303)];
+    assert.equal(won.length, 1);
+    assert(new URL(String(won[0]?.headers.get('location'))).searchParams.get('code'));
+    assert.deepEqual(new Set(lost.map(({ status }) => status)), new Set([400]));
+    assert.match(String(await lost[0]?.text()), /This page is no longer valid/);
+    assert.deepEqual(
+      lost.flatMap(({ headers }) => headers.getSetCookie().filter((line) => line.startsWith('session='))),
+      [],
+      'no cookie of a session that was not kept',
+    );
+    assert.equal((await server.sql('select id from authorization_code where account_id = $1', [own.id])).length, 1);
+    assert.equal((await server.sql('select id from session where account_id = $1', [own.id])).length, 1);
+  });
+
   it('a consent without a clear yes is a no', async () => {
     for (const fields of [{}, { decision: '' }, { decision: 'maybe' }, { decision: ['deny', 'approve'] }]) {
       const before = (await server.sql('select id from grant_record')).length;
