@@ -10,6 +10,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 
 /**
  * A real Chromium, for what a browser alone decides: whether CSP lets a redirect through, what a person sees and can reach.
+ * It comes from npm for Linux on x64; elsewhere CHROMIUM_PATH names one that is installed.
  * The host `client.example` leads to a client of the test's own, so that the last redirect is a real one.
  *
  *     const browser = await startBrowser();
