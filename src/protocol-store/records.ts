@@ -38,7 +38,9 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
     },
     async destroy(id) {
       await write(database, 'end', async (sql) => {
-        await sql.$executeRaw`delete from protocol_record where kind = ${kind}::record_kind and id = ${digest(id)}`;
+        const ended = await sql.$executeRaw`delete from protocol_record where kind = ${kind}::record_kind and id = ${digest(id)}`;
+        // An interaction ends where its result is used: whoever finds it ended already comes second, and issues nothing.
+        if (!ended && kind === 'Interaction') throw new SingleUseLost('Interaction already finished');
       });
     },
   };
