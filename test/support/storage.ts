@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import type { TestServer } from './environment.ts';
+
+/** Every row of every table as Postgres writes it out: for finding what must not be stored, and for telling that nothing changed. */
+export async function dumpTables(server: TestServer): Promise<Record<string, string[]>> {
+  const tables = await server.sql(`select tablename as name from pg_tables where schemaname = 'public' order by 1`);
+  const dump: Record<string, string[]> = {};
+  for (const { name } of tables) {
+    const rows = await server.sql(`select t::text as line from "${name}" t order by 1`);
+    dump[String(name)] = rows.map(({ line }) => String(line));
+  }
+  return dump;
+}
+
+/** Does something, and asserts that afterwards no row of any table is another than before. @returns what it did. */
+export async function unchanged<T>(server: TestServer, act: () => Promise<T>): Promise<T> {
+  const before = await dumpTables(server);
+  const result = await act();
+  assert.deepEqual(await dumpTables(server), before, 'the database is as it was');
+  return result;
+}
+
+/** How many rows fit, such as `countRows(server, 'token where client_id = $1', [id])`. */
+export async function countRows(server: TestServer, tableAndCondition: string, values: unknown[] = []): Promise<number> {
+  const [row] = await server.sql(`select count(*)::int as rows from ${tableAndCondition}`, values);
+  return Number(row?.['rows']);
+}
