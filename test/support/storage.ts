@@ -14,9 +14,11 @@ export async function dumpTables(server: TestServer): Promise<Record<string, str
 
 /** Does something, and asserts that afterwards no row of any table is another than before. @returns what it did. */
 export async function unchanged<T>(server: TestServer, act: () => Promise<T>): Promise<T> {
-  const before = await dumpTables(server);
+  const before = lines(await dumpTables(server));
   const result = await act();
-  assert.deepEqual(await dumpTables(server), before, 'the database is as it was');
+  const after = lines(await dumpTables(server));
+  const difference = { gone: [...before.difference(after)], new: [...after.difference(before)] };
+  assert.deepEqual(difference, { gone: [], new: [] }, 'the database is as it was');
   return result;
 }
 
@@ -25,3 +27,7 @@ export async function countRows(server: TestServer, tableAndCondition: string, v
   const [row] = await server.sql(`select count(*)::int as rows from ${tableAndCondition}`, values);
   return Number(row?.['rows']);
 }
+
+// A row is keyed in every table, so no two are the same text.
+const lines = (dump: Record<string, string[]>) =>
+  new Set(Object.entries(dump).flatMap(([table, rows]) => rows.map((row) => `${table} ${row}`)));
