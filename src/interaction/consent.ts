@@ -53,7 +53,15 @@ export async function decideConsent(step: Step, form: URLSearchParams): Promise<
   const grant =
     (await findGrant(services, interaction)) ??
     new provider.Grant({ accountId: String(interaction.session?.accountId), clientId: String(interaction.params['client_id']) });
-  for (const { resource, scopes } of requestedScopes(services, interaction)) {
+  const requests = requestedScopes(services, interaction);
+  // The library counts every scope it knows as the server's own too; there those of other resources are answered with no, or it would ask again.
+  settle(
+    grant,
+    undefined,
+    [],
+    requests.flatMap(({ resource, scopes }) => (resource ? scopes.map(({ name }) => name) : [])),
+  );
+  for (const { resource, scopes } of requests) {
     const [allowed, denied] = [
       scopes.filter(({ name, required }) => required || ticked.has(name)),
       scopes.filter(({ name, required }) => !required && !ticked.has(name)),
