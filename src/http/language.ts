@@ -28,12 +28,15 @@ export function preferLocales(ctx: Context, uiLocales: string | undefined): void
   ctx.state.language = ctx.state.chosenLanguage ?? wished ?? accepted(ctx) ?? 'en';
 }
 
-/** This page's own address with another language: a switch without JavaScript and without a return address to abuse. */
+/**
+ * This page's own address with another language: a switch without JavaScript and without a return address to abuse.
+ * It is written relative to the page: a path such as `//evil.example`, repeated in a link, would lead there.
+ */
 export function languageLinks(ctx: Context): { language: Language; href: string; current: boolean }[] {
   return LANGUAGES.map((language) => {
     const query = new URLSearchParams(ctx.method === 'GET' ? ctx.querystring : '');
     query.set('lang', language);
-    return { language, href: `${ctx.state.pagePath ?? ctx.path}?${query}`, current: language === ctx.state.language };
+    return { language, href: `${ctx.state.pagePath ?? ''}?${query}`, current: language === ctx.state.language };
   });
 }
 
