@@ -4,11 +4,9 @@ import type { TestServer } from './environment.ts';
 /** Every row of every table as Postgres writes it out: for finding what must not be stored, and for telling that nothing changed. */
 export async function dumpTables(server: TestServer): Promise<Record<string, string[]>> {
   const tables = await server.sql(`select tablename as name from pg_tables where schemaname = 'public' order by 1`);
-  const dump: Record<string, string[]> = {};
-  for (const { name } of tables) {
-    const rows = await server.sql(`select t::text as line from "${name}" t order by 1`);
-    dump[String(name)] = rows.map(({ line }) => String(line));
-  }
+  const dump: Record<string, string[]> = Object.fromEntries(tables.map(({ name }) => [name, []]));
+  const rows = await server.sql(tables.map(({ name }) => `select '${name}' as name, t::text as line from "${name}" t`).join(' union all '));
+  for (const { name, line } of rows) dump[String(name)]?.push(String(line));
   return dump;
 }
 
