@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { generateKeyPair, SignJWT } from 'jose';
+import { generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
+import { loadSigningKeys } from '../../src/authorization-server/signing-keys.ts';
+import { KeyRing } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { callApi, clientCredentials, obtainTokens, type TestClient } from '../support/flow.ts';
 import { countRows, unchanged } from '../support/storage.ts';
@@ -131,6 +133,24 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
       assert.equal(response.status, 401);
       assert.equal(challenge(response)['error'], 'invalid_token');
     }
+  });
+
+  it('a JWT that our own key signed is good for this audience, issuer, type and time alone', async () => {
+    const { keys } = await loadSigningKeys(server.database, new KeyRing(server.config.dataEncryptionKeys));
+    const jwk = keys.find(({ alg }) => alg === 'ES256') as JWK;
+    const payload = JSON.parse(Buffer.from(String(jwt.split('.')[1]), 'base64url').toString());
+    const sign = async (claims: object = {}, typ = 'at+jwt') =>
+      new SignJWT({ ...payload, ...claims }).setProtectedHeader({ alg: 'ES256', kid: jwk.kid, typ }).sign(await importJWK(jwk));
+    assert.equal((await callApi(server, '/api/posts', await sign())).status, 200);
+    const wrong = [
+      { aud: server.issuer },
+      { aud: `${server.issuer}/api` },
+      { iss: 'https://evil.example' },
+      { exp: 1 },
+      { exp: undefined },
+    ];
+    for (const claims of wrong) assert.equal((await callApi(server, '/api/posts', await sign(claims))).status, 401, JSON.stringify(claims));
+    assert.equal((await callApi(server, '/api/posts', await sign({}, 'JWT'))).status, 401);
   });
 
   it('an ID token, which the right key signed for another audience and as another type, does not open the posts', async () => {
