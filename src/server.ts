@@ -87,15 +87,17 @@ export async function startServer({ config, database, log }: { config: Config; d
 async function registerOwnApi(config: Config, database: Database): Promise<string> {
   const secret = derivedSecret(config.dataEncryptionKeys[0] as Uint8Array, 'resource-api client secret');
   await saveResourceServers(database, ownResourceServers(config.issuer));
-  await saveClient(database.prisma, {
-    client_id: API_CLIENT_ID,
-    client_name: 'Munjigi API',
-    client_secret: secret,
-    grant_types: [],
-    response_types: [],
-    redirect_uris: [],
-    introspects: config.issuer,
-  });
+  await database.transaction(
+    saveClient({
+      client_id: API_CLIENT_ID,
+      client_name: 'Munjigi API',
+      client_secret: secret,
+      grant_types: [],
+      response_types: [],
+      redirect_uris: [],
+      introspects: config.issuer,
+    }),
+  );
   return secret;
 }
 

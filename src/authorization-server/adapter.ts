@@ -57,16 +57,15 @@ function asAdapter(store: ProtocolStore): Adapter {
 
 function createClientAdapter(database: Database): ProtocolStore {
   return {
-    async upsert(_id, metadata) {
-      await write(database, 'issue', (sql) => saveClient(sql, metadata as unknown as ClientMetadata));
+    async upsert(id, metadata) {
+      for (const [n, statement] of saveClient(metadata as unknown as ClientMetadata).entries())
+        await write(database, { purpose: 'issue', subject: `Client ${id} ${n}`, statement });
     },
     async find(clientId) {
       return (await findClient(database, clientId)) as never;
     },
     async destroy(clientId) {
-      await write(database, 'end', async (sql) => {
-        await deleteClient(sql, clientId);
-      });
+      await write(database, { purpose: 'end', subject: `Client ${clientId}`, statement: deleteClient(clientId) });
     },
   };
 }

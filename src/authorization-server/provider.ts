@@ -2,7 +2,6 @@ import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
 import { errors, Provider } from 'oidc-provider';
 import { claimsForScopes } from '../accounts/claims.ts';
-import { findAccount } from '../accounts/store.ts';
 import { listResourceServers } from '../clients/resource-servers.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import type { Config } from '../platform/config.ts';
@@ -15,6 +14,7 @@ import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { logEvents } from './events.ts';
 import { createResourcePolicy } from './resource-servers.ts';
+import { knownAccount } from './sign-in.ts';
 import { loadSigningKeys } from './signing-keys.ts';
 
 /** Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for. */
@@ -52,7 +52,12 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
 export function inUnitOfWork(database: Database) {
   return async (ctx: Context, next: Next) => {
     try {
-      await unitOfWork(database, next, () => ctx.status < 400);
+      await unitOfWork(
+        database,
+        next,
+        () => ctx.status < 400,
+        typeof ctx.query['client_id'] === 'string' ? ctx.query['client_id'] : undefined,
+      );
     } catch (error) {
       if (!(error instanceof SingleUseLost)) throw error;
       const refusal = new errors.InvalidGrant(error.message);
@@ -88,7 +93,7 @@ function describeSubject(config: Config, database: Database) {
     if (ctx.path !== ROUTES.introspection || !body?.active || !body.sub) return;
     const { client } = ctx['oidc'];
     if (client.introspects !== config.issuer) return;
-    const account = await findAccount(database, body.sub);
+    const account = await knownAccount(database, body.sub);
     if (!account) ctx.body = { active: false };
     else
       ctx.body = {

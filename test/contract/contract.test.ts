@@ -119,7 +119,7 @@ describe('The store contract', () => {
         const issued = await Promise.all(
           ['AccessToken', 'RefreshToken', 'AuthorizationCode'].map(async (model) => [model, await save(model, { grantId })] as const),
         );
-        assert.equal(await revokeGrant(server.database.prisma, grantId), 1);
+        await server.database.query(revokeGrant(grantId));
         for (const [model, id] of issued) assert.equal(await subjects.store(model).find(id), undefined, model);
       });
 
@@ -129,7 +129,7 @@ describe('The store contract', () => {
         await subjects.store('Grant').upsert(grant, { kind: 'Grant', jti: grant, clientId, accountId: person.id, iat: now() } as never, 60);
         const session = await save('Session', { accountId: person.id });
         const [otherGrant, otherSession] = [await subjects.grantId(), await save('Session')];
-        await endAccount(server.database.prisma, person.id);
+        await server.database.query(endAccount(person.id));
         assert.equal(await subjects.store('Grant').find(grant), undefined);
         assert.equal(await subjects.store('Session').find(session), undefined);
         assert.ok(await subjects.store('Grant').find(otherGrant));
