@@ -26,6 +26,7 @@ export class SingleUseLost extends Error {}
 const FOREIGN_KEY_VIOLATION = '23503';
 // How a statement that consumed nothing fails as a whole: it divides by the number of rows that it consumed.
 const DIVISION_BY_ZERO = '22012';
+const DEADLOCK = '40P01';
 
 type Unit = { writes: Map<string, Write>; memory: Map<string, Promise<unknown>>; clientId: string | undefined };
 
@@ -84,7 +85,7 @@ export function namedClient(): string | undefined {
   return current.getStore()?.clientId;
 }
 
-async function commit(database: Database, writes: Write[]): Promise<void> {
+async function commit(database: Database, writes: Write[], attempts = 3): Promise<void> {
   if (!writes.length) return;
   try {
     if (isOrdered(writes)) await database.transaction(writes.map(asGuarded));
@@ -94,6 +95,8 @@ async function commit(database: Database, writes: Write[]): Promise<void> {
     if (state === DIVISION_BY_ZERO) throw new SingleUseLost('already consumed', { cause: error });
     // The grant or client was deleted while this request was under way: what it would issue hangs on nothing.
     if (state === FOREIGN_KEY_VIOLATION) throw new SingleUseLost('grant or client has ended', { cause: error });
+    // Whoever ends an account and whoever refreshes under it lock the same rows from two ends. Nothing was written: once more.
+    if (state === DEADLOCK && attempts > 1) return commit(database, writes, attempts - 1);
     throw error;
   }
   for (const { written } of writes) written?.();
@@ -104,17 +107,20 @@ function isOrdered(writes: Write[]): boolean {
   return writes.some(({ purpose }) => purpose === 'end') && writes.some(({ purpose }) => purpose !== 'end');
 }
 
-/** All writes as parts of one statement: Postgres makes all of them or none. */
+/**
+ * All writes as parts of one statement: Postgres makes all of them or none. The select asks for each part in turn, which
+ * is what makes them run in their order: tokens before their grant, on both sides of a race.
+ */
 function asOne(writes: Write[]): Statement {
   if (writes.length === 1) return asGuarded(writes[0] as Write);
   const parts = writes.map(({ statement }, n) => Prisma.sql`${part(n)} as (${statement} returning 1)`);
-  const guards = writes.flatMap(({ purpose }, n) => (purpose === 'consume' ? [guard(part(n))] : []));
-  return Prisma.sql`with ${Prisma.join(parts)} select ${guards.length ? Prisma.join(guards) : Prisma.sql`1`}`;
+  return Prisma.sql`with ${Prisma.join(parts)} select ${Prisma.join(writes.map(({ purpose }, n) => (purpose === 'consume' ? guard(n) : count(n))))}`;
 }
 
 function asGuarded({ purpose, statement }: Write): Statement {
-  return purpose === 'consume' ? Prisma.sql`with ${part(0)} as (${statement} returning 1) select ${guard(part(0))}` : statement;
+  return purpose === 'consume' ? Prisma.sql`with ${part(0)} as (${statement} returning 1) select ${guard(0)}` : statement;
 }
 
 const part = (n: number) => Prisma.raw(`w${n}`);
-const guard = (name: Statement) => Prisma.sql`1 / (select count(*) from ${name})`;
+const count = (n: number) => Prisma.sql`(select count(*) from ${part(n)})`;
+const guard = (n: number) => Prisma.sql`1 / ${count(n)}`;

@@ -102,7 +102,7 @@ describe('The store contract', () => {
 
       it('what has expired by the clock of the database is not found', async () => {
         for (const model of ['AccessToken', 'AuthorizationCode', 'Session', 'Grant', 'Interaction']) {
-          const id = await save(model, {}, 0);
+          const id = await save(model, {}, -1);
           assert.equal(await subjects.store(model).find(id), undefined, model);
         }
       });
