@@ -2,6 +2,7 @@ import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
 import { errors, Provider } from 'oidc-provider';
 import { claimsForScopes } from '../accounts/claims.ts';
+import type { ClientCache } from '../clients/cache.ts';
 import { listResourceServers } from '../clients/resource-servers.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import type { Config } from '../platform/config.ts';
@@ -13,23 +14,35 @@ import { rememberReplaysOnce } from './client-assertions.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { logEvents } from './events.ts';
+import { keepParsedClients } from './parsed-clients.ts';
 import { createResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
 import { loadSigningKeys } from './signing-keys.ts';
 
 /** Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for. */
-export async function createProvider({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<Provider> {
+export async function createProvider({
+  config,
+  database,
+  clients,
+  log,
+}: {
+  config: Config;
+  database: Database;
+  clients: ClientCache;
+  log: Log;
+}): Promise<Provider> {
   const [jwks, servers] = await Promise.all([
     loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys)),
     listResourceServers(database),
   ]);
   const provider = new Provider(
     config.issuer,
-    createConfiguration({ config, database, jwks: jwks as never, resources: createResourcePolicy(servers, config.issuer) }),
+    createConfiguration({ config, database, clients, jwks: jwks as never, resources: createResourcePolicy(servers, config.issuer) }),
   );
   // http/host.ts has written the forwarded headers: they say our own origin.
   provider.proxy = true;
   compareHashedSecrets(provider);
+  keepParsedClients(provider, clients);
   rememberReplaysOnce(provider, database);
   logEvents(provider, log);
   return provider;

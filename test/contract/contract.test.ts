@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { createAdapterFactory } from '../../src/authorization-server/adapter.ts';
+import { createClientCache } from '../../src/clients/cache.ts';
 import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
 import { prune } from '../../src/protocol-store/prune.ts';
 import { rememberOnce } from '../../src/protocol-store/records.ts';
@@ -57,7 +58,9 @@ describe('The store contract', () => {
 
     before(async () => {
       server = await startTestServer();
-      const adapter = createAdapterFactory(server.database) as unknown as (model: string) => ProtocolStore;
+      const adapter = createAdapterFactory(server.database, createClientCache(server.database)) as unknown as (
+        model: string,
+      ) => ProtocolStore;
       const stores = new Map<string, ProtocolStore>();
       const store = (model: string) => stores.get(model) ?? (stores.set(model, adapter(model)).get(model) as ProtocolStore);
       clientId = (await server.createClient()).client_id;
