@@ -14,6 +14,7 @@ import { rememberReplaysOnce } from './client-assertions.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { logEvents } from './events.ts';
+import { introspectShortly } from './introspection.ts';
 import { keepParsedClients } from './parsed-clients.ts';
 import { createResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
@@ -54,6 +55,7 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
     hideSecretHandles(ROUTES.registration),
     allowFormPost,
     describeSubject(config, database),
+    introspectShortly(ROUTES.introspection, { provider, database, issuer: config.issuer }),
     ...(provider.middleware as never[]),
   ]);
 }
@@ -104,8 +106,8 @@ function describeSubject(config: Config, database: Database) {
     await next();
     const body = ctx.body as { active?: boolean; sub?: string; scope?: string; client_id?: string } | undefined;
     if (ctx.path !== ROUTES.introspection || !body?.active || !body.sub) return;
-    const { client } = ctx['oidc'];
-    if (client.introspects !== config.issuer) return;
+    const caller = ctx.state.caller ?? ctx['oidc'].client;
+    if (caller.introspects !== config.issuer) return;
     const account = await knownAccount(database, body.sub);
     if (!account) ctx.body = { active: false };
     else

@@ -13,7 +13,8 @@ import { remember, write } from './unit-of-work.ts';
 
 export type TokenKind = 'AccessToken' | 'RefreshToken' | 'ClientCredentials';
 
-type Row = {
+/** A row with what it stands on. */
+export type IssuedToken = {
   kind: string;
   client_id: string;
   account_id: string | null;
@@ -42,14 +43,18 @@ const withItsGround = (table: Statement, kind: Statement, id: string): Statement
     ${accountAsJson(Prisma.sql`t.account_id`)} as account
   from ${table} t where id = ${digest(id)} and expires_at > now()`;
 
+/** A token of whichever kind, unless it is unknown or has expired. Asked once a request: introspection asks for each kind in turn. */
+export function findIssuedToken(database: Database, id: string): Promise<IssuedToken | undefined> {
+  return remember(`Token ${id}`, () => findRow(database, withItsGround(Prisma.sql`token`, Prisma.sql`kind::text`, id)));
+}
+
 /** Tokens of one kind. The kinds share a table and never answer for one another. */
 export function createTokenStore(database: Database, kind: TokenKind): ProtocolStore {
   return createIssuedStore(database, {
     kind,
     table: Prisma.sql`token`,
     ofKind: Prisma.sql`and kind = ${kind}::token_kind`,
-    // Introspection asks for all three kinds at once: they are one question, whose answer says which kind it is.
-    find: (id) => remember(`Token ${id}`, () => findRow(database, withItsGround(Prisma.sql`token`, Prisma.sql`kind::text`, id))),
+    find: (id) => findIssuedToken(database, id),
     insert: (id, payload, expiresInSeconds) => Prisma.sql`
       insert into token (id, kind, client_id, account_id, grant_id, expires_at, payload)
       values (${digest(id)}, ${kind}::token_kind, ${payload.clientId}, ${payload.accountId ?? null}, ${payload.grantId ?? null},
@@ -78,7 +83,7 @@ type Particulars = {
   kind: TokenKind | 'AuthorizationCode';
   table: Statement;
   ofKind: Statement;
-  find(id: string): Promise<Row | undefined>;
+  find(id: string): Promise<IssuedToken | undefined>;
   insert(id: string, payload: Payload, expiresInSeconds: number): Statement;
 };
 
@@ -117,8 +122,8 @@ function createIssuedStore(database: Database, { kind, table, ofKind, find, inse
   };
 }
 
-async function findRow(database: Database, statement: Statement): Promise<Row | undefined> {
-  const [row] = await database.query<Row>(statement);
+async function findRow(database: Database, statement: Statement): Promise<IssuedToken | undefined> {
+  const [row] = await database.query<IssuedToken>(statement);
   if (!row) return undefined;
   if (row.grant_id) placeGrant(row.grant_id, row.grant);
   if (row.account_id) placeAccount(row.account_id, row.account);
@@ -126,7 +131,7 @@ async function findRow(database: Database, statement: Statement): Promise<Row | 
   return row;
 }
 
-function toPayload(id: string, row: Row): Payload {
+function toPayload(id: string, row: IssuedToken): Payload {
   return {
     ...row.payload,
     kind: row.kind,

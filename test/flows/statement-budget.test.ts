@@ -15,7 +15,6 @@ import {
   redeem,
   refresh,
   type TestClient,
-  type Tokens,
 } from '../support/flow.ts';
 import { createWire } from '../support/wire.ts';
 
@@ -73,8 +72,8 @@ describe('The budget of statements', () => {
   });
 
   it('revocation: 2, of an access token and of a refresh token with its family', async () => {
-    const own = (await obtainTokens(server, client, person)) as Tokens;
-    for (const token of [own.access_token, own.refresh_token as string]) {
+    for (const kind of ['access_token', 'refresh_token'] as const) {
+      const token = (await obtainTokens(server, client, person))[kind] as string;
       assert.equal(await cost(async () => assert.equal((await post(server, '/oauth/revoke', client, { token })).status, 200)), 2);
     }
   });
