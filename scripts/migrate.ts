@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { readDatabaseUrl } from '../src/platform/config.ts';
 
 /**
  * Brings a database to the schema of prisma/migrations, with Prisma's own migration engine in its WebAssembly form:
@@ -168,9 +169,7 @@ async function main(): Promise<void> {
     if (!values.help) process.exitCode = 1;
     return;
   }
-  const databaseUrl = process.env['DATABASE_URL'];
-  if (!databaseUrl)
-    throw new Error('DATABASE_URL is not set: it says which database to migrate, such as postgres://user:password@host:5432/name');
+  const databaseUrl = readDatabaseUrl();
   if (command === 'create') {
     console.log((await create(databaseUrl, name as string)) ?? 'prisma/schema.prisma is as it was last committed: nothing to write');
     return;
@@ -180,8 +179,12 @@ async function main(): Promise<void> {
 }
 
 if (import.meta.main) {
-  main().catch((error) => {
-    console.error(`migrate: ${error.message || error.code || error}`);
-    process.exit(1);
-  });
+  main().then(
+    // The engine leaves a timer of ten seconds behind that nobody waits for.
+    () => process.exit(),
+    (error) => {
+      console.error(`migrate: ${error.message || error.code || error}`);
+      process.exit(1);
+    },
+  );
 }

@@ -31,9 +31,8 @@ export async function currentDemo(config: Config): Promise<Demo | undefined> {
   return demo && withDatabase(config, async (database) => ((await fits(database, demo)) ? demo : undefined));
 }
 
-/** Makes the demo anew. @throws Error in production, where there is nothing to demonstrate. */
+/** Makes the demo anew. */
 async function seed(config: Config): Promise<void> {
-  if (config.environment === 'production') throw new Error('demo data is refused in production');
   const demo = await withDatabase(config, (database) => create(database, config));
   await writeFile(demoFile(config), `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 });
 }
@@ -116,6 +115,7 @@ if (import.meta.main) {
   else {
     try {
       const config = readConfig();
+      if (config.environment === 'production') throw new Error('demo data is refused in production');
       const found = await currentDemo(config);
       if (!found) await seed(config);
       console.log(found ? 'the demo accounts are there already' : `demo accounts are in ${demoFile(config)}`);

@@ -115,6 +115,15 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   };
 }
 
+/** The address of the database alone, for commands that need nothing else. @throws ConfigError */
+export function readDatabaseUrl(environment: NodeJS.ProcessEnv = process.env): string {
+  const { values, problems } = withFiles(environment);
+  const parsed = schema.shape.DATABASE_URL.safeParse(values['DATABASE_URL']);
+  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `DATABASE_URL ${issue.message}`));
+  if (!parsed.success || problems.length) throw new ConfigError(problems);
+  return parsed.data;
+}
+
 /** NAME_FILE stands in for NAME, as container platforms mount secrets. */
 function withFiles(environment: NodeJS.ProcessEnv) {
   const values: Record<string, string> = {};
