@@ -33,7 +33,7 @@ export function introspectShortly(
     const active =
       token &&
       stands(token) &&
-      (await allowed(undefined as never, caller, { clientId: token.client_id, aud: token.payload['aud'] as string }));
+      (await allowed(undefined as never, caller, { clientId: token.client_id, aud: token.payload['aud'] as string | undefined }));
     ctx.state.caller = caller;
     ctx.state.logged = { ...ctx.state.logged, way: 'short' };
     ctx.set('Cache-Control', 'no-store');
@@ -91,7 +91,7 @@ function basicCredentials(header: string): { clientId: string; clientSecret: str
 
 async function authenticate(provider: Provider, { clientId, clientSecret }: Question): Promise<Client | undefined> {
   const client = await provider.Client.find(clientId);
-  if (!client || client.clientSecretExpiresAt || !['client_secret_basic', 'client_secret_post'].includes(client.clientAuthMethod))
+  if (!client || client.clientSecretExpiresAt || !['client_secret_basic', 'client_secret_post'].includes(String(client.clientAuthMethod)))
     return undefined;
   return (client as unknown as { compareClientSecret(secret: string): boolean }).compareClientSecret(clientSecret) ? client : undefined;
 }
