@@ -7,6 +7,7 @@ import { listResourceServers, ownResourceServers, saveResourceServers } from './
 import { saveClient } from './clients/store.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
+import { drainBody } from './http/form.ts';
 import { onlyOurHost } from './http/host.ts';
 import { language } from './http/language.ts';
 import { requestLog } from './http/request-id.ts';
@@ -47,6 +48,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
   app.use(requestLog(log));
+  app.use(drainBody());
   app.use(securityHeaders(config.issuer));
   app.use(health(database, () => closing));
   app.use(assets());

@@ -30,6 +30,8 @@ export async function renderSignOut(ctx: KoaContextWithOIDC, form: string): Prom
   render(ctx, 'sign-out', { form, clientName: ctx.oidc.client?.clientName ?? ctx.oidc.client?.clientId });
 }
 
+/** Where a person comes who signed out, and one who stayed: then it was the client alone that asked, if any, that was signed out of. */
 export async function renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
-  render(ctx, 'signed-out', { clientName: ctx.oidc.client?.clientName ?? ctx.oidc.client?.clientId });
+  const { accountId } = await ctx.oidc.provider.Session.get(ctx);
+  render(ctx, 'signed-out', { stayed: accountId !== undefined, clientName: ctx.oidc.client?.clientName ?? ctx.oidc.client?.clientId });
 }

@@ -7,6 +7,7 @@ import { listResourceServers } from '../clients/resource-servers.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
+import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
@@ -62,7 +63,8 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
 
 /**
  * Gives each protocol request and each step of an interaction its unit of work.
- * The loser of a race for a code or refresh token hears `invalid_grant`, like anyone who comes second (RFC 6749 section 5.2).
+ * The loser of a race for a code or refresh token hears `invalid_grant`, like anyone who comes second (RFC 6749 section 5.2);
+ * a person's second click on a decision that was taken to the client already meets a page that says so.
  */
 export function inUnitOfWork(database: Database) {
   return async (ctx: Context, next: Next) => {
@@ -75,6 +77,9 @@ export function inUnitOfWork(database: Database) {
       );
     } catch (error) {
       if (!(error instanceof SingleUseLost)) throw error;
+      // Nothing was written: a cookie that went along would name a session that is not there.
+      ctx.remove('Set-Cookie');
+      if (ctx.path.startsWith(ROUTES.authorization)) throw new AppError('interaction_expired', { status: 400, reason: error.message });
       const refusal = new errors.InvalidGrant(error.message);
       ctx.status = refusal.statusCode;
       ctx.remove('Location');

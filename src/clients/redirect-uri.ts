@@ -41,7 +41,8 @@ function redirectUriProblem(uri: string, applicationType: 'web' | 'native'): str
     return 'must only contain printable ASCII characters: write other characters percent-encoded, and host names in punycode';
   if (/[\\*]/.test(uri)) return 'must not contain a backslash or a wildcard: register each address in full';
   const url = URL.parse(uri);
-  if (!url) return 'must only contain absolute URIs, such as https://app.example.com/callback';
+  // The parser finds a host wherever one could be meant: `https:///cb` would lead to the host cb.
+  if (!url || /^https?:(?!\/\/[^/])/i.test(uri)) return 'must only contain absolute URIs, such as https://app.example.com/callback';
   if (uri.includes('#')) return 'must not contain a fragment (RFC 6749 section 3.1.2)';
   if (url.username || url.password || /^[a-z][a-z0-9+.-]*:\/\/[^/?]*@/i.test(uri)) return 'must not contain a user name or password';
   if (/\/(\.|%2e){1,2}(\/|;|\?|$)/i.test(uri.replace(/\?.*$/, ''))) return 'must not contain dot segments';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import type { Context } from 'koa';
+import type { Context, Next } from 'koa';
 import { isStorable } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 
@@ -42,6 +42,18 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/**
+ * Reads on, and throws away, what is left of a body that was refused before its end: otherwise the next request on the same
+ * connection waits behind it, and a proxy may have given that connection to somebody else (RFC 9112 section 9.3).
+ * How long that may take is bounded by the server's requestTimeout.
+ */
+export function drainBody() {
+  return async (ctx: Context, next: Next) => {
+    await next();
+    ctx.req.resume();
+  };
 }
 
 /** Puts a body that was read, perhaps changed, back in front of whoever reads the request next. */

@@ -3,6 +3,7 @@ import type { Context, Next } from 'koa';
 export const LANGUAGES = ['ko', 'en'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
+const DEFAULT: Language = 'en';
 const COOKIE = 'language';
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 
@@ -23,21 +24,24 @@ export function language() {
 /** Takes the client's wish into account once it is known: an interaction page reads it from the stored request. */
 export function preferLocales(ctx: Context, uiLocales: string | undefined): void {
   const wished = uiLocales?.split(' ').map(supported).find(Boolean);
-  ctx.state.language = ctx.state.chosenLanguage ?? wished ?? accepted(ctx) ?? 'en';
+  ctx.state.language = ctx.state.chosenLanguage ?? wished ?? accepted(ctx) ?? DEFAULT;
 }
 
-/** This page's own address with another language: a switch without JavaScript and without a return address to abuse. */
+/**
+ * This page's own address with another language: a switch without JavaScript and without a return address to abuse.
+ * It is written relative to the page: a path such as `//evil.example`, repeated in a link, would lead there.
+ */
 export function languageLinks(ctx: Context): { language: Language; href: string; current: boolean }[] {
   return LANGUAGES.map((language) => {
     const query = new URLSearchParams(ctx.method === 'GET' ? ctx.querystring : '');
     query.set('lang', language);
-    return { language, href: `${ctx.state.pagePath ?? ctx.path}?${query}`, current: language === ctx.state.language };
+    return { language, href: `${ctx.state.pagePath ?? ''}?${query}`, current: language === ctx.state.language };
   });
 }
 
-/** English first, so that a browser that takes anything gets it. */
 function accepted(ctx: Context): Language | undefined {
-  return ctx.headers['accept-language'] ? supported(String(ctx.acceptsLanguages(['en', 'ko']) || '')) : undefined;
+  // The default stands first: `*` takes what comes first, and says no more than no header does.
+  return ctx.headers['accept-language'] ? supported(String(ctx.acceptsLanguages([DEFAULT, ...LANGUAGES]) || '')) : undefined;
 }
 
 function supported(tag: string): Language | undefined {

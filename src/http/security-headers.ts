@@ -25,8 +25,10 @@ export function securityHeaders(issuer: string) {
  * and drop it in silence. Call it with a redirect URI that has been checked, never with one as it was sent.
  */
 export function allowFormAction(ctx: Context, redirectUri: string): void {
-  const { protocol, origin } = new URL(redirectUri);
-  ctx.state.formActions.push(protocol === 'https:' || protocol === 'http:' ? origin : protocol);
+  const { protocol, origin, hostname } = new URL(redirectUri);
+  // A policy can name an app's own scheme, but no IPv6 address (CSP level 3 section 2.3.1): for [::1] only its scheme is left.
+  const nameable = (protocol === 'https:' || protocol === 'http:') && !hostname.startsWith('[');
+  ctx.state.formActions.push(nameable ? origin : protocol);
   const current = ctx.response.get('Content-Security-Policy');
   ctx.set('Content-Security-Policy', current.replace(/form-action [^;]*/, `form-action ${["'self'", ...ctx.state.formActions].join(' ')}`));
 }

@@ -126,8 +126,10 @@ async function findClient({ provider }: Services, { params }: Interaction): Prom
   return client;
 }
 
-async function findGrant({ provider }: Services, { grantId }: Interaction): Promise<Grant | undefined> {
-  return grantId ? provider.Grant.find(grantId) : undefined;
+/** The grant that this adds to: an earlier request's, or the one that this same form made when it was sent before, by a double click. */
+async function findGrant({ provider }: Services, { grantId, result }: Interaction): Promise<Grant | undefined> {
+  const known = result?.consent?.grantId ?? grantId;
+  return known ? provider.Grant.find(known) : undefined;
 }
 
 function describe(client: Client) {

@@ -50,12 +50,13 @@ export function interactionRoutes(services: Services) {
 
 /** @throws AppError when this browser has no such interaction: it expired, is finished, or was opened elsewhere. */
 async function currentStep(ctx: Context, services: Services): Promise<Step> {
+  // Where a switch of language leads from the answer to a form, be it a refusal.
+  ctx.state.pagePath = `/interaction/${encodeURIComponent(ctx['params'].uid)}`;
   const interaction = await findInteraction(ctx, services.provider);
   if (interaction.uid !== ctx['params'].uid)
     throw new AppError('interaction_expired', { status: 400, reason: 'interaction_of_another_page' });
   const uiLocales = interaction.params['ui_locales'];
   preferLocales(ctx, typeof uiLocales === 'string' ? uiLocales : undefined);
-  ctx.state.pagePath = `/interaction/${interaction.uid}`;
   return { ctx, interaction, csrf: csrfToken(services.config.cookieKeys, csrfSubject(interaction)), services };
 }
 

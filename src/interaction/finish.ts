@@ -11,4 +11,5 @@ export async function finish({ ctx, services: { provider } }: Step, result: Inte
   ctx.redirect(returnTo);
   // A redirect that answers a POST must become a GET (RFC 9700 section 4.12).
   ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
 }

@@ -45,6 +45,8 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
         purpose: 'end',
         subject: `${kind} ${id}`,
         statement: Prisma.sql`delete from protocol_record where kind = ${kind}::record_kind and id = ${digest(id)}`,
+        // An interaction ends where its result is used: whoever finds it ended already comes second, and issues nothing.
+        once: kind === 'Interaction',
       });
     },
   };

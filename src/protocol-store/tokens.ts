@@ -101,6 +101,7 @@ function createIssuedStore(database: Database, { kind, table, ofKind, find, inse
       // One statement decides between any number of requests: the row is locked, and the second to come finds it consumed.
       await write(database, {
         purpose: 'consume',
+        once: true,
         subject: `consume ${subjectOf(id)}`,
         statement: Prisma.sql`update ${table} set consumed_at = now() where id = ${digest(id)} ${ofKind} and consumed_at is null`,
       });

@@ -14,8 +14,10 @@ export type Write = {
   purpose: Purpose;
   /** What is written, such as a session's digest: a later write of the same thing takes the place of an earlier one. */
   subject: string;
-  /** An insert, update or delete without `returning`; one that consumes must change a row, or the whole is off. */
+  /** An insert, update or delete without `returning`. */
   statement: Statement;
+  /** It must change a row: when somebody else was first, and there is none to change, the whole unit is off. */
+  once?: boolean;
   /** Runs once it is written. */
   written?: () => void;
 };
@@ -114,11 +116,11 @@ function isOrdered(writes: Write[]): boolean {
 function asOne(writes: Write[]): Statement {
   if (writes.length === 1) return asGuarded(writes[0] as Write);
   const parts = writes.map(({ statement }, n) => Prisma.sql`${part(n)} as (${statement} returning 1)`);
-  return Prisma.sql`with ${Prisma.join(parts)} select ${Prisma.join(writes.map(({ purpose }, n) => (purpose === 'consume' ? guard(n) : count(n))))}`;
+  return Prisma.sql`with ${Prisma.join(parts)} select ${Prisma.join(writes.map(({ once }, n) => (once ? guard(n) : count(n))))}`;
 }
 
-function asGuarded({ purpose, statement }: Write): Statement {
-  return purpose === 'consume' ? Prisma.sql`with ${part(0)} as (${statement} returning 1) select ${guard(0)}` : statement;
+function asGuarded({ once, statement }: Write): Statement {
+  return once ? Prisma.sql`with ${part(0)} as (${statement} returning 1) select ${guard(0)}` : statement;
 }
 
 const part = (n: number) => Prisma.raw(`w${n}`);

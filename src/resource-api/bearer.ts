@@ -43,11 +43,13 @@ export function createBearer({ issuer, clientId, clientSecret, fetch = globalThi
   });
 
   async function introspect(token: string): Promise<Token | undefined> {
-    const answer = await askJson(fetch, (await server()).introspection, {
+    const request = {
       method: 'POST',
       headers: { authorization: `Basic ${basic(clientId, clientSecret)}`, 'content-type': 'application/x-www-form-urlencoded' },
       body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
-    });
+    };
+    // All but the token is ours and right, so a 400 is about the token: a JWT, which the server does not introspect.
+    const answer = await askJson(fetch, (await server()).introspection, request, { 400: { active: false } });
     // A refresh token is active too, but opens nothing: only access tokens have a type.
     return answer['active'] === true && answer['token_type'] ? answer : undefined;
   }
@@ -147,8 +149,19 @@ function challenge(
   };
 }
 
-async function askJson(fetch: typeof globalThis.fetch, url: string, init: RequestInit = {}): Promise<Record<string, unknown>> {
+/** @param expected answers that stand for a status which is no success. @throws Error for any other such status. */
+async function askJson(
+  fetch: typeof globalThis.fetch,
+  url: string,
+  init: RequestInit = {},
+  expected: Record<number, Record<string, unknown>> = {},
+): Promise<Record<string, unknown>> {
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
+  const instead = expected[response.status];
+  if (instead) {
+    await response.body?.cancel();
+    return instead;
+  }
   if (!response.ok) throw new Error(`${new URL(url).pathname} answered ${response.status}`);
   return (await response.json()) as Record<string, unknown>;
 }

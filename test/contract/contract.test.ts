@@ -91,6 +91,12 @@ describe('The store contract', () => {
         });
       }
 
+      it('of 50 requests that end one interaction at once, one alone succeeds', async () => {
+        const id = await save('Interaction');
+        const results = await Promise.allSettled(Array.from({ length: 50 }, () => subjects.store('Interaction').destroy(id)));
+        assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
+      });
+
       it('of 50 that remember one identifier at once, one alone is told that it is new', async () => {
         const answers = await Promise.all(Array.from({ length: 50 }, () => rememberOnce(server.database, 'jti', 60)));
         assert.equal(answers.filter(Boolean).length, 1);

@@ -40,10 +40,9 @@ export function itKeepsTheContract(subjects: () => Subjects): void {
         assert.equal(await subjects().store(model).find('\0\ud800'), undefined);
       });
 
-      it('is not found once destroyed, and destroying it again is no error', async () => {
+      it('is not found once destroyed, and no other is', async () => {
         const { id } = await save(model);
         const { id: other } = await save(model);
-        await subjects().store(model).destroy(id);
         await subjects().store(model).destroy(id);
         assert.equal(await subjects().store(model).find(id), undefined);
         assert.ok(await subjects().store(model).find(other), 'another was destroyed too');
@@ -56,7 +55,7 @@ export function itKeepsTheContract(subjects: () => Subjects): void {
     await save('AccessToken', id);
     for (const model of MODELS.filter((name) => name !== 'AccessToken'))
       assert.equal(await subjects().store(model).find(id), undefined, model);
-    await subjects().store('Interaction').destroy(id);
+    await subjects().store('PushedAuthorizationRequest').destroy(id);
     assert.ok(await subjects().store('AccessToken').find(id));
   });
 

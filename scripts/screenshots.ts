@@ -1,0 +1,98 @@
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { BrowserContextOptions } from 'playwright-core';
+import type { TestBrowser } from '../test/support/browser.ts';
+import type { Visit } from '../test/support/tour.ts';
+import { startPostgres } from './bootstrap/postgres.mjs';
+
+/** Takes the pictures of docs/ from the pages as they are: on a server, a database and a browser of its own. */
+
+const HELP = `Usage: node scripts/screenshots.ts [--all FOLDER]
+
+  Takes docs/consent-ko.png, docs/consent-en.png, docs/sign-in-ko.png and docs/consent-dark.png anew.
+  It uses what npm test has installed, and the database of the tests: run npm test once before, and not at the same time.
+
+  --all FOLDER  every page instead, in both languages, light and dark, on a phone and a desktop: for looking at
+  --help        shows this
+`;
+
+const ROOT = join(import.meta.dirname, '..');
+const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 };
+const DESKTOP = { viewport: { width: 1280, height: 900 }, deviceScaleFactor: 1 };
+
+type Shot = { name: string; page: string; options: BrowserContextOptions };
+
+const DOCS: Shot[] = [
+  { name: 'consent-ko', page: 'consent', options: { ...PHONE, locale: 'ko-KR' } },
+  { name: 'consent-en', page: 'consent', options: { ...PHONE, locale: 'en-US' } },
+  { name: 'sign-in-ko', page: 'sign-in', options: { ...PHONE, locale: 'ko-KR' } },
+  { name: 'consent-dark', page: 'consent', options: { ...PHONE, locale: 'ko-KR', colorScheme: 'dark' } },
+];
+
+function everyPage(pages: string[]): Shot[] {
+  return pages.flatMap((page) =>
+    Object.entries({ phone: PHONE, desktop: DESKTOP }).flatMap(([device, options]) =>
+      (['light', 'dark'] as const).flatMap((colorScheme) =>
+        ['ko-KR', 'en-US'].map((locale) => ({
+          name: [page, device, colorScheme, locale.slice(0, 2)].join('-'),
+          page,
+          options: { ...options, colorScheme, locale },
+        })),
+      ),
+    ),
+  );
+}
+
+async function takeAll(browser: TestBrowser, visit: Visit, shots: Shot[], folder: string): Promise<void> {
+  const { TOUR } = await import('../test/support/tour.ts');
+  for (const { name, page: where, options } of shots) {
+    const context = await browser.person(options);
+    const page = await context.newPage();
+    await TOUR[where]?.(page, visit);
+    await page.evaluate(() => document.fonts.ready);
+    await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+    await context.close();
+    console.log(`  ${name}.png`);
+  }
+}
+
+/** @param into folder for every page; undefined for the pictures of docs/. */
+async function main(into: string | undefined): Promise<void> {
+  // Loaded now, because they read where the database is.
+  await import('./test-template.ts');
+  const [{ startTestServer }, { startBrowser, CLIENT_CALLBACK }, { TOUR }] = await Promise.all([
+    import('../test/support/environment.ts'),
+    import('../test/support/browser.ts'),
+    import('../test/support/tour.ts'),
+  ]);
+  const [server, browser] = await Promise.all([startTestServer(), startBrowser()]);
+  const folder = into ? resolve(into) : join(ROOT, 'docs');
+  await mkdir(folder, { recursive: true });
+  const client = await server.createClient({
+    client_name: 'Moonlight',
+    redirect_uris: [CLIENT_CALLBACK],
+    policy_uri: 'https://client.example/privacy',
+    tos_uri: 'https://client.example/terms',
+  });
+  const person = await server.createPerson({ email: 'gildong@people.example' });
+  await takeAll(browser, { server, client, person }, into ? everyPage(Object.keys(TOUR)) : DOCS, folder);
+  await Promise.all([server.close(), browser.close()]);
+}
+
+const { values } = parseArgs({ options: { help: { type: 'boolean' }, all: { type: 'string' } } });
+if (values.help) process.stdout.write(HELP);
+else {
+  const postgres = await startPostgres(join(ROOT, '.data/test'));
+  process.env['TEST_DATABASE_URL'] = postgres.url;
+  try {
+    await main(values.all);
+  } catch (error) {
+    console.error(`screenshots: ${(error as Error).message}`);
+    process.exitCode = 1;
+  } finally {
+    await postgres.stop();
+  }
+  // A browser or server that an error left open must not keep the process.
+  process.exit();
+}

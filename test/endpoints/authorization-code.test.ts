@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import {
+  callApi,
+  createResourceServerClient,
+  introspect,
+  obtainCode,
+  post,
+  redeem,
+  refresh,
+  type TestClient,
+  type Tokens,
+} from '../support/flow.ts';
+import { assertRefused } from '../support/refusals.ts';
+import { countRows, unchanged } from '../support/storage.ts';
+
+describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', () => {
+  let server: TestServer;
+  let client: TestClient;
+  let person: { email: string; password: string };
+  before(async () => {
+    server = await startTestServer();
+    client = await server.createClient({ redirect_uris: ['https://client.example/callback', 'https://client.example/second'] });
+    person = await server.createPerson();
+  });
+  after(() => server.close());
+
+  it('another client cannot redeem it, however it proves itself, and its owner still can', async () => {
+    const issued = await obtainCode(server, client, person);
+    const others = [
+      await server.createClient(),
+      { ...(await server.createClient({ token_endpoint_auth_method: 'none' })), client_secret: undefined },
+    ];
+    for (const other of others) await assertRefused(await unchanged(server, () => redeem(server, other, issued)), 400, 'invalid_grant');
+    assert.equal((await redeem(server, client, issued)).status, 200);
+  });
+
+  it('it is worth nothing without the client secret, or with a wrong one', async () => {
+    const { person: _, ...issued } = await obtainCode(server, client, person);
+    await unchanged(server, async () => {
+      await assertRefused(await redeem(server, { ...client, client_secret: undefined }, issued), 401, 'invalid_client');
+      await assertRefused(await redeem(server, { ...client, client_secret: 'guess' }, issued), 401, 'invalid_client');
+      await assertRefused(
+        await post(server, '/oauth/token', undefined, { grant_type: 'authorization_code', ...issued }),
+        400,
+        'invalid_request',
+      );
+    });
+    assert.equal((await redeem(server, client, issued)).status, 200);
+  });
+
+  it('the redirect URI must be the one of the request, another registered one does not do', async () => {
+    const issued = await obtainCode(server, client, person);
+    await unchanged(server, async () => {
+      await assertRefused(await redeem(server, client, { ...issued, redirect_uri: 'https://client.example/second' }), 400, 'invalid_grant');
+      const { code, code_verifier } = issued;
+      const without = await post(server, '/oauth/token', client, { grant_type: 'authorization_code', code, code_verifier });
+      await assertRefused(without, 400, 'invalid_request');
+    });
+    assert.equal((await redeem(server, client, issued)).status, 200);
+  });
+
+  it('the second use is refused and ends every token of the first, refreshed ones among them (RFC 6749 section 4.1.2)', async () => {
+    const resourceServer = await createResourceServerClient(server);
+    const client = await server.createClient();
+    const issued = await obtainCode(server, client, person, { scope: 'openid profile offline_access', prompt: 'consent' });
+    const first = (await (await redeem(server, client, issued)).json()) as Tokens;
+    const second = (await (await refresh(server, client, String(first.refresh_token))).json()) as Tokens;
+    const tokens = [first.access_token, second.access_token, String(second.refresh_token)];
+    for (const token of tokens) assert.equal((await introspect(server, client, token))['active'], true);
+
+    await assertRefused(await redeem(server, client, issued), 400, 'invalid_grant');
+
+    for (const token of tokens) {
+      assert.deepEqual(await introspect(server, client, token), { active: false });
+      assert.deepEqual(await introspect(server, resourceServer, token), { active: false });
+    }
+    assert.equal((await callApi(server, '/api/me', first.access_token)).status, 401);
+    await assertRefused(await refresh(server, client, String(second.refresh_token)), 400, 'invalid_grant');
+    for (const table of ['token', 'authorization_code', 'grant_record'])
+      assert.equal(await countRows(server, `${table} where client_id = $1`, [client.client_id]), 0, table);
+  });
+
+  it('it expires, by the clock of the database, within a minute', async () => {
+    const issued = await obtainCode(server, client, person);
+    const [row] = await server.sql('select extract(epoch from max(expires_at) - now())::float as life from authorization_code');
+    assert(Number(row?.['life']) <= 60 && Number(row?.['life']) > 0);
+    await server.sql('update authorization_code set expires_at = now()');
+    await assertRefused(await unchanged(server, () => redeem(server, client, issued)), 400, 'invalid_grant');
+  });
+
+  it('a made-up code is refused', async () => {
+    const { code_verifier, redirect_uri } = await obtainCode(server, client, person);
+    for (const code of ['made-up', 'x'.repeat(43), 'a.b.c', '0'])
+      await assertRefused(
+        await unchanged(server, () => redeem(server, client, { code, code_verifier, redirect_uri })),
+        400,
+        'invalid_grant',
+      );
+  });
+
+  it('the response is kept by no cache and sends the client nothing of ours beside the tokens', async () => {
+    const response = await redeem(server, client, await obtainCode(server, client, person));
+    assert.match(String(response.headers.get('cache-control')), /no-store/);
+    assert.equal(response.headers.get('set-cookie'), null);
+    const body = (await response.json()) as Record<string, unknown>;
+    assert.deepEqual(Object.keys(body).sort(), ['access_token', 'expires_in', 'id_token', 'refresh_token', 'scope', 'token_type']);
+  });
+});

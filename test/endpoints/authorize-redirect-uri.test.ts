@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { REDIRECT_URI, startTestServer, type TestServer } from '../support/environment.ts';
+import { approve, authorizePath, pkce, type TestClient } from '../support/flow.ts';
+import { Person } from '../support/person.ts';
+import { assertRefusedHere } from '../support/refusals.ts';
+import { unchanged } from '../support/storage.ts';
+
+/** Addresses that look like the registered one to somebody who does not compare exactly. */
+const LOOKALIKES: Record<string, string> = {
+  'a longer path': `${REDIRECT_URI}/more`,
+  'a suffix of the last segment': `${REDIRECT_URI}x`,
+  'a trailing slash': `${REDIRECT_URI}/`,
+  'another case in the path': 'https://client.example/Callback',
+  'another case in the host': 'https://CLIENT.example/callback',
+  'another case in the scheme': 'HTTPS://client.example/callback',
+  'the default port spelled out': 'https://client.example:443/callback',
+  'an added query': `${REDIRECT_URI}?next=1`,
+  'an empty query': `${REDIRECT_URI}?`,
+  'a fragment': `${REDIRECT_URI}#x`,
+  'an empty fragment': `${REDIRECT_URI}#`,
+  'a user name': 'https://client.example@evil.example/callback',
+  'a user name before our host': 'https://evil@client.example/callback',
+  'a path parameter that climbs': 'https://client.example/callback/..;/evil',
+  'dot segments': 'https://client.example/callback/../evil',
+  'encoded dot segments': 'https://client.example/%2e%2e/callback',
+  'an encoded letter': 'https://client.example/c%61llback',
+  'a backslash': 'https://client.example\\callback',
+  'a subdomain': 'https://a.client.example/callback',
+  'a longer host': 'https://client.example.evil.example/callback',
+  'plain http': 'http://client.example/callback',
+  'a leading space': ` ${REDIRECT_URI}`,
+  'a trailing line break': `${REDIRECT_URI}\r\n`,
+  'another site': 'https://evil.example/callback',
+  'a script': 'javascript:alert(1)',
+  'no absolute address': '//client.example/callback',
+};
+
+describe('Redirect URI at the authorization endpoint (RFC 9700 section 2.1)', () => {
+  let server: TestServer;
+  let client: TestClient;
+  const { code_verifier: _, ...challenge } = pkce();
+  before(async () => {
+    server = await startTestServer();
+    client = await server.createClient();
+  });
+  after(() => server.close());
+
+  const ask = (who: TestClient, parameters: Record<string, string | string[] | undefined>) =>
+    new Person(server.issuer).request(authorizePath(who, { ...challenge, ...parameters }));
+
+  for (const [what, redirect_uri] of Object.entries(LOOKALIKES)) {
+    it(`${what} is refused on a page of ours, whatever the response mode`, async () => {
+      for (const response_mode of [undefined, 'query', 'fragment', 'form_post', 'jwt', 'web_message'])
+        await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri, response_mode })));
+    });
+  }
+
+  it('an address that is wrong is not told about other mistakes either', async () => {
+    for (const mistake of [{ response_type: 'token' }, { scope: 'nonsense' }, { code_challenge: undefined }, { prompt: 'none' }])
+      await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: 'https://evil.example/', ...mistake })));
+  });
+
+  it('must be stated, even where the client registered one alone (OIDC Core section 3.1.2.1)', async () => {
+    await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: undefined })));
+    await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: '' })));
+  });
+
+  it('must be stated once', async () => {
+    await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: [REDIRECT_URI, 'https://evil.example/'] })));
+    await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: [REDIRECT_URI, REDIRECT_URI] })));
+  });
+
+  it('exactly as registered, it is accepted', async () => {
+    assert.match((await ask(client, {})).headers.get('location') ?? '', /\/interaction\//);
+  });
+
+  it('of another client does not fit', async () => {
+    const other = await server.createClient({ redirect_uris: ['https://other.example/cb'] });
+    await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: other.redirect_uri })));
+  });
+});
+
+describe('Loopback redirect URI of a native app (RFC 8252 section 7.3)', () => {
+  let server: TestServer;
+  let native: TestClient;
+  const { code_verifier: _, ...challenge } = pkce();
+  before(async () => {
+    server = await startTestServer();
+    native = await server.createClient({
+      application_type: 'native',
+      token_endpoint_auth_method: 'none',
+      redirect_uris: ['http://127.0.0.1/cb', 'http://localhost:4000/cb', 'http://[::1]/cb'],
+    });
+  });
+  after(() => server.close());
+
+  const ask = (who: TestClient, redirect_uri: string) =>
+    new Person(server.issuer).request(authorizePath(who, { ...challenge, redirect_uri }));
+
+  it('any port is accepted, and the code goes to that port', async () => {
+    const person = await server.createPerson();
+    for (const redirect_uri of ['http://127.0.0.1:49152/cb', 'http://localhost:50001/cb', 'http://[::1]:8080/cb']) {
+      const browser = new Person(server.issuer);
+      let page = await browser.open(authorizePath(native, { ...challenge, redirect_uri }));
+      page = await page.submit({ email: person.email, password: person.password });
+      if (page.html.includes('name="decision"')) page = await page.submit({ decision: 'approve' });
+      assert.equal(page.url.origin, new URL(redirect_uri).origin);
+      assert(page.url.searchParams.get('code'));
+    }
+  });
+
+  it('another path, host, scheme or an added query is refused', async () => {
+    for (const uri of [
+      'http://127.0.0.1:49152/other',
+      'http://127.0.0.1:49152/cb/',
+      'http://127.0.0.1:49152/cb?x=1',
+      'http://127.0.0.2:49152/cb',
+      'http://127.0.0.1.evil.example:49152/cb',
+      'http://evil@127.0.0.1:49152/cb',
+      'https://127.0.0.1:49152/cb',
+    ])
+      await assertRefusedHere(await unchanged(server, () => ask(native, uri)));
+  });
+
+  it('a web client has no such freedom', async () => {
+    const web = await server.createClient({ redirect_uris: ['https://localhost:4000/cb'] });
+    await assertRefusedHere(await unchanged(server, () => ask(web, 'https://localhost:4001/cb')));
+  });
+
+  it('a code bound to one port is not redeemed with another', async () => {
+    const { code_verifier, ...fresh } = pkce();
+    const person = await server.createPerson();
+    const redirect_uri = 'http://127.0.0.1:49152/cb';
+    const answer = await approve(server, new Person(server.issuer), person, authorizePath(native, { ...fresh, redirect_uri }));
+    const response = await fetch(`${server.issuer}/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'authorization_code',
+        client_id: native.client_id,
+        code: String(answer.get('code')),
+        code_verifier,
+        redirect_uri: 'http://127.0.0.1:49153/cb',
+      }),
+    });
+    assert.equal(response.status, 400);
+    assert.equal(((await response.json()) as { error: string }).error, 'invalid_grant');
+  });
+});

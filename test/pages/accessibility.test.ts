@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { TOUR, type Visit } from '../support/tour.ts';
+
+/** WCAG 2.2 level AA, as far as a machine can judge; and what axe does not: room at 320 px and the size of what is touched. */
+
+describe('Accessibility', () => {
+  let server: TestServer;
+  let browser: TestBrowser;
+  let visit: Visit;
+  before(async () => {
+    [server, browser] = await Promise.all([startTestServer(), startBrowser()]);
+    const [client, person] = await Promise.all([
+      server.createClient({
+        client_name: 'Moonlight',
+        redirect_uris: [CLIENT_CALLBACK],
+        policy_uri: 'https://client.example/privacy',
+        tos_uri: 'https://client.example/terms',
+      }),
+      server.createPerson({ email: 'a.very.long.address.of.a.person@subdomain.people.example' }),
+    ]);
+    visit = { server, client, person };
+  });
+  after(() => Promise.all([server.close(), browser.close()]));
+
+  // Each language with one of the colour schemes, so that every page is seen in both.
+  for (const [name, reach] of Object.entries(TOUR))
+    for (const [locale, colorScheme] of Object.entries({ ko: 'light', en: 'dark' } as const))
+      it(`${name}, in ${locale} and ${colorScheme}, on a desktop and at 320 px`, async () => {
+        const page = await (await browser.person({ locale, colorScheme })).newPage();
+        await reach(page, visit);
+        await page.evaluate(() => document.fonts.ready);
+        for (const fold of await page.locator('summary').all()) await fold.click();
+        for (const width of [1280, 320]) {
+          await page.setViewportSize({ width, height: 640 });
+          await assertPassesAxe(page);
+          await assertFits(page);
+        }
+        await page.context().close();
+      });
+
+  it('the keyboard reaches everything in the order it is read, and shows where it is', async () => {
+    const page = await (await browser.person()).newPage();
+    await TOUR['consent']?.(page, visit);
+    // The keyboard begins where the last click was: a page that is loaded anew begins at its beginning.
+    await page.reload();
+    const order: string[] = [];
+    for (let tab = 0; tab < 8; tab++) {
+      await page.keyboard.press('Tab');
+      order.push(
+        await page.evaluate(() => {
+          const element = document.activeElement as HTMLElement;
+          return getComputedStyle(element).outlineStyle === 'none'
+            ? `unseen ${element.outerHTML}`
+            : (element.getAttribute('value') ?? element.innerText);
+        }),
+      );
+    }
+    assert.deepEqual(order, ['Skip to content', '한국어', 'email', 'restricted', 'deny', 'approve', 'Privacy policy', 'Terms of service']);
+    await page.context().close();
+  });
+
+  it('Korean is set in the font that is served with the page', async () => {
+    const page = await (await browser.person({ locale: 'ko-KR' })).newPage();
+    await TOUR['sign-in']?.(page, visit);
+    const loaded = await page.evaluate(async () => {
+      await document.fonts.ready;
+      return [...document.fonts].filter(({ status }) => status === 'loaded').map(({ family }) => family);
+    });
+    assert(loaded.length > 0);
+    assert(loaded.every((family) => /Pretendard Variable/.test(family)));
+    assert(await page.evaluate(() => document.fonts.check('16px "Pretendard Variable"', '로그인 비밀번호')));
+    await page.context().close();
+  });
+});
+
+async function assertPassesAxe(page: Page): Promise<void> {
+  const { violations, passes } = await new AxeBuilder({ page })
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'])
+    .analyze();
+  assert(passes.length > 10, 'axe has looked');
+  assert.deepEqual(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`),
+    [],
+  );
+}
+
+async function assertFits(page: Page): Promise<void> {
+  const { room, width } = await page.evaluate(() => ({
+    room: document.documentElement.clientWidth,
+    width: document.documentElement.scrollWidth,
+  }));
+  assert(width <= room, `${width} px wide in ${room}`);
+  const small = await page
+    .locator('main, header')
+    .locator('a, button, input:not([type=hidden]), summary')
+    .evaluateAll((all) =>
+      all
+        .map((element) => ({ element, box: element.getBoundingClientRect() }))
+        .filter(({ box }) => box.width < 24 || box.height < 24)
+        .map(({ element }) => element.outerHTML),
+    );
+  assert.deepEqual(small, []);
+}

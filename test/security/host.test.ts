@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { after, before, describe, it } from 'node:test';
+import { clientAddress } from '../../src/http/host.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { authorizePath, pkce } from '../support/flow.ts';
+import { unchanged } from '../support/storage.ts';
+
+type Answer = { status: number; headers: Record<string, string | string[] | undefined>; text: string };
+
+/** A request whose Host is ours to choose, which fetch does not allow. */
+function get(server: TestServer, path: string, headers: Record<string, string>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: server.config.host, port: server.config.port, path, headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: Number(response.statusCode), headers: response.headers, text }));
+    });
+    sent.on('error', reject).end();
+  });
+}
+
+for (const trustedProxies of [[], ['127.0.0.1']]) {
+  describe(`A forged origin, ${trustedProxies.length ? 'from a proxy that is trusted' : 'without a proxy'}`, () => {
+    let server: TestServer;
+    before(async () => {
+      server = await startTestServer({ trustedProxies });
+    });
+    after(() => server.close());
+
+    const documents = [
+      '/.well-known/openid-configuration',
+      '/.well-known/oauth-authorization-server',
+      '/.well-known/oauth-protected-resource',
+    ];
+    const forged = {
+      'x-forwarded-host': 'evil.example',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-port': '444',
+      'x-forwarded-prefix': '/evil',
+      forwarded: 'for=1.2.3.4;host=evil.example;proto=https',
+    };
+
+    it('a Host that is not ours is refused, wherever it asks (RFC 9110 section 15.5.20)', async () => {
+      const { port } = server.config;
+      for (const host of [
+        'evil.example',
+        `evil.example:${port}`,
+        'localhost',
+        `localhost:${port + 1}`,
+        `localhost:${port}@evil.example`,
+        `evil.example@localhost:${port}`,
+        `localhost:${port}.evil.example`,
+        `localhost:${port}/`,
+        '',
+      ])
+        for (const path of [...documents, '/oauth/authorize', '/api/me', '/']) {
+          const answer = await unchanged(server, () => get(server, path, { host, ...forged }));
+          assert.equal(answer.status, 421, `${host} ${path}`);
+          assert.doesNotMatch(answer.text, /evil/);
+          assert.equal(answer.headers['location'], undefined);
+        }
+    });
+
+    it('documents and redirects name our own origin, whatever was forwarded', async () => {
+      const host = new URL(server.issuer).host;
+      for (const path of documents) {
+        const [plain, lied] = [await get(server, path, { host }), await get(server, path, { host, ...forged })];
+        assert.equal(plain.status, 200);
+        assert.equal(lied.text, plain.text);
+      }
+      const { code_verifier: _, ...challenge } = pkce();
+      const { headers } = await get(server, authorizePath(await server.createClient(), challenge), { host, ...forged });
+      assert.equal(new URL(String(headers['location']), server.issuer).origin, server.issuer);
+      assert.doesNotMatch(String(headers['set-cookie']), /evil/);
+    });
+
+    it('a registration is told to come back to our own origin', async () => {
+      const response = await fetch(`${server.issuer}/oauth/register`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...forged },
+        body: JSON.stringify({ redirect_uris: ['https://walk.example/cb'] }),
+      });
+      const { registration_client_uri } = (await response.json()) as { registration_client_uri: string };
+      assert.equal(new URL(registration_client_uri).origin, server.issuer);
+    });
+
+    it('the health checks answer under any name, because they are asked by address', async () => {
+      assert.equal((await get(server, '/livez', { host: '10.0.0.7:3000' })).status, 200);
+    });
+  });
+}
+
+describe("The client's address behind proxies", () => {
+  const proxies = ['10.0.0.0/8', '127.0.0.1', 'fd00::/8'];
+
+  it('is the peer when the peer is no proxy of ours, whatever it says', () => {
+    assert.equal(clientAddress('203.0.113.9', '1.2.3.4', proxies), '203.0.113.9');
+    assert.equal(clientAddress('203.0.113.9', undefined, proxies), '203.0.113.9');
+    assert.equal(clientAddress('127.0.0.1', '1.2.3.4', []), '127.0.0.1');
+  });
+
+  it('is the rightmost address that is no proxy of ours: what stands left of it anyone can write', () => {
+    assert.equal(clientAddress('10.1.1.1', '6.6.6.6, 203.0.113.9', proxies), '203.0.113.9');
+    assert.equal(clientAddress('10.1.1.1', '6.6.6.6, 203.0.113.9, 10.2.2.2', proxies), '203.0.113.9');
+    assert.equal(clientAddress('::ffff:10.1.1.1', '203.0.113.9', proxies), '203.0.113.9');
+    assert.equal(clientAddress('fd00::1', '2001:db8::7', proxies), '2001:db8::7');
+  });
+
+  it('is never something that is no address', () => {
+    for (const nonsense of ['unknown', '', ',,,', '<script>', 'evil.example', '203.0.113.9:80:90'])
+      assert.equal(clientAddress('10.1.1.1', nonsense, proxies), '10.1.1.1');
+  });
+
+  it('is a proxy when there are only proxies', () => {
+    assert.equal(clientAddress('10.1.1.1', '10.2.2.2', proxies), '10.2.2.2');
+  });
+});

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import type { TestServer } from './environment.ts';
+
+/** Every row of every table as Postgres writes it out: for finding what must not be stored, and for telling that nothing changed. */
+export async function dumpTables(server: TestServer): Promise<Record<string, string[]>> {
+  const tables = await server.sql(`select tablename as name from pg_tables where schemaname = 'public' order by 1`);
+  const dump: Record<string, string[]> = Object.fromEntries(tables.map(({ name }) => [name, []]));
+  const rows = await server.sql(tables.map(({ name }) => `select '${name}' as name, t::text as line from "${name}" t`).join(' union all '));
+  for (const { name, line } of rows) dump[String(name)]?.push(String(line));
+  return dump;
+}
+
+/** Does something, and asserts that afterwards no row of any table is another than before. @returns what it did. */
+export async function unchanged<T>(server: TestServer, act: () => Promise<T>): Promise<T> {
+  const before = lines(await dumpTables(server));
+  const result = await act();
+  const after = lines(await dumpTables(server));
+  const difference = { gone: [...before.difference(after)], new: [...after.difference(before)] };
+  assert.deepEqual(difference, { gone: [], new: [] }, 'the database is as it was');
+  return result;
+}
+
+/** How many rows fit, such as `countRows(server, 'token where client_id = $1', [id])`. */
+export async function countRows(server: TestServer, tableAndCondition: string, values: unknown[] = []): Promise<number> {
+  const [row] = await server.sql(`select count(*)::int as rows from ${tableAndCondition}`, values);
+  return Number(row?.['rows']);
+}
+
+// A row is keyed in every table, so no two are the same text.
+const lines = (dump: Record<string, string[]>) =>
+  new Set(Object.entries(dump).flatMap(([table, rows]) => rows.map((row) => `${table} ${row}`)));
