@@ -34,12 +34,13 @@ async function disable(address: string): Promise<number> {
   const database = openDatabase(readConfig().databaseUrl, createLog('silent'));
   try {
     // Together: an account that is disabled has nothing open, at no moment.
-    const grants = await database.prisma.$transaction(async (transaction) => {
+    const found = await database.prisma.$transaction(async (transaction) => {
       const id = await disableAccount(transaction, address);
-      return id === undefined ? undefined : endAccount(transaction, id);
+      if (id !== undefined) await transaction.$executeRaw(endAccount(id));
+      return id !== undefined;
     });
-    console.log(grants === undefined ? `there is no account ${address}` : `${address} is disabled; ${grants} grants ended`);
-    return grants === undefined ? 1 : 0;
+    console.log(found ? `${address} is disabled, and all that was open under it has ended` : `there is no account ${address}`);
+    return found ? 0 : 1;
   } finally {
     await database.close();
   }

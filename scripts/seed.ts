@@ -58,25 +58,29 @@ async function create(database: Database, config: Config): Promise<Demo> {
   await createAccount(database, { ...PEOPLE.admin, password: adminPassword, emailVerified: true, role: 'admin' });
   const servers = ownResourceServers(config.issuer);
   await saveResourceServers(database, servers);
-  await saveClient(database.prisma, {
-    client_id: DEMO_CLIENT,
-    client_name: 'Demo app',
-    client_secret: clientSecret,
-    application_type: 'native',
-    redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback'],
-    grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
-    response_types: ['code'],
-    scope: servers.flatMap(({ scopes }) => scopes.map(({ name }) => name)).join(' '),
-  });
-  await saveClient(database.prisma, {
-    client_id: DEMO_RESOURCE_SERVER,
-    client_name: 'Demo resource server',
-    client_secret: resourceServerSecret,
-    redirect_uris: [],
-    grant_types: [],
-    response_types: [],
-    introspects: config.issuer,
-  });
+  await database.transaction(
+    saveClient({
+      client_id: DEMO_CLIENT,
+      client_name: 'Demo app',
+      client_secret: clientSecret,
+      application_type: 'native',
+      redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback'],
+      grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
+      response_types: ['code'],
+      scope: servers.flatMap(({ scopes }) => scopes.map(({ name }) => name)).join(' '),
+    }),
+  );
+  await database.transaction(
+    saveClient({
+      client_id: DEMO_RESOURCE_SERVER,
+      client_name: 'Demo resource server',
+      client_secret: resourceServerSecret,
+      redirect_uris: [],
+      grant_types: [],
+      response_types: [],
+      introspects: config.issuer,
+    }),
+  );
   return {
     email: PEOPLE.demo.email,
     password,

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
 import { createProvider, inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
+import { createClientCache } from './clients/cache.ts';
 import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
 import { assets } from './http/assets.ts';
@@ -38,7 +39,7 @@ const API_CLIENT_ID = 'munjigi-resource-api';
 /** @throws when the port is taken or the database cannot be reached. */
 export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
-  const provider = await createProvider({ config, database, log });
+  const provider = await createProvider({ config, database, clients: createClientCache(database), log });
   const resourceServers = await listResourceServers(database);
   let closing = false;
   let address = '';
@@ -89,15 +90,17 @@ export async function startServer({ config, database, log }: { config: Config; d
 async function registerOwnApi(config: Config, database: Database): Promise<string> {
   const secret = derivedSecret(config.dataEncryptionKeys[0] as Uint8Array, 'resource-api client secret');
   await saveResourceServers(database, ownResourceServers(config.issuer));
-  await saveClient(database.prisma, {
-    client_id: API_CLIENT_ID,
-    client_name: 'Munjigi API',
-    client_secret: secret,
-    grant_types: [],
-    response_types: [],
-    redirect_uris: [],
-    introspects: config.issuer,
-  });
+  await database.transaction(
+    saveClient({
+      client_id: API_CLIENT_ID,
+      client_name: 'Munjigi API',
+      client_secret: secret,
+      grant_types: [],
+      response_types: [],
+      redirect_uris: [],
+      introspects: config.issuer,
+    }),
+  );
   return secret;
 }
 

@@ -22,7 +22,7 @@ const USER = 'munjigi';
 const DATABASE = 'postgres';
 
 /** @returns {Promise<{ url: string, stop(): Promise<void> }>} `url` leads to a database that is there. @throws Stop */
-export async function startPostgres(dataDir, { flags = [] } = {}) {
+export async function startPostgres(dataDir, { flags = /** @type {string[]} */ ([]) } = {}) {
   const native = postgresFolder();
   if (!native)
     throw new Stop(`There is no embedded PostgreSQL for ${process.platform}-${process.arch}: set DATABASE_URL to a database of yours.`);

@@ -16,6 +16,12 @@ export async function findAccount(database: Database, id: string): Promise<Accou
   return (await database.prisma.user.findFirst({ where: { id, disabledAt: null } })) ?? undefined;
 }
 
+/** An account from the columns of its row, as a statement of another room brought them along. */
+export function accountFromRow(row: Record<string, unknown>): Account {
+  const { email_verified, updated_at, ...same } = row;
+  return { ...same, emailVerified: email_verified, updatedAt: new Date(String(updated_at)) } as Account;
+}
+
 /**
  * Signs a person in by password. Unknown address, wrong password and disabled account are one answer and cost the same.
  * @returns the account, or undefined. @throws AppError 503 when too many are signing in at once.

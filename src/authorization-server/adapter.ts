@@ -1,5 +1,6 @@
 import { type Adapter, errors } from 'oidc-provider';
-import { type ClientMetadata, deleteClient, findClient, saveClient } from '../clients/store.ts';
+import type { ClientCache } from '../clients/cache.ts';
+import { type ClientMetadata, deleteClient, saveClient } from '../clients/store.ts';
 import { type Database, isStorable } from '../platform/database.ts';
 import { createGrantStore } from '../protocol-store/grants.ts';
 import { createRecordStore } from '../protocol-store/records.ts';
@@ -12,9 +13,9 @@ import { SingleUseLost, write } from '../protocol-store/unit-of-work.ts';
  * Gives the library its storage: each model is a store of ours, and this file only says which.
  * @throws Error at the first use of a model that no feature of configuration.ts should reach.
  */
-export function createAdapterFactory(database: Database): (model: string) => Adapter {
+export function createAdapterFactory(database: Database, clients: ClientCache): (model: string) => Adapter {
   const stores: Record<string, ProtocolStore> = {
-    Client: createClientAdapter(database),
+    Client: createClientAdapter(database, clients),
     Grant: createGrantStore(database),
     Session: createSessionStore(database),
     AuthorizationCode: createCodeStore(database),
@@ -55,17 +56,21 @@ function asAdapter(store: ProtocolStore): Adapter {
   } as Adapter;
 }
 
-function createClientAdapter(database: Database): ProtocolStore {
+function createClientAdapter(database: Database, clients: ClientCache): ProtocolStore {
   return {
-    async upsert(_id, metadata) {
-      await write(database, 'issue', (sql) => saveClient(sql, metadata as unknown as ClientMetadata));
+    async upsert(id, metadata) {
+      for (const [n, statement] of saveClient(metadata as unknown as ClientMetadata).entries())
+        await write(database, { purpose: 'issue', subject: `Client ${id} ${n}`, statement, written: () => clients.forget(id) });
     },
     async find(clientId) {
-      return (await findClient(database, clientId)) as never;
+      return (await clients.find(clientId)) as never;
     },
     async destroy(clientId) {
-      await write(database, 'end', async (sql) => {
-        await deleteClient(sql, clientId);
+      await write(database, {
+        purpose: 'end',
+        subject: `Client ${clientId}`,
+        statement: deleteClient(clientId),
+        written: () => clients.forget(clientId),
       });
     },
   };

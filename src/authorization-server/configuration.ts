@@ -1,5 +1,6 @@
 import type { Configuration, JWKS } from 'oidc-provider';
 import { CLAIMS_OF_SCOPE } from '../accounts/claims.ts';
+import type { ClientCache } from '../clients/cache.ts';
 import { LANGUAGES } from '../http/language.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
@@ -31,17 +32,19 @@ export const ROUTES = {
 export function createConfiguration({
   config,
   database,
+  clients,
   jwks,
   resources,
 }: {
   config: Config;
   database: Database;
+  clients: ClientCache;
   jwks: JWKS;
   resources: ResourcePolicy;
 }): Configuration {
   const secure = config.issuer.startsWith('https:');
   return {
-    adapter: createAdapterFactory(database),
+    adapter: createAdapterFactory(database, clients),
     routes: ROUTES,
     jwks,
     findAccount: createFindAccount(database),

@@ -2,7 +2,7 @@ import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
 import { errors, Provider } from 'oidc-provider';
 import { claimsForScopes } from '../accounts/claims.ts';
-import { findAccount } from '../accounts/store.ts';
+import type { ClientCache } from '../clients/cache.ts';
 import { listResourceServers } from '../clients/resource-servers.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import type { Config } from '../platform/config.ts';
@@ -15,22 +15,36 @@ import { rememberReplaysOnce } from './client-assertions.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { logEvents } from './events.ts';
+import { introspectShortly } from './introspection.ts';
+import { keepParsedClients } from './parsed-clients.ts';
 import { createResourcePolicy } from './resource-servers.ts';
+import { knownAccount } from './sign-in.ts';
 import { loadSigningKeys } from './signing-keys.ts';
 
 /** Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for. */
-export async function createProvider({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<Provider> {
+export async function createProvider({
+  config,
+  database,
+  clients,
+  log,
+}: {
+  config: Config;
+  database: Database;
+  clients: ClientCache;
+  log: Log;
+}): Promise<Provider> {
   const [jwks, servers] = await Promise.all([
     loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys)),
     listResourceServers(database),
   ]);
   const provider = new Provider(
     config.issuer,
-    createConfiguration({ config, database, jwks: jwks as never, resources: createResourcePolicy(servers, config.issuer) }),
+    createConfiguration({ config, database, clients, jwks: jwks as never, resources: createResourcePolicy(servers, config.issuer) }),
   );
   // http/host.ts has written the forwarded headers: they say our own origin.
   provider.proxy = true;
   compareHashedSecrets(provider);
+  keepParsedClients(provider, clients);
   rememberReplaysOnce(provider, database);
   logEvents(provider, log);
   return provider;
@@ -42,6 +56,7 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
     hideSecretHandles(ROUTES.registration),
     allowFormPost,
     describeSubject(config, database),
+    introspectShortly(ROUTES.introspection, { provider, database, issuer: config.issuer }),
     ...(provider.middleware as never[]),
   ]);
 }
@@ -54,7 +69,12 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
 export function inUnitOfWork(database: Database) {
   return async (ctx: Context, next: Next) => {
     try {
-      await unitOfWork(database, next, () => ctx.status < 400);
+      await unitOfWork(
+        database,
+        next,
+        () => ctx.status < 400,
+        typeof ctx.query['client_id'] === 'string' ? ctx.query['client_id'] : undefined,
+      );
     } catch (error) {
       if (!(error instanceof SingleUseLost)) throw error;
       // Nothing was written: a cookie that went along would name a session that is not there.
@@ -91,9 +111,9 @@ function describeSubject(config: Config, database: Database) {
     await next();
     const body = ctx.body as { active?: boolean; sub?: string; scope?: string; client_id?: string } | undefined;
     if (ctx.path !== ROUTES.introspection || !body?.active || !body.sub) return;
-    const { client } = ctx['oidc'];
-    if (client.introspects !== config.issuer) return;
-    const account = await findAccount(database, body.sub);
+    const caller = ctx.state.caller ?? ctx['oidc'].client;
+    if (caller.introspects !== config.issuer) return;
+    const account = await knownAccount(database, body.sub);
     if (!account) ctx.body = { active: false };
     else
       ctx.body = {

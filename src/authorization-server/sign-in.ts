@@ -1,12 +1,13 @@
 import type { ClaimsParameterMember, KoaContextWithOIDC, Account as OidcAccount } from 'oidc-provider';
 import { claimsOf } from '../accounts/claims.ts';
-import { findAccount } from '../accounts/store.ts';
+import { type Account, accountFromRow, findAccount } from '../accounts/store.ts';
 import type { Database } from '../platform/database.ts';
+import { recallAccount } from '../protocol-store/accounts.ts';
 
 /** Tells the library who a subject is. @returns undefined for an account that is gone or disabled. */
 export function createFindAccount(database: Database) {
   return async (_ctx: KoaContextWithOIDC, sub: string): Promise<OidcAccount | undefined> => {
-    const account = await findAccount(database, sub);
+    const account = await knownAccount(database, sub);
     return (
       account && {
         accountId: account.id,
@@ -17,4 +18,12 @@ export function createFindAccount(database: Database) {
       }
     );
   };
+}
+
+/** The account that came along with what the request has read already, or else the one that is asked for. */
+export async function knownAccount(database: Database, id: string): Promise<Account | undefined> {
+  const along = recallAccount(id);
+  if (!along) return findAccount(database, id);
+  const row = await along;
+  return row && accountFromRow(row);
 }

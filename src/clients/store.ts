@@ -1,4 +1,4 @@
-import { type Database, isStorable } from '../platform/database.ts';
+import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
 import { isSecretHandle, joinHandles } from './secrets.ts';
 
@@ -23,10 +23,10 @@ type Row = { metadata: ClientMetadata; registration: 'operator' | 'dynamic'; int
 /** @returns metadata with handles in the place of secrets; undefined for an unknown client. */
 export async function findClient(database: Database, clientId: string): Promise<ClientMetadata | undefined> {
   if (!isStorable(clientId)) return undefined;
-  const [row] = await database.prisma.$queryRaw<Row[]>`
+  const [row] = await database.query<Row>(Prisma.sql`
     select c.metadata, c.registration, c.introspects,
       array(select encode(s.digest, 'hex') from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now()) order by s.created_at, s.digest) as secrets
-    from client c where c.id = ${clientId}`;
+    from client c where c.id = ${clientId}`);
   if (!row) return undefined;
   return {
     ...row.metadata,
@@ -37,24 +37,21 @@ export async function findClient(database: Database, clientId: string): Promise<
   };
 }
 
-/**
- * Creates or replaces a client. A secret in clear is digested and added; a handle stands for one that is kept already.
- * @param sql a transaction when it must happen together with something else.
- */
-export async function saveClient(
-  sql: Pick<Database['prisma'], '$executeRaw'>,
-  { client_id, client_secret, dynamically_registered, introspects, ...metadata }: ClientMetadata,
-): Promise<void> {
-  await sql.$executeRaw`
+/** Statements that create or replace a client, to be run together. A secret in clear is digested and added; a handle stands for one that is kept already. */
+export function saveClient({ client_id, client_secret, dynamically_registered, introspects, ...metadata }: ClientMetadata): Statement[] {
+  const registration = dynamically_registered ? 'dynamic' : 'operator';
+  const client = Prisma.sql`
     insert into client (id, metadata, registration, introspects, updated_at)
-    values (${client_id}, ${JSON.stringify(metadata)}::jsonb, ${dynamically_registered ? 'dynamic' : 'operator'}::client_registration, ${introspects ?? null}, now())
+    values (${client_id}, ${JSON.stringify(metadata)}::jsonb, ${registration}::client_registration, ${introspects ?? null}, now())
     on conflict (id) do update set metadata = excluded.metadata, introspects = coalesce(excluded.introspects, client.introspects), updated_at = excluded.updated_at`;
-  if (client_secret === undefined || isSecretHandle(client_secret)) return;
-  await sql.$executeRaw`
-    insert into client_secret (digest, client_id) values (${digest(client_secret)}, ${client_id}) on conflict (digest) do nothing`;
+  if (client_secret === undefined || isSecretHandle(client_secret)) return [client];
+  return [
+    client,
+    Prisma.sql`insert into client_secret (digest, client_id) values (${digest(client_secret)}, ${client_id}) on conflict (digest) do nothing`,
+  ];
 }
 
-/** Deletes a client; its secrets, grants, tokens and registration token go by cascade (RFC 7592 section 2.3). @returns clients deleted, 0 or 1. */
-export function deleteClient(sql: Pick<Database['prisma'], '$executeRaw'>, clientId: string): Promise<number> {
-  return sql.$executeRaw`delete from client where id = ${clientId}`;
+/** Deletes a client; its secrets, grants, tokens and registration token go by cascade (RFC 7592 section 2.3). */
+export function deleteClient(clientId: string): Statement {
+  return Prisma.sql`delete from client where id = ${clientId}`;
 }

@@ -1,16 +1,27 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { AppError, DatabaseUnavailable } from './errors.ts';
+import { type Listening, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
 import { Prisma, PrismaClient } from './prisma/client.ts';
 
 export { Prisma };
 
-/** What a store is written against: the client, or a transaction of it. */
-export type Sql = Pick<PrismaClient, '$queryRaw' | '$executeRaw'>;
+/** A statement and its values, composed with Prisma.sql. */
+export type Statement = Prisma.Sql;
 
 export type Database = {
+  /** For everything that is not asked at every request. */
   prisma: PrismaClient;
+  /**
+   * Runs a statement as a named prepared one: parsed and planned once a connection, a fifth of the cost of Prisma's own way.
+   * @throws DatabaseUnavailable, or pg's DatabaseError with its SQLSTATE in `code`.
+   */
+  query<Row>(statement: Statement): Promise<Row[]>;
+  /** Runs statements in their order in one transaction. */
+  transaction(statements: Statement[]): Promise<void>;
+  /** Hears what is told on a channel, on a connection of its own that is made again when it is lost. @param missed called when it begins to hear: whatever was told before went by. */
+  listen(channel: string, hear: (message: string) => void, missed: () => void): Listening;
   /** Ends within two seconds, so that readiness can answer. @throws DatabaseUnavailable */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -30,29 +41,71 @@ const POOL = {
 /** Opens the one pool; Prisma and hand-written statements share it. Connects at first use. */
 export function openDatabase(url: string, log: Log): Database {
   const pool = new pg.Pool({ connectionString: url, ...POOL });
+  const listeners: Listening[] = [];
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => log.warn({ event: 'database_connection_lost', reason: error.message }));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), log: [] }).$extends({
     query: {
       async $allOperations({ args, query }) {
-        try {
-          return await query(args);
-        } catch (error) {
-          throw isUnavailable(error) ? new DatabaseUnavailable(error) : error;
-        }
+        return unavailableOr(() => query(args));
       },
     },
   }) as unknown as PrismaClient;
   return {
     prisma,
+    async query<Row>(statement: Statement) {
+      return (await unavailableOr(() => pool.query(prepared(statement)))).rows as Row[];
+    },
+    async transaction(statements) {
+      const connection = await unavailableOr(() => pool.connect());
+      try {
+        await connection.query('begin');
+        for (const statement of statements) await connection.query(prepared(statement));
+        await connection.query('commit');
+        connection.release();
+      } catch (error) {
+        // A connection that cannot roll back is closed, and the server rolls back for it.
+        await connection.query('rollback').then(
+          () => connection.release(),
+          () => connection.release(true),
+        );
+        throw isUnavailable(error) ? new DatabaseUnavailable(error) : error;
+      }
+    },
     async ping() {
-      await prisma.$queryRaw`select 1`;
+      await this.query(Prisma.sql`select 1`);
+    },
+    listen(channel, hear, missed) {
+      const listening = listenOn(url, channel, hear, missed);
+      listeners.push(listening);
+      return listening;
     },
     async close() {
+      await Promise.all(listeners.map((listening) => listening.close()));
       await prisma.$disconnect();
       await pool.end();
     },
   };
+}
+
+// The texts are ours and few; their names must be short, and the same text must have the same name.
+const names = new Map<string, string>();
+
+function prepared({ text, values }: Statement) {
+  let name = names.get(text);
+  if (!name) {
+    name = `s${names.size}`;
+    names.set(text, name);
+  }
+  return { name, text, values };
+}
+
+async function unavailableOr<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw isUnavailable(error) ? new DatabaseUnavailable(error) : error;
+  }
 }
 
 // Lost or refused connections, a full pool, a server that is starting, stopping or out of room (SQLSTATE classes 08, 53, 57P; 25006 is a standby).
@@ -73,6 +126,7 @@ export function isUnavailable(error: unknown): boolean {
 /** The SQLSTATE of a failed statement, through whatever wrapped it; undefined when there is none. */
 export function sqlState(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
+  if (error instanceof pg.DatabaseError) return error.code;
   const known = error as {
     meta?: { code?: string; driverAdapterError?: { cause?: { originalCode?: string } } };
     originalCode?: string;

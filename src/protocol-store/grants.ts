@@ -1,6 +1,6 @@
-import type { Database, Sql } from '../platform/database.ts';
-import { type ProtocolStore, rest, seconds } from './store.ts';
-import { write } from './unit-of-work.ts';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
+import { place, remember, write } from './unit-of-work.ts';
 
 /**
  * Owns what people allowed clients, and the ending of it. Revocation has one door, here:
@@ -9,40 +9,54 @@ import { write } from './unit-of-work.ts';
 
 const COLUMNS = ['clientId', 'accountId'];
 
-type Row = { client_id: string; account_id: string; expires_at: Date; payload: Record<string, unknown> };
-
-/** Ends one grant and every code and token under it. @param grantId a grant's id, not a token. @returns grants ended, 0 or 1. @see RFC 7009 section 2.1 */
-export function revokeGrant(sql: Sql, grantId: string): Promise<number> {
-  return sql.$executeRaw`delete from grant_record where id = ${grantId}`;
+/** Ends one grant and every code and token under it. @param grantId a grant's id, not a token. @see RFC 7009 section 2.1 */
+export function revokeGrant(grantId: string): Statement {
+  return Prisma.sql`delete from grant_record where id = ${grantId}`;
 }
 
-/** Ends everything a person allowed and every session of theirs: for a disabled account, a changed password. @returns grants ended. */
-export async function endAccount(sql: Sql, accountId: string): Promise<number> {
-  await sql.$executeRaw`delete from session where account_id = ${accountId}`;
-  return sql.$executeRaw`delete from grant_record where account_id = ${accountId}`;
+/** Ends everything a person allowed and every session of theirs: for a disabled account, a changed password. */
+export function endAccount(accountId: string): Statement {
+  return Prisma.sql`with sessions as (delete from session where account_id = ${accountId}) delete from grant_record where account_id = ${accountId}`;
+}
+
+export type GrantRow = { id: string; client_id: string; account_id: string; expires_at: Date | string; payload: Record<string, unknown> };
+
+/** Columns of a live grant, as one JSON value: for statements that read a grant along with what stands under it. */
+export const grantAsJson = (grantId: Statement): Statement =>
+  Prisma.sql`(select to_jsonb(g) from (select id, client_id, account_id, expires_at, payload from grant_record where id = ${grantId} and expires_at > now()) g)`;
+
+/** Keeps a grant that was read along with something else; null when it is not there any more. */
+export function placeGrant(grantId: string, row: GrantRow | null): void {
+  place(subjectOf(grantId), row ? toPayload(row) : undefined);
 }
 
 export function createGrantStore(database: Database): ProtocolStore {
   return {
     async upsert(id, payload, expiresInSeconds = 0) {
-      await write(database, 'keep', async (sql) => {
-        await sql.$executeRaw`
+      const json = JSON.stringify(rest(payload, COLUMNS));
+      await write(database, {
+        purpose: 'keep',
+        subject: subjectOf(id),
+        statement: Prisma.sql`
           insert into grant_record (id, client_id, account_id, expires_at, payload)
-          values (${id}, ${payload.clientId}, ${payload.accountId}, now() + ${expiresInSeconds} * interval '1 second', ${rest(payload, COLUMNS)}::jsonb)
-          on conflict (id) do update set expires_at = excluded.expires_at, payload = excluded.payload`;
+          values (${id}, ${payload.clientId}, ${payload.accountId}, now() + ${expiresInSeconds} * interval '1 second', ${json}::jsonb)
+          on conflict (id) do update set expires_at = excluded.expires_at, payload = excluded.payload`,
       });
     },
-    async find(id) {
-      const [row] = await database.prisma.$queryRaw<Row[]>`
-        select client_id, account_id, expires_at, payload from grant_record where id = ${id} and expires_at > now()`;
-      return (
-        row && { ...row.payload, kind: 'Grant', jti: id, exp: seconds(row.expires_at), clientId: row.client_id, accountId: row.account_id }
-      );
-    },
+    find: (id) =>
+      remember(subjectOf(id), async () => {
+        const [row] = await database.query<GrantRow>(Prisma.sql`
+          select id, client_id, account_id, expires_at, payload from grant_record where id = ${id} and expires_at > now()`);
+        return row && toPayload(row);
+      }),
     async destroy(id) {
-      await write(database, 'end', async (sql) => {
-        await revokeGrant(sql, id);
-      });
+      await write(database, { purpose: 'end', subject: subjectOf(id), statement: revokeGrant(id) });
     },
   };
+}
+
+const subjectOf = (id: string) => `Grant ${id}`;
+
+function toPayload(row: GrantRow): Payload {
+  return { ...row.payload, kind: 'Grant', jti: row.id, exp: seconds(row.expires_at), clientId: row.client_id, accountId: row.account_id };
 }

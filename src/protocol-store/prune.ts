@@ -29,8 +29,9 @@ export async function prune(database: Database): Promise<number> {
 
 async function pruneBatch(database: Database, table: Prisma.Sql): Promise<number> {
   // The lock and the work are one statement, so the lock is gone with its transaction even when this process dies.
-  return database.prisma.$executeRaw`
+  const rows = await database.query(Prisma.sql`
     with turn as materialized (select pg_try_advisory_xact_lock(${PRUNE_LOCK}::bigint) as mine),
     expired as (select ctid from ${table} where (select mine from turn) and expires_at <= now() limit ${BATCH_ROWS} for update skip locked)
-    delete from ${table} using expired where ${table}.ctid = expired.ctid`;
+    delete from ${table} using expired where ${table}.ctid = expired.ctid returning 1`);
+  return rows.length;
 }

@@ -1,4 +1,4 @@
-import type { Database } from '../platform/database.ts';
+import { type Database, Prisma } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { SingleUseLost, write } from './unit-of-work.ts';
@@ -17,30 +17,36 @@ const COLUMNS = ['clientId', 'consumed'];
 export function createRecordStore(database: Database, kind: RecordKind): ProtocolStore {
   return {
     async upsert(id, payload, expiresInSeconds) {
-      await write(database, 'keep', async (sql) => {
-        await sql.$executeRaw`
+      const json = JSON.stringify(rest(withoutCredentials(id, payload), COLUMNS));
+      await write(database, {
+        purpose: 'keep',
+        subject: `${kind} ${id}`,
+        statement: Prisma.sql`
           insert into protocol_record (kind, id, client_id, expires_at, payload)
-          values (${kind}::record_kind, ${digest(id)}, ${payload.clientId ?? null}, now() + ${expiresInSeconds ?? null} * interval '1 second', ${rest(withoutCredentials(id, payload), COLUMNS)}::jsonb)
-          on conflict (kind, id) do update set expires_at = excluded.expires_at, payload = excluded.payload`;
+          values (${kind}::record_kind, ${digest(id)}, ${payload.clientId ?? null}, now() + ${expiresInSeconds ?? null} * interval '1 second', ${json}::jsonb)
+          on conflict (kind, id) do update set expires_at = excluded.expires_at, payload = excluded.payload`,
       });
     },
     async find(id) {
-      const [row] = await database.prisma.$queryRaw<Row[]>`
+      const [row] = await database.query<Row>(Prisma.sql`
         select client_id, expires_at, consumed_at, payload from protocol_record
-        where kind = ${kind}::record_kind and id = ${digest(id)} and (expires_at is null or expires_at > now())`;
+        where kind = ${kind}::record_kind and id = ${digest(id)} and (expires_at is null or expires_at > now())`);
       return row && toPayload(kind, id, row);
     },
     // At once, not at the end of the request: the library asks before it issues, and a request that fails afterwards has cost a pushed request, nothing more.
     async consume(id) {
-      const consumed = await database.prisma.$executeRaw`
-        update protocol_record set consumed_at = now() where kind = ${kind}::record_kind and id = ${digest(id)} and consumed_at is null`;
+      const [consumed] = await database.query(Prisma.sql`
+        update protocol_record set consumed_at = now()
+        where kind = ${kind}::record_kind and id = ${digest(id)} and consumed_at is null returning 1`);
       if (!consumed) throw new SingleUseLost(`${kind} already consumed`);
     },
     async destroy(id) {
-      await write(database, 'end', async (sql) => {
-        const ended = await sql.$executeRaw`delete from protocol_record where kind = ${kind}::record_kind and id = ${digest(id)}`;
+      await write(database, {
+        purpose: 'end',
+        subject: `${kind} ${id}`,
+        statement: Prisma.sql`delete from protocol_record where kind = ${kind}::record_kind and id = ${digest(id)}`,
         // An interaction ends where its result is used: whoever finds it ended already comes second, and issues nothing.
-        if (!ended && kind === 'Interaction') throw new SingleUseLost('Interaction already finished');
+        once: kind === 'Interaction',
       });
     },
   };
@@ -53,11 +59,12 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
  * @returns whether this was the first time.
  */
 export async function rememberOnce(database: Database, id: string, expiresInSeconds: number): Promise<boolean> {
-  const inserted = await database.prisma.$executeRaw`
+  const inserted = await database.query(Prisma.sql`
     insert into protocol_record (kind, id, expires_at, payload)
     values ('ReplayDetection', ${digest(id)}, now() + ${expiresInSeconds} * interval '1 second', '{}')
-    on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()`;
-  return inserted > 0;
+    on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()
+    returning 1`);
+  return inserted.length > 0;
 }
 
 const OWN_ID = ':uid';

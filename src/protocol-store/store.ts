@@ -17,13 +17,14 @@ export type ProtocolStore = {
   revokeByGrantId?(grantId: string): Promise<void>;
 };
 
-/** Splits a payload into what has a column of its own and the rest, which becomes JSON. */
-export function rest(payload: Payload, columns: string[]): string {
-  const kept = Object.entries(payload).filter(([key]) => key !== 'jti' && key !== 'exp' && key !== 'kind' && !columns.includes(key));
-  return JSON.stringify(Object.fromEntries(kept));
+/** What has no column of its own, and becomes JSON. */
+export function rest(payload: Payload, columns: string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(payload).filter(([key, value]) => value !== undefined && !['jti', 'exp', 'kind', ...columns].includes(key)),
+  );
 }
 
-/** Seconds since 1970 of a column, as payloads carry time. */
-export function seconds(date: Date): number {
-  return Math.floor(date.getTime() / 1000);
+/** Seconds since 1970 of a column, as payloads carry time; JSON built by the database carries it as text. */
+export function seconds(date: Date | string): number {
+  return Math.floor(new Date(date).getTime() / 1000);
 }

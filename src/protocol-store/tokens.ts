@@ -1,7 +1,10 @@
-import { type Database, Prisma } from '../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
+import { accountAsJson, placeAccount } from './accounts.ts';
+import { type GrantRow, grantAsJson, placeGrant } from './grants.ts';
+import { placeSession, type SessionRow, sessionAsJson } from './sessions.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
-import { SingleUseLost, write } from './unit-of-work.ts';
+import { remember, write } from './unit-of-work.ts';
 
 /**
  * Owns authorization codes and tokens: what is issued under a grant, or to a client alone.
@@ -10,81 +13,129 @@ import { SingleUseLost, write } from './unit-of-work.ts';
 
 export type TokenKind = 'AccessToken' | 'RefreshToken' | 'ClientCredentials';
 
-type Row = {
+/** A row with what it stands on. */
+export type IssuedToken = {
+  kind: string;
   client_id: string;
   account_id: string | null;
   grant_id: string | null;
   expires_at: Date;
   consumed_at: Date | null;
   payload: Record<string, unknown>;
+  grant: GrantRow | null;
+  session: SessionRow | null;
+  account: Record<string, unknown> | null;
 };
 
 const COLUMNS = ['clientId', 'accountId', 'grantId', 'consumed'];
 
+/**
+ * A row by its digest, with what decides whether it is worth anything: its grant, the session it ends with, its account.
+ * Sub-selects and not joins, so that each is an index look-up whatever the planner believes of the tables.
+ *
+ *     Index Scan using token_pkey on token t
+ *       SubPlan: Index Scan using grant_record_pkey, session_uid_key, user_account_pkey
+ */
+const withItsGround = (table: Statement, kind: Statement, id: string): Statement => Prisma.sql`
+  select ${kind} as kind, client_id, account_id, grant_id, expires_at, consumed_at, payload,
+    ${grantAsJson(Prisma.sql`t.grant_id`)} as grant,
+    case when t.payload ? 'expiresWithSession' then ${sessionAsJson(Prisma.sql`t.payload->>'sessionUid'`)} end as session,
+    ${accountAsJson(Prisma.sql`t.account_id`)} as account
+  from ${table} t where id = ${digest(id)} and expires_at > now()`;
+
+/** A token of whichever kind, unless it is unknown or has expired. Asked once a request: introspection asks for each kind in turn. */
+export function findIssuedToken(database: Database, id: string): Promise<IssuedToken | undefined> {
+  return remember(`Token ${id}`, () => findRow(database, withItsGround(Prisma.sql`token`, Prisma.sql`kind::text`, id)));
+}
+
 /** Tokens of one kind. The kinds share a table and never answer for one another. */
 export function createTokenStore(database: Database, kind: TokenKind): ProtocolStore {
-  return createIssuedStore(database, kind, {
+  return createIssuedStore(database, {
+    kind,
     table: Prisma.sql`token`,
     ofKind: Prisma.sql`and kind = ${kind}::token_kind`,
+    find: (id) => findIssuedToken(database, id),
     insert: (id, payload, expiresInSeconds) => Prisma.sql`
       insert into token (id, kind, client_id, account_id, grant_id, expires_at, payload)
       values (${digest(id)}, ${kind}::token_kind, ${payload.clientId}, ${payload.accountId ?? null}, ${payload.grantId ?? null},
-        now() + ${expiresInSeconds} * interval '1 second', ${rest(payload, COLUMNS)}::jsonb)`,
+        now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(rest(payload, COLUMNS))}::jsonb)`,
   });
 }
 
 /** Authorization codes (RFC 6749 section 4.1.2). */
 export function createCodeStore(database: Database): ProtocolStore {
-  return createIssuedStore(database, 'AuthorizationCode', {
+  return createIssuedStore(database, {
+    kind: 'AuthorizationCode',
     table: Prisma.sql`authorization_code`,
     ofKind: Prisma.empty,
+    find: (id) =>
+      remember(`AuthorizationCode ${id}`, () =>
+        findRow(database, withItsGround(Prisma.sql`authorization_code`, Prisma.sql`'AuthorizationCode'`, id)),
+      ),
     insert: (id, payload, expiresInSeconds) => Prisma.sql`
       insert into authorization_code (id, client_id, account_id, grant_id, expires_at, payload)
       values (${digest(id)}, ${payload.clientId}, ${payload.accountId}, ${payload.grantId},
-        now() + ${expiresInSeconds} * interval '1 second', ${rest(payload, COLUMNS)}::jsonb)`,
+        now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(rest(payload, COLUMNS))}::jsonb)`,
   });
 }
 
-type Statements = { table: Prisma.Sql; ofKind: Prisma.Sql; insert(id: string, payload: Payload, expiresInSeconds: number): Prisma.Sql };
+type Particulars = {
+  kind: TokenKind | 'AuthorizationCode';
+  table: Statement;
+  ofKind: Statement;
+  find(id: string): Promise<IssuedToken | undefined>;
+  insert(id: string, payload: Payload, expiresInSeconds: number): Statement;
+};
 
-function createIssuedStore(database: Database, kind: string, { table, ofKind, insert }: Statements): ProtocolStore {
+function createIssuedStore(database: Database, { kind, table, ofKind, find, insert }: Particulars): ProtocolStore {
+  const subjectOf = (id: string) => `${kind} ${id}`;
   return {
     async upsert(id, payload, expiresInSeconds = 0) {
-      await write(database, 'issue', async (sql) => {
-        await sql.$executeRaw(insert(id, payload, expiresInSeconds));
-      });
+      await write(database, { purpose: 'issue', subject: subjectOf(id), statement: insert(id, payload, expiresInSeconds) });
     },
     async find(id) {
-      const [row] = await database.prisma.$queryRaw<Row[]>`
-        select client_id, account_id, grant_id, expires_at, consumed_at, payload
-        from ${table} where id = ${digest(id)} ${ofKind} and expires_at > now()`;
-      return row && toPayload(kind, id, row);
+      const row = await find(id);
+      return row?.kind === kind ? toPayload(id, row) : undefined;
     },
     async consume(id) {
-      await write(database, 'consume', async (sql) => {
-        // One statement decides between any number of requests: the row is locked, and the second to come finds it consumed.
-        const consumed =
-          await sql.$executeRaw`update ${table} set consumed_at = now() where id = ${digest(id)} ${ofKind} and consumed_at is null`;
-        if (!consumed) throw new SingleUseLost(`${kind} already consumed`);
+      // One statement decides between any number of requests: the row is locked, and the second to come finds it consumed.
+      await write(database, {
+        purpose: 'consume',
+        once: true,
+        subject: `consume ${subjectOf(id)}`,
+        statement: Prisma.sql`update ${table} set consumed_at = now() where id = ${digest(id)} ${ofKind} and consumed_at is null`,
       });
     },
     async destroy(id) {
-      await write(database, 'end', async (sql) => {
-        await sql.$executeRaw`delete from ${table} where id = ${digest(id)} ${ofKind}`;
+      await write(database, {
+        purpose: 'end',
+        subject: subjectOf(id),
+        statement: Prisma.sql`delete from ${table} where id = ${digest(id)} ${ofKind}`,
       });
     },
     async revokeByGrantId(grantId) {
-      await write(database, 'end', async (sql) => {
-        await sql.$executeRaw`delete from ${table} where grant_id = ${grantId} ${ofKind}`;
+      await write(database, {
+        purpose: 'end',
+        subject: `${kind} of ${grantId}`,
+        statement: Prisma.sql`delete from ${table} where grant_id = ${grantId} ${ofKind}`,
       });
     },
   };
 }
 
-function toPayload(kind: string, id: string, row: Row): Payload {
+async function findRow(database: Database, statement: Statement): Promise<IssuedToken | undefined> {
+  const [row] = await database.query<IssuedToken>(statement);
+  if (!row) return undefined;
+  if (row.grant_id) placeGrant(row.grant_id, row.grant);
+  if (row.account_id) placeAccount(row.account_id, row.account);
+  if (row.payload['expiresWithSession']) placeSession(String(row.payload['sessionUid']), row.session);
+  return row;
+}
+
+function toPayload(id: string, row: IssuedToken): Payload {
   return {
     ...row.payload,
-    kind,
+    kind: row.kind,
     jti: id,
     exp: seconds(row.expires_at),
     clientId: row.client_id,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { createAdapterFactory } from '../../src/authorization-server/adapter.ts';
+import { createClientCache } from '../../src/clients/cache.ts';
 import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
 import { prune } from '../../src/protocol-store/prune.ts';
 import { rememberOnce } from '../../src/protocol-store/records.ts';
@@ -57,7 +58,9 @@ describe('The store contract', () => {
 
     before(async () => {
       server = await startTestServer();
-      const adapter = createAdapterFactory(server.database) as unknown as (model: string) => ProtocolStore;
+      const adapter = createAdapterFactory(server.database, createClientCache(server.database)) as unknown as (
+        model: string,
+      ) => ProtocolStore;
       const stores = new Map<string, ProtocolStore>();
       const store = (model: string) => stores.get(model) ?? (stores.set(model, adapter(model)).get(model) as ProtocolStore);
       clientId = (await server.createClient()).client_id;
@@ -108,7 +111,7 @@ describe('The store contract', () => {
 
       it('what has expired by the clock of the database is not found', async () => {
         for (const model of ['AccessToken', 'AuthorizationCode', 'Session', 'Grant', 'Interaction']) {
-          const id = await save(model, {}, 0);
+          const id = await save(model, {}, -1);
           assert.equal(await subjects.store(model).find(id), undefined, model);
         }
       });
@@ -125,7 +128,7 @@ describe('The store contract', () => {
         const issued = await Promise.all(
           ['AccessToken', 'RefreshToken', 'AuthorizationCode'].map(async (model) => [model, await save(model, { grantId })] as const),
         );
-        assert.equal(await revokeGrant(server.database.prisma, grantId), 1);
+        await server.database.query(revokeGrant(grantId));
         for (const [model, id] of issued) assert.equal(await subjects.store(model).find(id), undefined, model);
       });
 
@@ -135,7 +138,7 @@ describe('The store contract', () => {
         await subjects.store('Grant').upsert(grant, { kind: 'Grant', jti: grant, clientId, accountId: person.id, iat: now() } as never, 60);
         const session = await save('Session', { accountId: person.id });
         const [otherGrant, otherSession] = [await subjects.grantId(), await save('Session')];
-        await endAccount(server.database.prisma, person.id);
+        await server.database.query(endAccount(person.id));
         assert.equal(await subjects.store('Grant').find(grant), undefined);
         assert.equal(await subjects.store('Session').find(session), undefined);
         assert.ok(await subjects.store('Grant').find(otherGrant));

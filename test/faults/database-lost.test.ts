@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
 import {
   authorizePath,
@@ -16,17 +15,18 @@ import {
   type TestClient,
 } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
+import { createWire } from '../support/wire.ts';
 
 describe('While the database is lost', () => {
   let server: TestServer;
-  let wire: Awaited<ReturnType<typeof cuttableProxy>>;
+  let wire: Awaited<ReturnType<typeof createWire>>;
   let client: TestClient;
   let api: TestClient;
   let person: { email: string; password: string };
 
   before(async () => {
     const database = await createDatabase();
-    wire = await cuttableProxy(database.url);
+    wire = await createWire(database.url);
     server = await startTestServer({ databaseUrl: wire.url }, database);
     client = await server.createClient();
     api = await createResourceServerClient(server);

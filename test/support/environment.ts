@@ -105,7 +105,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
         ...metadata,
       };
       const secretless = ['none', 'private_key_jwt'].includes(String(client['token_endpoint_auth_method']));
-      await saveClient(database.prisma, secretless ? { ...client, client_secret: undefined } : client);
+      await database.transaction(saveClient(secretless ? { ...client, client_secret: undefined } : client));
       return { client_id: client.client_id, client_secret: client.client_secret, redirect_uri: client.redirect_uris[0] ?? REDIRECT_URI };
     },
     async close() {

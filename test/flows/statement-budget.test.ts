@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
+import {
+  approve,
+  authorizePath,
+  callApi,
+  clientCredentials,
+  createResourceServerClient,
+  introspect,
+  obtainCode,
+  obtainTokens,
+  pkce,
+  post,
+  redeem,
+  refresh,
+  type TestClient,
+} from '../support/flow.ts';
+import { createWire } from '../support/wire.ts';
+
+/** How many statements each request may cost, counted on the wire, once its client is known to the node. */
+describe('The budget of statements', () => {
+  let server: TestServer;
+  let wire: Awaited<ReturnType<typeof createWire>>;
+  let client: TestClient;
+  let api: TestClient;
+  let person: { email: string; password: string };
+  let tokens: Awaited<ReturnType<typeof obtainTokens>>;
+
+  before(async () => {
+    const database = await createDatabase();
+    wire = await createWire(database.url);
+    server = await startTestServer({ databaseUrl: wire.url }, database);
+    client = await server.createClient();
+    api = await createResourceServerClient(server);
+    person = await server.createPerson();
+    tokens = await obtainTokens(server, client, person, { scope: 'openid profile' });
+    await introspect(server, api, tokens.access_token);
+  });
+  after(async () => {
+    await server.close();
+    wire.close();
+  });
+
+  async function cost(work: () => Promise<unknown>): Promise<number> {
+    const before = wire.statements();
+    await work();
+    return wire.statements() - before;
+  }
+
+  it('introspection: 1', async () => {
+    const { access_token } = await clientCredentials(server, client, 'api');
+    for (const token of [tokens.access_token, access_token, 'unknown']) assert.equal(await cost(() => introspect(server, api, token)), 1);
+  });
+
+  it('userinfo: 1', async () => {
+    assert.equal(await cost(() => callApi(server, '/oauth/userinfo', tokens.access_token)), 1);
+  });
+
+  it('client credentials: 1', async () => {
+    assert.equal(await cost(() => clientCredentials(server, client, 'api')), 1);
+  });
+
+  it('code exchange: 2', async () => {
+    const code = await obtainCode(server, client, person, {}, tokens.person);
+    assert.equal(await cost(async () => assert.equal((await redeem(server, client, code)).status, 200)), 2);
+  });
+
+  it('refresh: 2', async () => {
+    const { refresh_token } = await obtainTokens(server, client, person);
+    assert.equal(await cost(async () => assert.equal((await refresh(server, client, refresh_token as string)).status, 200)), 2);
+  });
+
+  it('revocation: 2, of an access token and of a refresh token with its family', async () => {
+    for (const kind of ['access_token', 'refresh_token'] as const) {
+      const token = (await obtainTokens(server, client, person))[kind] as string;
+      assert.equal(await cost(async () => assert.equal((await post(server, '/oauth/revoke', client, { token })).status, 200)), 2);
+    }
+  });
+
+  it('authorization with a live session and consent: 3', async () => {
+    const { code_verifier: _, ...challenge } = pkce();
+    assert.ok((await cost(() => approve(server, tokens.person, person, authorizePath(client, challenge)))) <= 3);
+  });
+});
