@@ -6,8 +6,9 @@ import { rememberOnce } from '../protocol-store/records.ts';
 /** Owns what the library leaves open of `private_key_jwt` (RFC 7523 section 3): how long an assertion may live, and that it is used once. */
 
 const MAX_LIFE_SECONDS = 5 * MINUTE;
+const CLOCK_SKEW_SECONDS = 30;
 
-/** @throws errors.InvalidClientAuth for an assertion that lives too long or does not say when it was made. */
+/** @throws errors.InvalidClientAuth for an assertion that lives too long or does not say when it was made, truthfully. */
 export async function assertFreshAssertion(
   _ctx: KoaContextWithOIDC,
   claims: Record<string, unknown>,
@@ -18,7 +19,8 @@ export async function assertFreshAssertion(
   const { exp, iat } = claims;
   if (typeof exp !== 'number' || !Number.isSafeInteger(exp) || exp > now + MAX_LIFE_SECONDS)
     throw new errors.InvalidClientAuth('assertion exp must be at most five minutes ahead');
-  if (typeof iat !== 'number' || !Number.isFinite(iat)) throw new errors.InvalidClientAuth('assertion must have iat');
+  if (typeof iat !== 'number' || !Number.isFinite(iat) || iat > now + CLOCK_SKEW_SECONDS)
+    throw new errors.InvalidClientAuth('assertion must have iat, and not one ahead');
 }
 
 /**

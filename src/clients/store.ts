@@ -18,6 +18,8 @@ export type ClientMetadata = {
   [member: string]: unknown;
 };
 
+const SECRETLESS = new Set<unknown>(['none', 'private_key_jwt']);
+
 type Row = { metadata: ClientMetadata; registration: 'operator' | 'dynamic'; introspects: string | null; secrets: string[] };
 
 /** @returns metadata with handles in the place of secrets; undefined for an unknown client. */
@@ -44,6 +46,9 @@ export function saveClient({ client_id, client_secret, dynamically_registered, i
     insert into client (id, metadata, registration, introspects, updated_at)
     values (${client_id}, ${JSON.stringify(metadata)}::jsonb, ${registration}::client_registration, ${introspects ?? null}, now())
     on conflict (id) do update set metadata = excluded.metadata, introspects = coalesce(excluded.introspects, client.introspects), updated_at = excluded.updated_at`;
+  // A client that does not, or no longer, authenticate by a secret has none that could be found out.
+  if (SECRETLESS.has(metadata['token_endpoint_auth_method']))
+    return [client, Prisma.sql`delete from client_secret where client_id = ${client_id}`];
   if (client_secret === undefined || isSecretHandle(client_secret)) return [client];
   return [
     client,

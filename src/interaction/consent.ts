@@ -4,8 +4,8 @@ import type { Scope } from '../clients/resource-servers.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { AppError } from '../platform/errors.ts';
-import type { Interaction, Services, Step } from './dispatcher.ts';
 import { finish } from './finish.ts';
+import type { Interaction, Services, Step } from './step.ts';
 
 /** Owns the consent decision. Does not decide whether consent is needed: see interaction-policy.ts. */
 

@@ -1,27 +1,18 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { errors, type Provider } from 'oidc-provider';
-import type { ResourceServer } from '../clients/resource-servers.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
-import type { Config } from '../platform/config.ts';
-import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { decideConsent, showConsent } from './consent.ts';
 import { showLogin, submitLogin } from './login.ts';
+import type { Interaction, Services, Step } from './step.ts';
 
 /**
  * Owns the person's side of an authorization: which page stands for what the library waits for.
  * Does not decide what comes next: every step ends in finish.ts, and interaction-policy.ts says.
  */
-
-export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
-
-/** What a step works with. `interaction` is this browser's own: its cookie and the address agree. */
-export type Step = { ctx: Context; interaction: Interaction; csrf: string; services: Services };
-
-export type Services = { provider: Provider; database: Database; config: Config; resourceServers: ResourceServer[] };
 
 const pages: Record<string, (step: Step) => Promise<void>> = { login: showLogin, consent: showConsent };
 const answers: Record<string, (step: Step, form: URLSearchParams) => Promise<void>> = { login: submitLogin, consent: decideConsent };

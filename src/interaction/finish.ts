@@ -1,5 +1,5 @@
 import type { InteractionResults } from 'oidc-provider';
-import type { Step } from './dispatcher.ts';
+import type { Step } from './step.ts';
 
 /**
  * The one way out of a step: stores its result and sends the browser back to the authorization endpoint, which asks what is next.

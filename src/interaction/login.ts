@@ -1,8 +1,8 @@
 import { verifyCredentials } from '../accounts/store.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
-import type { Step } from './dispatcher.ts';
 import { finish } from './finish.ts';
+import type { Step } from './step.ts';
 
 /** Owns the sign-in page. Does not decide whether sign-in is needed: see interaction-policy.ts. */
 

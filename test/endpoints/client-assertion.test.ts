@@ -63,8 +63,8 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     for (const exp of [now() - 60, 0, -1, undefined, null, '9999999999', []]) await refused(await sign({ exp }));
   });
 
-  it('one that does not say when it was made is refused', async () => {
-    for (const iat of [undefined, null, '1', {}]) await refused(await sign({ iat }));
+  it('one that does not say when it was made, or says that it will be, is refused', async () => {
+    for (const iat of [undefined, null, '1', {}, now() + 3_600]) await refused(await sign({ iat }));
   });
 
   it('one that is not yet valid is refused', async () => {

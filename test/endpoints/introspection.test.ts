@@ -169,7 +169,7 @@ describe('What is not active any more (RFC 7662 section 2.2)', () => {
   });
 
   it('a token of a person whose access was ended, whoever asks', async () => {
-    const { values } = await endedBy((id) => endAccount(server.database.prisma, id));
+    const { values } = await endedBy((id) => server.database.query(endAccount(id)));
     for (const token of values) assert.deepEqual(await introspect(server, client, token), INACTIVE);
   });
 

@@ -103,6 +103,22 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
     assert.equal('client_secret' in read, false);
   });
 
+  it('a client that changes from a secret to a key keeps no secret', async () => {
+    const secretive = await register(server);
+    const count = () => server.sql('select 1 from client_secret where client_id = $1', [secretive.client_id]);
+    assert.equal((await count()).length, 1);
+    const metadata = {
+      ...METADATA,
+      client_id: secretive.client_id,
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code'],
+    };
+    const response = await manage(server, secretive, 'PUT', metadata);
+    assert.equal(response.status, 200);
+    assert.equal('client_secret' in ((await response.json()) as object), false);
+    assert.equal((await count()).length, 0);
+  });
+
   it('an update may not carry what the server chooses, nor another identifier (RFC 7592 section 2.2)', async () => {
     for (const member of ['registration_access_token', 'registration_client_uri', 'client_secret_expires_at', 'client_id_issued_at'])
       assert.equal((await unchanged(server, () => update({ [member]: 'x' }))).status, 400, member);
