@@ -39,7 +39,7 @@ const { provider, address } =
 process.on('message', async ({ mint, account }: { mint: number; account: string }) =>
   process.send?.({ codes: await mintCodes(mint, account) }),
 );
-process.on('disconnect', () => process.exit());
+for (const end of ['disconnect', 'SIGTERM'] as const) process.on(end as 'disconnect', () => process.exit());
 process.send?.({ address });
 
 async function ours() {

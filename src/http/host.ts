@@ -26,6 +26,8 @@ export function onlyOurHost(issuer: string, trustedProxies: string[]) {
 
 /** The rightmost address of the chain that is not one of our proxies: everything left of it is hearsay. */
 export function clientAddress(peer: string, forwardedFor: string | string[] | undefined, trustedProxies: string[]): string {
+  // Without proxies nobody's word counts, and there is nothing to read.
+  if (!trustedProxies.length) return peer;
   const chain = [String(forwardedFor ?? '').split(','), peer]
     .flat()
     .map((part) => part.trim())
