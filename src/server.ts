@@ -12,6 +12,7 @@ import { onlyOurHost } from './http/host.ts';
 import { language } from './http/language.ts';
 import { requestLog } from './http/request-id.ts';
 import { securityHeaders } from './http/security-headers.ts';
+import { under } from './http/under.ts';
 import { interactionRoutes } from './interaction/dispatcher.ts';
 import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
@@ -55,18 +56,22 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(language());
   app.use(errorBoundary(log));
   app.use(onlyOurHost(config.issuer, config.trustedProxies));
-  for (const middleware of resourceApi({
-    database,
-    issuer: config.issuer,
-    clientId: API_CLIENT_ID,
-    clientSecret: apiSecret,
-    fetch: fetchThrough(() => address, config.issuer),
-  }))
-    app.use(middleware);
+  app.use(
+    under(
+      ['/api/', '/.well-known/oauth-protected-resource'],
+      resourceApi({
+        database,
+        issuer: config.issuer,
+        clientId: API_CLIENT_ID,
+        clientSecret: apiSecret,
+        fetch: fetchThrough(() => address, config.issuer),
+      }),
+    ),
+  );
   app.use(home());
   app.use(inUnitOfWork(database));
-  app.use(interactionRoutes({ provider, database, config, resourceServers }));
-  app.use(protocolEndpoints({ provider, config, database }));
+  app.use(under(['/interaction/'], interactionRoutes({ provider, database, config, resourceServers }) as never));
+  app.use(under(['/oauth/', '/.well-known/'], protocolEndpoints({ provider, config, database })));
 
   const server = createServer(
     { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },

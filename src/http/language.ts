@@ -7,35 +7,45 @@ const DEFAULT: Language = 'en';
 const COOKIE = 'language';
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 
-/**
- * Settles the language of the answer: the person's explicit choice (`?lang=`, kept in a cookie), then what the client asked
- * for (`ui_locales`, OIDC Core section 3.1.2.1), then what the browser prefers, then English.
- */
+/** Keeps a person's explicit choice, `?lang=`, in a cookie. What language an answer is in is settled when there is one to write: languageOf(). */
 export function language() {
   return (ctx: Context, next: Next) => {
-    const chosen = supported(String(ctx.query['lang'] ?? ''));
+    const chosen = ctx.querystring ? supported(String(ctx.query['lang'] ?? '')) : undefined;
     if (chosen) ctx.cookies.set(COOKIE, chosen, { httpOnly: true, sameSite: 'lax', maxAge: YEAR_MS, signed: false });
-    ctx.state.chosenLanguage = chosen ?? supported(ctx.cookies.get(COOKIE, { signed: false }) ?? '');
-    preferLocales(ctx, typeof ctx.query['ui_locales'] === 'string' ? ctx.query['ui_locales'] : undefined);
+    ctx.state.chosenLanguage = chosen;
     return next();
   };
 }
 
-/** Takes the client's wish into account once it is known: an interaction page reads it from the stored request. */
-export function preferLocales(ctx: Context, uiLocales: string | undefined): void {
-  const wished = uiLocales?.split(' ').map(supported).find(Boolean);
-  ctx.state.language = ctx.state.chosenLanguage ?? wished ?? accepted(ctx) ?? DEFAULT;
+/** Takes note of the client's wish where it is not in the address: an interaction page reads it from the stored request. */
+export function preferLocales(ctx: Context, uiLocales: unknown): void {
+  ctx.state.uiLocales = uiLocales;
+}
+
+/**
+ * The language of the answer: the person's explicit choice, then what the client asked for (`ui_locales`, OIDC Core
+ * section 3.1.2.1), then what the browser prefers, then English.
+ */
+export function languageOf(ctx: Context): Language {
+  const wished = ctx.state.uiLocales ?? ctx.query['ui_locales'];
+  return (
+    ctx.state.chosenLanguage ??
+    supported(ctx.cookies.get(COOKIE, { signed: false }) ?? '') ??
+    (typeof wished === 'string' ? wished.split(' ').map(supported).find(Boolean) : undefined) ??
+    accepted(ctx) ??
+    DEFAULT
+  );
 }
 
 /**
  * This page's own address with another language: a switch without JavaScript and without a return address to abuse.
  * It is written relative to the page: a path such as `//evil.example`, repeated in a link, would lead there.
  */
-export function languageLinks(ctx: Context): { language: Language; href: string; current: boolean }[] {
+export function languageLinks(ctx: Context, shown: Language): { language: Language; href: string; current: boolean }[] {
   return LANGUAGES.map((language) => {
     const query = new URLSearchParams(ctx.method === 'GET' ? ctx.querystring : '');
     query.set('lang', language);
-    return { language, href: `${ctx.state.pagePath ?? ''}?${query}`, current: language === ctx.state.language };
+    return { language, href: `${ctx.state.pagePath ?? ''}?${query}`, current: language === shown };
   });
 }
 

@@ -4,7 +4,7 @@ import { Eta } from 'eta';
 import { IntlMessageFormat } from 'intl-messageformat';
 import type { Context } from 'koa';
 import { assetUrl } from './assets.ts';
-import { LANGUAGES, type Language, languageLinks } from './language.ts';
+import { LANGUAGES, type Language, languageLinks, languageOf } from './language.ts';
 
 const VIEWS = join(import.meta.dirname, '../../views');
 
@@ -23,14 +23,21 @@ export function translate(language: Language, key: string, values: Record<string
 
 /** Answers with a page. @param view path below `views/`, without its ending. @param data what the view reads as `it`. */
 export function render(ctx: Context, view: string, data: Record<string, unknown> = {}, status = 200): void {
-  const language: Language = ctx.state.language ?? 'en';
+  const language = languageOf(ctx);
   const t: Translate = (key, values) => translate(language, key, values);
   ctx.status = status;
   ctx.type = 'html';
   ctx.set('Content-Language', language);
   ctx.vary('Accept-Language, Cookie');
   ctx.set('Cache-Control', 'no-store');
-  ctx.body = eta.render(view, { ...data, language, t, languageLinks: languageLinks(ctx), assetUrl, requestId: ctx.state.requestId });
+  ctx.body = eta.render(view, {
+    ...data,
+    language,
+    t,
+    languageLinks: languageLinks(ctx, language),
+    assetUrl,
+    requestId: ctx.state.requestId,
+  });
 }
 
 function loadMessages(language: Language): Map<string, IntlMessageFormat> {

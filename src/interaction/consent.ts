@@ -1,6 +1,7 @@
 import type { Client, Grant } from 'oidc-provider';
 import { findAccount } from '../accounts/store.ts';
 import type { Scope } from '../clients/resource-servers.ts';
+import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { AppError } from '../platform/errors.ts';
@@ -33,7 +34,7 @@ export async function showConsent({ ctx, interaction, csrf, services }: Step): P
         name,
         required,
         sensitive,
-        title: title[ctx.state.language as 'ko' | 'en'],
+        title: title[languageOf(ctx)],
         granted: grantedScopes(grant, resource).includes(name),
       })),
     ),

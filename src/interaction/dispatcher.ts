@@ -46,8 +46,7 @@ async function currentStep(ctx: Context, services: Services): Promise<Step> {
   const interaction = await findInteraction(ctx, services.provider);
   if (interaction.uid !== ctx['params'].uid)
     throw new AppError('interaction_expired', { status: 400, reason: 'interaction_of_another_page' });
-  const uiLocales = interaction.params['ui_locales'];
-  preferLocales(ctx, typeof uiLocales === 'string' ? uiLocales : undefined);
+  preferLocales(ctx, interaction.params['ui_locales']);
   return { ctx, interaction, csrf: csrfToken(services.config.cookieKeys, csrfSubject(interaction)), services };
 }
 

@@ -1,5 +1,6 @@
 import Router from '@koa/router';
-import type { Context } from 'koa';
+import type { Context, Middleware } from 'koa';
+import compose from 'koa-compose';
 import { readJson } from '../http/form.ts';
 import { type Database, isStorable } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
@@ -10,7 +11,7 @@ import { createPosts, parsePost } from './posts.ts';
  * A small API guarded by scope. It knows the authorization server by URL alone, as any API elsewhere would:
  * opaque tokens open what is the server's own, JWTs meant for `/api/posts` open the posts.
  */
-export function resourceApi({ database, ...options }: BearerOptions & { database: Database }) {
+export function resourceApi({ database, ...options }: BearerOptions & { database: Database }): Middleware {
   const { issuer } = options;
   const bearer = createBearer(options);
   const posts = createPosts(database);
@@ -57,7 +58,7 @@ export function resourceApi({ database, ...options }: BearerOptions & { database
     ctx.body = resourceMetadata(issuer, postsResource, ['posts:read', 'posts:write']);
   });
 
-  return [router.routes(), router.allowedMethods()];
+  return compose([router.routes(), router.allowedMethods()] as never);
 }
 
 /** The claims a person's token allows, in the order of the standard; the token's own particulars stay out. */
