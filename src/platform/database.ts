@@ -3,6 +3,7 @@ import pg from 'pg';
 import { AppError, DatabaseUnavailable } from './errors.ts';
 import { type Listening, listenOn } from './listen.ts';
 import type { Log } from './log.ts';
+import { openPipeline } from './pipeline.ts';
 import { Prisma, PrismaClient } from './prisma/client.ts';
 
 export { Prisma };
@@ -27,20 +28,21 @@ export type Database = {
   close(): Promise<void>;
 };
 
-const POOL = {
-  max: 10,
-  // How long a request waits for a free connection before it is told 503: shorter than anyone's patience.
+const CONNECTION = {
+  // How long a request waits for a connection before it is told 503: shorter than anyone's patience.
   connectionTimeoutMillis: 2_000,
-  idleTimeoutMillis: 30_000,
   // A statement that takes longer than this has met a fault, not a large table.
   statement_timeout: 5_000,
   query_timeout: 6_000,
   keepAlive: true,
 };
 
-/** Opens the one pool; Prisma and hand-written statements share it. Connects at first use. */
+const POOL = { ...CONNECTION, max: 10, idleTimeoutMillis: 30_000 };
+
+/** Opens the pool, which Prisma and transactions use, and the pipeline, which single statements of ours use. Connects at first use. */
 export function openDatabase(url: string, log: Log): Database {
   const pool = new pg.Pool({ connectionString: url, ...POOL });
+  const pipeline = openPipeline({ connectionString: url, ...CONNECTION });
   const listeners: Listening[] = [];
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => log.warn({ event: 'database_connection_lost', reason: error.message }));
@@ -54,7 +56,7 @@ export function openDatabase(url: string, log: Log): Database {
   return {
     prisma,
     async query<Row>(statement: Statement) {
-      return (await unavailableOr(() => pool.query(prepared(statement)))).rows as Row[];
+      return (await unavailableOr(() => pipeline.query(prepared(statement)))).rows as Row[];
     },
     async transaction(statements) {
       const connection = await unavailableOr(() => pool.connect());
@@ -81,7 +83,7 @@ export function openDatabase(url: string, log: Log): Database {
       return listening;
     },
     async close() {
-      await Promise.all(listeners.map((listening) => listening.close()));
+      await Promise.all([pipeline.close(), ...listeners.map((listening) => listening.close())]);
       await prisma.$disconnect();
       await pool.end();
     },
