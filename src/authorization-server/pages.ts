@@ -17,6 +17,8 @@ const KNOWN = new Set([
 /** An error that cannot go back to a client, because nobody knows yet that the address is the client's. */
 export async function renderProtocolError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> {
   const code = error.name === 'SessionNotFound' ? 'interaction_expired' : KNOWN.has(out.error) ? out.error : 'invalid_request';
+  // Whoever comes late may hold a session that was renamed meanwhile: a cookie of this answer could take the place of the newer one.
+  if (code === 'interaction_expired') ctx.remove('Set-Cookie');
   answerError(ctx, code, ctx.status, {
     error: out.error,
     ...(out.error_description ? { error_description: out.error_description } : undefined),

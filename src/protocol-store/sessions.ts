@@ -42,12 +42,14 @@ export function createSessionStore(database: Database): ProtocolStore {
       ) {
         if (Math.abs(Number(payload.exp) - Number(known.exp)) < UNWRITTEN_SECONDS) return;
       }
+      // A session that got a new id at sign-in is not brought back under the old one by a request that began before.
       await write(database, {
         purpose: 'keep',
         subject: byId(id),
         statement: Prisma.sql`
           insert into session (id, uid, account_id, expires_at, payload)
-          values (${digest(id)}, ${payload.uid}, ${payload.accountId ?? null}, now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(kept)}::jsonb)
+          select ${digest(id)}, ${payload.uid}, ${payload.accountId ?? null}, now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(kept)}::jsonb
+          where not exists (select from session where uid = ${payload.uid} and id <> ${digest(id)})
           on conflict (id) do update set account_id = excluded.account_id, expires_at = excluded.expires_at, payload = excluded.payload`,
       });
     },

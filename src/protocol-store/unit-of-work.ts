@@ -29,6 +29,7 @@ const FOREIGN_KEY_VIOLATION = '23503';
 // How a statement that consumed nothing fails as a whole: it divides by the number of rows that it consumed.
 const DIVISION_BY_ZERO = '22012';
 const DEADLOCK = '40P01';
+const UNIQUE_VIOLATION = '23505';
 
 type Unit = { writes: Map<string, Write>; memory: Map<string, Promise<unknown>>; clientId: string | undefined };
 
@@ -97,8 +98,9 @@ async function commit(database: Database, writes: Write[], attempts = 3): Promis
     if (state === DIVISION_BY_ZERO) throw new SingleUseLost('already consumed', { cause: error });
     // The grant or client was deleted while this request was under way: what it would issue hangs on nothing.
     if (state === FOREIGN_KEY_VIOLATION) throw new SingleUseLost('grant or client has ended', { cause: error });
-    // Whoever ends an account and whoever refreshes under it lock the same rows from two ends. Nothing was written: once more.
-    if (state === DEADLOCK && attempts > 1) return commit(database, writes, attempts - 1);
+    // Whoever ends an account and whoever refreshes under it lock the same rows from two ends; two requests may keep one session
+    // at once. Nothing was written: once more, which sees what the other did.
+    if ((state === DEADLOCK || state === UNIQUE_VIOLATION) && attempts > 1) return commit(database, writes, attempts - 1);
     throw error;
   }
   for (const { written } of writes) written?.();

@@ -116,6 +116,16 @@ describe('The store contract', () => {
         }
       });
 
+      it('a session that got a new id is not brought back under the old one by a request that began before', async () => {
+        const old = await save('Session');
+        const session = (await subjects.store('Session').find(old)) as unknown as Record<string, unknown>;
+        await subjects.store('Session').destroy(old);
+        const renewed = await save('Session', { uid: session['uid'] });
+        await subjects.store('Session').upsert(old, { ...session, authorizations: {} } as never, 60);
+        assert.equal(await subjects.store('Session').find(old), undefined);
+        assert.ok(await subjects.store('Session').find(renewed));
+      });
+
       it('nothing is stored of a payload that Postgres cannot keep', async () => {
         const before = await server.sql('select count(*) from protocol_record');
         for (const text of ['\0', 'a\ud800b'])
