@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Database, Prisma, type Statement, sqlState } from '../platform/database.ts';
+import { type Database, isStorable, Prisma, type Statement, sqlState } from '../platform/database.ts';
 
 /**
  * Owns the promise that a protocol request is written whole or not at all: writes are gathered while the library works and
@@ -47,7 +47,8 @@ export async function unitOfWork(
   succeeded: () => boolean,
   clientId?: string,
 ): Promise<void> {
-  const unit: Unit = { writes: new Map(), memory: new Map(), clientId };
+  // It goes into a statement as it came; what cannot be stored names nobody.
+  const unit: Unit = { writes: new Map(), memory: new Map(), clientId: isStorable(clientId) ? clientId : undefined };
   await current.run(unit, work);
   const writes = [...unit.writes.values()];
   await commit(database, succeeded() ? writes : writes.filter(({ purpose }) => purpose === 'end' || purpose === 'keep'));
