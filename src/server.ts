@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
+import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { createProvider, inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { createClientCache } from './clients/cache.ts';
 import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
@@ -73,9 +74,11 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(under(['/interaction/'], interactionRoutes({ provider, database, config, resourceServers }) as never));
   app.use(under(['/oauth/', '/.well-known/'], protocolEndpoints({ provider, config, database })));
 
+  const answer = app.callback();
+  const introspection = createShortIntrospection({ provider, database, issuer: config.issuer, log });
   const server = createServer(
     { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
-    app.callback(),
+    (request, response) => introspection(request, response, () => answer(request, response)),
   );
   address = await listen(server, config);
   return {

@@ -1,16 +1,24 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import querystring from 'node:querystring';
-import type { Context, Next } from 'koa';
 import type { Client, Provider } from 'oidc-provider';
+import { claimsForScopes } from '../accounts/claims.ts';
+import { type Account, accountFromRow } from '../accounts/store.ts';
+import { errorAsJson, RETRY_AFTER_SECONDS } from '../http/boundary.ts';
 import { readBody, replaceBody } from '../http/form.ts';
-import type { Database } from '../platform/database.ts';
-import { findIssuedToken, type IssuedToken } from '../protocol-store/tokens.ts';
+import { logRequest } from '../http/request-id.ts';
+import { headersOfEveryResponse } from '../http/security-headers.ts';
+import { type Database, isUnavailable } from '../platform/database.ts';
+import type { Log } from '../platform/log.ts';
+import { createStandingTokens, type StandingToken } from '../protocol-store/standing-tokens.ts';
 import { mayIntrospect } from './caller-policy.ts';
+import { ROUTES } from './configuration.ts';
 
 /**
  * Owns the short way of introspection (RFC 7662): APIs ask for it more than for all else together.
- * One opaque token of ours, a client that authenticates by its secret, nothing unusual: answered from the client cache and one
- * statement. Whatever is not so goes on to the library, whose answers these are to the byte; where they differ, the library is right
- * (test/endpoints/introspection-differential.test.ts).
+ * One opaque token of ours, a client that authenticates by its secret, nothing unusual: answered in front of the application, from the
+ * client cache and one statement. Whatever is not so goes on to the library, whose answers these are to the byte; where they differ,
+ * the library is right (test/endpoints/introspection-differential.test.ts).
  */
 
 const MAX_BODY_BYTES = 4 * 1024;
@@ -20,53 +28,94 @@ const KNOWN_PARAMETERS = new Set(['token', 'token_type_hint', 'client_id', 'clie
 
 type Question = { token: string; clientId: string; clientSecret: string };
 
-export function introspectShortly(
-  path: string,
-  { provider, database, issuer }: { provider: Provider; database: Database; issuer: string },
-) {
+/** Answers a request, or leaves it, with its body, to `otherwise`. */
+export type ShortWay = (request: IncomingMessage, response: ServerResponse, otherwise: () => void) => void;
+
+export function createShortIntrospection({
+  provider,
+  database,
+  issuer,
+  log,
+}: {
+  provider: Provider;
+  database: Database;
+  issuer: string;
+  log: Log;
+}): ShortWay {
+  const host = new URL(issuer).host;
   const allowed = mayIntrospect(issuer);
-  return async (ctx: Context, next: Next) => {
-    const question = ctx.path === path && isPlain(ctx) ? await readQuestion(ctx) : undefined;
+  const findStandingToken = createStandingTokens(database);
+  const headers = Object.entries({
+    ...headersOfEveryResponse(issuer),
+    'Cache-Control': 'no-store',
+    Vary: 'Origin',
+    'Access-Control-Allow-Origin': '*',
+    'Access-Control-Expose-Headers': 'WWW-Authenticate',
+    'Content-Type': 'application/json; charset=utf-8',
+  }).flat();
+
+  /** @returns the answer; undefined when the question is not the common case. @throws what the database throws. */
+  async function introspect(request: IncomingMessage): Promise<object | undefined> {
+    const question = await readQuestion(request);
     const caller = question && (await authenticate(provider, question));
-    if (!question || !caller) return next();
-    const token = await findIssuedToken(database, question.token);
-    const active =
-      token &&
-      stands(token) &&
-      (await allowed(undefined as never, caller, { clientId: token.client_id, aud: token.payload['aud'] as string | undefined }));
-    ctx.state.caller = caller;
-    ctx.state.logged = { ...ctx.state.logged, way: 'short' };
-    ctx.set('Cache-Control', 'no-store');
-    ctx.vary('Origin');
-    ctx.set('Access-Control-Allow-Origin', '*');
-    ctx.set('Access-Control-Expose-Headers', 'WWW-Authenticate');
-    ctx.body = active ? describe(token, issuer) : { active: false };
+    if (!caller) return undefined;
+    const ownApi = caller['introspects'] === issuer;
+    const token = await findStandingToken(question.token, ownApi);
+    const asked = token && { clientId: token.client_id, aud: token.payload['aud'] as string | undefined };
+    if (!asked || !(await allowed(undefined as never, caller, asked))) return { active: false };
+    const answer = describe(token, issuer);
+    return ownApi && token.account_id ? describeSubject(answer, token.account ? accountFromRow(token.account) : undefined) : answer;
+  }
+
+  function answer(response: ServerResponse, started: number, status: number, body: object, more: string[], logged: object): void {
+    const requestId = randomUUID();
+    const text = JSON.stringify(body);
+    response.writeHead(status, [...headers, 'X-Request-Id', requestId, 'Content-Length', String(Buffer.byteLength(text)), ...more]);
+    response.end(text);
+    logRequest(log, { requestId, method: 'POST', path: ROUTES.introspection, status, started, logged: { ...logged, way: 'short' } });
+  }
+
+  return (request, response, otherwise) => {
+    if (!isPlain(request, host)) return otherwise();
+    const started = performance.now();
+    introspect(request).then(
+      (body) => (body ? answer(response, started, 200, body, [], {}) : otherwise()),
+      (error) => {
+        // Asking once more the long way would make an outage last twice as long for whoever waits.
+        if (!isUnavailable(error)) return otherwise();
+        const logged = { error: 'temporarily_unavailable', reason: 'database_unavailable' };
+        answer(response, started, 503, errorAsJson('temporarily_unavailable'), ['Retry-After', RETRY_AFTER_SECONDS], logged);
+      },
+    );
   };
 }
 
-/** No header that gives the request another meaning. */
-function isPlain({ method, headers }: Context): boolean {
+/** The usual request, for our host, with no header that gives it another meaning. */
+function isPlain({ url, method, headers }: IncomingMessage, host: string): boolean {
   return (
+    url === ROUTES.introspection &&
     method === 'POST' &&
+    headers.host === host &&
     headers['content-type'] === 'application/x-www-form-urlencoded' &&
     Number(headers['content-length']) <= MAX_BODY_BYTES &&
     !headers.origin &&
     !headers['dpop'] &&
     !headers['oauth-client-attestation'] &&
-    !headers['oauth-client-attestation-pop']
+    !headers['oauth-client-attestation-pop'] &&
+    !headers.accept?.includes('html')
   );
 }
 
 /** @returns what is asked and by whom, when it is asked in the usual form; the body stays readable for the library. */
-async function readQuestion(ctx: Context): Promise<Question | undefined> {
-  const body = await readBody(ctx.req);
-  replaceBody(ctx.req, body);
+async function readQuestion(request: IncomingMessage): Promise<Question | undefined> {
+  const body = await readBody(request);
+  replaceBody(request, body);
   const parameters = querystring.parse(body.toString('utf8'));
-  if (Object.entries(parameters).some(([name, value]) => !KNOWN_PARAMETERS.has(name) || typeof value !== 'string' || !value))
-    return undefined;
+  for (const name in parameters)
+    if (!KNOWN_PARAMETERS.has(name) || typeof parameters[name] !== 'string' || !parameters[name]) return undefined;
   const { token, client_id, client_secret } = parameters as Record<string, string | undefined>;
   if (!token || !OPAQUE_TOKEN.test(token)) return undefined;
-  const basic = ctx.headers.authorization;
+  const basic = request.headers.authorization;
   if (basic === undefined) return client_id && client_secret ? { token, clientId: client_id, clientSecret: client_secret } : undefined;
   const credentials = client_secret === undefined ? basicCredentials(basic) : undefined;
   if (!credentials || (client_id !== undefined && client_id !== credentials.clientId)) return undefined;
@@ -96,24 +145,15 @@ async function authenticate(provider: Provider, { clientId, clientSecret }: Ques
   return (client as unknown as { compareClientSecret(secret: string): boolean }).compareClientSecret(clientSecret) ? client : undefined;
 }
 
-/** Whether what the token hangs on is there, and its own: the grant, and the session if it ends with one. */
-function stands({ kind, client_id, account_id, grant_id, consumed_at, payload, grant, session }: IssuedToken): boolean {
-  if (kind === 'RefreshToken' && consumed_at) return false;
-  if (grant_id && (!grant || grant.client_id !== client_id || grant.account_id !== account_id)) return false;
-  if (!payload['expiresWithSession']) return true;
-  const authorizations = session?.payload['authorizations'] as Record<string, { grantId?: string }> | undefined;
-  return !!session && session.account_id === account_id && authorizations?.[client_id]?.grantId === grant_id;
-}
-
 /** The members in the library's order; JSON leaves out what is undefined. */
-function describe({ kind, client_id, account_id, expires_at, payload }: IssuedToken, issuer: string): Record<string, unknown> {
+function describe({ kind, client_id, account_id, exp, payload }: StandingToken, issuer: string): Record<string, unknown> {
   const { extra, iat, sid, aud, scope, jkt } = payload as Record<string, string> & { extra?: object };
   return {
     active: true,
     ...(account_id ? { sub: account_id } : undefined),
     ...extra,
     client_id,
-    exp: Math.floor(expires_at.getTime() / 1000),
+    exp,
     iat,
     sid,
     iss: issuer,
@@ -122,4 +162,14 @@ function describe({ kind, client_id, account_id, expires_at, payload }: IssuedTo
     cnf: jkt ? { jkt } : undefined,
     token_type: kind === 'RefreshToken' ? undefined : jkt ? 'DPoP' : 'Bearer',
   };
+}
+
+/**
+ * Adds, for the server's own API and nobody else, what a person's token allows to be known of the person: `username`
+ * (RFC 7662 section 2.2) and the claims of its scopes. The token of a person who is gone or disabled is worth nothing.
+ */
+export function describeSubject(answer: { scope?: string }, account: Account | undefined): object {
+  if (!account) return { active: false };
+  const scopes = (answer.scope ?? '').split(' ');
+  return { ...claimsForScopes(account, scopes), ...answer, ...(scopes.includes('profile') ? { username: account.username } : undefined) };
 }

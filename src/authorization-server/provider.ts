@@ -1,7 +1,6 @@
 import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
 import { errors, Provider } from 'oidc-provider';
-import { claimsForScopes } from '../accounts/claims.ts';
 import type { ClientCache } from '../clients/cache.ts';
 import { listResourceServers } from '../clients/resource-servers.ts';
 import { allowFormAction } from '../http/security-headers.ts';
@@ -15,7 +14,7 @@ import { rememberReplaysOnce } from './client-assertions.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { logEvents } from './events.ts';
-import { introspectShortly } from './introspection.ts';
+import { describeSubject } from './introspection.ts';
 import { keepParsedClients } from './parsed-clients.ts';
 import { createResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
@@ -55,8 +54,7 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
   return compose([
     hideSecretHandles(ROUTES.registration),
     allowFormPost,
-    describeSubject(config, database),
-    introspectShortly(ROUTES.introspection, { provider, database, issuer: config.issuer }),
+    tellOwnApi(config, database),
     ...(provider.middleware as never[]),
   ]);
 }
@@ -102,24 +100,12 @@ async function allowFormPost(ctx: Context, next: Next): Promise<void> {
     allowFormAction(ctx, oidc.params.redirect_uri);
 }
 
-/**
- * Tells the server's own API, when it introspects a person's token, what the token's scopes allow to be known of the person:
- * `username` (RFC 7662 section 2.2) and the claims. No other caller is told.
- */
-function describeSubject(config: Config, database: Database) {
+/** Tells the server's own API, when it introspects a person's token, about the person. */
+function tellOwnApi(config: Config, database: Database) {
   return async (ctx: Context, next: Next) => {
     await next();
-    const body = ctx.body as { active?: boolean; sub?: string; scope?: string; client_id?: string } | undefined;
-    if (ctx.path !== ROUTES.introspection || !body?.active || !body.sub) return;
-    const caller = ctx.state.caller ?? ctx['oidc'].client;
-    if (caller.introspects !== config.issuer) return;
-    const account = await knownAccount(database, body.sub);
-    if (!account) ctx.body = { active: false };
-    else
-      ctx.body = {
-        ...claimsForScopes(account, (body.scope ?? '').split(' ')),
-        ...body,
-        ...((body.scope ?? '').split(' ').includes('profile') ? { username: account.username } : undefined),
-      };
+    const body = ctx.body as { active?: boolean; sub?: string; scope?: string } | undefined;
+    if (ctx.path !== ROUTES.introspection || !body?.active || !body.sub || ctx['oidc'].client.introspects !== config.issuer) return;
+    ctx.body = describeSubject(body, await knownAccount(database, body.sub));
   };
 }

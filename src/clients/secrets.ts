@@ -1,4 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { digestInHex } from '../platform/secrets.ts';
 
 /**
  * Owns what stands in for a client secret once it has been shown. Secrets are 256 random bits of ours, so SHA-256 is enough
@@ -12,7 +13,7 @@ const HANDLE = /^sha256:[0-9a-f]{64}(,sha256:[0-9a-f]{64})*$/;
 
 /** @param secret as the client sends it. */
 export function secretHandle(secret: string): string {
-  return `sha256:${createHash('sha256').update(secret).digest('hex')}`;
+  return `sha256:${digestInHex(secret)}`;
 }
 
 /** The handles of all live secrets, as one value. @param digests in hex. */

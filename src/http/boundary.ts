@@ -4,7 +4,8 @@ import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { render, translate } from './render.ts';
 
-const RETRY_AFTER_SECONDS = '5';
+/** When a client whose request met an outage may try again. */
+export const RETRY_AFTER_SECONDS = '5';
 
 /** The one place where an error of ours becomes a response. What it does not know is 500 and says nothing of its cause. */
 export function errorBoundary(log: Log) {
@@ -37,7 +38,13 @@ export function answerError(ctx: Context, code: string, status: number, detail: 
   }
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
-  ctx.body = { error: detail['error'] ?? code, error_description: detail['error_description'] ?? translate('en', `error.${code}.text`) };
+  const { error, error_description } = { ...errorAsJson(code), ...detail };
+  ctx.body = { error, error_description };
+}
+
+/** What a program reads of an error (RFC 6749 section 5.2). */
+export function errorAsJson(code: string): { error: string; error_description: string } {
+  return { error: code, error_description: translate('en', `error.${code}.text`) };
 }
 
 /** Programs say `*\/*` or JSON, browsers name text/html first; the API never answers with a page. */

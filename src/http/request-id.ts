@@ -14,15 +14,34 @@ export function requestLog(log: Log) {
     try {
       await next();
     } finally {
-      log[ctx.status >= 500 ? 'error' : 'info']({
-        event: 'http_request',
-        request_id: ctx.state.requestId,
-        method: ctx.method,
-        path: ctx.path.replace(/^\/interaction\/[^/]+/, '/interaction/:uid').replace(/^(\/oauth\/(?:authorize|register))\/[^/]+/, '$1/:id'),
-        status: ctx.status,
-        duration_ms: Math.round((performance.now() - started) * 10) / 10,
-        ...ctx.state.logged,
-      });
+      const { method, path, status } = ctx;
+      logRequest(log, { requestId: ctx.state.requestId, method, path, status, started, logged: ctx.state.logged });
     }
   };
+}
+
+export type LoggedRequest = {
+  requestId: string;
+  method: string;
+  path: string;
+  status: number;
+  /** When it began, on performance.now()'s clock. */
+  started: number;
+  /** What else there is to say. */
+  logged?: Record<string, unknown>;
+};
+
+/** Writes the line about one request. */
+export function logRequest(log: Log, { requestId, method, path, status, started, logged }: LoggedRequest): void {
+  const level = status >= 500 ? 'error' : 'info';
+  if (!log.isLevelEnabled(level)) return;
+  log[level]({
+    event: 'http_request',
+    request_id: requestId,
+    method,
+    path: path.replace(/^\/interaction\/[^/]+/, '/interaction/:uid').replace(/^(\/oauth\/(?:authorize|register))\/[^/]+/, '$1/:id'),
+    status,
+    duration_ms: Math.round((performance.now() - started) * 10) / 10,
+    ...logged,
+  });
 }

@@ -6,17 +6,24 @@ import type { Context, Next } from 'koa';
  * `script-src` is spelled out because the library adds the hash of its form_post script only to a policy that has one.
  */
 export function securityHeaders(issuer: string) {
-  const secure = issuer.startsWith('https:');
+  const headers = headersOfEveryResponse(issuer);
   return (ctx: Context, next: Next) => {
     ctx.state.formActions = [];
-    ctx.set('Content-Security-Policy', contentSecurityPolicy([]));
-    ctx.set('X-Frame-Options', 'DENY');
-    ctx.set('X-Content-Type-Options', 'nosniff');
-    ctx.set('Referrer-Policy', 'no-referrer');
-    ctx.set('Permissions-Policy', 'camera=(), geolocation=(), microphone=(), payment=(), usb=()');
-    ctx.set('Cross-Origin-Opener-Policy', 'same-origin');
-    if (secure) ctx.set('Strict-Transport-Security', 'max-age=63072000; includeSubDomains');
+    ctx.set(headers);
     return next();
+  };
+}
+
+/** The same for what is answered outside of the application. */
+export function headersOfEveryResponse(issuer: string): Record<string, string> {
+  return {
+    'Content-Security-Policy': contentSecurityPolicy([]),
+    'X-Frame-Options': 'DENY',
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    'Permissions-Policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    ...(issuer.startsWith('https:') ? { 'Strict-Transport-Security': 'max-age=63072000; includeSubDomains' } : undefined),
   };
 }
 

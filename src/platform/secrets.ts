@@ -1,11 +1,16 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /**
  * SHA-256 of a credential, the only form in which one is stored. Fast on purpose: what it digests is random
  * and long, so there is nothing to guess (passwords go through argon2id instead, see accounts/passwords.ts).
  */
 export function digest(credential: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(createHash('sha256').update(credential).digest());
+  return new Uint8Array(hash('sha256', credential, 'buffer'));
+}
+
+/** The same in hexadecimal, for where bytes travel as text. */
+export function digestInHex(credential: string): string {
+  return hash('sha256', credential, 'hex');
 }
 
 /** 256 random bits, base64url: 43 characters. */
