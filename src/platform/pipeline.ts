@@ -11,28 +11,29 @@ export type Pipeline = {
   close(): Promise<void>;
 };
 
-const CONNECTIONS = 3;
+type Line = {
+  client: pg.Client;
+  ready: Promise<unknown>;
+  underWay: number;
+  /** When it last answered, or was idle. */
+  seen: number;
+};
 
-type Line = { client: pg.Client; ready: Promise<unknown>; underWay: number };
+// A connection that has not answered for so long waits for a disk or a lock: what comes next goes elsewhere.
+const HELD_UP_MS = 2;
 
-export function openPipeline(config: pg.ClientConfig): Pipeline {
-  const lines: (Line | undefined)[] = Array.from({ length: CONNECTIONS });
+/** @param connections the most there will be: one is opened when all others are held up. */
+export function openPipeline(config: pg.ClientConfig, connections: number): Pipeline {
+  let lines: Line[] = [];
   let ofThisTurn: Line | undefined;
 
-  /** The connection with the least to do; one that was lost is made again by whoever needs it. */
-  function shortest(): Line {
-    let best = 0;
-    for (let n = 0; n < CONNECTIONS; n++) {
-      if (!lines[n]) return connect(n);
-      if ((lines[n] as Line).underWay < (lines[best] as Line).underWay) best = n;
-    }
-    return lines[best] as Line;
-  }
-
-  /** What is asked in one turn of the event loop leaves together, in one packet: a system call costs more than a statement does. */
+  /**
+   * What is asked in one turn of the event loop leaves together, in one packet: a system call costs more than most statements do.
+   * For the same reason the first connection that is not held up takes it all.
+   */
   function lineOfThisTurn(): Line {
     if (!ofThisTurn) {
-      const line = shortest();
+      const line = flowing() ?? (lines.length < connections ? connect() : leastBusy());
       ofThisTurn = line;
       const { stream } = (line.client as unknown as { connection: { stream: Socket } }).connection;
       stream.cork();
@@ -44,33 +45,45 @@ export function openPipeline(config: pg.ClientConfig): Pipeline {
     return ofThisTurn;
   }
 
-  function connect(n: number): Line {
+  function flowing(): Line | undefined {
+    const since = performance.now() - HELD_UP_MS;
+    return lines.find((line) => line.underWay === 0 || line.seen > since);
+  }
+
+  function leastBusy(): Line {
+    return lines.reduce((best, line) => (line.underWay < best.underWay ? line : best));
+  }
+
+  function connect(): Line {
     const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
-    const line: Line = { client, ready: client.connect(), underWay: 0 };
+    const line: Line = { client, ready: client.connect(), underWay: 0, seen: 0 };
     const lost = () => {
-      if (lines[n] === line) lines[n] = undefined;
+      lines = lines.filter((other) => other !== line);
     };
     client.on('error', lost);
     client.on('end', lost);
     line.ready.catch(lost);
-    lines[n] = line;
+    lines.push(line);
     return line;
   }
 
   return {
     async query(statement) {
       const line = lineOfThisTurn();
+      if (line.underWay === 0) line.seen = performance.now();
       line.underWay += 1;
       try {
         await line.ready;
         return await line.client.query(statement);
       } finally {
         line.underWay -= 1;
+        line.seen = performance.now();
       }
     },
     async close() {
-      const open = lines.splice(0, CONNECTIONS, ...Array.from({ length: CONNECTIONS }, () => undefined));
-      await Promise.all(open.map((line) => line?.client.end().catch(() => {})));
+      const open = lines;
+      lines = [];
+      await Promise.all(open.map(({ client }) => client.end().catch(() => {})));
     },
   };
 }

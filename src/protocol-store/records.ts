@@ -35,7 +35,7 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
     },
     // At once, not at the end of the request: the library asks before it issues, and a request that fails afterwards has cost a pushed request, nothing more.
     async consume(id) {
-      const [consumed] = await database.query(Prisma.sql`
+      const [consumed] = await database.change(Prisma.sql`
         update protocol_record set consumed_at = now()
         where kind = ${kind}::record_kind and id = ${digest(id)} and consumed_at is null returning 1`);
       if (!consumed) throw new SingleUseLost(`${kind} already consumed`);
@@ -59,7 +59,7 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
  * @returns whether this was the first time.
  */
 export async function rememberOnce(database: Database, id: string, expiresInSeconds: number): Promise<boolean> {
-  const inserted = await database.query(Prisma.sql`
+  const inserted = await database.change(Prisma.sql`
     insert into protocol_record (kind, id, expires_at, payload)
     values ('ReplayDetection', ${digest(id)}, now() + ${expiresInSeconds} * interval '1 second', '{}')
     on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()

@@ -93,7 +93,7 @@ async function commit(database: Database, writes: Write[], attempts = 3): Promis
   if (!writes.length) return;
   try {
     if (isOrdered(writes)) await database.transaction(writes.map(asGuarded));
-    else await database.query(asOne(writes));
+    else await database.change(asOne(writes));
   } catch (error) {
     const state = sqlState(error);
     if (state === DIVISION_BY_ZERO) throw new SingleUseLost('already consumed', { cause: error });
