@@ -22,6 +22,7 @@ import { ROUTES } from './configuration.ts';
  */
 
 const MAX_BODY_BYTES = 4 * 1024;
+const FORM = /^application\/x-www-form-urlencoded(; ?charset=utf-8)?$/i;
 const OPAQUE_TOKEN = /^[\w-]{43}$/;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 const KNOWN_PARAMETERS = new Set(['token', 'token_type_hint', 'client_id', 'client_secret']);
@@ -96,7 +97,7 @@ function isPlain({ url, method, headers }: IncomingMessage, host: string): boole
     url === ROUTES.introspection &&
     method === 'POST' &&
     headers.host === host &&
-    headers['content-type'] === 'application/x-www-form-urlencoded' &&
+    FORM.test(headers['content-type'] ?? '') &&
     Number(headers['content-length']) <= MAX_BODY_BYTES &&
     !headers.origin &&
     !headers['dpop'] &&

@@ -112,6 +112,8 @@ describe('Introspection, the short way and the long', () => {
       type: fc.constantFrom(
         'application/x-www-form-urlencoded',
         'application/x-www-form-urlencoded; charset=utf-8',
+        'application/x-www-form-urlencoded;charset=UTF-8',
+        'application/x-www-form-urlencoded;charset=latin1',
         'application/json',
         'APPLICATION/X-WWW-FORM-URLENCODED',
       ),
