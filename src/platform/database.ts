@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { AppError, DatabaseUnavailable } from './errors.ts';
-import { type Listening, listenOn } from './listen.ts';
+import { type Listening, openListener } from './listen.ts';
 import type { Log } from './log.ts';
 import { openPipeline } from './pipeline.ts';
 import { Prisma, PrismaClient } from './prisma/client.ts';
@@ -23,7 +23,7 @@ export type Database = {
   change<Row>(statement: Statement): Promise<Row[]>;
   /** Runs statements in their order in one transaction. */
   transaction(statements: Statement[]): Promise<void>;
-  /** Hears what is told on a channel, on a connection of its own that is made again when it is lost. @param missed called when it begins to hear: whatever was told before went by. */
+  /** Hears what is told on a channel, on a connection beside the others that is made again when it is lost. @param missed called when it begins to hear: whatever was told before went by. */
   listen(channel: string, hear: (message: string) => void, missed: () => void): Listening;
   /** Ends within two seconds, so that readiness can answer. @throws DatabaseUnavailable */
   ping(): Promise<void>;
@@ -50,7 +50,7 @@ export function openDatabase(url: string, log: Log): Database {
   const pool = new pg.Pool({ connectionString: url, ...POOL });
   const reading = openPipeline({ connectionString: url, ...CONNECTION }, READING_CONNECTIONS);
   const writing = openPipeline({ connectionString: url, ...CONNECTION }, WRITING_CONNECTIONS);
-  const listeners: Listening[] = [];
+  const listener = openListener(url);
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => log.warn({ event: 'database_connection_lost', reason: error.message }));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), log: [] }).$extends({
@@ -87,13 +87,9 @@ export function openDatabase(url: string, log: Log): Database {
     async ping() {
       await this.query(Prisma.sql`select 1`);
     },
-    listen(channel, hear, missed) {
-      const listening = listenOn(url, channel, hear, missed);
-      listeners.push(listening);
-      return listening;
-    },
+    listen: listener.on,
     async close() {
-      await Promise.all([reading.close(), writing.close(), ...listeners.map((listening) => listening.close())]);
+      await Promise.all([reading.close(), writing.close(), listener.close()]);
       await prisma.$disconnect();
       await pool.end();
     },

@@ -1,54 +1,83 @@
 import pg from 'pg';
 
-/** Owns a connection that listens (LISTEN/NOTIFY): it is lost from time to time, and made again. */
+/** Owns the one connection of a node that listens (LISTEN/NOTIFY), on all its channels: it is lost from time to time, and made again. */
 
 export type Listening = {
   /** Whether it hears at the moment: while it does not, changes go by unnoticed. */
   heard(): boolean;
+};
+
+export type Listener = {
+  /** @param missed called each time it begins to hear: whatever was told before went by. */
+  on(channel: string, hear: (message: string) => void, missed: () => void): Listening;
   close(): Promise<void>;
 };
 
 const RETRY_MS = 1_000;
 
-/** @param missed called each time it begins to hear: whatever was told before went by. */
-export function listenOn(url: string, channel: string, hear: (message: string) => void, missed: () => void): Listening {
-  let client: pg.Client | undefined;
-  let hearing = false;
-  let closed = false;
+type Subscription = { channel: string; hear: (message: string) => void; missed: () => void; heard: boolean };
+
+/** What is done on a connection is done in turn: `turn` is the last of it. */
+type Line = { client: pg.Client; turn: Promise<unknown> };
+
+/** Connects when there is something to listen for. @param retryMs how long it waits before it makes a lost connection again. */
+export function openListener(url: string, retryMs = RETRY_MS): Listener {
+  const subscriptions: Subscription[] = [];
+  let line: Line | undefined;
   let retry: NodeJS.Timeout | undefined;
+  let closed = false;
 
-  async function connect(): Promise<void> {
-    client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 2_000 });
-    client.on('notification', ({ payload }) => hear(payload ?? ''));
-    client.on('error', lost);
-    client.on('end', lost);
-    try {
-      await client.connect();
-      await client.query(`listen ${client.escapeIdentifier(channel)}`);
-      missed();
-      hearing = true;
-    } catch {
-      lost();
-    }
+  function connect(): void {
+    retry = undefined;
+    const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 2_000, query_timeout: 5_000 });
+    const mine: Line = { client, turn: client.connect() };
+    line = mine;
+    client.on('notification', ({ channel, payload }) => {
+      for (const subscription of subscriptions) if (subscription.channel === channel) subscription.hear(payload ?? '');
+    });
+    client.on('error', () => lost(mine));
+    client.on('end', () => lost(mine));
+    for (const subscription of subscriptions) listen(mine, subscription);
   }
 
-  function lost(): void {
-    hearing = false;
-    if (closed || retry) return;
-    retry = setTimeout(() => {
-      retry = undefined;
-      void connect();
-    }, RETRY_MS);
-    retry.unref();
+  function listen(mine: Line, subscription: Subscription): void {
+    mine.turn = mine.turn
+      .then(() => mine.client.query(`listen ${mine.client.escapeIdentifier(subscription.channel)}`))
+      .then(() => {
+        if (line !== mine) return;
+        subscription.missed();
+        subscription.heard = true;
+      });
+    mine.turn.catch(() => lost(mine));
   }
 
-  void connect();
+  function lost(mine: Line): void {
+    // Told of by several events, and by those of a connection that was given up before: once is enough.
+    if (line !== mine) return;
+    // One that connected and could not listen would stay open, and the next one beside it.
+    hangUp().catch(() => {});
+    retry = setTimeout(connect, retryMs).unref();
+  }
+
+  async function hangUp(): Promise<void> {
+    const last = line;
+    line = undefined;
+    for (const subscription of subscriptions) subscription.heard = false;
+    await last?.client.end();
+  }
+
   return {
-    heard: () => hearing,
+    on(channel, hear, missed) {
+      const subscription: Subscription = { channel, hear, missed, heard: false };
+      subscriptions.push(subscription);
+      if (line) listen(line, subscription);
+      else if (!retry && !closed) connect();
+      return { heard: () => subscription.heard };
+    },
     async close() {
       closed = true;
       clearTimeout(retry);
-      await client?.end().catch(() => {});
+      await hangUp().catch(() => {});
     },
   };
 }
