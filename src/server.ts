@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
+import { keepProvider } from './authorization-server/current-provider.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
-import { createProvider, inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
+import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { createClientCache } from './clients/cache.ts';
 import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
@@ -41,7 +42,7 @@ const API_CLIENT_ID = 'munjigi-resource-api';
 /** @throws when the port is taken or the database cannot be reached. */
 export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
-  const provider = await createProvider({ config, database, clients: createClientCache(database), log });
+  const providers = await keepProvider({ config, database, clients: createClientCache(database), log });
   const resourceServers = await listResourceServers(database);
   let closing = false;
   let address = '';
@@ -71,11 +72,21 @@ export async function startServer({ config, database, log }: { config: Config; d
   );
   app.use(home());
   app.use(inUnitOfWork(database));
-  app.use(under(['/interaction/'], interactionRoutes({ provider, database, config, resourceServers }) as never));
-  app.use(under(['/oauth/', '/.well-known/'], protocolEndpoints({ provider, config, database })));
+  app.use(
+    under(
+      ['/interaction/'],
+      providers.serve((provider) => interactionRoutes({ provider, database, config, resourceServers }) as never),
+    ),
+  );
+  app.use(
+    under(
+      ['/oauth/', '/.well-known/'],
+      providers.serve((provider) => protocolEndpoints({ provider, config, database }) as never),
+    ),
+  );
 
   const answer = app.callback();
-  const introspection = createShortIntrospection({ provider, database, issuer: config.issuer, log });
+  const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log }));
   const server = createServer(
     { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
     (request, response) => introspection(request, response, () => answer(request, response)),
@@ -85,6 +96,7 @@ export async function startServer({ config, database, log }: { config: Config; d
     address,
     async close() {
       closing = true;
+      providers.close();
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const giveUp = setTimeout(() => server.closeAllConnections(), DRAIN_MS);

@@ -44,7 +44,14 @@ process.send?.({ address });
 
 async function ours() {
   // A second provider, to mint with: the one that serves is nobody's business.
-  const minting = await createProvider({ config, database, clients: createClientCache(database), log });
+  const minting = createProvider({
+    config,
+    database,
+    clients: createClientCache(database),
+    log,
+    jwks: (await loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys))) as never,
+    resources: createResourcePolicy(ownResourceServers(config.issuer), config.issuer),
+  });
   return { provider: minting, address: (await startServer({ config: { ...config, port: 0 }, database, log })).address };
 }
 

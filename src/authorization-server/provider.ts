@@ -1,14 +1,12 @@
 import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
-import { errors, Provider } from 'oidc-provider';
+import { errors, type JWKS, Provider } from 'oidc-provider';
 import type { ClientCache } from '../clients/cache.ts';
-import { listResourceServers } from '../clients/resource-servers.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
-import { KeyRing } from '../platform/secrets.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
 import { rememberReplaysOnce } from './client-assertions.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
@@ -16,30 +14,29 @@ import { createConfiguration, ROUTES } from './configuration.ts';
 import { logEvents } from './events.ts';
 import { describeSubject } from './introspection.ts';
 import { keepParsedClients } from './parsed-clients.ts';
-import { createResourcePolicy } from './resource-servers.ts';
+import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
-import { loadSigningKeys } from './signing-keys.ts';
 
-/** Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for. */
-export async function createProvider({
+/**
+ * Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for.
+ * The one that serves is current-provider.ts's to know.
+ */
+export function createProvider({
   config,
   database,
   clients,
   log,
+  jwks,
+  resources,
 }: {
   config: Config;
   database: Database;
   clients: ClientCache;
   log: Log;
-}): Promise<Provider> {
-  const [jwks, servers] = await Promise.all([
-    loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys)),
-    listResourceServers(database),
-  ]);
-  const provider = new Provider(
-    config.issuer,
-    createConfiguration({ config, database, clients, jwks: jwks as never, resources: createResourcePolicy(servers, config.issuer) }),
-  );
+  jwks: JWKS;
+  resources: ResourcePolicy;
+}): Provider {
+  const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, jwks, resources }));
   // http/host.ts has written the forwarded headers: they say our own origin.
   provider.proxy = true;
   compareHashedSecrets(provider);
