@@ -1,0 +1,54 @@
+import { createInterface } from 'node:readline/promises';
+import { readDatabaseUrl } from '../src/platform/config.ts';
+import { type Database, openDatabase } from '../src/platform/database.ts';
+import { createLog } from '../src/platform/log.ts';
+
+/** What the operator's commands share: how they fail, ask, reach the database and print a table. */
+
+/** An argument that makes no sense: the sentence is followed by the command's help. */
+export class UsageError extends Error {}
+
+/** Runs a command. @param work its exit code; an error is one sentence on stderr and exit code 1. */
+export async function runCommand(name: string, help: string, work: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await work();
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    const misused = error instanceof UsageError || code?.startsWith('ERR_PARSE_ARGS');
+    console.error(`${name}: ${message}${misused ? `\n\n${help.trimEnd()}` : ''}`);
+    process.exitCode = 1;
+  }
+}
+
+/** @throws Error when there is nobody to ask. */
+export async function confirmed(question: string, yes: boolean | undefined): Promise<boolean> {
+  if (yes) return true;
+  if (!process.stdin.isTTY) throw new Error('nobody is there to ask: add --yes');
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question(`${question} [y/N] `).finally(() => terminal.close());
+  return /^y(es)?$/i.test(answer);
+}
+
+/** The database at DATABASE_URL, for as long as the work takes. */
+export async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+  const database = openDatabase(readDatabaseUrl(), createLog('silent'));
+  return work(database).finally(() => database.close());
+}
+
+/** Columns as wide as their widest cell. @param rows the first one has the titles. */
+export function table(rows: string[][]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** A moment to the second, in UTC. */
+export function moment(date: Date | null): string {
+  return date ? `${date.toISOString().slice(0, 19)}Z` : '-';
+}

@@ -1,0 +1,82 @@
+import { parseArgs } from 'node:util';
+import { scheduleOf } from '../src/authorization-server/key-schedule.ts';
+import { readSigningKeys, replaceSigningKeys, rotateSigningKeys } from '../src/authorization-server/signing-keys.ts';
+import { readConfig } from '../src/platform/config.ts';
+import type { Database } from '../src/platform/database.ts';
+import { KeyRing } from '../src/platform/secrets.ts';
+import { confirmed, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
+
+const HELP = `Usage: node scripts/keys.ts list
+       node scripts/keys.ts rotate [--now] [--yes]
+
+  list           shows the signing keys: which signs, which is next, which is retired and how long it stays published
+  rotate         makes the next key of each algorithm. It is published at once and signs an hour later, when whoever keeps a copy of
+                 the published keys has it; the present key retires then, and stays published until what it signed has expired
+  rotate --now   for keys that leaked: new keys sign at once, all others are deleted. Tokens that those signed are refused, but whoever
+                 keeps a copy of the published keys goes by it until it asks again
+
+  --yes          does not ask first (rotate --now asks)
+  --help         shows this
+
+Every node follows within a second, without a restart.
+`;
+
+await runCommand('keys', HELP, async () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: 'boolean' }, now: { type: 'boolean' }, yes: { type: 'boolean' } },
+  });
+  const [command, ...more] = positionals;
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  if (more.length) throw new UsageError(`there is nothing to do with ${more.join(' ')}`);
+  if (command === 'list' && !values.now) return withDatabase(list);
+  if (command !== 'rotate') throw new UsageError('say what to do: list or rotate');
+  return values.now ? replace(values.yes) : rotate();
+});
+
+async function list(database: Database): Promise<number> {
+  const { keys, readAt, keptSeconds } = await readSigningKeys(database);
+  const { phases } = scheduleOf(keys, readAt, keptSeconds);
+  const publishedUntil = (retiredAt: Date | null) => retiredAt && new Date(retiredAt.getTime() + keptSeconds * 1000);
+  console.log(
+    table([
+      ['KID', 'ALGORITHM', 'STATE', 'MADE', 'SIGNS FROM', 'SIGNS UNTIL', 'PUBLISHED UNTIL'],
+      ...[...phases].map(([{ kid, algorithm, createdAt, activeAt, retiredAt }, phase]) => [
+        kid,
+        algorithm,
+        phase,
+        moment(createdAt),
+        moment(activeAt),
+        moment(retiredAt),
+        moment(publishedUntil(retiredAt)),
+      ]),
+    ]),
+  );
+  return 0;
+}
+
+async function rotate(): Promise<number> {
+  const keyRing = new KeyRing(readConfig().dataEncryptionKeys);
+  const rotated = await withDatabase((database) => rotateSigningKeys(database, keyRing));
+  for (const { algorithm, made, next } of rotated)
+    console.log(
+      made
+        ? `${algorithm}: ${next.kid} is published, and signs from ${moment(next.activeAt)}`
+        : `${algorithm}: ${next.kid} is on its way already, and signs from ${moment(next.activeAt)}: nothing was made`,
+    );
+  return rotated.some(({ made }) => made) ? 0 : 1;
+}
+
+async function replace(yes: boolean | undefined): Promise<number> {
+  const keyRing = new KeyRing(readConfig().dataEncryptionKeys);
+  const question = 'Delete every signing key now? ID Tokens and JWT access tokens that are about will be refused.';
+  if (!(await confirmed(question, yes))) return 1;
+  return withDatabase(async (database) => {
+    await replaceSigningKeys(database, keyRing);
+    console.log('new keys sign, all others are deleted:\n');
+    return list(database);
+  });
+}
