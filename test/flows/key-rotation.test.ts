@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createRemoteJWKSet, customFetch, decodeProtectedHeader, type JWK, jwtVerify } from 'jose';
+import pg from 'pg';
+import { watchSigningKeys } from '../../src/authorization-server/key-watch.ts';
+import { replaceSigningKeys, rotateSigningKeys } from '../../src/authorization-server/signing-keys.ts';
+import { createLog } from '../../src/platform/log.ts';
+import { KeyRing } from '../../src/platform/secrets.ts';
+import { whileDeaf } from '../support/deaf.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
+import { obtainTokens, post, refresh, type TestClient, type Tokens } from '../support/flow.ts';
+
+/** The moments of the keys are rows: a test moves those, and never waits for an hour. */
+describe('Rotation of the signing keys, on two nodes', () => {
+  let server: TestServer;
+  let nodes: [TestServer, TestServer];
+  let client: TestClient;
+  let person: { email: string; password: string };
+  let keyRing: KeyRing;
+
+  before(async () => {
+    server = await startTestServer();
+    nodes = [server, await server.secondNode()];
+    client = await server.createClient();
+    person = await server.createPerson();
+    keyRing = new KeyRing(server.config.dataEncryptionKeys);
+  });
+  after(async () => {
+    await nodes[1].close();
+    await server.close();
+  });
+
+  const published = async (node: TestServer) => {
+    const { keys } = (await (await node.send(`${node.issuer}/oauth/jwks`)).json()) as { keys: { kid: string }[] };
+    return keys.map(({ kid }) => kid);
+  };
+  const onBoth = async (isSo: (kids: string[]) => boolean) => (await Promise.all(nodes.map(published))).every(isSo);
+  const stored = async (condition: string) =>
+    (await server.sql(`select kid from signing_key where ${condition}`)).map(({ kid }) => String(kid));
+  const resource = () => `${server.issuer}/api/posts`;
+  const accessToken = async (node: TestServer) => {
+    const response = await post(node, '/oauth/token', client, {
+      grant_type: 'client_credentials',
+      resource: resource(),
+      scope: 'posts:read',
+    });
+    assert.equal(response.status, 200);
+    return ((await response.json()) as Tokens).access_token;
+  };
+  const signer = async (node: TestServer) => String(decodeProtectedHeader(await accessToken(node)).kid);
+  const becomeDue = () =>
+    server.sql(`update signing_key set active_at = case when active_at > now() then now() else active_at end,
+      retired_at = case when retired_at > now() then now() else retired_at end`);
+
+  /** Whoever goes by a copy of the published keys, and asks anew when it is old, never because a key is missing. */
+  const copyHolder = (node: TestServer) =>
+    createRemoteJWKSet(new URL(`${node.issuer}/oauth/jwks`), {
+      [customFetch]: node.send as never,
+      cacheMaxAge: 100,
+      cooldownDuration: 3_600_000,
+    });
+
+  /** Tokens of both kinds are issued by one node and verified by keys of the other, until `stop`. */
+  function underLoad() {
+    const copies = nodes.map(copyHolder);
+    const issued: { kid: string; node: number; token: string; audience: string }[] = [];
+    let running = true;
+    const verified = async (node: number, token: string, audience: string) => {
+      const { protectedHeader } = await jwtVerify(token, copies[1 - node] as (typeof copies)[number], { issuer: server.issuer, audience });
+      issued.push({ kid: String(protectedHeader.kid), node, token, audience });
+    };
+    const accessTokens = async (node: number) => {
+      while (running) await verified(node, await accessToken(nodes[node] as TestServer), resource());
+    };
+    const idTokens = async (node: number) => {
+      let tokens: Tokens = await obtainTokens(server, client, person);
+      while (running) {
+        const response = await refresh(nodes[node] as TestServer, client, String(tokens.refresh_token));
+        assert.equal(response.status, 200);
+        tokens = (await response.json()) as Tokens;
+        await verified(node, String(tokens.id_token), client.client_id);
+      }
+    };
+    const work = Promise.allSettled([0, 1].flatMap((node) => [accessTokens(node), idTokens(node)]));
+    return {
+      copies,
+      issued,
+      async stop() {
+        running = false;
+        for (const result of await work) if (result.status === 'rejected') throw result.reason;
+      },
+    };
+  }
+
+  it('fails nobody: a new key is published on both nodes before it signs, then both sign with it, and old tokens verify on', async () => {
+    const old = await stored('true');
+    const load = underLoad();
+    const bothSignWith = (kids: string[]) =>
+      [0, 1].every((node) => kids.every((kid) => load.issued.some((one) => one.node === node && one.kid === kid)));
+    await eventually('each node signs with each key', () => bothSignWith(old));
+    await rotateSigningKeys(server.database, keyRing);
+    const fresh = await stored('active_at > now()');
+    assert.equal(fresh.length, 2);
+    await eventually('both nodes publish the new keys', () => onBoth((kids) => fresh.every((kid) => kids.includes(kid))));
+    await eventually('every copy has them', () =>
+      load.copies.every((copy) => fresh.every((kid) => copy.jwks()?.keys.some((key) => key.kid === kid))),
+    );
+    assert.deepEqual([...new Set(load.issued.map(({ kid }) => kid))].toSorted(), old.toSorted(), 'a key signed before its moment');
+
+    const ofOld = load.issued.length;
+    await becomeDue();
+    await eventually('each node signs with each new key', () => bothSignWith(fresh));
+    await load.stop();
+    assert.ok(await onBoth((kids) => old.every((kid) => kids.includes(kid))), 'the old keys are still published');
+    for (const node of nodes)
+      for (const { token, audience } of load.issued.slice(0, ofOld))
+        await jwtVerify(token, copyHolder(node), { issuer: server.issuer, audience });
+
+    await server.sql("update signing_key set retired_at = now() - interval '2 hours' where retired_at is not null");
+    await eventually('the old keys are published no longer', () => onBoth((kids) => !old.some((kid) => kids.includes(kid))));
+    await eventually('nor are they kept', async () => (await stored('true')).length === 2);
+    assert.deepEqual((await stored('true')).toSorted(), fresh.toSorted());
+  });
+
+  it('lets a request that is under way finish with the key it began with', async () => {
+    const { refresh_token } = await obtainTokens(server, client, person);
+    const [old] = await stored("algorithm = 'RS256' and retired_at is null");
+    await rotateSigningKeys(server.database, keyRing);
+    const holder = new pg.Client({ connectionString: server.config.databaseUrl });
+    await holder.connect();
+    await holder.query('begin');
+    await holder.query('lock table token in access exclusive mode');
+    const answer = refresh(server, client, String(refresh_token));
+    await eventually('the request waits', async () => (await server.sql('select 1 from pg_locks where not granted')).length > 0);
+    await becomeDue();
+    const [fresh] = await stored("algorithm = 'RS256' and retired_at is null");
+    await eventually('the node has the new key in front', async () => (await published(server)).slice(0, 2).includes(String(fresh)));
+    await holder.query('rollback');
+    await holder.end();
+    const { id_token } = (await (await answer).json()) as Tokens;
+    const { protectedHeader } = await jwtVerify(String(id_token), copyHolder(nodes[1]), { audience: client.client_id });
+    assert.equal(protectedHeader.kid, old);
+    assert.notEqual(fresh, old);
+  });
+
+  it('takes place by itself when the moment comes, though nobody says so then', async () => {
+    await rotateSigningKeys(server.database, keyRing);
+    const [fresh] = await stored("algorithm = 'ES256' and active_at > now()");
+    await server.sql("update signing_key set retired_at = now() + interval '1 second' where retired_at > now()");
+    await server.sql("update signing_key set active_at = now() + interval '1 second' where active_at > now()");
+    await eventually('both sign with it', async () => (await Promise.all(nodes.map(signer))).every((kid) => kid === fresh));
+    const [{ due } = { due: false }] = await server.sql('select active_at <= now() as due from signing_key where kid = $1', [fresh]);
+    assert.equal(due, true);
+  });
+
+  it('of keys that leaked leaves nothing: new ones sign at once, the old are published no longer', async () => {
+    const [old, token] = [await stored('true'), await accessToken(server)];
+    await replaceSigningKeys(server.database, keyRing);
+    const fresh = await stored('true');
+    await eventually('both publish the new keys alone', () => onBoth((kids) => kids.toSorted().join() === fresh.toSorted().join()));
+    for (const node of nodes) {
+      assert.ok(fresh.includes(await signer(node)));
+      await assert.rejects(jwtVerify(token, copyHolder(node), { audience: resource() }), { code: 'ERR_JWKS_NO_MATCHING_KEY' });
+    }
+    assert.deepEqual(
+      fresh.filter((kid) => old.includes(kid)),
+      [],
+    );
+  });
+
+  it('reaches a node that could not hear of it as soon as it hears again', async () => {
+    const before = await stored('true');
+    await whileDeaf(server, async () => {
+      await replaceSigningKeys(server.database, keyRing);
+      assert.ok(await onBoth((kids) => kids.toSorted().join() === before.toSorted().join()), 'the nodes were to be deaf');
+    });
+    const fresh = await stored('true');
+    await eventually('both publish the new keys alone', () => onBoth((kids) => kids.toSorted().join() === fresh.toSorted().join()));
+  });
+
+  it('reaches a node that never hears by age', async () => {
+    const seen: string[] = [];
+    const deaf = { ...server.database, listen: () => ({ heard: () => false }) };
+    const watch = await watchSigningKeys({ database: deaf, keyRing, log: createLog('silent'), readEveryMs: 20 }, ({ keys }) =>
+      seen.push(keys.map((key: JWK) => key.kid).join()),
+    );
+    await rotateSigningKeys(server.database, keyRing);
+    const fresh = await stored('active_at > now()');
+    await eventually('it has them', () => seen.length === 2);
+    assert.ok(fresh.every((kid) => seen[1]?.includes(kid)));
+    watch.close();
+  });
+
+  it('that a node cannot read leaves it with the keys it has, and says so in its log', async () => {
+    const before = await published(server);
+    const [{ kid, private_jwk } = {}] = await server.sql('select kid, private_jwk from signing_key where active_at > now() limit 1');
+    await server.sql("update signing_key set private_jwk = 'v1.00000000.AAAA.AAAA' where kid = $1", [kid]);
+    // The same set of keys is not opened anew: another one is.
+    await server.sql(
+      "insert into signing_key (kid, algorithm, private_jwk, active_at) values ('strange', 'ES256', 'v1.0.A.A', now() + interval '1 day')",
+    );
+    await eventually('the log says so', () => server.logLines().some((line) => line.includes('signing_keys_not_read')));
+    assert.deepEqual(await published(server), before);
+    await accessToken(server);
+    await server.sql('update signing_key set private_jwk = $2 where kid = $1', [kid, private_jwk]);
+    await server.sql("delete from signing_key where kid = 'strange'");
+  });
+
+  it('costs a new provider when other keys are to be published or to sign, and nothing otherwise', async () => {
+    const swaps = () => server.logLines().filter((line) => line.includes('signing_keys_changed')).length;
+    const before = swaps();
+    await server.sql('update signing_key set created_at = now()');
+    await replaceSigningKeys(server.database, keyRing);
+    const fresh = await stored('true');
+    await eventually('both have the new keys', () => onBoth((kids) => kids.toSorted().join() === fresh.toSorted().join()));
+    assert.equal(swaps() - before, 2, 'once for each node');
+  });
+});
