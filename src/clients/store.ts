@@ -20,23 +20,34 @@ export type ClientMetadata = {
 
 const SECRETLESS = new Set<unknown>(['none', 'private_key_jwt']);
 
-type Row = { metadata: ClientMetadata; registration: 'operator' | 'dynamic'; introspects: string | null; secrets: string[] };
+type Row = {
+  metadata: ClientMetadata;
+  registration: 'operator' | 'dynamic';
+  introspects: string | null;
+  secrets: string[];
+  expires_in_ms: number | null;
+};
 
-/** @returns metadata with handles in the place of secrets; undefined for an unknown client. */
-export async function findClient(database: Database, clientId: string): Promise<ClientMetadata | undefined> {
+/** What is known of a client holds until the first of its secrets expires, which nobody announces. */
+export type FoundClient = { metadata: ClientMetadata; holdsForMs: number };
+
+/** @returns metadata with handles in the place of secrets; undefined for a client that is unknown or suspended. */
+export async function findClient(database: Database, clientId: string): Promise<FoundClient | undefined> {
   if (!isStorable(clientId)) return undefined;
   const [row] = await database.query<Row>(Prisma.sql`
     select c.metadata, c.registration, c.introspects,
-      array(select encode(s.digest, 'hex') from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now()) order by s.created_at, s.digest) as secrets
-    from client c where c.id = ${clientId}`);
+      array(select encode(s.digest, 'hex') from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now()) order by s.created_at, s.digest) as secrets,
+      (select (extract(epoch from min(s.expires_at) - now()) * 1000)::float8 from client_secret s where s.client_id = c.id and s.expires_at > now()) as expires_in_ms
+    from client c where c.id = ${clientId} and c.suspended_at is null`);
   if (!row) return undefined;
-  return {
+  const metadata = {
     ...row.metadata,
     client_id: clientId,
     ...(row.secrets.length ? { client_secret: joinHandles(row.secrets) } : undefined),
     ...(row.registration === 'dynamic' ? { dynamically_registered: true } : undefined),
     ...(row.introspects ? { introspects: row.introspects } : undefined),
   };
+  return { metadata, holdsForMs: row.expires_in_ms ?? Number.POSITIVE_INFINITY };
 }
 
 /** Statements that create or replace a client, to be run together. A secret in clear is digested and added; a handle stands for one that is kept already. */
@@ -59,4 +70,51 @@ export function saveClient({ client_id, client_secret, dynamically_registered, i
 /** Deletes a client; its secrets, grants, tokens and registration token go by cascade (RFC 7592 section 2.3). */
 export function deleteClient(clientId: string): Statement {
   return Prisma.sql`delete from client where id = ${clientId}`;
+}
+
+/**
+ * Makes a client as good as unknown, until it is restored. Ending what it holds is the caller's second half: endClient().
+ * The row is locked against those who issue to it: what is issued is there to be ended when this is done, or is not issued.
+ * @returns a row, unless the client is unknown.
+ */
+export function suspendClient(clientId: string): Statement {
+  return Prisma.sql`
+    update client set suspended_at = coalesce(suspended_at, now()), updated_at = now()
+    where id = (select id from client where id = ${clientId} for update) returning id`;
+}
+
+/** @returns a row, unless the client is unknown. */
+export function restoreClient(clientId: string): Statement {
+  return Prisma.sql`update client set suspended_at = null, updated_at = now() where id = ${clientId} returning id`;
+}
+
+/**
+ * Gives a client one more secret, and ends those that it has after a while, so that it can change over.
+ * @param secret in clear, of randomSecret(). @param overlapSeconds 0 ends the others at once; one that ends sooner anyway does.
+ * @returns a row, unless the client is unknown or does not authenticate by a secret.
+ */
+export function rotateSecret(clientId: string, secret: string, overlapSeconds: number): Statement {
+  return Prisma.sql`
+    with known as (select id from client where id = ${clientId} and coalesce(metadata->>'token_endpoint_auth_method', '') not in (${Prisma.join([...SECRETLESS])})),
+    old as (update client_secret set expires_at = least(expires_at, now() + ${overlapSeconds} * interval '1 second') where client_id in (select id from known))
+    insert into client_secret (digest, client_id) select ${digest(secret)}, id from known returning client_id`;
+}
+
+export type ListedClient = {
+  id: string;
+  name: string | null;
+  registration: string;
+  method: string;
+  secrets: number;
+  created_at: Date;
+  suspended_at: Date | null;
+};
+
+/** All clients as an operator sees them, in the order they came; `secrets` is how many are live. */
+export function listClients(database: Database): Promise<ListedClient[]> {
+  return database.query<ListedClient>(Prisma.sql`
+    select id, metadata->>'client_name' as name, registration::text, coalesce(metadata->>'token_endpoint_auth_method', 'client_secret_basic') as method,
+      (select count(*)::int from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())) as secrets,
+      created_at, suspended_at
+    from client c order by created_at, id`);
 }

@@ -14,6 +14,9 @@ type Row = { client_id: string | null; expires_at: Date | null; consumed_at: Dat
 
 const COLUMNS = ['clientId', 'consumed'];
 
+// The library destroys a registration access token whose client it does not find: a suspended client may be restored, and will want to manage itself.
+const OF_NO_SUSPENDED_CLIENT = Prisma.sql`and not exists (select from client c where c.id = client_id and c.suspended_at is not null)`;
+
 export function createRecordStore(database: Database, kind: RecordKind): ProtocolStore {
   return {
     async upsert(id, payload, expiresInSeconds) {
@@ -30,7 +33,7 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
     async find(id) {
       const [row] = await database.query<Row>(Prisma.sql`
         select client_id, expires_at, consumed_at, payload from protocol_record
-        where kind = ${kind}::record_kind and id = ${digest(id)} and (expires_at is null or expires_at > now())`);
+        where kind = ${kind}::record_kind and id = ${digest(id)} and (expires_at is null or expires_at > now()) ${kind === 'RegistrationAccessToken' ? OF_NO_SUSPENDED_CLIENT : Prisma.empty}`);
       return row && toPayload(kind, id, row);
     },
     // At once, not at the end of the request: the library asks before it issues, and a request that fails afterwards has cost a pushed request, nothing more.

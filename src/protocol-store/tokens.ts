@@ -57,8 +57,9 @@ export function createTokenStore(database: Database, kind: TokenKind): ProtocolS
     find: (id) => findIssuedToken(database, id),
     insert: (id, payload, expiresInSeconds) => Prisma.sql`
       insert into token (id, kind, client_id, account_id, grant_id, expires_at, payload)
-      values (${digest(id)}, ${kind}::token_kind, ${payload.clientId}, ${payload.accountId ?? null}, ${payload.grantId ?? null},
-        now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(rest(payload, COLUMNS))}::jsonb)`,
+      select ${digest(id)}, ${kind}::token_kind, id, ${payload.accountId ?? null}, ${payload.grantId ?? null},
+        now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(rest(payload, COLUMNS))}::jsonb
+      from ${unsuspended(payload)}`,
   });
 }
 
@@ -74,10 +75,18 @@ export function createCodeStore(database: Database): ProtocolStore {
       ),
     insert: (id, payload, expiresInSeconds) => Prisma.sql`
       insert into authorization_code (id, client_id, account_id, grant_id, expires_at, payload)
-      values (${digest(id)}, ${payload.clientId}, ${payload.accountId}, ${payload.grantId},
-        now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(rest(payload, COLUMNS))}::jsonb)`,
+      select ${digest(id)}, id, ${payload.accountId}, ${payload.grantId},
+        now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(rest(payload, COLUMNS))}::jsonb
+      from ${unsuspended(payload)}`,
   });
 }
+
+/**
+ * The client that something is issued to, as the database knows it at this moment: a node may not have heard yet that it was suspended.
+ * The lock is the one that the foreign key takes anyway; suspendClient() waits for it, or makes this wait and look again.
+ */
+const unsuspended = ({ clientId }: Payload): Statement =>
+  Prisma.sql`(select id from client where id = ${clientId} and suspended_at is null for key share) as client`;
 
 type Particulars = {
   kind: TokenKind | 'AuthorizationCode';
@@ -91,7 +100,7 @@ function createIssuedStore(database: Database, { kind, table, ofKind, find, inse
   const subjectOf = (id: string) => `${kind} ${id}`;
   return {
     async upsert(id, payload, expiresInSeconds = 0) {
-      await write(database, { purpose: 'issue', subject: subjectOf(id), statement: insert(id, payload, expiresInSeconds) });
+      await write(database, { purpose: 'issue', once: true, subject: subjectOf(id), statement: insert(id, payload, expiresInSeconds) });
     },
     async find(id) {
       const row = await find(id);
