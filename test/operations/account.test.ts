@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { runScript } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { introspect, obtainTokens, refresh } from '../support/flow.ts';
 
@@ -12,17 +11,7 @@ describe('scripts/account.ts disable', () => {
   });
   after(() => server.close());
 
-  const account = (...args: string[]) =>
-    spawnSync(process.execPath, [join(import.meta.dirname, '../../scripts/account.ts'), ...args], {
-      encoding: 'utf8',
-      input: '',
-      env: {
-        ...process.env,
-        DATABASE_URL: server.config.databaseUrl,
-        COOKIE_KEYS: server.config.cookieKeys.join(),
-        DATA_ENCRYPTION_KEYS: server.config.dataEncryptionKeys.map((key) => Buffer.from(key).toString('base64url')).join(),
-      },
-    });
+  const account = (...args: string[]) => runScript(server, 'account', ...args);
 
   it('asks first, and without anybody to ask changes nothing', async () => {
     const client = await server.createClient();
