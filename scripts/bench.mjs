@@ -4,17 +4,16 @@ import { ensureDependencies, ensurePrismaClient } from './bootstrap/dependencies
 import { ensureNode, ROOT } from './bootstrap/node.mjs';
 import { fail } from './bootstrap/say.mjs';
 
-/** `npm run bench`: brings what it needs and hands over to scripts/bench/throughput.ts, which says how it is used. */
+/** `npm run bench` and `npm run bench:prune`: brings what they need and hands over to the script in scripts/bench, which says how it is used. */
+
+const [script, ...args] = process.argv.slice(2);
 
 try {
   const [node] = await Promise.all([ensureNode(), ensureDependencies('all')]);
   await ensurePrismaClient(node);
-  spawn(node, [join(ROOT, 'scripts/bench/throughput.ts'), ...process.argv.slice(2)], { cwd: ROOT, stdio: 'inherit' }).on(
-    'close',
-    (code) => {
-      process.exitCode = code ?? 1;
-    },
-  );
+  spawn(node, [join(ROOT, 'scripts/bench', `${script}.ts`), ...args], { cwd: ROOT, stdio: 'inherit' }).on('close', (code) => {
+    process.exitCode = code ?? 1;
+  });
 } catch (error) {
   fail(error);
 }

@@ -1,12 +1,10 @@
 import { ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
 import { createLog } from './platform/log.ts';
-import { prune } from './protocol-store/prune.ts';
+import { keepPruned } from './protocol-store/prune.ts';
 import { startServer } from './server.ts';
 
 /** Reads the configuration, opens the database, listens; on a signal does the reverse. */
-
-const PRUNE_EVERY_MS = 60_000;
 
 if (import.meta.main) {
   try {
@@ -25,20 +23,13 @@ export async function main(): Promise<void> {
   const server = await startServer({ config, database, log });
   log.info({ event: 'listening', address: server.address, issuer: config.issuer });
 
-  const pruning = setInterval(() => {
-    prune(database).then(
-      (rows) => rows && log.info({ event: 'pruned', rows }),
-      (error) => log.warn({ event: 'prune_failed', reason: error.message }),
-    );
-  }, PRUNE_EVERY_MS);
-
+  const pruning = keepPruned(database, log);
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) return;
     stopping = true;
     log.info({ event: 'stopping', signal });
-    clearInterval(pruning);
-    await server.close();
+    await Promise.all([pruning.stop(), server.close()]);
     await database.close();
     process.exit(0);
   };

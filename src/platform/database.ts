@@ -5,6 +5,7 @@ import { type Listening, openListener } from './listen.ts';
 import type { Log } from './log.ts';
 import { openPipeline } from './pipeline.ts';
 import { Prisma, PrismaClient } from './prisma/client.ts';
+import { vacuum } from './vacuum.ts';
 
 export { Prisma };
 
@@ -21,10 +22,14 @@ export type Database = {
   query<Row>(statement: Statement): Promise<Row[]>;
   /** Runs a statement that writes, in the same way. It waits for a disk and for others' locks, so it goes where no reader is behind it. */
   change<Row>(statement: Statement): Promise<Row[]>;
+  /** The same on the pool, for work that nobody waits for: on the pipeline, what requests ask would stand behind it. */
+  queryAside<Row>(statement: Statement): Promise<Row[]>;
   /** Runs statements in their order in one transaction. */
   transaction(statements: Statement[]): Promise<void>;
   /** Hears what is told on a channel, on a connection beside the others that is made again when it is lost. @param missed called when it begins to hear: whatever was told before went by. */
   listen(channel: string, hear: (message: string) => void, missed: () => void): Listening;
+  /** See vacuum.ts. @throws DatabaseUnavailable */
+  vacuum(table: string, signal: AbortSignal): Promise<void>;
   /** Ends within two seconds, so that readiness can answer. @throws DatabaseUnavailable */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -68,6 +73,9 @@ export function openDatabase(url: string, log: Log): Database {
     async change<Row>(statement: Statement) {
       return (await unavailableOr(() => writing.query(prepared(statement)))).rows as Row[];
     },
+    async queryAside<Row>(statement: Statement) {
+      return (await unavailableOr(() => pool.query(prepared(statement)))).rows as Row[];
+    },
     async transaction(statements) {
       const connection = await unavailableOr(() => pool.connect());
       try {
@@ -84,6 +92,7 @@ export function openDatabase(url: string, log: Log): Database {
         throw isUnavailable(error) ? new DatabaseUnavailable(error) : error;
       }
     },
+    vacuum: (table, signal) => unavailableOr(() => vacuum(url, table, signal)),
     async ping() {
       await this.query(Prisma.sql`select 1`);
     },

@@ -1,37 +1,158 @@
-import { type Database, Prisma } from '../platform/database.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import type { Log } from '../platform/log.ts';
 
-/** Owns the leaving of expired rows: nobody has to arrange a job for it. */
+/**
+ * Owns the leaving of expired rows: nobody has to arrange a job for it. What has expired is invisible already
+ * (every statement that reads asks the database's clock), so nothing hurries, and requests go first.
+ */
 
+const EVERY_MS = 60_000;
 const BATCH_ROWS = 1_000;
+
+// After each batch the database is left to requests: for so long at least, which allows some 30,000 rows a second, and for so many
+// times as long as the batch took, so that a slow database is pruned slowly.
+const REST_MS = 25;
+const REST = 3;
+
+// A table that lost more than this share of its rows within one turn is vacuumed before it loses more; autovacuum comes once a minute at best.
+const VACUUM_SHARE = 0.1;
+const VACUUM_ROWS = 10_000;
 
 // Any number will do, as long as nobody else takes it.
 const PRUNE_LOCK = 7_305_114;
 
-// Grants last: they go one by one with what hangs on them, and by then little does.
-const TABLES = ['protocol_record', 'authorization_code', 'token', 'session', 'grant_record'];
+/** Each table with the statement that takes its next batch, of what expired at `from` or later. Grants last: by then little hangs on them. */
+const TABLES: [table: string, batch: (from: Date) => Statement][] = [
+  ...['protocol_record', 'authorization_code', 'token', 'session'].map((table): [string, (from: Date) => Statement] => [
+    table,
+    (from) => expiredRows(Prisma.raw(table), from),
+  ]),
+  ['grant_record', expiredGrants],
+];
+
+type Batch = { mine: boolean; rows: number; reached: Date | null };
+
+/** Prunes once a minute until it is stopped, one turn at a time. @returns how to stop: at once, but for the batch under way. */
+export function keepPruned(database: Database, log: Log, everyMs = EVERY_MS): { stop(): Promise<void> } {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const pruning = (async () => {
+    while (await passed(everyMs, signal)) {
+      try {
+        const rows = await prune(database, signal);
+        if (rows) log.info({ event: 'pruned', rows });
+      } catch (error) {
+        // What was cut short by our own end is no fault.
+        if (!signal.aborted) log.warn({ event: 'prune_failed', reason: (error as Error).message });
+      }
+    }
+  })();
+  return {
+    stop() {
+      ending.abort();
+      return pruning;
+    },
+  };
+}
 
 /**
  * Deletes expired rows in small batches, skipping what others hold. Every node may call it at any time:
  * the one that has the advisory lock works, the others return at once.
- * @returns rows deleted.
+ * @param signal ends it after the batch under way. @returns rows deleted. @throws DatabaseUnavailable; what was deleted until then is deleted.
  */
-export async function prune(database: Database): Promise<number> {
+export async function prune(database: Database, signal: AbortSignal = new AbortController().signal): Promise<number> {
   let total = 0;
-  for (const table of TABLES) {
-    let deleted: number;
-    do {
-      deleted = await pruneBatch(database, Prisma.raw(table));
-      total += deleted;
-    } while (deleted === BATCH_ROWS);
+  for (const [table, batch] of TABLES) {
+    const turn = await sweep(database, table, batch, signal);
+    total += turn.rows;
+    // Somebody else is at it.
+    if (!turn.mine) break;
   }
   return total;
 }
 
-async function pruneBatch(database: Database, table: Prisma.Sql): Promise<number> {
-  // The lock and the work are one statement, so the lock is gone with its transaction even when this process dies.
-  const rows = await database.query(Prisma.sql`
-    with turn as materialized (select pg_try_advisory_xact_lock(${PRUNE_LOCK}::bigint) as mine),
-    expired as (select ctid from ${table} where (select mine from turn) and expires_at <= now() limit ${BATCH_ROWS} for update skip locked)
-    delete from ${table} using expired where ${table}.ctid = expired.ctid returning 1`);
-  return rows.length;
+async function sweep(database: Database, table: string, batch: (from: Date) => Statement, signal: AbortSignal) {
+  const turn = { rows: 0, mine: true };
+  let from = new Date(0);
+  let unvacuumed = 0;
+  let most: number | undefined;
+  while (!signal.aborted) {
+    const begun = performance.now();
+    const [{ mine, rows, reached }] = (await database.queryAside<Batch>(batch(from))) as [Batch];
+    turn.mine = mine;
+    turn.rows += rows;
+    unvacuumed += rows;
+    if (!rows || !reached) break;
+    from = reached;
+    if (unvacuumed >= VACUUM_ROWS) most ??= await vacuumAfter(database, table);
+    if (most && unvacuumed >= most) {
+      await database.vacuum(table, signal);
+      unvacuumed = 0;
+    }
+    await passed(Math.max(REST_MS, (performance.now() - begun) * REST), signal);
+  }
+  return turn;
+}
+
+/** How many rows a table may lose before it is vacuumed. */
+async function vacuumAfter(database: Database, table: string): Promise<number> {
+  const [{ rows }] = (await database.queryAside<{ rows: number }>(
+    Prisma.sql`select reltuples as rows from pg_class where oid = ${table}::regclass`,
+  )) as [{ rows: number }];
+  return Math.max(VACUUM_ROWS, rows * VACUUM_SHARE);
+}
+
+// The lock and the work are one statement, so the lock is gone with its transaction even when this process dies.
+const TURN = Prisma.sql`turn as materialized (select pg_try_advisory_xact_lock(${Prisma.raw(String(PRUNE_LOCK))}::bigint) as mine)`;
+
+/**
+ * In the order of expiry, from where the last batch ended: what was just deleted is in the index still, and is not walked over again.
+ *
+ *     Limit 1000: LockRows, Index Scan using token_expires_at_idx
+ *     Delete: Tid Scan on token
+ */
+function expiredRows(table: Statement, from: Date): Statement {
+  return Prisma.sql`
+    with ${TURN},
+    expired as materialized (
+      select ctid, expires_at from ${table}
+      where (select mine from turn) and expires_at >= ${from} and expires_at <= now()
+      order by expires_at limit ${BATCH_ROWS} for update skip locked),
+    gone as (delete from ${table} where ctid = any(array(select ctid from expired)) returning 1)
+    select (select mine from turn) as mine, (select count(*)::int from gone) as rows, (select max(expires_at) from expired) as reached`;
+}
+
+/**
+ * Half a batch of grants, and half a batch of what hangs on them: a refresh token may outlast its grant, and one that is used every
+ * minute leaves twenty thousand rows. A grant on which something hangs still waits for the next batch, so that no cascade is long.
+ */
+function expiredGrants(from: Date): Statement {
+  const half = BATCH_ROWS / 2;
+  return Prisma.sql`
+    with ${TURN},
+    expired as materialized (
+      select ctid, id, expires_at from grant_record
+      where (select mine from turn) and expires_at >= ${from} and expires_at <= now()
+      order by expires_at limit ${half} for update skip locked),
+    loaded as materialized (
+      select id, expires_at from expired e
+      where exists (select from token where grant_id = e.id) or exists (select from authorization_code where grant_id = e.id)),
+    tokens as materialized (
+      select t.ctid from loaded, lateral (select ctid from token where grant_id = loaded.id limit ${half} for update skip locked) t limit ${half}),
+    codes as materialized (
+      select c.ctid from loaded, lateral (select ctid from authorization_code where grant_id = loaded.id limit ${half} for update skip locked) c
+      limit greatest(0, ${half} - (select count(*) from tokens))),
+    gone as (
+      delete from grant_record where ctid = any(array(select ctid from expired where id not in (select id from loaded))) returning 1),
+    gone_tokens as (delete from token where ctid = any(array(select ctid from tokens)) returning 1),
+    gone_codes as (delete from authorization_code where ctid = any(array(select ctid from codes)) returning 1)
+    select (select mine from turn) as mine,
+      ((select count(*) from gone) + (select count(*) from gone_tokens) + (select count(*) from gone_codes))::int as rows,
+      coalesce((select min(expires_at) from loaded), (select max(expires_at) from expired)) as reached`;
+}
+
+/** @returns whether the time passed, and was not cut short. */
+function passed(ms: number, signal: AbortSignal): Promise<boolean> {
+  return sleep(ms, true, { signal }).catch(() => false);
 }

@@ -1,0 +1,32 @@
+import { readConfig } from '../../src/platform/config.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import { createLog } from '../../src/platform/log.ts';
+import { prune } from '../../src/protocol-store/prune.ts';
+import { startServer } from '../../src/server.ts';
+
+/**
+ * Our server under load, a process of its own that prunes when it is told to, over IPC: `prune: true` begins and goes on, one turn
+ * after another as long as there is something to delete, `prune: false` ends it. It answers with what was deleted and what it took.
+ */
+
+const config = readConfig();
+const log = createLog('silent');
+const database = openDatabase(config.databaseUrl, log);
+const { address } = await startServer({ config: { ...config, port: 0 }, database, log });
+let ending = new AbortController();
+
+process.on('message', async (told: { prune: boolean }) => {
+  ending.abort();
+  if (!told.prune) return;
+  ending = new AbortController();
+  const begun = performance.now();
+  try {
+    const rows = await prune(database, ending.signal);
+    process.send?.({ rows, seconds: (performance.now() - begun) / 1000 });
+  } catch (error) {
+    process.send?.({ failed: (error as Error).message });
+  }
+});
+process.on('unhandledRejection', (error) => process.send?.({ failed: `unhandled: ${error}` }));
+process.on('disconnect', () => process.exit());
+process.send?.({ address });

@@ -1,0 +1,174 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { createAccount } from '../../src/accounts/store.ts';
+import { ownResourceServers, saveResourceServers } from '../../src/clients/resource-servers.ts';
+import { saveClient } from '../../src/clients/store.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import { createLog } from '../../src/platform/log.ts';
+import { ROOT } from '../bootstrap/node.mjs';
+import { startPostgres } from '../bootstrap/postgres.mjs';
+import { migrate } from '../migrate.ts';
+import { at, atRate, median, openLoad } from './prune-load.ts';
+import { deadShare, fill, type Size, sizes, tokenOf } from './prune-rows.ts';
+import { soak } from './prune-soak.ts';
+
+const HELP = `Usage: npm run bench:prune -- [--rows N] [--slices N] [--seconds S] [--rate N]
+       npm run bench:prune -- --soak MINUTES [--rate N]
+
+  On a PostgreSQL of its own, fills a million expired tokens among a million live ones, asks our server for introspection at
+  a fixed rate, and lets it prune in every other slice of time. Prints the rows a second that left, p99 of introspection without
+  and with pruning, dead rows, and what became of tables and indexes.
+
+  --rows N        expired rows, and as many live ones (1000000)
+  --slices N      pairs of slices, one without and one with pruning; the median of their ratios counts (5)
+  --seconds S     how long a slice lasts (8)
+  --rate N        requests a second (500; 100 in a soak)
+  --soak MINUTES  issues, refreshes, revokes and introspects what lives for half a minute, and prints every 15 seconds what
+                  tables, indexes and the server have grown to, and in the end whether they are flat
+  --help          shows this
+`;
+
+const { values } = parseArgs({
+  options: {
+    help: { type: 'boolean' },
+    rows: { type: 'string', default: '1000000' },
+    slices: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '8' },
+    rate: { type: 'string' },
+    soak: { type: 'string' },
+  },
+});
+
+const ISSUER = 'http://localhost:3999';
+const WARM_UP_SECONDS = 4;
+const REPORT_EVERY_MS = 500;
+const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
+const [CLIENT, API] = [basic('bench', 'b'.repeat(43)), basic('bench-api', 'a'.repeat(43))];
+
+const say = (sentence: string) => process.stderr.write(`\r  ${sentence}`.padEnd(70));
+
+async function main(): Promise<void> {
+  const dataDir = join(ROOT, '.data/bench-prune');
+  mkdirSync(dataDir, { recursive: true });
+  const postgres = await startPostgres(dataDir, { flags: ['shared_buffers=512MB', 'synchronous_commit=off', 'max_connections=100'] });
+  const client = new pg.Client({ connectionString: postgres.url });
+  try {
+    await client.connect();
+    const accountId = await prepare(postgres.url);
+    if (!values.soak) await fill(client, accountId, Number(values.rows), say);
+    const server = await start(postgres.url);
+    const load = openLoad(server.address, new URL(ISSUER).host);
+    const rate = Number(values.rate ?? (values.soak ? 100 : 500));
+    if (values.soak)
+      await soak({ client, accountId, send: load.send, child: server.child, credentials: { CLIENT, API } }, Number(values.soak), rate, say);
+    else await slices(client, server.child, rate, introspecting(load.send));
+    await load.close();
+    server.child.kill();
+    await once(server.child, 'close');
+  } finally {
+    await client.end().catch(() => {});
+    await postgres.stop();
+  }
+}
+
+/** Alternates slices without and with pruning, and prints what came of it. */
+async function slices(client: pg.Client, child: ChildProcess, rate: number, introspect: () => Promise<void>): Promise<void> {
+  const before = await sizes(client);
+  const seconds = Number(values.seconds);
+  await atRate(rate, WARM_UP_SECONDS, introspect);
+  const ratios: number[] = [];
+  let [rows, spent, dead] = [0, 0, 0];
+  console.log(
+    `\n${'slice'.padEnd(8)}${'p50 ms'.padStart(10)}${'p99 ms'.padStart(10)}${'pruning:'.padStart(12)}${'p50 ms'.padStart(10)}${'p99 ms'.padStart(10)}${'ratio'.padStart(8)}${'rows/s'.padStart(10)}${'dead'.padStart(8)}`,
+  );
+  for (let slice = 1; slice <= Number(values.slices); slice++) {
+    say(`slice ${slice} of ${values.slices}: without pruning`);
+    const without = await atRate(rate, seconds, introspect);
+    say(`slice ${slice} of ${values.slices}: pruning`);
+    const watching = setInterval(() => void deadShare(client, 'token').then((share) => (dead = Math.max(dead, share))), REPORT_EVERY_MS);
+    child.send({ prune: true });
+    const pruned = once(child, 'message') as Promise<[{ rows: number; seconds: number; failed?: string }]>;
+    const pruning = await Promise.race([atRate(rate, seconds, introspect), pruned.then(() => undefined)]);
+    child.send({ prune: false });
+    const [turn] = await pruned;
+    clearInterval(watching);
+    if (turn.failed) throw new Error(turn.failed);
+    if (!pruning) {
+      say('');
+      console.log(`all expired rows are gone after ${slice - 1} whole slices: ask for more --rows`);
+      break;
+    }
+    rows += turn.rows;
+    spent += turn.seconds;
+    ratios.push(at(pruning, 0.99) / at(without, 0.99));
+    say('');
+    const cells =
+      [at(without, 0.5), at(without, 0.99)].map((ms) => ms.toFixed(2).padStart(10)).join('') +
+      ''.padStart(12) +
+      [at(pruning, 0.5), at(pruning, 0.99)].map((ms) => ms.toFixed(2).padStart(10)).join('');
+    console.log(
+      `\r${String(slice).padEnd(8)}${cells}${(ratios.at(-1) ?? 0).toFixed(2).padStart(8)}${String(Math.round(turn.rows / turn.seconds)).padStart(10)}${percent(await deadShare(client, 'token')).padStart(8)}`,
+    );
+  }
+  console.log(
+    `\n${Math.round(rows / spent)} rows a second; p99 of introspection at ${rate}/s is ${median(ratios).toFixed(2)} times what it was (median of ${ratios.length}); at most ${percent(dead)} of the rows were dead`,
+  );
+  printSizes(before, await sizes(client));
+}
+
+const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+
+function printSizes(before: Size[], after: Size[]): void {
+  const megabytes = (bytes: number | undefined) => `${((bytes ?? 0) / 2 ** 20).toFixed(1)} MB`.padStart(12);
+  console.log(`\n${'size'.padEnd(36)}${'before'.padStart(12)}${'after'.padStart(12)}`);
+  for (const { name, bytes } of before.filter((size) => size.bytes > 2 ** 20))
+    console.log(`${name.padEnd(36)}${megabytes(bytes)}${megabytes(after.find((size) => size.name === name)?.bytes)}`);
+}
+
+/** Asks for live tokens at random, so that all of the table is in use. */
+function introspecting(send: ReturnType<typeof openLoad>['send']) {
+  return async () => {
+    const token = tokenOf(2 * Math.floor(Math.random() * Number(values.rows)) + 1);
+    const { status, body } = await send('/oauth/introspect', { token }, API);
+    if (status !== 200 || !body['active']) throw new Error(`a live token is answered ${status} ${JSON.stringify(body)}`);
+  };
+}
+
+async function prepare(url: string): Promise<string> {
+  await migrate(url);
+  const database = openDatabase(url, createLog('silent'));
+  await database.prisma.$executeRaw`truncate client, user_account, protocol_record cascade`;
+  await saveResourceServers(database, ownResourceServers(ISSUER));
+  const uses = {
+    redirect_uris: ['https://client.example/cb'],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+  };
+  const asks = { redirect_uris: [], grant_types: [], response_types: [], introspects: ISSUER };
+  await database.transaction(saveClient({ client_id: 'bench', client_secret: 'b'.repeat(43), ...uses }));
+  await database.transaction(saveClient({ client_id: 'bench-api', client_secret: 'a'.repeat(43), ...asks }));
+  const { id } = await createAccount(database, { email: 'bench@people.example', username: 'bench', name: 'Bench', password: 'bench' });
+  await database.close();
+  return id;
+}
+
+async function start(url: string): Promise<{ child: ChildProcess; address: string }> {
+  const env = {
+    ...process.env,
+    DATABASE_URL: url,
+    ISSUER,
+    DATA_DIR: join(ROOT, '.data/bench-prune'),
+    NODE_ENV: 'development',
+    LOG_LEVEL: 'silent',
+  };
+  const child = fork(join(import.meta.dirname, 'prune-server.ts'), { env });
+  const [{ address }] = (await once(child, 'message')) as [{ address: string }];
+  return { child, address };
+}
+
+if (values.help) process.stdout.write(HELP);
+else await main();

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import pg from 'pg';
+import { openDatabase } from '../../src/platform/database.ts';
+import { DatabaseUnavailable } from '../../src/platform/errors.ts';
+import { createLog } from '../../src/platform/log.ts';
+import { keepPruned, prune } from '../../src/protocol-store/prune.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { countRows } from '../support/storage.ts';
+
+const PRUNED = ['protocol_record', 'authorization_code', 'token', 'session', 'grant_record'];
+const PRUNE_LOCK = 7_305_114;
+
+describe('Expired rows', () => {
+  let server: TestServer;
+  let client: string;
+  let person: string;
+  /** Somebody else's connection, for a transaction that stays open. */
+  let other: pg.Client;
+  before(async () => {
+    server = await startTestServer();
+    client = (await server.createClient()).client_id;
+    person = (await server.createPerson()).id;
+    other = new pg.Client({ connectionString: server.config.databaseUrl });
+    await other.connect();
+    await keepAccount(server);
+  });
+  afterEach(async () => {
+    await other.query('rollback');
+    await server.sql(`truncate ${PRUNED.join(', ')}, gone`);
+  });
+  after(async () => {
+    await other.end();
+    await server.close();
+  });
+
+  const insertTokens = (from: number, to: number, expiresAt: string, grantId: string | null = null) =>
+    server.sql(
+      `insert into token (id, kind, client_id, account_id, grant_id, expires_at, payload)
+       select sha256(n::text::bytea), 'AccessToken', $1, $2, $5, now() + $6::interval + n * interval '1 ms', '{}' from generate_series($3::int, $4::int) n`,
+      [client, person, from, to, grantId, expiresAt],
+    );
+  const insertGrants = (from: number, to: number, expiresAt: string) =>
+    server.sql(
+      `insert into grant_record (id, client_id, account_id, expires_at, payload)
+       select 'g' || n, $1, $2, now() + $5::interval + n * interval '1 ms', '{}' from generate_series($3::int, $4::int) n`,
+      [client, person, from, to, expiresAt],
+    );
+  const insertOneOfEach = async (name: string, expiresAt: string) => {
+    await server.sql(
+      `with g as (insert into grant_record (id, client_id, account_id, expires_at, payload) values ($1::text, $2, $3, now() + $4::interval, '{}') returning 1),
+         s as (insert into session (id, uid, account_id, expires_at, payload) values (sha256($1::text::bytea), $1, $3, now() + $4::interval, '{}') returning 1)
+       insert into protocol_record (kind, id, expires_at, payload) values ('Interaction', sha256($1::text::bytea), now() + $4::interval, '{}')`,
+      [name, client, person, expiresAt],
+    );
+    await server.sql(
+      `with c as (insert into authorization_code (id, client_id, account_id, grant_id, expires_at, payload) values (sha256($1::text::bytea), $2, $3, $1, now() + $4::interval, '{}'))
+       insert into token (id, kind, client_id, account_id, grant_id, expires_at, payload) values (sha256($1::text::bytea), 'AccessToken', $2, $3, $1, now() + $4::interval, '{}')`,
+      [name, client, person, expiresAt],
+    );
+  };
+  /** What went, a row for each table of each batch. */
+  const batches = async () =>
+    (await server.sql('select batch::text, sum(rows)::int as rows from gone group by batch order by batch')).map(({ rows }) =>
+      Number(rows),
+    );
+
+  it('leave every table, and live ones and those that never expire stay', async () => {
+    await insertOneOfEach('expired', '-1 second');
+    await insertOneOfEach('live', '1 minute');
+    await server.sql(`insert into protocol_record (kind, id, expires_at, payload) values ('RegistrationAccessToken', 'never', null, '{}')`);
+    assert.equal(await prune(server.database), 5);
+    for (const table of PRUNED) assert.equal(await countRows(server, `${table} where expires_at <= now()`), 0, table);
+    assert.deepEqual(await Promise.all(PRUNED.map((table) => countRows(server, table))), [2, 1, 1, 1, 1]);
+    assert.equal(await prune(server.database), 0);
+  });
+
+  it('leave in batches of at most a thousand', async () => {
+    await insertTokens(1, 2_500, '-1 hour');
+    await insertTokens(2_501, 2_600, '1 hour');
+    assert.equal(await prune(server.database), 2_500);
+    assert.deepEqual(await batches(), [1_000, 1_000, 500]);
+    assert.equal(await countRows(server, 'token'), 100);
+  });
+
+  it('leave in batches of at most a thousand with what hangs on a grant, be it live', async () => {
+    await insertGrants(1, 700, '-1 hour');
+    await insertTokens(1, 1_800, '1 hour', 'g1');
+    await insertTokens(1_801, 1_900, '1 hour', 'g650');
+    await insertGrants(701, 702, '1 hour');
+    await insertTokens(1_901, 1_910, '1 hour', 'g701');
+    assert.equal(await prune(server.database), 700 + 1_900);
+    const sizes = await batches();
+    assert(Math.max(...sizes) <= 1_000, String(sizes));
+    assert.equal(
+      sizes.reduce((sum, rows) => sum + rows),
+      2_600,
+    );
+    assert.equal(await countRows(server, 'token'), 10);
+    assert.equal(await countRows(server, 'grant_record'), 2);
+  });
+
+  it('leave once each when two nodes prune at once', async () => {
+    const second = openDatabase(server.config.databaseUrl, createLog('silent'));
+    await insertTokens(1, 5_000, '-1 hour');
+    await insertTokens(5_001, 5_100, '1 hour');
+    const counts = await Promise.all([prune(server.database), prune(second), prune(second), prune(server.database)]);
+    const rest = await prune(second);
+    await second.close();
+    // A row that two deleted would be counted twice.
+    assert.equal(
+      counts.reduce((sum, rows) => sum + rows, rest),
+      5_000,
+    );
+    assert.equal(await countRows(server, 'token'), 100);
+  });
+
+  it('are left to the node that is at it: another does not wait', async () => {
+    await insertTokens(1, 10, '-1 hour');
+    await other.query('begin');
+    await other.query('select pg_advisory_xact_lock($1)', [PRUNE_LOCK]);
+    // The transaction above ends after this only: whoever waited for it would never return.
+    assert.equal(await prune(server.database), 0);
+    assert.equal(await countRows(server, 'token'), 10);
+    await other.query('rollback');
+    assert.equal(await prune(server.database), 10);
+  });
+
+  it('that somebody holds are passed over, and go the next time', async () => {
+    await insertTokens(1, 1_500, '-1 hour');
+    await insertGrants(1, 3, '-1 hour');
+    await insertTokens(1_501, 1_503, '1 hour', 'g2');
+    await other.query('begin');
+    await other.query(`select from token where id in (sha256('1'), sha256('700'), sha256('1502')) for update`);
+    await other.query(`select from grant_record where id = 'g3' for update`);
+    assert.equal(await prune(server.database), 1_498 + 2 + 1);
+    assert.deepEqual(await server.sql('select id from grant_record order by id'), [{ id: 'g2' }, { id: 'g3' }]);
+    assert.equal(await countRows(server, 'token'), 3);
+    await other.query('rollback');
+    assert.equal(await prune(server.database), 5);
+    assert.equal(await countRows(server, 'token'), 0);
+  });
+
+  it('leave whole batches or none when the database is lost midway, and the rest the next time', async () => {
+    await insertTokens(1, 3_500, '-1 hour');
+    await insertTokens(3_501, 3_510, '1 hour');
+    await server.sql(`create sequence nth_batch`);
+    await server.sql(`create function die() returns trigger language plpgsql as $$ begin
+      if nextval('nth_batch') = 3 then perform pg_terminate_backend(pg_backend_pid()); end if; return null; end $$`);
+    await server.sql('create trigger die after delete on token for each statement execute function die()');
+    await assert.rejects(prune(server.database), DatabaseUnavailable);
+    assert.deepEqual(await batches(), [1_000, 1_000]);
+    assert.equal(await countRows(server, 'token'), 1_510);
+    // The lock is gone when the connection that died is gone on the other side too.
+    await until(async () => (await countRows(server, `pg_locks where locktype = 'advisory'`)) === 0);
+    assert.equal(await prune(server.database), 1_500);
+    assert.equal(await countRows(server, 'token'), 10);
+    await server.sql('drop trigger die on token');
+  });
+
+  it('leave room: a table that lost much is vacuumed at once', async () => {
+    await insertTokens(1, 12_000, '-1 hour');
+    assert.equal(await prune(server.database), 12_000);
+    const [{ times } = {}] = await server.sql(`select vacuum_count::int as times from pg_stat_user_tables where relname = 'token'`);
+    assert.equal(times, 1);
+  });
+
+  it('do not hold up the end of the process: a batch or a vacuum under way is cut short, and nothing is logged', async () => {
+    const lines: string[] = [];
+    const log = createLog('info', { write: (line: string) => void lines.push(line) });
+    await insertTokens(1, 3_000, '-1 hour');
+    await other.query('begin');
+    await other.query('lock table token');
+    const pruning = keepPruned(server.database, log, 1);
+    await until(async () => (await countRows(server, `pg_stat_activity where wait_event_type = 'Lock' and query like '%gone as%'`)) > 0);
+    const stopped = pruning.stop();
+    await other.query('rollback');
+    await stopped;
+    assert.equal(await countRows(server, 'token'), 2_000, 'the batch under way was the last');
+
+    const name = new URL(server.config.databaseUrl).pathname.slice(1);
+    await server.sql(`alter database ${name} set vacuum_cost_delay = 100`);
+    await server.sql(`alter database ${name} set vacuum_cost_limit = 1`);
+    const ending = new AbortController();
+    const vacuuming = server.database.vacuum('token', ending.signal);
+    await until(async () => (await countRows(server, 'pg_stat_progress_vacuum where datname = current_database()')) > 0);
+    ending.abort();
+    await vacuuming;
+    // The database would finish what it began.
+    await server.sql('select pg_terminate_backend(pid) from pg_stat_progress_vacuum where datname = current_database()');
+    assert.deepEqual(
+      lines.filter((line) => !line.includes('"event":"pruned"')),
+      [],
+    );
+  });
+});
+
+/** A table that says what each statement deleted, in which transaction. */
+async function keepAccount(server: TestServer): Promise<void> {
+  await server.sql('create table gone (batch xid8 not null, rows int not null)');
+  await server.sql(`create function account() returns trigger language plpgsql as $$ begin
+    insert into gone select pg_current_xact_id(), count(*) from old having count(*) > 0; return null; end $$`);
+  for (const table of PRUNED)
+    await server.sql(
+      `create trigger account after delete on ${table} referencing old table as old for each statement execute function account()`,
+    );
+}
+
+/** Looks again until it is so; the runner's own limit is the end of patience. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((again) => setTimeout(again, 10));
+}
