@@ -80,15 +80,17 @@ function createFlow({ client, accountId, send, credentials: { CLIENT, API } }: W
   const refresh = (token: string) => async () => {
     const { access_token, refresh_token } = await ask('/oauth/token', { grant_type: 'refresh_token', refresh_token: token }, CLIENT);
     if (!access_token || !refresh_token) return;
-    next.push(introspect(access_token));
-    if (Math.random() < 0.25) next.push(async () => void (await ask('/oauth/revoke', { token: refresh_token }, CLIENT)));
+    next.push(async () => {
+      await introspect(access_token)();
+      if (Math.random() < 0.25) next.push(async () => void (await ask('/oauth/revoke', { token: refresh_token }, CLIENT)));
+    });
   };
   const redeem = async () => {
     const code = codes.pop();
     if (!code) return;
     const form = { grant_type: 'authorization_code', code, code_verifier: VERIFIER, redirect_uri: 'https://client.example/cb' };
     const { access_token, refresh_token } = await ask('/oauth/token', form, CLIENT);
-    if (access_token && refresh_token) next.push(introspect(access_token), introspect(access_token), refresh(refresh_token));
+    if (access_token && refresh_token) next.push(introspect(access_token), refresh(refresh_token));
   };
   const mint = async () => {
     const fresh = Array.from({ length: 50 }, () => randomBytes(32).toString('base64url'));

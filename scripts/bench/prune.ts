@@ -24,9 +24,9 @@ const HELP = `Usage: npm run bench:prune -- [--rows N] [--slices N] [--seconds S
   and with pruning, dead rows, and what became of tables and indexes.
 
   --rows N        expired rows, and as many live ones (1000000)
-  --slices N      pairs of slices, one without and one with pruning; the median of their ratios counts (5)
-  --seconds S     how long a slice lasts (8)
-  --rate N        requests a second (500; 100 in a soak)
+  --slices N      pairs of slices, one without and one with pruning; the median of their ratios counts (16)
+  --seconds S     how long a slice lasts (2)
+  --rate N        requests a second (500; 200 in a soak)
   --soak MINUTES  issues, refreshes, revokes and introspects what lives for half a minute, and prints every 15 seconds what
                   tables, indexes and the server have grown to, and in the end whether they are flat
   --help          shows this
@@ -36,8 +36,8 @@ const { values } = parseArgs({
   options: {
     help: { type: 'boolean' },
     rows: { type: 'string', default: '1000000' },
-    slices: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '8' },
+    slices: { type: 'string', default: '16' },
+    seconds: { type: 'string', default: '2' },
     rate: { type: 'string' },
     soak: { type: 'string' },
   },
@@ -62,10 +62,10 @@ async function main(): Promise<void> {
     if (!values.soak) await fill(client, accountId, Number(values.rows), say);
     const server = await start(postgres.url);
     const load = openLoad(server.address, new URL(ISSUER).host);
-    const rate = Number(values.rate ?? (values.soak ? 100 : 500));
+    const rate = Number(values.rate ?? (values.soak ? 200 : 500));
     if (values.soak)
       await soak({ client, accountId, send: load.send, child: server.child, credentials: { CLIENT, API } }, Number(values.soak), rate, say);
-    else await slices(client, server.child, rate, introspecting(load.send));
+    else await compare(client, server.child, rate, introspecting(load.send));
     await load.close();
     server.child.kill();
     await once(server.child, 'close');
@@ -75,52 +75,58 @@ async function main(): Promise<void> {
   }
 }
 
+type Pair = { without: number[]; pruning: number[]; rows: number; seconds: number };
+
 /** Alternates slices without and with pruning, and prints what came of it. */
-async function slices(client: pg.Client, child: ChildProcess, rate: number, introspect: () => Promise<void>): Promise<void> {
+async function compare(client: pg.Client, child: ChildProcess, rate: number, introspect: () => Promise<void>): Promise<void> {
   const before = await sizes(client);
-  const seconds = Number(values.seconds);
+  const load = () => atRate(rate, Number(values.seconds), introspect);
   await atRate(rate, WARM_UP_SECONDS, introspect);
-  const ratios: number[] = [];
-  let [rows, spent, dead] = [0, 0, 0];
-  console.log(
-    `\n${'slice'.padEnd(8)}${'p50 ms'.padStart(10)}${'p99 ms'.padStart(10)}${'pruning:'.padStart(12)}${'p50 ms'.padStart(10)}${'p99 ms'.padStart(10)}${'ratio'.padStart(8)}${'rows/s'.padStart(10)}${'dead'.padStart(8)}`,
-  );
-  for (let slice = 1; slice <= Number(values.slices); slice++) {
-    say(`slice ${slice} of ${values.slices}: without pruning`);
-    const without = await atRate(rate, seconds, introspect);
-    say(`slice ${slice} of ${values.slices}: pruning`);
-    const watching = setInterval(() => void deadShare(client, 'token').then((share) => (dead = Math.max(dead, share))), REPORT_EVERY_MS);
-    child.send({ prune: true });
-    const pruned = once(child, 'message') as Promise<[{ rows: number; seconds: number; failed?: string }]>;
-    const pruning = await Promise.race([atRate(rate, seconds, introspect), pruned.then(() => undefined)]);
-    child.send({ prune: false });
-    const [turn] = await pruned;
-    clearInterval(watching);
-    if (turn.failed) throw new Error(turn.failed);
-    if (!pruning) {
-      say('');
-      console.log(`all expired rows are gone after ${slice - 1} whole slices: ask for more --rows`);
+  let dead = 0;
+  const watching = setInterval(() => void deadShare(client, 'token').then((share) => (dead = Math.max(dead, share))), REPORT_EVERY_MS);
+  const pairs: Pair[] = [];
+  console.log(`\n${row('slices', 'p50 ms', 'p99 ms', 'pruning:', 'p50 ms', 'p99 ms', 'ratio', 'rows/s')}`);
+  for (let n = 1; n <= Number(values.slices); n++) {
+    say(`pair ${n} of ${values.slices}`);
+    // Every other pair begins with pruning, so that what else the machine does meets both alike.
+    const first = n % 2 ? await load() : undefined;
+    const pruned = await whilePruning(child, load);
+    if (!pruned) {
+      console.log(`\rthe expired rows are gone after ${n - 1} pairs: ask for more --rows`.padEnd(80));
       break;
     }
-    rows += turn.rows;
-    spent += turn.seconds;
-    ratios.push(at(pruning, 0.99) / at(without, 0.99));
-    say('');
-    const cells =
-      [at(without, 0.5), at(without, 0.99)].map((ms) => ms.toFixed(2).padStart(10)).join('') +
-      ''.padStart(12) +
-      [at(pruning, 0.5), at(pruning, 0.99)].map((ms) => ms.toFixed(2).padStart(10)).join('');
-    console.log(
-      `\r${String(slice).padEnd(8)}${cells}${(ratios.at(-1) ?? 0).toFixed(2).padStart(8)}${String(Math.round(turn.rows / turn.seconds)).padStart(10)}${percent(await deadShare(client, 'token')).padStart(8)}`,
-    );
+    const pair = { ...pruned, without: first ?? (await load()) };
+    pairs.push(pair);
+    const [a, b] = [pair.without, pair.pruning].map((ms) => [at(ms, 0.5).toFixed(2), at(ms, 0.99).toFixed(2)]) as [string[], string[]];
+    console.log(`\r${row(String(n), ...a, '', ...b, ratio(pair).toFixed(2), String(Math.round(pair.rows / pair.seconds)))}`);
   }
-  console.log(
-    `\n${Math.round(rows / spent)} rows a second; p99 of introspection at ${rate}/s is ${median(ratios).toFixed(2)} times what it was (median of ${ratios.length}); at most ${percent(dead)} of the rows were dead`,
-  );
+  clearInterval(watching);
+  const sum = (of: (pair: Pair) => number) => pairs.reduce((total, pair) => total + of(pair), 0);
+  const p99 = (of: (pair: Pair) => number[]) => median(pairs.map((pair) => at(of(pair), 0.99)));
+  const [calm, busy] = [p99(({ without }) => without), p99(({ pruning }) => pruning)];
+  console.log(`
+rows a second              ${Math.round(sum(({ rows }) => rows) / sum(({ seconds }) => seconds))}
+p99 of introspection       ${calm.toFixed(2)} ms without, ${busy.toFixed(2)} ms with pruning (medians of ${pairs.length} slices at ${rate} requests a second)
+ratio of p99               ${median(pairs.map(ratio)).toFixed(2)} (median of the pairs), ${(busy / calm).toFixed(2)} (of the medians)
+dead rows, at most         ${(dead * 100).toFixed(1)} %`);
   printSizes(before, await sizes(client));
 }
 
-const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+/** @returns undefined when there was not enough left to prune for the whole slice. */
+async function whilePruning(child: ChildProcess, load: () => Promise<number[]>): Promise<Omit<Pair, 'without'> | undefined> {
+  child.send({ prune: true });
+  const pruned = once(child, 'message') as Promise<[{ rows: number; seconds: number; failed?: string }]>;
+  const early = pruned.then(() => true);
+  const pruning = await load();
+  const ended = await Promise.race([early, Promise.resolve(false)]);
+  child.send({ prune: false });
+  const [{ failed, rows, seconds }] = await pruned;
+  if (failed) throw new Error(failed);
+  return ended ? undefined : { pruning, rows, seconds };
+}
+
+const ratio = ({ without, pruning }: Pair) => at(pruning, 0.99) / at(without, 0.99);
+const row = (name: string, ...cells: string[]) => name.padEnd(8) + cells.map((cell) => cell.padStart(10)).join('');
 
 function printSizes(before: Size[], after: Size[]): void {
   const megabytes = (bytes: number | undefined) => `${((bytes ?? 0) / 2 ** 20).toFixed(1)} MB`.padStart(12);

@@ -15,9 +15,9 @@ const BATCH_ROWS = 1_000;
 const REST_MS = 25;
 const REST = 3;
 
-// A table that lost more than this share of its rows within one turn is vacuumed before it loses more; autovacuum comes once a minute at best.
+// A table of which more than this share is dead is vacuumed before it loses more; autovacuum comes once a minute at best.
 const VACUUM_SHARE = 0.1;
-const VACUUM_ROWS = 10_000;
+const VACUUM_ROWS = 1_000;
 
 // Any number will do, as long as nobody else takes it.
 const PRUNE_LOCK = 7_305_114;
@@ -75,32 +75,36 @@ export async function prune(database: Database, signal: AbortSignal = new AbortC
 async function sweep(database: Database, table: string, batch: (from: Date) => Statement, signal: AbortSignal) {
   const turn = { rows: 0, mine: true };
   let from = new Date(0);
-  let unvacuumed = 0;
-  let most: number | undefined;
+  let limit: Limit | undefined;
   while (!signal.aborted) {
     const begun = performance.now();
     const [{ mine, rows, reached }] = (await database.queryAside<Batch>(batch(from))) as [Batch];
     turn.mine = mine;
     turn.rows += rows;
-    unvacuumed += rows;
     if (!rows || !reached) break;
     from = reached;
-    if (unvacuumed >= VACUUM_ROWS) most ??= await vacuumAfter(database, table);
-    if (most && unvacuumed >= most) {
+    const took = performance.now() - begun;
+    limit ??= await limitOf(database, table);
+    limit.dead += rows;
+    if (limit.dead > limit.rows) {
       await database.vacuum(table, signal);
-      unvacuumed = 0;
+      // Even when it could not take them out, for a transaction that may still see them: to try again at once would be of no use.
+      limit.dead = 0;
     }
-    await passed(Math.max(REST_MS, (performance.now() - begun) * REST), signal);
+    await passed(Math.max(REST_MS, took * REST), signal);
   }
   return turn;
 }
 
-/** How many rows a table may lose before it is vacuumed. */
-async function vacuumAfter(database: Database, table: string): Promise<number> {
-  const [{ rows }] = (await database.queryAside<{ rows: number }>(
-    Prisma.sql`select reltuples as rows from pg_class where oid = ${table}::regclass`,
-  )) as [{ rows: number }];
-  return Math.max(VACUUM_ROWS, rows * VACUUM_SHARE);
+/** How many rows of a table may be dead, and how many are. */
+type Limit = { rows: number; dead: number };
+
+async function limitOf(database: Database, table: string): Promise<Limit> {
+  const [limit] = await database.queryAside<Limit>(Prisma.sql`
+    select greatest(${VACUUM_ROWS}, ${VACUUM_SHARE} * greatest(reltuples, pg_stat_get_live_tuples(oid)))::float as rows,
+      pg_stat_get_dead_tuples(oid)::float as dead
+    from pg_class where oid = ${table}::regclass`);
+  return limit as Limit;
 }
 
 // The lock and the work are one statement, so the lock is gone with its transaction even when this process dies.

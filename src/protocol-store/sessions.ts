@@ -34,6 +34,8 @@ export function createSessionStore(database: Database): ProtocolStore {
     async upsert(id, payload, expiresInSeconds = 0) {
       const kept = rest(payload, COLUMNS);
       const known = await recall<Payload>(stored(id));
+      // A session of nobody that says nothing yet: strangers can begin any number of those.
+      if (!known && !payload.accountId && !Object.keys(withoutTime(kept)).length) return;
       if (
         known &&
         known.uid === payload.uid &&

@@ -152,7 +152,7 @@ describe('Expired rows', () => {
     assert.deepEqual(await batches(), [1_000, 1_000]);
     assert.equal(await countRows(server, 'token'), 1_510);
     // The lock is gone when the connection that died is gone on the other side too.
-    await until(async () => (await countRows(server, `pg_locks where locktype = 'advisory'`)) === 0);
+    await until(async () => (await countRows(server, `pg_locks where locktype = 'advisory' and objid = ${PRUNE_LOCK}`)) === 0);
     assert.equal(await prune(server.database), 1_500);
     assert.equal(await countRows(server, 'token'), 10);
     await server.sql('drop trigger die on token');
@@ -160,9 +160,11 @@ describe('Expired rows', () => {
 
   it('leave room: a table that lost much is vacuumed at once', async () => {
     await insertTokens(1, 12_000, '-1 hour');
+    const vacuums = async () =>
+      Number((await server.sql(`select vacuum_count from pg_stat_user_tables where relname = 'token'`))[0]?.['vacuum_count']);
+    const before = await vacuums();
     assert.equal(await prune(server.database), 12_000);
-    const [{ times } = {}] = await server.sql(`select vacuum_count::int as times from pg_stat_user_tables where relname = 'token'`);
-    assert.equal(times, 1);
+    assert((await vacuums()) > before);
   });
 
   it('do not hold up the end of the process: a batch or a vacuum under way is cut short, and nothing is logged', async () => {

@@ -1,18 +1,22 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** The wire to the database: it can be cut and mended, and counts the statements that go over it. */
+/** The wire to the database: it can be cut and mended, and tells the statements that go over it. */
 export async function createWire(databaseUrl: string) {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   let cut = false;
   let statements = 0;
+  const texts = new Set<string>();
   const server = createServer((near) => {
     if (cut) return void near.resetAndDestroy();
     const far = connect(Number(target.port), target.hostname);
     near.on(
       'data',
-      countStatements(() => statements++),
+      readStatements(
+        () => statements++,
+        (text) => texts.add(text),
+      ),
     );
     for (const [one, other] of [
       [near, far],
@@ -33,6 +37,8 @@ export async function createWire(databaseUrl: string) {
   return {
     url: url.href,
     statements: () => statements,
+    /** The text of each that was sent to be parsed, once. */
+    texts: () => [...texts],
     cut() {
       cut = true;
       for (const socket of sockets) socket.resetAndDestroy();
@@ -47,8 +53,8 @@ export async function createWire(databaseUrl: string) {
   };
 }
 
-/** Reads the frontend's messages (PostgreSQL protocol 3.0): each Query (Q) and each Execute (E) is a statement. */
-function countStatements(count: () => void): (chunk: Buffer) => void {
+/** Reads the frontend's messages (PostgreSQL protocol 3.0): each Query (Q) and each Execute (E) is a statement; Parse (P) and Query have its text. */
+function readStatements(count: () => void, hear: (text: string) => void): (chunk: Buffer) => void {
   let pending = Buffer.alloc(0);
   let started = false;
   return (chunk) => {
@@ -61,6 +67,11 @@ function countStatements(count: () => void): (chunk: Buffer) => void {
       if (pending.length < length) return;
       const type = started ? String.fromCharCode(pending[0] as number) : '';
       if (type === 'Q' || type === 'E') count();
+      if (type === 'Q') hear(pending.toString('utf8', 5, length - 1));
+      if (type === 'P') {
+        const name = pending.indexOf(0, 5) + 1;
+        hear(pending.toString('utf8', name, pending.indexOf(0, name)));
+      }
       started = true;
       pending = pending.subarray(length);
     }
