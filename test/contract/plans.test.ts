@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import pg from 'pg';
+import { deleteClient } from '../../src/clients/store.ts';
+import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
+import { prune } from '../../src/protocol-store/prune.ts';
+import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
+import { approve, authorizePath, clientCredentials, obtainCode, obtainTokens, pkce, post, redeem, refresh } from '../support/flow.ts';
+import { manage, register } from '../support/registration.ts';
+import { liveOnce } from '../support/whole-flow.ts';
+import { createWire } from '../support/wire.ts';
+
+const ROWS = 100_000;
+const TABLES = ['client', 'client_secret', 'grant_record', 'authorization_code', 'token', 'session', 'protocol_record', 'user_account'];
+
+/** Each statement of protocol-store and clients/store, by what it begins with: that it was sent is what the test below first makes sure of. */
+const STATEMENTS: Record<string, RegExp> = {
+  'find a token': /^select kind::text as kind.* from token t where id/,
+  'find a code': /^select 'AuthorizationCode' as kind.* from authorization_code t where id/,
+  'issue a token': /insert into token/,
+  'issue a code': /insert into authorization_code/,
+  'consume a refresh token': /update token set consumed_at/,
+  'consume a code': /update authorization_code set consumed_at/,
+  'end a token': /delete from token where id/,
+  'end the tokens of a grant': /delete from token where grant_id/,
+  'find a grant': /^select id, client_id, account_id, expires_at, payload from grant_record where id/,
+  'keep a grant': /insert into grant_record/,
+  'end a grant': /delete from grant_record where id/,
+  'end an account': /delete from session where account_id/,
+  'find a session': /from session s where id/,
+  'keep a session': /insert into session/,
+  'end a session': /delete from session where id/,
+  'find a record': /from protocol_record where kind/,
+  'keep a record': /insert into protocol_record .* values \(\$\d+::record_kind/,
+  'consume a record': /update protocol_record set consumed_at/,
+  'end a record': /delete from protocol_record where kind/,
+  'remember once': /insert into protocol_record .*\('ReplayDetection'/,
+  'find a client': /from client c where c\.id/,
+  'keep a client': /insert into client \(/,
+  'keep a secret': /insert into client_secret/,
+  'end the secrets of a client': /delete from client_secret where client_id/,
+  'end a client': /delete from client where id/,
+  'prune records': /from protocol_record where \(select mine from turn\)/,
+  'prune codes': /from authorization_code where \(select mine from turn\)/,
+  'prune tokens': /from token where \(select mine from turn\)/,
+  'prune sessions': /from session where \(select mine from turn\)/,
+  'prune grants': /from grant_record where \(select mine from turn\)/,
+};
+
+describe('What storage asks of Postgres', () => {
+  let server: TestServer;
+  let wire: Awaited<ReturnType<typeof createWire>>;
+  let client: pg.Client;
+  let texts: string[];
+  before(async () => {
+    const database = await createDatabase();
+    wire = await createWire(database.url);
+    server = await startTestServer({ databaseUrl: wire.url }, database);
+    await liveOnce(server);
+    await goFurther(server);
+    texts = [...new Set(wire.texts().map((text) => text.replace(/\s+/g, ' ').trim()))];
+    client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    await fill(client);
+  });
+  after(async () => {
+    await client.end();
+    await server.close();
+    wire.close();
+  });
+
+  const plan = async (statement: string) =>
+    (await client.query(`explain (generic_plan) ${statement}`)).rows.map((row) => String(row['QUERY PLAN'])).join('\n');
+  const assertNoScan = (text: string, statement: string) => {
+    for (const table of TABLES) assert.doesNotMatch(text, new RegExp(`Seq Scan on ${table}\\b`), `${statement}\n${text}`);
+  };
+
+  it('was all sent, so that it can be looked at', () => {
+    const unsent = Object.entries(STATEMENTS).filter(([, pattern]) => !texts.some((text) => pattern.test(text)));
+    assert.deepEqual(
+      unsent.map(([name]) => name),
+      [],
+    );
+  });
+
+  it('reads no table from end to end, in any statement that was sent', async () => {
+    // Prisma quotes what it asks; what it asks of other tables (resource servers, keys, posts) is small or not the protocol's.
+    const asked = texts.filter(
+      (text) => /^(with|select|insert|update|delete)\b/i.test(text) && TABLES.some((table) => new RegExp(`\\b${table}\\b`).test(text)),
+    );
+    assert(asked.length > Object.keys(STATEMENTS).length);
+    for (const text of asked) assertNoScan(await plan(text), text);
+  });
+
+  it('nor where a deletion takes along what hangs on it', async () => {
+    const keys = await client.query(
+      `select c.conrelid::regclass::text as child, a.attname as column from pg_constraint c
+       join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+       where c.contype = 'f' and c.conrelid = any($1::regclass[]) and c.confrelid <> 'resource_server'::regclass`,
+      [TABLES],
+    );
+    assert(keys.rows.length >= 10);
+    for (const { child, column } of keys.rows) {
+      const statement = `delete from only ${child} where $1 = ${column}`;
+      assertNoScan(await plan(statement), statement);
+    }
+  });
+});
+
+/** What the whole flow leaves out. */
+async function goFurther(server: TestServer): Promise<void> {
+  const [client, person] = [await server.createClient(), await server.createPerson()];
+  const tokens = await obtainTokens(server, client, person);
+  await clientCredentials(server, client, 'api');
+  const code = await obtainCode(server, client, person, {}, tokens.person);
+  assert.equal((await redeem(server, client, code)).status, 200);
+  assert.equal((await redeem(server, client, code)).status, 400, 'a replay, which ends the grant');
+  const next = await obtainTokens(server, client, person);
+  assert.equal((await refresh(server, client, String(next.refresh_token))).status, 200);
+  assert.equal((await post(server, '/oauth/revoke', client, { token: String(next.refresh_token) })).status, 200);
+  const { code_verifier: _, ...challenge } = pkce();
+  const pushed = (await (
+    await post(server, '/oauth/par', client, {
+      client_id: client.client_id,
+      redirect_uri: client.redirect_uri,
+      response_type: 'code',
+      scope: 'openid',
+      ...challenge,
+    })
+  ).json()) as { request_uri: string };
+  await approve(
+    server,
+    tokens.person,
+    person,
+    `/oauth/authorize?${new URLSearchParams({ client_id: client.client_id, request_uri: pushed.request_uri })}`,
+  );
+  await approve(server, tokens.person, person, authorizePath(client, { ...challenge, prompt: 'login' }));
+  await server.createClient({ token_endpoint_auth_method: 'none' });
+  const registered = await register(server);
+  assert.equal((await manage(server, registered, 'DELETE')).status, 204);
+  // Through the same wire as the server's own.
+  for (const statement of [revokeGrant('nobody'), endAccount('nobody'), deleteClient('nobody')]) await server.database.query(statement);
+  await server.sql('update token set expires_at = now()');
+  await prune(server.database);
+}
+
+/** Tables as large as they are where a scan would hurt, with statistics. */
+async function fill(client: pg.Client): Promise<void> {
+  await client.query('set session_replication_role = replica');
+  const of = `generate_series(1, ${ROWS}) n`;
+  const life = `now() + (n - ${ROWS / 10}) * interval '1 second'`;
+  for (const insert of [
+    `user_account (id, email, username, name, password_hash) select 'p' || n, 'p' || n, 'p' || n, 'n', 'x' from ${of}`,
+    `client (id, metadata) select 'c' || n, '{}' from ${of}`,
+    `client_secret (digest, client_id) select sha256(n::text::bytea), 'c' || n from ${of}`,
+    `grant_record (id, client_id, account_id, expires_at, payload) select 'g' || n, 'c' || n, 'p' || n, ${life}, '{}' from ${of}`,
+    `authorization_code (id, client_id, account_id, grant_id, expires_at, payload) select sha256(n::text::bytea), 'c' || n, 'p' || n, 'g' || n, ${life}, '{}' from ${of}`,
+    `token (id, kind, client_id, account_id, grant_id, expires_at, payload) select sha256(n::text::bytea), 'AccessToken', 'c' || n, 'p' || n, 'g' || n, ${life}, '{}' from ${of}`,
+    `session (id, uid, account_id, expires_at, payload) select sha256(n::text::bytea), 'u' || n, 'p' || n, ${life}, '{}' from ${of}`,
+    `protocol_record (kind, id, client_id, expires_at, payload) select 'Interaction', sha256(n::text::bytea), 'c' || n, ${life}, '{}' from ${of}`,
+  ])
+    await client.query(`insert into ${insert}`);
+  await client.query('set session_replication_role = origin');
+  await client.query('analyze');
+}
