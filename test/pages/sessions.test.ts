@@ -54,6 +54,7 @@ describe("A browser's session", () => {
     const before = await server.sql('select id from session');
     const browser = new Person(server.issuer);
     assert.equal((await browser.open(path())).response.status, 200);
+    assert.equal((await browser.open(path({ prompt: 'none' }))).url.searchParams.get('error'), 'login_required');
     assert.deepEqual(await server.sql('select id from session'), before);
   });
 

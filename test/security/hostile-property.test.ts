@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { pkce, type TestClient } from '../support/flow.ts';
+import { approve, authorizePath, pkce, type TestClient } from '../support/flow.ts';
+import { Person } from '../support/person.ts';
 import { askToRegister } from '../support/registration.ts';
 import { countRows } from '../support/storage.ts';
 
@@ -52,104 +53,125 @@ const MEMBERS = [
   'introspects',
 ];
 
-describe("Whatever a stranger sends is the stranger's mistake", () => {
-  let server: TestServer;
-  let client: TestClient & { client_secret: string };
-  const { code_verifier: _, ...challenge } = pkce();
-  before(async () => {
-    server = await startTestServer();
-    client = await server.createClient();
-  });
-  after(() => server.close());
+for (const who of ['a stranger', 'somebody who is signed in'])
+  describe(`Whatever ${who} sends is the sender's mistake`, () => {
+    let server: TestServer;
+    let cookie: Record<string, string> = {};
+    let client: TestClient & { client_secret: string };
+    const { code_verifier: _, ...challenge } = pkce();
+    before(async () => {
+      server = await startTestServer();
+      client = await server.createClient();
+      if (who === 'a stranger') return;
+      // Allowed to another client: this one asks for consent, and no code comes of garbage alone.
+      const browser = new Person(server.issuer);
+      await approve(
+        server,
+        browser,
+        await server.createPerson(),
+        authorizePath(await server.createClient(), { ...challenge, scope: 'openid' }),
+      );
+      await server.sql('delete from authorization_code');
+      cookie = { cookie: browser.cookies().join('; ') };
+    });
+    after(() => server.close());
 
-  const text = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 40 }),
-    fc.string({ maxLength: 40 }),
-    fc.constantFrom('\0', '0', '-1', '1e999', '{}', '[]', 'null', 'a.b.c', 'none'),
-  );
-  const fields = fc.array(
-    fc.tuple(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...PARAMETERS) }, { weight: 1, arbitrary: text }), text),
-    { maxLength: 12 },
-  );
-
-  /** Right fields, some of them replaced, with garbage behind. */
-  const form = (right: Record<string, string>, garbage: [string, string][]) => {
-    const names = new Set(garbage.map(([name]) => name));
-    return new URLSearchParams([...Object.entries(right).filter(([name]) => !names.has(name)), ...garbage]);
-  };
-  const assertTheirs = async (response: Response) => {
-    await response.body?.cancel();
-    assert(response.status < 500, `${response.status}`);
-  };
-
-  it('at the endpoints that take forms, no token comes of it', async () => {
-    const path = fc.constantFrom(
-      '/oauth/token',
-      '/oauth/introspect',
-      '/oauth/revoke',
-      '/oauth/par',
-      '/oauth/logout',
-      '/oauth/logout/confirm',
-      '/oauth/userinfo',
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.string({ maxLength: 40 }),
+      fc.constantFrom('\0', '0', '-1', '1e999', '{}', '[]', 'null', 'a.b.c', 'none'),
     );
-    const secret = {
-      client_id: client.client_id,
-      client_secret: client.client_secret,
-      grant_type: 'refresh_token',
-      refresh_token: 'x',
-      token: 'x',
+    const fields = fc.array(
+      fc.tuple(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...PARAMETERS) }, { weight: 1, arbitrary: text }), text),
+      { maxLength: 12 },
+    );
+
+    /** Right fields, some of them replaced, with garbage behind. */
+    const form = (right: Record<string, string>, garbage: [string, string][]) => {
+      const names = new Set(garbage.map(([name]) => name));
+      return new URLSearchParams([...Object.entries(right).filter(([name]) => !names.has(name)), ...garbage]);
     };
-    await fc.assert(
-      fc.asyncProperty(path, fields, async (where, garbage) => {
-        await assertTheirs(await fetch(server.issuer + where, { method: 'POST', body: form(secret, garbage), redirect: 'manual' }));
-      }),
-      { numRuns: RUNS },
-    );
-    assert.equal(await countRows(server, 'token'), 0);
-  });
+    const assertTheirs = async (response: Response) => {
+      await response.body?.cancel();
+      assert(response.status < 500, `${response.status}`);
+    };
 
-  it('at the authorization endpoint, no code comes of it', async () => {
-    const right = { client_id: client.client_id, redirect_uri: client.redirect_uri, response_type: 'code', scope: 'openid', ...challenge };
-    await fc.assert(
-      fc.asyncProperty(fields, async (garbage) => {
-        const response = await fetch(`${server.issuer}/oauth/authorize?${form(right, garbage)}`, { redirect: 'manual' });
-        await assertTheirs(response);
-        const location = response.headers.get('location');
-        // Where a browser is sent: to a page of ours, or to the client's own address.
-        if (location)
-          assert([server.issuer, new URL(client.redirect_uri).origin].includes(new URL(location, server.issuer).origin), location);
-      }),
-      { numRuns: RUNS },
-    );
-    assert.equal(await countRows(server, 'authorization_code'), 0);
-  });
-
-  it('at registration, no client comes of it that an operator would have to answer for', async () => {
-    const member = fc.oneof(fc.constantFrom(...MEMBERS), text);
-    const value = fc.oneof(fc.jsonValue({ maxDepth: 3 }), text, fc.constant(['https://walk.example/cb']));
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(member, value), { maxLength: 8 }), async (members) => {
-        await assertTheirs(await askToRegister(server, Object.fromEntries([['redirect_uris', ['https://walk.example/cb']], ...members])));
-      }),
-      { numRuns: RUNS },
-    );
-    const registered = await countRows(server, `client where id not in ('munjigi-resource-api', $1)`, [client.client_id]);
-    assert.equal(await countRows(server, `client where registration = 'dynamic' and introspects is null`), registered);
-  });
-
-  it('as a body that is no text at all', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.uint8Array({ maxLength: 200 }),
-        fc.constantFrom('/oauth/token', '/oauth/register', '/oauth/par', '/interaction/x/login'),
-        async (body, where) => {
-          const type = where === '/oauth/register' ? 'application/json' : 'application/x-www-form-urlencoded';
+    it('at the endpoints that take forms, no token comes of it', async () => {
+      const path = fc.constantFrom(
+        '/oauth/token',
+        '/oauth/introspect',
+        '/oauth/revoke',
+        '/oauth/par',
+        '/oauth/logout',
+        '/oauth/logout/confirm',
+        '/oauth/userinfo',
+      );
+      const secret = {
+        client_id: client.client_id,
+        client_secret: client.client_secret,
+        grant_type: 'refresh_token',
+        refresh_token: 'x',
+        token: 'x',
+      };
+      await fc.assert(
+        fc.asyncProperty(path, fields, async (where, garbage) => {
           await assertTheirs(
-            await fetch(server.issuer + where, { method: 'POST', body: Buffer.from(body), headers: { 'content-type': type } }),
+            await fetch(server.issuer + where, { method: 'POST', body: form(secret, garbage), redirect: 'manual', headers: cookie }),
           );
-        },
-      ),
-      { numRuns: RUNS },
-    );
+        }),
+        { numRuns: RUNS },
+      );
+      assert.equal(await countRows(server, 'token'), 0);
+    });
+
+    it('at the authorization endpoint, no code comes of it', async () => {
+      const right = {
+        client_id: client.client_id,
+        redirect_uri: client.redirect_uri,
+        response_type: 'code',
+        scope: 'openid',
+        ...challenge,
+      };
+      await fc.assert(
+        fc.asyncProperty(fields, async (garbage) => {
+          const response = await fetch(`${server.issuer}/oauth/authorize?${form(right, garbage)}`, { redirect: 'manual', headers: cookie });
+          await assertTheirs(response);
+          const location = response.headers.get('location');
+          // Where a browser is sent: to a page of ours, or to the client's own address.
+          if (location)
+            assert([server.issuer, new URL(client.redirect_uri).origin].includes(new URL(location, server.issuer).origin), location);
+        }),
+        { numRuns: RUNS },
+      );
+      assert.equal(await countRows(server, 'authorization_code'), 0);
+    });
+
+    it('at registration, no client comes of it that an operator would have to answer for', async () => {
+      const member = fc.oneof(fc.constantFrom(...MEMBERS), text);
+      const value = fc.oneof(fc.jsonValue({ maxDepth: 3 }), text, fc.constant(['https://walk.example/cb']));
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.tuple(member, value), { maxLength: 8 }), async (members) => {
+          await assertTheirs(await askToRegister(server, Object.fromEntries([['redirect_uris', ['https://walk.example/cb']], ...members])));
+        }),
+        { numRuns: RUNS },
+      );
+      const registered = await countRows(server, `client where id <> 'munjigi-resource-api' and id not like 'c-%'`);
+      assert.equal(await countRows(server, `client where registration = 'dynamic' and introspects is null`), registered);
+    });
+
+    it('as a body that is no text at all', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.uint8Array({ maxLength: 200 }),
+          fc.constantFrom('/oauth/token', '/oauth/register', '/oauth/par', '/interaction/x/login'),
+          async (body, where) => {
+            const type = where === '/oauth/register' ? 'application/json' : 'application/x-www-form-urlencoded';
+            await assertTheirs(
+              await fetch(server.issuer + where, { method: 'POST', body: Buffer.from(body), headers: { ...cookie, 'content-type': type } }),
+            );
+          },
+        ),
+        { numRuns: RUNS },
+      );
+    });
   });
-});
