@@ -40,6 +40,36 @@ export async function endClient(database: Database, clientId: string): Promise<n
   return total;
 }
 
+/**
+ * Ends a batch of grants that have expired, for prune.ts: half a batch of grants, and half a batch of what hangs on them. A refresh
+ * token may outlast its grant, and one that is used every minute leaves twenty thousand rows. A grant on which something hangs still waits for the next batch, so that no cascade is long.
+ * @param turn the part `turn`, whose `mine` says whether to delete at all. @param from when the first of them may have expired.
+ */
+export function endExpiredGrants(turn: Statement, from: Date, batchRows: number): Statement {
+  const half = batchRows / 2;
+  return Prisma.sql`
+    with ${turn},
+    expired as materialized (
+      select ctid, id, expires_at from grant_record
+      where (select mine from turn) and expires_at >= ${from} and expires_at <= now()
+      order by expires_at limit ${half} for update skip locked),
+    loaded as materialized (
+      select id, expires_at from expired e
+      where exists (select from token where grant_id = e.id) or exists (select from authorization_code where grant_id = e.id)),
+    tokens as materialized (
+      select t.ctid from loaded, lateral (select ctid from token where grant_id = loaded.id limit ${half} for update skip locked) t limit ${half}),
+    codes as materialized (
+      select c.ctid from loaded, lateral (select ctid from authorization_code where grant_id = loaded.id limit ${half} for update skip locked) c
+      limit greatest(0, ${half} - (select count(*) from tokens))),
+    gone as (
+      delete from grant_record where ctid = any(array(select ctid from expired where id not in (select id from loaded))) returning 1),
+    gone_tokens as (delete from token where ctid = any(array(select ctid from tokens)) returning 1),
+    gone_codes as (delete from authorization_code where ctid = any(array(select ctid from codes)) returning 1)
+    select (select mine from turn) as mine,
+      ((select count(*) from gone) + (select count(*) from gone_tokens) + (select count(*) from gone_codes))::int as rows,
+      coalesce((select min(expires_at) from loaded), (select max(expires_at) from expired)) as reached`;
+}
+
 export type GrantRow = { id: string; client_id: string; account_id: string; expires_at: Date | string; payload: Record<string, unknown> };
 
 /** Columns of a live grant, as one JSON value: for statements that read a grant along with what stands under it. */

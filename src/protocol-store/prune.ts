@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
+import { endExpiredGrants } from './grants.ts';
 
 /**
  * Owns the leaving of expired rows: nobody has to arrange a job for it. What has expired is invisible already
@@ -28,7 +29,7 @@ const TABLES: [table: string, batch: (from: Date) => Statement][] = [
     table,
     (from) => expiredRows(Prisma.raw(table), from),
   ]),
-  ['grant_record', expiredGrants],
+  ['grant_record', (from) => endExpiredGrants(TURN, from, BATCH_ROWS)],
 ];
 
 type Batch = { mine: boolean; rows: number; reached: Date | null };
@@ -125,35 +126,6 @@ function expiredRows(table: Statement, from: Date): Statement {
       order by expires_at limit ${BATCH_ROWS} for update skip locked),
     gone as (delete from ${table} where ctid = any(array(select ctid from expired)) returning 1)
     select (select mine from turn) as mine, (select count(*)::int from gone) as rows, (select max(expires_at) from expired) as reached`;
-}
-
-/**
- * Half a batch of grants, and half a batch of what hangs on them: a refresh token may outlast its grant, and one that is used every
- * minute leaves twenty thousand rows. A grant on which something hangs still waits for the next batch, so that no cascade is long.
- */
-function expiredGrants(from: Date): Statement {
-  const half = BATCH_ROWS / 2;
-  return Prisma.sql`
-    with ${TURN},
-    expired as materialized (
-      select ctid, id, expires_at from grant_record
-      where (select mine from turn) and expires_at >= ${from} and expires_at <= now()
-      order by expires_at limit ${half} for update skip locked),
-    loaded as materialized (
-      select id, expires_at from expired e
-      where exists (select from token where grant_id = e.id) or exists (select from authorization_code where grant_id = e.id)),
-    tokens as materialized (
-      select t.ctid from loaded, lateral (select ctid from token where grant_id = loaded.id limit ${half} for update skip locked) t limit ${half}),
-    codes as materialized (
-      select c.ctid from loaded, lateral (select ctid from authorization_code where grant_id = loaded.id limit ${half} for update skip locked) c
-      limit greatest(0, ${half} - (select count(*) from tokens))),
-    gone as (
-      delete from grant_record where ctid = any(array(select ctid from expired where id not in (select id from loaded))) returning 1),
-    gone_tokens as (delete from token where ctid = any(array(select ctid from tokens)) returning 1),
-    gone_codes as (delete from authorization_code where ctid = any(array(select ctid from codes)) returning 1)
-    select (select mine from turn) as mine,
-      ((select count(*) from gone) + (select count(*) from gone_tokens) + (select count(*) from gone_codes))::int as rows,
-      coalesce((select min(expires_at) from loaded), (select max(expires_at) from expired)) as reached`;
 }
 
 /** @returns whether the time passed, and was not cut short. */
