@@ -67,7 +67,7 @@ async function list(database: Database): Promise<number> {
 async function suspend({ clientId, yes }: Asked): Promise<number> {
   if (!(await confirmed(`Suspend ${clientId} and end everything that it holds?`, yes))) return 1;
   return withDatabase(async (database) => {
-    const [known] = await database.query(suspendClient(clientId));
+    const [known] = await database.change(suspendClient(clientId));
     if (!known) return unknown(clientId);
     // Only now: what is issued to a client that was not suspended yet is there to be ended.
     const ended = await endClient(database, clientId);
@@ -78,7 +78,7 @@ async function suspend({ clientId, yes }: Asked): Promise<number> {
 
 async function restore({ clientId }: Asked): Promise<number> {
   return withDatabase(async (database) => {
-    const [known] = await database.query(restoreClient(clientId));
+    const [known] = await database.change(restoreClient(clientId));
     if (!known) return unknown(clientId);
     console.log(`${clientId} is let in again`);
     return 0;
@@ -89,7 +89,7 @@ async function newSecret({ clientId, yes, overlapHours }: Asked): Promise<number
   if (overlapHours === 0 && !(await confirmed(`End every secret that ${clientId} has, at once?`, yes))) return 1;
   return withDatabase(async (database) => {
     const secret = randomSecret();
-    const [made] = await database.query(rotateSecret(clientId, secret, overlapHours * HOUR));
+    const [made] = await database.change(rotateSecret(clientId, secret, overlapHours * HOUR));
     if (!made) {
       console.log(`there is no client ${clientId} that authenticates by a secret`);
       return 1;

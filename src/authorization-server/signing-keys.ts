@@ -130,7 +130,7 @@ export async function replaceSigningKeys(database: Database, keyRing: KeyRing): 
 
 /** Deletes keys that are published no longer: what cannot be used any more should not be there to be found. */
 export async function deleteSigningKeys(database: Database, kids: string[]): Promise<void> {
-  await database.query(Prisma.sql`delete from signing_key where kid = any(${kids}) and retired_at <= now()`);
+  await database.change(Prisma.sql`delete from signing_key where kid = any(${kids}) and retired_at <= now()`);
 }
 
 const lock = Prisma.sql`select pg_advisory_xact_lock(${KEY_LOCK}::bigint)`;
