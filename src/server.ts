@@ -51,6 +51,11 @@ export async function startServer({ config, database, log }: { config: Config; d
   // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
   app.use(requestLog(log));
+  app.use(async (ctx, next) => {
+    await next();
+    // Whoever keeps the connection would meet nobody on it; without this, each that is kept would hold up the end (RFC 9112 section 9.6).
+    if (closing) ctx.set('Connection', 'close');
+  });
   app.use(drainBody());
   app.use(securityHeaders(config.issuer));
   app.use(health(database, () => closing));
