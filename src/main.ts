@@ -1,10 +1,11 @@
-import { ConfigError, readConfig } from './platform/config.ts';
+import { type Config, ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
-import { createLog } from './platform/log.ts';
+import { createLog, type Log } from './platform/log.ts';
 import { keepPruned } from './protocol-store/prune.ts';
 import { startServer } from './server.ts';
+import { superviseWorkers, workerId } from './workers.ts';
 
-/** Reads the configuration, opens the database, listens; on a signal does the reverse. */
+/** Reads the configuration, opens the database, listens; on a signal does the reverse. Where there are to be several processes, starts those. */
 
 if (import.meta.main) {
   try {
@@ -19,6 +20,11 @@ if (import.meta.main) {
 export async function main(): Promise<void> {
   const config = readConfig();
   const log = createLog(config.logLevel);
+  if (config.workers > 1 && workerId === undefined) return superviseWorkers(config.workers, log);
+  await serve(config, workerId === undefined ? log : log.child({ worker: workerId }));
+}
+
+async function serve(config: Config, log: Log): Promise<void> {
   const database = openDatabase(config.databaseUrl, log);
   const server = await startServer({ config, database, log });
   log.info({ event: 'listening', address: server.address, issuer: config.issuer });

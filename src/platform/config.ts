@@ -38,6 +38,12 @@ const schema = z.object({
     .min(0, 'must be 0 or more')
     .max(65535, 'must be 65535 or less')
     .default(3000),
+  WEB_CONCURRENCY: z.coerce
+    .number('must be a number of processes from 1 to 64')
+    .int('must be a whole number')
+    .min(1, 'must be 1 or more')
+    .max(64, 'must be 64 or less')
+    .default(1),
   HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').optional(),
   ISSUER: z.string().refine(isOrigin, 'must be an origin without a path or trailing slash, such as https://auth.example.com').optional(),
   DATABASE_URL: z
@@ -71,6 +77,8 @@ export type Config = {
   environment: 'development' | 'production' | 'test';
   port: number;
   host: string;
+  /** How many processes serve the port. */
+  workers: number;
   /** The issuer identifier and the origin of every absolute URL we write. */
   issuer: string;
   databaseUrl: string;
@@ -103,6 +111,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     environment: env.NODE_ENV,
     port: env.PORT,
     host: env.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    workers: env.WEB_CONCURRENCY,
     issuer: env.ISSUER ?? `http://localhost:${env.PORT}`,
     databaseUrl: env.DATABASE_URL,
     dataDir: resolve(env.DATA_DIR),

@@ -80,7 +80,9 @@ describe('npm start', () => {
     await ended(first.child);
     await waitUntil(() => processesOfFolder().length === 0);
 
-    const second = await start({});
+    // By two processes this time: Ctrl-C reaches each of them, and the one above them too.
+    const second = await start({ WEB_CONCURRENCY: '2' });
+    assert.equal(second.output().match(/"event":"listening"/g)?.length, 2);
     assert.ok(!/creating the database|migrating|seeding/.test(second.output()), 'a second start does again what was done');
     const again = await fetch(`http://localhost:${port}/oauth/introspect`, {
       method: 'POST',
@@ -90,7 +92,7 @@ describe('npm start', () => {
     assert.equal(((await again.json()) as { active: boolean }).active, true, 'the token was lost');
     process.kill(-(second.child.pid as number), 'SIGINT');
     await ended(second.child);
-    await waitUntil(() => processesOfFolder().length === 0);
+    await waitUntil(() => processesOfFolder().length === 0 && !isGroupAlive(second.child.pid as number));
   });
 
   const refusals: [string, () => Record<string, string>, RegExp][] = [
@@ -128,6 +130,14 @@ describe('npm start', () => {
     await waitUntil(() => processesOfFolder().length === 0);
   });
 });
+
+function isGroupAlive(leader: number): boolean {
+  try {
+    return process.kill(-leader, 0);
+  } catch {
+    return false;
+  }
+}
 
 /** Looks again until it is so; the runner's own limit is the end of patience. */
 async function waitUntil(holds: () => boolean): Promise<void> {

@@ -19,21 +19,29 @@ import { startServer } from '../../src/server.ts';
  *     const server = await startTestServer();
  *     after(() => server.close());
  */
-export type TestServer = {
-  issuer: string;
+export type TestServer = TestSite & {
   config: Config;
   database: Database;
-  /** A connection past the application, for asserting what is stored. */
-  sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  /** The same issuer and database served by another application, as a second node behind a balancer. */
+  secondNode(): Promise<TestServer>;
+};
+
+/** What the steps of a flow need to know of whoever serves them: this process, or one of several (see processes.ts). */
+export type TestSite = TestStock & {
+  issuer: string;
   /** Everything logged so far. */
   logLines(): string[];
   /** How requests reach it. */
   send: typeof fetch;
-  /** The same issuer and database served by another application, as a second node behind a balancer. */
-  secondNode(): Promise<TestServer>;
+  close(): Promise<void>;
+};
+
+/** People, clients, and what is stored of them, past the application. */
+export type TestStock = {
+  /** A connection past the application, for asserting what is stored. */
+  sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
   createPerson(person?: Partial<NewAccount>): Promise<{ id: string; email: string; password: string; username: string }>;
   createClient(metadata?: Partial<ClientMetadata>): Promise<{ client_id: string; client_secret: string; redirect_uri: string }>;
-  close(): Promise<void>;
 };
 
 export const REDIRECT_URI = 'https://client.example/callback';
@@ -46,6 +54,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     environment: 'test',
     port,
     host: '127.0.0.1',
+    workers: 1,
     issuer: `http://localhost:${port}`,
     databaseUrl: url,
     dataDir: '/nowhere',
@@ -65,10 +74,10 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
   side.on('error', () => {});
 
   return {
+    ...stock(database, side),
     issuer: config.issuer,
     config,
     database,
-    sql: async (text, values) => (await side.query(text, values)).rows,
     logLines: () => lines,
     send: fetch,
     async secondNode() {
@@ -83,6 +92,19 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
         },
       };
     },
+    async close() {
+      await server.close();
+      await database.close();
+      await side.end();
+      await drop();
+    },
+  };
+}
+
+/** @param side a connection past the application. */
+export function stock(database: Database, side: pg.Pool): TestStock {
+  return {
+    sql: async (text, values) => (await side.query(text, values)).rows,
     async createPerson(person = {}) {
       const name = `p${randomSecret().slice(0, 8)}`.toLowerCase();
       const password = randomSecret().slice(0, 16);
@@ -110,12 +132,6 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
       await database.transaction(saveClient(secretless ? { ...client, client_secret: undefined } : client));
       return { client_id: client.client_id, client_secret: client.client_secret, redirect_uri: client.redirect_uris[0] ?? REDIRECT_URI };
     },
-    async close() {
-      await server.close();
-      await database.close();
-      await side.end();
-      await drop();
-    },
   };
 }
 
@@ -137,7 +153,7 @@ export async function createDatabase(): Promise<TestDatabase> {
   return { url: url.href, drop: () => onServer(`drop database if exists ${name} with (force)`) };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;

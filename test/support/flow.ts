@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import type { TestServer } from './environment.ts';
+import type { TestSite } from './environment.ts';
 import { Person } from './person.ts';
 
 /** The authorization code flow, step by step, by hand: for tests that need to stop or go astray in the middle. */
@@ -38,7 +38,7 @@ export function authorizePath(client: TestClient, parameters: Record<string, str
 
 /** Signs in, if asked to, and allows what is asked. @param optional scopes to tick; all of them unless given. @returns parameters of the redirect to the client. */
 export async function approve(
-  server: TestServer,
+  server: TestSite,
   person: Person,
   credentials: Credentials,
   path: string,
@@ -53,7 +53,7 @@ export async function approve(
 
 /** A code that was just issued, with what it takes to redeem it. */
 export async function obtainCode(
-  server: TestServer,
+  server: TestSite,
   client: TestClient,
   credentials: Credentials,
   parameters: Record<string, string | string[] | undefined> = {},
@@ -68,7 +68,7 @@ export async function obtainCode(
 
 /** POST of a form, as a client with a secret (HTTP Basic) or without one. */
 export function post(
-  server: TestServer,
+  server: TestSite,
   path: string,
   client: TestClient | undefined,
   body: Record<string, string | string[]>,
@@ -86,7 +86,7 @@ export function post(
 }
 
 export function redeem(
-  server: TestServer,
+  server: TestSite,
   client: TestClient,
   { code, code_verifier, redirect_uri }: { code: string; code_verifier: string; redirect_uri: string },
   more: Record<string, string> = {},
@@ -96,7 +96,7 @@ export function redeem(
 
 /** The whole flow. @returns tokens, and the person's browser, still signed in. */
 export async function obtainTokens(
-  server: TestServer,
+  server: TestSite,
   client: TestClient,
   credentials: Credentials,
   parameters: Record<string, string | string[] | undefined> = {},
@@ -109,28 +109,23 @@ export async function obtainTokens(
   return { ...body, person: code.person };
 }
 
-export async function clientCredentials(server: TestServer, client: TestClient, scope?: string): Promise<Tokens> {
+export async function clientCredentials(server: TestSite, client: TestClient, scope?: string): Promise<Tokens> {
   const response = await post(server, '/oauth/token', client, { grant_type: 'client_credentials', ...(scope ? { scope } : {}) });
   assert.equal(response.status, 200);
   return response.json() as Promise<Tokens>;
 }
 
-export async function introspect(server: TestServer, client: TestClient, token: string): Promise<Record<string, unknown>> {
+export async function introspect(server: TestSite, client: TestClient, token: string): Promise<Record<string, unknown>> {
   const response = await post(server, '/oauth/introspect', client, { token });
   assert.equal(response.status, 200);
   return response.json() as Promise<Record<string, unknown>>;
 }
 
-export function refresh(
-  server: TestServer,
-  client: TestClient,
-  refreshToken: string,
-  more: Record<string, string> = {},
-): Promise<Response> {
+export function refresh(server: TestSite, client: TestClient, refreshToken: string, more: Record<string, string> = {}): Promise<Response> {
   return post(server, '/oauth/token', client, { grant_type: 'refresh_token', refresh_token: refreshToken, ...more });
 }
 
-export function callApi(server: TestServer, path: string, token: string, init: RequestInit = {}): Promise<Response> {
+export function callApi(server: TestSite, path: string, token: string, init: RequestInit = {}): Promise<Response> {
   return server.send(new URL(path, server.issuer), {
     ...init,
     headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) },
@@ -138,6 +133,6 @@ export function callApi(server: TestServer, path: string, token: string, init: R
 }
 
 /** A client that may introspect the tokens of the server's own API. */
-export function createResourceServerClient(server: TestServer) {
+export function createResourceServerClient(server: TestSite) {
   return server.createClient({ grant_types: [], response_types: [], redirect_uris: [], introspects: server.issuer });
 }

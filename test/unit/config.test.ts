@@ -58,12 +58,20 @@ describe('Configuration', () => {
       LOG_LEVEL: 'loud',
       TRUST_PROXY: 'everyone',
       NODE_ENV: 'staging',
+      WEB_CONCURRENCY: 'auto',
     });
-    for (const name of ['PORT', 'ISSUER', 'DATABASE_URL', 'LOG_LEVEL', 'TRUST_PROXY', 'NODE_ENV'])
+    for (const name of ['PORT', 'ISSUER', 'DATABASE_URL', 'LOG_LEVEL', 'TRUST_PROXY', 'NODE_ENV', 'WEB_CONCURRENCY'])
       assert.ok(
         all.some((problem) => problem.startsWith(name)),
         `${name} is not named in ${all}`,
       );
+  });
+
+  it('runs one process unless told otherwise, and up to 64', () => {
+    assert.equal(readConfig({ DATABASE_URL, ...SECRETS }).workers, 1);
+    assert.equal(readConfig({ DATABASE_URL, ...SECRETS, WEB_CONCURRENCY: '64' }).workers, 64);
+    for (const wrong of ['0', '-1', '65', '1.5', 'many'])
+      assert.match(problems({ DATABASE_URL, ...SECRETS, WEB_CONCURRENCY: wrong }).join(), /^WEB_CONCURRENCY must be /, wrong);
   });
 
   it('refuses short keys', () => {
