@@ -20,10 +20,8 @@ export type Database = {
    * @throws DatabaseUnavailable, or pg's DatabaseError with its SQLSTATE in `code`.
    */
   query<Row>(statement: Statement): Promise<Row[]>;
-  /** Runs a statement that writes, in the same way. It waits for a disk and for others' locks, so it goes where no reader is behind it. */
+  /** Runs a statement that writes, or takes its time, in the same way, but where nobody stands behind it. */
   change<Row>(statement: Statement): Promise<Row[]>;
-  /** The same on the pool, for work that nobody waits for: on the pipeline, what requests ask would stand behind it. */
-  queryAside<Row>(statement: Statement): Promise<Row[]>;
   /** Runs statements in their order in one transaction. */
   transaction(statements: Statement[]): Promise<void>;
   /** Hears what is told on a channel, on a connection beside the others that is made again when it is lost. @param missed called when it begins to hear: whatever was told before went by. */
@@ -35,29 +33,40 @@ export type Database = {
   close(): Promise<void>;
 };
 
+// Whoever cannot be served is told 503 within three seconds. A request may wait for a connection and then for a statement that a lock
+// holds up, so the two together stay below that; readiness, which waits for one statement, is to answer within two.
 const CONNECTION = {
-  // How long a request waits for a connection before it is told 503: shorter than anyone's patience.
-  connectionTimeoutMillis: 2_000,
+  connectionTimeoutMillis: 1_000,
   // A statement that takes longer than this has met a fault, not a large table.
-  statement_timeout: 5_000,
-  query_timeout: 6_000,
+  statement_timeout: 1_500,
+  // Longer than the above: the database is to give up first, since only then is it certain that nothing was done.
+  query_timeout: 1_800,
   keepAlive: true,
 };
 
-// A read takes less time than it takes to send the next: two connections keep a node busy. Writes wait for the disk side by side.
-const READING_CONNECTIONS = 2;
-const WRITING_CONNECTIONS = 8;
+// A prepared statement is planned once. Left to itself, Postgres plans one with arrays at each execution, which costs more than running it.
+const ONE_PLAN = '-c plan_cache_mode=force_generic_plan';
 
 const POOL = { ...CONNECTION, max: 10, idleTimeoutMillis: 30_000 };
 
-/** Opens the pool, which Prisma and transactions use, and the pipelines, which single statements of ours use. Connects at first use. */
+// Single writes do not stand behind one another on the wire: they wait for locks, and one that was sent is done some time, whatever
+// those who asked for it were told meanwhile. Nor do they wait for Prisma's connections, or those for them.
+const WRITERS = { ...POOL, options: ONE_PLAN, max: 6 };
+
+// A read takes less time than it takes to send the next.
+const READING_CONNECTIONS = 3;
+
+/**
+ * Opens the pool, which Prisma and transactions use, the pipeline, which single reads of ours use, and the writers, for single writes.
+ * Connects at first use, 20 times at most: 10 of the pool, 3 of the pipeline, 6 writers, and 1 that listens.
+ */
 export function openDatabase(url: string, log: Log): Database {
   const pool = new pg.Pool({ connectionString: url, ...POOL });
-  const reading = openPipeline({ connectionString: url, ...CONNECTION }, READING_CONNECTIONS);
-  const writing = openPipeline({ connectionString: url, ...CONNECTION }, WRITING_CONNECTIONS);
+  const writers = new pg.Pool({ connectionString: url, ...WRITERS });
+  const pipeline = openPipeline({ connectionString: url, ...CONNECTION, options: ONE_PLAN }, READING_CONNECTIONS);
   const listener = openListener(url);
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
-  pool.on('error', (error) => log.warn({ event: 'database_connection_lost', reason: error.message }));
+  for (const one of [pool, writers]) one.on('error', (error) => log.warn({ event: 'database_connection_lost', reason: error.message }));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), log: [] }).$extends({
     query: {
       async $allOperations({ args, query }) {
@@ -68,13 +77,10 @@ export function openDatabase(url: string, log: Log): Database {
   return {
     prisma,
     async query<Row>(statement: Statement) {
-      return (await unavailableOr(() => reading.query(prepared(statement)))).rows as Row[];
+      return (await unavailableOr(() => pipeline.query(prepared(statement)))).rows as Row[];
     },
     async change<Row>(statement: Statement) {
-      return (await unavailableOr(() => writing.query(prepared(statement)))).rows as Row[];
-    },
-    async queryAside<Row>(statement: Statement) {
-      return (await unavailableOr(() => pool.query(prepared(statement)))).rows as Row[];
+      return (await unavailableOr(() => writers.query(prepared(statement)))).rows as Row[];
     },
     async transaction(statements) {
       const connection = await unavailableOr(() => pool.connect());
@@ -84,12 +90,16 @@ export function openDatabase(url: string, log: Log): Database {
         await connection.query('commit');
         connection.release();
       } catch (error) {
-        // A connection that cannot roll back is closed, and the server rolls back for it.
+        // A connection that cannot answer, or roll back, is closed, and the server rolls back for it.
+        if (isUnavailable(error)) {
+          connection.release(true);
+          throw new DatabaseUnavailable(error);
+        }
         await connection.query('rollback').then(
           () => connection.release(),
           () => connection.release(true),
         );
-        throw isUnavailable(error) ? new DatabaseUnavailable(error) : error;
+        throw error;
       }
     },
     vacuum: (table, signal) => unavailableOr(() => vacuum(url, table, signal)),
@@ -98,7 +108,7 @@ export function openDatabase(url: string, log: Log): Database {
     },
     listen: listener.on,
     async close() {
-      await Promise.all([reading.close(), writing.close(), listener.close()]);
+      await Promise.all([pipeline.close(), writers.end(), listener.close()]);
       await prisma.$disconnect();
       await pool.end();
     },
@@ -126,7 +136,8 @@ async function unavailableOr<T>(work: () => Promise<T>): Promise<T> {
 }
 
 // Lost or refused connections, a full pool, a server that is starting, stopping or out of room (SQLSTATE classes 08, 53, 57P; 25006 is a standby).
-const UNAVAILABLE_STATE = /^(08...|53...|57P..|57014|25006)$/;
+// 26000 and 42P05: on a pipeline, the statement before brought the text that this one was to be named by, and was given up on; neither was run.
+const UNAVAILABLE_STATE = /^(08...|53...|57P..|57014|25006|26000|42P05)$/;
 const UNAVAILABLE_TEXT =
   /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|timeout exceeded when trying to connect|Connection terminated|Query read timeout|Can't reach database server|Server has closed the connection|Unable to start a transaction|Transaction (already closed|not found)/i;
 

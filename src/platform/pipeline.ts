@@ -4,7 +4,7 @@ import pg from 'pg';
 /**
  * A few connections on which statements follow one another without waiting for answers (PostgreSQL protocol, pipelining):
  * what a pool does with twenty connections and a round trip each, at a fraction of the work on both sides.
- * For single statements alone: a transaction would have strangers in it.
+ * For single reads alone: a transaction would have strangers in it; a write may wait for a lock, and everything behind it would too.
  */
 export type Pipeline = {
   query(statement: { name: string; text: string; values: unknown[] }): Promise<pg.QueryResult>;
@@ -17,10 +17,9 @@ type Line = {
   underWay: number;
   /** When it last answered, or was idle. */
   seen: number;
+  lost(): void;
 };
 
-// A prepared statement is planned once. Left to itself, Postgres plans one with arrays at each execution, which costs more than running it.
-const ONE_PLAN = '-c plan_cache_mode=force_generic_plan';
 
 // A connection that has not answered for so long waits for a disk or a lock: what comes next goes elsewhere.
 const HELD_UP_MS = 2;
@@ -58,11 +57,11 @@ export function openPipeline(config: pg.ClientConfig, connections: number): Pipe
   }
 
   function connect(): Line {
-    const client = new pg.Client({ ...config, options: ONE_PLAN, pipeline: true } as pg.ClientConfig);
-    const line: Line = { client, ready: client.connect(), underWay: 0, seen: 0 };
+    const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
     const lost = () => {
       lines = lines.filter((other) => other !== line);
     };
+    const line: Line = { client, ready: client.connect(), underWay: 0, seen: 0, lost };
     client.on('error', lost);
     client.on('end', lost);
     line.ready.catch(lost);
@@ -78,6 +77,11 @@ export function openPipeline(config: pg.ClientConfig, connections: number): Pipe
       try {
         await line.ready;
         return await line.client.query(statement);
+      } catch (error) {
+        // A statement that is refused leaves its connection whole; after anything else nobody else is to be sent down this one, although
+        // it may take a moment until it is seen to have closed.
+        if (!(error instanceof pg.DatabaseError) || error.severity !== 'ERROR') line.lost();
+        throw error;
       } finally {
         line.underWay -= 1;
         line.seen = performance.now();
