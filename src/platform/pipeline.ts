@@ -20,7 +20,6 @@ type Line = {
   lost(): void;
 };
 
-
 // A connection that has not answered for so long waits for a disk or a lock: what comes next goes elsewhere.
 const HELD_UP_MS = 2;
 
@@ -40,7 +39,7 @@ export function openPipeline(config: pg.ClientConfig, connections: number): Pipe
       const { stream } = (line.client as unknown as { connection: { stream: Socket } }).connection;
       stream.cork();
       setImmediate(() => {
-        ofThisTurn = undefined;
+        if (ofThisTurn === line) ofThisTurn = undefined;
         stream.uncork();
       });
     }
@@ -60,6 +59,7 @@ export function openPipeline(config: pg.ClientConfig, connections: number): Pipe
     const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
     const lost = () => {
       lines = lines.filter((other) => other !== line);
+      if (ofThisTurn === line) ofThisTurn = undefined;
     };
     const line: Line = { client, ready: client.connect(), underWay: 0, seen: 0, lost };
     client.on('error', lost);

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { createDatabase, type TestDatabase } from '../support/environment.ts';
 import { clientCredentials, createResourceServerClient, introspect, type TestClient } from '../support/flow.ts';
-import { holdLock } from '../support/lock.ts';
+import { holdTable } from '../support/lock.ts';
 import { createHouse, type House, type TestProcess, waitUntil } from '../support/processes.ts';
 
 const WORKERS = 3;
@@ -74,7 +74,7 @@ describe('WEB_CONCURRENCY', () => {
   it('on SIGTERM workers finish what is under way, and no process is left', async () => {
     const pids = workerPids();
     // A request that waits for a lock is under way when the signal comes.
-    const lock = await holdLock(database.url, 'client');
+    const lock = await holdTable(database.url, 'client');
     const underWay = house.createClient().then(
       () => 'created',
       (error) => error,

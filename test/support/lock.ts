@@ -1,25 +1,44 @@
 import pg from 'pg';
 import { waitUntil } from './processes.ts';
 
-/** Holds a lock on a table: statements that want it wait. @param mode `access exclusive` stops readers too, `share row exclusive` writers alone. */
-export async function holdLock(databaseUrl: string, table: string, mode = 'share row exclusive') {
+/** Holds what statements want, so that they wait: each of them on a connection of its own, or behind one that waits. */
+export type Lock = {
+  /** Until so many statements of this database wait for a lock. */
+  awaited(statements: number): Promise<void>;
+  /** Once or more often. */
+  release(): Promise<void>;
+};
+
+/** @param mode `access exclusive` stops readers too, `share row exclusive` writers alone. */
+export function holdTable(databaseUrl: string, table: string, mode = 'share row exclusive'): Promise<Lock> {
+  return hold(databaseUrl, `lock table ${table} in ${mode} mode`);
+}
+
+/** @param token value of a token, not its digest. */
+export function holdToken(databaseUrl: string, token: string): Promise<Lock> {
+  return hold(databaseUrl, 'select from token where id = sha256($1::bytea) for update', [Buffer.from(token)]);
+}
+
+async function hold(databaseUrl: string, statement: string, values: unknown[] = []): Promise<Lock> {
   const client = new pg.Client({ connectionString: databaseUrl });
+  // Activity stays as it was first seen until a transaction ends, so it is watched from outside of this one.
+  const watching = new pg.Client({ connectionString: databaseUrl });
+  await watching.connect();
+  let held = true;
   await client.connect();
   await client.query('begin');
-  await client.query(`lock table ${table} in ${mode} mode`);
+  await client.query(statement, values);
   return {
-    /** Until so many statements wait for it. */
-    awaited: (statements: number) =>
+    awaited: (statements) =>
       waitUntil(async () => {
-        const { rows } = await client.query(
-          'select 1 from pg_locks where not granted and relation = $1::regclass and database = (select oid from pg_database where datname = current_database())',
-          [table],
-        );
-        return rows.length >= statements;
+        const waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        return ((await watching.query(waiting)).rowCount ?? 0) >= statements;
       }),
     async release() {
+      if (!held) return;
+      held = false;
       await client.query('rollback');
-      await client.end();
+      await Promise.all([client.end(), watching.end()]);
     },
   };
 }

@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
+import { Agent, request } from 'undici';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';
-import { fetchThrough } from '../../src/platform/outgoing.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { freePort, stock, type TestSite, type TestStock } from './environment.ts';
 
@@ -108,7 +108,7 @@ async function follow(child: ChildProcess, issuer: string): Promise<Omit<TestPro
   assert(address, `it ended before it listened: ${output}`);
   return {
     pid: child.pid as number,
-    send: fetchThrough(() => address, issuer),
+    send: sendTo(address, issuer),
     logLines: () => lines,
     logged: (event) => lines.filter((line) => line.includes(`"event":"${event}"`)).map((line) => JSON.parse(line)),
     output: () => output,
@@ -117,6 +117,22 @@ async function follow(child: ChildProcess, issuer: string): Promise<Omit<TestPro
     async close() {
       await end(child, 'SIGTERM');
     },
+  };
+}
+
+/** Fetch that reaches this process as a proxy would, on as many connections as there are requests. */
+function sendTo(address: string, issuer: string): typeof fetch {
+  const dispatcher = new Agent();
+  return async (input, init) => {
+    const { method, headers, body, url } = new Request(input, init);
+    const { pathname, search } = new URL(url);
+    const answer = await request(address + pathname + search, {
+      method: method as 'GET',
+      headers: { ...Object.fromEntries(headers), host: new URL(issuer).host },
+      body: body && Buffer.from(await new Response(body).arrayBuffer()),
+      dispatcher,
+    });
+    return new Response(await answer.body.arrayBuffer(), { status: answer.statusCode, headers: answer.headers as Record<string, string> });
   };
 }
 
