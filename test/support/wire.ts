@@ -107,7 +107,8 @@ function questionsOf({ count, hear, watch, expect }: Question): (chunk: Buffer) 
       if (type === 'P') texts.set(cString(body, 0), cString(body, cString(body, 0).length + 1));
       if (type === 'P') hear(cString(body, cString(body, 0).length + 1));
       if (type === 'B') text = texts.get(cString(body, cString(body, 0).length + 1)) ?? '';
-      if (type === 'Q') hear((text = cString(body, 0)));
+      if (type === 'Q') text = cString(body, 0);
+      if (type === 'Q') hear(text);
       if ((type === 'B' || type === 'Q') && !held) held = !watch('arrives', text);
       if (held) continue;
       onwards.push(raw);
