@@ -9,6 +9,8 @@ export async function whileDeaf<T>(server: TestServer, work: () => Promise<T>): 
   const outside = new pg.Client({ connectionString: process.env['TEST_DATABASE_URL'] });
   await outside.connect();
   const listening = `pg_stat_activity where datname = '${name}' and query like 'listen %'`;
+  // Pools let go of connections that rest: what the work will ask with is made now.
+  await Promise.all([server.sql('select 1'), server.database.transaction([]), server.database.ping()]);
   try {
     await outside.query(`alter database ${name} allow_connections false`);
     await outside.query(`select pg_terminate_backend(pid) from ${listening}`);
