@@ -6,7 +6,8 @@ import { fail } from './bootstrap/say.mjs';
 
 /** `npm run bench` and `npm run bench:prune`: brings what they need and hands over to the script in scripts/bench, which says how it is used. */
 
-const [script, ...args] = process.argv.slice(2);
+const [, , first, ...more] = process.argv;
+const [script, ...args] = first === 'prune' ? [first, ...more] : ['throughput', ...process.argv.slice(2)];
 
 try {
   const [node] = await Promise.all([ensureNode(), ensureDependencies('all')]);
