@@ -133,6 +133,11 @@ function printSizes(before: Size[], after: Size[]): void {
   console.log(`\n${'size'.padEnd(36)}${'before'.padStart(12)}${'after'.padStart(12)}`);
   for (const { name, bytes } of before.filter((size) => size.bytes > 2 ** 20))
     console.log(`${name.padEnd(36)}${megabytes(bytes)}${megabytes(after.find((size) => size.name === name)?.bytes)}`);
+  const aRow = (named: (name: string) => boolean) =>
+    Math.round(before.filter(({ name }) => named(name)).reduce((sum, { bytes }) => sum + bytes, 0) / (2 * Number(values.rows)));
+  console.log(
+    `a token took ${aRow((name) => name === 'token')} bytes of table and ${aRow((name) => name.startsWith('token_'))} of indexes`,
+  );
 }
 
 /** Asks for live tokens at random, so that all of the table is in use. */
