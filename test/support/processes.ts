@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { Agent, request } from 'undici';
+import type { Config } from '../../src/platform/config.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
@@ -20,7 +21,7 @@ import { freePort, stock, type TestSite, type TestStock } from './environment.ts
  */
 export type House = TestStock & {
   issuer: string;
-  /** Starts one more process of the issuer; the first listens where the issuer says. @param variables of its environment. */
+  /** Starts one more process of the issuer; the first listens where the issuer says, unless somebody else does. @param variables of its environment. */
   start(variables?: Record<string, string>): Promise<TestProcess>;
   /** Runs one that is to end by itself. @returns its exit code and all that it printed. */
   startInVain(variables: Record<string, string>): Promise<{ code: number; output: string }>;
@@ -42,9 +43,13 @@ export type TestProcess = TestSite & {
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-export async function createHouse(databaseUrl: string): Promise<House> {
+/** @param like a server that is there already, whose issuer and keys these processes have too. */
+export async function createHouse(
+  databaseUrl: string,
+  like?: Pick<Config, 'issuer' | 'cookieKeys' | 'dataEncryptionKeys'>,
+): Promise<House> {
   const port = await freePort();
-  const issuer = `http://localhost:${port}`;
+  const issuer = like?.issuer ?? `http://localhost:${port}`;
   const database = openDatabase(databaseUrl, createLog('silent'));
   const side = new pg.Pool({ connectionString: databaseUrl, max: 4 });
   // Its database may be stopped under it.
@@ -56,11 +61,11 @@ export async function createHouse(databaseUrl: string): Promise<House> {
     ISSUER: issuer,
     DATABASE_URL: databaseUrl,
     DATA_DIR: '/nowhere',
-    COOKIE_KEYS: randomSecret(),
-    DATA_ENCRYPTION_KEYS: randomBytes(32).toString('base64url'),
+    COOKIE_KEYS: like?.cookieKeys.join() ?? randomSecret(),
+    DATA_ENCRYPTION_KEYS: (like?.dataEncryptionKeys ?? [randomBytes(32)]).map((key) => Buffer.from(key).toString('base64url')).join(),
   };
   const running = new Set<ChildProcess>();
-  let first = true;
+  let first = !like;
 
   function run(variables: Record<string, string>) {
     const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { env: { ...environment, ...variables } });
