@@ -107,18 +107,21 @@ describe('A server that is killed in the middle of an exchange', () => {
       process.kill(pid, 'SIGKILL');
       return moment !== 'arrives';
     });
-    const victim = await house.start({ DATABASE_URL: `${wire.url}?application_name=victim_${lane.client.client_id}`, PORT: '0' });
-    pid = victim.pid;
-    const heard = await send(victim).then(
-      ({ status }) => status,
-      () => 'nothing',
-    );
-    await victim.kill('SIGKILL');
-    assert.equal(killed, 1, `it never came to the point ${point.name}; answered ${heard}`);
-    // What reached the database takes its course: until nobody is there any more who could change anything.
-    const backends = "select from pg_stat_activity where application_name = 'victim_' || $1";
-    await waitUntil(async () => !(await steady.sql(backends, [lane.client.client_id])).length);
-    wire.close();
+    const meetItsEnd = async () => {
+      const victim = await house.start({ DATABASE_URL: `${wire.url}?application_name=victim_${lane.client.client_id}`, PORT: '0' });
+      pid = victim.pid;
+      const answer = await send(victim).then(
+        ({ status }) => status,
+        () => 'nothing',
+      );
+      await victim.kill('SIGKILL');
+      assert.equal(killed, 1, `it never came to the point ${point.name}; answered ${answer}`);
+      // What reached the database takes its course: until nobody is there any more who could change anything.
+      const backends = "select from pg_stat_activity where application_name = 'victim_' || $1";
+      await waitUntil(async () => !(await steady.sql(backends, [lane.client.client_id])).length);
+      return answer;
+    };
+    const heard = await meetItsEnd().finally(wire.close);
 
     const [{ consumed }] = (await steady.sql(
       `select consumed_at is not null as consumed from (select id, consumed_at from token union all select id, consumed_at from authorization_code) t
