@@ -78,9 +78,9 @@ export function openPipeline(config: pg.ClientConfig, connections: number): Pipe
         await line.ready;
         return await line.client.query(statement);
       } catch (error) {
-        // A statement that is refused leaves its connection whole; after anything else nobody else is to be sent down this one, although
-        // it may take a moment until it is seen to have closed.
-        if (!(error instanceof pg.DatabaseError) || error.severity !== 'ERROR') line.lost();
+        // A statement that is refused leaves its connection whole. Otherwise nobody else is to be sent down this one, although it may take
+        // a moment until it is seen to have closed (SQLSTATE classes 08 and 57P; the severity is in the server's language).
+        if (!(error instanceof pg.DatabaseError) || /^(08|57P)/.test(error.code ?? '')) line.lost();
         throw error;
       } finally {
         line.underWay -= 1;
