@@ -1,14 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 
 /** Owns what is asked of the machine: which process runs on which core, and what it has spent there. */
 
 export type Layout = { server: string; database: string; generator: string };
 
+// Not availableParallelism(), which is less once this process is pinned.
+const cores = cpus().length;
+
 /** A core for the server alone; with more than two, one for the generator too. What cannot have cores of its own shares all of them. */
 export function layOut(workers: number): Layout {
-  const cores = availableParallelism();
   const range = (from: number, to: number) => (from === to ? String(from) : `${from}-${to}`);
   if (workers === 1 && cores === 2) return { server: '0', database: '1', generator: '1' };
   if (cores < workers + 2) return { server: range(0, cores - 1), database: range(0, cores - 1), generator: range(0, cores - 1) };
@@ -16,7 +18,7 @@ export function layOut(workers: number): Layout {
 }
 
 export function describeMachine(): { cores: number; model: string; node: string } {
-  return { cores: availableParallelism(), model: cpus()[0]?.model.trim() ?? 'unknown', node: process.version };
+  return { cores, model: cpus()[0]?.model.trim() ?? 'unknown', node: process.version };
 }
 
 /** Pins a process with all its threads, and whatever it starts later. @returns whether this machine can do that. */
@@ -30,13 +32,35 @@ export function pin(pid: number, cores: string): boolean {
   }
 }
 
+/** Processor time by process, in seconds. */
+export type CpuTimes = Map<number, number>;
+
 /**
- * Processor time of a process and its descendants, in seconds, to the nanosecond (schedstat counts them; proc(5) stat only hundredths of
- * a second). NaN where there is no /proc.
+ * Processor time of a process and of each below it, to the nanosecond (schedstat counts those; proc(5) stat only hundredths of a second).
+ * Nothing where there is no /proc.
  */
-export function cpuSeconds(pid: number): number {
+export function cpuTimes(pid: number): CpuTimes {
   try {
-    return family(pid).reduce((sum, member) => sum + ownCpuSeconds(member), 0);
+    return new Map(family(pid).map((member) => [member, ownCpuSeconds(member)]));
+  } catch {
+    return new Map();
+  }
+}
+
+/** Seconds that were spent in between by those who are still there: what ended meanwhile has taken its account along. */
+export function spentBetween(before: CpuTimes, after: CpuTimes): number {
+  if (!after.size) return Number.NaN;
+  return [...after].reduce((sum, [pid, seconds]) => sum + Math.max(0, seconds - (before.get(pid) ?? 0)), 0);
+}
+
+const TICKS_A_SECOND = 100;
+
+/** Processor time that all cores together have spent, in seconds, what the hypervisor took from them included (proc(5), stat). */
+export function machineCpuSeconds(): number {
+  try {
+    const [user, nice, system, , , irq, softirq, steal] =
+      readFileSync('/proc/stat', 'latin1').split('\n')[0]?.split(/ +/).slice(1).map(Number) ?? [];
+    return [user, nice, system, irq, softirq, steal].reduce<number>((sum, ticks) => sum + (ticks ?? 0), 0) / TICKS_A_SECOND;
   } catch {
     return Number.NaN;
   }

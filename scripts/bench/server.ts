@@ -9,7 +9,13 @@ import type { Dialect } from './operations.ts';
  */
 
 /** What a kind of server is: it listens, and makes codes as its authorization endpoint would. */
-export type Served = { address: string; dialect: Dialect; mint(count: number, account: string): Promise<string[]> };
+export type Served = {
+  address: string;
+  dialect: Dialect;
+  /** Operations that it has not. */
+  lacks?: string[];
+  mint(count: number, account: string): Promise<string[]>;
+};
 
 export type Order = { order: 'mint'; count: number; account: string } | { order: 'profile' } | { order: 'profiled'; file: string };
 
@@ -17,15 +23,17 @@ const KINDS: Record<string, () => Promise<Served>> = {
   ours: async () => (await import('./kinds/ours.ts')).serveOurs(),
   memory: async () => (await import('./kinds/library.ts')).serveLibrary('memory'),
   prisma: async () => (await import('./kinds/library.ts')).serveLibrary('prisma'),
+  'oauth2-server': async () => (await import('./peers/oauth2-server.ts')).serveOAuth2Server(),
+  'better-auth': async () => (await import('./peers/better-auth.ts')).serveBetterAuth(),
 };
 
-const { address, dialect, mint } = await (KINDS[process.argv[2] as string] as () => Promise<Served>)();
+const { address, dialect, lacks = [], mint } = await (KINDS[process.argv[2] as string] as () => Promise<Served>)();
 const inspector = new Session();
 
 if (cluster.isPrimary) {
   process.on('message', async (order: Order) => process.send?.(await obey(order)));
   for (const end of ['disconnect', 'SIGTERM'] as const) process.on(end as 'disconnect', () => process.exit());
-  process.send?.({ address, dialect });
+  process.send?.({ address, dialect, lacks });
 }
 
 async function obey(order: Order): Promise<unknown> {

@@ -13,6 +13,7 @@ export type BenchServer = {
   pid: number;
   address: string;
   dialect: Dialect;
+  lacks: string[];
   order<Answer>(order: Order): Promise<Answer>;
   stop(): Promise<void>;
 };
@@ -20,11 +21,11 @@ export type BenchServer = {
 // Of this run alone: the signing keys are sealed with them, and those are as new.
 const SECRETS = { COOKIE_KEYS: randomBytes(32).toString('base64url'), DATA_ENCRYPTION_KEYS: randomBytes(32).toString('base64url') };
 
-/** @param kind as server.ts knows it. @param databaseUrl one that was prepared for it. */
+/** @param kind as server.ts knows it. @param databaseUrl one that was prepared for it. @param most the largest number of workers in this run: all share its layout. */
 export async function startBenchServer(
   kind: string,
   databaseUrl: string,
-  { workers = 1, dataDir }: { workers?: number; dataDir: string },
+  { workers = 1, most = 1, dataDir }: { workers?: number; most?: number; dataDir: string },
 ): Promise<BenchServer> {
   const child = fork(join(import.meta.dirname, 'server.ts'), [kind], {
     env: {
@@ -39,14 +40,15 @@ export async function startBenchServer(
       BENCH_WORKERS: String(workers),
     },
   });
-  const { address, dialect } = await answerOf<{ address: string; dialect: Dialect }>(child, kind);
+  const { address, dialect, lacks } = await answerOf<Pick<BenchServer, 'address' | 'dialect' | 'lacks'>>(child, kind);
   const pid = child.pid as number;
-  pin(pid, layOut(workers).server);
+  pin(pid, layOut(most).server);
   return {
     kind,
     pid,
     address,
     dialect,
+    lacks,
     async order<Answer>(order: Order) {
       child.send(order);
       return answerOf<Answer>(child, kind);

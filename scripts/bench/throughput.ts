@@ -2,72 +2,98 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../bootstrap/node.mjs';
 import { startPostgres } from '../bootstrap/postgres.mjs';
-import { freshDatabase, prepareTemplate, TEMPLATE } from './fixtures.ts';
-import { GRANT_INDEX } from './kinds/library.ts';
-import { createLoad } from './load.ts';
+import { drawChart } from './chart.ts';
+import { type Arena, countAllStatements, enter } from './contestants.ts';
 import { describeMachine, layOut, pin } from './machine.ts';
-import { type Contestant, measure } from './measure.ts';
+import { measure } from './measure.ts';
 import { type Options, readOptions } from './options.ts';
-import { type Report, renderTable, toRow } from './report.ts';
-import { startBenchServer } from './servers.ts';
-import { runSql } from './sql.ts';
-import { Supplies } from './supplies.ts';
+import { profileOperation } from './profile.ts';
+import { type Report, render, renderComparison, toRow } from './report.ts';
 
-/** `npm run bench`: see options.ts for what it does. */
+/** `npm run bench`: options.ts says what it can be asked, and `--help` shows that. */
 
 const DATA_DIR = join(ROOT, '.data/bench');
-// The same for all kinds. A server in production would want synchronous_commit; it waits for a disk, which is not what is measured.
-const POSTGRES = ['shared_buffers=512MB', 'synchronous_commit=off', 'max_connections=100'];
+const LAST = join(DATA_DIR, 'throughput.json');
+// The same for all kinds. Waiting for a disk at each commit is what synchronous_commit=off leaves out: a disk is not what is measured.
+const POSTGRES = ['shared_buffers=512MB', 'synchronous_commit=off', 'max_connections=200', 'max_wal_size=8GB', 'checkpoint_timeout=30min'];
 
-async function main(options: Options): Promise<Report> {
+async function main(options: Options): Promise<void> {
+  if (options.profile) return onPostgres(options, (arena) => profile(options, arena));
+  const report = options.from ? readReport(options.from) : await onPostgres(options, (arena, pid) => run(options, arena, pid));
+  process.stdout.write(`${render(report)}\n`);
+  if (options.compare) process.stdout.write(`${renderComparison(report, readReport(options.compare))}\n`);
+  for (const file of [options.from ? undefined : LAST, options.json]) if (file) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+  if (options.svg) writeFileSync(options.svg, drawChart(report));
+  if (options.check && report.rows.some(({ met }) => !met)) process.exitCode = 1;
+}
+
+/** A PostgreSQL of the bench's own, and this process where it belongs. */
+async function onPostgres<Result>({ workers }: Options, work: (arena: Arena, databasePid: number) => Promise<Result>): Promise<Result> {
   mkdirSync(DATA_DIR, { recursive: true });
-  const layout = layOut(1);
-  // Before the database starts: it inherits where it may run.
+  const layout = layOut(Math.max(1, ...workers));
+  // The database may run where its starter might.
   pin(process.pid, layout.database);
   const postgres = await startPostgres(DATA_DIR, { flags: POSTGRES });
   pin(process.pid, layout.generator);
   try {
-    const contestants = await enter(options, postgres.url);
-    const databasePid = Number(readFileSync(join(DATA_DIR, 'postgres/postmaster.pid'), 'latin1').split('\n')[0]);
-    const rows = [];
-    for (const name of options.operations) rows.push(toRow(name, await measure(name, contestants, { ...options, databasePid, progress })));
-    await Promise.all(contestants.map(({ server }) => server.stop()));
-    progress('');
-    return {
-      at: new Date().toISOString(),
-      machine: describeMachine(),
-      settings: { ...options, postgres: POSTGRES, cores: layout },
-      rows,
-    };
+    const pid = Number(readFileSync(join(DATA_DIR, 'postgres/postmaster.pid'), 'latin1').split('\n')[0]);
+    return await work({ postgresUrl: postgres.url, dataDir: DATA_DIR, progress }, pid);
   } finally {
+    progress('');
     await postgres.stop();
   }
 }
 
-/** A database and a server for each kind. Those that are not under load are idle, and cost nothing. */
-async function enter({ kinds, connections }: Options, postgresUrl: string): Promise<Contestant[]> {
-  const contestants: Contestant[] = [];
-  const account = await prepareTemplate(postgresUrl);
-  for (const kind of kinds) {
-    progress(`${kind} starts`);
-    const url = await freshDatabase(postgresUrl, `bench_${kind}`, TEMPLATE);
-    if (kind === 'prisma') await runSql(url, GRANT_INDEX);
-    const server = await startBenchServer(kind, url, { dataDir: DATA_DIR });
-    const load = createLoad(server.address, connections);
-    contestants.push({ server, load, supplies: new Supplies(server, load, account) });
+async function run(options: Options, arena: Arena, databasePid: number): Promise<Report> {
+  const { contestants, account, sizes } = await enter(options, arena);
+  const rows = [];
+  try {
+    for (const name of options.operations) {
+      const able = contestants.filter(({ server }) => !server.lacks.includes(name));
+      rows.push(toRow(name, await measure(name, able, { ...options, databasePid, progress })));
+    }
+  } finally {
+    await Promise.all(contestants.map(({ server }) => server.stop()));
   }
-  return contestants;
+  const counts = options.workers.length ? {} : await countAllStatements(options, arena, account);
+  for (const { operation, kinds } of rows) for (const [kind, cell] of Object.entries(kinds)) cell.statements = counts[kind]?.[operation];
+  const { rounds, seconds, connections, workers } = options;
+  return {
+    at: new Date().toISOString(),
+    machine: describeMachine(),
+    settings: { rounds, seconds, connections, rows: options.rows, postgres: POSTGRES, cores: layOut(Math.max(1, ...workers)) },
+    sizes,
+    rows,
+  };
+}
+
+async function profile(options: Options, arena: Arena): Promise<void> {
+  const { contestants } = await enter({ ...options, kinds: options.kinds.slice(0, 1) }, arena);
+  try {
+    for (const contestant of contestants) {
+      for (const name of options.operations) {
+        progress(`${contestant.label}: ${name} under the profiler`);
+        const lines = await profileOperation(name, contestant, options.seconds * options.rounds, DATA_DIR);
+        process.stdout.write(`${lines}\n`);
+      }
+    }
+  } finally {
+    await Promise.all(contestants.map(({ server }) => server.stop()));
+  }
+}
+
+function readReport(file: string): Report {
+  return JSON.parse(readFileSync(file, 'utf8')) as Report;
 }
 
 function progress(what: string): void {
-  process.stderr.write(process.stderr.isTTY ? `\r  ${what}`.padEnd(70) : what && `  ${what}\n`);
+  process.stderr.write(process.stderr.isTTY ? `\r  ${what}`.padEnd(78) : what && `  ${what}\n`);
 }
 
-const options = readOptions();
-if (options) {
-  const report = await main(options);
-  console.log(renderTable(report.rows));
-  for (const file of [join(DATA_DIR, 'throughput.json'), options.json])
-    if (file) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
-  if (options.check && report.rows.some(({ met }) => met === false)) process.exitCode = 1;
+try {
+  const options = readOptions();
+  if (options) await main(options);
+} catch (error) {
+  console.error(error instanceof Error && error.name === 'OptionError' ? error.message : error);
+  process.exitCode = 2;
 }
