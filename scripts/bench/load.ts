@@ -54,13 +54,17 @@ function runSlice(lines: Line[], requests: Buffer | Buffer[], { seconds, keepBod
     const bodies: string[] = [];
     let answered = 0;
     let busy = lines.length;
-    const patience = setTimeout(() => reject(new Error('an answer did not come')), seconds * 1000 + PATIENCE_MS);
+    const fail = (error: Error) => {
+      clearTimeout(patience);
+      reject(error);
+    };
+    const patience = setTimeout(() => fail(new Error('an answer did not come')), seconds * 1000 + PATIENCE_MS);
     const begun = performance.now();
     const end = begun + seconds * 1000;
 
     const follow = (line: Line) => {
       const request = performance.now() < end && answered < MOST_REQUESTS ? next() : undefined;
-      if (request) line.send(request, keepBodies || answered % SAMPLE_EVERY === 0, settle, reject);
+      if (request) line.send(request, keepBodies || answered % SAMPLE_EVERY === 0, settle, fail);
       else if (--busy === 0) {
         clearTimeout(patience);
         resolve({
@@ -97,17 +101,16 @@ async function openLine(port: number, host: string): Promise<Line> {
   let [wantsBody, sentAt, closed] = [false, 0, false];
   let settle: Settle | undefined;
   let fail: (error: Error) => void = () => {};
-  // An answer that came in one piece, as nearly all do, is read where it lies; of others the pieces are put together first.
-  let pieces: Buffer[] = [];
+  // An answer that came at once, as nearly all do, is read where it lies; of others this is what came so far.
+  let piece: Buffer | undefined;
 
   const received = (chunk: Buffer) => {
-    const answer = pieces.length ? Buffer.concat([...pieces, chunk]) : chunk;
+    const answer = piece ? Buffer.concat([piece, chunk]) : chunk;
     const parsed = parseAnswer(answer, wantsBody);
-    if (!parsed) {
-      pieces = [pieces.length ? answer : Buffer.from(chunk)];
-      return;
-    }
-    pieces = [];
+    if (parsed instanceof Error) return fail(parsed);
+    // The buffer is overwritten by what comes next.
+    piece = parsed ? undefined : Buffer.from(answer);
+    if (!parsed) return;
     if (parsed.status === 200) settle?.(line, sentAt, parsed.body);
     else fail(new Error(`answered ${parsed.status}: ${answer.toString('utf8')}`));
   };
@@ -143,8 +146,10 @@ async function openLine(port: number, host: string): Promise<Line> {
 const HEADERS_END = Buffer.from('\r\n\r\n');
 const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 
+type Answer = { status: number; body: string | undefined };
+
 /** @returns undefined while the answer is not whole. Requests are never pipelined, so what follows an answer's end is a defect. */
-function parseAnswer(answer: Buffer, wantsBody: boolean): { status: number; body: string | undefined } | undefined {
+function parseAnswer(answer: Buffer, wantsBody: boolean): Answer | Error | undefined {
   const headersEnd = answer.indexOf(HEADERS_END);
   if (headersEnd < 0) return undefined;
   const head = answer.toString('latin1', 0, headersEnd);
@@ -152,11 +157,11 @@ function parseAnswer(answer: Buffer, wantsBody: boolean): { status: number; body
   const from = headersEnd + 4;
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
   if (length !== undefined) {
-    if (answer.length > from + Number(length)) throw new Error('an answer is longer than it says');
+    if (answer.length > from + Number(length)) return new Error('an answer is longer than it says');
     if (answer.length < from + Number(length)) return undefined;
     return { status, body: wantsBody ? answer.toString('utf8', from) : undefined };
   }
-  if (!/\r\ntransfer-encoding: *chunked/i.test(head)) throw new Error('an answer does not say how long it is');
+  if (!/\r\ntransfer-encoding: *chunked/i.test(head)) return new Error('an answer does not say how long it is');
   if (!answer.subarray(-LAST_CHUNK.length).equals(LAST_CHUNK)) return undefined;
   return { status, body: wantsBody ? unchunked(answer.subarray(from)) : undefined };
 }

@@ -24,7 +24,8 @@ export async function profileOperation(name: string, contestant: Contestant, sec
 
 function render(name: string, profile: Profile, requests: number, file: string): string {
   const self = selfTimes(profile);
-  const busy = [...self].filter(([{ functionName }]) => functionName !== '(idle)');
+  // Nor what it takes to begin and end the profile itself.
+  const busy = [...self].filter(([{ functionName, url }]) => functionName !== '(idle)' && !url.startsWith('node:inspector'));
   const total = busy.reduce((sum, [, micros]) => sum + micros, 0);
   const line = (micros: number, what: string) =>
     `${(micros / requests).toFixed(1).padStart(8)} µs ${((100 * micros) / total).toFixed(1).padStart(5)} %  ${what}`;

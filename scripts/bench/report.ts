@@ -13,7 +13,7 @@ export type Row = {
   ratio?: Spread;
   /** The same of the server's CPU a request, memory's to ours: what the ratio would be if nothing but the server were the limit. */
   cpuRatio?: Spread;
-  /** Ours to each of the others. */
+  /** Ours to each of the others; without ours, each to the first. */
   against: Record<string, Spread>;
   target: number;
   /** Unknown when others used the machine in nearly every round. */
@@ -53,8 +53,8 @@ export function toRow(operation: string, all: Record<string, Figures[]>): Row {
   const kinds = Object.fromEntries(Object.entries(slices).map(([kind, figures]) => [kind, medians(figures)]));
   const against = Object.fromEntries(
     Object.entries(slices)
-      .filter(([kind]) => ours && kind !== 'ours')
-      .map(([kind, figures]) => [kind, spreadOf(ours as Figures[], figures, (one, other) => one.perSecond / other.perSecond)]),
+      .filter(([kind]) => kind !== 'ours')
+      .map(([kind, figures]) => [kind, ours ? spreadOf(ours, figures, throughput) : spreadOf(figures, baseOf(slices), throughput)]),
   );
   const ratio = against['memory'];
   if (!ours || !memory || !ratio) return { operation, against, target, kinds };
@@ -78,6 +78,13 @@ function calmRounds(all: Record<string, Figures[]>): { slices: Record<string, Fi
   if (calm.length < Math.min(CALM_ENOUGH, rounds)) return { slices: all, calm: false };
   const kept = (figures: Figures[]) => calm.map((round) => figures[round] as Figures);
   return { slices: Object.fromEntries(Object.entries(all).map(([kind, figures]) => [kind, kept(figures)])), calm: true };
+}
+
+const throughput = (one: Figures, other: Figures) => one.perSecond / other.perSecond;
+
+/** Without ours, such as with several numbers of workers, each is set against the first. */
+function baseOf(slices: Record<string, Figures[]>): Figures[] {
+  return Object.values(slices)[0] as Figures[];
 }
 
 /** Of slices that were taken one after the other. */
@@ -141,7 +148,11 @@ export function render({ at, machine, settings, sizes, rows }: Report): string {
   ].join('\n');
 }
 
-function verdict({ ratio, cpuRatio, against, target, met }: Row): string {
+function verdict({ ratio, cpuRatio, against, target, met, kinds }: Row): string {
+  if (!kinds['ours']) {
+    const [first, ...rest] = Object.entries(against);
+    return rest.length ? `   ${rest.map(([kind, spread]) => `${kind} ${showSpread(spread)} of ${first?.[0]}`).join('; ')}` : '';
+  }
   const others = Object.entries(against)
     .filter(([kind]) => kind !== 'memory')
     .map(([kind, spread]) => `${showSpread(spread)} of ${kind}`);

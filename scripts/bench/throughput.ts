@@ -35,11 +35,17 @@ async function onPostgres<Result>({ workers }: Options, work: (arena: Arena, dat
   pin(process.pid, layout.database);
   const postgres = await startPostgres(DATA_DIR, { flags: POSTGRES });
   pin(process.pid, layout.generator);
+  // The database has a session of its own, and would outlive us.
+  const interrupted = () => void postgres.stop().finally(() => process.exit(130));
+  process.once('SIGINT', interrupted);
   try {
     const pid = Number(readFileSync(join(DATA_DIR, 'postgres/postmaster.pid'), 'latin1').split('\n')[0]);
+    // One that an interrupted run left behind is taken over.
+    pin(pid, layout.database);
     return await work({ postgresUrl: postgres.url, dataDir: DATA_DIR, progress }, pid);
   } finally {
     progress('');
+    process.off('SIGINT', interrupted);
     await postgres.stop();
   }
 }
