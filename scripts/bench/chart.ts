@@ -47,7 +47,7 @@ export function drawChart({ at, machine, settings, rows }: Report): string {
     (kind, n) =>
       `  <rect class="${kind}" x="20" y="${52 + n * LEGEND_LINE}" width="12" height="12" rx="2"/><text x="40" y="${62 + n * LEGEND_LINE}">${escaped(NAMES[kind] as string)}</text>`,
   );
-  const setting = `${machine.model}, a core for the server; Node ${machine.node}; ${settings.connections} connections${settings.rows ? `; ${settings.rows.toLocaleString('en')} tokens stored` : ''}; ${at.slice(0, 10)}`;
+  const setting = `${machine.model}, a core for the server; Node ${machine.node}; ${settings.connections} connections${settings.rows ? `; ${settings.rows.toLocaleString('en')} tokens stored` : ''}; ${at.slice(0, 10)}${rows.some(({ ratio, met }) => ratio && met === undefined) ? '; others used the machine meanwhile' : ''}`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 24}" role="img" aria-labelledby="title description">
   <title id="title">Requests a second of Munjigi and of others</title>
   <desc id="description">${escaped(describe(rows, kinds))}</desc>

@@ -45,12 +45,11 @@ const CALM_ENOUGH = 3;
 // Who must be left behind, where it took part: the peer that does the least.
 const RIVALS: Record<string, string> = { introspection: 'oauth2-server' };
 
-/** @param all the slices of each kind, one a round. Of rounds that others disturbed none counts, if enough are left. */
-export function toRow(operation: string, all: Record<string, Figures[]>): Row {
+/** @param slices of each kind, one a round. */
+export function toRow(operation: string, slices: Record<string, Figures[]>): Row {
   const { target } = operationNamed(operation);
-  const { slices, calm } = calmRounds(all);
   const { ours, memory } = slices;
-  const kinds = Object.fromEntries(Object.entries(slices).map(([kind, figures]) => [kind, medians(figures)]));
+  const kinds = Object.fromEntries(Object.entries(slices).map(([kind, figures]) => [kind, medians(calmRounds(figures).figures)]));
   const against = Object.fromEntries(
     Object.entries(slices)
       .filter(([kind]) => kind !== 'ours')
@@ -58,26 +57,17 @@ export function toRow(operation: string, all: Record<string, Figures[]>): Row {
   );
   const ratio = against['memory'];
   if (!ours || !memory || !ratio) return { operation, against, target, kinds };
-  const rival = against[RIVALS[operation] ?? ''];
+  const rival = slices[RIVALS[operation] ?? ''];
+  const settled = [memory, ...(rival ? [rival] : [])].every((other) => calmRounds(ours, other).calm);
   return {
     operation,
     ratio,
     cpuRatio: spreadOf(ours, memory, (one, other) => other.serverMicros / one.serverMicros),
     against,
     target,
-    ...(calm ? { met: ratio.median >= target && (!rival || rival.median > 1) } : undefined),
+    ...(settled ? { met: ratio.median >= target && (!rival || spreadOf(ours, rival, throughput).median > 1) } : undefined),
     kinds,
   };
-}
-
-function calmRounds(all: Record<string, Figures[]>): { slices: Record<string, Figures[]>; calm: boolean } {
-  const rounds = Object.values(all)[0]?.length ?? 0;
-  const calm = Array.from({ length: rounds }, (_, round) => round).filter((round) =>
-    Object.values(all).every((figures) => !((figures[round]?.others ?? 0) > DISTURBED)),
-  );
-  if (calm.length < Math.min(CALM_ENOUGH, rounds)) return { slices: all, calm: false };
-  const kept = (figures: Figures[]) => calm.map((round) => figures[round] as Figures);
-  return { slices: Object.fromEntries(Object.entries(all).map(([kind, figures]) => [kind, kept(figures)])), calm: true };
 }
 
 const throughput = (one: Figures, other: Figures) => one.perSecond / other.perSecond;
@@ -88,9 +78,19 @@ function baseOf(slices: Record<string, Figures[]>): Figures[] {
 }
 
 /** Of slices that were taken one after the other. */
-function spreadOf(one: Figures[], other: Figures[], ratio: (one: Figures, other: Figures) => number): Spread {
-  const ratios = one.map((figures, round) => ratio(figures, other[round] as Figures));
+function spreadOf(ours: Figures[], others: Figures[], ratio: (one: Figures, other: Figures) => number): Spread {
+  const { figures, beside } = calmRounds(ours, others);
+  const ratios = figures.map((one, round) => ratio(one, beside[round] as Figures));
   return { median: quantile(ratios, 0.5), low: quantile(ratios, 0.25), high: quantile(ratios, 0.75) };
+}
+
+/** The rounds that nobody disturbed, neither the one nor what is set beside it; all of them when those are too few. */
+function calmRounds(figures: Figures[], beside = figures): { figures: Figures[]; beside: Figures[]; calm: boolean } {
+  const rounds = figures.map((_, round) => round);
+  const calm = rounds.filter((round) => ![figures[round], beside[round]].some((one) => (one?.others ?? 0) > DISTURBED));
+  if (calm.length < Math.min(CALM_ENOUGH, rounds.length)) return { figures, beside, calm: false };
+  const kept = (all: Figures[]) => calm.map((round) => all[round] as Figures);
+  return { figures: kept(figures), beside: kept(beside), calm: true };
 }
 
 function medians(figures: Figures[]): Figures {
