@@ -1,4 +1,4 @@
-import { fill, type TableSize } from './fill.ts';
+import { fill, storedTokens, type TableSize } from './fill.ts';
 import { freshDatabase, prepareTemplate, TEMPLATE } from './fixtures.ts';
 import { GRANT_INDEX } from './kinds/library.ts';
 import { createLoad } from './load.ts';
@@ -26,13 +26,14 @@ export async function enter(
   const sizes: Record<string, TableSize[]> = {};
   for (const kind of kinds) {
     const url = await databaseFor(kind, postgresUrl);
-    if (rows) sizes[kind] = await fill(kind, url, rows, progress);
     for (const count of kind === 'ours' && workers.length ? workers : [1]) {
       const label = kind === 'ours' && workers.length ? `ours x${count}` : kind;
       progress(`${label} starts`);
       const server = await startBenchServer(kind, url, { dataDir, workers: count, most: Math.max(1, ...workers) });
+      // Only now: the peers make their own tables as they start.
+      if (rows && !sizes[kind]) sizes[kind] = await fill(kind, url, rows, progress);
       const load = createLoad(server.address, connections);
-      contestants.push({ label, server, load, supplies: new Supplies(server, load, account) });
+      contestants.push({ label, server, load, supplies: new Supplies(server, load, account, rows ? storedTokens(kind, rows) : []) });
     }
   }
   return { contestants, account, sizes };

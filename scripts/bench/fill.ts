@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import pg from 'pg';
 
 /**
@@ -23,6 +24,9 @@ const people = (tokens: number) => Math.ceil(grants(tokens) / GRANTS_A_PERSON);
 
 // $1 and $2 are the first and the last number of a batch.
 const NUMBERS = 'generate_series($1::bigint, $2::bigint) n';
+
+// What a token is called: 43 characters, as the real ones are. Its row has the digest of that.
+const token = (n: string) => url64(`'token ' || (${n})`);
 
 const OURS: Table[] = [
   {
@@ -53,7 +57,7 @@ const OURS: Table[] = [
     name: 'token',
     rows: (tokens) => tokens,
     insert: `insert into token (id, kind, client_id, account_id, grant_id, expires_at, payload)
-      select sha256(('token ' || n)::bytea),
+      select sha256(${token('n')}::bytea),
         (case when own then 'ClientCredentials' when n % 2 = 0 then 'AccessToken' else 'RefreshToken' end)::token_kind,
         ${client(`n / ${TOKENS_A_GRANT}`)},
         case when not own then ${person(`n / ${TOKENS_A_GRANT * GRANTS_A_PERSON}`)} end,
@@ -70,9 +74,9 @@ const ROW_A_MODEL: Table[] = [
     name: 'protocol_record',
     rows: (tokens) => tokens + grants(tokens),
     insert: `insert into protocol_record (kind, id, expires_at, payload)
-      select 'Interaction', sha256(('token ' || n)::bytea), now() + interval '1 day' + interval '13 days' * random(),
+      select 'Interaction', sha256(('AccessToken:' || ${token('n')})::bytea), now() + interval '1 day' + interval '13 days' * random(),
         jsonb_build_object('iat', 1760000000, 'exp', 1770000000, 'accountId', ${person(`n / ${TOKENS_A_GRANT * GRANTS_A_PERSON}`)},
-          'kind', 'AccessToken', 'jti', ${url64("'token ' || n")}, 'clientId', ${client(`n / ${TOKENS_A_GRANT}`)},
+          'kind', 'AccessToken', 'jti', ${token('n')}, 'clientId', ${client(`n / ${TOKENS_A_GRANT}`)},
           'grantId', ${grant(`n / ${TOKENS_A_GRANT}`)}, 'gty', 'authorization_code', 'scope', 'openid profile offline_access')
       from ${NUMBERS}`,
   },
@@ -94,11 +98,23 @@ const OAUTH2_SERVER: Table[] = [
     name: 'oauth_token',
     rows: (tokens) => Math.ceil(tokens / 2),
     insert: `insert into oauth_token
-      select sha256(('access ' || n)::bytea), now() + interval '1 day' + interval '1 hour' * random(), sha256(('refresh ' || n)::bytea),
+      select sha256(${token('n')}::bytea), now() + interval '1 day' + interval '1 hour' * random(), sha256(('refresh ' || n)::bytea),
         now() + interval '14 days', ${client(`n / ${TOKENS_A_GRANT / 2}`)}, ${person(`n / ${TOKENS_A_GRANT}`)}, 'openid profile offline_access'
       from ${NUMBERS}`,
   },
 ];
+
+/** How many of the stored tokens are asked for in turn: more than any cache of pages keeps by chance. */
+const ASKED_FOR = 50_000;
+
+/** Live access tokens of people, from all over a table that was filled; none for a kind whose tokens do not stand by themselves. */
+export function storedTokens(kind: string, tokens: number): string[] {
+  if (kind !== 'ours' && kind !== 'oauth2-server') return [];
+  const rows = kind === 'ours' ? tokens : Math.ceil(tokens / 2);
+  return Array.from({ length: ASKED_FOR }, () => 2 * Math.floor((Math.random() * rows) / 2))
+    .filter((n) => n % 50 !== 0)
+    .map((n) => createHash('sha256').update(`token ${n}`).digest('base64url'));
+}
 
 const TABLES: Record<string, Table[]> = { ours: OURS, prisma: ROW_A_MODEL, 'oauth2-server': OAUTH2_SERVER };
 

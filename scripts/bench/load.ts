@@ -17,12 +17,14 @@ import { connect, type Socket } from 'node:net';
 /** What one slice of load came to. `bodies` has the answers: of every request where they are to be kept, else of one in a hundred. */
 export type Slice = { requests: number; seconds: number; latenciesMs: Float64Array; bodies: string[] };
 
+type Options = { seconds: number; keepBodies?: boolean; again?: boolean };
+
 export type Load = {
   /**
-   * Sends the requests in their order, or the one over and over, until time or they run out.
+   * Sends the requests in their order until time or they run out, or for as long as there is time: the one, or all of them `again`.
    * @throws on an answer that is not 200, and when one does not come.
    */
-  run(requests: Buffer | Buffer[], options: { seconds: number; keepBodies?: boolean }): Promise<Slice>;
+  run(requests: Buffer | Buffer[], options: Options): Promise<Slice>;
 };
 
 // Room for more answers than any slice has: growing an array belongs to no measurement.
@@ -48,9 +50,9 @@ export function createLoad(address: string, connections: number): Load {
 
 const latencies = new Float64Array(MOST_REQUESTS);
 
-function runSlice(lines: Line[], requests: Buffer | Buffer[], { seconds, keepBodies = false }: { seconds: number; keepBodies?: boolean }) {
+function runSlice(lines: Line[], requests: Buffer | Buffer[], { seconds, keepBodies = false, again = false }: Options) {
   return new Promise<Slice>((resolve, reject) => {
-    const next = Array.isArray(requests) ? listed(requests) : () => requests;
+    const next = Array.isArray(requests) ? listed(requests, again) : () => requests;
     const bodies: string[] = [];
     let answered = 0;
     let busy = lines.length;
@@ -84,9 +86,12 @@ function runSlice(lines: Line[], requests: Buffer | Buffer[], { seconds, keepBod
   });
 }
 
-function listed(requests: Buffer[]): () => Buffer | undefined {
+function listed(requests: Buffer[], again: boolean): () => Buffer | undefined {
   let position = 0;
-  return () => requests[position++];
+  return () => {
+    if (again && position === requests.length) position = 0;
+    return requests[position++];
+  };
 }
 
 type Settle = (line: Line, sentAt: number, body: string | undefined) => void;

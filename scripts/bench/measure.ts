@@ -119,9 +119,9 @@ async function runSlice(
   { begins, ends } = { begins: () => {}, ends: () => {} },
 ): Promise<Slice> {
   const requests = await supplies.requests(name, Math.ceil(rate * seconds * TO_SPARE));
-  const { brings } = operationNamed(name);
+  const { brings, uses } = operationNamed(name);
   begins();
-  const slice = await load.run(requests, { seconds, keepBodies: brings });
+  const slice = await load.run(requests, { seconds, keepBodies: brings, again: uses === 'user token' });
   ends();
   checkAnswers(name, brings ? slice.bodies.slice(0, CHECKED) : slice.bodies);
   if (brings) supplies.put(slice.bodies);

@@ -20,7 +20,8 @@ const HELP = `Usage: npm run bench -- [options]
     --only A,B         operations (${ALL})
     --kinds A,B        kinds (${OWN_KINDS.join(',')})
     --peers            the peers too
-    --rows N           fills the tables of ours, prisma and oauth2-server with that many live tokens first, such as 5e6
+    --rows N           fills the tables of ours, prisma and oauth2-server with that many live tokens first, such as 5e6;
+                       introspection of ours and oauth2-server then asks for 50,000 of them in turn
     --workers A,B      ours alone with so many processes, such as 1,2,4
     --rounds N         slices of each kind an operation has (8)
     --seconds S        how long a slice lasts (1)

@@ -11,20 +11,28 @@ export class Supplies {
   readonly #load: Load;
   readonly #account: string;
   readonly #pairs: Pair[] = [];
+  readonly #stored: string[];
   #userToken: Pair | undefined;
+  #introspections: Buffer[] | undefined;
 
-  constructor(server: BenchServer, load: Load, account: string) {
+  /** @param stored tokens that a filled table has, for introspection to ask for in turn. */
+  constructor(server: BenchServer, load: Load, account: string, stored: string[] = []) {
+    this.#stored = stored;
     this.#server = server;
     this.#load = load;
     this.#account = account;
   }
 
-  /** Requests of an operation, ready to be sent: that many, or the one that serves for all. */
+  /** Requests of an operation, ready to be sent: that many that are used up, or those that can be sent again and again. */
   async requests(name: string, count: number): Promise<Buffer | Buffer[]> {
     const { uses, request } = operationNamed(name);
     const { dialect } = this.#server;
     const nothing = { code: '', pair: { access: '', refresh: '' } };
     if (uses === 'nothing') return request(dialect, nothing);
+    if (name === 'introspection' && this.#stored.length) {
+      this.#introspections ??= this.#stored.map((access) => request(dialect, { ...nothing, pair: { access, refresh: '' } }));
+      return this.#introspections;
+    }
     if (uses === 'user token') return request(dialect, { ...nothing, pair: await this.#ofUser() });
     if (uses === 'code') return (await this.#codes(count)).map((code) => request(dialect, { ...nothing, code }));
     if (this.#pairs.length < count) await this.#exchange(count - this.#pairs.length);
