@@ -20,8 +20,10 @@ export type Database = {
    * @throws DatabaseUnavailable, or pg's DatabaseError with its SQLSTATE in `code`.
    */
   query<Row>(statement: Statement): Promise<Row[]>;
-  /** Runs a statement that writes, or takes its time, in the same way, but where nobody stands behind it. */
+  /** Runs a statement that writes, in the same way, apart from those that read: it waits for a disk and for others' locks. */
   change<Row>(statement: Statement): Promise<Row[]>;
+  /** Runs a statement that may take its time, and that nobody waits for. */
+  aside<Row>(statement: Statement): Promise<Row[]>;
   /** Runs statements in their order in one transaction. */
   transaction(statements: Statement[]): Promise<void>;
   /** Hears what is told on a channel, on a connection beside the others that is made again when it is lost. @param missed called when it begins to hear: whatever was told before went by. */
@@ -49,24 +51,25 @@ const ONE_PLAN = '-c plan_cache_mode=force_generic_plan';
 
 const POOL = { ...CONNECTION, max: 10, idleTimeoutMillis: 30_000 };
 
-// Single writes do not stand behind one another on the wire: they wait for locks, and one that was sent is done some time, whatever
-// those who asked for it were told meanwhile. Nor do they wait for Prisma's connections, or those for them.
-const WRITERS = { ...POOL, options: ONE_PLAN, max: 6 };
+// A read that is sent and not waited for does no harm.
+const READING = { connections: 3, depth: Number.POSITIVE_INFINITY, patienceMs: 0 };
 
-// A read takes less time than it takes to send the next.
-const READING_CONNECTIONS = 3;
+// A write that was sent is done some time, whatever those who asked for it were told meanwhile. So few stand behind one another, and each
+// may wait for others' locks for so short a time, that the database has given up on the last before anybody is told 503.
+const WRITE_CONNECTION = { ...CONNECTION, statement_timeout: 600, query_timeout: 2_200 };
+const WRITING = { connections: 6, depth: 3, patienceMs: 500 };
 
 /**
- * Opens the pool, which Prisma and transactions use, the pipeline, which single reads of ours use, and the writers, for single writes.
- * Connects at first use, 20 times at most: 10 of the pool, 3 of the pipeline, 6 writers, and 1 that listens.
+ * Opens the pool, which Prisma and transactions use, and two pipelines, for single reads and single writes of ours.
+ * Connects at first use, 20 times at most: 10 of the pool, 3 that read, 6 that write, and 1 that listens.
  */
 export function openDatabase(url: string, log: Log): Database {
   const pool = new pg.Pool({ connectionString: url, ...POOL });
-  const writers = new pg.Pool({ connectionString: url, ...WRITERS });
-  const pipeline = openPipeline({ connectionString: url, ...CONNECTION, options: ONE_PLAN }, READING_CONNECTIONS);
+  const reading = openPipeline({ connectionString: url, ...CONNECTION, options: ONE_PLAN }, READING);
+  const writing = openPipeline({ connectionString: url, ...WRITE_CONNECTION, options: ONE_PLAN }, WRITING);
   const listener = openListener(url);
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
-  for (const one of [pool, writers]) one.on('error', (error) => log.warn({ event: 'database_connection_lost', reason: error.message }));
+  pool.on('error', (error) => log.warn({ event: 'database_connection_lost', reason: error.message }));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), log: [] }).$extends({
     query: {
       async $allOperations({ args, query }) {
@@ -77,10 +80,13 @@ export function openDatabase(url: string, log: Log): Database {
   return {
     prisma,
     async query<Row>(statement: Statement) {
-      return (await unavailableOr(() => pipeline.query(prepared(statement)))).rows as Row[];
+      return (await unavailableOr(() => reading.query(prepared(statement)))).rows as Row[];
     },
     async change<Row>(statement: Statement) {
-      return (await unavailableOr(() => writers.query(prepared(statement)))).rows as Row[];
+      return (await unavailableOr(() => writing.query(prepared(statement)))).rows as Row[];
+    },
+    async aside<Row>(statement: Statement) {
+      return (await unavailableOr(() => pool.query(prepared(statement)))).rows as Row[];
     },
     async transaction(statements) {
       const connection = await unavailableOr(() => pool.connect());
@@ -108,7 +114,7 @@ export function openDatabase(url: string, log: Log): Database {
     },
     listen: listener.on,
     async close() {
-      await Promise.all([pipeline.close(), writers.end(), listener.close()]);
+      await Promise.all([reading.close(), writing.close(), listener.close()]);
       await prisma.$disconnect();
       await pool.end();
     },

@@ -4,11 +4,20 @@ import pg from 'pg';
 /**
  * A few connections on which statements follow one another without waiting for answers (PostgreSQL protocol, pipelining):
  * what a pool does with twenty connections and a round trip each, at a fraction of the work on both sides.
- * For single reads alone: a transaction would have strangers in it; a write may wait for a lock, and everything behind it would too.
+ * For single statements alone: a transaction would have strangers in it.
  */
 export type Pipeline = {
   query(statement: { name: string; text: string; values: unknown[] }): Promise<pg.QueryResult>;
   close(): Promise<void>;
+};
+
+export type PipelineOptions = {
+  /** The most there will be: one is opened when all others are held up. */
+  connections: number;
+  /** How many statements follow one another on a connection; more wait for their turn here, where they can still be taken back. */
+  depth: number;
+  /** How long they wait. */
+  patienceMs: number;
 };
 
 type Line = {
@@ -17,51 +26,35 @@ type Line = {
   underWay: number;
   /** When it last answered, or was idle. */
   seen: number;
+  gathering: boolean;
   lost(): void;
 };
 
 // A connection that has not answered for so long waits for a disk or a lock: what comes next goes elsewhere.
 const HELD_UP_MS = 2;
 
-/** @param connections the most there will be: one is opened when all others are held up. */
-export function openPipeline(config: pg.ClientConfig, connections: number): Pipeline {
+export function openPipeline(config: pg.ClientConfig, { connections, depth, patienceMs }: PipelineOptions): Pipeline {
   let lines: Line[] = [];
-  let ofThisTurn: Line | undefined;
+  const waiting: ((line: Line) => void)[] = [];
 
-  /**
-   * What is asked in one turn of the event loop leaves together, in one packet: a system call costs more than most statements do.
-   * For the same reason the first connection that is not held up takes it all.
-   */
-  function lineOfThisTurn(): Line {
-    if (!ofThisTurn) {
-      const line = flowing() ?? (lines.length < connections ? connect() : leastBusy());
-      ofThisTurn = line;
-      const { stream } = (line.client as unknown as { connection: { stream: Socket } }).connection;
-      stream.cork();
-      setImmediate(() => {
-        if (ofThisTurn === line) ofThisTurn = undefined;
-        stream.uncork();
-      });
-    }
-    return ofThisTurn;
-  }
-
-  function flowing(): Line | undefined {
+  /** The first connection that is not held up: what is asked in one turn of the event loop shares it, and leaves in one packet. */
+  function choose(): Line | undefined {
     const since = performance.now() - HELD_UP_MS;
-    return lines.find((line) => line.underWay === 0 || line.seen > since);
-  }
-
-  function leastBusy(): Line {
-    return lines.reduce((best, line) => (line.underWay < best.underWay ? line : best));
+    let leastBusy: Line | undefined;
+    for (const line of lines) {
+      if (line.underWay >= depth) continue;
+      if (line.underWay === 0 || line.seen > since) return line;
+      if (!leastBusy || line.underWay < leastBusy.underWay) leastBusy = line;
+    }
+    return lines.length < connections ? connect() : leastBusy;
   }
 
   function connect(): Line {
     const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
     const lost = () => {
       lines = lines.filter((other) => other !== line);
-      if (ofThisTurn === line) ofThisTurn = undefined;
     };
-    const line: Line = { client, ready: client.connect(), underWay: 0, seen: 0, lost };
+    const line: Line = { client, ready: client.connect(), underWay: 0, seen: 0, gathering: false, lost };
     client.on('error', lost);
     client.on('end', lost);
     line.ready.catch(lost);
@@ -69,11 +62,52 @@ export function openPipeline(config: pg.ClientConfig, connections: number): Pipe
     return line;
   }
 
+  /** A place on a connection. */
+  function take(): Line | undefined {
+    const line = choose();
+    if (!line) return undefined;
+    if (line.underWay === 0) line.seen = performance.now();
+    line.underWay += 1;
+    if (!line.gathering) gather(line);
+    return line;
+  }
+
+  /** Holds back what is sent until the turn is over: a system call costs more than most statements do. */
+  function gather(line: Line): void {
+    const { stream } = (line.client as unknown as { connection: { stream: Socket } }).connection;
+    line.gathering = true;
+    stream.cork();
+    setImmediate(() => {
+      line.gathering = false;
+      stream.uncork();
+    });
+  }
+
+  function giveBack(line: Line): void {
+    line.underWay -= 1;
+    line.seen = performance.now();
+    const next = waiting.length ? take() : undefined;
+    if (next) waiting.shift()?.(next);
+  }
+
+  /** @throws Error in the words of pg's own pool. */
+  function takeInTurn(): Promise<Line> {
+    return new Promise((resolve, reject) => {
+      const mine = (line: Line) => {
+        clearTimeout(patience);
+        resolve(line);
+      };
+      const patience = setTimeout(() => {
+        waiting.splice(waiting.indexOf(mine), 1);
+        reject(new Error('timeout exceeded when trying to connect'));
+      }, patienceMs);
+      waiting.push(mine);
+    });
+  }
+
   return {
     async query(statement) {
-      const line = lineOfThisTurn();
-      if (line.underWay === 0) line.seen = performance.now();
-      line.underWay += 1;
+      const line = (waiting.length ? undefined : take()) ?? (await takeInTurn());
       try {
         await line.ready;
         return await line.client.query(statement);
@@ -83,8 +117,7 @@ export function openPipeline(config: pg.ClientConfig, connections: number): Pipe
         if (!(error instanceof pg.DatabaseError) || /^(08|57P)/.test(error.code ?? '')) line.lost();
         throw error;
       } finally {
-        line.underWay -= 1;
-        line.seen = performance.now();
+        giveBack(line);
       }
     },
     async close() {

@@ -32,7 +32,7 @@ export async function endClient(database: Database, clientId: string): Promise<n
   for (const table of ['token', 'authorization_code', 'grant_record'].map((name) => Prisma.raw(name))) {
     let deleted: unknown[];
     do {
-      deleted = await database.change(Prisma.sql`
+      deleted = await database.aside(Prisma.sql`
         delete from ${table} where id in (select id from ${table} where client_id = ${clientId} limit ${BATCH_ROWS}) returning 1`);
       total += deleted.length;
     } while (deleted.length === BATCH_ROWS);

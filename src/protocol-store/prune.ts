@@ -79,7 +79,7 @@ async function sweep(database: Database, table: string, batch: (from: Date) => S
   let limit: Limit | undefined;
   while (!signal.aborted) {
     const begun = performance.now();
-    const [{ mine, rows, reached }] = (await database.change<Batch>(batch(from))) as [Batch];
+    const [{ mine, rows, reached }] = (await database.aside<Batch>(batch(from))) as [Batch];
     turn.mine = mine;
     turn.rows += rows;
     if (!rows || !reached) break;
@@ -101,7 +101,7 @@ async function sweep(database: Database, table: string, batch: (from: Date) => S
 type Limit = { rows: number; dead: number };
 
 async function limitOf(database: Database, table: string): Promise<Limit> {
-  const [limit] = await database.change<Limit>(Prisma.sql`
+  const [limit] = await database.aside<Limit>(Prisma.sql`
     select greatest(${VACUUM_ROWS}, ${VACUUM_SHARE} * greatest(reltuples, pg_stat_get_live_tuples(oid)))::float as rows,
       pg_stat_get_dead_tuples(oid)::float as dead
     from pg_class where oid = ${table}::regclass`);
