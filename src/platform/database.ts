@@ -145,7 +145,7 @@ async function unavailableOr<T>(work: () => Promise<T>): Promise<T> {
 // 55000 is a database that lets nobody in for now. 26000 and 42P05: on a pipeline, the statement before brought the text that this one was to be named by, and was given up on; neither was run.
 const UNAVAILABLE_STATE = /^(08...|53...|57P..|57014|25006|26000|42P05|55000)$/;
 const UNAVAILABLE_TEXT =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|timeout exceeded when trying to connect|Connection terminated|Query read timeout|Can't reach database server|Server has closed the connection|Unable to start a transaction|Transaction (already closed|not found)/i;
+  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|timeout exceeded when trying to connect|timeout expired|is not queryable|Connection terminated|Query read timeout|Can't reach database server|Server has closed the connection|Unable to start a transaction|Transaction (already closed|not found)/i;
 
 /** Tells a database that cannot answer from a statement that is wrong. */
 export function isUnavailable(error: unknown): boolean {
