@@ -53,6 +53,7 @@ export function openPipeline(config: pg.ClientConfig, { connections, depth, pati
     const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
     const lost = () => {
       lines = lines.filter((other) => other !== line);
+      hangUp(line);
     };
     const line: Line = { client, ready: client.connect(), underWay: 0, seen: 0, gathering: false, lost };
     client.on('error', lost);
@@ -83,9 +84,15 @@ export function openPipeline(config: pg.ClientConfig, { connections, depth, pati
     });
   }
 
+  /** One that was given up is closed once nobody waits for it. */
+  function hangUp(line: Line): void {
+    if (!line.underWay) line.client.end().catch(() => {});
+  }
+
   function giveBack(line: Line): void {
     line.underWay -= 1;
     line.seen = performance.now();
+    if (!lines.includes(line)) hangUp(line);
     const next = waiting.length ? take() : undefined;
     if (next) waiting.shift()?.(next);
   }
