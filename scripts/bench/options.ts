@@ -25,7 +25,7 @@ const HELP = `Usage: npm run bench -- [options]
     --workers A,B      ours alone with so many processes, such as 1,2,4
     --rounds N         slices of each kind an operation has (8)
     --seconds S        how long a slice lasts (1)
-    --connections N    requests under way at once (16)
+    --connections N    requests under way at once (64: fewer leave a server waiting for a database that shares a core with the load)
     --profile          instead: where the time of the first kind goes, by package and function (--kinds ours if not said)
 
   What becomes of it
@@ -93,7 +93,7 @@ function parse() {
         workers: { type: 'string' },
         rounds: { type: 'string', default: '8' },
         seconds: { type: 'string', default: '1' },
-        connections: { type: 'string', default: '16' },
+        connections: { type: 'string', default: '64' },
         profile: { type: 'boolean', default: false },
         json: { type: 'string' },
         from: { type: 'string' },
