@@ -70,7 +70,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
   await saveResourceServers(database, ownResourceServers(config.issuer));
   const server = await startServer({ config, database, log });
   const side = new pg.Pool({ connectionString: url, max: 2 });
-  // A pool has ended before its connections are closed: dropping the database may be what closes the last one.
+  // A pool has ended before its connections have: those that the database is dropped under say so, and nobody is left to hear it.
   side.on('error', () => {});
 
   return {

@@ -129,13 +129,14 @@ async function follow(child: ChildProcess, issuer: string): Promise<Omit<TestPro
 function sendTo(address: string, issuer: string): typeof fetch {
   const dispatcher = new Agent();
   return async (input, init) => {
-    const { method, headers, body, url } = new Request(input, init);
+    const { method, headers, body, url, signal } = new Request(input, init);
     const { pathname, search } = new URL(url);
     const answer = await request(address + pathname + search, {
       method: method as 'GET',
       headers: { ...Object.fromEntries(headers), host: new URL(issuer).host },
       body: body && Buffer.from(await new Response(body).arrayBuffer()),
       dispatcher,
+      signal,
     });
     return new Response(await answer.body.arrayBuffer(), { status: answer.statusCode, headers: answer.headers as Record<string, string> });
   };
