@@ -55,9 +55,10 @@ const POOL = { ...CONNECTION, max: 10, idleTimeoutMillis: 30_000 };
 const READING = { connections: 3, depth: Number.POSITIVE_INFINITY, patienceMs: 0 };
 
 // A write that was sent is done some time, whatever those who asked for it were told meanwhile. So few stand behind one another, and each
-// may wait for others' locks for so short a time, that the database has given up on the last before anybody is told 503.
-const WRITE_CONNECTION = { ...CONNECTION, statement_timeout: 600, query_timeout: 2_200 };
-const WRITING = { connections: 6, depth: 3, patienceMs: 500 };
+// may wait for others' locks for so short a time, that the database has given up on the last before anybody is told 503. It is longer
+// than the second after which Postgres finds a deadlock, which is not an outage: see unit-of-work.ts.
+const WRITE_CONNECTION = { ...CONNECTION, statement_timeout: 1_150, query_timeout: 2_500 };
+const WRITING = { connections: 6, depth: 2, patienceMs: 400 };
 
 /**
  * Opens the pool, which Prisma and transactions use, and two pipelines, for single reads and single writes of ours.
