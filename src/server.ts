@@ -9,6 +9,7 @@ import { listResourceServers, ownResourceServers, saveResourceServers } from './
 import { saveClient } from './clients/store.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
+import { drainingResponse } from './http/draining.ts';
 import { drainBody } from './http/form.ts';
 import { onlyOurHost } from './http/host.ts';
 import { language } from './http/language.ts';
@@ -51,11 +52,6 @@ export async function startServer({ config, database, log }: { config: Config; d
   // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
   app.use(requestLog(log));
-  app.use(async (ctx, next) => {
-    await next();
-    // Whoever keeps the connection would meet nobody on it; without this, each that is kept would hold up the end (RFC 9112 section 9.6).
-    if (closing) ctx.set('Connection', 'close');
-  });
   app.use(drainBody());
   app.use(securityHeaders(config.issuer));
   app.use(health(database, () => closing));
@@ -93,7 +89,13 @@ export async function startServer({ config, database, log }: { config: Config; d
   const answer = app.callback();
   const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log }));
   const server = createServer(
-    { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
+    {
+      maxHeaderSize: 16 * 1024,
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 65_000,
+      ServerResponse: drainingResponse(() => closing),
+    },
     (request, response) => introspection(request, response, () => answer(request, response)),
   );
   address = await listen(server, config);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { createDatabase, type TestDatabase } from '../support/environment.ts';
 import { clientCredentials, createResourceServerClient, introspect, type TestClient } from '../support/flow.ts';
@@ -73,6 +73,8 @@ describe('WEB_CONCURRENCY', () => {
 
   it('on SIGTERM workers finish what is under way, and no process is left', async () => {
     const pids = workerPids();
+    // Half an introspection is under way, which is answered in front of the application.
+    const asked = await askHalf(house, client);
     // A request that waits for a lock is under way when the signal comes.
     const lock = await holdTable(database.url, 'client');
     const underWay = house.createClient().then(
@@ -91,6 +93,7 @@ describe('WEB_CONCURRENCY', () => {
     const late = await issuing;
     assert.equal(late.status, 201);
     assert.equal(late.headers.get('connection'), 'close', 'a connection that is kept holds up the end');
+    assert.match(await asked.finish(), /^HTTP\/1\.1 200 [^]*\r\nConnection: close\r\n/i);
     assert.equal(await underWay, 'created');
     assert.deepEqual(await ending, { code: 0, signal: null });
     assert.deepEqual(pids.filter(isAlive), []);
@@ -130,6 +133,25 @@ describe('WEB_CONCURRENCY', () => {
 
 function closing(init: RequestInit = {}): RequestInit {
   return { ...init, headers: { ...(init.headers as Record<string, string>), connection: 'close' } };
+}
+
+/** Begins a request and leaves its body unfinished. @returns how to send the rest and read the answer to its end. */
+async function askHalf({ issuer }: House, { client_id, client_secret }: TestClient) {
+  const { host, port } = new URL(issuer);
+  const body = new URLSearchParams({ token: 'x'.repeat(43), client_id, client_secret: String(client_secret) }).toString();
+  const socket = connect(Number(port), '127.0.0.1').setEncoding('utf8');
+  socket.write(
+    `POST /oauth/introspect HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`,
+  );
+  await once(socket, 'connect');
+  return {
+    async finish(): Promise<string> {
+      socket.write(body.slice(9));
+      let answer = '';
+      for await (const text of socket) answer += text;
+      return answer;
+    },
+  };
 }
 
 function children(parent: number): number[] {
