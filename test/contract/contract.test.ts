@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import pg from 'pg';
 import { createAdapterFactory } from '../../src/authorization-server/adapter.ts';
 import { createClientCache } from '../../src/clients/cache.ts';
 import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
@@ -9,6 +10,7 @@ import { rememberOnce } from '../../src/protocol-store/records.ts';
 import type { ProtocolStore } from '../../src/protocol-store/store.ts';
 import { SingleUseLost, unitOfWork } from '../../src/protocol-store/unit-of-work.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
 import { itKeepsTheContract, type Subjects } from './protocol-store.ts';
 
 // The library does not export its in-memory adapter; a test may look.
@@ -236,6 +238,30 @@ describe('The store contract', () => {
         );
         await assert.rejects(attempt, SingleUseLost);
         assert.deepEqual(await tokens(), before);
+      });
+
+      it('is written in the end when it meets a deadlock', async () => {
+        const [first, second] = [await save('ClientCredentials'), await save('ClientCredentials')];
+        const lock = (id: string) => rival.query('select from token where id = sha256($1::bytea) for update', [Buffer.from(id)]);
+        const rival = new pg.Client({ connectionString: server.config.databaseUrl });
+        await rival.connect();
+        // It never looks for a deadlock, so it is the unit that is found in one, after the second that Postgres takes to look.
+        await rival.query("set deadlock_timeout = '1min'");
+        await rival.query('begin');
+        await lock(second);
+        const written = unitOfWork(
+          server.database,
+          async () => {
+            await subjects.store('ClientCredentials').destroy(first);
+            await subjects.store('ClientCredentials').destroy(second);
+          },
+          () => true,
+        );
+        await eventually('it waits for the second', async () => (await server.sql('select from pg_locks where not granted')).length > 0);
+        const crossing = lock(first).finally(() => rival.query('rollback'));
+        await Promise.all([written, crossing]);
+        await rival.end();
+        for (const id of [first, second]) assert.equal(await subjects.store('ClientCredentials').find(id), undefined);
       });
     });
   });
