@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout } from 'node:timers/promises';
 import { type Database, isStorable, Prisma, type Statement, sqlState } from '../platform/database.ts';
 
 /**
@@ -101,7 +102,11 @@ async function commit(database: Database, writes: Write[], attempts = 3): Promis
     if (state === FOREIGN_KEY_VIOLATION) throw new SingleUseLost('grant or client has ended', { cause: error });
     // Whoever ends an account and whoever refreshes under it lock the same rows from two ends; two requests may keep one session
     // at once. Nothing was written: once more, which sees what the other did.
-    if ((state === DEADLOCK || state === UNIQUE_VIOLATION) && attempts > 1) return commit(database, writes, attempts - 1);
+    if ((state === DEADLOCK || state === UNIQUE_VIOLATION) && attempts > 1) {
+      // Who begins again at once takes the lock from under the other, who has not yet woken, and both meet again.
+      if (state === DEADLOCK) await setTimeout(25 + 50 * Math.random());
+      return commit(database, writes, attempts - 1);
+    }
     throw error;
   }
   for (const { written } of writes) written?.();

@@ -257,7 +257,8 @@ describe('The store contract', () => {
           },
           () => true,
         );
-        await eventually('it waits for the second', async () => (await server.sql('select from pg_locks where not granted')).length > 0);
+        const waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        await eventually('it waits for the second', async () => (await server.sql(waiting)).length > 0);
         const crossing = lock(first).finally(() => rival.query('rollback'));
         await Promise.all([written, crossing]);
         await rival.end();
