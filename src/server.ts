@@ -5,6 +5,7 @@ import { keepProvider } from './authorization-server/current-provider.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { createClientCache } from './clients/cache.ts';
+import { firstPartyClient } from './clients/first-party.ts';
 import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
 import { assets } from './http/assets.ts';
@@ -43,6 +44,7 @@ const API_CLIENT_ID = 'munjigi-resource-api';
 /** @throws when the port is taken or the database cannot be reached. */
 export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
+  await database.transaction(saveClient(firstPartyClient(config.issuer)));
   const providers = await keepProvider({ config, database, clients: createClientCache(database), log });
   const resourceServers = await listResourceServers(database);
   let closing = false;

@@ -28,7 +28,7 @@ export function accountFromRow(row: Record<string, unknown>): Account {
  */
 export async function verifyCredentials(database: Database, email: string, password: string): Promise<Account | undefined> {
   const user = isStorable(email) ? await database.prisma.user.findUnique({ where: { email: normalizeEmail(email) } }) : null;
-  const fits = await verifyPassword(user?.passwordHash, password);
+  const fits = await verifyPassword(user?.passwordHash ?? undefined, password);
   return fits && user && !user.disabledAt ? user : undefined;
 }
 

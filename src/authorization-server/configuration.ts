@@ -9,6 +9,7 @@ import { createAdapterFactory } from './adapter.ts';
 import { corsOrigins } from './browser-clients.ts';
 import { mayIntrospect, mayRevoke } from './caller-policy.ts';
 import { assertFreshAssertion } from './client-assertions.ts';
+import { createLoadExistingGrant } from './existing-grant.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
 import { registrationPolicy } from './registration-policy.ts';
@@ -48,6 +49,7 @@ export function createConfiguration({
     routes: ROUTES,
     jwks,
     findAccount: createFindAccount(database),
+    loadExistingGrant: createLoadExistingGrant(database), //        consent holds for a person, not for a browser
     renderError: renderProtocolError,
     interactions: { policy: createInteractionPolicy(), url: (_ctx, { uid }) => `/interaction/${uid}` },
 

@@ -17,6 +17,7 @@ export function errorBoundary(log: Log) {
       if (ctx.status === 405 && ctx.body == null) throw new AppError('method_not_allowed', { status: 405 });
     } catch (error) {
       const { code, status, reason } = describe(error);
+      if (error instanceof AppError && error.retryAfterSeconds) ctx.set('Retry-After', String(error.retryAfterSeconds));
       ctx.state.logged = { ...ctx.state.logged, error: code, reason };
       if (status >= 500 && status !== 503) log.error({ event: 'unexpected_error', request_id: ctx.state.requestId, err: error });
       answerError(ctx, code, status);

@@ -6,13 +6,16 @@ export class AppError extends Error {
   readonly code: string;
   readonly status: number;
   readonly reason: string;
+  /** When trying again makes sense, for a refusal that passes. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: string, options: { status: number; reason?: string; cause?: unknown }) {
+  constructor(code: string, options: { status: number; reason?: string; cause?: unknown; retryAfterSeconds?: number }) {
     super(options.reason ?? code, { cause: options.cause });
     this.name = 'AppError';
     this.code = code;
     this.status = options.status;
     this.reason = options.reason ?? code;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 

@@ -70,6 +70,14 @@ export function endExpiredGrants(turn: Statement, from: Date, batchRows: number)
       coalesce((select min(expires_at) from loaded), (select max(expires_at) from expired)) as reached`;
 }
 
+/** The grant that a person gave a client last, on whatever device. */
+export async function newestGrant(database: Database, accountId: string, clientId: string): Promise<string | undefined> {
+  const [row] = await database.query<{ id: string }>(Prisma.sql`
+    select id from grant_record where account_id = ${accountId} and client_id = ${clientId} and expires_at > now()
+    order by created_at desc limit 1`);
+  return row?.id;
+}
+
 export type GrantRow = { id: string; client_id: string; account_id: string; expires_at: Date | string; payload: Record<string, unknown> };
 
 /** Columns of a live grant, as one JSON value: for statements that read a grant along with what stands under it. */

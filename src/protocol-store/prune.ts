@@ -25,10 +25,9 @@ const PRUNE_LOCK = 7_305_114;
 
 /** Each table with the statement that takes its next batch, of what expired at `from` or later. Grants last: by then little hangs on them. */
 const TABLES: [table: string, batch: (from: Date) => Statement][] = [
-  ...['protocol_record', 'authorization_code', 'token', 'session'].map((table): [string, (from: Date) => Statement] => [
-    table,
-    (from) => expiredRows(Prisma.raw(table), from),
-  ]),
+  ...['protocol_record', 'authorization_code', 'token', 'session', 'one_time_token', 'rate_limit', 'mail'].map(
+    (table): [string, (from: Date) => Statement] => [table, (from) => expiredRows(Prisma.raw(table), from)],
+  ),
   ['grant_record', (from) => endExpiredGrants(TURN, from, BATCH_ROWS)],
 ];
 

@@ -1,0 +1,66 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Context } from 'koa';
+import type { Provider } from 'oidc-provider';
+import { type Account, findAccount } from '../accounts/store.ts';
+import { CALLBACK_PATH, FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import type { Config } from '../platform/config.ts';
+import type { Database } from '../platform/database.ts';
+import { AppError } from '../platform/errors.ts';
+import { ROUTES } from './configuration.ts';
+
+/**
+ * The one door to our own pages about a person: account, developer, admin. They sign in through the authorization server like any
+ * client, and what they are after is the browser's session, not a token.
+ */
+
+// A page of ours, and nothing that a browser could read as another place (`//evil.example`).
+const OWN_PAGE = /^\/(account|developer|admin)(\/[a-z0-9-]+)*$/;
+
+export type OwnSession = Awaited<ReturnType<Provider['Session']['get']>>;
+
+export type SignedIn = { account: Account; session: OwnSession };
+
+/**
+ * Who is signed in at this browser. When nobody is, or it was too long ago, the browser is sent to sign in and comes back to this page.
+ * @param maxAgeSeconds for what is not to be changed by whoever finds a browser open: how long ago the person may have signed in.
+ * @returns undefined when the browser was sent away, and the answer is written.
+ */
+export async function signedIn(
+  ctx: Context,
+  { provider, database, config }: { provider: Provider; database: Database; config: Config },
+  { maxAgeSeconds }: { maxAgeSeconds?: number } = {},
+): Promise<SignedIn | undefined> {
+  const session = await provider.Session.get(ctx as never);
+  const account = session.accountId ? await findAccount(database, session.accountId) : undefined;
+  if (account && (maxAgeSeconds === undefined || !session.past(maxAgeSeconds))) return { account, session };
+  ctx.redirect(signInUrl(config.issuer, ctx.path, maxAgeSeconds));
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+  return undefined;
+}
+
+/** Whether this is a browser that comes back from signing in. It is sent on to the page it came from. */
+export function comesBack(ctx: Context): boolean {
+  if (ctx.path !== CALLBACK_PATH) return false;
+  const { state, error } = ctx.query;
+  if (error) throw new AppError('access_denied', { status: 400, reason: `first_party ${error}` });
+  // The answer is in the browser's session. Nothing is done with the code, and nobody else can: who asked has forgotten the verifier.
+  ctx.redirect(typeof state === 'string' && OWN_PAGE.test(state) ? state : '/account');
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+  return true;
+}
+
+function signInUrl(issuer: string, page: string, maxAgeSeconds: number | undefined): string {
+  const query = new URLSearchParams({
+    client_id: FIRST_PARTY_CLIENT,
+    redirect_uri: `${issuer}${CALLBACK_PATH}`,
+    response_type: 'code',
+    scope: 'openid',
+    state: OWN_PAGE.test(page) ? page : '/account',
+    code_challenge: createHash('sha256').update(randomBytes(32).toString('base64url')).digest('base64url'),
+    code_challenge_method: 'S256',
+    ...(maxAgeSeconds === undefined ? undefined : { max_age: String(maxAgeSeconds) }),
+  });
+  return `${ROUTES.authorization}?${query}`;
+}

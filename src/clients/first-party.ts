@@ -1,0 +1,19 @@
+import type { ClientMetadata } from './store.ts';
+
+/** Owns the client that our own pages about a person (account, developer, admin) sign in as. */
+
+export const FIRST_PARTY_CLIENT = 'munjigi-account';
+
+export const CALLBACK_PATH = '/account/signed-in';
+
+/** The client as it is stored: public, and asked for no consent, since it gets nothing that the browser does not hold already. */
+export function firstPartyClient(issuer: string): ClientMetadata {
+  return {
+    client_id: FIRST_PARTY_CLIENT,
+    client_name: 'Munjigi',
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    redirect_uris: [`${issuer}${CALLBACK_PATH}`],
+  };
+}

@@ -1,0 +1,42 @@
+import { type Database, Prisma } from '../platform/database.ts';
+import { AppError } from '../platform/errors.ts';
+import { digest } from '../platform/secrets.ts';
+
+/**
+ * Owns how often something may be tried. An attempt is counted before it is looked at, in one statement, so of any number of attempts
+ * at once no more than the limit are looked at (OWASP credential stuffing, CVE-2023-47111). Nobody is locked out for good: a
+ * count ends with its span, by the database's clock, on all nodes alike.
+ */
+
+export type Limit = { name: string; points: number; seconds: number };
+
+const MINUTES = 60;
+
+/** Every limit there is. By account, so that one account is not guessed from many places; by network, so that many are not from one. */
+export const LIMITS = {
+  passwordOfAccount: { name: 'password_account', points: 10, seconds: 15 * MINUTES },
+  passwordFromNetwork: { name: 'password_network', points: 100, seconds: 15 * MINUTES },
+} satisfies Record<string, Limit>;
+
+/**
+ * Counts an attempt. @param key what is counted: an account's address, a network; only its digest is kept.
+ * @throws AppError 429 `too_many_attempts` when there were too many, with the seconds until there may be more.
+ */
+export async function limitRate(database: Database, limit: Limit, key: string): Promise<void> {
+  const [count] = await database.change<{ points: number; seconds: number }>(Prisma.sql`
+    insert into rate_limit as known (key, points, expires_at)
+    values (${keyOf(limit, key)}, 1, now() + ${limit.seconds} * interval '1 second')
+    on conflict (key) do update set
+      points = case when known.expires_at <= now() then 1 else known.points + 1 end,
+      expires_at = case when known.expires_at <= now() then excluded.expires_at else known.expires_at end
+    returning points, ceil(extract(epoch from expires_at - now()))::int as seconds`);
+  if (count && count.points > limit.points)
+    throw new AppError('too_many_attempts', { status: 429, reason: `rate_limit ${limit.name}`, retryAfterSeconds: count.seconds });
+}
+
+/** Forgets the attempts: whoever got it right begins anew. */
+export async function forgive(database: Database, limit: Limit, key: string): Promise<void> {
+  await database.change(Prisma.sql`delete from rate_limit where key = ${keyOf(limit, key)}`);
+}
+
+const keyOf = ({ name }: Limit, key: string) => digest(`${name} ${key}`);
