@@ -37,7 +37,7 @@ export async function startBenchServer(
       DATA_DIR: dataDir,
       NODE_ENV: 'production',
       LOG_LEVEL: 'silent',
-      BENCH_WORKERS: String(workers),
+      WEB_CONCURRENCY: String(workers),
     },
   });
   const { address, dialect, lacks } = await answerOf<Pick<BenchServer, 'address' | 'dialect' | 'lacks'>>(child, kind);
