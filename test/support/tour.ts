@@ -1,14 +1,20 @@
 import type { Page } from 'playwright-core';
+import { composeLetter } from '../../src/http/letters.ts';
+import { mailLetter } from '../../src/platform/mail.ts';
+import { KeyRing } from '../../src/platform/secrets.ts';
 import type { TestServer } from './environment.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from './flow.ts';
 
-/** Every page a person can meet, and how to get there: for looking at all of them in one way. */
+/**
+ * Every page a person can meet, and how to get there: for looking at all of them in one way (accessibility, pseudo-language, screenshots).
+ * A page is one line here. The server is one of development, so that the pages of development are there too.
+ */
 
 export type Visit = { server: TestServer; client: TestClient; person: Credentials };
 
 const SCOPES = 'openid profile email offline_access api restricted';
 
-/** Each leaves the browser on its page. They share nothing: a visit begins in a browser without cookies. */
+/** Each leaves the browser on its page, without JavaScript too. They share nothing: a visit begins in a browser without cookies. */
 export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
   home: async (page, { server }) => {
     await page.goto(server.issuer);
@@ -42,6 +48,19 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
   error: async (page, { server, client }) => {
     await page.goto(server.issuer + authorizePath(client, { redirect_uri: 'https://elsewhere.example/callback' }));
   },
+  mailbox: openMailbox,
+  'mailbox-letter': async (page, visit) => {
+    await openMailbox(page, visit);
+    await page.click('main .rows a');
+  },
+  // As a mail program shows it: from /dev/mail it comes sandboxed, and nobody could look at it by script.
+  letter: async (page, visit) => {
+    await openMailbox(page, visit);
+    await page.click('main .rows a');
+    const html = await page.request.get(new URL(String(await page.getAttribute('main .links a', 'href')), page.url()).href);
+    await page.goto('about:blank');
+    await page.setContent(await html.text());
+  },
 };
 
 export async function openSignIn(page: Page, { server, client }: Visit): Promise<void> {
@@ -58,4 +77,20 @@ export async function signIn(page: Page, { email, password }: Credentials): Prom
   await page.fill('input[name=email]', email);
   await page.fill('input[name=password]', password);
   await page.click('main button[type=submit]');
+}
+
+/** With a letter in the language of the browser. */
+async function openMailbox(page: Page, { server: { issuer, config, database } }: Visit): Promise<void> {
+  await page.goto(issuer);
+  const language = (await page.getAttribute('html', 'lang')) === 'ko' ? 'ko' : 'en';
+  const letter = composeLetter(language, 'sign_up', {
+    code: '48291375',
+    link: `${issuer}/interaction/V1StGXR8_Z5jdHi6B-myT/proof?secret=4f90d13a42a4f90d13a42a4f90d13a42`,
+    minutes: 15,
+    issuer,
+    visitor: { address: '203.0.113.0/24', browser: 'Chrome, Windows' },
+    at: new Date(),
+  });
+  await database.change(mailLetter(new KeyRing(config.dataEncryptionKeys), 'gildong@people.example', letter));
+  await page.goto(`${issuer}/dev/mail`);
 }
