@@ -29,6 +29,10 @@ const codes = [
   ...all(all(source, /const KNOWN = new Set\(\[([^\]]+)\]/g), CODE),
 ];
 
+// What the source chooses for a view to say, and the sentence of each event for its person's list.
+const chosen = all(source, /'((?:password)\.[a-z_]+)'/g);
+const events = all(all(source, /type EventType =([^;]+);/g), CODE).map((type) => `activity.${type}`);
+
 describe('Messages', () => {
   it('are the same keys in Korean and English', () => {
     assert.deepEqual(Object.keys(ko).sort(), Object.keys(en).sort());
@@ -41,7 +45,7 @@ describe('Messages', () => {
   it('exist for every key that a view or the source asks for', () => {
     assert(asked.length > 30, 'the keys were found');
     assert.deepEqual(
-      [...asked, ...all(source, /translate\([^,]+, '([^']+)'/g)].filter((key) => !(key in en)),
+      [...asked, ...chosen, ...all(source, /translate\([^,]+, '([^']+)'/g)].filter((key) => !(key in en)),
       [],
     );
   });
@@ -65,6 +69,8 @@ describe('Messages', () => {
     );
     const used = new Set([
       ...asked,
+      ...chosen,
+      ...events,
       'language.ko',
       'language.en',
       ...codes.flatMap((code) => [`error.${code}.title`, `error.${code}.text`]),
