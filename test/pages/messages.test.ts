@@ -30,7 +30,7 @@ const codes = [
 ];
 
 // What the source chooses for a view to say, and the sentence of each event for its person's list.
-const chosen = all(source, /'((?:password)\.[a-z_]+)'/g);
+const chosen = all(source, /'((?:password|signup|mailed)\.[a-z_]+)'/g);
 const events = all(all(source, /type EventType =([^;]+);/g), CODE).map((type) => `activity.${type}`);
 
 describe('Messages', () => {
