@@ -214,13 +214,7 @@ describe('Signing up', () => {
 
   it('finds a user name of their own for everybody, from the address', async () => {
     const names = [];
-    for (const email of [
-      'same@one.example',
-      'same@two.example',
-      'same@three.example',
-      '+tag@four.example',
-      '한글@five.example',
-    ]) {
+    for (const email of ['same@one.example', 'same@two.example', 'same@three.example', '+tag@four.example', '한글@five.example']) {
       const wish = newcomer({ email });
       const look = await beginSignUp(server, client, wish);
       await look.submit({ code: (await newestProof(server, email)).code });
