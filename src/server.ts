@@ -18,6 +18,7 @@ import { requestLog } from './http/request-id.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { under } from './http/under.ts';
 import { interactionRoutes } from './interaction/dispatcher.ts';
+import { entrances } from './interaction/entrances.ts';
 import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
 import { mailbox } from './operations/mailbox.ts';
@@ -75,6 +76,7 @@ export async function startServer({ config, database, log }: { config: Config; d
     ),
   );
   app.use(home());
+  app.use(entrances(config.issuer));
   if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
   app.use(inUnitOfWork(database));
   app.use(

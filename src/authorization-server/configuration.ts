@@ -92,7 +92,10 @@ export function createConfiguration({
       userinfo: { enabled: true }, //                               OIDC Core 5.3
       rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
     },
-    discovery: { ui_locales_supported: [...LANGUAGES] },
+    discovery: {
+      ui_locales_supported: [...LANGUAGES],
+      prompt_values_supported: ['none', 'create', 'login', 'consent'], // Initiating User Registration 1.0, section 4.2: create
+    },
 
     // Browsers and networks
     cookies: {

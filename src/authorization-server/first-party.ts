@@ -33,7 +33,7 @@ export async function signedIn(
   const session = await provider.Session.get(ctx as never);
   const account = session.accountId ? await findAccount(database, session.accountId) : undefined;
   if (account && (maxAgeSeconds === undefined || !session.past(maxAgeSeconds))) return { account, session };
-  ctx.redirect(signInUrl(config.issuer, ctx.path, maxAgeSeconds));
+  ctx.redirect(authorizationUrl(config.issuer, ctx.path, maxAgeSeconds === undefined ? {} : { max_age: String(maxAgeSeconds) }));
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');
   return undefined;
@@ -51,7 +51,12 @@ export function comesBack(ctx: Context): boolean {
   return true;
 }
 
-function signInUrl(issuer: string, page: string, maxAgeSeconds: number | undefined): string {
+/** Where an account is made that no app has asked for (Initiating User Registration via OpenID Connect 1.0 section 4). */
+export function signUpUrl(issuer: string): string {
+  return authorizationUrl(issuer, '/account', { prompt: 'create' });
+}
+
+function authorizationUrl(issuer: string, page: string, more: Record<string, string>): string {
   const query = new URLSearchParams({
     client_id: FIRST_PARTY_CLIENT,
     redirect_uri: `${issuer}${CALLBACK_PATH}`,
@@ -60,7 +65,7 @@ function signInUrl(issuer: string, page: string, maxAgeSeconds: number | undefin
     state: OWN_PAGE.test(page) ? page : '/account',
     code_challenge: createHash('sha256').update(randomBytes(32).toString('base64url')).digest('base64url'),
     code_challenge_method: 'S256',
-    ...(maxAgeSeconds === undefined ? undefined : { max_age: String(maxAgeSeconds) }),
+    ...more,
   });
   return `${ROUTES.authorization}?${query}`;
 }

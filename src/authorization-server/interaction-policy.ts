@@ -1,7 +1,7 @@
 import { interactionPolicy } from 'oidc-provider';
 
 /**
- * Owns the question of what a person must still do before a client gets its answer: sign in, then consent.
+ * Owns the question of what a person must still do before a client gets its answer: sign up when that is wished for, or sign in; then consent.
  * Steps never route to one another; each returns here by finish.ts, and this says what is next.
  */
 export function createInteractionPolicy() {
@@ -16,5 +16,7 @@ export function createInteractionPolicy() {
         ({ oidc }) => oidc.session?.accountId !== undefined && oidc.account === undefined,
       ),
     );
+  // Asked for alone: nobody must have an account anew. It comes first, because it ends with somebody signed in.
+  policy.add(new interactionPolicy.Prompt({ name: 'create', requestable: true }), 0);
   return policy;
 }
