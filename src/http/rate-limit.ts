@@ -16,6 +16,9 @@ const MINUTES = 60;
 export const LIMITS = {
   passwordOfAccount: { name: 'password_account', points: 10, seconds: 15 * MINUTES },
   passwordFromNetwork: { name: 'password_network', points: 100, seconds: 15 * MINUTES },
+  totpOfAccount: { name: 'totp_account', points: 5, seconds: 15 * MINUTES },
+  recoveryCodeOfAccount: { name: 'recovery_code_account', points: 5, seconds: 15 * MINUTES },
+  passkeyFromNetwork: { name: 'passkey_network', points: 100, seconds: 15 * MINUTES },
 } satisfies Record<string, Limit>;
 
 /**
