@@ -6,7 +6,9 @@ import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 import { decideConsent, showConsent } from './consent.ts';
+import { showFactor, submitFactor } from './factor.ts';
 import { showLogin, submitLogin } from './login.ts';
+import { offerPasskey, submitPasskey } from './passkey.ts';
 import type { Interaction, Services, Step } from './step.ts';
 
 /**
@@ -14,8 +16,14 @@ import type { Interaction, Services, Step } from './step.ts';
  * Does not decide what comes next: every step ends in finish.ts, and interaction-policy.ts says.
  */
 
-const pages: Record<string, (step: Step) => Promise<void>> = { login: showLogin, consent: showConsent };
-const answers: Record<string, (step: Step, form: URLSearchParams) => Promise<void>> = { login: submitLogin, consent: decideConsent };
+const pages: Record<string, (step: Step) => Promise<void>> = { login: showLogin, factor: showFactor, consent: showConsent };
+const answers: Record<string, (step: Step, form: URLSearchParams) => Promise<void>> = {
+  login: submitLogin,
+  factor: submitFactor,
+  consent: decideConsent,
+};
+// Where a passkey may be shown: in place of the password, or on top of it.
+const TAKES_PASSKEY = ['login', 'factor'];
 
 export function interactionRoutes(services: Services) {
   const router = new Router();
@@ -27,13 +35,22 @@ export function interactionRoutes(services: Services) {
     await show(step);
   });
 
+  router.get('/interaction/:uid/passkey', async (ctx) => {
+    const step = await currentStep(ctx, services);
+    if (!TAKES_PASSKEY.includes(step.interaction.prompt.name)) return ctx.redirect(`/interaction/${step.interaction.uid}`);
+    await offerPasskey(step);
+  });
+
   router.post('/interaction/:uid/:prompt', async (ctx) => {
     const step = await currentStep(ctx, services);
     const form = await readForm(ctx);
     assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
+    const { name } = step.interaction.prompt;
+    const show = pages[name];
+    if (ctx['params'].prompt === 'passkey' && show && TAKES_PASSKEY.includes(name)) return submitPasskey(step, form, show);
     // A form of an earlier step, sent again from another tab: show where things stand.
-    if (ctx['params'].prompt !== step.interaction.prompt.name) return ctx.redirect(`/interaction/${step.interaction.uid}`);
-    await answers[step.interaction.prompt.name]?.(step, form);
+    if (ctx['params'].prompt !== name) return ctx.redirect(`/interaction/${step.interaction.uid}`);
+    await answers[name]?.(step, form);
   });
 
   return router.routes();

@@ -1,7 +1,9 @@
 import { verifyCredentials } from '../accounts/store.ts';
+import { BY_PASSWORD } from '../authorization-server/strength.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { finish } from './finish.ts';
+import { passkeyOf } from './passkey.ts';
 import type { Step } from './step.ts';
 
 /** Owns the sign-in page. Does not decide whether sign-in is needed: see interaction-policy.ts. */
@@ -16,16 +18,23 @@ export async function submitLogin(step: Step, form: URLSearchParams): Promise<vo
   const account = await verifyCredentials(step.services.database, email, form.get('password') ?? '');
   // One sentence for an unknown address and a wrong password: which it was is nobody's business (OWASP authentication).
   if (!account) return page(step, { email, failed: true }, 401);
-  await finish(step, { login: { accountId: account.id, amr: ['pwd'] } });
+  await finish(step, { login: { accountId: account.id, ...BY_PASSWORD } });
 }
 
-async function page({ ctx, interaction, csrf, services }: Step, fields: { email: string; failed?: boolean }, status = 200): Promise<void> {
+async function page(step: Step, fields: { email: string; failed?: boolean }, status = 200): Promise<void> {
+  const { ctx, interaction, csrf, services } = step;
   const client = await services.provider.Client.find(String(interaction.params['client_id']));
   allowFormAction(ctx, String(interaction.params['redirect_uri']));
   render(
     ctx,
     'interaction/login',
-    { ...fields, csrf, action: `/interaction/${interaction.uid}/login`, clientName: client?.clientName ?? client?.clientId },
+    {
+      ...fields,
+      csrf,
+      passkey: passkeyOf(step),
+      action: `/interaction/${interaction.uid}/login`,
+      clientName: client?.clientName ?? client?.clientId,
+    },
     status,
   );
 }
