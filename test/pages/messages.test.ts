@@ -20,7 +20,14 @@ const all = (texts: string[], pattern: RegExp) => [
 // What stands in quotes between the brackets of a call, so that a key may be chosen there.
 const asked = all(all(views, /it\.t\(([^()]+)\)/g), /'([a-z_]+(?:\.[a-z_]+)*)'/g);
 // Keys that a view puts together: the language's own name, and the two sentences of an error code.
-const built = ["it.t('language.' + language)", "it.t('error.' + it.code + '.title')", "it.t('error.' + it.code + '.text')"];
+const built = [
+  "it.t('language.' + language)",
+  "it.t('error.' + it.code + '.title')",
+  "it.t('error.' + it.code + '.text')",
+  "it.t('activity.' + it.done)",
+];
+// What can happen to an account, each told in a sentence of its own.
+const happenings = all(all([read('src/audit/events.ts')], /type EventType =([^;]+);/g), /'(\w+)'/g).map((type) => `activity.${type}`);
 const CODE = /'([a-z_]+)'/g;
 const codes = [
   ...all(source, /new AppError\('(\w+)'/g),
@@ -68,6 +75,7 @@ describe('Messages', () => {
       'language.ko',
       'language.en',
       ...codes.flatMap((code) => [`error.${code}.title`, `error.${code}.text`]),
+      ...happenings,
     ]);
     assert.deepEqual(
       Object.keys(en).filter((key) => !used.has(key)),
