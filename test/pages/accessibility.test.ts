@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { TOUR, type Visit } from '../support/tour.ts';
+import { FACTOR_TOUR } from '../support/tour-factors.ts';
 
 /** WCAG 2.2 level AA, as far as a machine can judge; and what axe does not: room at 320 px and the size of what is touched. */
 
@@ -28,7 +29,7 @@ describe('Accessibility', () => {
   after(() => Promise.all([server.close(), browser.close()]));
 
   // Each language with one of the colour schemes, so that every page is seen in both.
-  for (const [name, reach] of Object.entries(TOUR))
+  for (const [name, reach] of Object.entries({ ...TOUR, ...FACTOR_TOUR }))
     for (const [locale, colorScheme] of Object.entries({ ko: 'light', en: 'dark' } as const))
       it(`${name}, in ${locale} and ${colorScheme}, on a desktop and at 320 px`, async () => {
         const page = await (await browser.person({ locale, colorScheme })).newPage();
