@@ -3,9 +3,13 @@ import { auditEvent, type EventType } from '../audit/events.ts';
 import { type FirstParty, type SignedIn, signedIn } from '../authorization-server/first-party.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
+import { languageOf } from '../http/language.ts';
+import { composeLetter, type Letters } from '../http/letters.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { MINUTE } from '../platform/clock.ts';
 import type { Statement } from '../platform/database.ts';
+import { isMailAddress, mailLetter } from '../platform/mail.ts';
+import { KeyRing } from '../platform/secrets.ts';
 
 /** What the pages about a person's factors have in common: who is there, how recently they signed in, and the form's proof that it is theirs. */
 
@@ -45,6 +49,14 @@ export function done({ ctx }: FactorVisit, what?: EventType): void {
 
 export function event({ ctx, account }: FactorVisit, type: EventType, detail: Record<string, string> = {}): Statement {
   return auditEvent(visitorOf(ctx), { type, accountId: account.id, detail });
+}
+
+/** The writing of the letter about a change, to be run with the event: whoever did not make it is to hear of it. None, to what mail cannot be sent to. */
+export function letter({ ctx, account, services }: FactorVisit, change: Omit<Letters['factor_changed'], 'person'>): Statement[] {
+  if (!isMailAddress(account.email)) return [];
+  const occasion = { issuer: services.config.issuer, visitor: visitorOf(ctx), at: new Date() };
+  const composed = composeLetter(languageOf(ctx), 'factor_changed', { person: account.name, ...change, ...occasion });
+  return [mailLetter(new KeyRing(services.config.dataEncryptionKeys), account.email, composed)];
 }
 
 const subject = ({ session }: SignedIn) => `factors ${session.uid}`;

@@ -8,7 +8,7 @@ import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { render } from '../http/render.ts';
 import { allowOwnRequests } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
-import { done, event, FACTORS_PATH, type FactorVisit, visit, visitWithForm } from './factor-visit.ts';
+import { done, event, FACTORS_PATH, type FactorVisit, letter, visit, visitWithForm } from './factor-visit.ts';
 
 /** Owns the making, naming and removing of passkeys. What is a valid one: see factors/passkeys.ts. */
 
@@ -34,9 +34,10 @@ export async function addPasskey(ctx: Context, services: FirstParty): Promise<vo
   const { database, config } = services;
   const visitor = visitorOf(ctx);
   await limitRate(database, LIMITS.passkeyFromNetwork, visitor.address);
+  const name = passkeyName(form.get('name') ?? '', visitor.browser ?? 'Passkey');
   const added = await enrolPasskey(database, config.issuer, {
     person: there.account,
-    name: passkeyName(form.get('name') ?? '', visitor.browser ?? 'Passkey'),
+    name,
     answer: form.get('credential') ?? '',
     spend: (challenge) => spendChallenge(database, config.cookieKeys, subject(there), challenge),
   });
@@ -44,7 +45,7 @@ export async function addPasskey(ctx: Context, services: FirstParty): Promise<vo
     ctx.state.logged = { ...ctx.state.logged, reason: added.reason };
     return page(there, added.reason, 400);
   }
-  await database.change(event(there, 'passkey_added'));
+  await database.transaction([event(there, 'passkey_added'), ...letter(there, { factor: 'passkey', change: 'added', called: name })]);
   await rememberShown(there.session, 'enrolment');
   done(there, 'passkey_added');
 }
@@ -65,15 +66,16 @@ export async function takePasskeyAway(ctx: Context, services: FirstParty): Promi
   const { there, form } = sent;
   const { database } = services;
   const id = form.get('id') ?? '';
-  const has = async () => (await factorsOf(database, there.account.id)).passkeys.some((passkey) => passkey.id === id);
-  if (!(await has())) return done(there);
+  const kept = async () => (await factorsOf(database, there.account.id)).passkeys.find((passkey) => passkey.id === id);
+  const called = (await kept())?.name;
+  if (called === undefined) return done(there);
   await database.transaction(removePasskey(there.account.id, id));
-  if (await has()) {
+  if (await kept()) {
     ctx.redirect(`${FACTORS_PATH}?kept=last`);
     ctx.status = 303;
     return;
   }
-  await database.change(event(there, 'passkey_removed'));
+  await database.transaction([event(there, 'passkey_removed'), ...letter(there, { factor: 'passkey', change: 'removed', called })]);
   done(there, 'passkey_removed');
 }
 

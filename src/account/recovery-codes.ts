@@ -4,7 +4,7 @@ import { newRecoveryCodes, replaceRecoveryCodes } from '../factors/recovery-code
 import { factorsOf } from '../factors/store.ts';
 import { render } from '../http/render.ts';
 import { KeyRing } from '../platform/secrets.ts';
-import { done, event, FACTORS_PATH, visit, visitWithForm } from './factor-visit.ts';
+import { done, event, FACTORS_PATH, letter, visit, visitWithForm } from './factor-visit.ts';
 
 /** Owns the making of recovery codes. They are on the page that answers the form, and never again. */
 
@@ -25,7 +25,11 @@ export async function makeRecoveryCodes(ctx: Context, services: FirstParty): Pro
   if (!passkeys.length && !totpSince) return done(there);
   const codes = newRecoveryCodes();
   const keyRing = new KeyRing(services.config.dataEncryptionKeys);
-  await services.database.transaction([...replaceRecoveryCodes(keyRing, there.account.id, codes), event(there, 'recovery_codes_made')]);
+  await services.database.transaction([
+    ...replaceRecoveryCodes(keyRing, there.account.id, codes),
+    event(there, 'recovery_codes_made'),
+    ...letter(there, { factor: 'recovery_codes', change: 'added' }),
+  ]);
   page(ctx, { csrf: there.csrf, codes });
 }
 

@@ -15,7 +15,7 @@ import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts'
 import { registrationPolicy } from './registration-policy.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { createFindAccount } from './sign-in.ts';
-import { ACR_VALUES } from './strength.ts';
+import { ACR_VALUES, tellStrength } from './strength.ts';
 import { expiresWithSession, issueRefreshToken, ttl } from './token-policy.ts';
 
 export const ROUTES = {
@@ -75,6 +75,7 @@ export function createConfiguration({
     rotateRefreshToken: true, //                                    RFC 9700 4.14: every use, and a replay ends the family
     issueRefreshToken,
     expiresWithSession,
+    extraTokenClaims: tellStrength, //                              RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
     clockTolerance: 5, //                                           seconds between our nodes and a client's clock
 
     features: {

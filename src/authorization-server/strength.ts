@@ -1,4 +1,4 @@
-import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { AccessToken, ClientCredentials, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { hasFactor } from '../factors/store.ts';
 import type { Database } from '../platform/database.ts';
 import { recallHasFactor } from '../protocol-store/accounts.ts';
@@ -15,7 +15,6 @@ export const ACR_VALUES = [ACR.password, ACR.twoFactors, ACR.passkey];
 /** What a session has been shown. */
 export type Shown = { accountId?: string | undefined; amr?: string[] | undefined; acr?: string | undefined };
 
-export const BY_PASSWORD = { amr: ['pwd'], acr: ACR.password };
 export const BY_PASSKEY = { amr: ['pop', 'user', 'mfa'], acr: ACR.passkey };
 
 // A new passkey has verified its user, but signed nothing yet: two factors, and no proof of possession.
@@ -26,9 +25,10 @@ const SHOWN = {
 };
 
 /** What a session becomes by a factor on top of what it has. */
-export function strengthened({ amr = [], acr }: Shown, by: keyof typeof SHOWN): { amr: string[]; acr: string } {
+export function strengthened(shown: Shown, by: keyof typeof SHOWN): { amr: string[]; acr: string } {
   const more = SHOWN[by];
-  return { amr: [...new Set([...amr, ...more.amr])], acr: acr !== undefined && isAtLeast(acr, more.acr) ? acr : more.acr };
+  const acr = reached(shown);
+  return { amr: [...new Set([...(shown.amr ?? []), ...more.amr])], acr: isAtLeast(acr, more.acr) ? acr : more.acr };
 }
 
 /** Keeps with this session that a factor was shown outside of a sign-in: when it was set up. */
@@ -49,9 +49,9 @@ export async function owesFactor(database: Database, shown: Shown, asked: string
 }
 
 /** Whether none of what is asked for is reached (RFC 9470 section 4). */
-export function isWeaker({ acr }: Shown, asked: string[]): boolean {
+export function isWeaker(shown: Shown, asked: string[]): boolean {
   const known = asked.filter((value) => ACR_VALUES.includes(value));
-  return known.length > 0 && !known.some((value) => isAtLeast(acr ?? ACR.password, value));
+  return known.length > 0 && !known.some((value) => isAtLeast(reached(shown), value));
 }
 
 /** Whether a passkey alone reaches what is asked for. */
@@ -72,11 +72,26 @@ export function tellReachedContext(provider: Provider): void {
   type Context = Pick<KoaContextWithOIDC['oidc'], 'params' | 'session'>;
   Object.defineProperty((provider as unknown as { OIDCContext: { prototype: object } }).OIDCContext.prototype, 'acr', {
     get(this: Context) {
-      const acr = this.session?.acr;
-      return askedOf(this.params ?? {}).find((value) => acr !== undefined && isAtLeast(acr, value)) ?? acr;
+      if (!this.session?.accountId) return undefined;
+      const acr = reached(this.session);
+      return askedOf(this.params ?? {}).find((value) => isAtLeast(acr, value)) ?? acr;
     },
   });
 }
+
+/** Tells an API, in a JWT or by introspection, how and when the person of a token had signed in (RFC 9470 section 6). */
+export async function tellStrength(
+  { oidc }: KoaContextWithOIDC,
+  token: AccessToken | ClientCredentials,
+): Promise<{ acr: string; auth_time?: number } | undefined> {
+  const { AuthorizationCode, RefreshToken, DeviceCode } = oidc.entities;
+  const source = AuthorizationCode ?? RefreshToken ?? DeviceCode;
+  if (!('accountId' in token) || !source?.acr) return undefined;
+  return { acr: source.acr, ...(source.authTime === undefined ? undefined : { auth_time: source.authTime }) };
+}
+
+/** The context that a session has reached. Whoever signs in without a word on it has done so by one factor. */
+const reached = ({ acr }: Shown): string => acr ?? ACR.password;
 
 function isAtLeast(acr: string, wanted: string): boolean {
   return ACR_VALUES.includes(wanted) && ACR_VALUES.indexOf(acr) >= ACR_VALUES.indexOf(wanted);

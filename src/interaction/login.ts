@@ -1,5 +1,4 @@
 import { verifyCredentials } from '../accounts/store.ts';
-import { BY_PASSWORD } from '../authorization-server/strength.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { finish } from './finish.ts';
@@ -18,7 +17,7 @@ export async function submitLogin(step: Step, form: URLSearchParams): Promise<vo
   const account = await verifyCredentials(step.services.database, email, form.get('password') ?? '');
   // One sentence for an unknown address and a wrong password: which it was is nobody's business (OWASP authentication).
   if (!account) return page(step, { email, failed: true }, 401);
-  await finish(step, { login: { accountId: account.id, ...BY_PASSWORD } });
+  await finish(step, { login: { accountId: account.id, amr: ['pwd'] } });
 }
 
 async function page(step: Step, fields: { email: string; failed?: boolean }, status = 200): Promise<void> {

@@ -43,6 +43,8 @@ export async function submitPasskey(step: Step, form: URLSearchParams, show: (st
   if (!account) {
     ctx.state.logged = { ...ctx.state.logged, reason: verdict.ok ? 'account_disabled' : verdict.reason };
     ctx.state.passkeyFailed = true;
+    // A switch of language leads to the page, not to this form.
+    ctx.state.pagePath = `/interaction/${interaction.uid}`;
     if (expected) await database.change(auditEvent(visitor, { type: 'factor_failed', accountId: expected, detail: { factor: 'passkey' } }));
     await show(step);
     ctx.status = 401;

@@ -26,7 +26,7 @@ describe('An authenticator app (RFC 6238)', () => {
   it('is set up by a QR code and the same in letters, and kept once a first code has proven it', async () => {
     const person = await server.createPerson();
     const page = await openAccount(new Person(server.issuer), '/account/factors/totp', person);
-    const uri = /<a href="(otpauth:[^"]+)"/.exec(page.html)?.[1]?.replaceAll('&amp;', '&');
+    const uri = /<a class="button wide" href="(otpauth:[^"]+)"/.exec(page.html)?.[1]?.replaceAll('&amp;', '&');
     const app = URI.parse(String(uri)) as TOTP;
     assert.equal(app.secret.base32, secretOf(page));
     assert.deepEqual([app.algorithm, app.digits, app.period, app.label], ['SHA1', 6, 30, person.email]);

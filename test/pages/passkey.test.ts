@@ -59,7 +59,7 @@ describe('Passkeys in the browser', () => {
 
   for (const [locale, words] of Object.entries({
     ko: { added: '패스키를 추가했어요.', button: '패스키로 계속' },
-    en: { added: 'A passkey was added.', button: 'Use a passkey' },
+    en: { added: 'The passkey was added.', button: 'Use a passkey' },
   }))
     it(`one is made, and signs in by the button alone, in ${locale}`, async () => {
       const person = await server.createPerson();
@@ -67,7 +67,7 @@ describe('Passkeys in the browser', () => {
       const heard = complaints(own.page);
       await enrol(own, person);
       assert.equal(await own.page.locator('[role=status]').innerText(), words.added);
-      assert.equal(await own.page.locator('.item strong').innerText(), 'My phone');
+      assert.equal(await own.page.locator('.kept strong').innerText(), 'My phone');
       const { credentials } = await own.devtools.send('WebAuthn.getCredentials', { authenticatorId: own.authenticatorId });
       assert.deepEqual(
         credentials.map(({ isResidentCredential, rpId }) => [isResidentCredential, rpId]),
@@ -145,12 +145,12 @@ describe('Passkeys in the browser', () => {
     assert.equal((await server.sql('select 1 from passkey where account_id = $1', [person.id])).length, 1);
 
     await own.page.goto(`${server.issuer}/account/factors`);
-    await own.page.click('.item summary');
-    await own.page.fill('.item input[name=name]', '  <b>열쇠</b> \u202etxt  ');
+    await own.page.click('.kept summary');
+    await own.page.fill('.kept input[name=name]', '  <b>열쇠</b> \u202etxt  ');
     await own.page.click('form[action$="/name"] button');
     await own.page.waitForURL('**?done=passkey_renamed');
-    assert.equal(await own.page.locator('.item strong').innerText(), '<b>열쇠</b> txt');
-    await own.page.click('.item summary');
+    assert.equal(await own.page.locator('.kept strong').innerText(), '<b>열쇠</b> txt');
+    await own.page.click('.kept summary');
     await own.page.click('form[action$="/passkey/remove"] button');
     await own.page.waitForURL('**?done=passkey_removed');
     assert.equal((await server.sql('select 1 from passkey where account_id = $1', [person.id])).length, 0);

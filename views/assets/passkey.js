@@ -21,7 +21,7 @@ async function ceremony(form, mediation) {
   const signal = begin();
   const answer = await fetch(form.dataset.options, { headers: { accept: 'application/json' }, signal });
   // Signed out, expired or too old a sign-in: the page itself knows what to do about it.
-  if (answer.redirected || !answer.ok) return location.reload();
+  if (answer.redirected || !answer.ok) return mediation ? undefined : location.reload();
   const options = await answer.json();
   const credential =
     form.dataset.passkey === 'create'
@@ -38,9 +38,10 @@ async function autofill(form) {
   renewal = setTimeout(() => autofill(form), RENEW_MS);
 }
 
-function problemOf(form, error) {
-  const own = error.name === 'InvalidStateError' && form.querySelector('[data-problem=known]');
-  return own || form.querySelector('[data-problem=""]');
+/** Shows a sentence that the page has brought along, and reads it out. */
+function tell(sentence) {
+  sentence.setAttribute('role', 'alert');
+  sentence.hidden = false;
 }
 
 if (known)
@@ -50,7 +51,10 @@ if (known)
       event.preventDefault();
       for (const told of form.querySelectorAll('[data-problem]')) told.hidden = true;
       ceremony(form).catch((error) => {
-        problemOf(form, error).hidden = false;
+        // Another ceremony took over, such as by a second click.
+        if (error.name === 'AbortError') return;
+        const known = error.name === 'InvalidStateError' && form.querySelector('[data-problem=known]');
+        tell(known || form.querySelector('[data-problem=""]'));
         if ('autofill' in form.dataset) autofill(form);
       });
     });
