@@ -1,11 +1,13 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
+import { factorRoutes } from './account/factors.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
+import { comesBack } from './authorization-server/first-party.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { createClientCache } from './clients/cache.ts';
-import { firstPartyClient } from './clients/first-party.ts';
+import { CALLBACK_PATH, firstPartyClient } from './clients/first-party.ts';
 import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
 import { assets } from './http/assets.ts';
@@ -83,6 +85,13 @@ export async function startServer({ config, database, log }: { config: Config; d
     under(
       ['/interaction/'],
       providers.serve((provider) => interactionRoutes({ provider, database, config, resourceServers }) as never),
+    ),
+  );
+  app.use(under([CALLBACK_PATH], (ctx, next) => (comesBack(ctx as never) ? undefined : next())));
+  app.use(
+    under(
+      ['/account/factors', '/.well-known/passkey-endpoints'],
+      providers.serve((provider) => factorRoutes({ provider, database, config }) as never),
     ),
   );
   app.use(

@@ -7,8 +7,10 @@ import { preferLocales } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { decideConsent, showConsent } from './consent.ts';
+import { showFactor, submitFactor } from './factor.ts';
 import { answerLink, LINKS, showLink } from './links.ts';
 import { showLogin, submitLogin } from './login.ts';
+import { offerPasskey, submitPasskey } from './passkey.ts';
 import { resendReset, showNewPassword, showReset, showResetCode, submitNewPassword, submitReset, submitResetCode } from './reset.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
 import type { Interaction, Services, Step } from './step.ts';
@@ -23,6 +25,8 @@ type Page = { show?: (step: Step) => Promise<void>; answer?: (step: Step, form: 
 /** Every way to come to be signed in: they lead to one another. */
 const SIGN_IN: Record<string, Page> = {
   login: { show: showLogin, answer: submitLogin },
+  // In place of the password.
+  passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showLogin) },
   signup: { show: showSignup, answer: submitSignup },
   'signup/code': { show: showSignupCode, answer: submitSignupCode },
   'signup/resend': { answer: resendSignup },
@@ -36,6 +40,14 @@ const SIGN_IN: Record<string, Page> = {
 const PROMPTS: Record<string, { first: string; pages: Record<string, Page> }> = {
   create: { first: 'signup', pages: SIGN_IN },
   login: { first: 'login', pages: SIGN_IN },
+  factor: {
+    first: 'factor',
+    pages: {
+      factor: { show: showFactor, answer: submitFactor },
+      // On top of it.
+      passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showFactor) },
+    },
+  },
   consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent } } },
 };
 

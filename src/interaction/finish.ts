@@ -21,13 +21,13 @@ function resume(ctx: Step['ctx'], returnTo: string): void {
 }
 
 /** How somebody proved who they are: for the record, and in the words of RFC 8176. */
-export type Proven = { method: 'password' | 'sign_up' | 'reset'; amr: string[] };
+export type Proven = { method: 'password' | 'sign_up' | 'reset' | 'passkey'; amr: string[]; acr?: string };
 
 /** Ends a step with somebody signed in. A wish to sign up is fulfilled by that too: who has an account needs no other. */
-export async function finishSignIn(step: Step, account: Account, { method, amr }: Proven): Promise<void> {
+export async function finishSignIn(step: Step, account: Account, { method, ...shown }: Proven): Promise<void> {
   const { ctx, interaction } = step;
   await note(step, { type: 'signed_in', accountId: account.id, clientId: String(interaction.params['client_id']), detail: { method } });
-  const result = { login: { accountId: account.id, amr }, ...(interaction.prompt.name === 'create' ? { create: {} } : undefined) };
+  const result = { login: { accountId: account.id, ...shown }, ...(interaction.prompt.name === 'create' ? { create: {} } : undefined) };
   if (method !== 'reset' || interaction.session?.accountId !== account.id) return finish(step, result);
   // The session that the interaction began in ends with all others of the account: what is stored must not wait for it.
   Object.assign(interaction, { session: undefined, result: { ...interaction.lastSubmission, ...result } });
