@@ -74,7 +74,8 @@ export function inUnitOfWork(database: Database) {
       if (!(error instanceof SingleUseLost)) throw error;
       // Nothing was written: a cookie that went along would name a session that is not there.
       ctx.remove('Set-Cookie');
-      if (ctx.path.startsWith(ROUTES.authorization)) throw new AppError('interaction_expired', { status: 400, reason: error.message });
+      if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
+        throw new AppError('interaction_expired', { status: 400, reason: error.message });
       const refusal = new errors.InvalidGrant(error.message);
       ctx.status = refusal.statusCode;
       ctx.remove('Location');

@@ -5,6 +5,7 @@ import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
+import { chooseAccount, showAccounts, useAnotherAccount } from './account.ts';
 import { decideConsent, showConsent } from './consent.ts';
 import { showLogin, submitLogin } from './login.ts';
 import type { Interaction, Services, Step } from './step.ts';
@@ -14,8 +15,12 @@ import type { Interaction, Services, Step } from './step.ts';
  * Does not decide what comes next: every step ends in finish.ts, and interaction-policy.ts says.
  */
 
-const pages: Record<string, (step: Step) => Promise<void>> = { login: showLogin, consent: showConsent };
-const answers: Record<string, (step: Step, form: URLSearchParams) => Promise<void>> = { login: submitLogin, consent: decideConsent };
+const pages: Record<string, (step: Step) => Promise<void>> = { login: showLogin, select_account: showAccounts, consent: showConsent };
+const answers: Record<string, (step: Step, form: URLSearchParams) => Promise<void>> = {
+  login: submitLogin,
+  select_account: chooseAccount,
+  consent: decideConsent,
+};
 
 export function interactionRoutes(services: Services) {
   const router = new Router();
@@ -27,16 +32,29 @@ export function interactionRoutes(services: Services) {
     await show(step);
   });
 
+  router.post('/interaction/:uid/another-account', async (ctx) => {
+    const { step } = await submitted(ctx, services);
+    // Where nobody is signed in, the page asks who it is already.
+    if (!step.interaction.session?.accountId) return ctx.redirect(`/interaction/${step.interaction.uid}`);
+    await useAnotherAccount(step);
+  });
+
   router.post('/interaction/:uid/:prompt', async (ctx) => {
-    const step = await currentStep(ctx, services);
-    const form = await readForm(ctx);
-    assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
+    const { step, form } = await submitted(ctx, services);
     // A form of an earlier step, sent again from another tab: show where things stand.
     if (ctx['params'].prompt !== step.interaction.prompt.name) return ctx.redirect(`/interaction/${step.interaction.uid}`);
     await answers[step.interaction.prompt.name]?.(step, form);
   });
 
   return router.routes();
+}
+
+/** @throws AppError as currentStep, and for a form that is not ours. */
+async function submitted(ctx: Context, services: Services): Promise<{ step: Step; form: URLSearchParams }> {
+  const step = await currentStep(ctx, services);
+  const form = await readForm(ctx);
+  assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
+  return { step, form };
 }
 
 /** @throws AppError when this browser has no such interaction: it expired, is finished, or was opened elsewhere. */
