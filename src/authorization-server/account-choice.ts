@@ -21,6 +21,7 @@ export const anotherAccount = () =>
   new Check(
     'another_account',
     'the person wants to go on with another account',
+    'login_required',
     ({ oidc: { result } }) => (result?.['select_account'] as AccountChoice | undefined)?.another === true && !result?.login,
   );
 
@@ -29,7 +30,7 @@ export const anotherAccount = () =>
  * is not asked over and over, the client hears `login_required` instead (section 3.1.2.1, id_token_hint).
  */
 export const expectedAccount = () =>
-  new Check('id_token_hint', 'id_token_hint and authenticated subject do not match', ({ oidc }: KoaContextWithOIDC) => {
+  new Check('id_token_hint', 'id_token_hint and authenticated subject do not match', 'login_required', ({ oidc }: KoaContextWithOIDC) => {
     // The library has validated it when the request came, and does not look at it again after a sign-in.
     const hint = oidc.params?.['id_token_hint'];
     if (typeof hint !== 'string' || decodeJwt(hint).sub === oidc.session?.accountId) return Check.NO_NEED_TO_PROMPT;

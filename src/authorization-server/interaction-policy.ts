@@ -32,6 +32,7 @@ const accountGone = () =>
   new Check(
     'account_gone',
     'the signed-in account is not available any more',
+    'login_required',
     ({ oidc }) => oidc.session?.accountId !== undefined && oidc.account === undefined,
   );
 
