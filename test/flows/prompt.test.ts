@@ -79,8 +79,11 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
 
     it('makes place for whoever signs in: one session, theirs, and the one before is over', async () => {
       const [one, other] = [await known(), await known()];
+      const session = () => one.browser.cookies().find((pair) => pair.startsWith('session='));
+      const before = session();
       const page = await (await open(one.browser, { prompt: 'login' })).submit(other.person);
       assert.equal((await idToken(page))['sub'], other.person.id);
+      assert.notEqual(session(), before);
       assert.equal(await countRows(server, 'session where account_id = $1', [one.person.id]), 0);
       assert.equal(await countRows(server, 'grant_record where account_id = $1', [one.person.id]), 1, 'what they allowed stays');
     });

@@ -40,11 +40,11 @@ describe('The facts on the consent page', () => {
     const client = await server.createClient();
     const [english, korean] = [await pageOf(client), await pageOf(client, {}, 'ko')];
     const sayings: [string, RegExp, RegExp][] = [
-      ['0 days', /Registered today/, /오늘 등록된 앱/],
-      ['1 day', /Registered yesterday/, /어제 등록된 앱/],
-      ['3 days', /Registered 3 days ago/, /3일 전 등록된 앱/],
-      ['30 days', /Registered 30 days ago/, /30일 전 등록된 앱/],
-      ['400 days', /Registered \w+ \d{1,2}, \d{4}/, /\d{4}년 \d{1,2}월 \d{1,2}일 등록된 앱/],
+      ['0 days', /Registered today/, /오늘 등록/],
+      ['1 day', /Registered yesterday/, /어제 등록/],
+      ['3 days', /Registered 3 days ago/, /3일 전 등록/],
+      ['30 days', /Registered 30 days ago/, /30일 전 등록/],
+      ['400 days', /Registered \w+ \d{1,2}, \d{4}/, /\d{4}년 \d{1,2}월 \d{1,2}일 등록/],
     ];
     for (const [ago, en, ko] of sayings) {
       await server.sql(`update client set created_at = now() - $2::interval where id = $1`, [client.client_id, ago]);
@@ -95,9 +95,10 @@ describe('The facts on the consent page', () => {
 
   it('until when it holds, how to undo it, and whose terms', async () => {
     const client = await server.createClient({ policy_uri: 'https://client.example/privacy', tos_uri: 'https://client.example/terms' });
+    const day = () => new Date(Date.now() + 90 * 24 * 3_600_000).toLocaleDateString('en', { dateStyle: 'long' });
+    const before = day();
     const html = await (await pageOf(client))();
-    const day = new Date(Date.now() + 90 * 24 * 3_600_000).toLocaleDateString('en', { dateStyle: 'long' });
-    assert.match(text(html), new RegExp(`For how long Until ${day} 90 days at most`));
+    assert.match(text(html), new RegExp(`For how long Until (${before}|${day()}) 90 days at most`));
     assert.match(html, /<a href="\/account\/apps" target="_blank">Remove it any time in your account<\/a>/);
     for (const name of ['privacy', 'terms'])
       assert.match(html, new RegExp(`href="https://client\\.example/${name}" rel="noopener noreferrer"`));

@@ -29,6 +29,9 @@ const codes = [
   ...all(all(source, /const KNOWN = new Set\(\[([^\]]+)\]/g), CODE),
 ];
 
+// The sentence of each event for its person's list.
+const events = all(all(source, /type EventType =([^;]+);/g), CODE).map((type) => `activity.${type}`);
+
 describe('Messages', () => {
   it('are the same keys in Korean and English', () => {
     assert.deepEqual(Object.keys(ko).sort(), Object.keys(en).sort());
@@ -68,6 +71,7 @@ describe('Messages', () => {
       'language.ko',
       'language.en',
       ...codes.flatMap((code) => [`error.${code}.title`, `error.${code}.text`]),
+      ...events,
     ]);
     assert.deepEqual(
       Object.keys(en).filter((key) => !used.has(key)),
