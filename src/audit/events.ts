@@ -17,7 +17,9 @@ export type EventType =
   | 'totp_added'
   | 'totp_removed'
   | 'recovery_codes_made'
-  | 'recovery_code_used';
+  | 'recovery_code_used'
+  | 'consent_given'
+  | 'consent_denied';
 
 export type AuditEvent = {
   type: EventType;

@@ -6,6 +6,7 @@ import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import { chooseAccount, showAccounts, useAnotherAccount } from './account.ts';
 import { decideConsent, showConsent } from './consent.ts';
 import { showFactor, submitFactor } from './factor.ts';
 import { answerLink, LINKS, showLink } from './links.ts';
@@ -36,6 +37,9 @@ const SIGN_IN: Record<string, Page> = {
   'reset/password': { show: showNewPassword, answer: submitNewPassword },
 };
 
+/** Where somebody is signed in, who may not be who is here. */
+const SWITCH: Record<string, Page> = { 'another-account': { answer: useAnotherAccount } };
+
 /** What each prompt of interaction-policy.ts begins with, and the pages that it has. */
 const PROMPTS: Record<string, { first: string; pages: Record<string, Page> }> = {
   create: { first: 'signup', pages: SIGN_IN },
@@ -48,7 +52,8 @@ const PROMPTS: Record<string, { first: string; pages: Record<string, Page> }> = 
       passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showFactor) },
     },
   },
-  consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent } } },
+  select_account: { first: 'select_account', pages: { select_account: { show: showAccounts, answer: chooseAccount }, ...SWITCH } },
+  consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent }, ...SWITCH } },
 };
 
 export function interactionRoutes(services: Omit<Services, 'keyRing'>) {
