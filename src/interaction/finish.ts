@@ -1,4 +1,5 @@
 import type { InteractionResults } from 'oidc-provider';
+import { epochSeconds } from '../platform/clock.ts';
 import type { Step } from './step.ts';
 
 /**
@@ -7,7 +8,10 @@ import type { Step } from './step.ts';
  * before the unit of work has been written.
  */
 export async function finish({ ctx, services: { provider } }: Step, result: InteractionResults): Promise<void> {
-  const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: true });
+  // Steps that come after it do not make a sign-in a later one.
+  const { login } = result;
+  const dated = login ? { ...result, login: { ts: epochSeconds(new Date()), ...login } } : result;
+  const returnTo = await provider.interactionResult(ctx.req, ctx.res, dated, { mergeWithLastSubmission: true });
   ctx.redirect(returnTo);
   // A redirect that answers a POST must become a GET (RFC 9700 section 4.12).
   ctx.status = 303;
