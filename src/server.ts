@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
+import { accountRoutes } from './account/routes.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
@@ -79,6 +80,12 @@ export async function startServer({ config, database, log }: { config: Config; d
     under(
       ['/interaction/'],
       providers.serve((provider) => interactionRoutes({ provider, database, config, resourceServers }) as never),
+    ),
+  );
+  app.use(
+    under(
+      ['/account', '/.well-known/change-password'],
+      providers.serve((provider) => accountRoutes({ provider, database, config, resourceServers }) as never),
     ),
   );
   app.use(

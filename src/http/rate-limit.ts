@@ -16,6 +16,8 @@ const MINUTES = 60;
 export const LIMITS = {
   passwordOfAccount: { name: 'password_account', points: 10, seconds: 15 * MINUTES },
   passwordFromNetwork: { name: 'password_network', points: 100, seconds: 15 * MINUTES },
+  currentPassword: { name: 'password_current', points: 10, seconds: 15 * MINUTES },
+  dataExport: { name: 'data_export', points: 5, seconds: 15 * MINUTES },
 } satisfies Record<string, Limit>;
 
 /**

@@ -7,6 +7,7 @@ import { preferLocales } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 import { decideConsent, showConsent } from './consent.ts';
 import { showLogin, submitLogin } from './login.ts';
+import { decideRestore, showRestore } from './restore.ts';
 import type { Interaction, Services, Step } from './step.ts';
 
 /**
@@ -14,8 +15,12 @@ import type { Interaction, Services, Step } from './step.ts';
  * Does not decide what comes next: every step ends in finish.ts, and interaction-policy.ts says.
  */
 
-const pages: Record<string, (step: Step) => Promise<void>> = { login: showLogin, consent: showConsent };
-const answers: Record<string, (step: Step, form: URLSearchParams) => Promise<void>> = { login: submitLogin, consent: decideConsent };
+const pages: Record<string, (step: Step) => Promise<void>> = { login: showLogin, restore: showRestore, consent: showConsent };
+const answers: Record<string, (step: Step, form: URLSearchParams) => Promise<void>> = {
+  login: submitLogin,
+  restore: decideRestore,
+  consent: decideConsent,
+};
 
 export function interactionRoutes(services: Services) {
   const router = new Router();

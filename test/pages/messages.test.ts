@@ -20,7 +20,12 @@ const all = (texts: string[], pattern: RegExp) => [
 // What stands in quotes between the brackets of a call, so that a key may be chosen there.
 const asked = all(all(views, /it\.t\(([^()]+)\)/g), /'([a-z_]+(?:\.[a-z_]+)*)'/g);
 // Keys that a view puts together: the language's own name, and the two sentences of an error code.
-const built = ["it.t('language.' + language)", "it.t('error.' + it.code + '.title')", "it.t('error.' + it.code + '.text')"];
+const built = [
+  "it.t('language.' + language)",
+  "it.t('error.' + it.code + '.title')",
+  "it.t('error.' + it.code + '.text')",
+  "it.t('activity.' + event.type)",
+];
 const CODE = /'([a-z_]+)'/g;
 const codes = [
   ...all(source, /new AppError\('(\w+)'/g),
@@ -28,6 +33,11 @@ const codes = [
   ...all(all(source, /\bcode(?: =|:) ([^;,]*'[a-z_]+'[^;,]*)/g), CODE),
   ...all(all(source, /const KNOWN = new Set\(\[([^\]]+)\]/g), CODE),
 ];
+
+// Why a form changed nothing: named where that is found out.
+const problems = all(source, /'(account\.[a-z_.]+)'/g);
+// One for each type of event, for its person to read.
+const events = all(all(source, /export type EventType =([^;]+);/g), /'([a-z_]+)'/g).map((type) => `activity.${type}`);
 
 describe('Messages', () => {
   it('are the same keys in Korean and English', () => {
@@ -41,7 +51,7 @@ describe('Messages', () => {
   it('exist for every key that a view or the source asks for', () => {
     assert(asked.length > 30, 'the keys were found');
     assert.deepEqual(
-      [...asked, ...all(source, /translate\([^,]+, '([^']+)'/g)].filter((key) => !(key in en)),
+      [...asked, ...problems, ...events, ...all(source, /translate\([^,]+, '([^']+)'/g)].filter((key) => !(key in en)),
       [],
     );
   });
@@ -65,6 +75,8 @@ describe('Messages', () => {
     );
     const used = new Set([
       ...asked,
+      ...problems,
+      ...events,
       'language.ko',
       'language.en',
       ...codes.flatMap((code) => [`error.${code}.title`, `error.${code}.text`]),
