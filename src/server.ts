@@ -21,6 +21,7 @@ import { under } from './http/under.ts';
 import { interactionRoutes } from './interaction/dispatcher.ts';
 import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
+import { mailbox } from './operations/mailbox.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
 import type { Log } from './platform/log.ts';
@@ -75,6 +76,7 @@ export async function startServer({ config, database, log }: { config: Config; d
     ),
   );
   app.use(home());
+  if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
   app.use(inUnitOfWork(database));
   app.use(
     under(

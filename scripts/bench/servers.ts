@@ -36,6 +36,8 @@ export async function startBenchServer(
       HOST: '127.0.0.1',
       DATA_DIR: dataDir,
       NODE_ENV: 'production',
+      // Nothing that is measured sends mail.
+      SMTP_URL: 'smtp://localhost:1',
       LOG_LEVEL: 'silent',
       BENCH_WORKERS: String(workers),
     },

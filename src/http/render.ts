@@ -40,6 +40,12 @@ export function render(ctx: Context, view: string, data: Record<string, unknown>
   });
 }
 
+/** A view as text, for what is not the answer to a request. @param data as for render(). */
+export function compose(language: Language, view: string, data: Record<string, unknown> = {}): string {
+  const t: Translate = (key, values) => translate(language, key, values);
+  return eta.render(view, { ...data, language, t });
+}
+
 /** Days and moments as our sentences name them: a page does not know its reader's clock, so it says which one it goes by. */
 function formatsOf(language: Language) {
   const timeZone = language === 'ko' ? 'Asia/Seoul' : 'UTC';
