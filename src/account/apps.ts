@@ -1,8 +1,8 @@
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
-import type { ResourceServer } from '../clients/resource-servers.ts';
+import { describeScopes, type ScopeWords } from '../clients/scope-words.ts';
 import { type Language, languageOf } from '../http/language.ts';
 import { isStorable } from '../platform/database.ts';
-import { type ConnectedClient, type GrantedScopes, listConnectedClients } from '../protocol-store/connected-clients.ts';
+import { type ConnectedClient, listConnectedClients } from '../protocol-store/connected-clients.ts';
 import { revokeGrantsTo } from '../protocol-store/grants.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { type AccountPage, backTo, type Services, show, told } from './page.ts';
@@ -36,7 +36,7 @@ export type DescribedApp = {
   name: string;
   publisher: string | null;
   selfRegistered: boolean;
-  scopes: { name: string; title: string; sensitive: boolean }[];
+  scopes: ScopeWords[];
   grantedAt: Date;
   usedAt: Date | null;
 };
@@ -48,18 +48,8 @@ export function describe(client: ConnectedClient, { resourceServers, config }: S
     name: client.name ?? client.id,
     publisher: client.publisher,
     selfRegistered: client.registration === 'dynamic' && !client.publisher,
-    scopes: resourceServers.flatMap((server) => {
-      const granted = new Set(client.grants.flatMap((grant) => scopesAt(server, grant, config.issuer)));
-      return server.scopes
-        .filter(({ name }) => granted.has(name))
-        .map(({ name, title, sensitive }) => ({ name, title: title[language], sensitive }));
-    }),
+    scopes: describeScopes(resourceServers, config.issuer, client.scopes, language),
     grantedAt: client.granted_at,
     usedAt: client.used_at,
   };
-}
-
-function scopesAt({ identifier }: ResourceServer, { openid, resources }: GrantedScopes, issuer: string): string[] {
-  const scope = identifier === issuer ? openid?.scope : resources?.[identifier];
-  return (scope ?? '').split(' ').filter(Boolean);
 }

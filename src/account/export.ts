@@ -54,7 +54,7 @@ async function everything({ account, ctx, services, session }: Visit) {
     },
     connectedApps: clients.map((client) => {
       const { id: clientId, scopes, selfRegistered: _, ...app } = describe(client, services, languageOf(ctx));
-      return { clientId, ...app, scopes: scopes.map(({ name: scope, title }) => ({ scope, title })) };
+      return { clientId, ...app, scopes: scopes.map(({ name: scope, resource, title }) => ({ scope, resource, title })) };
     }),
     sessions: sessions.map((row) => ({
       thisDevice: row.uid === session.uid,

@@ -3,13 +3,18 @@ import { auditEvent, type EventType } from '../audit/events.ts';
 import type { FirstParty, SignedIn } from '../authorization-server/first-party.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
 import { csrfToken } from '../http/csrf.ts';
+import { languageOf } from '../http/language.ts';
+import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
 import { render } from '../http/render.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { Statement } from '../platform/database.ts';
+import { isMailAddress, mailLetter } from '../platform/mail.ts';
+import type { KeyRing } from '../platform/secrets.ts';
+import type { Write } from '../protocol-store/unit-of-work.ts';
 
 /** The vocabulary of the account's pages. */
 
-export type Services = FirstParty & { resourceServers: ResourceServer[] };
+export type Services = FirstParty & { resourceServers: ResourceServer[]; keyRing: KeyRing };
 
 /** A request of somebody who is signed in, and may do what the page does. */
 export type Visit = SignedIn & { ctx: Context; services: Services };
@@ -55,4 +60,17 @@ export function told(
   more: { clientId?: string; detail?: Record<string, string[]> } = {},
 ): Statement {
   return auditEvent(visitorOf(ctx), { type, accountId: account.id, ...more });
+}
+
+/** The writing of a letter, in the language of the page that it is written from. None, to what mail cannot be sent to. */
+export function letter<Name extends LetterName>(
+  { ctx, services }: Visit,
+  recipient: string,
+  name: Name,
+  values: Letters[Name],
+): Omit<Write, 'subject'>[] {
+  if (!isMailAddress(recipient)) return [];
+  const occasion = { issuer: services.config.issuer, visitor: visitorOf(ctx), at: new Date() };
+  const statement = mailLetter(services.keyRing, recipient, composeLetter(languageOf(ctx), name, { ...values, ...occasion }));
+  return [{ purpose: 'keep', statement }];
 }

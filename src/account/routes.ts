@@ -3,12 +3,14 @@ import { comesBack, signedIn } from '../authorization-server/first-party.ts';
 import { assertOurForm } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { MINUTE } from '../platform/clock.ts';
+import { KeyRing } from '../platform/secrets.ts';
 import { activity } from './activity.ts';
 import { apps } from './apps.ts';
 import { deletion } from './deletion.ts';
 import { dataExport } from './export.ts';
 import { overview } from './overview.ts';
 import { type AccountPage, csrfSubject, type Services } from './page.ts';
+import { password } from './password.ts';
 import { profile } from './profile.ts';
 import { sessions } from './sessions.ts';
 
@@ -24,6 +26,7 @@ const TO_FILL_IN_SECONDS = 10 * MINUTE;
 const PAGES: Record<string, AccountPage> = {
   '/account': overview,
   '/account/profile': profile,
+  '/account/password': password,
   '/account/apps': apps,
   '/account/sessions': sessions,
   '/account/activity': activity,
@@ -31,7 +34,8 @@ const PAGES: Record<string, AccountPage> = {
   '/account/delete': deletion,
 };
 
-export function accountRoutes(services: Services) {
+export function accountRoutes(given: Omit<Services, 'keyRing'>) {
+  const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
   const router = new Router();
   router.get('/account/signed-in', (ctx) => void comesBack(ctx));
   // Where a password manager looks for the page (W3C, A Well-Known URL for Changing Passwords).

@@ -17,7 +17,9 @@ type Scopes = { openid?: { scope?: string }; resources?: Record<string, string>;
 export function allowedScopes(payload: unknown): { resource?: string; name: string }[] {
   const { openid, resources = {}, rejected } = payload as Scopes;
   const declined = (resource?: string) =>
-    words(resource === undefined ? rejected?.openid?.scope : rejected?.resources?.[resource]).filter((name) => resource || name !== 'openid');
+    words(resource === undefined ? rejected?.openid?.scope : rejected?.resources?.[resource]).filter(
+      (name) => resource || name !== 'openid',
+    );
   return [
     ...words(openid?.scope)
       .filter((name) => !declined().includes(name))

@@ -20,7 +20,12 @@ const all = (texts: string[], pattern: RegExp) => [
 // What stands in quotes between the brackets of a call, so that a key may be chosen there.
 const asked = all(all(views, /it\.t\(([^()]+)\)/g), /'([a-z_]+(?:\.[a-z_]+)*)'/g);
 // Keys that a view puts together: the language's own name, and the two sentences of an error code.
-const built = ["it.t('language.' + language)", "it.t('error.' + it.code + '.title')", "it.t('error.' + it.code + '.text')"];
+const built = [
+  "it.t('language.' + language)",
+  "it.t('error.' + it.code + '.title')",
+  "it.t('error.' + it.code + '.text')",
+  "it.t('activity.' + event.type)",
+];
 const CODE = /'([a-z_]+)'/g;
 const codes = [
   ...all(source, /new AppError\('(\w+)'/g),
@@ -45,7 +50,7 @@ describe('Messages', () => {
   it('exist for every key that a view or the source asks for', () => {
     assert(asked.length > 30, 'the keys were found');
     assert.deepEqual(
-      [...asked, ...chosen, ...all(source, /translate\([^,]+, '([^']+)'/g)].filter((key) => !(key in en)),
+      [...asked, ...chosen, ...events, ...all(source, /translate\([^,]+, '([^']+)'/g)].filter((key) => !(key in en)),
       [],
     );
   });
