@@ -1,6 +1,7 @@
 import { passwordProblem } from '../accounts/password-policy.ts';
 import { hashPassword, verifyPassword } from '../accounts/passwords.ts';
 import { changePassword } from '../accounts/profile.ts';
+import { endProofsOf } from '../accounts/proofs.ts';
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { endAccount } from '../protocol-store/grants.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
@@ -28,6 +29,7 @@ export const password: AccountPage = {
     const changed = await writeTogether(database, [
       { purpose: 'keep', once: true, statement: changePassword(account.id, before, await hashPassword(chosen)) },
       { purpose: 'end', statement: endAccount(account.id, session.uid) },
+      { purpose: 'end', statement: endProofsOf(account.id) },
       { purpose: 'keep', statement: told(visit, 'password_changed') },
       ...letter(visit, account.email, 'password_changed', { person: account.name }),
     ]);

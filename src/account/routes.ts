@@ -7,6 +7,7 @@ import { KeyRing } from '../platform/secrets.ts';
 import { activity } from './activity.ts';
 import { apps } from './apps.ts';
 import { deletion } from './deletion.ts';
+import { email } from './email.ts';
 import { dataExport } from './export.ts';
 import { overview } from './overview.ts';
 import { type AccountPage, csrfSubject, type Services } from './page.ts';
@@ -26,6 +27,7 @@ const TO_FILL_IN_SECONDS = 10 * MINUTE;
 const PAGES: Record<string, AccountPage> = {
   '/account': overview,
   '/account/profile': profile,
+  '/account/email': email,
   '/account/password': password,
   '/account/apps': apps,
   '/account/sessions': sessions,

@@ -96,20 +96,26 @@ export async function proveByCode(
   return proof.proven ? { proof: { ...proof, handle } } : { wrong: MAX_ATTEMPTS - attempts };
 }
 
-/** Takes a proof out of the world, given or not. */
+/** Takes a proof out of the world, given or not: another takes its place. */
 export function endProof(handle: string): Statement {
   return Prisma.sql`delete from one_time_token where id = ${Buffer.from(handle, 'hex')}`;
 }
 
-/** Redeems a proof that was given: once, when it must change a row. */
-export function redeemProof(purpose: Purpose, handle: string): Statement {
-  return Prisma.sql`delete from one_time_token where ${isLive(purpose, handle)} and consumed_at is not null`;
+/** Takes all proofs of an account out of the world, such as when its password has changed. */
+export function endProofsOf(accountId: string): Statement {
+  return Prisma.sql`delete from one_time_token where account_id = ${accountId}`;
+}
+
+/** Redeems a proof, by the code that was given or by whoever names the link's secret. It must change a row, and then has done so once. */
+export function redeemProof({ purpose, handle }: Pick<Proof, 'purpose' | 'handle'>, by: 'code' | 'link'): Statement {
+  const given = by === 'code' ? Prisma.sql`and consumed_at is not null` : Prisma.empty;
+  return Prisma.sql`delete from one_time_token where ${isLive(purpose, handle)} ${given}`;
 }
 
 const COLUMNS = Prisma.sql`purpose::text as purpose, email, account_id as "accountId", payload, consumed_at is not null as proven, created_at as "askedAt"`;
 
-// One purpose never serves as another, and the database's clock decides.
-const isLive = (purpose: Purpose, handle: string) =>
+/** What every statement about a proof asks: one purpose never serves as another, and the database's clock decides. */
+export const isLive = (purpose: Purpose, handle: string) =>
   Prisma.sql`id = ${Buffer.from(handle, 'hex')} and purpose = ${purpose}::one_time_token_purpose and expires_at > now()`;
 
 // Bound to its proof, so that a code says nothing about any other.

@@ -10,6 +10,7 @@ import { unchanged } from '../support/storage.ts';
 
 const FORMS: Record<string, Record<string, string>> = {
   '/account/profile': { name: 'Somebody Else', username: 'USERNAME', language: 'ko' },
+  '/account/email': { email: 'NEW_EMAIL' },
   '/account/password': { current: 'PASSWORD', new: 'purple kettle on the roof' },
   '/account/apps': { client: 'CLIENT' },
   '/account/sessions': { others: 'yes' },
@@ -35,7 +36,8 @@ describe('Forms of the account', () => {
     const fields = Object.fromEntries(
       Object.entries(FORMS[path] ?? {}).map(([name, value]) => [
         name,
-        { PASSWORD: person.password, CLIENT: client.client_id, USERNAME: person.username }[value] ?? value,
+        { PASSWORD: person.password, CLIENT: client.client_id, USERNAME: person.username, NEW_EMAIL: `new.${person.email}` }[value] ??
+          value,
       ]),
     );
     return { person, client, page, fields, second };
