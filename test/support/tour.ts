@@ -62,6 +62,56 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await page.click('button[name=logout]');
     await page.waitForURL('**/oauth/logout/success');
   },
+  account: (page, visit) => openAccountPage(page, visit, '/account'),
+  'account-profile': (page, visit) => openAccountPage(page, visit, '/account/profile'),
+  'account-profile-problem': async (page, visit) => {
+    await openAccountPage(page, visit, '/account/profile');
+    await page.fill('input[name=name]', '\u200b');
+    await page.click('form button[type=submit]');
+    await page.locator('[role=alert]').waitFor();
+  },
+  'account-email': (page, visit) => openAccountPage(page, visit, '/account/email'),
+  'account-email-code': async (page, visit) => {
+    await openAccountPage(page, await asSomebodyElse(visit), '/account/email');
+    await page.fill('input[name=email]', 'a.new.long.address.of.a.person@subdomain.people.example');
+    await page.click('form button[type=submit]');
+    await page.locator('input[name=code]').waitFor();
+  },
+  'account-password': (page, visit) => openAccountPage(page, visit, '/account/password'),
+  'account-apps': async (page, shared) => {
+    const visit = await asSomebodyElse(shared);
+    await openConsent(page, visit);
+    await page.check('input[value=restricted]');
+    await page.click('button[value=approve]');
+    await page.waitForURL(`${visit.client.redirect_uri}?**`);
+    await openAccountPage(page, visit, '/account/apps');
+  },
+  'account-no-apps': async (page, visit) => {
+    await openAccountPage(page, await asSomebodyElse(visit), '/account/apps');
+  },
+  'account-sessions': async (page, visit) => {
+    const another = await page.context().browser()?.newContext();
+    await openAccountPage((await another?.newPage()) ?? page, visit, '/account');
+    await another?.close();
+    await openAccountPage(page, visit, '/account/sessions');
+  },
+  'account-activity': async (page, shared) => {
+    const visit = await asSomebodyElse(shared);
+    await openAccountPage(page, visit, '/account/profile');
+    await page.click('form button[type=submit]');
+    await openAccountPage(page, visit, '/account/activity');
+  },
+  'account-export': (page, visit) => openAccountPage(page, visit, '/account/export'),
+  'account-delete': (page, visit) => openAccountPage(page, visit, '/account/delete'),
+  'account-deleted': async (page, visit) => {
+    await deleteAccount(page, visit);
+  },
+  'account-restore': async (page, visit) => {
+    const person = await deleteAccount(page, visit);
+    await page.goto(`${visit.server.issuer}/account`);
+    await signIn(page, person);
+    await page.locator('button[value=keep]').waitFor();
+  },
   error: async (page, { server, client }) => {
     await page.goto(server.issuer + authorizePath(client, { redirect_uri: 'https://elsewhere.example/callback' }));
   },
@@ -110,4 +160,28 @@ async function openMailbox(page: Page, { server: { issuer, config, database } }:
   });
   await database.change(mailLetter(new KeyRing(config.dataEncryptionKeys), 'gildong@people.example', letter));
   await page.goto(`${issuer}/dev/mail`);
+}
+
+/** Signs in when asked to, and comes to a page of the account. */
+export async function openAccountPage(page: Page, { server, person }: Pick<Visit, 'server' | 'person'>, path: string): Promise<void> {
+  await page.goto(server.issuer + path);
+  if (page.url() === server.issuer + path) return;
+  await signIn(page, person);
+  await page.waitForURL(server.issuer + path);
+}
+
+/** For what stays with a person, and would change what others see. */
+async function asSomebodyElse(visit: Visit): Promise<Visit> {
+  return { ...visit, person: await visit.server.createPerson() };
+}
+
+/** @returns whose account it was. */
+async function deleteAccount(page: Page, shared: Visit): Promise<Credentials> {
+  const visit = await asSomebodyElse(shared);
+  const { person } = visit;
+  await openAccountPage(page, visit, '/account/delete');
+  await page.check('input[name=certain]');
+  await page.click('form button[type=submit]');
+  await page.locator('form').waitFor({ state: 'detached' });
+  return person;
 }
