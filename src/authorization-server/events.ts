@@ -12,7 +12,12 @@ const FAILURES = [
   'registration_read.error',
   'registration_delete.error',
   'pushed_authorization_request.error',
+  'device_authorization.error',
+  'code_verification.error',
+  'device_resume.error',
   'end_session.error',
+  'end_session_confirm.error',
+  'end_session_success.error',
 ] as const;
 
 /** What happens inside the library, joined to the request's log line. The private detail goes there and nowhere else. */

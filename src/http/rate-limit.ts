@@ -16,6 +16,12 @@ const MINUTES = 60;
 export const LIMITS = {
   passwordOfAccount: { name: 'password_account', points: 10, seconds: 15 * MINUTES },
   passwordFromNetwork: { name: 'password_network', points: 100, seconds: 15 * MINUTES },
+  // A device's user code is one of 20^8, and lives for ten minutes. Were a thousand alive at all times, the 48,000 guesses that all
+  // networks together have in a day would meet any of them once in one and a half years (RFC 8628 section 5.1).
+  userCodeFromNetwork: { name: 'user_code_network', points: 20, seconds: 15 * MINUTES },
+  userCode: { name: 'user_code', points: 500, seconds: 15 * MINUTES },
+  // Less than the five seconds that a device is told to wait: its clock and the way to us may differ a little.
+  devicePoll: { name: 'device_poll', points: 1, seconds: 4 },
 } satisfies Record<string, Limit>;
 
 /**
@@ -32,6 +38,11 @@ export async function limitRate(database: Database, limit: Limit, key: string): 
     returning points, ceil(extract(epoch from expires_at - now()))::int as seconds`);
   if (count && count.points > limit.points)
     throw new AppError('too_many_attempts', { status: 429, reason: `rate_limit ${limit.name}`, retryAfterSeconds: count.seconds });
+}
+
+/** Takes back one attempt that did not go wrong. The others stay: what is right may be the guesser's own. */
+export async function uncount(database: Database, limit: Limit, key: string): Promise<void> {
+  await database.change(Prisma.sql`update rate_limit set points = points - 1 where key = ${keyOf(limit, key)} and points > 0`);
 }
 
 /** Forgets the attempts: whoever got it right begins anew. */

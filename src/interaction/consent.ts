@@ -20,14 +20,15 @@ export async function showConsent({ ctx, interaction, csrf, services }: Step): P
     findAccount(services.database, String(interaction.session?.accountId)),
   ]);
   if (!account) throw new AppError('interaction_expired', { status: 400, reason: 'account_gone' });
-  const redirectUri = new URL(String(interaction.params['redirect_uri']));
-  allowFormAction(ctx, redirectUri.href);
+  // A device's request has none (RFC 8628 section 3.1): it is answered where the device waits.
+  const redirectUri = URL.parse(String(interaction.params['redirect_uri']));
+  if (redirectUri) allowFormAction(ctx, redirectUri.href);
   render(ctx, 'interaction/consent', {
     csrf,
     action: `/interaction/${interaction.uid}/consent`,
     account: { name: account.name, email: account.email },
     client: describe(client),
-    destination: redirectUri.host || `${redirectUri.protocol}//`,
+    destination: redirectUri && (redirectUri.host || `${redirectUri.protocol}//`),
     onThisDevice: client.applicationType === 'native',
     scopes: requestedScopes(services, interaction).flatMap(({ resource, scopes }) =>
       scopes.map(({ name, required, sensitive, title }) => ({
