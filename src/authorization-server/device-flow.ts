@@ -8,7 +8,7 @@ import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { ROUTES } from './configuration.ts';
-import { typedUserCode } from './device-pages.ts';
+import { isUserCode, typedUserCode } from './device-pages.ts';
 
 /** Owns what the library leaves open of the device flow (RFC 8628): forgiving input, guesses, and the pace of polling. */
 
@@ -23,9 +23,10 @@ export function deviceFlow(config: Config, database: Database) {
 async function prefill(ctx: Context, next: Next): Promise<void> {
   if (ctx.path === ROUTES.code_verification && ctx.method === 'GET' && ctx.query['user_code'] !== undefined) {
     const { user_code, ...others } = ctx.query;
-    ctx.state.typedUserCode = typedUserCode([user_code].flat()[0]);
-    // The switch of language keeps it.
-    ctx.state.pageQuery = { ...others, user_code: ctx.state.typedUserCode };
+    const typed = typedUserCode([user_code].flat()[0]);
+    ctx.state.typedUserCode = typed;
+    // The switch of language keeps it; what cannot be a code is not worth repeating.
+    if (isUserCode(typed)) ctx.state.pageQuery = { user_code: typed };
     ctx.query = others;
   }
   await next();

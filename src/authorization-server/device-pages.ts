@@ -25,9 +25,13 @@ export function typedUserCode(text: string | null | undefined): string {
     .slice(0, LONGEST);
 }
 
+export function isUserCode(typed: string): boolean {
+  return ALPHABET.test(typed);
+}
+
 /** As the device shows it; what cannot be a code is not shown as one. */
 function shown(typed: string): string {
-  return ALPHABET.test(typed) ? `${typed.slice(0, 4)}-${typed.slice(4)}` : typed;
+  return isUserCode(typed) ? `${typed.slice(0, 4)}-${typed.slice(4)}` : typed;
 }
 
 // The library's reasons not to go on, by the names of its errors; whatever else fails at these pages is not about the code.
@@ -41,18 +45,24 @@ const PROBLEMS = {
 /** The page to type the code, again if there was something wrong with it. @param error absent when it is opened. */
 async function inputPage(ctx: KoaContextWithOIDC, _form: string, out?: ErrorOut, error?: Error): Promise<void> {
   if (error?.name === 'AbortedError') return render(ctx, 'device/denied');
+  // Where a switch of language leads, and the form, from the end of an interaction too.
+  ctx.state.pagePath = '/device';
+  if (error && (ctx.oidc.session as { new?: boolean } | undefined)?.new) return refuseWithoutCookie(ctx);
   const problem = error && problemOf(error, out);
   if (error && !problem) return failed(ctx, out, error);
   if (problem) ctx.state.logged = { ...ctx.state.logged, error: 'user_code_refused', reason: error?.message };
   const typed = String(ctx.state.typedUserCode ?? '');
   const xsrf = ctx.oidc.session?.state?.['secret'];
-  const userCode = problem || ALPHABET.test(typed) ? shown(typed) : '';
-  render(
-    ctx,
-    'device/input',
-    { action: ctx.path.replace(/(?<=^\/device)\/.*/, ''), xsrf, problem: problem && { [problem]: true }, userCode },
-    problem ? 400 : 200,
-  );
+  const userCode = problem || isUserCode(typed) ? shown(typed) : '';
+  render(ctx, 'device/input', { action: '/device', xsrf, problem: problem && { [problem]: true }, userCode }, problem ? 400 : 200);
+}
+
+/** Who has no cookie of ours has not begun here. The library would now keep a session that was never begun, and fail at it. */
+function refuseWithoutCookie(ctx: KoaContextWithOIDC): void {
+  Object.assign(ctx.oidc.session as object, { touched: false });
+  ctx.state.pageStands = true;
+  if (ctx.method === 'POST') answerError(ctx, 'form_refused', 403);
+  else answerError(ctx, 'device_answered', 400);
 }
 
 function problemOf(error: Error, out: ErrorOut | undefined): string | undefined {
