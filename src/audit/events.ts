@@ -5,7 +5,7 @@ import { Prisma, type Statement } from '../platform/database.ts';
  */
 
 /** What can happen. Each has a sentence for its person, `activity.<type>` in views/messages. */
-export type EventType = 'signed_in' | 'sign_in_failed';
+export type EventType = 'signed_in' | 'sign_in_failed' | 'device_connected';
 
 export type AuditEvent = {
   type: EventType;

@@ -10,7 +10,7 @@ import { createAdapterFactory } from './adapter.ts';
 import { corsOrigins } from './browser-clients.ts';
 import { mayIntrospect, mayRevoke } from './caller-policy.ts';
 import { assertFreshAssertion } from './client-assertions.ts';
-import { devicePages, USER_CODE_MASK } from './device-pages.ts';
+import { createDevicePages, USER_CODE_MASK } from './device-pages.ts';
 import { createLoadExistingGrant } from './existing-grant.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
@@ -96,7 +96,7 @@ export function createConfiguration({
         getResourceServerInfo: resources.getResourceServerInfo,
         defaultResource: resources.defaultResource,
       }, // RFC 8707, RFC 9068
-      deviceFlow: { enabled: true, charset: 'base-20', mask: USER_CODE_MASK, ...devicePages }, // RFC 8628
+      deviceFlow: { enabled: true, charset: 'base-20', mask: USER_CODE_MASK, ...createDevicePages(database) }, // RFC 8628
       dPoP: { enabled: true }, //                                   RFC 9449
       userinfo: { enabled: true }, //                               OIDC Core 5.3
       rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },

@@ -1,9 +1,11 @@
-import type { Client, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
+import type { Client, DeviceCode, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
+import { auditEvent } from '../audit/events.ts';
 import { answerError } from '../http/boundary.ts';
 import { render } from '../http/render.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { epochSeconds, MINUTE, systemClock } from '../platform/clock.ts';
-import { isUnavailable } from '../platform/database.ts';
+import { type Database, isUnavailable } from '../platform/database.ts';
+import { write } from '../protocol-store/unit-of-work.ts';
 
 /**
  * Owns the pages of a person who answers for a device (RFC 8628 section 3.3): where the code is typed, where it is compared and said
@@ -105,17 +107,27 @@ async function confirmPage(ctx: KoaContextWithOIDC, _form: string, client: Clien
   });
 }
 
-async function donePage(ctx: KoaContextWithOIDC): Promise<void> {
+/** The end of a yes. The person finds it among what was done in their name: it is how a stranger's device would show. */
+async function donePage(database: Database, ctx: KoaContextWithOIDC): Promise<void> {
+  const { deviceInfo, accountId, clientId } = ctx.oidc.entities.DeviceCode as DeviceCode;
+  const detail = { network: String(deviceInfo?.['address'] ?? ''), browser: String(deviceInfo?.['browser'] ?? '') };
+  await write(database, {
+    purpose: 'keep',
+    subject: `device_connected ${ctx.state.requestId}`,
+    statement: auditEvent(visitorOf(ctx), { type: 'device_connected', accountId, clientId, detail }),
+  });
   render(ctx, 'device/done', { clientName: ctx.oidc.client?.clientName ?? ctx.oidc.client?.clientId });
 }
 
 /** What the library asks of us for `features.deviceFlow`. */
-export const devicePages = {
-  deviceInfo(ctx: KoaContextWithOIDC): Record<string, unknown> {
-    const { address, browser } = visitorOf(ctx);
-    return { address, browser };
-  },
-  userCodeInputSource: inputPage,
-  userCodeConfirmSource: confirmPage,
-  successSource: donePage,
-};
+export function createDevicePages(database: Database) {
+  return {
+    deviceInfo(ctx: KoaContextWithOIDC): Record<string, unknown> {
+      const { address, browser } = visitorOf(ctx);
+      return { address, browser };
+    },
+    userCodeInputSource: inputPage,
+    userCodeConfirmSource: confirmPage,
+    successSource: (ctx: KoaContextWithOIDC) => donePage(database, ctx),
+  };
+}

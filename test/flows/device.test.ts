@@ -41,6 +41,8 @@ describe('The device flow (RFC 8628)', () => {
     // Its first question would wait for the interval; the person has answered already.
     const tokens = await pollDeviceAuthorizationGrant(config, { ...answer, interval: 0 });
     assert.equal(tokens.claims()?.sub, credentials.id);
+    const events = await server.sql('select type, client_id, address from audit_event where account_id = $1', [credentials.id]);
+    assert.deepEqual(events, [{ type: 'device_connected', client_id: client.client_id, address: '127.0.0.0/24' }]);
     assert.equal((await callApi(server, '/api/me', tokens.access_token)).status, 200);
     const next = await refresh(server, { ...client, client_secret: undefined as never }, String(tokens.refresh_token));
     assert.equal(next.status, 200);
@@ -110,6 +112,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.match(late.html, /This code has expired/);
     assert.equal(await pollError(server, client, device_code), 'expired_token');
     assert.deepEqual([await codesOf(person.id), await tokensOf(person.id)], [0, 0]);
+    assert.equal(await countRows(server, 'audit_event where account_id = $1', [person.id]), 0);
   });
 
   it('a no of the person, at either page, is access_denied for the device, as often as it asks', async () => {

@@ -21,6 +21,8 @@ const all = (texts: string[], pattern: RegExp) => [
 const asked = all(all(views, /it\.t\(([^()]+)\)/g), /'([a-z_]+(?:\.[a-z_]+)*)'/g);
 // Keys that a view puts together: the language's own name, and the two sentences of an error code.
 const built = ["it.t('language.' + language)", "it.t('error.' + it.code + '.title')", "it.t('error.' + it.code + '.text')"];
+// Each thing that can happen to an account, which its page of activity lists.
+const events = () => all(all(source, /export type EventType =([^;]+);/g), CODE).map((type) => `activity.${type}`);
 const CODE = /'([a-z_]+)'/g;
 const codes = [
   ...all(source, /new AppError\('(\w+)'/g),
@@ -65,6 +67,7 @@ describe('Messages', () => {
     );
     const used = new Set([
       ...asked,
+      ...events(),
       'language.ko',
       'language.en',
       ...codes.flatMap((code) => [`error.${code}.title`, `error.${code}.text`]),
