@@ -49,7 +49,8 @@ async function currentStep(ctx: Context, services: Services): Promise<Step> {
     throw new AppError('interaction_expired', { status: 400, reason: 'interaction_of_another_page' });
   preferLocales(ctx, interaction.params['ui_locales']);
   rememberApp(ctx, String(interaction.params['client_id']));
-  ctx.state.pageStands = true;
+  // A form that is refused leads back to its page; the page itself, when it cannot be shown, leads nowhere.
+  ctx.state.pageStands = ctx.method === 'POST';
   return { ctx, interaction, csrf: csrfToken(services.config.cookieKeys, csrfSubject(interaction)), services };
 }
 

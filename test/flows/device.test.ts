@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { allowInsecureRequests, discovery, initiateDeviceAuthorization, None, pollDeviceAuthorizationGrant } from 'openid-client';
+import { restoreClient, suspendClient } from '../../src/clients/store.ts';
 import { approveDevice, beginDevice, createDeviceClient, DEVICE_GRANT, poll, pollError, typeCode } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
 import { callApi, post, refresh, type TestClient, type Tokens } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 import { register } from '../support/registration.ts';
@@ -215,6 +218,29 @@ describe('The device flow (RFC 8628)', () => {
       assert.match(page.html, /<h1>/);
     }
     assert.deepEqual([await codesOf(person.id), await tokensOf(person.id)], [0, 0]);
+  });
+
+  it('is known by its digest alone to the interaction that it leads to, and the digest is of no use (another process goes on from it)', async () => {
+    const { device_code, user_code } = await beginDevice(server, client);
+    await (await typeCode(server, user_code)).submit({ decision: 'approve' });
+    const key = createHash('sha256').update(device_code).digest('hex');
+    assert.equal(await countRows(server, `protocol_record where kind = 'Interaction' and payload->>'deviceCode' = $1`, [key]), 1);
+    for (const presented of [key, `.${key}`, `\\x${key}`, Buffer.from(key, 'hex').toString('base64url')])
+      assert.equal(await pollError(server, client, presented), 'invalid_grant');
+  });
+
+  it('of a suspended client waits until the client is back; one that was answered meanwhile is of no use any more', async () => {
+    const own = await createDeviceClient(server);
+    const [waiting, answered] = [await beginDevice(server, own), await beginDevice(server, own)];
+    const consent = await (await (await typeCode(server, answered.user_code)).submit({ decision: 'approve' })).submit(credentials);
+    await server.database.query(suspendClient(own.client_id));
+    await eventually('the node hears of it', async () => (await poll(server, own, waiting.device_code)).status === 401);
+    assert.equal((await consent.submit({ decision: 'approve' })).response.status, 400);
+    await server.database.query(restoreClient(own.client_id));
+    await eventually('and that it is back', async () => (await poll(server, own, waiting.device_code)).status === 400);
+    assert.equal(await pollError(server, own, waiting.device_code), 'slow_down');
+    assert.equal(await pollError(server, own, answered.device_code), 'invalid_client');
+    assert.equal(await countRows(server, 'token where client_id = $1', [own.client_id]), 0);
   });
 
   it('outlives the browser that answered, and ends with its grant', async () => {
