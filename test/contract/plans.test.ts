@@ -4,6 +4,7 @@ import pg from 'pg';
 import { deleteClient, verifyClient } from '../../src/clients/store.ts';
 import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
 import { prune } from '../../src/protocol-store/prune.ts';
+import { approveDevice, beginDevice, createDeviceClient, poll } from '../support/device.ts';
 import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
 import { approve, authorizePath, clientCredentials, obtainCode, obtainTokens, pkce, post, redeem, refresh } from '../support/flow.ts';
 import { manage, register } from '../support/registration.ts';
@@ -38,7 +39,13 @@ const STATEMENTS: Record<string, RegExp> = {
   'find a record': /from protocol_record where kind/,
   'keep a record': /insert into protocol_record .* values \(\$\d+::record_kind/,
   'consume a record': /update protocol_record set consumed_at/,
-  'end a record': /delete from protocol_record where kind/,
+  'end a record': /delete from protocol_record where kind = \$/,
+  'find a device code': /from protocol_record where kind = 'DeviceCode' and id/,
+  'find a device code by what a person types': /from protocol_record where kind = 'DeviceCode' and user_code/,
+  'keep a device code': /insert into protocol_record .*'DeviceCode'/,
+  'answer for a device': /update protocol_record set account_id/,
+  'consume a device code': /update protocol_record set consumed_at = now\(\) where kind = 'DeviceCode'/,
+  'end the device codes of a grant': /delete from protocol_record where kind = 'DeviceCode' and grant_id/,
   'remember once': /insert into protocol_record .*\('ReplayDetection'/,
   'find a client': /from client c where c\.id/,
   'keep a client': /insert into client \(/,
@@ -143,6 +150,11 @@ async function goFurther(server: TestServer): Promise<void> {
   const more = authorizePath(client, { ...challenge, scope: 'openid profile email', prompt: 'consent' });
   for (const optional of [['email'], []]) await approve(server, tokens.person, person, more, optional);
   await server.createClient({ token_endpoint_auth_method: 'none' });
+  const device = await createDeviceClient(server);
+  const { device_code, user_code } = await beginDevice(server, device);
+  await approveDevice(server, user_code, person);
+  // Presented again, it ends what it gave.
+  for (let time = 0; time < 2; time++) await poll(server, device, device_code);
   const registered = await register(server);
   assert.equal((await manage(server, registered, 'DELETE')).status, 204);
   // Through the same wire as the server's own.
