@@ -116,41 +116,50 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
   device: async (page, { server }) => {
     await page.goto(`${server.issuer}/device`);
   },
-  'device-wrong-code': async (page, server ) => 
+  'device-wrong-code': async (page, { server }) => {
     await page.goto(`${server.issuer}/device`);
     await page.fill('input[name=user_code]', 'bcdf ghjk');
     await page.click('main button[type=submit]');
-    await page.locator('[role=alert]').waitFor();,
+    await page.locator('[role=alert]').waitFor();
+  },
   'device-confirm': openDevice,
-  'device-consent': async (page, visit) => 
+  'device-consent': async (page, visit) => {
     await openDevice(page, visit);
     await page.click('button[value=approve]');
     await signIn(page, visit.person);
-    await page.locator('button[name=decision]').first().waitFor();,
-  'device-done': async (page, visit) => 
+    await page.locator('button[name=decision]').first().waitFor();
+  },
+  'device-done': async (page, visit) => {
     await TOUR['device-consent']?.(page, visit);
     await page.click('button[value=approve]');
-    await page.waitForURL('**/device/*');,
-  'device-denied': async (page, visit) => 
+    await page.waitForURL('**/device/*');
+  },
+  'device-denied': async (page, visit) => {
     await openDevice(page, visit);
     await page.click('button[value=deny]');
-    await page.locator('h1 + .lead').waitFor();,
-  'error-finished': async (page, visit) => 
+    await page.locator('h1 + .lead').waitFor();
+  },
+  'error-finished': async (page, visit) => {
     await openSignIn(page, visit);
-    await page.goto(`${visit.server.issuer}/interaction/another`);,
-  'error-form-refused': async (page, visit) => 
+    await page.goto(`${visit.server.issuer}/interaction/another`);
+  },
+  'error-form-refused': async (page, visit) => {
     await openSignIn(page, visit);
     await page.locator('input[name=csrf]').evaluate((field) => field.setAttribute('value', 'guessed'));
     await signIn(page, visit.person);
-    await page.locator('.ways').waitFor();,
-  'error-nowhere': async (page, server ) => 
-    await page.goto(`${server.issuer}/nowhere`);,
-  error: async (page, server, client ) => 
-    await page.goto(server.issuer + authorizePath(client, { redirect_uri: 'https://elsewhere.example/callback' }));,
+    await page.locator('.ways').waitFor();
+  },
+  'error-nowhere': async (page, { server }) => {
+    await page.goto(`${server.issuer}/nowhere`);
+  },
+  error: async (page, { server, client }) => {
+    await page.goto(server.issuer + authorizePath(client, { redirect_uri: 'https://elsewhere.example/callback' }));
+  },
   mailbox: openMailbox,
-  'mailbox-letter': async (page, visit) => 
+  'mailbox-letter': async (page, visit) => {
     await openMailbox(page, visit);
-    await page.click('main .rows a');,
+    await page.click('main .rows a');
+  },
   // As a mail program shows it: from /dev/mail it comes sandboxed, and nobody could look at it by script.
   letter: async (page, visit) => {
     await openMailbox(page, visit);
@@ -161,8 +170,6 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
   },
 };
 
-export async function openSignIn(page: Page, { server, client }: Visit, parameters: Record<string, string> = {}): Promise<void> {
-  await page.goto(server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined, scope: SCOPES, ...parameters }));
 /** The page to compare a code, of an app that registered itself, opened by the link that has the code in it. */
 async function openDevice(page: Page, { server }: Visit): Promise<void> {
   const client = await createDeviceClient(server, { client_name: 'Living room TV', grant_types: [DEVICE_GRANT] });
@@ -174,8 +181,8 @@ async function openDevice(page: Page, { server }: Visit): Promise<void> {
   await page.locator('button[name=decision]').first().waitFor();
 }
 
-export async function openSignIn(page: Page, { server, client }: Visit): Promise<void> {
-  await page.goto(server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined, scope: SCOPES }));
+export async function openSignIn(page: Page, { server, client }: Visit, parameters: Record<string, string> = {}): Promise<void> {
+  await page.goto(server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined, scope: SCOPES, ...parameters }));
 }
 
 export async function openConsent(page: Page, visit: Visit): Promise<void> {
