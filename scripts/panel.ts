@@ -18,6 +18,7 @@ export function demoPanel({ issuer, demo }: { issuer: string; demo: Demo | undef
   return [
     ...head,
     `  Open          ${issuer}/`,
+    `  Mailbox       ${issuer}/dev/mail`,
     `  Demo account  ${demo.email}  ${demo.password}`,
     `  Admin         ${demo.adminEmail}  ${demo.adminPassword}`,
     `  Demo client   ${demo.clientId}  ${demo.clientSecret}`,

@@ -1,6 +1,9 @@
 import { type Config, ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
 import { createLog, type Log } from './platform/log.ts';
+import { keepMailSent } from './platform/mail-sender.ts';
+import { KeyRing } from './platform/secrets.ts';
+import { openRelay } from './platform/smtp.ts';
 import { keepPruned } from './protocol-store/prune.ts';
 import { startServer } from './server.ts';
 import { superviseWorkers, workerId } from './workers.ts';
@@ -30,12 +33,21 @@ async function serve(config: Config, log: Log): Promise<void> {
   log.info({ event: 'listening', address: server.address, issuer: config.issuer });
 
   const pruning = keepPruned(database, log);
+  const mailing = config.smtpUrl
+    ? keepMailSent({
+        database,
+        keyRing: new KeyRing(config.dataEncryptionKeys),
+        relay: openRelay(config.smtpUrl, config.mailFrom),
+        log,
+        keepsText: config.environment === 'development',
+      })
+    : undefined;
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) return;
     stopping = true;
     log.info({ event: 'stopping', signal });
-    await Promise.all([pruning.stop(), server.close()]);
+    await Promise.all([pruning.stop(), mailing?.stop(), server.close()]);
     await database.close();
     process.exit(0);
   };

@@ -36,8 +36,10 @@ export async function startBenchServer(
       HOST: '127.0.0.1',
       DATA_DIR: dataDir,
       NODE_ENV: 'production',
+      // Nothing that is measured sends mail.
+      SMTP_URL: 'smtp://localhost:1',
       LOG_LEVEL: 'silent',
-      BENCH_WORKERS: String(workers),
+      WEB_CONCURRENCY: String(workers),
     },
   });
   const { address, dialect, lacks } = await answerOf<Pick<BenchServer, 'address' | 'dialect' | 'lacks'>>(child, kind);

@@ -2,7 +2,7 @@ import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
 import { assertOurOrigin } from '../http/csrf.ts';
 import { readForm, replaceBody } from '../http/form.ts';
-import { LIMITS, limitRate, uncount } from '../http/rate-limit.ts';
+import { LIMITS, limitRate, takeBack } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
@@ -50,7 +50,7 @@ function takeForm({ issuer }: Config, database: Database) {
     await limitRate(database, LIMITS.userCode, '');
     await next();
     if (!ctx['oidc']?.deviceCode) return;
-    await Promise.all([uncount(database, LIMITS.userCodeFromNetwork, network), uncount(database, LIMITS.userCode, '')]);
+    await Promise.all([takeBack(database, LIMITS.userCodeFromNetwork, network), takeBack(database, LIMITS.userCode, '')]);
   };
 }
 

@@ -18,6 +18,7 @@ import { dressFormPost } from './pages.ts';
 import { keepParsedClients } from './parsed-clients.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
+import { tellReachedContext } from './strength.ts';
 
 /**
  * Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for.
@@ -44,6 +45,7 @@ export function createProvider({
   compareHashedSecrets(provider);
   keepParsedClients(provider, clients);
   rememberReplaysOnce(provider, database);
+  tellReachedContext(provider);
   logEvents(provider, log);
   return provider;
 }

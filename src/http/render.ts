@@ -40,6 +40,12 @@ export function render(ctx: Context, view: string, data: Record<string, unknown>
   });
 }
 
+/** A view as text, for what is not the answer to a request. @param data as for render(). */
+export function compose(language: Language, view: string, data: Record<string, unknown> = {}): string {
+  const t: Translate = (key, values) => translate(language, key, values);
+  return eta.render(view, { ...data, language, t });
+}
+
 function loadMessages(language: Language): Map<string, IntlMessageFormat> {
   const texts: Record<string, string> = JSON.parse(readFileSync(join(VIEWS, `messages/${language}.json`), 'utf8'));
   // Plain text: names are escaped by the view that shows them, so a sentence has no tags of its own.

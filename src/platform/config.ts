@@ -30,6 +30,21 @@ const isOrigin = (value: string) => {
   return !!url && (url.protocol === 'http:' || url.protocol === 'https:') && url.origin === value;
 };
 
+// Of all that a connection can be told in its address, the one thing that an operator must decide: see smtp.ts.
+const isRelay = (value: string) => {
+  const url = URL.parse(value);
+  return (
+    !!url &&
+    (url.protocol === 'smtp:' || url.protocol === 'smtps:') &&
+    !!url.hostname &&
+    ['', '/'].includes(url.pathname) &&
+    /^(\?requireTLS=(true|false))?$/.test(url.search)
+  );
+};
+
+// An address, or a name and an address; the name has nothing in it that would have to be quoted.
+const SENDER = /^(?:[\p{L}\p{N} ._-]+ <[^\s<>@"]+@[^\s<>@"]+>|[^\s<>@"]+@[^\s<>@"]+)$/u;
+
 const schema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),
   PORT: z.coerce
@@ -58,6 +73,14 @@ const schema = z.object({
     .default('')
     .transform(commaList)
     .refine((ranges) => ranges.every(isRange), 'must list addresses or CIDR ranges of your proxies, such as 10.0.0.0/8,127.0.0.1'),
+  SMTP_URL: z
+    .string()
+    .refine(
+      isRelay,
+      'must be the address of your mail relay, such as smtps://user:password@mail.example.com or smtp://mail.example.com:587',
+    )
+    .optional(),
+  MAIL_FROM: z.string().regex(SENDER, 'must be an address, such as no-reply@example.com or Example <no-reply@example.com>').optional(),
   COOKIE_KEYS: z
     .string()
     .transform(commaList)
@@ -86,6 +109,10 @@ export type Config = {
   logLevel: string;
   /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
   trustedProxies: string[];
+  /** The mail relay; undefined in development alone, where mail is read at /dev/mail. */
+  smtpUrl: string | undefined;
+  /** The sender of every mail. */
+  mailFrom: string;
   /** Sign cookies and CSRF tokens, newest first. */
   cookieKeys: string[];
   /** 32 bytes each, newest first. */
@@ -106,17 +133,20 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (!parsed.success || problems.length) throw new ConfigError(problems);
 
   const env = parsed.data;
+  const issuer = env.ISSUER ?? `http://localhost:${env.PORT}`;
   const secrets = env.COOKIE_KEYS && env.DATA_ENCRYPTION_KEYS ? undefined : developmentSecrets(env.DATA_DIR);
   return {
     environment: env.NODE_ENV,
     port: env.PORT,
     host: env.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     workers: env.WEB_CONCURRENCY,
-    issuer: env.ISSUER ?? `http://localhost:${env.PORT}`,
+    issuer,
     databaseUrl: env.DATABASE_URL,
     dataDir: resolve(env.DATA_DIR),
     logLevel: env.LOG_LEVEL,
     trustedProxies: env.TRUST_PROXY,
+    smtpUrl: env.SMTP_URL,
+    mailFrom: env.MAIL_FROM ?? `Munjigi <no-reply@${new URL(issuer).hostname}>`,
     cookieKeys: env.COOKIE_KEYS ?? [secrets?.cookieKey as string],
     dataEncryptionKeys: (env.DATA_ENCRYPTION_KEYS ?? [secrets?.dataEncryptionKey as string]).map(
       (key) => new Uint8Array(Buffer.from(key, 'base64url')),
@@ -154,7 +184,7 @@ function withFiles(environment: NodeJS.ProcessEnv) {
 }
 
 function missingInProduction(values: Record<string, string>): string[] {
-  const problems = ['ISSUER', 'COOKIE_KEYS', 'DATA_ENCRYPTION_KEYS']
+  const problems = ['ISSUER', 'SMTP_URL', 'COOKIE_KEYS', 'DATA_ENCRYPTION_KEYS']
     .filter((name) => values[name] === undefined)
     .map((name) => `${name} is required in production`);
   const issuer = values['ISSUER'];

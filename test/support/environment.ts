@@ -60,6 +60,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     dataDir: '/nowhere',
     logLevel: 'info',
     trustedProxies: [],
+    smtpUrl: undefined,
+    mailFrom: 'Munjigi <no-reply@munjigi.example>',
     cookieKeys: [randomSecret()],
     dataEncryptionKeys: [new Uint8Array(randomBytes(32))],
     ...overrides,

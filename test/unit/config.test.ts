@@ -33,11 +33,11 @@ describe('Configuration', () => {
   });
 
   it('in production takes secrets from the environment alone, and an https issuer', () => {
-    const production = { NODE_ENV: 'production', DATABASE_URL, ...SECRETS };
+    const production = { NODE_ENV: 'production', DATABASE_URL, SMTP_URL: 'smtps://u:p@mail.example.com', ...SECRETS };
     assert.deepEqual(problems({ ...production, ISSUER: 'https://auth.example.com' }), []);
     assert.equal(readConfig({ ...production, ISSUER: 'https://auth.example.com' }).host, '0.0.0.0');
     assert.match(problems({ ...production, ISSUER: 'http://auth.example.com' }).join(), /https/);
-    assert.equal(problems({ NODE_ENV: 'production', DATABASE_URL }).length, 3);
+    assert.equal(problems({ NODE_ENV: 'production', DATABASE_URL }).length, 4);
   });
 
   it('reads NAME_FILE in the place of NAME, and not both', () => {
@@ -72,6 +72,32 @@ describe('Configuration', () => {
     assert.equal(readConfig({ DATABASE_URL, ...SECRETS, WEB_CONCURRENCY: '64' }).workers, 64);
     for (const wrong of ['0', '-1', '65', '1.5', 'many'])
       assert.match(problems({ DATABASE_URL, ...SECRETS, WEB_CONCURRENCY: wrong }).join(), /^WEB_CONCURRENCY must be /, wrong);
+  });
+
+  it('takes a mail relay by its address, and a sender who is the host of the issuer unless said otherwise', () => {
+    const development = { DATABASE_URL, ...SECRETS };
+    assert.equal(readConfig(development).smtpUrl, undefined);
+    assert.equal(readConfig({ ...development, ISSUER: 'https://auth.example.com' }).mailFrom, 'Munjigi <no-reply@auth.example.com>');
+    for (const right of [
+      'smtp://mail.example.com',
+      'smtps://u%40x:p@mail.example.com:465',
+      'smtp://relay:25?requireTLS=false',
+      'smtp://[::1]:25/',
+    ])
+      assert.equal(readConfig({ ...development, SMTP_URL: right }).smtpUrl, right);
+    for (const wrong of [
+      'mail.example.com',
+      'https://mail.example.com',
+      'smtp://',
+      'smtp://h/x',
+      'smtp://h?tls=no',
+      'smtp://h?requireTLS=no',
+    ])
+      assert.match(problems({ ...development, SMTP_URL: wrong }).join(), /^SMTP_URL must be /, wrong);
+    for (const right of ['no-reply@example.com', '예시 서비스 <no-reply@example.com>'])
+      assert.equal(readConfig({ ...development, MAIL_FROM: right }).mailFrom, right);
+    for (const wrong of ['nobody', 'a@b, c@d', 'A, B <a@b>', 'x <a@b> <c@d>', 'a@b\nBcc: c@d', '"a" <a@b>'])
+      assert.match(problems({ ...development, MAIL_FROM: wrong }).join(), /^MAIL_FROM must be /, wrong);
   });
 
   it('refuses short keys', () => {

@@ -1,0 +1,112 @@
+import type { Letter } from '../platform/mail.ts';
+import type { Language } from './language.ts';
+import { compose, translate } from './render.ts';
+import type { Visitor } from './visitor.ts';
+
+/**
+ * Owns what our mails say. Each tells who asked from where and when, and what to do if it was somebody else. The subject is a sentence of
+ * ours alone, and a letter to an address that is not proven yet has no word in it that whoever asked could choose: nobody can
+ * have us send their advertisement.
+ */
+
+/** What every letter tells. */
+export type Occasion = { issuer: string; visitor: Pick<Visitor, 'address' | 'browser'>; at: Date };
+
+/** A code to type and a link to open, each of which proves that its mail was read. */
+type Proof = { code: string; link: string; minutes: number };
+
+/** An account's own name: for letters to an address that was proven to be that person's. */
+type Own = { person: string };
+
+export type Letters = {
+  /** To an address somebody signs up with. */
+  sign_up: Proof;
+  /** The same, where there is an account already. */
+  already_registered: Own;
+  reset_password: Proof & Own;
+  /** To an address that somebody wants to reset the password of, where there is no account. */
+  no_account: object;
+  /** To the new address. */
+  change_email: Proof;
+  /** To the old one. @param email the new one, of which the letter shows as much as its person knows it by. */
+  email_changed: Own & { email: string };
+  password_changed: Own;
+  /** @param called what the person calls the factor; "added" recovery codes are a new set. */
+  factor_changed: Own & { factor: 'passkey' | 'totp' | 'recovery_codes'; change: 'added' | 'removed'; called?: string };
+  deletion_scheduled: Own & { until: Date };
+};
+
+export type LetterName = keyof Letters;
+
+/** Letters whose person acts on the account page, when there is something to do at all. */
+const LEADS_TO_ACCOUNT: ReadonlySet<LetterName> = new Set([
+  'already_registered',
+  'email_changed',
+  'password_changed',
+  'factor_changed',
+  'deletion_scheduled',
+]);
+
+/** A letter, as text and as HTML. */
+export function composeLetter<Name extends LetterName>(language: Language, name: Name, values: Letters[Name] & Occasion): Letter {
+  const known: Partial<Proof> & Record<string, unknown> & Occasion = { ...values };
+  const t = (key: string, more: Record<string, string> = {}) => translate(language, `mail.${name}.${key}`, more);
+  const { factor, change } = known as { factor?: string; change?: string };
+  const choice = { factor: factor ?? '', change: change ?? '' };
+  const content = {
+    subject: t('subject', choice),
+    lead: t('lead', { ...choice, until: known['until'] instanceof Date ? timeIn(language, known['until']) : '' }),
+    notYou: t('not_you', choice),
+    code: known.code,
+    minutes: known.minutes,
+    link: known.link ?? (LEADS_TO_ACCOUNT.has(name) ? `${known.issuer}/account` : undefined),
+    linkLabel: known.link || LEADS_TO_ACCOUNT.has(name) ? t('link') : undefined,
+    facts: facts(language, known),
+    issuer: known.issuer,
+  };
+  return {
+    language,
+    subject: content.subject,
+    text: `${compose(language, 'mail/text', content).trim()}\n`,
+    html: compose(language, 'mail/html', content),
+  };
+}
+
+/** Label and value of what is known of the occasion. */
+function facts(language: Language, { visitor, at, ...known }: Occasion & Record<string, unknown>): [label: string, value: string][] {
+  const { person, called, email } = known as { person?: string; called?: string; email?: string };
+  const t = (key: string) => translate(language, `mail.fact.${key}`);
+  return [
+    ...(person ? [[t('account'), oneLine(person)] as [string, string]] : []),
+    ...(called ? [[t('called'), oneLine(called)] as [string, string]] : []),
+    ...(email ? [[t('new_email'), hinted(oneLine(email))] as [string, string]] : []),
+    [t('time'), timeIn(language, at)],
+    [t('browser'), visitor.browser ? oneLine(visitor.browser) : t('unknown')],
+    [t('network'), visitor.address || t('unknown')],
+  ];
+}
+
+/** A letter has no reader's clock to go by: Korean ones tell the time of Korea, others the one that is the same everywhere, and say so. */
+function timeIn(language: Language, time: Date): string {
+  const timeZone = language === 'ko' ? 'Asia/Seoul' : 'UTC';
+  const text = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeStyle: 'short', timeZone }).format(time);
+  return translate(language, 'mail.time', { time: text });
+}
+
+const LONGEST_NAME = 64;
+
+/** A name as it may stand in a letter: on one line, in the direction of the line, and short. */
+function oneLine(text: string): string {
+  const plain = text
+    .replace(/\p{Cf}|\p{Cs}/gu, '')
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim();
+  const characters = [...plain];
+  return characters.length > LONGEST_NAME ? `${characters.slice(0, LONGEST_NAME).join('')}…` : plain;
+}
+
+/** `g…@people.example`: enough for whoever changed it, nothing for whoever reads along in the old mailbox. */
+function hinted(email: string): string {
+  const at = email.lastIndexOf('@');
+  return `${[...email][0]}…${email.slice(at)}`;
+}
