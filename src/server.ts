@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
+import { factorRoutes } from './account/factors.ts';
+import { accountRoutes } from './account/routes.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
@@ -83,6 +85,18 @@ export async function startServer({ config, database, log }: { config: Config; d
     under(
       ['/interaction/'],
       providers.serve((provider) => interactionRoutes({ provider, database, config, resourceServers }) as never),
+    ),
+  );
+  app.use(
+    under(
+      ['/account/factors', '/.well-known/passkey-endpoints'],
+      providers.serve((provider) => factorRoutes({ provider, database, config }) as never),
+    ),
+  );
+  app.use(
+    under(
+      ['/account'],
+      providers.serve((provider) => accountRoutes({ provider, database, config, resourceServers }) as never),
     ),
   );
   app.use(

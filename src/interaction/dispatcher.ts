@@ -6,10 +6,14 @@ import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import { chooseAccount, showAccounts, useAnotherAccount } from './account.ts';
 import { decideConsent, showConsent } from './consent.ts';
+import { showFactor, submitFactor } from './factor.ts';
 import { answerLink, LINKS, showLink } from './links.ts';
 import { showLogin, submitLogin } from './login.ts';
+import { offerPasskey, submitPasskey } from './passkey.ts';
 import { resendReset, showNewPassword, showReset, showResetCode, submitNewPassword, submitReset, submitResetCode } from './reset.ts';
+import { decideRestore, showRestore } from './restore.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
 import type { Interaction, Services, Step } from './step.ts';
 
@@ -23,6 +27,8 @@ type Page = { show?: (step: Step) => Promise<void>; answer?: (step: Step, form: 
 /** Every way to come to be signed in: they lead to one another. */
 const SIGN_IN: Record<string, Page> = {
   login: { show: showLogin, answer: submitLogin },
+  // In place of the password.
+  passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showLogin) },
   signup: { show: showSignup, answer: submitSignup },
   'signup/code': { show: showSignupCode, answer: submitSignupCode },
   'signup/resend': { answer: resendSignup },
@@ -32,11 +38,24 @@ const SIGN_IN: Record<string, Page> = {
   'reset/password': { show: showNewPassword, answer: submitNewPassword },
 };
 
+/** Where somebody is signed in, who may not be who is here. */
+const SWITCH: Record<string, Page> = { 'another-account': { answer: useAnotherAccount } };
+
 /** What each prompt of interaction-policy.ts begins with, and the pages that it has. */
 const PROMPTS: Record<string, { first: string; pages: Record<string, Page> }> = {
   create: { first: 'signup', pages: SIGN_IN },
   login: { first: 'login', pages: SIGN_IN },
-  consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent } } },
+  factor: {
+    first: 'factor',
+    pages: {
+      factor: { show: showFactor, answer: submitFactor },
+      // On top of it.
+      passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showFactor) },
+    },
+  },
+  restore: { first: 'restore', pages: { restore: { show: showRestore, answer: decideRestore }, ...SWITCH } },
+  select_account: { first: 'select_account', pages: { select_account: { show: showAccounts, answer: chooseAccount }, ...SWITCH } },
+  consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent }, ...SWITCH } },
 };
 
 export function interactionRoutes(services: Omit<Services, 'keyRing'>) {

@@ -3,13 +3,14 @@ import { forgive, LIMITS, limitRate, takeBack } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { finishSignIn } from './finish.ts';
 import { note } from './note.ts';
+import { passkeyOf } from './passkey.ts';
 import { type Step, showPage } from './step.ts';
 
 /** Owns the sign-in page. Does not decide whether sign-in is needed: see interaction-policy.ts. */
 
 export async function showLogin(step: Step): Promise<void> {
   const hint = step.interaction.params['login_hint'];
-  await showPage(step, 'interaction/login', { email: typeof hint === 'string' ? hint : '' });
+  await showPage(step, 'interaction/login', { email: typeof hint === 'string' ? hint : '', passkey: passkeyOf(step) });
 }
 
 /** @throws AppError 429 after too many failures, without a look at the password; 503 when too many are signing in at once. */
@@ -24,7 +25,7 @@ export async function submitLogin(step: Step, form: URLSearchParams): Promise<vo
   if (!verdict.ok) {
     await note(step, { type: 'sign_in_failed', ...(verdict.accountId ? { accountId: verdict.accountId } : undefined) });
     // One sentence for an unknown address and a wrong password: which it was is nobody's business (OWASP authentication).
-    return showPage(step, 'interaction/login', { email, failed: true }, 401);
+    return showPage(step, 'interaction/login', { email, failed: true, passkey: passkeyOf(step) }, 401);
   }
   await forgive(database, LIMITS.passwordOfAccount, account);
   await takeBack(database, LIMITS.passwordFromNetwork, network);
