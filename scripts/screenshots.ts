@@ -66,7 +66,7 @@ async function main(into: string | undefined): Promise<void> {
     import('../test/support/browser.ts'),
     import('../test/support/tour.ts'),
   ]);
-  const [server, browser] = await Promise.all([startTestServer(), startBrowser()]);
+  const [server, browser] = await Promise.all([startTestServer({ environment: 'development' }), startBrowser()]);
   const folder = into ? resolve(into) : join(ROOT, 'docs');
   await mkdir(folder, { recursive: true });
   const client = await server.createClient({

@@ -3,16 +3,20 @@ import compose from 'koa-compose';
 import { errors, type JWKS, Provider } from 'oidc-provider';
 import type { ClientCache } from '../clients/cache.ts';
 import { allowFormAction } from '../http/security-headers.ts';
+import { visitorOf } from '../http/visitor.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import { placeVisitor } from '../protocol-store/sessions.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
 import { rememberReplaysOnce } from './client-assertions.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
+import { deviceFlow } from './device-flow.ts';
 import { logEvents } from './events.ts';
 import { describeSubject } from './introspection.ts';
+import { dressFormPost } from './pages.ts';
 import { keepParsedClients } from './parsed-clients.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
@@ -52,6 +56,8 @@ export function createProvider({
 export function protocolEndpoints({ provider, config, database }: { provider: Provider; config: Config; database: Database }) {
   return compose([
     hideSecretHandles(ROUTES.registration),
+    dressFormPost,
+    deviceFlow(config, database),
     allowFormPost,
     tellOwnApi(config, database),
     ...(provider.middleware as never[]),
@@ -61,14 +67,18 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
 /**
  * Gives each protocol request and each step of an interaction its unit of work.
  * The loser of a race for a code or refresh token hears `invalid_grant`, like anyone who comes second (RFC 6749 section 5.2);
- * a person's second click on a decision that was taken to the client already meets a page that says so.
+ * a person's second click on a decision that was taken to the client already meets a page that says so, and so does who answers a
+ * device second.
  */
 export function inUnitOfWork(database: Database) {
   return async (ctx: Context, next: Next) => {
     try {
       await unitOfWork(
         database,
-        next,
+        () => {
+          placeVisitor(() => visitorOf(ctx));
+          return next();
+        },
         () => ctx.status < 400,
         typeof ctx.query['client_id'] === 'string' ? ctx.query['client_id'] : undefined,
       );
@@ -76,7 +86,9 @@ export function inUnitOfWork(database: Database) {
       if (!(error instanceof SingleUseLost)) throw error;
       // Nothing was written: a cookie that went along would name a session that is not there.
       ctx.remove('Set-Cookie');
-      if (ctx.path.startsWith(ROUTES.authorization)) throw new AppError('interaction_expired', { status: 400, reason: error.message });
+      if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
+        throw new AppError('interaction_expired', { status: 400, reason: error.message });
+      if (ctx.path.startsWith(ROUTES.code_verification)) throw new AppError('device_answered', { status: 400, reason: error.message });
       const refusal = new errors.InvalidGrant(error.message);
       ctx.status = refusal.statusCode;
       ctx.remove('Location');

@@ -5,14 +5,11 @@ import { useRecoveryCode } from '../factors/recovery-codes.ts';
 import { factorsOf } from '../factors/store.ts';
 import { verifyTotp } from '../factors/totp.ts';
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
-import { render } from '../http/render.ts';
-import { allowFormAction } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { AppError } from '../platform/errors.ts';
-import { KeyRing } from '../platform/secrets.ts';
 import { finish } from './finish.ts';
 import { passkeyOf } from './passkey.ts';
-import type { Step } from './step.ts';
+import { type Step, showPage } from './step.ts';
 
 /**
  * Owns the page for a further factor: the person chooses among theirs, and a recovery code stands in for them.
@@ -41,22 +38,21 @@ export async function submitFactor(step: Step, form: URLSearchParams): Promise<v
 }
 
 async function submitTotp(step: Step, code: string): Promise<void> {
-  const { database, config } = step.services;
+  const { database, keyRing } = step.services;
   const { accountId } = await ownSession(step);
   // Counted before it is looked at: however many come at once, no more are tried (CVE-2025-64102).
   await limitRate(database, LIMITS.totpOfAccount, accountId);
-  const verdict = await verifyTotp(database, { keyRing: new KeyRing(config.dataEncryptionKeys), accountId, code });
+  const verdict = await verifyTotp(database, { keyRing, accountId, code });
   if (!verdict.ok) return fail(step, accountId, 'totp', verdict.reason === 'reused' ? 'reused' : 'wrong');
   await forgive(database, LIMITS.totpOfAccount, accountId);
   await goOn(step);
 }
 
 async function submitRecoveryCode(step: Step, code: string): Promise<void> {
-  const { database, config } = step.services;
+  const { database, keyRing } = step.services;
   const { accountId } = await ownSession(step);
   await limitRate(database, LIMITS.recoveryCodeOfAccount, accountId);
-  if (!(await useRecoveryCode(database, new KeyRing(config.dataEncryptionKeys), accountId, code)))
-    return fail(step, accountId, 'recovery_code', 'wrong_recovery_code');
+  if (!(await useRecoveryCode(database, keyRing, accountId, code))) return fail(step, accountId, 'recovery_code', 'wrong_recovery_code');
   await forgive(database, LIMITS.recoveryCodeOfAccount, accountId);
   await database.change(auditEvent(visitorOf(step.ctx), { type: 'recovery_code_used', accountId }));
   await goOn(step);
@@ -98,29 +94,16 @@ async function within({ interaction, services: { database } }: Step) {
 }
 
 async function page(step: Step, problem?: Problem, status = 200): Promise<void> {
-  const { ctx, interaction, csrf, services } = step;
-  const [client, account, ways] = await Promise.all([
-    services.provider.Client.find(String(interaction.params['client_id'])),
-    findAccount(services.database, String(interaction.session?.accountId)),
-    within(step),
-  ]);
+  const { interaction, services } = step;
+  const [account, ways] = await Promise.all([findAccount(services.database, String(interaction.session?.accountId)), within(step)]);
   if (!account) throw new AppError('interaction_expired', { status: 400, reason: 'account_gone' });
-  allowFormAction(ctx, String(interaction.params['redirect_uri']));
-  render(
-    ctx,
-    'interaction/factor',
-    {
-      ...ways,
-      problem,
-      csrf,
-      action: `/interaction/${interaction.uid}/factor`,
-      again: `/interaction/${interaction.uid}`,
-      account: { name: account.name, email: account.email },
-      clientName: client?.clientName ?? client?.clientId,
-      passkey: ways.passkey ? passkeyOf(step, { autofill: false }) : undefined,
-    },
-    status,
-  );
+  const shown = {
+    ...ways,
+    problem,
+    account: { name: account.name, email: account.email },
+    passkey: ways.passkey ? passkeyOf(step, { autofill: false }) : undefined,
+  };
+  await showPage(step, 'interaction/factor', shown, status);
 }
 
 /** The session that this interaction began with. @throws AppError when somebody else has signed in here meanwhile, or nobody is any more. */

@@ -6,7 +6,7 @@ import { signInOptions, verifyPasskey } from '../factors/passkeys.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { allowOwnRequests } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
-import { finish } from './finish.ts';
+import { finishSignIn } from './finish.ts';
 import type { Step } from './step.ts';
 
 /**
@@ -50,10 +50,8 @@ export async function submitPasskey(step: Step, form: URLSearchParams, show: (st
     ctx.status = 401;
     return;
   }
-  const clientId = String(interaction.params['client_id']);
-  await database.change(auditEvent(visitor, { type: 'signed_in', accountId: account.id, clientId, detail: { method: 'passkey' } }));
   const shown = expected ? strengthened(interaction.session as { amr?: string[]; acr?: string }, 'passkey') : BY_PASSKEY;
-  await finish(step, { login: { accountId: account.id, ...shown } });
+  await finishSignIn(step, account, { method: 'passkey', ...shown });
 }
 
 /** A challenge fits one interaction in one step. */

@@ -46,7 +46,7 @@ export function openRelay(url: string, from: string): Relay {
     host,
     port: Number(port) || (secure ? 465 : 587),
     secure,
-    requireTLS: !secure && !isThisMachine(host) && searchParams.get('requireTLS') !== 'false',
+    requireTLS: !secure && (searchParams.get('requireTLS') ?? String(!isThisMachine(host))) === 'true',
     auth: username ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : undefined,
     maxConnections: RELAY_CONNECTIONS,
     dnsTimeout: 5_000,

@@ -14,9 +14,21 @@ export function revokeGrant(grantId: string): Statement {
   return Prisma.sql`delete from grant_record where id = ${grantId}`;
 }
 
-/** Ends everything a person allowed and every session of theirs: for a disabled account, a changed password. */
-export function endAccount(accountId: string): Statement {
-  return Prisma.sql`with sessions as (delete from session where account_id = ${accountId}) delete from grant_record where account_id = ${accountId}`;
+/** Ends everything a person allowed one client, on whatever device. */
+export function revokeGrantsTo(clientId: string, accountId: string): Statement {
+  return Prisma.sql`delete from grant_record where account_id = ${accountId} and client_id = ${clientId}`;
+}
+
+/**
+ * Ends everything a person allowed, every session of theirs, and every sign-in that is about to become one: for a disabled account, a changed password.
+ * @param except the session, by its uid, in which they changed it.
+ */
+export function endAccount(accountId: string, except?: string): Statement {
+  const others = except === undefined ? Prisma.empty : Prisma.sql`and uid <> ${except}`;
+  return Prisma.sql`
+    with sessions as (delete from session where account_id = ${accountId} ${others}),
+    sign_ins as (delete from protocol_record where account_id = ${accountId})
+    delete from grant_record where account_id = ${accountId}`;
 }
 
 // So few at a time that no statement runs into its time limit, whatever a client has hoarded.
@@ -76,6 +88,13 @@ export async function newestGrant(database: Database, accountId: string, clientI
     select id from grant_record where account_id = ${accountId} and client_id = ${clientId} and expires_at > now()
     order by created_at desc limit 1`);
   return row?.id;
+}
+
+/** How many grants a client has, told up to a number and never further: no page waits for a long count. */
+export async function countGrants(database: Database, clientId: string, upTo: number): Promise<number> {
+  const [row] = await database.query<{ count: number }>(Prisma.sql`
+    select count(*)::int from (select from grant_record where client_id = ${clientId} limit ${upTo}) as counted`);
+  return row?.count ?? 0;
 }
 
 export type GrantRow = { id: string; client_id: string; account_id: string; expires_at: Date | string; payload: Record<string, unknown> };

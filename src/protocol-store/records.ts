@@ -1,5 +1,6 @@
 import { type Database, Prisma } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
+import { deviceCodeHandle, deviceCodeKey } from './device-codes.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { SingleUseLost, write } from './unit-of-work.ts';
 
@@ -25,9 +26,9 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
         purpose: 'keep',
         subject: `${kind} ${id}`,
         statement: Prisma.sql`
-          insert into protocol_record (kind, id, client_id, expires_at, payload)
-          values (${kind}::record_kind, ${digest(id)}, ${payload.clientId ?? null}, now() + ${expiresInSeconds ?? null} * interval '1 second', ${json}::jsonb)
-          on conflict (kind, id) do update set expires_at = excluded.expires_at, payload = excluded.payload`,
+          insert into protocol_record (kind, id, client_id, account_id, expires_at, payload)
+          values (${kind}::record_kind, ${digest(id)}, ${payload.clientId ?? null}, ${whoSignedIn(payload)}, now() + ${expiresInSeconds ?? null} * interval '1 second', ${json}::jsonb)
+          on conflict (kind, id) do update set account_id = excluded.account_id, expires_at = excluded.expires_at, payload = excluded.payload`,
       });
     },
     async find(id) {
@@ -70,28 +71,35 @@ export async function rememberOnce(database: Database, id: string, expiresInSeco
   return inserted.length > 0;
 }
 
+/** Whose sign-in waits in an interaction to become a session: what ends for an account, ends there too. */
+function whoSignedIn({ result }: Payload): string | null {
+  return (result as { login?: { accountId?: string } } | undefined)?.login?.accountId ?? null;
+}
+
 const OWN_ID = ':uid';
 
 /**
- * An interaction quotes two credentials: the session cookie, which nothing reads, and its own id in the address to resume at,
- * which is put back when it is found.
+ * An interaction quotes three credentials: the session cookie, which nothing reads; its own id in the address to resume at, which
+ * is put back when it is found; and the code of the device that it is about, if any, in whose place comes a handle.
  */
 function withoutCredentials(id: string, payload: Payload): Payload {
-  const { session, returnTo } = payload;
+  const { session, returnTo, deviceCode } = payload;
   return {
     ...payload,
     ...(session ? { session: { ...session, cookie: undefined } } : undefined),
     ...(returnTo ? { returnTo: returnTo.replace(id, OWN_ID) } : undefined),
+    ...(deviceCode ? { deviceCode: deviceCodeKey(String(deviceCode)) } : undefined),
   } as Payload;
 }
 
 function toPayload(kind: RecordKind, id: string, row: Row): Payload {
-  const { returnTo } = row.payload as { returnTo?: string };
+  const { returnTo, deviceCode } = row.payload as { returnTo?: string; deviceCode?: string };
   return {
     ...row.payload,
     kind,
     jti: id,
     ...(returnTo ? { returnTo: returnTo.replace(OWN_ID, id) } : undefined),
+    ...(deviceCode ? { deviceCode: deviceCodeHandle(deviceCode) } : undefined),
     ...(row.expires_at === null ? undefined : { exp: seconds(row.expires_at) }),
     ...(row.client_id === null ? undefined : { clientId: row.client_id }),
     ...(row.consumed_at === null ? undefined : { consumed: seconds(row.consumed_at) }),

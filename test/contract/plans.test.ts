@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
-import { deleteClient } from '../../src/clients/store.ts';
+import { deleteClient, verifyClient } from '../../src/clients/store.ts';
 import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
 import { prune } from '../../src/protocol-store/prune.ts';
+import { approveDevice, beginDevice, createDeviceClient, poll } from '../support/device.ts';
 import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
 import { approve, authorizePath, clientCredentials, obtainCode, obtainTokens, pkce, post, redeem, refresh } from '../support/flow.ts';
 import { manage, register } from '../support/registration.ts';
@@ -24,7 +25,12 @@ const STATEMENTS: Record<string, RegExp> = {
   'end a token': /delete from token where id/,
   'end the tokens of a grant': /delete from token where grant_id/,
   'find a grant': /^select id, client_id, account_id, expires_at, payload from grant_record where id/,
-  'keep a grant': /insert into grant_record/,
+  'find the grant of a person': /^select id from grant_record where account_id = \$\d+ and client_id = \$\d+ and expires_at > now\(\)/,
+  'find the last grant of a person': /^select id from grant_record where account_id = \$\d+ and client_id = \$\d+ order by/,
+  'count the grants of a client': /^select count\(\*\)::int from \(select from grant_record where client_id/,
+  'keep answers in a grant': /insert into grant_record .* on conflict \(id\) do update set payload = \(grant_record\.payload/,
+  'end the tokens beyond a grant': /delete from token where grant_id = \$\d+ and kind = 'AccessToken' and string_to_array/,
+  'verify a client': /update client set publisher/,
   'end a grant': /delete from grant_record where id/,
   'end an account': /delete from session where account_id/,
   'find a session': /from session s where id/,
@@ -33,7 +39,13 @@ const STATEMENTS: Record<string, RegExp> = {
   'find a record': /from protocol_record where kind/,
   'keep a record': /insert into protocol_record .* values \(\$\d+::record_kind/,
   'consume a record': /update protocol_record set consumed_at/,
-  'end a record': /delete from protocol_record where kind/,
+  'end a record': /delete from protocol_record where kind = \$/,
+  'find a device code': /from protocol_record where kind = 'DeviceCode' and id/,
+  'find a device code by what a person types': /from protocol_record where kind = 'DeviceCode' and user_code/,
+  'keep a device code': /insert into protocol_record .*'DeviceCode'/,
+  'answer for a device': /update protocol_record set account_id/,
+  'consume a device code': /update protocol_record set consumed_at = now\(\) where kind = 'DeviceCode'/,
+  'end the device codes of a grant': /delete from protocol_record where kind = 'DeviceCode' and grant_id/,
   'remember once': /insert into protocol_record .*\('ReplayDetection'/,
   'find a client': /from client c where c\.id/,
   'keep a client': /insert into client \(/,
@@ -135,11 +147,19 @@ async function goFurther(server: TestServer): Promise<void> {
     `/oauth/authorize?${new URLSearchParams({ client_id: client.client_id, request_uri: pushed.request_uri })}`,
   );
   await approve(server, tokens.person, person, authorizePath(client, { ...challenge, prompt: 'login' }));
+  const more = authorizePath(client, { ...challenge, scope: 'openid profile email', prompt: 'consent' });
+  for (const optional of [['email'], []]) await approve(server, tokens.person, person, more, optional);
   await server.createClient({ token_endpoint_auth_method: 'none' });
+  const device = await createDeviceClient(server);
+  const { device_code, user_code } = await beginDevice(server, device);
+  await approveDevice(server, user_code, person);
+  // Presented again, it ends what it gave.
+  for (let time = 0; time < 2; time++) await poll(server, device, device_code);
   const registered = await register(server);
   assert.equal((await manage(server, registered, 'DELETE')).status, 204);
   // Through the same wire as the server's own.
-  for (const statement of [revokeGrant('nobody'), endAccount('nobody'), deleteClient('nobody')]) await server.database.query(statement);
+  for (const statement of [revokeGrant('nobody'), endAccount('nobody'), deleteClient('nobody'), verifyClient('nobody', 'Moon')])
+    await server.database.query(statement);
   await server.sql('update token set expires_at = now()');
   await prune(server.database);
 }

@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
+import { LANGUAGES } from '../../src/http/language.ts';
 
 /** Every sentence a person can meet exists in both languages, and no other does. */
 
@@ -17,10 +18,16 @@ const all = (texts: string[], pattern: RegExp) => [
   ...new Set(texts.flatMap((text) => [...text.matchAll(pattern)].map((match) => match[1] as string))),
 ];
 
-// What stands in quotes between the brackets of a call, so that a key may be chosen there.
-const asked = all(all(views, /it\.t\(([^()]+)\)/g), /'([a-z_]+(?:\.[a-z_]+)*)'/g);
-// Keys that a view puts together: the language's own name, and the two sentences of an error code.
-const built = ["it.t('language.' + language)", "it.t('error.' + it.code + '.title')", "it.t('error.' + it.code + '.text')"];
+// Keys that are named: by a view as the first of what it.t() is given, or chosen between the brackets; by the source in translate().
+const KEY = /'([a-z_]+(?:\.[a-z_]+)*)'/g;
+const named = [
+  ...all(views, /it\.t\(\s*'([a-z_.]*[a-z_])'\s*[,)]/g),
+  ...all(all(views, /it\.t\(([^(),]+)[,)]/g), KEY),
+  ...all(source, /translate\([^,]+, '([^']+)'/g),
+];
+
+// Keys that are put together, by what they begin with: in a view it.t('error.' + …), in the source translate(language, `error.${…}`).
+const beginnings = [...all(views, /it\.t\(\s*'([a-z_.]+\.)' \+/g), ...all(source, /translate\([^,`]+, `([a-z_.]+\.)\$\{/g)];
 const CODE = /'([a-z_]+)'/g;
 const codes = [
   ...all(source, /new AppError\('(\w+)'/g),
@@ -28,9 +35,19 @@ const codes = [
   ...all(all(source, /\bcode(?: =|:) ([^;,]*'[a-z_]+'[^;,]*)/g), CODE),
   ...all(all(source, /const KNOWN = new Set\(\[([^\]]+)\]/g), CODE),
 ];
+const letters = all(all(source, /export type Letters = \{([\s\S]+?)\n\};/g), /^ {2}(\w+):/gm);
 
-// The sentence of each event for its person's list.
-const events = all(all(source, /type EventType =([^;]+);/g), CODE).map((type) => `activity.${type}`);
+/** All that follows such a beginning. Of one that is not named here the test knows only that there must be some. */
+const families: Record<string, string[]> = {
+  'language.': [...LANGUAGES],
+  'error.': codes.flatMap((code) => [`${code}.title`, `${code}.text`]),
+  'activity.': all(all(source, /export type EventType =([^;]+);/g), CODE),
+  'mail.': letters.flatMap((letter) =>
+    ['subject', 'lead', 'not_you', ...(letter === 'no_account' ? [] : ['link'])].map((part) => `${letter}.${part}`),
+  ),
+  'mail.fact.': all([read('src/http/letters.ts')], /(?:\[|: )t\('([a-z_]+)'\)/g),
+};
+const built = beginnings.flatMap((beginning) => (families[beginning] ?? []).map((end) => beginning + end));
 
 describe('Messages', () => {
   it('are the same keys in Korean and English', () => {
@@ -42,11 +59,16 @@ describe('Messages', () => {
   });
 
   it('exist for every key that a view or the source asks for', () => {
-    assert(asked.length > 30, 'the keys were found');
+    assert(named.length > 100 && built.length > 50, 'the keys were found');
     assert.deepEqual(
-      [...asked, ...all(source, /translate\([^,]+, '([^']+)'/g)].filter((key) => !(key in en)),
+      [...named, ...built].filter((key) => !(key in en)),
       [],
     );
+    for (const beginning of beginnings)
+      assert(
+        Object.keys(en).some((key) => key.startsWith(beginning)),
+        beginning,
+      );
   });
 
   it('exist for every error code that a person can be shown', () => {
@@ -54,29 +76,49 @@ describe('Messages', () => {
       codes.includes('form_refused') && codes.includes('interaction_expired') && codes.includes('server_error'),
       'the codes were found',
     );
+    assert(built.includes('error.form_refused.title'));
+  });
+
+  it('are all used', () => {
+    // Wherever the source has a key in quotes it is for use, by whatever way it goes.
+    const used = new Set([...named, ...built, ...all(source, KEY)]);
+    const unknown = beginnings.filter((beginning) => !(beginning in families));
     assert.deepEqual(
-      codes.flatMap((code) => [`error.${code}.title`, `error.${code}.text`]).filter((key) => !(key in en)),
+      Object.keys(en).filter((key) => !used.has(key) && !unknown.some((beginning) => key.startsWith(beginning))),
       [],
     );
   });
 
-  it('are all used', () => {
-    assert.deepEqual(
-      all(views, /(it\.t\('[^']+' \+[^)]+\))/g).filter((expression) => !built.includes(expression)),
-      [],
-      'a key is built that this test does not know of',
+  it('are all that a view has to say: none has words of its own', () => {
+    for (const path of globSync('views/**/*.eta', { cwd: ROOT })) {
+      const html = read(path)
+        .replace(/<%[\s\S]*?%>/g, '')
+        .replace(/<style>[\s\S]*?<\/style>|<!--[\s\S]*?-->|&\w+;/g, '');
+      const spoken = [...html.matchAll(/\s(?:alt|title|placeholder|aria-label|aria-description)="([^"]*)"/g)].map(([, text]) => text);
+      const words = [...spoken, html.replace(/<[^>]*>/g, '')].join(' ');
+      assert.doesNotMatch(words, /\p{L}/u, path);
+    }
+  });
+
+  it('put a noun after a name: no Korean particle that depends on the last sound of what it follows', () => {
+    const particle = /^(을|를|이|가|은|는|와|과|로|으로|아|야|이에요|예요|이라고|라고)(?![가-힣])/;
+    assert(
+      particle.test('을 허용해요') &&
+        particle.test('이에요.') &&
+        !particle.test(' 앱이') &&
+        !particle.test('에') &&
+        !particle.test('이메일'),
     );
-    const used = new Set([
-      ...asked,
-      'language.ko',
-      'language.en',
-      ...codes.flatMap((code) => [`error.${code}.title`, `error.${code}.text`]),
-      ...events,
-    ]);
-    assert.deepEqual(
-      Object.keys(en).filter((key) => !used.has(key)),
-      [],
+    const afterPlaceholder = Object.entries(ko).filter(([, text]) =>
+      text
+        .split('}')
+        .slice(1)
+        .some((rest) => particle.test(rest)),
     );
+    // A name that is set apart, and the sentence that goes on right behind it.
+    const afterName = all(all(views, /<\/bdi><%= it\.t\(([^()]+)\)/g), KEY);
+    assert(afterName.includes('login.continue_to'), 'the sentences were found');
+    assert.deepEqual([...afterPlaceholder.map(([key]) => key), ...afterName.filter((key) => particle.test(ko[key] as string))], []);
   });
 
   it('are written in one voice: Korean sentences end in 해요체', () => {
@@ -94,10 +136,28 @@ describe('Messages', () => {
   });
 });
 
-/** Names and kinds of the arguments, such as `date:date`. */
+/** Names and kinds of the arguments, such as `date:3`, those within a choice too. */
 function placeholders(text: string): string[] {
-  return new IntlMessageFormat(text, 'en', undefined, { ignoreTag: true })
-    .getAst()
-    .flatMap((part) => (part.type === 0 || part.type === 7 ? [] : [`${part.value}:${part.type}`]))
-    .sort();
+  return argumentsOf(new IntlMessageFormat(text, 'en', undefined, { ignoreTag: true }).getAst());
+}
+
+type Part = ReturnType<IntlMessageFormat['getAst']>[number];
+// As the formatter's own parser numbers them.
+const LITERAL = 0;
+const SELECT = 5;
+const POUND = 7;
+
+function argumentsOf(parts: Part[]): string[] {
+  const found = parts.flatMap((part): string[] => {
+    if (part.type === LITERAL || part.type === POUND) return [];
+    const options = 'options' in part ? Object.entries(part.options) : [];
+    // What a plural distinguishes differs between languages; what there is to choose from does not.
+    const choices = options.map(([choice]) => `${part.value}=${choice}`);
+    return [
+      `${part.value}:${part.type}`,
+      ...(part.type === SELECT ? choices : []),
+      ...options.flatMap(([, { value }]) => argumentsOf(value)),
+    ];
+  });
+  return [...new Set(found)].sort();
 }

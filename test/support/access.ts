@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+
+/** WCAG 2.2 level AA, as far as a machine can judge: what axe knows, and what it does not, measured by the browser. */
+
+export async function assertPassesAxe(page: Page): Promise<void> {
+  // What axe holds to be good practice is about whole pages; a mail stands in somebody else's.
+  const practice = (await page.locator('main').count()) ? ['best-practice'] : [];
+  const { violations, passes } = await new AxeBuilder({ page })
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', ...practice])
+    .analyze();
+  assert(passes.length > 10, 'axe has looked');
+  assert.deepEqual(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`),
+    [],
+  );
+}
+
+/** What the page is called, once, where everybody looks for it. */
+export async function assertOneHeading(page: Page): Promise<void> {
+  assert.equal(await page.locator('h1').count(), 1);
+  assert(await page.locator('h1').isVisible());
+  assert(/\S/.test(await page.title()));
+}
+
+// What a finger, or a pointer that trembles, is aimed at.
+const TARGETS = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [role=button], [tabindex="0"]';
+
+/** Nothing is scrolled sideways (1.4.10), and nothing to press is smaller than 24 px but a link within a sentence (2.5.8). */
+export async function assertFits(page: Page): Promise<void> {
+  const { room, width } = await page.evaluate(() => ({
+    room: document.documentElement.clientWidth,
+    width: document.documentElement.scrollWidth,
+  }));
+  assert(width <= room, `${width} px wide in ${room}`);
+  const targets = page.locator(TARGETS);
+  const small = await targets.evaluateAll((all) =>
+    all
+      .filter((element) => element.checkVisibility())
+      .filter((element) => {
+        const around = element.parentElement?.textContent?.trim() ?? '';
+        return getComputedStyle(element).display !== 'inline' || around === element.textContent?.trim();
+      })
+      .map((element) => ({ element, box: element.getBoundingClientRect() }))
+      .filter(({ box }) => box.width < 24 || box.height < 24)
+      .map(({ element, box }) => `${box.width} × ${box.height}: ${element.outerHTML}`),
+  );
+  assert.deepEqual(small, []);
+}
+
+/** Whatever can be pressed has the focus in its turn, and shows that it has (2.1.1, 2.4.3, 2.4.7). */
+export async function assertKeyboardReaches(page: Page): Promise<void> {
+  // Radio buttons of one name are one stop.
+  const stops = await page
+    .locator(TARGETS)
+    .evaluateAll((all) =>
+      all
+        .filter((element) => element.checkVisibility() && !element.matches(':disabled, [tabindex="-1"], [type=radio]'))
+        .map((element) => element.outerHTML),
+    );
+  const reached: string[] = [];
+  // The focus may begin in the middle, at what the page wants read first: it is walked all the way round.
+  for (let tab = 0; tab < 2 * stops.length + 2; tab++) {
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate(() => {
+      const element = document.activeElement as HTMLElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(element);
+      return { html: element.outerHTML, page: element === document.body, seen: outlineStyle !== 'none' && outlineWidth !== '0px' };
+    });
+    if (at.page) continue;
+    assert(at.seen, `the focus cannot be seen: ${at.html}`);
+    reached.push(at.html);
+  }
+  assert.deepEqual(
+    stops.filter((stop) => !reached.includes(stop)),
+    [],
+  );
+}
+
+/** Without JavaScript every form can be sent, and there is no button that would do nothing. */
+export async function assertFormsNeedNoScript(page: Page): Promise<void> {
+  const dead = await page.locator('form, button').evaluateAll((all) =>
+    all
+      .filter((element) => element.checkVisibility())
+      .filter((element) =>
+        element instanceof HTMLFormElement
+          ? ![...element.elements].some((control) => control.matches('[type=submit], button:not([type])'))
+          : (element as HTMLButtonElement).type !== 'submit' || !(element as HTMLButtonElement).form,
+      )
+      .map((element) => element.outerHTML),
+  );
+  assert.deepEqual(dead, []);
+}
