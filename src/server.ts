@@ -1,11 +1,13 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
+import { factorRoutes } from './account/factors.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
+import { comesBack } from './authorization-server/first-party.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { createClientCache } from './clients/cache.ts';
-import { firstPartyClient } from './clients/first-party.ts';
+import { CALLBACK_PATH, firstPartyClient } from './clients/first-party.ts';
 import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
 import { assets } from './http/assets.ts';
@@ -18,6 +20,7 @@ import { requestLog } from './http/request-id.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { under } from './http/under.ts';
 import { interactionRoutes } from './interaction/dispatcher.ts';
+import { entrances } from './interaction/entrances.ts';
 import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
 import { mailbox } from './operations/mailbox.ts';
@@ -75,12 +78,20 @@ export async function startServer({ config, database, log }: { config: Config; d
     ),
   );
   app.use(home());
+  app.use(entrances(config.issuer));
   if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
   app.use(inUnitOfWork(database));
   app.use(
     under(
       ['/interaction/'],
       providers.serve((provider) => interactionRoutes({ provider, database, config, resourceServers }) as never),
+    ),
+  );
+  app.use(under([CALLBACK_PATH], (ctx, next) => (comesBack(ctx as never) ? undefined : next())));
+  app.use(
+    under(
+      ['/account/factors', '/.well-known/passkey-endpoints'],
+      providers.serve((provider) => factorRoutes({ provider, database, config }) as never),
     ),
   );
   app.use(

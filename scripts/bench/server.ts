@@ -1,4 +1,3 @@
-import cluster from 'node:cluster';
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import type { Dialect } from './operations.ts';
@@ -30,11 +29,9 @@ const KINDS: Record<string, () => Promise<Served>> = {
 const { address, dialect, lacks = [], mint } = await (KINDS[process.argv[2] as string] as () => Promise<Served>)();
 const inspector = new Session();
 
-if (cluster.isPrimary) {
-  process.on('message', async (order: Order) => process.send?.(await obey(order)));
-  for (const end of ['disconnect', 'SIGTERM'] as const) process.on(end as 'disconnect', () => process.exit());
-  process.send?.({ address, dialect, lacks });
-}
+process.on('message', async (order: Order) => process.send?.(await obey(order)));
+for (const end of ['disconnect', 'SIGTERM'] as const) process.on(end as 'disconnect', () => process.exit());
+process.send?.({ address, dialect, lacks });
 
 async function obey(order: Order): Promise<unknown> {
   switch (order.order) {

@@ -39,7 +39,7 @@ export async function startBenchServer(
       // Nothing that is measured sends mail.
       SMTP_URL: 'smtp://localhost:1',
       LOG_LEVEL: 'silent',
-      BENCH_WORKERS: String(workers),
+      WEB_CONCURRENCY: String(workers),
     },
   });
   const { address, dialect, lacks } = await answerOf<Pick<BenchServer, 'address' | 'dialect' | 'lacks'>>(child, kind);

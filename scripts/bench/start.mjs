@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../bootstrap/free-port.mjs';
 
 /** How long a newcomer waits: a fresh clone to its first token, and a second start; with the memory of the server at rest. */
 
@@ -80,12 +80,4 @@ function processes() {
 
 function residentMegabytes(script) {
   return Math.round((processes().find(({ args }) => args.endsWith(script))?.rss ?? 0) / 1024);
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  return port;
 }

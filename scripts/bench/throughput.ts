@@ -15,7 +15,7 @@ import { type Report, render, renderComparison, toRow } from './report.ts';
 const DATA_DIR = join(ROOT, '.data/bench');
 const LAST = join(DATA_DIR, 'throughput.json');
 // The same for all kinds. Waiting for a disk at each commit is what synchronous_commit=off leaves out: a disk is not what is measured.
-const POSTGRES = ['shared_buffers=512MB', 'synchronous_commit=off', 'max_connections=200', 'max_wal_size=8GB', 'checkpoint_timeout=30min'];
+const POSTGRES = ['shared_buffers=4GB', 'synchronous_commit=off', 'max_connections=200', 'max_wal_size=8GB', 'checkpoint_timeout=30min'];
 
 async function main(options: Options): Promise<void> {
   if (options.profile) return onPostgres(options, (arena) => profile(options, arena));

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { postgresFolder } from './dependencies.mjs';
+import { freePort } from './free-port.mjs';
 import { Stop, step } from './say.mjs';
 
 /**
@@ -141,14 +141,4 @@ async function accountOf(name) {
     ),
   );
   return uid === undefined || gid === undefined ? undefined : { uid, gid };
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }

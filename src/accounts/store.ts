@@ -1,6 +1,7 @@
-import { type Database, isStorable } from '../platform/database.ts';
+import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
+import { AppError } from '../platform/errors.ts';
 import type { User } from '../platform/prisma/client.ts';
-import { hashPassword, verifyPassword } from './passwords.ts';
+import { hashPassword, isOutdated, verifyPassword } from './passwords.ts';
 
 /** Owns people: who they are and how they prove it by password. Does not decide what they allowed whom: see protocol-store/grants.ts. */
 
@@ -22,14 +23,53 @@ export function accountFromRow(row: Record<string, unknown>): Account {
   return { ...same, emailVerified: email_verified, updatedAt: new Date(String(updated_at)) } as Account;
 }
 
+/** @returns the account of an address, unless it is unknown or disabled. @param email as it was typed. */
+export async function findAccountByEmail(database: Database, email: string): Promise<Account | undefined> {
+  if (!isStorable(email)) return undefined;
+  return (await database.prisma.user.findFirst({ where: { email: normalizeEmail(email), disabledAt: null } })) ?? undefined;
+}
+
+/** Whether an address has an account, be it a disabled one. */
+export async function isAddressTaken(database: Database, email: string): Promise<boolean> {
+  return (await database.prisma.user.count({ where: { email: normalizeEmail(email) } })) > 0;
+}
+
+/** `accountId` of a failure is for the record alone: whoever asked is not told whether there is such an account. */
+export type Verdict = { ok: true; account: Account } | { ok: false; accountId: string | undefined };
+
 /**
- * Signs a person in by password. Unknown address, wrong password and disabled account are one answer and cost the same.
- * @returns the account, or undefined. @throws AppError 503 when too many are signing in at once.
+ * Checks a person's password. Unknown address, wrong password, disabled account and one without a password are one answer and cost the same.
+ * @throws AppError 503 when too many are signing in at once.
  */
-export async function verifyCredentials(database: Database, email: string, password: string): Promise<Account | undefined> {
+export async function verifyCredentials(database: Database, email: string, password: string): Promise<Verdict> {
   const user = isStorable(email) ? await database.prisma.user.findUnique({ where: { email: normalizeEmail(email) } }) : null;
   const fits = await verifyPassword(user?.passwordHash ?? undefined, password);
-  return fits && user && !user.disabledAt ? user : undefined;
+  if (!fits || !user || user.disabledAt) return { ok: false, accountId: user?.id };
+  if (user.passwordHash && isOutdated(user.passwordHash)) await rehash(database, user.id, user.passwordHash, password);
+  return { ok: true, account: user };
+}
+
+/** Now that the password is there to be hashed anew, with the parameters of today. */
+async function rehash(database: Database, accountId: string, outdated: string, password: string): Promise<void> {
+  try {
+    const passwordHash = await hashPassword(password);
+    // Not over a password that was changed meanwhile.
+    await database.change(Prisma.sql`
+      update user_account set password_hash = ${passwordHash} where id = ${accountId} and password_hash = ${outdated}`);
+  } catch (error) {
+    // With a queue as long as that, it can wait until the next time.
+    if (!(error instanceof AppError)) throw error;
+  }
+}
+
+/**
+ * The writing of a new password, which must change a row: it does not when the account is disabled, or has another address meanwhile
+ * than the one that was proven. A proof of the address is one for good. Ending what is open under the account is the caller's: endAccount().
+ */
+export function changePassword(accountId: string, provenEmail: string, passwordHash: string): Statement {
+  return Prisma.sql`
+    update user_account set password_hash = ${passwordHash}, email_verified = true, updated_at = now()
+    where id = ${accountId} and email = ${provenEmail} and disabled_at is null`;
 }
 
 export type NewAccount = {

@@ -5,7 +5,21 @@ import { Prisma, type Statement } from '../platform/database.ts';
  */
 
 /** What can happen. Each has a sentence for its person, `activity.<type>` in views/messages. */
-export type EventType = 'signed_in' | 'sign_in_failed';
+export type EventType =
+  | 'signed_in'
+  | 'sign_in_failed'
+  | 'signed_up'
+  | 'password_reset'
+  | 'factor_failed'
+  | 'passkey_added'
+  | 'passkey_renamed'
+  | 'passkey_removed'
+  | 'totp_added'
+  | 'totp_removed'
+  | 'recovery_codes_made'
+  | 'recovery_code_used'
+  | 'consent_given'
+  | 'consent_denied';
 
 export type AuditEvent = {
   type: EventType;

@@ -15,6 +15,7 @@ import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts'
 import { registrationPolicy } from './registration-policy.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { createFindAccount } from './sign-in.ts';
+import { ACR_VALUES, tellStrength } from './strength.ts';
 import { expiresWithSession, issueRefreshToken, ttl } from './token-policy.ts';
 
 export const ROUTES = {
@@ -51,14 +52,15 @@ export function createConfiguration({
     findAccount: createFindAccount(database),
     loadExistingGrant: createLoadExistingGrant(database), //        consent holds for a person, not for a browser
     renderError: renderProtocolError,
-    interactions: { policy: createInteractionPolicy(), url: (_ctx, { uid }) => `/interaction/${uid}` },
+    interactions: { policy: createInteractionPolicy(database), url: (_ctx, { uid }) => `/interaction/${uid}` },
 
     // What may be asked for
     responseTypes: ['code'], //                                     RFC 9700 2.1.2: no implicit, no hybrid
     pkce: { required: () => true }, //                              RFC 7636, RFC 9700 2.1.1: every client; S256 is all the library has
     allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always stated, always compared
     scopes: resources.scopes, //                                    RFC 6749 3.3: those of every resource server
-    claims: CLAIMS_OF_SCOPE, //                                     OIDC Core 5.4
+    claims: { ...CLAIMS_OF_SCOPE, openid: [...(CLAIMS_OF_SCOPE['openid'] ?? []), 'acr', 'amr', 'auth_time'] }, // OIDC Core 5.4; 2: how the person signed in
+    acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
     subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
     extraClientMetadata: registrationPolicy, //                     RFC 7591 2: judged before the library's own checks
 
@@ -73,6 +75,7 @@ export function createConfiguration({
     rotateRefreshToken: true, //                                    RFC 9700 4.14: every use, and a replay ends the family
     issueRefreshToken,
     expiresWithSession,
+    extraTokenClaims: tellStrength, //                              RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
     clockTolerance: 5, //                                           seconds between our nodes and a client's clock
 
     features: {
@@ -92,7 +95,10 @@ export function createConfiguration({
       userinfo: { enabled: true }, //                               OIDC Core 5.3
       rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
     },
-    discovery: { ui_locales_supported: [...LANGUAGES] },
+    discovery: {
+      ui_locales_supported: [...LANGUAGES],
+      prompt_values_supported: ['none', 'create', 'login', 'consent'], // Initiating User Registration 1.0, section 4.2: create
+    },
 
     // Browsers and networks
     cookies: {

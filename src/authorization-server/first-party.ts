@@ -7,6 +7,7 @@ import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { ROUTES } from './configuration.ts';
+import { owesFactor } from './strength.ts';
 
 /**
  * The one door to our own pages about a person: account, developer, admin. They sign in through the authorization server like any
@@ -20,20 +21,24 @@ export type OwnSession = Awaited<ReturnType<Provider['Session']['get']>>;
 
 export type SignedIn = { account: Account; session: OwnSession };
 
+export type FirstParty = { provider: Provider; database: Database; config: Config };
+
 /**
- * Who is signed in at this browser. When nobody is, or it was too long ago, the browser is sent to sign in and comes back to this page.
+ * Who is signed in at this browser. When nobody is, it was too long ago, or a factor is still owed, the browser is sent to sign in and comes back to this page.
  * @param maxAgeSeconds for what is not to be changed by whoever finds a browser open: how long ago the person may have signed in.
+ * @param acr for what takes more than that: an authentication context of strength.ts.
  * @returns undefined when the browser was sent away, and the answer is written.
  */
 export async function signedIn(
   ctx: Context,
-  { provider, database, config }: { provider: Provider; database: Database; config: Config },
-  { maxAgeSeconds }: { maxAgeSeconds?: number } = {},
+  { provider, database, config }: FirstParty,
+  { maxAgeSeconds, acr }: { maxAgeSeconds?: number; acr?: string } = {},
 ): Promise<SignedIn | undefined> {
   const session = await provider.Session.get(ctx as never);
   const account = session.accountId ? await findAccount(database, session.accountId) : undefined;
-  if (account && (maxAgeSeconds === undefined || !session.past(maxAgeSeconds))) return { account, session };
-  ctx.redirect(signInUrl(config.issuer, ctx.path, maxAgeSeconds));
+  const recent = maxAgeSeconds === undefined || !session.past(maxAgeSeconds);
+  if (account && recent && !(await owesFactor(database, session, acr ? [acr] : []))) return { account, session };
+  ctx.redirect(authorizationUrl(config.issuer, ctx.path, { max_age: maxAgeSeconds, acr_values: acr }));
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');
   return undefined;
@@ -51,7 +56,12 @@ export function comesBack(ctx: Context): boolean {
   return true;
 }
 
-function signInUrl(issuer: string, page: string, maxAgeSeconds: number | undefined): string {
+/** Where an account is made that no app has asked for (Initiating User Registration via OpenID Connect 1.0 section 4). */
+export function signUpUrl(issuer: string): string {
+  return authorizationUrl(issuer, '/account', { prompt: 'create' });
+}
+
+function authorizationUrl(issuer: string, page: string, wishes: Record<string, string | number | undefined>): string {
   const query = new URLSearchParams({
     client_id: FIRST_PARTY_CLIENT,
     redirect_uri: `${issuer}${CALLBACK_PATH}`,
@@ -60,7 +70,7 @@ function signInUrl(issuer: string, page: string, maxAgeSeconds: number | undefin
     state: OWN_PAGE.test(page) ? page : '/account',
     code_challenge: createHash('sha256').update(randomBytes(32).toString('base64url')).digest('base64url'),
     code_challenge_method: 'S256',
-    ...(maxAgeSeconds === undefined ? undefined : { max_age: String(maxAgeSeconds) }),
   });
+  for (const [name, wish] of Object.entries(wishes)) if (wish !== undefined) query.set(name, String(wish));
   return `${ROUTES.authorization}?${query}`;
 }

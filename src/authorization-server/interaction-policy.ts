@@ -1,20 +1,78 @@
-import { interactionPolicy } from 'oidc-provider';
+import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { leadsToDevice } from '../clients/redirect-uri.ts';
+import type { Database } from '../platform/database.ts';
+import { anotherAccount, expectedAccount, selectAccountPrompt } from './account-choice.ts';
+import { askedOf, isWeaker, owesFactor } from './strength.ts';
 
 /**
- * Owns the question of what a person must still do before a client gets its answer: sign in, then consent.
+ * Owns the question of what a person must still do before a client gets its answer: sign up when that is wished for, or sign in; say with which account;
+ * show a further factor; then consent.
  * Steps never route to one another; each returns here by finish.ts, and this says what is next.
  */
-export function createInteractionPolicy() {
+
+const { Check, Prompt } = interactionPolicy;
+
+export function createInteractionPolicy(database: Database) {
   const policy = interactionPolicy.base();
-  // A browser may still be signed in to an account that was closed meanwhile: it signs in anew instead of failing.
-  policy
-    .get('login')
-    ?.checks.add(
-      new interactionPolicy.Check(
-        'account_gone',
-        'the signed-in account is not available any more',
-        ({ oidc }) => oidc.session?.accountId !== undefined && oidc.account === undefined,
-      ),
-    );
+  const [login, consent] = ['login', 'consent'].map((name) => policy.get(name) as interactionPolicy.Prompt) as [
+    interactionPolicy.Prompt,
+    interactionPolicy.Prompt,
+  ];
+  login.checks.add(accountGone());
+  login.checks.add(anotherAccount());
+  login.checks.remove('id_token_hint');
+  login.checks.add(expectedAccount());
+  policy.add(selectAccountPrompt(), policy.indexOf(consent));
+  policy.add(factorPrompt(database), policy.indexOf(consent));
+  consent.checks.remove('native_client_prompt');
+  consent.checks.add(unprovenReceiver());
+  neverOfOurOwnPages(consent);
+  // Asked for alone: nobody must have an account anew. It comes first, because it ends with somebody signed in.
+  policy.add(new Prompt({ name: 'create', requestable: true }), 0);
   return policy;
+}
+
+/** A browser may still be signed in to an account that was closed meanwhile: it signs in anew instead of failing. */
+const accountGone = () =>
+  new Check(
+    'account_gone',
+    'the signed-in account is not available any more',
+    'login_required',
+    ({ oidc }) => oidc.session?.accountId !== undefined && oidc.account === undefined,
+  );
+
+const factorPrompt = (database: Database) =>
+  new Prompt(
+    { name: 'factor' },
+    new Check('second_factor', 'the account has a further factor, which was not shown', ({ oidc }) =>
+      oidc.session ? owesFactor(database, oidc.session) : false,
+    ),
+    // RFC 9470 section 5: the person steps up; what they cannot reach, the page says.
+    new Check('acr_values', 'a stronger authentication is asked for', ({ oidc }) =>
+      oidc.session ? isWeaker(oidc.session, askedOf(oidc.params ?? {})) : false,
+    ),
+  );
+
+/**
+ * Any app on a device can claim a loopback address or a scheme, and so pass for one that was allowed before: unless an operator knows
+ * who publishes the client, a person says yes each time (RFC 8252 section 8.6, RFC 9700 section 4.1.1). Without an address it is a device that waits.
+ */
+const unprovenReceiver = () =>
+  new Check(
+    'unproven_receiver',
+    'clients on a device require End-User interaction',
+    'interaction_required',
+    ({ oidc }: KoaContextWithOIDC) => {
+      const address = oidc.params?.['redirect_uri'];
+      return !oidc.client?.['publisher'] && (typeof address !== 'string' || leadsToDevice(address)) && !oidc.result?.['consent'];
+    },
+  );
+
+/** Our own pages learn what the browser's session says already: whatever they are made to ask for, nobody has to allow it. */
+function neverOfOurOwnPages(consent: interactionPolicy.Prompt): void {
+  for (const check of consent.checks) {
+    const asks = check.check;
+    check.check = (ctx: KoaContextWithOIDC) => ctx.oidc.client?.clientId !== FIRST_PARTY_CLIENT && asks(ctx);
+  }
 }

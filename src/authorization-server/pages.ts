@@ -1,4 +1,5 @@
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
+import { displayName } from '../clients/display-name.ts';
 import { answerError } from '../http/boundary.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
@@ -25,15 +26,17 @@ export async function renderProtocolError(ctx: KoaContextWithOIDC, out: ErrorOut
   });
 }
 
+const nameOf = ({ oidc: { client } }: KoaContextWithOIDC) => client && displayName(client.clientName, client.clientId);
+
 /** @param form the library's form, with its token against forgery; our buttons belong to it by its id. */
 export async function renderSignOut(ctx: KoaContextWithOIDC, form: string): Promise<void> {
   const returnTo = ctx.oidc.params?.['post_logout_redirect_uri'];
   if (typeof returnTo === 'string') allowFormAction(ctx, returnTo);
-  render(ctx, 'sign-out', { form, clientName: ctx.oidc.client?.clientName ?? ctx.oidc.client?.clientId });
+  render(ctx, 'sign-out', { form, clientName: nameOf(ctx) });
 }
 
 /** Where a person comes who signed out, and one who stayed: then it was the client alone that asked, if any, that was signed out of. */
 export async function renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
   const { accountId } = await ctx.oidc.provider.Session.get(ctx);
-  render(ctx, 'signed-out', { stayed: accountId !== undefined, clientName: ctx.oidc.client?.clientName ?? ctx.oidc.client?.clientId });
+  render(ctx, 'signed-out', { stayed: accountId !== undefined, clientName: nameOf(ctx) });
 }

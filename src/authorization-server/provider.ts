@@ -16,6 +16,7 @@ import { describeSubject } from './introspection.ts';
 import { keepParsedClients } from './parsed-clients.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
+import { tellReachedContext } from './strength.ts';
 
 /**
  * Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for.
@@ -42,6 +43,7 @@ export function createProvider({
   compareHashedSecrets(provider);
   keepParsedClients(provider, clients);
   rememberReplaysOnce(provider, database);
+  tellReachedContext(provider);
   logEvents(provider, log);
   return provider;
 }
@@ -74,7 +76,8 @@ export function inUnitOfWork(database: Database) {
       if (!(error instanceof SingleUseLost)) throw error;
       // Nothing was written: a cookie that went along would name a session that is not there.
       ctx.remove('Set-Cookie');
-      if (ctx.path.startsWith(ROUTES.authorization)) throw new AppError('interaction_expired', { status: 400, reason: error.message });
+      if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
+        throw new AppError('interaction_expired', { status: 400, reason: error.message });
       const refusal = new errors.InvalidGrant(error.message);
       ctx.status = refusal.statusCode;
       ctx.remove('Location');

@@ -1,13 +1,10 @@
 import { type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
 import { leadToNativeApp, redirectUrisProblem } from '../clients/redirect-uri.ts';
 
 /** Owns what a client may say of itself at the registration endpoint (RFC 7591 section 2, RFC 7592). */
 
 const SELF_SERVICE_GRANTS = ['authorization_code', 'refresh_token', 'client_credentials'];
-const MAX_NAME_CHARACTERS = 100;
-
-// Control and bidirectional characters: a name could pass for another on the consent page.
-const DECEPTIVE = /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/u;
 
 type Metadata = ClientMetadata & Record<string, unknown>;
 
@@ -21,6 +18,12 @@ const checks: Record<string, (metadata: Metadata, request: Record<string, unknow
   },
   introspects(metadata) {
     delete metadata['introspects'];
+  },
+  publisher(metadata) {
+    delete metadata['publisher'];
+  },
+  registered_at(metadata) {
+    delete metadata['registered_at'];
   },
   // First, because what redirect URIs may be depends on it. A client that did not say, and leads to an app on a device, is one (RFC 7591 section 2).
   application_type(metadata, request) {

@@ -33,6 +33,13 @@ export function leadToNativeApp(uris: unknown): boolean {
   );
 }
 
+/** Whether an answer sent to this address reaches an app on the person's own device, where any app may claim it (RFC 8252 sections 8.1 and 8.6). */
+export function leadsToDevice(uri: string): boolean {
+  const { protocol, hostname } = new URL(uri);
+  if (protocol !== 'https:' && protocol !== 'http:') return true;
+  return hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname) || /(^|\.)localhost$/.test(hostname);
+}
+
 // The order goes from what cannot be read to what is read and refused.
 function redirectUriProblem(uri: string, applicationType: 'web' | 'native'): string | undefined {
   if (uri.length > MAX_LENGTH) return `must not have members longer than ${MAX_LENGTH} characters`;

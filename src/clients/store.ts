@@ -7,7 +7,7 @@ import { isSecretHandle, joinHandles } from './secrets.ts';
  * Does not judge metadata: see authorization-server/registration-policy.ts.
  */
 
-/** RFC 7591 metadata, and two members of ours that no registration request can set. */
+/** RFC 7591 metadata, and members of ours that no registration request can set. */
 export type ClientMetadata = {
   client_id: string;
   client_secret?: string;
@@ -15,6 +15,10 @@ export type ClientMetadata = {
   dynamically_registered?: boolean;
   /** The resource server it speaks for: the client may introspect the tokens of that audience. */
   introspects?: string;
+  /** Who an operator found behind it. What the client says of itself is nobody's finding. */
+  publisher?: string;
+  /** Seconds since 1970. */
+  registered_at?: number;
   [member: string]: unknown;
 };
 
@@ -24,6 +28,8 @@ type Row = {
   metadata: ClientMetadata;
   registration: 'operator' | 'dynamic';
   introspects: string | null;
+  publisher: string | null;
+  registered_at: number;
   secrets: string[];
   expires_in_ms: number | null;
 };
@@ -35,7 +41,7 @@ export type FoundClient = { metadata: ClientMetadata; holdsForMs: number };
 export async function findClient(database: Database, clientId: string): Promise<FoundClient | undefined> {
   if (!isStorable(clientId)) return undefined;
   const [row] = await database.query<Row>(Prisma.sql`
-    select c.metadata, c.registration, c.introspects,
+    select c.metadata, c.registration, c.introspects, c.publisher, extract(epoch from c.created_at)::float8 as registered_at,
       array(select encode(s.digest, 'hex') from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now()) order by s.created_at, s.digest) as secrets,
       (select (extract(epoch from min(s.expires_at) - now()) * 1000)::float8 from client_secret s where s.client_id = c.id and s.expires_at > now()) as expires_in_ms
     from client c where c.id = ${clientId} and c.suspended_at is null`);
@@ -46,17 +52,32 @@ export async function findClient(database: Database, clientId: string): Promise<
     ...(row.secrets.length ? { client_secret: joinHandles(row.secrets) } : undefined),
     ...(row.registration === 'dynamic' ? { dynamically_registered: true } : undefined),
     ...(row.introspects ? { introspects: row.introspects } : undefined),
+    ...(row.publisher ? { publisher: row.publisher } : undefined),
+    registered_at: Math.floor(row.registered_at),
   };
   return { metadata, holdsForMs: row.expires_in_ms ?? Number.POSITIVE_INFINITY };
 }
 
-/** Statements that create or replace a client, to be run together. A secret in clear is digested and added; a handle stands for one that is kept already. */
-export function saveClient({ client_id, client_secret, dynamically_registered, introspects, ...metadata }: ClientMetadata): Statement[] {
+/**
+ * Statements that create or replace a client, to be run together. A secret in clear is digested and added; a handle stands for one that is kept already.
+ * A client that says something else of itself is not the one that was verified.
+ */
+export function saveClient({
+  client_id,
+  client_secret,
+  dynamically_registered,
+  introspects,
+  publisher: _verified,
+  registered_at: _known,
+  ...metadata
+}: ClientMetadata): Statement[] {
   const registration = dynamically_registered ? 'dynamic' : 'operator';
   const client = Prisma.sql`
     insert into client (id, metadata, registration, introspects, updated_at)
     values (${client_id}, ${JSON.stringify(metadata)}::jsonb, ${registration}::client_registration, ${introspects ?? null}, now())
-    on conflict (id) do update set metadata = excluded.metadata, introspects = coalesce(excluded.introspects, client.introspects), updated_at = excluded.updated_at`;
+    on conflict (id) do update set metadata = excluded.metadata, introspects = coalesce(excluded.introspects, client.introspects), updated_at = excluded.updated_at,
+      publisher = case when client.metadata = excluded.metadata then client.publisher end,
+      verified_at = case when client.metadata = excluded.metadata then client.verified_at end`;
   // A client that does not, or no longer, authenticate by a secret has none that could be found out.
   if (SECRETLESS.has(metadata['token_endpoint_auth_method']))
     return [client, Prisma.sql`delete from client_secret where client_id = ${client_id}`];
@@ -88,6 +109,16 @@ export function restoreClient(clientId: string): Statement {
   return Prisma.sql`update client set suspended_at = null, updated_at = now() where id = ${clientId} returning id`;
 }
 
+/** Says who publishes a client. It holds for the client as it is: see saveClient(). @returns a row, unless the client is unknown. */
+export function verifyClient(clientId: string, publisher: string): Statement {
+  return Prisma.sql`update client set publisher = ${publisher}, verified_at = now(), updated_at = now() where id = ${clientId} returning id`;
+}
+
+/** @returns a row, unless the client is unknown. */
+export function unverifyClient(clientId: string): Statement {
+  return Prisma.sql`update client set publisher = null, verified_at = null, updated_at = now() where id = ${clientId} returning id`;
+}
+
 /**
  * Gives a client one more secret, and ends those that it has after a while, so that it can change over.
  * @param secret in clear, of randomSecret(). @param overlapSeconds 0 ends the others at once; one that ends sooner anyway does.
@@ -105,6 +136,7 @@ export type ListedClient = {
   name: string | null;
   registration: string;
   method: string;
+  publisher: string | null;
   secrets: number;
   created_at: Date;
   suspended_at: Date | null;
@@ -113,7 +145,7 @@ export type ListedClient = {
 /** All clients as an operator sees them, in the order they came; `secrets` is how many are live. */
 export function listClients(database: Database): Promise<ListedClient[]> {
   return database.query<ListedClient>(Prisma.sql`
-    select id, metadata->>'client_name' as name, registration::text, coalesce(metadata->>'token_endpoint_auth_method', 'client_secret_basic') as method,
+    select id, metadata->>'client_name' as name, registration::text, coalesce(metadata->>'token_endpoint_auth_method', 'client_secret_basic') as method, publisher,
       (select count(*)::int from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())) as secrets,
       created_at, suspended_at
     from client c order by created_at, id`);

@@ -4,7 +4,7 @@ import { extname, join } from 'node:path';
 import type { Context, Next } from 'koa';
 
 const FOLDER = join(import.meta.dirname, '../../views/assets');
-const TYPES: Record<string, string> = { '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
+const TYPES: Record<string, string> = { '.css': 'text/css', '.js': 'text/javascript', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
 
 // Read once: a handful of small files, and the fonts' 3 MB.
 const files = new Map(

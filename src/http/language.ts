@@ -43,7 +43,7 @@ export function languageOf(ctx: Context): Language {
  */
 export function languageLinks(ctx: Context, shown: Language): { language: Language; href: string; current: boolean }[] {
   return LANGUAGES.map((language) => {
-    const query = new URLSearchParams(ctx.method === 'GET' ? ctx.querystring : '');
+    const query = new URLSearchParams(ctx.state.pageQuery ?? (ctx.method === 'GET' ? ctx.querystring : ''));
     query.set('lang', language);
     return { language, href: `${ctx.state.pagePath ?? ''}?${query}`, current: language === shown };
   });

@@ -40,6 +40,11 @@ export function allowFormAction(ctx: Context, redirectUri: string): void {
   ctx.set('Content-Security-Policy', current.replace(/form-action [^;]*/, `form-action ${["'self'", ...ctx.state.formActions].join(' ')}`));
 }
 
+/** Lets the scripts of this page ask us, such as for the challenge of a passkey. */
+export function allowOwnRequests(ctx: Context): void {
+  ctx.set('Content-Security-Policy', `${ctx.response.get('Content-Security-Policy')}; connect-src 'self'`);
+}
+
 function contentSecurityPolicy(formActions: string[]): string {
   return [
     "default-src 'none'",

@@ -1,144 +1,127 @@
 import type { Client, Grant } from 'oidc-provider';
 import { findAccount } from '../accounts/store.ts';
-import type { Scope } from '../clients/resource-servers.ts';
+import { auditEvent } from '../audit/events.ts';
+import { type Decision, declinedScopes, grantedScopes } from '../authorization-server/decision.ts';
+import { ttl } from '../authorization-server/token-policy.ts';
+import { displayName } from '../clients/display-name.ts';
+import { describeScopes, type ScopeAt } from '../clients/scope-words.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
+import { visitorOf } from '../http/visitor.ts';
+import { DAY, systemClock } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
+import type { Answer } from '../protocol-store/decisions.ts';
+import { countGrants } from '../protocol-store/grants.ts';
+import { write } from '../protocol-store/unit-of-work.ts';
+import { describeClient, describeDestination, initialOf, PEOPLE_COUNTED } from './client-facts.ts';
 import { finish } from './finish.ts';
 import type { Interaction, Services, Step } from './step.ts';
 
 /** Owns the consent decision. Does not decide whether consent is needed: see interaction-policy.ts. */
 
-/** What is asked for at one resource server; `resource` is absent for the server's own API. */
-type Request = { resource?: string; scopes: Scope[] };
-
 export async function showConsent({ ctx, interaction, csrf, services }: Step): Promise<void> {
-  const [client, grant, account] = await Promise.all([
-    findClient(services, interaction),
+  const clientId = String(interaction.params['client_id']);
+  const [client, grant, account, people] = await Promise.all([
+    findClient(services, clientId),
     findGrant(services, interaction),
     findAccount(services.database, String(interaction.session?.accountId)),
+    countGrants(services.database, clientId, PEOPLE_COUNTED),
   ]);
   if (!account) throw new AppError('interaction_expired', { status: 400, reason: 'account_gone' });
-  const redirectUri = new URL(String(interaction.params['redirect_uri']));
-  allowFormAction(ctx, redirectUri.href);
+  const destination = describeDestination(interaction.params['redirect_uri']);
+  if (destination) allowFormAction(ctx, String(interaction.params['redirect_uri']));
+  const name = displayName(account.name, account.username);
   render(ctx, 'interaction/consent', {
     csrf,
     action: `/interaction/${interaction.uid}/consent`,
-    account: { name: account.name, email: account.email },
-    client: describe(client),
-    destination: redirectUri.host || `${redirectUri.protocol}//`,
-    onThisDevice: client.applicationType === 'native',
-    scopes: requestedScopes(services, interaction).flatMap(({ resource, scopes }) =>
-      scopes.map(({ name, required, sensitive, title }) => ({
-        name,
-        required,
-        sensitive,
-        title: title[languageOf(ctx)],
-        granted: grantedScopes(grant, resource).includes(name),
-      })),
+    anotherAccountAction: `/interaction/${interaction.uid}/another-account`,
+    account: { name, initial: initialOf(name), email: account.email },
+    client: describeClient(client, people, systemClock.now()),
+    destination,
+    until: new Date(grant?.exp ? grant.exp * 1000 : systemClock.now().getTime() + ttl.Grant * 1000),
+    days: ttl.Grant / DAY,
+    scopes: describeScopes(services.resourceServers, services.config.issuer, requestedScopes(services, interaction), languageOf(ctx)).map(
+      (scope) => ({
+        ...scope,
+        granted: grantedScopes(grant, scope.resource).includes(scope.name),
+        declined: declinedScopes(grant, scope.resource).includes(scope.name),
+      }),
     ),
   });
 }
 
 /**
- * Keeps what the person decided. What is asked comes from the stored request, never from the form:
- * the form only says which of the optional scopes stay (checkboxes `scope`), and `decision`.
+ * Takes what the person decided to where it is kept along with the code, existing-grant.ts. What is asked comes from the stored
+ * request, never from the form: the form only says which of the optional scopes stay (checkboxes `scope`), and `decision`.
  */
 export async function decideConsent(step: Step, form: URLSearchParams): Promise<void> {
   const { interaction, services } = step;
-  if (form.get('decision') !== 'approve')
-    return finish(step, { error: 'access_denied', error_description: 'the person denied the request' });
-  const ticked = new Set(form.getAll('scope'));
-  const { provider } = services;
-  const grant =
-    (await findGrant(services, interaction)) ??
-    new provider.Grant({ accountId: String(interaction.session?.accountId), clientId: String(interaction.params['client_id']) });
-  const requests = requestedScopes(services, interaction);
-  // The library counts every scope it knows as the server's own too; there those of other resources are answered with no, or it would ask again.
-  settle(
-    grant,
-    undefined,
-    [],
-    requests.flatMap(({ resource, scopes }) => (resource ? scopes.map(({ name }) => name) : [])),
-  );
-  for (const { resource, scopes } of requests) {
-    const [allowed, denied] = [
-      scopes.filter(({ name, required }) => required || ticked.has(name)),
-      scopes.filter(({ name, required }) => !required && !ticked.has(name)),
-    ];
-    settle(
-      grant,
-      resource,
-      allowed.map(({ name }) => name),
-      denied.map(({ name }) => name),
+  const accountId = String(interaction.session?.accountId);
+  if (form.getAll('decision').join() !== 'approve') return denyConsent(step, accountId);
+  await findClient(services, String(interaction.params['client_id']));
+  const decision: Decision = {
+    accountId,
+    answers: answersOf(requestedScopes(services, interaction), new Set(form.getAll('scope')), services),
+  };
+  await finish(step, { consent: decision });
+}
+
+async function denyConsent(step: Step, accountId: string): Promise<void> {
+  const { ctx, interaction, services } = step;
+  // A second click says nothing new.
+  if (interaction.result?.error === undefined)
+    await write(services.database, {
+      purpose: 'keep',
+      subject: `AuditEvent denial ${interaction.uid}`,
+      statement: auditEvent(visitorOf(ctx), { type: 'consent_denied', accountId, clientId: String(interaction.params['client_id']) }),
+    });
+  await finish(step, { error: 'access_denied', error_description: 'the person denied the request' });
+}
+
+/** A required scope is allowed with the rest, an optional one where it was ticked. */
+function answersOf(asked: ScopeAt[], ticked: Set<string>, { resourceServers, config }: Services): Answer[] {
+  const resources = [...new Set(asked.map(({ resource }) => resource))];
+  const answers = resources.map((resource) => {
+    const scopes = describeScopes(
+      resourceServers,
+      config.issuer,
+      asked.filter((scope) => scope.resource === resource),
+      'en',
     );
-  }
-  await finish(step, { consent: { grantId: await grant.save() } });
+    const allowed = scopes.filter(({ name, required }) => required || ticked.has(name)).map(({ name }) => name);
+    const declined = scopes.map(({ name }) => name).filter((name) => !allowed.includes(name));
+    return { ...(resource === undefined ? undefined : { resource }), allowed, declined };
+  });
+  // The library counts every scope it knows as the server's own too; there those of other resources are answered with no, or it would ask again.
+  const elsewhere = asked.flatMap(({ resource, name }) => (resource === undefined ? [] : [name]));
+  const own = answers.find(({ resource }) => resource === undefined) ?? { allowed: [], declined: [] };
+  return [
+    { allowed: own.allowed, declined: [...own.declined, ...elsewhere.filter((name) => !own.allowed.includes(name))] },
+    ...answers.filter(({ resource }) => resource !== undefined),
+  ];
 }
 
-/** The newest word counts: an allowed scope is no longer rejected, a rejected one no longer allowed; what was not asked stays. */
-function settle(grant: Grant, resource: string | undefined, allowed: string[], denied: string[]): void {
-  const without = (scopes: string, gone: string[]) =>
-    scopes
-      .split(' ')
-      .filter((scope) => scope && !gone.includes(scope))
-      .join(' ');
-  const rejected = (resource ? grant.getRejectedResourceScope(resource) : grant.getRejectedOIDCScope()) as unknown as string;
-  const granted = grantedScopes(grant, resource).join(' ');
-  const next = { granted: without([granted, ...allowed].join(' '), denied), rejected: without([rejected, ...denied].join(' '), allowed) };
-  grant.rejected ??= {};
-  if (resource) {
-    grant.resources = { ...grant.resources, [resource]: next.granted };
-    grant.rejected.resources = { ...grant.rejected.resources, [resource]: next.rejected };
-  } else {
-    grant.openid = { ...grant.openid, scope: next.granted };
-    grant.rejected.openid = { ...grant.rejected.openid, scope: next.rejected };
-  }
-}
-
-function grantedScopes(grant: Grant | undefined, resource: string | undefined): string[] {
-  const scopes = resource ? grant?.getResourceScope(resource) : grant?.getOIDCScope();
-  return String(scopes ?? '')
-    .split(' ')
-    .filter(Boolean);
-}
-
-/** The scopes of the stored request, by the resource server that knows them, in the order people read them. */
-function requestedScopes({ resourceServers, config }: Services, { params }: Interaction): Request[] {
+/** The scopes of the stored request, each at the resource server that knows it. */
+function requestedScopes({ resourceServers, config }: Services, { params }: Interaction): ScopeAt[] {
   const wanted = new Set(String(params['scope'] ?? '').split(' '));
   const indicators = [(params['resource'] as string | string[] | undefined) ?? []].flat();
-  const own = resourceServers.find(({ identifier }) => identifier === config.issuer);
   // The library grants the scopes of the server itself beside those of any resource that was named.
-  const asked: Request[] = [
-    { scopes: own?.scopes ?? [] },
-    ...resourceServers
-      .filter(({ identifier }) => indicators.includes(identifier))
-      .map(({ identifier, scopes }) => ({ resource: identifier, scopes })),
-  ];
-  return asked
-    .map((request) => ({ ...request, scopes: request.scopes.filter(({ name }) => wanted.has(name)) }))
-    .filter(({ scopes }) => scopes.length > 0);
+  return resourceServers
+    .filter(({ identifier }) => identifier === config.issuer || indicators.includes(identifier))
+    .flatMap(({ identifier, scopes }) => {
+      const at = identifier === config.issuer ? undefined : { resource: identifier };
+      return scopes.filter(({ name }) => wanted.has(name)).map(({ name }) => ({ ...at, name }));
+    });
 }
 
-async function findClient({ provider }: Services, { params }: Interaction): Promise<Client> {
-  const client = await provider.Client.find(String(params['client_id']));
+async function findClient({ provider }: Services, clientId: string): Promise<Client> {
+  const client = await provider.Client.find(clientId);
   if (!client) throw new AppError('invalid_client', { status: 400, reason: 'client_deleted_meanwhile' });
   return client;
 }
 
-/** The grant that this adds to: an earlier request's, or the one that this same form made when it was sent before, by a double click. */
-async function findGrant({ provider }: Services, { grantId, result }: Interaction): Promise<Grant | undefined> {
-  const known = result?.consent?.grantId ?? grantId;
-  return known ? provider.Grant.find(known) : undefined;
-}
-
-function describe(client: Client) {
-  return {
-    name: client.clientName ?? client.clientId,
-    selfRegistered: client['dynamically_registered'] === true,
-    registeredAt: client.clientIdIssuedAt ? new Date(client.clientIdIssuedAt * 1000) : undefined,
-    policyUri: client.policyUri,
-    tosUri: client.tosUri,
-  };
+/** The grant that this adds to. */
+async function findGrant({ provider }: Services, { grantId }: Interaction): Promise<Grant | undefined> {
+  return grantId ? provider.Grant.find(grantId) : undefined;
 }

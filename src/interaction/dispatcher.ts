@@ -5,8 +5,15 @@ import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
+import { KeyRing } from '../platform/secrets.ts';
+import { chooseAccount, showAccounts, useAnotherAccount } from './account.ts';
 import { decideConsent, showConsent } from './consent.ts';
+import { showFactor, submitFactor } from './factor.ts';
+import { answerLink, LINKS, showLink } from './links.ts';
 import { showLogin, submitLogin } from './login.ts';
+import { offerPasskey, submitPasskey } from './passkey.ts';
+import { resendReset, showNewPassword, showReset, showResetCode, submitNewPassword, submitReset, submitResetCode } from './reset.ts';
+import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
 import type { Interaction, Services, Step } from './step.ts';
 
 /**
@@ -14,29 +21,96 @@ import type { Interaction, Services, Step } from './step.ts';
  * Does not decide what comes next: every step ends in finish.ts, and interaction-policy.ts says.
  */
 
-const pages: Record<string, (step: Step) => Promise<void>> = { login: showLogin, consent: showConsent };
-const answers: Record<string, (step: Step, form: URLSearchParams) => Promise<void>> = { login: submitLogin, consent: decideConsent };
+type Page = { show?: (step: Step) => Promise<void>; answer?: (step: Step, form: URLSearchParams) => Promise<void> };
 
-export function interactionRoutes(services: Services) {
+/** Every way to come to be signed in: they lead to one another. */
+const SIGN_IN: Record<string, Page> = {
+  login: { show: showLogin, answer: submitLogin },
+  // In place of the password.
+  passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showLogin) },
+  signup: { show: showSignup, answer: submitSignup },
+  'signup/code': { show: showSignupCode, answer: submitSignupCode },
+  'signup/resend': { answer: resendSignup },
+  reset: { show: showReset, answer: submitReset },
+  'reset/code': { show: showResetCode, answer: submitResetCode },
+  'reset/resend': { answer: resendReset },
+  'reset/password': { show: showNewPassword, answer: submitNewPassword },
+};
+
+/** Where somebody is signed in, who may not be who is here. */
+const SWITCH: Record<string, Page> = { 'another-account': { answer: useAnotherAccount } };
+
+/** What each prompt of interaction-policy.ts begins with, and the pages that it has. */
+const PROMPTS: Record<string, { first: string; pages: Record<string, Page> }> = {
+  create: { first: 'signup', pages: SIGN_IN },
+  login: { first: 'login', pages: SIGN_IN },
+  factor: {
+    first: 'factor',
+    pages: {
+      factor: { show: showFactor, answer: submitFactor },
+      // On top of it.
+      passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showFactor) },
+    },
+  },
+  select_account: { first: 'select_account', pages: { select_account: { show: showAccounts, answer: chooseAccount }, ...SWITCH } },
+  consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent }, ...SWITCH } },
+};
+
+export function interactionRoutes(services: Omit<Services, 'keyRing'>) {
   const router = new Router();
+  const all: Services = { ...services, keyRing: new KeyRing(services.config.dataEncryptionKeys) };
 
   router.get('/interaction/:uid', async (ctx) => {
-    const step = await currentStep(ctx, services);
-    const show = pages[step.interaction.prompt.name];
-    if (!show) throw new AppError('invalid_request', { status: 400, reason: `no page for prompt ${step.interaction.prompt.name}` });
+    const step = await currentStep(ctx, all);
+    const { first, pages } = promptOf(step);
+    await pages[first]?.show?.(step);
+  });
+
+  router.get('/interaction/:uid/:page/link', async (ctx, next) => {
+    const link = LINKS.get(ctx['params'].page);
+    return link ? showLink(await visit(ctx, all), link) : next();
+  });
+
+  router.post('/interaction/:uid/:page/link', async (ctx, next) => {
+    const link = LINKS.get(ctx['params'].page);
+    return link ? answerLink(await visit(ctx, all), link) : next();
+  });
+
+  router.get(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
+    const step = await currentStep(ctx, all);
+    const show = pageOf(step)?.show;
+    // A page of an earlier step, opened again: show where things stand.
+    if (!show) return ctx.redirect(`/interaction/${step.interaction.uid}`);
     await show(step);
   });
 
-  router.post('/interaction/:uid/:prompt', async (ctx) => {
-    const step = await currentStep(ctx, services);
+  router.post(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
+    const step = await currentStep(ctx, all);
     const form = await readForm(ctx);
     assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
+    const page = pageOf(step);
     // A form of an earlier step, sent again from another tab: show where things stand.
-    if (ctx['params'].prompt !== step.interaction.prompt.name) return ctx.redirect(`/interaction/${step.interaction.uid}`);
-    await answers[step.interaction.prompt.name]?.(step, form);
+    if (!page?.answer) return ctx.redirect(`/interaction/${step.interaction.uid}`);
+    await page.answer(step, form);
   });
 
   return router.routes();
+}
+
+function promptOf({ interaction }: Step) {
+  const prompt = PROMPTS[interaction.prompt.name];
+  if (!prompt) throw new AppError('invalid_request', { status: 400, reason: `no page for prompt ${interaction.prompt.name}` });
+  return prompt;
+}
+
+/** The page of the current prompt that is asked for, if it has it. It is where a switch of language leads from the answer to its form. */
+function pageOf(step: Step): Page | undefined {
+  const { page: name, part } = step.ctx['params'];
+  const path = part === undefined ? name : `${name}/${part}`;
+  const { pages } = promptOf(step);
+  const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+  if (page?.show) step.ctx.state.pagePath = `/interaction/${step.interaction.uid}/${path}`;
+  return page;
 }
 
 /** @throws AppError when this browser has no such interaction: it expired, is finished, or was opened elsewhere. */
@@ -48,6 +122,17 @@ async function currentStep(ctx: Context, services: Services): Promise<Step> {
     throw new AppError('interaction_expired', { status: 400, reason: 'interaction_of_another_page' });
   preferLocales(ctx, interaction.params['ui_locales']);
   return { ctx, interaction, csrf: csrfToken(services.config.cookieKeys, csrfSubject(interaction)), services };
+}
+
+/** A link may be opened in a browser that has no such interaction, or none that is still at signing in. */
+async function visit(ctx: Context, services: Services) {
+  try {
+    const own = await currentStep(ctx, services);
+    return { ctx, services, own: promptOf(own).pages === SIGN_IN ? own : undefined };
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'interaction_expired') return { ctx, services, own: undefined };
+    throw error;
+  }
 }
 
 async function findInteraction(ctx: Context, provider: Provider): Promise<Interaction> {

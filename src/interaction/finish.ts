@@ -1,15 +1,48 @@
 import type { InteractionResults } from 'oidc-provider';
+import type { Account } from '../accounts/store.ts';
+import { note } from './note.ts';
 import type { Step } from './step.ts';
 
 /**
  * The one way out of a step: stores its result and sends the browser back to the authorization endpoint, which asks what is next.
  * The redirect is written by us rather than by the library's interactionFinished(), because that one answers at once,
  * before the unit of work has been written.
+ * @param anew nothing of what earlier steps of this authorization found counts any more.
  */
-export async function finish({ ctx, services: { provider } }: Step, result: InteractionResults): Promise<void> {
-  const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: true });
-  ctx.redirect(returnTo);
+export async function finish(step: Step, result: InteractionResults, { anew = false }: { anew?: boolean } = {}): Promise<void> {
+  const { ctx, interaction } = step;
+  if (result.login) await endSessionOfAnother(step, String(result.login.accountId));
+  interaction.result = anew || 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+  await interaction.persist();
+  ctx.redirect(interaction.returnTo);
   // A redirect that answers a POST must become a GET (RFC 9700 section 4.12).
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');
+}
+
+/** How somebody proved who they are: for the record, and in the words of RFC 8176. */
+export type Proven = { method: 'password' | 'sign_up' | 'reset' | 'passkey'; amr: string[]; acr?: string };
+
+/** Ends a step with somebody signed in. A wish to sign up is fulfilled by that too: who has an account needs no other. */
+export async function finishSignIn(step: Step, account: Account, { method, ...shown }: Proven): Promise<void> {
+  const { interaction } = step;
+  await note(step, { type: 'signed_in', accountId: account.id, clientId: String(interaction.params['client_id']), detail: { method } });
+  // The session that the interaction began in has ended with all others of the account: what is stored must not wait for it.
+  if (method === 'reset' && interaction.session?.accountId === account.id) delete interaction.session;
+  await finish(step, {
+    login: { accountId: account.id, ...shown },
+    ...(interaction.prompt.name === 'create' ? { create: {} } : undefined),
+  });
+}
+
+/**
+ * A browser is one person's at a time: whoever signs in takes the place of the one before, whose session ends here. The library would
+ * have them sign out by a form first, which without JavaScript is one more page to click through, and would take back what they allowed.
+ */
+async function endSessionOfAnother({ ctx, interaction, services: { provider } }: Step, accountId: string): Promise<void> {
+  const session = await provider.Session.get(ctx as never);
+  if (!session.accountId || session.accountId === accountId) return;
+  await session.destroy();
+  // The interaction began in that session, and goes on without it.
+  delete interaction.session;
 }

@@ -18,6 +18,15 @@ export function randomSecret(): string {
   return randomBytes(32).toString('base64url');
 }
 
+/** A UUID that sorts by when it was made (RFC 9562 section 5.7), as the database makes them. */
+export function timeOrderedId(now: number = Date.now()): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(now, 0, 6);
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x70;
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
 /** A keyed digest in base64url, for tokens that are recomputed rather than stored (CSRF). */
 export function keyedDigest(key: string, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url');

@@ -20,3 +20,16 @@ export function placeAccount(accountId: string, row: AccountRow | null): void {
 export function recallAccount(accountId: string): Promise<AccountRow | undefined> | undefined {
   return recall(`Account ${accountId}`);
 }
+
+/** Whether an account has a factor beside its password, as one boolean: for the statement that reads a session, where it is asked every time. */
+export const accountHasFactor = (accountId: Statement): Statement =>
+  Prisma.sql`(exists (select from passkey where account_id = ${accountId}) or exists (select from totp_factor where account_id = ${accountId} and confirmed_at is not null))`;
+
+export function placeHasFactor(accountId: string, has: boolean): void {
+  place(`Factor of ${accountId}`, has);
+}
+
+/** What came along with the session of this request; undefined when none did. */
+export function recallHasFactor(accountId: string): Promise<boolean> | undefined {
+  return recall(`Factor of ${accountId}`);
+}

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
-import { accountAsJson, placeAccount } from './accounts.ts';
+import { accountAsJson, accountHasFactor, placeAccount, placeHasFactor } from './accounts.ts';
 import { type GrantRow, grantAsJson, placeGrant } from './grants.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { namedClient, place, recall, remember, write } from './unit-of-work.ts';
@@ -13,7 +13,7 @@ import { namedClient, place, recall, remember, write } from './unit-of-work.ts';
 
 export type SessionRow = { uid: string; account_id: string | null; expires_at: Date | string; payload: Record<string, unknown> };
 
-type FoundRow = SessionRow & { grant: GrantRow | null; account: Record<string, unknown> | null };
+type FoundRow = SessionRow & { grant: GrantRow | null; account: Record<string, unknown> | null; has_factor: boolean };
 
 const COLUMNS = ['uid', 'accountId'];
 
@@ -61,13 +61,16 @@ export function createSessionStore(database: Database): ProtocolStore {
         const [row] = await database.query<FoundRow>(Prisma.sql`
           select uid, account_id, expires_at, payload,
             ${grantAsJson(Prisma.sql`s.payload->'authorizations'->${namedClient() ?? ''}::text->>'grantId'`)} as grant,
-            ${accountAsJson(Prisma.sql`s.account_id`)} as account
+            ${accountAsJson(Prisma.sql`s.account_id`)} as account, ${accountHasFactor(Prisma.sql`s.account_id`)} as has_factor
           from session s where id = ${digest(id)} and expires_at > now()`);
         if (!row) return undefined;
         const payload = { ...toPayload(row), jti: id };
         const grantId = payload.authorizations?.[namedClient() ?? '']?.grantId;
         if (grantId) placeGrant(grantId, row.grant);
-        if (row.account_id) placeAccount(row.account_id, row.account);
+        if (row.account_id) {
+          placeAccount(row.account_id, row.account);
+          placeHasFactor(row.account_id, row.has_factor);
+        }
         // The library works on the payload it is given; this one stays as it was.
         place(stored(id), structuredClone(payload));
         return payload;

@@ -11,6 +11,7 @@ import type { ProtocolStore } from '../../src/protocol-store/store.ts';
 import { SingleUseLost, unitOfWork } from '../../src/protocol-store/unit-of-work.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
+import { waitingForLocks } from '../support/lock.ts';
 import { itKeepsTheContract, type Subjects } from './protocol-store.ts';
 
 // The library does not export its in-memory adapter; a test may look.
@@ -257,8 +258,7 @@ describe('The store contract', () => {
           },
           () => true,
         );
-        const waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        await eventually('it waits for the second', async () => (await server.sql(waiting)).length > 0);
+        await eventually('it waits for the second', async () => (await waitingForLocks(server)).length > 0);
         const crossing = lock(first).finally(() => rival.query('rollback'));
         await Promise.all([written, crossing]);
         await rival.end();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
-import { deleteClient } from '../../src/clients/store.ts';
+import { deleteClient, verifyClient } from '../../src/clients/store.ts';
 import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
 import { prune } from '../../src/protocol-store/prune.ts';
 import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
@@ -24,7 +24,12 @@ const STATEMENTS: Record<string, RegExp> = {
   'end a token': /delete from token where id/,
   'end the tokens of a grant': /delete from token where grant_id/,
   'find a grant': /^select id, client_id, account_id, expires_at, payload from grant_record where id/,
-  'keep a grant': /insert into grant_record/,
+  'find the grant of a person': /^select id from grant_record where account_id = \$\d+ and client_id = \$\d+ and expires_at > now\(\)/,
+  'find the last grant of a person': /^select id from grant_record where account_id = \$\d+ and client_id = \$\d+ order by/,
+  'count the grants of a client': /^select count\(\*\)::int from \(select from grant_record where client_id/,
+  'keep answers in a grant': /insert into grant_record .* on conflict \(id\) do update set payload = \(grant_record\.payload/,
+  'end the tokens beyond a grant': /delete from token where grant_id = \$\d+ and kind = 'AccessToken' and string_to_array/,
+  'verify a client': /update client set publisher/,
   'end a grant': /delete from grant_record where id/,
   'end an account': /delete from session where account_id/,
   'find a session': /from session s where id/,
@@ -135,11 +140,14 @@ async function goFurther(server: TestServer): Promise<void> {
     `/oauth/authorize?${new URLSearchParams({ client_id: client.client_id, request_uri: pushed.request_uri })}`,
   );
   await approve(server, tokens.person, person, authorizePath(client, { ...challenge, prompt: 'login' }));
+  const more = authorizePath(client, { ...challenge, scope: 'openid profile email', prompt: 'consent' });
+  for (const optional of [['email'], []]) await approve(server, tokens.person, person, more, optional);
   await server.createClient({ token_endpoint_auth_method: 'none' });
   const registered = await register(server);
   assert.equal((await manage(server, registered, 'DELETE')).status, 204);
   // Through the same wire as the server's own.
-  for (const statement of [revokeGrant('nobody'), endAccount('nobody'), deleteClient('nobody')]) await server.database.query(statement);
+  for (const statement of [revokeGrant('nobody'), endAccount('nobody'), deleteClient('nobody'), verifyClient('nobody', 'Moon')])
+    await server.database.query(statement);
   await server.sql('update token set expires_at = now()');
   await prune(server.database);
 }

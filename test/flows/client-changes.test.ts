@@ -21,6 +21,7 @@ import {
   refresh,
   type TestClient,
 } from '../support/flow.ts';
+import { waitingForLocks } from '../support/lock.ts';
 import { Person } from '../support/person.ts';
 import { assertRefused } from '../support/refusals.ts';
 import { manage, register } from '../support/registration.ts';
@@ -110,7 +111,7 @@ describe('A change of a client, on two nodes', () => {
     await operator.query(text, values);
     // Both nodes still know it, and have checked its secret before they meet the row that is held.
     const answers = [server, other].map((node) => ask(node, client));
-    await eventually('both wait', async () => (await server.sql('select 1 from pg_locks where not granted')).length >= 2);
+    await eventually('both wait', async () => (await waitingForLocks(server)).length >= 2);
     await operator.query('commit');
     await operator.end();
     for (const answer of answers) await assertRefused(await answer, 400, 'invalid_grant');

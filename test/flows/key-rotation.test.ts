@@ -10,6 +10,7 @@ import { whileDeaf } from '../support/deaf.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { obtainTokens, post, refresh, type TestClient, type Tokens } from '../support/flow.ts';
+import { waitingForLocks } from '../support/lock.ts';
 
 /** The moments of the keys are rows: a test moves those, and never waits for an hour. */
 describe('Rotation of the signing keys, on two nodes', () => {
@@ -137,7 +138,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     await holder.query('begin');
     await holder.query('lock table token in access exclusive mode');
     const answer = refresh(server, client, String(refresh_token));
-    await eventually('the request waits', async () => (await server.sql('select 1 from pg_locks where not granted')).length > 0);
+    await eventually('the request waits', async () => (await waitingForLocks(server)).length > 0);
     await becomeDue();
     const [fresh] = await stored("algorithm = 'RS256' and retired_at is null");
     await eventually('the node has the new key in front', async () => (await published(server)).slice(0, 2).includes(String(fresh)));

@@ -80,6 +80,8 @@ describe('The budget of statements', () => {
 
   it('authorization with a live session and consent: 3', async () => {
     const { code_verifier: _, ...challenge } = pkce();
+    // What was revoked above was the person's one grant to the client.
+    await approve(server, tokens.person, person, authorizePath(client, challenge));
     assert.ok((await cost(() => approve(server, tokens.person, person, authorizePath(client, challenge)))) <= 3);
   });
 });

@@ -63,11 +63,8 @@ describe('The consent page', () => {
     await arrive(page);
     await ask(page, client, { scope: 'openid profile api' });
     const rows = await page.locator('.row').allInnerTexts();
-    assert.deepEqual(rows, [
-      'Know who you are by a stable identifier Already allowed',
-      'See your name and user name Already allowed',
-      'Read your data',
-    ]);
+    assert.deepEqual(rows, ['Read your data', 'Know who you are by a stable identifier Required', 'See your name and user name Required']);
+    assert.equal(await page.locator('h2').innerText(), 'New this time');
     await page.context().close();
   });
 
@@ -80,8 +77,8 @@ describe('The consent page', () => {
 
     await ask(page, client, { scope, prompt: 'consent' });
     assert.deepEqual(await page.locator('label.row').allInnerTexts(), [
-      'See your email address Already allowed',
-      'Read restricted data too Sensitive',
+      'Read restricted data too Sensitive Declined before',
+      'See your email address Optional',
     ]);
     assert(await page.isChecked('input[value=email]'));
     assert(!(await page.isChecked('input[value=restricted]')));
@@ -135,7 +132,7 @@ describe('The consent page', () => {
       ),
     );
     assert.deepEqual(deny, approve);
-    assert.deepEqual(await page.locator('button').evaluateAll((all) => all.map((button) => (button as HTMLButtonElement).value)), [
+    assert.deepEqual(await page.locator('.actions button').evaluateAll((all) => all.map((button) => (button as HTMLButtonElement).value)), [
       'deny',
       'approve',
     ]);
@@ -154,7 +151,11 @@ describe('The consent page', () => {
     const page = await (await browser.person({ locale: 'ko' })).newPage();
     await ask(page, { client_id, redirect_uri: 'https://bank.example/callback' }, {});
     await signIn(page, person);
-    assert.match(await page.locator('.notice.caution').innerText(), /확인되지 않은 앱이에요\.[\s\S]*\d{4}년 \d{1,2}월 \d{1,2}일/);
+    assert.match(
+      await page.locator('.notice.caution').innerText(),
+      /스스로 등록한 앱이에요\.\s*앱 이름은 bank\.example 쪽에서 스스로 정했고/,
+    );
+    assert.deepEqual(await page.locator('.known li').allInnerTexts(), ['게시자 미확인', '오늘 등록', '이용자 10명 미만']);
     assert.equal(await page.locator('.facts bdi').innerText(), 'bank.example');
     await page.context().close();
   });
@@ -180,7 +181,7 @@ describe('The consent page', () => {
 
   it("lets the answer go to an app by the app's own scheme (RFC 8252 section 7.1)", async () => {
     const { page } = await asked({}, { application_type: 'native', redirect_uris: ['com.example.app:/callback'] });
-    assert.equal(await page.locator('.facts bdi').innerText(), 'com.example.app://');
+    assert.equal(await page.locator('.facts bdi').innerText(), 'com.example.app:');
     const answer = await page.reload();
     assert.match(String(answer?.headers()['content-security-policy']), /form-action 'self' com\.example\.app:;/);
     await page.context().close();

@@ -87,7 +87,7 @@ describe('Signing in', () => {
         const shape = html
           .replaceAll(email, 'EMAIL')
           .replaceAll(uid, 'UID')
-          .replace(/name="csrf" value="[^"]+"/, '');
+          .replace(/name="csrf" value="[^"]+"/g, '');
         return { status: response.status, headers: [...response.headers.keys()].sort(), shape };
       }),
     );

@@ -2,15 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { REDIRECT_URI, startTestServer, type TestServer } from '../support/environment.ts';
 import { approve, authorizePath, obtainTokens, pkce, type TestClient } from '../support/flow.ts';
+import { MALFORMED, NUL, RAW } from '../support/hostile.ts';
 import { Person } from '../support/person.ts';
 import { countRows, unchanged } from '../support/storage.ts';
-
-/** Percent-encoded and raw, as they are put on the wire: text that Postgres cannot keep. */
-const NUL = ['%00', 'a%00b', '%2500%00'];
-/** What no decoder can read as UTF-8: a lone surrogate, overlong, cut short, not hexadecimal. */
-const MALFORMED = ['%ED%A0%80', '%C0%80', '%FF%FE', '%E2%82', '%zz', '%', '%u0000'];
-/** Raw octets in a body. */
-const RAW = ['\0', 'a\0b', '\u00ed\u00a0\u0080', '\u00ff\u00fe', '\u00c3\u0028'];
 
 const AUTHORIZATION = [
   'client_id',

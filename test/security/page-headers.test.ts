@@ -128,7 +128,7 @@ describe('Headers of every page (RFC 9700 section 4.16)', () => {
   });
 
   it('sign-in and consent may end at the checked address of the request, and nowhere else', async () => {
-    const signIn = await new Person(server.issuer).open(authorizePath(client, challenge));
+    const signIn = await new Person(server.issuer).open(authorizePath(client, { ...challenge, prompt: 'consent' }));
     assert.deepEqual(policy(signIn.response)['form-action'], ["'self'", 'https://client.example']);
     const consent = await signIn.submit({ email: person.email, password: person.password });
     assert.deepEqual(policy(consent.response)['form-action'], ["'self'", 'https://client.example']);
@@ -138,7 +138,7 @@ describe('Headers of every page (RFC 9700 section 4.16)', () => {
   });
 
   it('a page has no script and no style of its own but those of files', async () => {
-    const signIn = await new Person(server.issuer).open(authorizePath(client, challenge));
+    const signIn = await new Person(server.issuer).open(authorizePath(client, { ...challenge, prompt: 'consent' }));
     const consent = await signIn.submit({ email: person.email, password: person.password });
     for (const { html } of [signIn, consent]) assert.doesNotMatch(html, /<script|<style|\son\w+=|\sstyle=|javascript:/i);
   });

@@ -9,6 +9,14 @@ export type Lock = {
   release(): Promise<void>;
 };
 
+// Of this database alone: the tests beside have locks of their own in the same cluster.
+const WAITING = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+
+/** Statements that wait for a lock now. */
+export function waitingForLocks(server: { sql(text: string): Promise<Record<string, unknown>[]> }): Promise<Record<string, unknown>[]> {
+  return server.sql(WAITING);
+}
+
 /** @param mode `access exclusive` stops readers too, `share row exclusive` writers alone. */
 export function holdTable(databaseUrl: string, table: string, mode = 'share row exclusive'): Promise<Lock> {
   return hold(databaseUrl, `lock table ${table} in ${mode} mode`);
@@ -31,8 +39,7 @@ async function hold(databaseUrl: string, statement: string, values: unknown[] = 
   return {
     awaited: (statements) =>
       waitUntil(async () => {
-        const waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        return ((await watching.query(waiting)).rowCount ?? 0) >= statements;
+        return ((await watching.query(WAITING)).rowCount ?? 0) >= statements;
       }),
     async release() {
       if (!held) return;

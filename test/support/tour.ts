@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core';
 import { composeLetter } from '../../src/http/letters.ts';
 import { mailLetter } from '../../src/platform/mail.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
+import { CLIENT_CALLBACK } from './browser.ts';
 import type { TestServer } from './environment.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from './flow.ts';
 
@@ -35,6 +36,22 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     const { client_id } = (await response.json()) as { client_id: string };
     await openConsent(page, { ...visit, client: { client_id, redirect_uri: 'http://127.0.0.1:49152/callback' } });
   },
+  'consent-widened': async (page, visit) => {
+    // Somebody of its own, who has allowed little so far: whoever visits next is to meet the same page.
+    const person = await visit.server.createPerson();
+    await openSignIn(page, visit, { scope: 'openid profile email' });
+    await signIn(page, person);
+    await page.check('input[value=email]');
+    await page.click('button[value=approve]');
+    await page.waitForURL(`${CLIENT_CALLBACK}?**`);
+    await openSignIn(page, visit, { scope: `${SCOPES} posts:write posts:read`, resource: `${visit.server.issuer}/api/posts` });
+    await page.locator('button[name=decision]').first().waitFor();
+  },
+  'select-account': async (page, visit) => {
+    await openConsent(page, visit);
+    await openSignIn(page, visit, { prompt: 'select_account' });
+    await page.locator('button[name=account]').first().waitFor();
+  },
   'sign-out': async (page, visit) => {
     await openConsent(page, visit);
     await page.goto(`${visit.server.issuer}/oauth/logout`);
@@ -63,8 +80,8 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
   },
 };
 
-export async function openSignIn(page: Page, { server, client }: Visit): Promise<void> {
-  await page.goto(server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined, scope: SCOPES }));
+export async function openSignIn(page: Page, { server, client }: Visit, parameters: Record<string, string> = {}): Promise<void> {
+  await page.goto(server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined, scope: SCOPES, ...parameters }));
 }
 
 export async function openConsent(page: Page, visit: Visit): Promise<void> {

@@ -1,0 +1,88 @@
+import type { Context } from 'koa';
+import { newChallenge, spendChallenge } from '../authorization-server/challenges.ts';
+import type { FirstParty } from '../authorization-server/first-party.ts';
+import { rememberShown } from '../authorization-server/strength.ts';
+import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, removePasskey, renamePasskey } from '../factors/passkeys.ts';
+import { factorsOf } from '../factors/store.ts';
+import { LIMITS, limitRate } from '../http/rate-limit.ts';
+import { render } from '../http/render.ts';
+import { allowOwnRequests } from '../http/security-headers.ts';
+import { visitorOf } from '../http/visitor.ts';
+import { done, event, FACTORS_PATH, type FactorVisit, letter, visit, visitWithForm } from './factor-visit.ts';
+
+/** Owns the making, naming and removing of passkeys. What is a valid one: see factors/passkeys.ts. */
+
+export async function showNewPasskey(ctx: Context, services: FirstParty): Promise<void> {
+  const there = await visit(ctx, services, { recent: true });
+  if (there) page(there);
+}
+
+/** Answers the page's script with what the browser is to make. */
+export async function offerEnrolment(ctx: Context, services: FirstParty): Promise<void> {
+  const there = await visit(ctx, services, { recent: true });
+  if (!there) return;
+  const { database, config } = services;
+  const challenge = newChallenge(config.cookieKeys, subject(there));
+  ctx.set('Cache-Control', 'no-store');
+  ctx.body = await enrolmentOptions(database, config.issuer, there.account, challenge);
+}
+
+export async function addPasskey(ctx: Context, services: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, services);
+  if (!sent) return;
+  const { there, form } = sent;
+  const { database, config } = services;
+  const visitor = visitorOf(ctx);
+  await limitRate(database, LIMITS.passkeyFromNetwork, visitor.address);
+  const name = passkeyName(form.get('name') ?? '', visitor.browser ?? 'Passkey');
+  const added = await enrolPasskey(database, config.issuer, {
+    person: there.account,
+    name,
+    answer: form.get('credential') ?? '',
+    spend: (challenge) => spendChallenge(database, config.cookieKeys, subject(there), challenge),
+  });
+  if (!added.ok) {
+    ctx.state.logged = { ...ctx.state.logged, reason: added.reason };
+    return page(there, added.reason, 400);
+  }
+  await database.transaction([event(there, 'passkey_added'), ...letter(there, { factor: 'passkey', change: 'added', called: name })]);
+  await rememberShown(there.session, 'enrolment');
+  done(there, 'passkey_added');
+}
+
+export async function changePasskeyName(ctx: Context, services: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, services);
+  if (!sent) return;
+  const { there, form } = sent;
+  const name = passkeyName(form.get('name') ?? '', '');
+  const renamed = name && (await renamePasskey(services.database, there.account.id, form.get('id') ?? '', name));
+  if (renamed) await services.database.change(event(there, 'passkey_renamed'));
+  done(there, renamed ? 'passkey_renamed' : undefined);
+}
+
+export async function takePasskeyAway(ctx: Context, services: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, services);
+  if (!sent) return;
+  const { there, form } = sent;
+  const { database } = services;
+  const id = form.get('id') ?? '';
+  const kept = async () => (await factorsOf(database, there.account.id)).passkeys.find((passkey) => passkey.id === id);
+  const called = (await kept())?.name;
+  if (called === undefined) return done(there);
+  await database.transaction(removePasskey(there.account.id, id));
+  if (await kept()) {
+    ctx.redirect(`${FACTORS_PATH}?kept=last`);
+    ctx.status = 303;
+    return;
+  }
+  await database.transaction([event(there, 'passkey_removed'), ...letter(there, { factor: 'passkey', change: 'removed', called })]);
+  done(there, 'passkey_removed');
+}
+
+function page({ ctx, csrf }: FactorVisit, problem?: PasskeyRefusal, status = 200): void {
+  allowOwnRequests(ctx);
+  ctx.state.pagePath = `${FACTORS_PATH}/passkey`;
+  render(ctx, 'account/new-passkey', { csrf, problem, action: `${FACTORS_PATH}/passkey`, back: FACTORS_PATH }, status);
+}
+
+const subject = ({ session, account }: FactorVisit) => `enrolment ${session.uid} ${account.id}`;

@@ -1,0 +1,39 @@
+import type { Context } from 'koa';
+import type { FirstParty } from '../authorization-server/first-party.ts';
+import { newRecoveryCodes, replaceRecoveryCodes } from '../factors/recovery-codes.ts';
+import { factorsOf } from '../factors/store.ts';
+import { render } from '../http/render.ts';
+import { KeyRing } from '../platform/secrets.ts';
+import { done, event, FACTORS_PATH, letter, visit, visitWithForm } from './factor-visit.ts';
+
+/** Owns the making of recovery codes. They are on the page that answers the form, and never again. */
+
+export async function showRecoveryCodes(ctx: Context, services: FirstParty): Promise<void> {
+  const there = await visit(ctx, services, { recent: true });
+  if (!there) return;
+  const { passkeys, totpSince, recoveryCodesLeft } = await factorsOf(services.database, there.account.id);
+  // They stand in for a factor: without one there is nothing to stand in for.
+  if (!passkeys.length && !totpSince) return done(there);
+  page(ctx, { csrf: there.csrf, left: recoveryCodesLeft });
+}
+
+export async function makeRecoveryCodes(ctx: Context, services: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, services);
+  if (!sent) return;
+  const { there } = sent;
+  const { passkeys, totpSince } = await factorsOf(services.database, there.account.id);
+  if (!passkeys.length && !totpSince) return done(there);
+  const codes = newRecoveryCodes();
+  const keyRing = new KeyRing(services.config.dataEncryptionKeys);
+  await services.database.transaction([
+    ...replaceRecoveryCodes(keyRing, there.account.id, codes),
+    event(there, 'recovery_codes_made'),
+    ...letter(there, { factor: 'recovery_codes', change: 'added' }),
+  ]);
+  page(ctx, { csrf: there.csrf, codes });
+}
+
+function page(ctx: Context, data: { csrf: string; left?: number | undefined; codes?: string[] }): void {
+  ctx.state.pagePath = `${FACTORS_PATH}/recovery-codes`;
+  render(ctx, 'account/recovery-codes', { ...data, action: `${FACTORS_PATH}/recovery-codes`, back: FACTORS_PATH });
+}

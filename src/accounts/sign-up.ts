@@ -1,0 +1,99 @@
+import { type Database, Prisma, type Statement, sqlState } from '../platform/database.ts';
+import { isMailAddress } from '../platform/mail.ts';
+import { timeOrderedId } from '../platform/secrets.ts';
+import { type PasswordProblem, passwordProblem } from './password-policy.ts';
+import { findProof, isLive, type Proof } from './proofs.ts';
+import { type Account, findAccount, normalizeEmail } from './store.ts';
+
+/**
+ * Owns how an account comes to be: nobody has one before they have proven the address, so nobody can lie in wait in an account of somebody
+ * who will sign up later. Until then the wish, with its hash, is the proof's payload.
+ */
+
+/** What is to become true with the proof. */
+export type SignUpWish = { name: string; passwordHash: string; locale: string };
+
+/** The key of the sentence that says what is wrong with a field. */
+export type Problem = {
+  field: 'name' | 'email' | 'password' | 'code';
+  key: PasswordProblem | 'signup.name_problem' | 'signup.email_problem' | 'mailed.wrong' | 'mailed.gone';
+};
+
+const LONGEST_NAME = 100;
+// What would break out of its line, or turn the words around it.
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+
+/** Names are kept as they are written, but for spaces around them. */
+export function nameProblem(name: string): 'signup.name_problem' | undefined {
+  const length = [...name.trim()].length;
+  return length === 0 || length > LONGEST_NAME || UNPRINTABLE.test(name) ? 'signup.name_problem' : undefined;
+}
+
+/** Whether it is an address that people have: one whose host has a dot in it. */
+export function emailProblem(email: string): 'signup.email_problem' | undefined {
+  const address = normalizeEmail(email);
+  return isMailAddress(address) && address.slice(address.lastIndexOf('@')).includes('.') ? undefined : 'signup.email_problem';
+}
+
+/** Everything that is wrong, so that it can be mended in one go. */
+export function signUpProblems(wish: { name: string; email: string; password: string }): Problem[] {
+  const keys = { name: nameProblem(wish.name), email: emailProblem(wish.email), password: passwordProblem(wish.password, wish) };
+  return Object.entries(keys).flatMap(([field, key]) => (key ? [{ field, key } as Problem] : []));
+}
+
+const DIVISION_BY_ZERO = '22012';
+const UNIQUE_VIOLATION = '23505';
+
+/**
+ * Makes the account that was proven, or finds the one that was made of it before: asked twice, it answers the same.
+ * @param proof one that was given. @param event the record of it, written along. @returns undefined when the address has another account meanwhile.
+ */
+export async function openAccount(
+  database: Database,
+  proof: Proof,
+  event: (accountId: string) => Statement,
+  attempts = 4,
+): Promise<Account | undefined> {
+  if (proof.accountId) return findAccount(database, proof.accountId);
+  const id = timeOrderedId();
+  try {
+    await database.transaction([insertAccount(proof, id), event(id)]);
+    return await findAccount(database, id);
+  } catch (error) {
+    // Somebody was faster with the user name: the next try sees it.
+    if (sqlState(error) === UNIQUE_VIOLATION && attempts > 1) return openAccount(database, proof, event, attempts - 1);
+    if (sqlState(error) !== DIVISION_BY_ZERO) throw error;
+    const now = await findProof(database, 'sign_up', proof.handle);
+    return now?.accountId ? findAccount(database, now.accountId) : undefined;
+  }
+}
+
+/** Fails, by a division by zero, unless it makes one: in a transaction nothing is written then. */
+function insertAccount({ handle, email }: Proof, id: string): Statement {
+  const base = usernameFrom(email);
+  return Prisma.sql`
+    with wish as materialized (
+      select payload from one_time_token where ${isLive('sign_up', handle)} and consumed_at is not null and account_id is null for update),
+    made as (
+      insert into user_account (id, email, email_verified, username, name, password_hash, locale)
+      select ${id}, ${email}, true,
+        case when exists (select from user_account where username = ${base}) then ${`${base}-${id.slice(-5)}`} else ${base} end,
+        payload->>'name', payload->>'passwordHash', payload->>'locale'
+      from wish
+      on conflict (email) do nothing
+      returning 1),
+    told as (update one_time_token set account_id = ${id} where id = ${Buffer.from(handle, 'hex')} and exists (select from made) returning 1)
+    select 1 / (select count(*) from made), (select count(*) from told)`;
+}
+
+const LONGEST_USERNAME = 30;
+
+/** From the address's first half, without what would make it look like an address. */
+function usernameFrom(email: string): string {
+  const name = email
+    .slice(0, email.lastIndexOf('@'))
+    .replace(/\+.*$/, '')
+    .replace(/[^\p{L}\p{N}._-]/gu, '')
+    .replace(/^[._-]+|[._-]+$/g, '');
+  return [...name].slice(0, LONGEST_USERNAME).join('') || 'user';
+}

@@ -1,0 +1,39 @@
+import type { Language } from '../http/language.ts';
+import type { ResourceServer } from './resource-servers.ts';
+
+/**
+ * Owns how scopes are told to people: a sentence each, the same on the consent page, among a person's connected apps and in the portal.
+ * What was asked, allowed or declined is not decided here: see allowedScopes() of protocol-store/decisions.ts for what a grant allows.
+ */
+
+/** A scope at a resource server; without `resource` the server's own API is meant, as in a grant. */
+export type ScopeAt = { resource?: string | undefined; name: string };
+
+export type ScopeWords = ScopeAt & {
+  /** Which API, when it is not the server's own. */
+  api?: string;
+  title: string;
+  required: boolean;
+  sensitive: boolean;
+};
+
+/**
+ * The sentences for some scopes, each scope once, in the order people read them: the server's own API first, then the others.
+ * A scope that its API has dropped since is told by its name: what was allowed is not kept quiet.
+ * @param issuer the identifier of the server's own API.
+ */
+export function describeScopes(servers: ResourceServer[], issuer: string, scopes: Iterable<ScopeAt>, language: Language): ScopeWords[] {
+  const asked = [...scopes];
+  const resources = [undefined, ...servers.map(({ identifier }) => identifier), ...asked.map(({ resource }) => resource)];
+  return [...new Set(resources)].flatMap((resource) => {
+    const server = servers.find(({ identifier }) => identifier === (resource ?? issuer));
+    const names = new Set(asked.filter((scope) => scope.resource === resource).map(({ name }) => name));
+    const known = (server?.scopes ?? []).filter(({ name }) => names.has(name));
+    const dropped = [...names].filter((name) => !known.some((scope) => scope.name === name));
+    const at = resource === undefined ? undefined : { resource, api: server?.name ?? resource };
+    return [
+      ...known.map(({ name, title, required, sensitive }) => ({ ...at, name, title: title[language], required, sensitive })),
+      ...dropped.map((name) => ({ ...at, name, title: name, required: false, sensitive: false })),
+    ];
+  });
+}

@@ -1,0 +1,107 @@
+import type { Context } from 'koa';
+import { findProof, handleOf, type Proof, type Purpose, proveByLink } from '../accounts/proofs.ts';
+import type { SignUpWish } from '../accounts/sign-up.ts';
+import { assertOurForm, csrfToken } from '../http/csrf.ts';
+import { readForm } from '../http/form.ts';
+import { render } from '../http/render.ts';
+import { allowFormAction } from '../http/security-headers.ts';
+import { AppError } from '../platform/errors.ts';
+import { awaited } from './awaiting.ts';
+import { finishSignIn } from './finish.ts';
+import { newPasswordProblems, resetPassword } from './reset.ts';
+import { goOn, makeAccount } from './signup.ts';
+import { goTo, type Services, type Step } from './step.ts';
+
+/**
+ * Owns the links in our mails. They open in whatever browser reads the mail. To open one does nothing, since programs that look through
+ * mail open links too; only the form on its page proves. In the browser that asked, the authorization goes on; in another
+ * nobody is signed in, and the person is sent back to the first.
+ */
+
+/** @param own the interaction of this browser at this address, if it has one. */
+export type Visit = { ctx: Context; services: Services; own: Step | undefined };
+
+type Link = {
+  purpose: Purpose;
+  show(visit: Visit, proof: Proof, secret: string): Promise<void>;
+  answer(visit: Visit, proof: Proof, secret: string, form: URLSearchParams): Promise<void>;
+};
+
+export const LINKS = new Map<string | undefined, Link>([
+  ['signup', { purpose: 'sign_up', show: showConfirmation, answer: confirm }],
+  ['reset', { purpose: 'reset_password', show: showNewPassword, answer: setNewPassword }],
+]);
+
+/** @throws AppError 400 `proof_gone` for a link that was used, has expired, was replaced, or never was. */
+export async function showLink(visit: Visit, link: Link): Promise<void> {
+  const secret = String(visit.ctx.query['token'] ?? '');
+  await link.show(visit, await proofOf(visit, link, secret), secret);
+}
+
+export async function answerLink(visit: Visit, link: Link): Promise<void> {
+  const { ctx, services } = visit;
+  const form = await readForm(ctx);
+  const secret = form.get('token') ?? '';
+  assertOurForm(ctx, services.config.cookieKeys, csrfSubject(secret), form.get('csrf'), services.config.issuer);
+  await link.answer(visit, await proofOf(visit, link, secret), secret, form);
+}
+
+async function proofOf({ services }: Visit, { purpose }: Link, secret: string): Promise<Proof> {
+  const proof = await findProof(services.database, purpose, handleOf(secret));
+  if (!proof) throw gone();
+  return proof;
+}
+
+async function showConfirmation(visit: Visit, proof: Proof, secret: string): Promise<void> {
+  if (proof.proven) return alreadyConfirmed(visit, proof);
+  const { name } = proof.payload as SignUpWish;
+  page(visit, 'interaction/confirm', { email: proof.email, name, askedAt: proof.askedAt, here: asks(visit, proof) !== undefined }, secret);
+}
+
+async function confirm(visit: Visit, { handle }: Proof, secret: string): Promise<void> {
+  const { services } = visit;
+  const proof = (await proveByLink(services.database, 'sign_up', secret)) ?? (await findProof(services.database, 'sign_up', handle));
+  if (!proof) throw gone();
+  const own = asks(visit, proof);
+  if (own) return goOn(own, proof);
+  await makeAccount(visit, proof);
+  render(visit.ctx, 'interaction/elsewhere', { page: 'signup' });
+}
+
+/** Opened once more: the browser that asked goes on, another hears that it is done. */
+async function alreadyConfirmed(visit: Visit, proof: Proof): Promise<void> {
+  const own = asks(visit, proof);
+  if (own) return goTo(own, 'signup/code');
+  throw gone();
+}
+
+async function showNewPassword(visit: Visit, proof: Proof, secret: string): Promise<void> {
+  page(visit, 'interaction/new-password', { page: 'reset/link', email: proof.email, problems: [] }, secret);
+}
+
+async function setNewPassword(visit: Visit, proof: Proof, secret: string, form: URLSearchParams): Promise<void> {
+  const password = form.get('password') ?? '';
+  const problems = await newPasswordProblems(visit, proof, password);
+  if (problems.length) return page(visit, 'interaction/new-password', { page: 'reset/link', email: proof.email, problems }, secret, 400);
+  const own = asks(visit, proof);
+  const account = await resetPassword(visit, proof, password, 'link');
+  if (own) return finishSignIn(own, account, { method: 'reset', amr: ['pwd'] });
+  render(visit.ctx, 'interaction/elsewhere', { page: 'reset' });
+}
+
+/** This browser's interaction, when it is the one that waits for the proof. */
+function asks({ own }: Visit, proof: Proof): Step | undefined {
+  return own && awaited(own, proof.purpose)?.handle === proof.handle ? own : undefined;
+}
+
+function page({ ctx, services, own }: Visit, view: string, data: Record<string, unknown>, secret: string, status = 200): void {
+  if (own) allowFormAction(ctx, String(own.interaction.params['redirect_uri']));
+  // Where a switch of language leads: here, with the secret.
+  Object.assign(ctx.state, { pagePath: ctx.path, pageQuery: new URLSearchParams({ token: secret }).toString() });
+  const csrf = csrfToken(services.config.cookieKeys, csrfSubject(secret));
+  render(ctx, view, { ...data, base: ctx.path.split('/').slice(0, 3).join('/'), token: secret, csrf }, status);
+}
+
+const gone = () => new AppError('proof_gone', { status: 400, reason: 'proof_used_expired_or_unknown' });
+
+const csrfSubject = (secret: string) => `proof ${handleOf(secret)}`;

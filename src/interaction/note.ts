@@ -1,0 +1,31 @@
+import type { Context } from 'koa';
+import { type AuditEvent, auditEvent } from '../audit/events.ts';
+import { LANGUAGES, type Language, languageOf } from '../http/language.ts';
+import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
+import { visitorOf } from '../http/visitor.ts';
+import { mailLetter } from '../platform/mail.ts';
+import { write } from '../protocol-store/unit-of-work.ts';
+import type { Services } from './step.ts';
+
+/** Owns the writing down, along with what a step does, of that it was done: in the record, and to the person. */
+
+type Here = { ctx: Context; services: Services };
+
+/** Records an event in the request's unit of work. */
+export async function note({ ctx, services }: Here, event: AuditEvent): Promise<void> {
+  const subject = `event ${event.type} ${event.accountId}`;
+  await write(services.database, { purpose: 'keep', subject, statement: auditEvent(visitorOf(ctx), event) });
+}
+
+/** Mails a letter, in the request's unit of work. @param locale the language of an account, where it has chosen one; the page's otherwise. */
+export async function send<Name extends LetterName>(
+  { ctx, services: { database, config, keyRing } }: Here,
+  recipient: string,
+  name: Name,
+  values: Letters[Name],
+  locale?: string | null,
+): Promise<void> {
+  const language = LANGUAGES.find((known): known is Language => known === locale) ?? languageOf(ctx);
+  const letter = composeLetter(language, name, { ...values, issuer: config.issuer, visitor: visitorOf(ctx), at: new Date() });
+  await write(database, { purpose: 'keep', subject: `mail ${name} ${recipient}`, statement: mailLetter(keyRing, recipient, letter) });
+}

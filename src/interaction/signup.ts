@@ -1,0 +1,86 @@
+import { hashPassword } from '../accounts/passwords.ts';
+import type { Proof } from '../accounts/proofs.ts';
+import { openAccount, type Problem, type SignUpWish, signUpProblems } from '../accounts/sign-up.ts';
+import { type Account, isAddressTaken, normalizeEmail } from '../accounts/store.ts';
+import { auditEvent } from '../audit/events.ts';
+import { languageOf } from '../http/language.ts';
+import { visitorOf } from '../http/visitor.ts';
+import { AppError } from '../platform/errors.ts';
+import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
+import { finishSignIn } from './finish.ts';
+import { send } from './note.ts';
+import { goTo, type Step, showPage } from './step.ts';
+
+/**
+ * Owns signing up within an authorization: the form, the proof of the address, and the way on. Whether an address has an account
+ * already is told by mail alone: the page, its headers and the time it takes are the same (OWASP ASVS 5.0 section 6.3.8).
+ */
+
+type Typed = { name: string; email: string };
+
+export async function showSignup(step: Step): Promise<void> {
+  const hint = step.interaction.params['login_hint'];
+  const email = awaited(step, 'sign_up')?.email ?? (typeof hint === 'string' ? hint : '');
+  await form(step, { name: '', email });
+}
+
+export async function submitSignup(step: Step, fields: URLSearchParams): Promise<void> {
+  const typed = { name: (fields.get('name') ?? '').trim(), email: fields.get('email') ?? '' };
+  const password = fields.get('password') ?? '';
+  const problems = signUpProblems({ ...typed, password });
+  if (problems.length) return form(step, typed, problems);
+  const email = normalizeEmail(typed.email);
+  await limitLetters(step, email);
+  const passwordHash = await hashPassword(password);
+  await ask(step, email, { name: typed.name, passwordHash, locale: languageOf(step.ctx) });
+}
+
+export async function showSignupCode(step: Step): Promise<void> {
+  const waiting = awaited(step, 'sign_up');
+  if (!waiting) return goTo(step, 'signup');
+  const proof = await awaitedProof(step, 'sign_up');
+  // The link was opened meanwhile, perhaps in another browser.
+  if (proof?.proven) return goOn(step, proof);
+  await showCode(step, 'signup', waiting.email);
+}
+
+export async function submitSignupCode(step: Step, fields: URLSearchParams): Promise<void> {
+  const waiting = awaited(step, 'sign_up');
+  if (!waiting) return goTo(step, 'signup');
+  const known = await awaitedProof(step, 'sign_up');
+  const proof = known?.proven ? known : await tryCode(step, 'signup', waiting, fields.get('code') ?? '');
+  if (proof) await goOn(step, proof);
+}
+
+export async function resendSignup(step: Step): Promise<void> {
+  const proof = await awaitedProof(step, 'sign_up');
+  // What was asked for is forgotten when it has expired: it is asked for anew.
+  if (!proof) return goTo(step, 'signup');
+  if (proof.proven) return goOn(step, proof);
+  await limitLetters(step, proof.email);
+  await ask(step, proof.email, proof.payload as SignUpWish);
+}
+
+/** Makes the account that was proven. @throws AppError 409 when the address has another one by now. */
+export async function makeAccount({ ctx, services }: Pick<Step, 'ctx' | 'services'>, proof: Proof): Promise<Account> {
+  const account = await openAccount(services.database, proof, (accountId) => auditEvent(visitorOf(ctx), { type: 'signed_up', accountId }));
+  if (!account) throw new AppError('address_taken', { status: 409, reason: 'address_taken_meanwhile' });
+  return account;
+}
+
+/** The address is proven: whoever asked in this browser is signed in with the account that was made of it. */
+export async function goOn(step: Step, proof: Proof): Promise<void> {
+  await finishSignIn(step, await makeAccount(step, proof), { method: 'sign_up', amr: ['pwd'] });
+}
+
+async function ask(step: Step, email: string, payload: SignUpWish): Promise<void> {
+  const taken = await isAddressTaken(step.services.database, email);
+  const letter = await beginToAwait(step, 'signup', { purpose: 'sign_up', email, payload, told: !taken });
+  if (taken) await send(step, email, 'already_registered', { person: email });
+  else await send(step, email, 'sign_up', letter);
+  goTo(step, 'signup/code');
+}
+
+async function form(step: Step, typed: Typed, problems: Problem[] = []): Promise<void> {
+  await showPage(step, 'interaction/signup', { ...typed, problems }, problems.length ? 400 : 200);
+}

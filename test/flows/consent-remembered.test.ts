@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { runScript } from '../support/command.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
+import { authorizePath, callApi, obtainTokens, pkce, redeem, refresh, type TestClient } from '../support/flow.ts';
+import { type Page, Person } from '../support/person.ts';
+import { countRows, unchanged } from '../support/storage.ts';
+
+/** What a person allowed a client counts for the two of them: in every browser, until it ends, and for nobody else. */
+describe('What was allowed', () => {
+  let server: TestServer;
+  before(async () => {
+    server = await startTestServer();
+  });
+  after(() => server.close());
+
+  type Parameters = Record<string, string>;
+  type Someone = Awaited<ReturnType<TestServer['createPerson']>>;
+  const { code_verifier, ...challenge } = pkce();
+  const open = (browser: Person, client: TestClient, parameters: Parameters = {}) =>
+    browser.open(authorizePath(client, { ...challenge, ...parameters }));
+  const grants = (client: TestClient, person: Someone) =>
+    server.sql('select id, payload, created_at, expires_at from grant_record where client_id = $1 and account_id = $2', [
+      client.client_id,
+      person.id,
+    ]);
+  const asks = (page: Page) => page.html.includes('name="decision"');
+  const hasCode = (page: Page) => page.url.searchParams.get('code') !== null;
+  const scopeOf = async (client: TestClient, page: Page) => {
+    const code = String(page.url.searchParams.get('code'));
+    const answer = await redeem(server, client, { code, code_verifier, redirect_uri: client.redirect_uri });
+    return ((await answer.json()) as { scope: string }).scope;
+  };
+
+  /** A browser in which somebody has signed in and allowed a client of its own what it asked for. */
+  async function allowed(parameters: Parameters = {}, fields: Record<string, string | string[]> = {}) {
+    const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
+    const browser = new Person(server.issuer);
+    const page = await (await (await open(browser, client, parameters)).submit(person)).submit({ decision: 'approve', ...fields });
+    assert(hasCode(page));
+    return { client, person, browser, page };
+  }
+
+  it('is not asked for in another browser of the same person, and stays one grant', async () => {
+    const { client, person } = await allowed();
+    const elsewhere = await (await open(new Person(server.issuer), client)).submit(person);
+    assert(hasCode(elsewhere), 'signing in is all there is to do');
+    assert.equal((await grants(client, person)).length, 1);
+  });
+
+  it('is asked of another person, in the same browser too', async () => {
+    const { client, browser } = await allowed();
+    const other = await server.createPerson();
+    const page = await (await open(browser, client, { prompt: 'login' })).submit(other);
+    assert(asks(page));
+    assert.match(page.html, new RegExp(other.email));
+    assert.deepEqual(await grants(client, other), []);
+  });
+
+  it('is asked for again once it has ended: revoked, or expired before it was deleted', async () => {
+    for (const end of ['delete from grant_record', `update grant_record set expires_at = now() - interval '1 second'`]) {
+      const { client, person, browser } = await allowed();
+      await server.sql(`${end} where account_id = $1`, [person.id]);
+      const page = await open(browser, client);
+      assert(asks(page), end);
+      assert(asks(await (await open(new Person(server.issuer), client)).submit(person)), 'elsewhere too');
+      assert(hasCode(await page.submit({ decision: 'approve' })));
+      assert.equal(await countRows(server, 'grant_record where account_id = $1 and expires_at > now()', [person.id]), 1);
+    }
+  });
+
+  it('does not bring back what hung on a grant that has expired', async () => {
+    const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
+    const { refresh_token, person: browser } = await obtainTokens(server, client, person);
+    await server.sql(`update grant_record set expires_at = now() - interval '1 second' where account_id = $1`, [person.id]);
+    await (await open(browser, client)).submit({ decision: 'approve' });
+    assert.equal((await refresh(server, client, String(refresh_token))).status, 400);
+  });
+
+  it('ends with the suspension of the client, and is asked for anew when that is over', async () => {
+    const { client, person, browser } = await allowed();
+    assert.equal(runScript(server, 'client', 'suspend', client.client_id, '--yes').status, 0);
+    await eventually('the client is unknown', async () => (await open(browser, client)).response.status === 400);
+    assert.deepEqual(await grants(client, person), []);
+    assert.equal(runScript(server, 'client', 'restore', client.client_id).status, 0);
+    await eventually('it is asked for', async () => asks(await open(browser, client)));
+  });
+
+  it('outlives signing out of a browser, which ends only what was to live as long as the session', async () => {
+    const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
+    const [here, there] = [await obtainTokens(server, client, person), await obtainTokens(server, client, person)];
+    const confirm = await (await here.person.open('/oauth/logout')).submit({ logout: 'yes' });
+    assert.equal(confirm.response.status, 200);
+    assert.equal((await callApi(server, '/api/me', here.access_token)).status, 401);
+    assert.equal((await callApi(server, '/api/me', there.access_token)).status, 200, 'the other browser is still signed in');
+    assert(hasCode(await (await open(here.person, client)).submit(person)), 'and nobody is asked twice');
+  });
+
+  it('is one grant when two browsers answer at once, with what both allowed', async () => {
+    const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
+    const ask = async (parameters: Parameters) => (await open(new Person(server.issuer), client, parameters)).submit(person);
+    const pages = await Promise.all([ask({ scope: 'openid email' }), ask({ scope: 'openid profile restricted' })]);
+    const answers = await Promise.all(pages.map((page) => page.submit({ decision: 'approve', scope: ['email', 'restricted'] })));
+    assert(answers.every(hasCode), 'both are served');
+    const [grant, ...more] = await grants(client, person);
+    assert.deepEqual(more, []);
+    const { openid } = (grant as { payload: { openid: { scope: string } } }).payload;
+    assert.deepEqual(openid.scope.split(' ').sort(), ['email', 'openid', 'profile', 'restricted']);
+    assert(hasCode(await (await open(new Person(server.issuer), client, { scope: 'openid profile email restricted' })).submit(person)));
+  });
+
+  it('is not prolonged by allowing more: 90 days are 90 days', async () => {
+    const { client, person, browser } = await allowed();
+    await server.sql(`update grant_record set expires_at = now() + interval '5 days' where account_id = $1`, [person.id]);
+    const [before] = await grants(client, person);
+    await (await open(browser, client, { scope: 'openid profile api' })).submit({ decision: 'approve' });
+    const [after] = await grants(client, person);
+    assert.deepEqual([after?.['id'], after?.['expires_at']], [before?.['id'], before?.['expires_at']]);
+    assert.deepEqual((after as { payload: { openid: object } }).payload.openid, { scope: 'openid profile api' });
+  });
+
+  it('is asked for when more is wanted, and not when less is', async () => {
+    const { client, browser } = await allowed({ scope: 'openid profile email' }, { scope: 'email' });
+    assert.equal(await scopeOf(client, await open(browser, client, { scope: 'openid' })), 'openid');
+    assert.equal(await scopeOf(client, await open(browser, client, { scope: 'openid email' })), 'openid email');
+    assert(asks(await open(browser, client, { scope: 'openid email api' })));
+  });
+
+  it('leaves what was declined alone until the client asks with prompt=consent, or wants something new beside it', async () => {
+    const { client, person, browser } = await allowed({ scope: 'openid email' });
+    assert.equal(await scopeOf(client, await open(browser, client, { scope: 'openid email' })), 'openid');
+    for (const parameters of [{ prompt: 'consent', scope: 'openid email' }, { scope: 'openid email api' }] as Parameters[]) {
+      const page = await open(browser, client, parameters);
+      assert.match(page.html, /value="email"><span>[^<]*<span class="tag">Declined before/);
+      assert.doesNotMatch(page.html, /value="email" checked/);
+    }
+    const elsewhere = await (await open(new Person(server.issuer), client, { scope: 'openid email' })).submit(person);
+    assert.equal(await scopeOf(client, elsewhere), 'openid', 'in another browser no less');
+  });
+
+  it('can be taken back in part: access tokens that open it end at once, the others and the refresh token go on with less', async () => {
+    const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
+    const wide = await obtainTokens(server, client, person, { scope: 'openid profile email' });
+    const narrow = await obtainTokens(server, client, person, { scope: 'openid profile' });
+    const page = await open(wide.person, client, { scope: 'openid profile email', prompt: 'consent' });
+    await page.submit({ decision: 'approve' });
+    assert.equal((await callApi(server, '/api/me', wide.access_token)).status, 401);
+    assert.equal((await callApi(server, '/api/me', narrow.access_token)).status, 200);
+    const refreshed = await refresh(server, client, String(wide.refresh_token));
+    assert.equal(((await refreshed.json()) as { scope: string }).scope, 'openid profile');
+  });
+
+  it('is not touched by a no', async () => {
+    const { client, person, browser } = await allowed();
+    const before = await grants(client, person);
+    const page = await open(browser, client, { scope: 'openid profile api' });
+    assert.equal((await page.submit({ decision: 'deny' })).url.searchParams.get('error'), 'access_denied');
+    assert.deepEqual(await grants(client, person), before);
+  });
+
+  it('is what was said last: a no after a yes that has not reached the client yet is a no', async () => {
+    const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
+    const page = await (await open(new Person(server.issuer), client)).submit(person);
+    const body = new URLSearchParams({ ...page.form().hidden, decision: 'approve' });
+    assert.equal((await page.person.request(page.form().action, { method: 'POST', body })).status, 303);
+    assert.equal((await page.submit({ decision: 'deny' })).url.searchParams.get('error'), 'access_denied');
+    assert.deepEqual(await grants(client, person), []);
+  });
+
+  it('is recorded with the person, the client and the scopes; so is a no, once', async () => {
+    const { client, person, browser } = await allowed({ scope: 'openid email restricted' }, { scope: 'email' });
+    const page = await open(browser, client, { prompt: 'consent' });
+    const body = new URLSearchParams({ ...page.form().hidden, decision: 'deny' });
+    for (let click = 0; click < 2; click++) await page.person.request(page.form().action, { method: 'POST', body });
+    const events = await server.sql(
+      `select type, client_id, detail from audit_event where account_id = $1 and type like 'consent%' order by id`,
+      [person.id],
+    );
+    assert.deepEqual(events, [
+      { type: 'consent_given', client_id: client.client_id, detail: { scopes: ['openid', 'email'], declined: ['restricted'] } },
+      { type: 'consent_denied', client_id: client.client_id, detail: {} },
+    ]);
+  });
+
+  it('changes nothing when it is only looked at', async () => {
+    const { client, browser } = await allowed();
+    const page = await open(browser, client, { prompt: 'consent' });
+    await unchanged(server, async () => assert(asks(await browser.open(page.url.pathname))));
+  });
+});

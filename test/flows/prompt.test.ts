@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { decodeJwt } from 'jose';
+import { CALLBACK_PATH, FIRST_PARTY_CLIENT } from '../../src/clients/first-party.ts';
+import { runScript } from '../support/command.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
+import { authorizePath, obtainTokens, pkce, redeem, type TestClient } from '../support/flow.ts';
+import { type Page, Person } from '../support/person.ts';
+import { countRows, unchanged } from '../support/storage.ts';
+
+describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () => {
+  let server: TestServer;
+  let client: TestClient;
+  before(async () => {
+    server = await startTestServer();
+    client = await server.createClient();
+  });
+  after(() => server.close());
+
+  type Parameters = Record<string, string>;
+  const { code_verifier, ...challenge } = pkce();
+  const open = (browser: Person, parameters: Parameters = {}, asking = client) =>
+    browser.open(authorizePath(asking, { ...challenge, ...parameters }));
+  const asksWho = (page: Page) => page.html.includes('name="password"');
+  const asksWhich = (page: Page) => page.html.includes('name="account"');
+  const asksLeave = (page: Page) => page.html.includes('name="decision"');
+  const error = (page: Page) => page.url.searchParams.get('error');
+
+  /** Somebody who is signed in and has allowed the client. */
+  async function known() {
+    const person = await server.createPerson();
+    const { id_token, person: browser } = await obtainTokens(server, client, person);
+    return { person, browser, id_token: String(id_token) };
+  }
+
+  async function idToken(page: Page): Promise<Record<string, unknown>> {
+    const code = page.url.searchParams.get('code');
+    assert(code, `no code but ${page.url} ${page.html.slice(0, 500)}`);
+    const answer = await redeem(server, client, { code, code_verifier, redirect_uri: client.redirect_uri });
+    return decodeJwt(((await answer.json()) as { id_token: string }).id_token);
+  }
+
+  describe('none', () => {
+    it('answers without a page what would need one: login_required, consent_required, or a code', async () => {
+      const { person, browser } = await known();
+      await unchanged(server, async () => assert.equal(error(await open(new Person(server.issuer), { prompt: 'none' })), 'login_required'));
+      assert.equal(error(await open(browser, { prompt: 'none', scope: 'openid api' })), 'consent_required');
+      assert.equal((await idToken(await open(browser, { prompt: 'none' })))['sub'], person.id);
+    });
+
+    it('is refused beside any other value, and so is a value that nobody knows', async () => {
+      const { browser } = await known();
+      for (const prompt of ['none login', 'none consent', 'none select_account', 'create', 'NONE'])
+        await unchanged(server, async () => assert.equal(error(await open(browser, { prompt })), 'invalid_request', prompt));
+    });
+
+    it('is login_required when somebody else is signed in than id_token_hint says, or for too long', async () => {
+      const [one, other] = [await known(), await known()];
+      assert.equal(error(await open(one.browser, { prompt: 'none', id_token_hint: other.id_token })), 'login_required');
+      assert.equal((await idToken(await open(one.browser, { prompt: 'none', id_token_hint: one.id_token })))['sub'], one.person.id);
+      await server.sql(`update session set payload = jsonb_set(payload, '{loginTs}', '1000') where account_id = $1`, [one.person.id]);
+      assert.equal(error(await open(one.browser, { prompt: 'none', max_age: '60' })), 'login_required');
+      await server.sql('update user_account set disabled_at = now() where id = $1', [one.person.id]);
+      assert.equal(error(await open(one.browser, { prompt: 'none' })), 'login_required', 'an account that was closed');
+    });
+  });
+
+  describe('login', () => {
+    it('asks who is there though somebody is signed in, and the ID token says when (auth_time)', async () => {
+      const { person, browser } = await known();
+      await server.sql(`update session set payload = jsonb_set(payload, '{loginTs}', '1000') where account_id = $1`, [person.id]);
+      for (const parameters of [{ prompt: 'login' }, { max_age: '0' }] as Parameters[]) {
+        const page = await open(browser, parameters);
+        assert(asksWho(page));
+        assert(Number((await idToken(await page.submit(person)))['auth_time']) > 1000);
+      }
+    });
+
+    it('makes place for whoever signs in: one session, theirs, and the one before is over', async () => {
+      const [one, other] = [await known(), await known()];
+      const session = () => one.browser.cookies().find((pair) => pair.startsWith('session='));
+      const before = session();
+      const page = await (await open(one.browser, { prompt: 'login' })).submit(other.person);
+      assert.equal((await idToken(page))['sub'], other.person.id);
+      assert.notEqual(session(), before);
+      assert.equal(await countRows(server, 'session where account_id = $1', [one.person.id]), 0);
+      assert.equal(await countRows(server, 'grant_record where account_id = $1', [one.person.id]), 1, 'what they allowed stays');
+    });
+  });
+
+  describe('consent', () => {
+    it('asks for leave that was given already, after a sign-in when that is asked for too', async () => {
+      const { person, browser } = await known();
+      assert(asksLeave(await open(browser, { prompt: 'consent' })));
+      const page = await open(browser, { prompt: 'consent login' });
+      assert(asksWho(page));
+      const consent = await page.submit(person);
+      assert(asksLeave(consent));
+      assert.equal((await idToken(await consent.submit({ decision: 'approve' })))['sub'], person.id);
+    });
+  });
+
+  describe('select_account', () => {
+    it('asks which account is to go on, and goes on with the one that is signed in', async () => {
+      const { person, browser } = await known();
+      const page = await open(browser, { prompt: 'select_account' });
+      assert(asksWhich(page));
+      assert.match(page.html, new RegExp(person.email));
+      const claims = await idToken(await page.submit({ account: 'same' }));
+      assert.equal(claims['sub'], person.id);
+    });
+
+    it('goes on with another, who signs in; until then nobody is signed out', async () => {
+      const [one, other] = [await known(), await known()];
+      const page = await (await open(one.browser, { prompt: 'select_account', login_hint: other.person.email })).submit({
+        account: 'another',
+      });
+      assert(asksWho(page));
+      assert.match(page.html, new RegExp(`value="${other.person.email}"`));
+      assert.equal((await idToken(await open(one.browser)))['sub'], one.person.id, 'meanwhile, in another tab');
+      assert.equal((await idToken(await page.submit(other.person)))['sub'], other.person.id);
+    });
+
+    it('is answered by signing in, for whoever is not or is to do so anyway', async () => {
+      const { person, browser } = await known();
+      for (const [who, prompt] of [
+        [new Person(server.issuer), 'select_account'],
+        [browser, 'login select_account'],
+      ] as const) {
+        const page = await open(who, { prompt });
+        assert(asksWho(page));
+        assert.equal((await idToken(await page.submit(person)))['sub'], person.id);
+      }
+    });
+
+    it('comes before consent', async () => {
+      const { browser } = await known();
+      const page = await open(browser, { prompt: 'consent select_account' });
+      assert(asksWhich(page));
+      assert(asksLeave(await page.submit({ account: 'same' })));
+    });
+  });
+
+  describe('id_token_hint and login_hint', () => {
+    it('has the person sign in whom the client expects, and tells the client when it is somebody else', async () => {
+      const [one, other] = [await known(), await known()];
+      const page = await open(one.browser, { id_token_hint: other.id_token });
+      assert(asksWho(page));
+      assert.equal((await idToken(await page.submit(other.person)))['sub'], other.person.id);
+      const wrong = await (await open(new Person(server.issuer), { id_token_hint: other.id_token })).submit(one.person);
+      assert.equal(error(wrong), 'login_required');
+      assert.equal(wrong.url.searchParams.get('code'), null);
+    });
+
+    it('refuses a hint that is none of ours', async () => {
+      const { browser, id_token } = await known();
+      for (const hint of ['x', id_token.slice(0, -8), `${id_token.split('.').slice(0, 2).join('.')}.`])
+        assert.equal(error(await open(browser, { id_token_hint: hint })), 'invalid_request');
+    });
+  });
+
+  describe('a client on a device', () => {
+    it('is asked about each time, by loopback or scheme, unless an operator verified it (RFC 8252 section 8.6)', async () => {
+      for (const [redirect_uri, application_type] of [
+        ['http://127.0.0.1/callback', 'native'],
+        ['com.example.app:/callback', 'native'],
+        ['https://localhost/callback', 'web'],
+      ] as const) {
+        const app = await server.createClient({ redirect_uris: [redirect_uri], application_type });
+        const browser = new Person(server.issuer);
+        const first = await (await open(browser, {}, app)).submit(await server.createPerson());
+        assert(first.html.includes('An app on this device'));
+        assert((await first.submit({ decision: 'approve' })).url.searchParams.get('code'));
+        assert(asksLeave(await open(browser, {}, app)), redirect_uri);
+        assert.equal(error(await open(browser, { prompt: 'none' }, app)), 'interaction_required');
+
+        assert.equal(runScript(server, 'client', 'verify', app.client_id, '--publisher', 'Moon Inc.', '--yes').status, 0);
+        await eventually('it is not asked about', async () => (await open(browser, {}, app)).url.searchParams.get('code') !== null);
+        assert(asksLeave(await open(browser, { prompt: 'consent' }, app)));
+      }
+    });
+
+    it('is not, when it is native and its answer goes to a web address of its own (RFC 8252 section 7.2)', async () => {
+      const app = await server.createClient({ redirect_uris: ['https://app.example/callback'], application_type: 'native' });
+      const browser = new Person(server.issuer);
+      await (await (await open(browser, {}, app)).submit(await server.createPerson())).submit({ decision: 'approve' });
+      assert((await open(browser, {}, app)).url.searchParams.get('code'));
+    });
+  });
+
+  it('our own pages are never asked about, whatever they are made to ask for', async () => {
+    const own = { client_id: FIRST_PARTY_CLIENT, redirect_uri: server.issuer + CALLBACK_PATH };
+    const person = await server.createPerson();
+    const browser = new Person(server.issuer);
+    await (await open(browser)).submit(person);
+    for (const parameters of [{ scope: 'openid' }, { scope: 'openid', prompt: 'consent' }, { scope: 'openid email api' }] as Parameters[]) {
+      const answer = await browser.request(authorizePath(own, { ...challenge, ...parameters }));
+      assert.match(String(answer.headers.get('location')), /\/account\/signed-in\?code=/, JSON.stringify(parameters));
+    }
+    const [grant, ...more] = await server.sql('select payload from grant_record where account_id = $1', [person.id]);
+    assert.deepEqual(more, []);
+    assert.deepEqual((grant as { payload: { openid: object } }).payload.openid, { scope: 'openid' });
+    assert.equal(await countRows(server, `audit_event where account_id = $1 and type = 'consent_given'`, [person.id]), 0);
+  });
+});

@@ -1,0 +1,71 @@
+import type { Page } from 'playwright-core';
+import { addPasskey, addTotp, forgetSteps, makeRecoveryCodes, totpCode } from './factors.ts';
+import { authorizePath, type Credentials, pkce } from './flow.ts';
+import { signIn, type Visit } from './tour.ts';
+
+/** The pages about second factors, for the tour of every page. Each visit has a person of its own, who has set up what it takes. */
+export const FACTOR_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
+  factor: openFactor,
+  'failed-factor': async (page, visit) => {
+    await openFactor(page, visit);
+    await page.fill('input[name=code]', '000000');
+    await page.click('main button[type=submit]');
+    await page.locator('[role=alert]:not([hidden])').waitFor();
+  },
+  'factor-unmet': async (page, { server, client }) => {
+    await page.goto(server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined, acr_values: 'phr' }));
+    await signIn(page, await server.createPerson());
+    await page.locator('button[value=leave]').waitFor();
+  },
+  factors: async (page, { server }) => openAccountPage(page, server, await equipped(server)),
+  'factors-none': async (page, { server }) => openAccountPage(page, server, await server.createPerson()),
+  'new-passkey': async (page, { server }) => openAccountPage(page, server, await server.createPerson(), '/passkey'),
+  'new-totp': async (page, { server }) => openAccountPage(page, server, await server.createPerson(), '/totp'),
+  'failed-totp': async (page, { server }) => {
+    await openAccountPage(page, server, await server.createPerson(), '/totp');
+    await page.fill('input[name=code]', '0');
+    await page.click('main button[type=submit]');
+    await page.locator('[role=alert]').waitFor();
+  },
+  'recovery-codes': async (page, visit) => {
+    await openCodes(page, visit);
+  },
+  'recovery-codes-shown': async (page, visit) => {
+    await openCodes(page, visit);
+    await page.click('main button[type=submit]');
+    await page.locator('.codes').waitFor();
+  },
+};
+
+type Equipped = Credentials & { secret?: string };
+
+/** Somebody with an app, a passkey and recovery codes. */
+async function equipped(server: Visit['server']): Promise<Equipped> {
+  const credentials = await server.createPerson();
+  const { person, secret } = await addTotp(server, credentials);
+  await addPasskey(server, credentials, person);
+  await makeRecoveryCodes(person);
+  await forgetSteps(server, credentials.id);
+  return { ...credentials, secret };
+}
+
+async function openFactor(page: Page, { server, client }: Visit): Promise<void> {
+  const credentials = await equipped(server);
+  await page.goto(server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined }));
+  await signIn(page, credentials);
+  await page.locator('input[name=code]').waitFor();
+}
+
+async function openAccountPage(page: Page, server: Visit['server'], { secret, ...credentials }: Equipped, path = ''): Promise<void> {
+  await page.goto(`${server.issuer}/account/factors${path}`);
+  await signIn(page, credentials);
+  if (secret) {
+    await page.fill('input[name=code]', totpCode(secret));
+    await page.click('main button[type=submit]');
+  }
+  await page.waitForURL(`**/account/factors${path}`);
+}
+
+async function openCodes(page: Page, { server }: Visit): Promise<void> {
+  await openAccountPage(page, server, await equipped(server), '/recovery-codes');
+}
