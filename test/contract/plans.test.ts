@@ -4,8 +4,8 @@ import pg from 'pg';
 import { deleteClient, verifyClient } from '../../src/clients/store.ts';
 import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
 import { prune } from '../../src/protocol-store/prune.ts';
-import { approveDevice, beginDevice, createDeviceClient, poll } from '../support/device.ts';
 import { openAccount, send } from '../support/account.ts';
+import { approveDevice, beginDevice, createDeviceClient, poll } from '../support/device.ts';
 import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
 import {
   approve,
