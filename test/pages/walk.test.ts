@@ -37,14 +37,16 @@ describe('From sign-up to a password reset', () => {
       assert.equal(await page.getAttribute('html', 'lang'), lang);
       await page.goto(`${server.issuer}/account/factors/passkey`);
       await page.fill('input[name=name]', 'My phone');
-      await page.click('form[data-passkey=create] button');
-      await page.waitForURL('**/account/factors?done=passkey_added');
+      await unlock(async () => {
+        await page.click('form[data-passkey=create] button');
+        await page.waitForURL('**/account/factors?done=passkey_added');
+      });
       assert.equal(await page.locator('[role=status]').innerText(), added);
 
       // Some other day: the passkey alone signs in.
       await context.clearCookies();
       const little = await authorize(page, moonlight, 'openid profile email api', {
-        signIn: () => unlock(),
+        signIn: () => unlock(() => pressPasskey(page)),
         allow: ['email'],
       });
       assert.deepEqual(scopesOf(little), ['email', 'openid', 'profile'], 'api was left out');
@@ -75,7 +77,7 @@ describe('From sign-up to a password reset', () => {
         signIn: async () => {
           await reset(page, wish.email);
           // The account has a further factor: a mailbox alone does not open it.
-          await unlock();
+          await unlock(() => pressPasskey(page));
         },
         allow: [],
       });
@@ -87,8 +89,8 @@ describe('From sign-up to a password reset', () => {
       await context.close();
     });
 
-  /** A device that unlocks passkeys by itself. @returns how to press the button for it. */
-  async function addAuthenticator(page: Page): Promise<() => Promise<void>> {
+  /** A device whose person unlocks a passkey when asked to. @returns how they do something that takes a passkey. */
+  async function addAuthenticator(page: Page): Promise<(act: () => Promise<void>) => Promise<void>> {
     const devtools = await page.context().newCDPSession(page);
     await devtools.send('WebAuthn.enable');
     const options = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true } as const;
@@ -96,13 +98,16 @@ describe('From sign-up to a password reset', () => {
       options: { ...options, isUserVerified: true, automaticPresenceSimulation: false },
     });
     const setPresence = (enabled: boolean) => devtools.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled });
-    await setPresence(true);
-    return async () => {
+    return async (act) => {
       await setPresence(true);
-      const button = page.locator('form[data-passkey=get] button');
-      // The browser may offer it by itself, and be taken up on it, before anybody presses.
-      await Promise.race([button.click().catch(() => {}), page.waitForURL((url) => !/\/(login|interaction\/[^/]+$)/.test(url.pathname))]);
+      await act();
+      await setPresence(false);
     };
+  }
+
+  async function pressPasskey(page: Page): Promise<void> {
+    await page.click('form[data-passkey=get] button');
+    await page.locator('button[value=approve]').waitFor();
   }
 
   async function signUp(page: Page, wish: ReturnType<typeof newcomer>): Promise<void> {
