@@ -6,6 +6,7 @@ import { accountRoutes } from './account/routes.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
+import { wayBackFrom } from './authorization-server/way-back.ts';
 import { createClientCache } from './clients/cache.ts';
 import { firstPartyClient } from './clients/first-party.ts';
 import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
@@ -78,6 +79,7 @@ export async function startServer({ config, database, log }: { config: Config; d
     ),
   );
   app.use(home());
+  app.use(providers.serve((provider) => wayBackFrom(provider) as never));
   app.use(entrances(config.issuer));
   if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
   app.use(inUnitOfWork(database));
@@ -101,7 +103,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   );
   app.use(
     under(
-      ['/oauth/', '/.well-known/'],
+      ['/oauth/', '/.well-known/', '/device'],
       providers.serve((provider) => protocolEndpoints({ provider, config, database }) as never),
     ),
   );

@@ -30,7 +30,8 @@ export type EventType =
   | 'other_sessions_ended'
   | 'data_exported'
   | 'deletion_scheduled'
-  | 'deletion_taken_back';
+  | 'deletion_taken_back'
+  | 'device_connected';
 
 export type AuditEvent = {
   type: EventType;

@@ -2,6 +2,7 @@ import { type Adapter, errors } from 'oidc-provider';
 import type { ClientCache } from '../clients/cache.ts';
 import { type ClientMetadata, deleteClient, saveClient } from '../clients/store.ts';
 import { type Database, isStorable } from '../platform/database.ts';
+import { createDeviceCodeStore } from '../protocol-store/device-codes.ts';
 import { createGrantStore } from '../protocol-store/grants.ts';
 import { createRecordStore } from '../protocol-store/records.ts';
 import { createSessionStore } from '../protocol-store/sessions.ts';
@@ -11,9 +12,10 @@ import { SingleUseLost, write } from '../protocol-store/unit-of-work.ts';
 
 /**
  * Gives the library its storage: each model is a store of ours, and this file only says which.
+ * @param userCodeKeys see createDeviceCodeStore().
  * @throws Error at the first use of a model that no feature of configuration.ts should reach.
  */
-export function createAdapterFactory(database: Database, clients: ClientCache): (model: string) => Adapter {
+export function createAdapterFactory(database: Database, clients: ClientCache, userCodeKeys: string[]): (model: string) => Adapter {
   const stores: Record<string, ProtocolStore> = {
     Client: createClientAdapter(database, clients),
     Grant: createGrantStore(database),
@@ -22,6 +24,7 @@ export function createAdapterFactory(database: Database, clients: ClientCache): 
     AccessToken: createTokenStore(database, 'AccessToken'),
     RefreshToken: createTokenStore(database, 'RefreshToken'),
     ClientCredentials: createTokenStore(database, 'ClientCredentials'),
+    DeviceCode: createDeviceCodeStore(database, userCodeKeys),
     Interaction: createRecordStore(database, 'Interaction'),
     PushedAuthorizationRequest: createRecordStore(database, 'PushedAuthorizationRequest'),
     RegistrationAccessToken: createRecordStore(database, 'RegistrationAccessToken'),

@@ -5,10 +5,12 @@ import { LANGUAGES } from '../http/language.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { createGuardedFetch } from '../platform/outgoing.ts';
+import { derivedSecret } from '../platform/secrets.ts';
 import { createAdapterFactory } from './adapter.ts';
 import { corsOrigins } from './browser-clients.ts';
 import { mayIntrospect, mayRevoke } from './caller-policy.ts';
 import { assertFreshAssertion } from './client-assertions.ts';
+import { createDevicePages, USER_CODE_MASK } from './device-pages.ts';
 import { createLoadExistingGrant } from './existing-grant.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
@@ -27,6 +29,8 @@ export const ROUTES = {
   userinfo: '/oauth/userinfo',
   jwks: '/oauth/jwks',
   pushed_authorization_request: '/oauth/par',
+  device_authorization: '/oauth/device_authorization',
+  code_verification: '/device',
   end_session: '/oauth/logout',
 };
 
@@ -47,7 +51,11 @@ export function createConfiguration({
   const secure = config.issuer.startsWith('https:');
   const policy = createInteractionPolicy(database);
   return {
-    adapter: createAdapterFactory(database, clients),
+    adapter: createAdapterFactory(
+      database,
+      clients,
+      config.dataEncryptionKeys.map((key) => derivedSecret(key, 'user codes of devices')),
+    ),
     routes: ROUTES,
     jwks,
     findAccount: createFindAccount(database),
@@ -92,6 +100,7 @@ export function createConfiguration({
         getResourceServerInfo: resources.getResourceServerInfo,
         defaultResource: resources.defaultResource,
       }, // RFC 8707, RFC 9068
+      deviceFlow: { enabled: true, charset: 'base-20', mask: USER_CODE_MASK, ...createDevicePages(database) }, // RFC 8628
       dPoP: { enabled: true }, //                                   RFC 9449
       userinfo: { enabled: true }, //                               OIDC Core 5.3
       rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },

@@ -1,10 +1,12 @@
+import type { Context, Next } from 'koa';
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
 import { displayName } from '../clients/display-name.ts';
 import { answerError } from '../http/boundary.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
+import { offerWayBack } from './way-back.ts';
 
-/** Owns the pages that the library asks for: its errors, and the two of signing out. */
+/** Owns the pages that the library asks for: its errors, the two of signing out, and the form that takes an answer on. */
 
 const KNOWN = new Set([
   'invalid_client',
@@ -19,7 +21,10 @@ const KNOWN = new Set([
 export async function renderProtocolError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> {
   const code = error.name === 'SessionNotFound' ? 'interaction_expired' : KNOWN.has(out.error) ? out.error : 'invalid_request';
   // Whoever comes late may hold a session that was renamed meanwhile: a cookie of this answer could take the place of the newer one.
-  if (code === 'interaction_expired') ctx.remove('Set-Cookie');
+  if (code === 'interaction_expired') {
+    ctx.remove('Set-Cookie');
+    await offerWayBack(ctx, ctx.oidc.provider);
+  }
   answerError(ctx, code, ctx.status, {
     error: out.error,
     ...(out.error_description ? { error_description: out.error_description } : undefined),
@@ -39,4 +44,17 @@ export async function renderSignOut(ctx: KoaContextWithOIDC, form: string): Prom
 export async function renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
   const { accountId } = await ctx.oidc.provider.Session.get(ctx);
   render(ctx, 'signed-out', { stayed: accountId !== undefined, clientName: nameOf(ctx) });
+}
+
+/**
+ * The library answers `response_mode=form_post`, and some of its own steps, with a form that sends itself. It has no setting for how that
+ * looks, so it is put into our page as it stands: its script, because the policy has that very text's hash, and its fields.
+ */
+export async function dressFormPost(ctx: Context, next: Next): Promise<void> {
+  await next();
+  if (!ctx.response.is('html') || typeof ctx.body !== 'string') return;
+  const [, script, form] =
+    /^<!DOCTYPE html>\n<html>\n<head>[\s\S]*?<script>([\s\S]*?)<\/script>[\s\S]*?(<form method="post"[\s\S]*?)<noscript>/.exec(ctx.body) ??
+    [];
+  if (script && form) render(ctx, 'form-post', { script, form }, ctx.status);
 }

@@ -13,8 +13,10 @@ import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
 import { rememberReplaysOnce } from './client-assertions.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
+import { deviceFlow } from './device-flow.ts';
 import { logEvents } from './events.ts';
 import { describeSubject } from './introspection.ts';
+import { dressFormPost } from './pages.ts';
 import { keepParsedClients } from './parsed-clients.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
@@ -54,6 +56,8 @@ export function createProvider({
 export function protocolEndpoints({ provider, config, database }: { provider: Provider; config: Config; database: Database }) {
   return compose([
     hideSecretHandles(ROUTES.registration),
+    dressFormPost,
+    deviceFlow(config, database),
     allowFormPost,
     tellOwnApi(config, database),
     ...(provider.middleware as never[]),
@@ -63,7 +67,8 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
 /**
  * Gives each protocol request and each step of an interaction its unit of work.
  * The loser of a race for a code or refresh token hears `invalid_grant`, like anyone who comes second (RFC 6749 section 5.2);
- * a person's second click on a decision that was taken to the client already meets a page that says so.
+ * a person's second click on a decision that was taken to the client already meets a page that says so, and so does who answers a
+ * device second.
  */
 export function inUnitOfWork(database: Database) {
   return async (ctx: Context, next: Next) => {
@@ -83,6 +88,7 @@ export function inUnitOfWork(database: Database) {
       ctx.remove('Set-Cookie');
       if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
         throw new AppError('interaction_expired', { status: 400, reason: error.message });
+      if (ctx.path.startsWith(ROUTES.code_verification)) throw new AppError('device_answered', { status: 400, reason: error.message });
       const refusal = new errors.InvalidGrant(error.message);
       ctx.status = refusal.statusCode;
       ctx.remove('Location');

@@ -4,7 +4,7 @@ import { leadToNativeApp, redirectUrisProblem } from '../clients/redirect-uri.ts
 
 /** Owns what a client may say of itself at the registration endpoint (RFC 7591 section 2, RFC 7592). */
 
-const SELF_SERVICE_GRANTS = ['authorization_code', 'refresh_token', 'client_credentials'];
+const SELF_SERVICE_GRANTS = ['authorization_code', 'refresh_token', 'client_credentials', 'urn:ietf:params:oauth:grant-type:device_code'];
 
 type Metadata = ClientMetadata & Record<string, unknown>;
 

@@ -16,6 +16,7 @@ export const ttl = {
   AccessToken: (_ctx: KoaContextWithOIDC, token: AccessToken) => token.resourceServer?.accessTokenTTL ?? HOUR,
   ClientCredentials: (_ctx: KoaContextWithOIDC, token: ClientCredentials) => token.resourceServer?.accessTokenTTL ?? HOUR,
   AuthorizationCode: MINUTE,
+  DeviceCode: 10 * MINUTE,
   IdToken: HOUR,
   RefreshToken: 14 * DAY,
   Grant: 90 * DAY,
@@ -31,10 +32,13 @@ export async function issueRefreshToken(_ctx: KoaContextWithOIDC, client: Client
   return client.grantTypeAllowed('refresh_token');
 }
 
-/** Without offline_access, signing out ends what the client got (OIDC Core section 11). */
+/**
+ * Without offline_access, signing out ends what the client got (OIDC Core section 11). A device is no part of the browser that
+ * answered for it: it stays signed in when that browser does not.
+ */
 export async function expiresWithSession(
   _ctx: KoaContextWithOIDC,
   source: AuthorizationCode | DeviceCode | AccessToken | RefreshToken,
 ): Promise<boolean> {
-  return !source.scopes.has('offline_access');
+  return source.kind !== 'DeviceCode' && !source.scopes.has('offline_access');
 }

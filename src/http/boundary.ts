@@ -20,7 +20,7 @@ export function errorBoundary(log: Log) {
       if (error instanceof AppError && error.retryAfterSeconds) ctx.set('Retry-After', String(error.retryAfterSeconds));
       ctx.state.logged = { ...ctx.state.logged, error: code, reason };
       if (status >= 500 && status !== 503) log.error({ event: 'unexpected_error', request_id: ctx.state.requestId, err: error });
-      answerError(ctx, code, status);
+      answerError(ctx, code, status, {}, error instanceof AppError ? error.retryAfterSeconds : undefined);
     }
   };
 }
@@ -28,19 +28,48 @@ export function errorBoundary(log: Log) {
 /**
  * Writes an error as a page to a person and as JSON to a program.
  * @param code names the sentences `error.<code>.title` and `error.<code>.text`. @param detail for the developer, folded away.
+ * @param retryAfterSeconds when trying again makes sense, if that is known.
  */
-export function answerError(ctx: Context, code: string, status: number, detail: Record<string, string> = {}): void {
+export function answerError(
+  ctx: Context,
+  code: string,
+  status: number,
+  detail: Record<string, string> = {},
+  retryAfterSeconds?: number,
+): void {
   if (status === 503) ctx.set('Retry-After', RETRY_AFTER_SECONDS);
   // What was on its way when it failed must not go along: a redirect could carry a code that was never stored.
   ctx.remove('Location');
   if (wantsPage(ctx)) {
-    render(ctx, 'error', { code, status, detail }, status);
+    const { error = code, error_description } = detail;
+    const minutes = retryAfterSeconds && Math.ceil(retryAfterSeconds / 60);
+    const told = { error, ...(error_description ? { error_description: printable(error_description) } : undefined) };
+    render(ctx, 'error', { code, status, detail: told, minutes, ways: waysOn(ctx, code, status), time: new Date().toISOString() }, status);
     return;
   }
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
   const { error, error_description } = { ...errorAsJson(code), ...detail };
   ctx.body = { error, error_description };
+}
+
+/** Where a link may take a person from here: our own pages, and an app's address that was judged (`ctx.state.wayBack`). */
+function waysOn(ctx: Context, code: string, status: number): Record<string, unknown>[] {
+  const { wayBack, pageStands, pagePath } = ctx.state;
+  if (code === 'interaction_expired')
+    return [...(wayBack ? [{ app: wayBack.name, href: wayBack.href }] : []), { account: true, href: '/account' }];
+  if (pageStands && code !== 'invalid_client') return [{ page: true, href: pagePath }];
+  // Relative, and the query alone: a path such as `//evil.example`, repeated in a link, would lead there.
+  if ((status === 503 || status === 500 || status === 429) && ctx.method === 'GET') return [{ again: true, href: `?${ctx.querystring}` }];
+  return status === 404 ? [{ home: true, href: '/' }] : [];
+}
+
+const LONGEST_DESCRIPTION = 300;
+
+/** What the library says of an error may quote the request: the characters that the standard allows, and not too many (RFC 6749 section 5.2). */
+function printable(description: string): string {
+  const text = description.replace(/[^\x20-\x7e]/g, '?');
+  return text.length > LONGEST_DESCRIPTION ? `${text.slice(0, LONGEST_DESCRIPTION)}…` : text;
 }
 
 /** What a program reads of an error (RFC 6749 section 5.2). */

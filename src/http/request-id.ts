@@ -39,7 +39,9 @@ export function logRequest(log: Log, { requestId, method, path, status, started,
     event: 'http_request',
     request_id: requestId,
     method,
-    path: path.replace(/^\/interaction\/[^/]+/, '/interaction/:uid').replace(/^(\/oauth\/(?:authorize|register))\/[^/]+/, '$1/:id'),
+    path: path
+      .replace(/^\/interaction\/[^/]+/, '/interaction/:uid')
+      .replace(/^(\/oauth\/(?:authorize|register)|\/device)\/[^/]+/, '$1/:id'),
     status,
     duration_ms: Math.round((performance.now() - started) * 10) / 10,
     ...logged,

@@ -29,10 +29,13 @@ export function headersOfEveryResponse(issuer: string): Record<string, string> {
 
 /**
  * Lets this page's form end at a client: browsers hold the redirect that answers a form to `form-action` too,
- * and drop it in silence. Call it with a redirect URI that has been checked, never with one as it was sent.
+ * and drop it in silence. Call it with a redirect URI that has been checked, never with one as it was sent. A request from a device
+ * has none: its form ends with us.
  */
 export function allowFormAction(ctx: Context, redirectUri: string): void {
-  const { protocol, origin, hostname } = new URL(redirectUri);
+  const url = URL.parse(redirectUri);
+  if (!url) return;
+  const { protocol, origin, hostname } = url;
   // A policy can name an app's own scheme, but no IPv6 address (CSP level 3 section 2.3.1): for [::1] only its scheme is left.
   const nameable = (protocol === 'https:' || protocol === 'http:') && !hostname.startsWith('[');
   ctx.state.formActions.push(nameable ? origin : protocol);

@@ -1,6 +1,7 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { errors, type Provider } from 'oidc-provider';
+import { rememberApp } from '../authorization-server/way-back.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
@@ -123,6 +124,9 @@ async function currentStep(ctx: Context, services: Services): Promise<Step> {
   if (interaction.uid !== ctx['params'].uid)
     throw new AppError('interaction_expired', { status: 400, reason: 'interaction_of_another_page' });
   preferLocales(ctx, interaction.params['ui_locales']);
+  rememberApp(ctx, String(interaction.params['client_id']));
+  // A form that is refused leads back to its page; the page itself, when it cannot be shown, leads nowhere.
+  ctx.state.pageStands = ctx.method === 'POST';
   return { ctx, interaction, csrf: csrfToken(services.config.cookieKeys, csrfSubject(interaction)), services };
 }
 

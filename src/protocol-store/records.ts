@@ -1,5 +1,6 @@
 import { type Database, Prisma } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
+import { deviceCodeHandle, deviceCodeKey } from './device-codes.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { SingleUseLost, write } from './unit-of-work.ts';
 
@@ -78,25 +79,27 @@ function whoSignedIn({ result }: Payload): string | null {
 const OWN_ID = ':uid';
 
 /**
- * An interaction quotes two credentials: the session cookie, which nothing reads, and its own id in the address to resume at,
- * which is put back when it is found.
+ * An interaction quotes three credentials: the session cookie, which nothing reads; its own id in the address to resume at, which
+ * is put back when it is found; and the code of the device that it is about, if any, in whose place comes a handle.
  */
 function withoutCredentials(id: string, payload: Payload): Payload {
-  const { session, returnTo } = payload;
+  const { session, returnTo, deviceCode } = payload;
   return {
     ...payload,
     ...(session ? { session: { ...session, cookie: undefined } } : undefined),
     ...(returnTo ? { returnTo: returnTo.replace(id, OWN_ID) } : undefined),
+    ...(deviceCode ? { deviceCode: deviceCodeKey(String(deviceCode)) } : undefined),
   } as Payload;
 }
 
 function toPayload(kind: RecordKind, id: string, row: Row): Payload {
-  const { returnTo } = row.payload as { returnTo?: string };
+  const { returnTo, deviceCode } = row.payload as { returnTo?: string; deviceCode?: string };
   return {
     ...row.payload,
     kind,
     jti: id,
     ...(returnTo ? { returnTo: returnTo.replace(OWN_ID, id) } : undefined),
+    ...(deviceCode ? { deviceCode: deviceCodeHandle(deviceCode) } : undefined),
     ...(row.expires_at === null ? undefined : { exp: seconds(row.expires_at) }),
     ...(row.client_id === null ? undefined : { clientId: row.client_id }),
     ...(row.consumed_at === null ? undefined : { consumed: seconds(row.consumed_at) }),

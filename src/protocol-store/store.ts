@@ -14,6 +14,7 @@ export type ProtocolStore = {
   /** @throws SingleUseLost (at the end of a unit of work) when it was consumed before, or is not there. */
   consume?(id: string): Promise<void>;
   findByUid?(uid: string): Promise<Payload | undefined>;
+  findByUserCode?(userCode: string): Promise<Payload | undefined>;
   revokeByGrantId?(grantId: string): Promise<void>;
 };
 

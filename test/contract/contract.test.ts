@@ -61,7 +61,7 @@ describe('The store contract', () => {
 
     before(async () => {
       server = await startTestServer();
-      const adapter = createAdapterFactory(server.database, createClientCache(server.database)) as unknown as (
+      const adapter = createAdapterFactory(server.database, createClientCache(server.database), [randomUUID()]) as unknown as (
         model: string,
       ) => ProtocolStore;
       const stores = new Map<string, ProtocolStore>();

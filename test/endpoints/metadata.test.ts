@@ -30,6 +30,7 @@ describe('Metadata (OIDC Discovery, RFC 8414, RFC 9728)', () => {
       userinfo_endpoint: at('/oauth/userinfo'),
       jwks_uri: at('/oauth/jwks'),
       pushed_authorization_request_endpoint: at('/oauth/par'),
+      device_authorization_endpoint: at('/oauth/device_authorization'),
       end_session_endpoint: at('/oauth/logout'),
     };
     for (const [name, value] of Object.entries(promised)) assert.equal(discovery[name], value, name);
@@ -43,6 +44,7 @@ describe('Metadata (OIDC Discovery, RFC 8414, RFC 9728)', () => {
       'authorization_code',
       'client_credentials',
       'refresh_token',
+      'urn:ietf:params:oauth:grant-type:device_code',
     ]);
     assert.equal(metadata['authorization_response_iss_parameter_supported'], true);
     assert.deepEqual((metadata['token_endpoint_auth_methods_supported'] as string[]).toSorted(), [

@@ -7,7 +7,7 @@ import { Person } from '../support/person.ts';
 import { askToRegister, METADATA, manage, type RegisteredClient, register } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
-const FORMS = ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/oauth/par'];
+const FORMS = ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/oauth/par', '/oauth/device_authorization'];
 const MEGABYTE = 1024 * 1024;
 
 describe('Bodies that are too large, too deep or not what they say', () => {

@@ -34,6 +34,10 @@ const PARAMETERS = [
   'resource',
   'request_uri',
   'dpop_jkt',
+  'device_code',
+  'user_code',
+  'decision',
+  'xsrf',
 ];
 const MEMBERS = [
   'redirect_uris',
@@ -102,6 +106,8 @@ for (const who of ['a stranger', 'somebody who is signed in'])
         '/oauth/introspect',
         '/oauth/revoke',
         '/oauth/par',
+        '/oauth/device_authorization',
+        '/device',
         '/oauth/logout',
         '/oauth/logout/confirm',
         '/oauth/userinfo',

@@ -29,7 +29,7 @@ describe('Nothing in the database is a usable credential', () => {
       'protocol_record',
     ])
       assert(stored.get(table)?.size, table);
-    for (const kind of ['Interaction', 'PushedAuthorizationRequest', 'RegistrationAccessToken', 'ReplayDetection'])
+    for (const kind of ['Interaction', 'PushedAuthorizationRequest', 'RegistrationAccessToken', 'ReplayDetection', 'DeviceCode'])
       assert(
         [...(stored.get('protocol_record') ?? [])].some((row) => row.startsWith(`(${kind},`)),
         kind,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import { beginDevice, createDeviceClient, DEVICE_GRANT } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import {
   authorizePath,
@@ -26,6 +27,8 @@ const MODELS = [
   'client credentials token',
   'code',
   'pushed request',
+  'device code',
+  'user code',
   'registration access token',
   'session',
   'interaction',
@@ -44,6 +47,7 @@ describe('Ids that nobody issued for what they are used as', () => {
   let client: TestClient & { client_secret: string };
   let api: TestClient;
   let registered: RegisteredClient;
+  let tv: TestClient;
   let live: Record<string, string>;
   let code_verifier: string;
   const { code_verifier: _, ...challenge } = pkce();
@@ -66,12 +70,17 @@ describe('Ids that nobody issued for what they are used as', () => {
       ...challenge,
     });
     const page = await new Person(server.issuer).open(authorizePath(client, challenge));
+    const device = await createDeviceClient(server);
+    const { device_code, user_code } = await beginDevice(server, device);
+    tv = device;
     live = {
       'access token': tokens.access_token,
       'refresh token': String(tokens.refresh_token),
       'client credentials token': (await clientCredentials(server, client, 'api')).access_token,
       code: issued.code,
       'pushed request': String(((await pushed.json()) as { request_uri: string }).request_uri).slice(REQUEST_URI.length),
+      'device code': device_code,
+      'user code': user_code,
       'registration access token': registered.registration_access_token,
       session: String(
         browser
@@ -84,7 +93,7 @@ describe('Ids that nobody issued for what they are used as', () => {
       client: client.client_id,
       account: person.id,
     };
-    for (const [what, id] of Object.entries(live)) assert(id.length >= 12, what);
+    for (const [what, id] of Object.entries(live)) assert(id.length >= 9, what);
   });
   after(() => server.close());
 
@@ -150,9 +159,14 @@ describe('Ids that nobody issued for what they are used as', () => {
       refused: error('invalid_grant'),
     },
     'a device code at the token endpoint': {
-      takes: [],
-      use: (raw) => form('/oauth/token', client, { grant_type: 'urn:ietf:params:oauth:grant-type:device_code' }, 'device_code', raw),
-      refused: error('unsupported_grant_type'),
+      takes: ['device code'],
+      use: (raw) =>
+        fetch(`${server.issuer}/oauth/token`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: `${new URLSearchParams({ client_id: tv.client_id, grant_type: DEVICE_GRANT })}&device_code=${raw}`,
+        }),
+      refused: error('invalid_grant'),
     },
     userinfo: {
       takes: ['access token'],

@@ -3,6 +3,7 @@ import { composeLetter } from '../../src/http/letters.ts';
 import { mailLetter } from '../../src/platform/mail.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { CLIENT_CALLBACK } from './browser.ts';
+import { beginDevice, createDeviceClient, DEVICE_GRANT } from './device.ts';
 import type { TestServer } from './environment.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from './flow.ts';
 import { newcomer, newestProof } from './sign-up.ts';
@@ -153,6 +154,45 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await signIn(page, person);
     await page.locator('button[value=keep]').waitFor();
   },
+  device: async (page, { server }) => {
+    await page.goto(`${server.issuer}/device`);
+  },
+  'device-wrong-code': async (page, { server }) => {
+    await page.goto(`${server.issuer}/device`);
+    await page.fill('input[name=user_code]', 'bcdf ghjk');
+    await page.click('main button[type=submit]');
+    await page.locator('[role=alert]').waitFor();
+  },
+  'device-confirm': openDevice,
+  'device-consent': async (page, visit) => {
+    await openDevice(page, visit);
+    await page.click('button[value=approve]');
+    await signIn(page, visit.person);
+    await page.locator('button[name=decision]').first().waitFor();
+  },
+  'device-done': async (page, visit) => {
+    await TOUR['device-consent']?.(page, visit);
+    await page.click('button[value=approve]');
+    await page.waitForURL('**/device/*');
+  },
+  'device-denied': async (page, visit) => {
+    await openDevice(page, visit);
+    await page.click('button[value=deny]');
+    await page.locator('h1 + .lead').waitFor();
+  },
+  'error-finished': async (page, visit) => {
+    await openSignIn(page, visit);
+    await page.goto(`${visit.server.issuer}/interaction/another`);
+  },
+  'error-form-refused': async (page, visit) => {
+    await openSignIn(page, visit);
+    await page.locator('input[name=csrf]').evaluate((field) => field.setAttribute('value', 'guessed'));
+    await signIn(page, visit.person);
+    await page.locator('.ways').waitFor();
+  },
+  'error-nowhere': async (page, { server }) => {
+    await page.goto(`${server.issuer}/nowhere`);
+  },
   error: async (page, { server, client }) => {
     await page.goto(server.issuer + authorizePath(client, { redirect_uri: 'https://elsewhere.example/callback' }));
   },
@@ -170,6 +210,17 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await page.setContent(await html.text());
   },
 };
+
+/** The page to compare a code, of an app that registered itself, opened by the link that has the code in it. */
+async function openDevice(page: Page, { server }: Visit): Promise<void> {
+  const client = await createDeviceClient(server, { client_name: 'Living room TV', grant_types: [DEVICE_GRANT] });
+  await server.sql("update client set registration = 'dynamic' where id = $1", [client.client_id]);
+  const agent = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36';
+  const { verification_uri_complete } = await beginDevice(server, client, { scope: 'openid profile email' }, { 'user-agent': agent });
+  await page.goto(verification_uri_complete);
+  await page.click('main button[type=submit]');
+  await page.locator('button[name=decision]').first().waitFor();
+}
 
 export async function openSignIn(page: Page, { server, client }: Visit, parameters: Record<string, string> = {}): Promise<void> {
   await page.goto(server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined, scope: SCOPES, ...parameters }));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { beginDevice, createDeviceClient, poll, typeCode } from './device.ts';
 import type { TestServer } from './environment.ts';
 import { authorizePath, callApi, introspect, pkce, post, redeem, refresh, type Tokens } from './flow.ts';
 import { Person } from './person.ts';
@@ -21,7 +22,8 @@ export async function liveOnce(server: TestServer, look: () => Promise<void> = a
   const step = async (where: string) => {
     for (const pair of browser.cookies()) {
       const [name, value] = [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)];
-      if (name !== 'language') keep(`cookie ${name} (${where})`, value);
+      // What a person chose, and which app sent them: neither opens anything.
+      if (!/^(language|app)/.test(name)) keep(`cookie ${name} (${where})`, value);
     }
     await look();
   };
@@ -29,6 +31,7 @@ export async function liveOnce(server: TestServer, look: () => Promise<void> = a
   const client = await registerAndManage(server, keep);
   await step('registered');
   await signInAndConsent(server, browser, client, keep, step);
+  Object.assign(secrets, await liveOnDevice(server, browser, keep, step));
   await clientOfItsOwn(server, keep);
   await step('client assertion');
   await goWrong(server, client, keep);
@@ -83,6 +86,25 @@ async function signInAndConsent(
   }
   await step('refreshed');
   assert.equal((await post(server, '/oauth/revoke', client, { token: tokens.access_token })).status, 200);
+}
+
+async function liveOnDevice(server: TestServer, browser: Person, keep: Keep, step: (where: string) => Promise<void>) {
+  const client = await createDeviceClient(server);
+  const { device_code, user_code } = await beginDevice(server, client);
+  keep('device code', device_code);
+  await step('device');
+  const confirm = await typeCode(server, user_code, browser);
+  await step('device confirmed');
+  const consent = await confirm.submit({ decision: 'approve' });
+  await step('device answered for');
+  keep('uid of an interaction for a device', consent.url.pathname.split('/').at(-1));
+  await consent.submit({ scope: consent.optionalScopes, decision: 'approve' });
+  await step('device allowed');
+  const tokens = (await (await poll(server, client, device_code)).json()) as Tokens;
+  for (const kind of ['access_token', 'refresh_token', 'id_token'] as const) keep(`${kind} of a device`, tokens[kind]);
+  await step('device redeemed');
+  // Too short for keep(), as it is shown and as it is typed.
+  return { 'user code': user_code, 'user code without its hyphen': user_code.replace('-', '') };
 }
 
 async function clientOfItsOwn(server: TestServer, keep: Keep): Promise<void> {
