@@ -79,9 +79,9 @@ export async function startServer({ config, database, log }: { config: Config; d
     ),
   );
   app.use(home());
+  app.use(providers.serve((provider) => wayBackFrom(provider) as never));
   app.use(entrances(config.issuer));
   if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
-  app.use(providers.serve((provider) => wayBackFrom(provider) as never));
   app.use(inUnitOfWork(database));
   app.use(
     under(

@@ -69,7 +69,7 @@ const restorePrompt = () =>
 
 /**
  * Any app on a device can claim a loopback address or a scheme, and so pass for one that was allowed before: unless an operator knows
- * who publishes the client, a person says yes each time (RFC 8252 section 8.6, RFC 9700 section 4.1.1). Without an address it is a device that waits.
+ * who publishes the client, a person says yes each time (RFC 8252 section 8.6). Without an address it is a device that waits.
  */
 const unprovenReceiver = () =>
   new Check(

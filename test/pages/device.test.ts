@@ -203,7 +203,7 @@ describe('The pages of a device (RFC 8628 section 3.3)', () => {
   it('consent says that access goes to the device, and its form may end nowhere else', async () => {
     const { user_code } = await begin();
     const consent = await (await (await typeCode(server, user_code)).submit({ decision: 'approve' })).submit(await server.createPerson());
-    assert.match(consent.html, /Access goes to<\/dt>\s*<dd>the device that shows the code/);
+    assert.match(consent.html, /Access goes to<\/dt>\s*<dd>\s*The device that showed you the code/);
     assert.doesNotMatch(consent.html, /You return to/);
     assert.match(String(consent.response.headers.get('content-security-policy')), /form-action 'self';/);
   });

@@ -6,6 +6,7 @@ import { CLIENT_CALLBACK } from './browser.ts';
 import { beginDevice, createDeviceClient, DEVICE_GRANT } from './device.ts';
 import type { TestServer } from './environment.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from './flow.ts';
+import { newcomer, newestProof } from './sign-up.ts';
 
 /**
  * Every page a person can meet, and how to get there: for looking at all of them in one way (accessibility, pseudo-language, screenshots).
@@ -26,6 +27,46 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await openSignIn(page, visit);
     await signIn(page, { ...visit.person, password: 'not this one' });
     await page.locator('[role=alert]').waitFor();
+  },
+  'sign-up': async (page, visit) => {
+    await openSignIn(page, visit);
+    await page.click('a[href$="/signup"]');
+  },
+  'failed-sign-up': async (page, visit) => {
+    await TOUR['sign-up']?.(page, visit);
+    await fillIn(page, { name: '홍길동', email: 'gildong@nowhere', password: 'password' });
+    await page.locator('[role=alert]').waitFor();
+  },
+  'sign-up-code': async (page, visit) => {
+    await beginSignUp(page, visit);
+  },
+  'failed-code': async (page, visit) => {
+    await beginSignUp(page, visit);
+    await fillIn(page, { code: '0' });
+    await page.locator('[role=alert]').waitFor();
+  },
+  'sign-up-link': async (page, visit) => {
+    const email = await beginSignUp(page, visit);
+    await page.goto((await newestProof(visit.server, email)).link);
+  },
+  'sign-up-elsewhere': async (page, visit) => {
+    const email = await beginSignUp(page, visit);
+    await page.context().clearCookies();
+    await page.goto((await newestProof(visit.server, email)).link);
+    await page.click('main button[type=submit]');
+    await page.locator('form').waitFor({ state: 'detached' });
+  },
+  reset: async (page, visit) => {
+    await openSignIn(page, visit);
+    await page.click('a[href$="/reset"]');
+  },
+  'new-password': async (page, visit) => {
+    const { email } = await visit.server.createPerson();
+    await TOUR['reset']?.(page, visit);
+    await fillIn(page, { email });
+    await page.locator('input[name=code]').waitFor();
+    await fillIn(page, { code: (await newestProof(visit.server, email)).code });
+    await page.locator('input[name=password]').waitFor();
   },
   consent: openConsent,
   'consent-self-registered': async (page, visit) => {
@@ -189,6 +230,21 @@ export async function openConsent(page: Page, visit: Visit): Promise<void> {
   await openSignIn(page, visit);
   await signIn(page, visit.person);
   await page.locator('button[name=decision]').first().waitFor();
+}
+
+/** @returns the address that a code was mailed to. */
+async function beginSignUp(page: Page, visit: Visit): Promise<string> {
+  const wish = newcomer();
+  await TOUR['sign-up']?.(page, visit);
+  await fillIn(page, wish);
+  await page.locator('input[name=code]').waitFor();
+  return wish.email;
+}
+
+/** Fills in the first form of a page, and sends it. */
+export async function fillIn(page: Page, fields: Record<string, string>): Promise<void> {
+  for (const [name, value] of Object.entries(fields)) await page.fill(`input[name=${name}]`, value);
+  await page.click('main button[type=submit]');
 }
 
 export async function signIn(page: Page, { email, password }: Credentials): Promise<void> {
