@@ -114,11 +114,17 @@ describe('From sign-up to a password reset', () => {
     await consent.waitFor();
   }
 
+  async function enterCode(page: Page, email: string): Promise<void> {
+    const code = page.locator('input[name=code]');
+    await code.waitFor();
+    await code.fill((await newestProof(server, email)).code);
+  }
+
   async function signUp(page: Page, wish: ReturnType<typeof newcomer>): Promise<void> {
     await page.goto(`${server.issuer}/signup`);
     for (const [name, value] of Object.entries(wish)) await page.fill(`input[name=${name}]`, value);
     await page.click('main form button[type=submit]:not([hidden])');
-    await page.locator('input[name=code]').fill((await newestProof(server, wish.email)).code);
+    await enterCode(page, wish.email);
     await page.click('main form button[type=submit]');
     await page.waitForURL(`${server.issuer}/account`);
   }
@@ -127,7 +133,7 @@ describe('From sign-up to a password reset', () => {
     await page.click('a[href$="/reset"]');
     await page.fill('input[name=email]', email);
     await page.click('main form button[type=submit]');
-    await page.locator('input[name=code]').fill((await newestProof(server, email)).code);
+    await enterCode(page, email);
     await page.click('main form button[type=submit]');
     await page.fill('input[name=password]', `another ${PASSWORD}`);
     await page.click('main form button[type=submit]:not([hidden])');
