@@ -75,6 +75,10 @@ async function main(into: string | undefined): Promise<void> {
     policy_uri: 'https://client.example/privacy',
     tos_uri: 'https://client.example/terms',
   });
+  await server.sql(
+    `update client set publisher = 'Moonlight Inc.', verified_at = now(), created_at = now() - interval '12 days' where id = $1`,
+    [client.client_id],
+  );
   const person = await server.createPerson({ email: 'gildong@people.example' });
   await takeAll(browser, { server, client, person }, into ? everyPage(Object.keys(TOUR)) : DOCS, folder);
   await Promise.all([server.close(), browser.close()]);

@@ -18,7 +18,7 @@ const HELP = `Usage: npm start
   accounts once, and runs the server. Ctrl-C stops all of it; the data stays.
 
   PORT=3000  HOST=127.0.0.1  ISSUER=http://localhost:3000  DATA_DIR=.data  DATABASE_URL=postgres://...  LOG_LEVEL=info
-  WEB_CONCURRENCY=1
+  WEB_CONCURRENCY=1  SMTP_URL=smtps://user:password@host (without it, mail is read at /dev/mail)
 `;
 
 const PARENT = process.ppid;

@@ -2,13 +2,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
 import { factorRoutes } from './account/factors.ts';
+import { accountRoutes } from './account/routes.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
-import { comesBack } from './authorization-server/first-party.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { wayBackFrom } from './authorization-server/way-back.ts';
 import { createClientCache } from './clients/cache.ts';
-import { CALLBACK_PATH, firstPartyClient } from './clients/first-party.ts';
+import { firstPartyClient } from './clients/first-party.ts';
 import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
 import { assets } from './http/assets.ts';
@@ -89,11 +89,16 @@ export async function startServer({ config, database, log }: { config: Config; d
       providers.serve((provider) => interactionRoutes({ provider, database, config, resourceServers }) as never),
     ),
   );
-  app.use(under([CALLBACK_PATH], (ctx, next) => (comesBack(ctx as never) ? undefined : next())));
   app.use(
     under(
       ['/account/factors', '/.well-known/passkey-endpoints'],
       providers.serve((provider) => factorRoutes({ provider, database, config }) as never),
+    ),
+  );
+  app.use(
+    under(
+      ['/account'],
+      providers.serve((provider) => accountRoutes({ provider, database, config, resourceServers }) as never),
     ),
   );
   app.use(

@@ -34,7 +34,6 @@ export type Proof = {
   accountId: string | null;
   payload: Record<string, unknown>;
   proven: boolean;
-  askedAt: Date;
 };
 
 /** @returns what is mailed (`secret` of the link, `code`) and the writing of the proof, to be run along with that of the mail. */
@@ -112,7 +111,7 @@ export function redeemProof({ purpose, handle }: Pick<Proof, 'purpose' | 'handle
   return Prisma.sql`delete from one_time_token where ${isLive(purpose, handle)} ${given}`;
 }
 
-const COLUMNS = Prisma.sql`purpose::text as purpose, email, account_id as "accountId", payload, consumed_at is not null as proven, created_at as "askedAt"`;
+const COLUMNS = Prisma.sql`purpose::text as purpose, email, account_id as "accountId", payload, consumed_at is not null as proven`;
 
 /** What every statement about a proof asks: one purpose never serves as another, and the database's clock decides. */
 export const isLive = (purpose: Purpose, handle: string) =>

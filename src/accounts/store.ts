@@ -5,7 +5,7 @@ import { hashPassword, isOutdated, verifyPassword } from './passwords.ts';
 
 /** Owns people: who they are and how they prove it by password. Does not decide what they allowed whom: see protocol-store/grants.ts. */
 
-export type Account = Pick<User, 'id' | 'email' | 'emailVerified' | 'username' | 'name' | 'role' | 'locale' | 'updatedAt'>;
+export type Account = Pick<User, 'id' | 'email' | 'emailVerified' | 'username' | 'name' | 'role' | 'locale' | 'deleteAfter' | 'updatedAt'>;
 
 /** One spelling an address: the same person cannot sign up twice by case or by look-alike letters. */
 export function normalizeEmail(email: string): string {
@@ -19,8 +19,9 @@ export async function findAccount(database: Database, id: string): Promise<Accou
 
 /** An account from the columns of its row, as a statement of another room brought them along. */
 export function accountFromRow(row: Record<string, unknown>): Account {
-  const { email_verified, updated_at, ...same } = row;
-  return { ...same, emailVerified: email_verified, updatedAt: new Date(String(updated_at)) } as Account;
+  const { email_verified, delete_after, updated_at, ...same } = row;
+  const deleteAfter = delete_after ? new Date(String(delete_after)) : null;
+  return { ...same, emailVerified: email_verified, deleteAfter, updatedAt: new Date(String(updated_at)) } as Account;
 }
 
 /** @returns the account of an address, unless it is unknown or disabled. @param email as it was typed. */

@@ -1,7 +1,8 @@
-import { Prisma, type Statement } from '../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
 
 /**
  * Owns the record of what was done, by whom and from where. It is only ever added to: nothing here changes or deletes an event.
+ * It is kept a year, see protocol-store/prune.ts.
  */
 
 /** What can happen. Each has a sentence for its person, `activity.<type>` in views/messages. */
@@ -20,6 +21,16 @@ export type EventType =
   | 'recovery_code_used'
   | 'consent_given'
   | 'consent_denied'
+  | 'profile_changed'
+  | 'password_changed'
+  | 'password_change_failed'
+  | 'email_changed'
+  | 'access_revoked'
+  | 'session_ended'
+  | 'other_sessions_ended'
+  | 'data_exported'
+  | 'deletion_scheduled'
+  | 'deletion_taken_back'
   | 'device_connected';
 
 export type AuditEvent = {
@@ -38,4 +49,36 @@ export function auditEvent(from: From, { type, accountId, clientId, detail = {} 
   return Prisma.sql`
     insert into audit_event (id, type, account_id, client_id, address, browser, request_id, detail)
     values (uuidv7()::text, ${type}, ${accountId ?? null}, ${clientId ?? null}, ${from.address}, ${from.browser ?? null}, ${from.requestId}, ${JSON.stringify(detail)}::jsonb)`;
+}
+
+export type KeptEvent = {
+  id: string;
+  at: Date;
+  type: string;
+  clientId: string | null;
+  /** What the client is called now; null when it has gone, or had nothing to do with it. */
+  clientName: string | null;
+  address: string | null;
+  browser: string | null;
+  requestId: string | null;
+};
+
+const EVENT_ID = /^[0-9a-f-]{36}$/;
+
+/**
+ * What happened to an account, the newest first.
+ * @param before the id of an event of this account, after which to go on; another's, or none at all, begins at the beginning.
+ */
+export function listEvents(
+  database: Database,
+  accountId: string,
+  { before = '', limit }: { before?: string; limit: number },
+): Promise<KeptEvent[]> {
+  const known = EVENT_ID.test(before) ? before : null;
+  return database.query<KeptEvent>(Prisma.sql`
+    select e.id, e.at, e.type, e.client_id as "clientId", c.metadata->>'client_name' as "clientName", e.address, e.browser, e.request_id as "requestId"
+    from audit_event e left join client c on c.id = e.client_id
+    where e.account_id = ${accountId}
+      and (e.at, e.id) < (select coalesce(max(b.at), 'infinity'), coalesce(max(b.id), '') from audit_event b where b.id = ${known} and b.account_id = ${accountId})
+    order by e.at desc, e.id desc limit ${limit}`);
 }

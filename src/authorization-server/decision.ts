@@ -15,6 +15,17 @@ export function declinedScopes(grant: Grant | undefined, resource: string | unde
 }
 
 /**
+ * The library counts every scope that it knows as the server's own too: there those of other resources are declined, or it would ask for them
+ * again and again.
+ */
+export function asLibraryCounts(answers: Answer[]): Answer[] {
+  const own = answers.find(({ resource }) => resource === undefined) ?? { allowed: [], declined: [] };
+  const others = answers.filter(({ resource }) => resource !== undefined);
+  const elsewhere = others.flatMap(({ allowed, declined }) => [...allowed, ...declined]).filter((name) => !own.allowed.includes(name));
+  return [{ allowed: own.allowed, declined: [...new Set([...own.declined, ...elsewhere])] }, ...others];
+}
+
+/**
  * Answers, put into a grant: the newest word counts. An allowed scope is no longer declined, a declined one no longer allowed; what was not asked stays.
  * @returns the names of scopes that were allowed before and are not any more.
  */

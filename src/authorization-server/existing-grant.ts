@@ -6,7 +6,7 @@ import type { Database } from '../platform/database.ts';
 import { endTokensBeyond, grantIdFor, keepAnswers, lastGrant } from '../protocol-store/decisions.ts';
 import { newestGrant } from '../protocol-store/grants.ts';
 import { write } from '../protocol-store/unit-of-work.ts';
-import { type Decision, settle } from './decision.ts';
+import { asLibraryCounts, type Decision, settle } from './decision.ts';
 import { ttl } from './token-policy.ts';
 
 /**
@@ -73,9 +73,10 @@ async function keepDecision(
   const clientId = String(client?.clientId);
   const grant = standing ?? new provider.Grant({ accountId, clientId });
   grant.jti ??= grantIdFor(accountId, clientId, await lastGrant(database, accountId, clientId));
-  const withdrawn = settle(grant, answers);
+  const counted = asLibraryCounts(answers);
+  const withdrawn = settle(grant, counted);
   // Tokens before their grant, as everybody locks them.
   if (withdrawn.length) await endTokensBeyond(database, grant.jti, withdrawn);
-  await keepAnswers(database, { grantId: grant.jti, accountId, clientId, answers, lifeSeconds: ttl.Grant });
+  await keepAnswers(database, { grantId: grant.jti, accountId, clientId, answers: counted, lifeSeconds: ttl.Grant });
   return grant;
 }

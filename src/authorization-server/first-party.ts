@@ -1,12 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
-import { type Account, findAccount } from '../accounts/store.ts';
+import type { Account } from '../accounts/store.ts';
 import { CALLBACK_PATH, FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { preferProfile } from '../http/language.ts';
+import { MINUTE } from '../platform/clock.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { ROUTES } from './configuration.ts';
+import { knownAccount } from './sign-in.ts';
 import { owesFactor } from './strength.ts';
 
 /**
@@ -14,8 +17,13 @@ import { owesFactor } from './strength.ts';
  * client, and what they are after is the browser's session, not a token.
  */
 
-// A page of ours, and nothing that a browser could read as another place (`//evil.example`).
-const OWN_PAGE = /^\/(account|developer|admin)(\/[a-z0-9-]+)*$/;
+// A page of ours, and nothing that a browser could read as another place (`//evil.example`). `?again` is the door's own word: a form
+// was on its way when its person had to sign in, and is to be sent again.
+const OWN_PAGE = /^\/(account|developer|admin)(\/[a-z0-9-]+)*(\?again)?$/;
+
+// What is asked of the authorization endpoint is a little more than what is asked here: two nodes whose clocks differ would
+// otherwise send a browser to and fro, one finding that its sign-in was too long ago and the other that it was not.
+const CLOCK_DIFFERENCE_SECONDS = MINUTE;
 
 export type OwnSession = Awaited<ReturnType<Provider['Session']['get']>>;
 
@@ -24,8 +32,10 @@ export type SignedIn = { account: Account; session: OwnSession };
 export type FirstParty = { provider: Provider; database: Database; config: Config };
 
 /**
- * Who is signed in at this browser. When nobody is, it was too long ago, or a factor is still owed, the browser is sent to sign in and comes back to this page.
- * @param maxAgeSeconds for what is not to be changed by whoever finds a browser open: how long ago the person may have signed in.
+ * Who is signed in at this browser. When nobody is, it was too long ago, or a factor is still owed, the browser is sent to sign in and
+ * comes back to this page.
+ * So is one whose account is disabled, or is to be deleted: what can be done about that is the authorization server's to ask.
+ * @param maxAgeSeconds for what is not to be changed by whoever finds a browser open: how long ago the person may have signed in, two minutes or more.
  * @param acr for what takes more than that: an authentication context of strength.ts.
  * @returns undefined when the browser was sent away, and the answer is written.
  */
@@ -35,12 +45,15 @@ export async function signedIn(
   { maxAgeSeconds, acr }: { maxAgeSeconds?: number; acr?: string } = {},
 ): Promise<SignedIn | undefined> {
   const session = await provider.Session.get(ctx as never);
-  const account = session.accountId ? await findAccount(database, session.accountId) : undefined;
+  const account = session.accountId ? await knownAccount(database, session.accountId) : undefined;
   const recent = maxAgeSeconds === undefined || !session.past(maxAgeSeconds);
-  if (account && recent && !(await owesFactor(database, session, acr ? [acr] : []))) return { account, session };
-  ctx.redirect(authorizationUrl(config.issuer, ctx.path, { max_age: maxAgeSeconds, acr_values: acr }));
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
+  if (account && !account.deleteAfter && recent && !(await owesFactor(database, session, acr ? [acr] : []))) {
+    preferProfile(ctx, account.locale);
+    return { account, session };
+  }
+  const page = ctx.method === 'GET' ? ctx.path : `${ctx.path}?again`;
+  const maxAge = maxAgeSeconds === undefined ? undefined : maxAgeSeconds - CLOCK_DIFFERENCE_SECONDS;
+  sendTo(ctx, authorizationUrl(config.issuer, page, { max_age: maxAge, acr_values: acr }));
   return undefined;
 }
 
@@ -48,12 +61,21 @@ export async function signedIn(
 export function comesBack(ctx: Context): boolean {
   if (ctx.path !== CALLBACK_PATH) return false;
   const { state, error } = ctx.query;
-  if (error) throw new AppError('access_denied', { status: 400, reason: `first_party ${error}` });
+  // Whatever a stranger writes there comes neither onto a page nor into the log.
+  if (error !== undefined)
+    throw new AppError('access_denied', {
+      status: 400,
+      reason: `first_party ${typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : 'unreadable error'}`,
+    });
   // The answer is in the browser's session. Nothing is done with the code, and nobody else can: who asked has forgotten the verifier.
-  ctx.redirect(typeof state === 'string' && OWN_PAGE.test(state) ? state : '/account');
+  sendTo(ctx, typeof state === 'string' && OWN_PAGE.test(state) ? state : '/account');
+  return true;
+}
+
+function sendTo(ctx: Context, address: string): void {
+  ctx.redirect(address);
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');
-  return true;
 }
 
 /** Where an account is made that no app has asked for (Initiating User Registration via OpenID Connect 1.0 section 4). */

@@ -3,11 +3,12 @@ import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { leadsToDevice } from '../clients/redirect-uri.ts';
 import type { Database } from '../platform/database.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './account-choice.ts';
+import type { SignedInAccount } from './sign-in.ts';
 import { askedOf, isWeaker, owesFactor } from './strength.ts';
 
 /**
- * Owns the question of what a person must still do before a client gets its answer: sign up when that is wished for, or sign in; say with which account;
- * show a further factor; then consent.
+ * Owns the question of what a person must still do before a client gets its answer: sign up when that is wished for, or sign in; say
+ * with which account; show a further factor; take back a wish to be deleted; then consent.
  * Steps never route to one another; each returns here by finish.ts, and this says what is next.
  */
 
@@ -25,6 +26,7 @@ export function createInteractionPolicy(database: Database) {
   login.checks.add(expectedAccount());
   policy.add(selectAccountPrompt(), policy.indexOf(consent));
   policy.add(factorPrompt(database), policy.indexOf(consent));
+  policy.add(restorePrompt(), policy.indexOf(consent));
   consent.checks.remove('native_client_prompt');
   consent.checks.add(unprovenReceiver());
   neverOfOurOwnPages(consent);
@@ -54,9 +56,20 @@ const factorPrompt = (database: Database) =>
     ),
   );
 
+/** An account that is to be deleted can be used for nothing but taking that back. */
+const restorePrompt = () =>
+  new Prompt(
+    { name: 'restore', requestable: false },
+    new Check(
+      'deletion_scheduled',
+      'the account is to be deleted',
+      ({ oidc }) => (oidc.account as SignedInAccount | undefined)?.toBeDeleted === true,
+    ),
+  );
+
 /**
  * Any app on a device can claim a loopback address or a scheme, and so pass for one that was allowed before: unless an operator knows
- * who publishes the client, a person says yes each time (RFC 8252 section 8.6, RFC 9700 section 4.1.1). Without an address it is a device that waits.
+ * who publishes the client, a person says yes each time (RFC 8252 section 8.6). Without an address it is a device that waits.
  */
 const unprovenReceiver = () =>
   new Check(

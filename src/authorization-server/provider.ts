@@ -3,10 +3,12 @@ import compose from 'koa-compose';
 import { errors, type JWKS, Provider } from 'oidc-provider';
 import type { ClientCache } from '../clients/cache.ts';
 import { allowFormAction } from '../http/security-headers.ts';
+import { visitorOf } from '../http/visitor.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import { placeVisitor } from '../protocol-store/sessions.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
 import { rememberReplaysOnce } from './client-assertions.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
@@ -73,7 +75,10 @@ export function inUnitOfWork(database: Database) {
     try {
       await unitOfWork(
         database,
-        next,
+        () => {
+          placeVisitor(() => visitorOf(ctx));
+          return next();
+        },
         () => ctx.status < 400,
         typeof ctx.query['client_id'] === 'string' ? ctx.query['client_id'] : undefined,
       );

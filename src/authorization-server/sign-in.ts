@@ -4,13 +4,17 @@ import { type Account, accountFromRow, findAccount } from '../accounts/store.ts'
 import type { Database } from '../platform/database.ts';
 import { recallAccount } from '../protocol-store/accounts.ts';
 
+/** What the library knows of a person, and the policy asks. */
+export type SignedInAccount = OidcAccount & { toBeDeleted: boolean };
+
 /** Tells the library who a subject is. @returns undefined for an account that is gone or disabled. */
 export function createFindAccount(database: Database) {
-  return async (_ctx: KoaContextWithOIDC, sub: string): Promise<OidcAccount | undefined> => {
+  return async (_ctx: KoaContextWithOIDC, sub: string): Promise<SignedInAccount | undefined> => {
     const account = await knownAccount(database, sub);
     return (
       account && {
         accountId: account.id,
+        toBeDeleted: account.deleteAfter !== null,
         // The library keeps those that the scopes allow.
         async claims(_use: string, _scope: string, _claims: { [claim: string]: null | ClaimsParameterMember }, _rejected: string[]) {
           return claimsOf(account) as { sub: string };

@@ -21,7 +21,7 @@ export function displayName(name: string | undefined, otherwise: string): string
 
 // Letters that nobody mistakes for those of another script, beside the letters, digits and hyphen of ASCII names.
 const HANGUL_LABEL = /^[가-힣0-9-]+$/;
-const ASCII_LABEL = /^[a-z0-9-]+$/;
+const ASCII_LABEL = /^(?!xn--)[a-z0-9-]+$/;
 
 /**
  * A host as its owner would write it, when that can be mistaken for nothing else; undefined when it is better shown as it is registered.

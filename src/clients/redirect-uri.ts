@@ -37,7 +37,7 @@ export function leadToNativeApp(uris: unknown): boolean {
 export function leadsToDevice(uri: string): boolean {
   const { protocol, hostname } = new URL(uri);
   if (protocol !== 'https:' && protocol !== 'http:') return true;
-  return hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname) || /(^|\.)localhost$/.test(hostname);
+  return /^(127(\.\d+){3}|0\.0\.0\.0|\[::1?\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]+\]|(.+\.)?localhost\.?)$/.test(hostname);
 }
 
 // The order goes from what cannot be read to what is read and refused.

@@ -11,10 +11,20 @@ const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 export function language() {
   return (ctx: Context, next: Next) => {
     const chosen = ctx.querystring ? supported(String(ctx.query['lang'] ?? '')) : undefined;
-    if (chosen) ctx.cookies.set(COOKIE, chosen, { httpOnly: true, sameSite: 'lax', maxAge: YEAR_MS, signed: false });
-    ctx.state.chosenLanguage = chosen;
+    if (chosen) chooseLanguage(ctx, chosen);
     return next();
   };
+}
+
+/** Keeps a choice that was made in a form, as `?lang=` does. */
+export function chooseLanguage(ctx: Context, chosen: Language): void {
+  ctx.cookies.set(COOKIE, chosen, { httpOnly: true, sameSite: 'lax', maxAge: YEAR_MS, signed: false });
+  ctx.state.chosenLanguage = chosen;
+}
+
+/** Takes note of the language in a person's profile, once it is known whose browser this is. */
+export function preferProfile(ctx: Context, locale: string | null): void {
+  ctx.state.profileLanguage = supported(locale ?? '');
 }
 
 /** Takes note of the client's wish where it is not in the address: an interaction page reads it from the stored request. */
@@ -23,7 +33,7 @@ export function preferLocales(ctx: Context, uiLocales: unknown): void {
 }
 
 /**
- * The language of the answer: the person's explicit choice, then what the client asked for (`ui_locales`, OIDC Core
+ * The language of the answer: the person's explicit choice, in this browser or else in their profile, then what the client asked for (`ui_locales`, OIDC Core
  * section 3.1.2.1), then what the browser prefers, then English.
  */
 export function languageOf(ctx: Context): Language {
@@ -31,6 +41,7 @@ export function languageOf(ctx: Context): Language {
   return (
     ctx.state.chosenLanguage ??
     supported(ctx.cookies.get(COOKIE, { signed: false }) ?? '') ??
+    ctx.state.profileLanguage ??
     (typeof wished === 'string' ? wished.split(' ').map(supported).find(Boolean) : undefined) ??
     accepted(ctx) ??
     DEFAULT
@@ -54,7 +65,8 @@ function accepted(ctx: Context): Language | undefined {
   return ctx.headers['accept-language'] ? supported(String(ctx.acceptsLanguages([DEFAULT, ...LANGUAGES]) || '')) : undefined;
 }
 
-function supported(tag: string): Language | undefined {
+/** The language of ours that a tag names, if one does. */
+export function supported(tag: string): Language | undefined {
   const primary = tag.toLowerCase().split('-')[0];
   return LANGUAGES.find((language) => language === primary);
 }

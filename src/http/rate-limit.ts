@@ -26,6 +26,8 @@ export const LIMITS = {
   totpOfAccount: { name: 'totp_account', points: 5, seconds: 15 * MINUTES },
   recoveryCodeOfAccount: { name: 'recovery_code_account', points: 5, seconds: 15 * MINUTES },
   passkeyFromNetwork: { name: 'passkey_network', points: 100, seconds: 15 * MINUTES },
+  currentPassword: { name: 'password_current', points: 10, seconds: 15 * MINUTES },
+  dataExport: { name: 'data_export', points: 5, seconds: 15 * MINUTES },
   // A device's user code is one of 20^8, and lives for ten minutes. Were a thousand alive at all times, the 48,000 guesses that all
   // networks together have in a day would meet any of them once in one and a half years (RFC 8628 section 5.1).
   userCodeFromNetwork: { name: 'user_code_network', points: 20, seconds: 15 * MINUTES },
@@ -49,15 +51,36 @@ export async function withinLimit(database: Database, limit: Limit, key: string)
   return (await count(database, limit, key)).points <= limit.points;
 }
 
-async function count(database: Database, limit: Limit, key: string): Promise<{ points: number; seconds: number }> {
-  const [row] = await database.change<{ points: number; seconds: number }>(Prisma.sql`
+type Count = { points: number; seconds: number };
+
+// One statement a key at a time: a flood on one would otherwise stand before its row's lock, and hold up whatever else is to be written.
+const turns = new WeakMap<Database, Map<string, Promise<Count>>>();
+
+async function count(database: Database, limit: Limit, key: string): Promise<Count> {
+  const ours = turns.get(database) ?? new Map<string, Promise<Count>>();
+  turns.set(database, ours);
+  const name = `${limit.name} ${key}`;
+  const turn = takeTurn(ours.get(name), database, limit, key);
+  ours.set(name, turn);
+  try {
+    return await turn;
+  } finally {
+    if (ours.get(name) === turn) ours.delete(name);
+  }
+}
+
+async function takeTurn(before: Promise<Count> | undefined, database: Database, limit: Limit, key: string): Promise<Count> {
+  const last = await before?.catch(() => undefined);
+  // Who stood behind one that was refused is refused with it.
+  if (last && last.points > limit.points) return last;
+  const [row] = await database.change<Count>(Prisma.sql`
     insert into rate_limit as known (key, points, expires_at)
     values (${keyOf(limit, key)}, 1, now() + ${limit.seconds} * interval '1 second')
     on conflict (key) do update set
       points = case when known.expires_at <= now() then 1 else known.points + 1 end,
       expires_at = case when known.expires_at <= now() then excluded.expires_at else known.expires_at end
     returning points, ceil(extract(epoch from expires_at - now()))::int as seconds`);
-  return row as { points: number; seconds: number };
+  return row as Count;
 }
 
 /** Takes one attempt back, for a limit that counts failures alone: forgiving them all would let anyone with an account of their own go on guessing. */

@@ -46,8 +46,16 @@ export function compose(language: Language, view: string, data: Record<string, u
   return eta.render(view, { ...data, language, t });
 }
 
+/** Days and moments as our sentences name them: a page does not know its reader's clock, so it says which one it goes by. */
+function formatsOf(language: Language) {
+  const timeZone = language === 'ko' ? 'Asia/Seoul' : 'UTC';
+  const day = { year: 'numeric', month: 'long', day: 'numeric', timeZone } as const;
+  return { date: { day, moment: { ...day, hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const } };
+}
+
 function loadMessages(language: Language): Map<string, IntlMessageFormat> {
   const texts: Record<string, string> = JSON.parse(readFileSync(join(VIEWS, `messages/${language}.json`), 'utf8'));
+  const formats = formatsOf(language);
   // Plain text: names are escaped by the view that shows them, so a sentence has no tags of its own.
-  return new Map(Object.entries(texts).map(([key, text]) => [key, new IntlMessageFormat(text, language, undefined, { ignoreTag: true })]));
+  return new Map(Object.entries(texts).map(([key, text]) => [key, new IntlMessageFormat(text, language, formats, { ignoreTag: true })]));
 }

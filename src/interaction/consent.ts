@@ -4,7 +4,8 @@ import { auditEvent } from '../audit/events.ts';
 import { type Decision, declinedScopes, grantedScopes } from '../authorization-server/decision.ts';
 import { ttl } from '../authorization-server/token-policy.ts';
 import { displayName } from '../clients/display-name.ts';
-import { describeScopes, type ScopeAt } from '../clients/scope-words.ts';
+import type { Scope } from '../clients/resource-servers.ts';
+import { describeScopes } from '../clients/scope-words.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
@@ -20,6 +21,9 @@ import type { Interaction, Services, Step } from './step.ts';
 
 /** Owns the consent decision. Does not decide whether consent is needed: see interaction-policy.ts. */
 
+/** What is asked for at one resource server; `resource` is absent for the server's own API. */
+type Request = { resource?: string; scopes: Scope[] };
+
 export async function showConsent({ ctx, interaction, csrf, services }: Step): Promise<void> {
   const clientId = String(interaction.params['client_id']);
   const [client, grant, account, people] = await Promise.all([
@@ -32,6 +36,9 @@ export async function showConsent({ ctx, interaction, csrf, services }: Step): P
   const destination = describeDestination(interaction.params['redirect_uri']);
   if (destination) allowFormAction(ctx, String(interaction.params['redirect_uri']));
   const name = displayName(account.name, account.username);
+  const asked = requestedScopes(services, interaction).flatMap(({ resource, scopes }) =>
+    scopes.map((scope) => ({ resource, name: scope.name })),
+  );
   render(ctx, 'interaction/consent', {
     csrf,
     action: `/interaction/${interaction.uid}/consent`,
@@ -41,13 +48,11 @@ export async function showConsent({ ctx, interaction, csrf, services }: Step): P
     destination,
     until: new Date(grant?.exp ? grant.exp * 1000 : systemClock.now().getTime() + ttl.Grant * 1000),
     days: ttl.Grant / DAY,
-    scopes: describeScopes(services.resourceServers, services.config.issuer, requestedScopes(services, interaction), languageOf(ctx)).map(
-      (scope) => ({
-        ...scope,
-        granted: grantedScopes(grant, scope.resource).includes(scope.name),
-        declined: declinedScopes(grant, scope.resource).includes(scope.name),
-      }),
-    ),
+    scopes: describeScopes(services.resourceServers, services.config.issuer, asked, languageOf(ctx)).map((scope) => ({
+      ...scope,
+      granted: grantedScopes(grant, scope.resource).includes(scope.name),
+      declined: declinedScopes(grant, scope.resource).includes(scope.name),
+    })),
   });
 }
 
@@ -62,7 +67,7 @@ export async function decideConsent(step: Step, form: URLSearchParams): Promise<
   await findClient(services, String(interaction.params['client_id']));
   const decision: Decision = {
     accountId,
-    answers: answersOf(requestedScopes(services, interaction), new Set(form.getAll('scope')), services),
+    answers: answersOf(requestedScopes(services, interaction), new Set(form.getAll('scope'))),
   };
   await finish(step, { consent: decision });
 }
@@ -80,39 +85,25 @@ async function denyConsent(step: Step, accountId: string): Promise<void> {
 }
 
 /** A required scope is allowed with the rest, an optional one where it was ticked. */
-function answersOf(asked: ScopeAt[], ticked: Set<string>, { resourceServers, config }: Services): Answer[] {
-  const resources = [...new Set(asked.map(({ resource }) => resource))];
-  const answers = resources.map((resource) => {
-    const scopes = describeScopes(
-      resourceServers,
-      config.issuer,
-      asked.filter((scope) => scope.resource === resource),
-      'en',
-    );
+function answersOf(requests: Request[], ticked: Set<string>): Answer[] {
+  return requests.map(({ scopes, ...at }) => {
     const allowed = scopes.filter(({ name, required }) => required || ticked.has(name)).map(({ name }) => name);
-    const declined = scopes.map(({ name }) => name).filter((name) => !allowed.includes(name));
-    return { ...(resource === undefined ? undefined : { resource }), allowed, declined };
+    return { ...at, allowed, declined: scopes.map(({ name }) => name).filter((name) => !allowed.includes(name)) };
   });
-  // The library counts every scope it knows as the server's own too; there those of other resources are answered with no, or it would ask again.
-  const elsewhere = asked.flatMap(({ resource, name }) => (resource === undefined ? [] : [name]));
-  const own = answers.find(({ resource }) => resource === undefined) ?? { allowed: [], declined: [] };
-  return [
-    { allowed: own.allowed, declined: [...own.declined, ...elsewhere.filter((name) => !own.allowed.includes(name))] },
-    ...answers.filter(({ resource }) => resource !== undefined),
-  ];
 }
 
-/** The scopes of the stored request, each at the resource server that knows it. */
-function requestedScopes({ resourceServers, config }: Services, { params }: Interaction): ScopeAt[] {
+/** The scopes of the stored request, by the resource server that knows them. */
+function requestedScopes({ resourceServers, config }: Services, { params }: Interaction): Request[] {
   const wanted = new Set(String(params['scope'] ?? '').split(' '));
   const indicators = [(params['resource'] as string | string[] | undefined) ?? []].flat();
   // The library grants the scopes of the server itself beside those of any resource that was named.
   return resourceServers
     .filter(({ identifier }) => identifier === config.issuer || indicators.includes(identifier))
-    .flatMap(({ identifier, scopes }) => {
-      const at = identifier === config.issuer ? undefined : { resource: identifier };
-      return scopes.filter(({ name }) => wanted.has(name)).map(({ name }) => ({ ...at, name }));
-    });
+    .map(({ identifier, scopes }) => ({
+      ...(identifier === config.issuer ? undefined : { resource: identifier }),
+      scopes: scopes.filter(({ name }) => wanted.has(name)),
+    }))
+    .filter(({ scopes }) => scopes.length > 0);
 }
 
 async function findClient({ provider }: Services, clientId: string): Promise<Client> {

@@ -14,6 +14,7 @@ import { answerLink, LINKS, showLink } from './links.ts';
 import { showLogin, submitLogin } from './login.ts';
 import { offerPasskey, submitPasskey } from './passkey.ts';
 import { resendReset, showNewPassword, showReset, showResetCode, submitNewPassword, submitReset, submitResetCode } from './reset.ts';
+import { decideRestore, showRestore } from './restore.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
 import type { Interaction, Services, Step } from './step.ts';
 
@@ -53,6 +54,7 @@ const PROMPTS: Record<string, { first: string; pages: Record<string, Page> }> = 
       passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showFactor) },
     },
   },
+  restore: { first: 'restore', pages: { restore: { show: showRestore, answer: decideRestore }, ...SWITCH } },
   select_account: { first: 'select_account', pages: { select_account: { show: showAccounts, answer: chooseAccount }, ...SWITCH } },
   consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent }, ...SWITCH } },
 };

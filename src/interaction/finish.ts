@@ -1,5 +1,6 @@
 import type { InteractionResults } from 'oidc-provider';
 import type { Account } from '../accounts/store.ts';
+import { epochSeconds } from '../platform/clock.ts';
 import { note } from './note.ts';
 import type { Step } from './step.ts';
 
@@ -11,8 +12,11 @@ import type { Step } from './step.ts';
  */
 export async function finish(step: Step, result: InteractionResults, { anew = false }: { anew?: boolean } = {}): Promise<void> {
   const { ctx, interaction } = step;
-  if (result.login) await endSessionOfAnother(step, String(result.login.accountId));
-  interaction.result = anew || 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+  const { login } = result;
+  if (login) await endSessionOfAnother(step, String(login.accountId));
+  // Steps that come after it do not make a sign-in a later one.
+  const dated = login ? { ...result, login: { ts: epochSeconds(new Date()), ...login } } : result;
+  interaction.result = anew || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated };
   await interaction.persist();
   ctx.redirect(interaction.returnTo);
   // A redirect that answers a POST must become a GET (RFC 9700 section 4.12).

@@ -53,22 +53,24 @@ async function proofOf({ services }: Visit, { purpose }: Link, secret: string): 
 }
 
 async function showConfirmation(visit: Visit, proof: Proof, secret: string): Promise<void> {
-  if (proof.proven) return alreadyConfirmed(visit, proof);
+  if (proof.accountId) return alreadyConfirmed(visit, proof);
   const { name } = proof.payload as SignUpWish;
-  page(visit, 'interaction/confirm', { email: proof.email, name, askedAt: proof.askedAt, here: asks(visit, proof) !== undefined }, secret);
+  page(visit, 'interaction/confirm', { email: proof.email, name }, secret);
 }
 
 async function confirm(visit: Visit, { handle }: Proof, secret: string): Promise<void> {
   const { services } = visit;
+  // Proven before, but its account was not made yet: that request did not come to its end.
   const proof = (await proveByLink(services.database, 'sign_up', secret)) ?? (await findProof(services.database, 'sign_up', handle));
   if (!proof) throw gone();
+  if (proof.accountId) return alreadyConfirmed(visit, proof);
   const own = asks(visit, proof);
   if (own) return goOn(own, proof);
   await makeAccount(visit, proof);
   render(visit.ctx, 'interaction/elsewhere', { page: 'signup' });
 }
 
-/** Opened once more: the browser that asked goes on, another hears that it is done. */
+/** Opened once more: the browser that asked goes on, another hears that it was used. */
 async function alreadyConfirmed(visit: Visit, proof: Proof): Promise<void> {
   const own = asks(visit, proof);
   if (own) return goTo(own, 'signup/code');

@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
+import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
@@ -19,13 +20,15 @@ export type Services = { provider: Provider; database: Database; config: Config;
 /** The address of a page of this interaction. */
 export const pathOf = ({ interaction }: Pick<Step, 'interaction'>, page: string): string => `/interaction/${interaction.uid}/${page}`;
 
-/** Answers with a page whose form may end at the client, which the view knows by name. */
+/** Answers with a page whose form may end at the client, which the view knows by name, if it is somebody else's. */
 export async function showPage(step: Step, view: string, data: Record<string, unknown>, status = 200): Promise<void> {
   const { ctx, interaction, csrf, services } = step;
   const client = await services.provider.Client.find(String(interaction.params['client_id']));
   allowFormAction(ctx, String(interaction.params['redirect_uri']));
   const base = `/interaction/${interaction.uid}`;
-  render(ctx, view, { problems: [], ...data, csrf, base, clientName: client?.clientName ?? client?.clientId }, status);
+  // Our own pages are no app that asks for anything.
+  const clientName = client?.clientId === FIRST_PARTY_CLIENT ? undefined : (client?.clientName ?? client?.clientId);
+  render(ctx, view, { problems: [], ...data, csrf, base, clientName }, status);
 }
 
 /** Sends the browser on to another page of this interaction. A redirect that answers a POST must become a GET (RFC 9700 section 4.12). */

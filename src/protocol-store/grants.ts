@@ -14,9 +14,21 @@ export function revokeGrant(grantId: string): Statement {
   return Prisma.sql`delete from grant_record where id = ${grantId}`;
 }
 
-/** Ends everything a person allowed and every session of theirs: for a disabled account, a changed password. */
-export function endAccount(accountId: string): Statement {
-  return Prisma.sql`with sessions as (delete from session where account_id = ${accountId}) delete from grant_record where account_id = ${accountId}`;
+/** Ends everything a person allowed one client, on whatever device. */
+export function revokeGrantsTo(clientId: string, accountId: string): Statement {
+  return Prisma.sql`delete from grant_record where account_id = ${accountId} and client_id = ${clientId}`;
+}
+
+/**
+ * Ends everything a person allowed, every session of theirs, and every sign-in that is about to become one: for a disabled account, a changed password.
+ * @param except the session, by its uid, in which they changed it.
+ */
+export function endAccount(accountId: string, except?: string): Statement {
+  const others = except === undefined ? Prisma.empty : Prisma.sql`and uid <> ${except}`;
+  return Prisma.sql`
+    with sessions as (delete from session where account_id = ${accountId} ${others}),
+    sign_ins as (delete from protocol_record where account_id = ${accountId})
+    delete from grant_record where account_id = ${accountId}`;
 }
 
 // So few at a time that no statement runs into its time limit, whatever a client has hoarded.

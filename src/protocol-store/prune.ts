@@ -20,14 +20,20 @@ const REST = 3;
 const VACUUM_SHARE = 0.1;
 const VACUUM_ROWS = 1_000;
 
+// What was done is told for a year: long enough to find out that somebody else did it.
+const KEPT_EVENTS = Prisma.sql`interval '365 days'`;
+
 // Any number will do, as long as nobody else takes it.
 const PRUNE_LOCK = 7_305_114;
 
 /** Each table with the statement that takes its next batch, of what expired at `from` or later. Grants last: by then little hangs on them. */
 const TABLES: [table: string, batch: (from: Date) => Statement][] = [
   ...['protocol_record', 'authorization_code', 'token', 'session', 'one_time_token', 'rate_limit', 'mail'].map(
-    (table): [string, (from: Date) => Statement] => [table, (from) => expiredRows(Prisma.raw(table), from)],
+    (table): [string, (from: Date) => Statement] => [table, (from) => expiredRows(table, from)],
   ),
+  ['audit_event', (from) => expiredRows('audit_event', from, { since: 'at', age: KEPT_EVENTS })],
+  // Nothing is open under an account in its days of grace: little goes with it.
+  ['user_account', (from) => expiredRows('user_account', from, { since: 'delete_after', batchRows: 100 })],
   ['grant_record', (from) => endExpiredGrants(TURN, from, BATCH_ROWS)],
 ];
 
@@ -116,15 +122,24 @@ const TURN = Prisma.sql`turn as materialized (select pg_try_advisory_xact_lock($
  *     Limit 1000: LockRows, Index Scan using token_expires_at_idx
  *     Delete: Tid Scan on token
  */
-function expiredRows(table: Statement, from: Date): Statement {
+function expiredRows(
+  name: string,
+  from: Date,
+  {
+    since = 'expires_at',
+    age = Prisma.sql`interval '0'`,
+    batchRows = BATCH_ROWS,
+  }: { since?: string; age?: Statement; batchRows?: number } = {},
+): Statement {
+  const [table, moment] = [Prisma.raw(name), Prisma.raw(since)];
   return Prisma.sql`
     with ${TURN},
     expired as materialized (
-      select ctid, expires_at from ${table}
-      where (select mine from turn) and expires_at >= ${from} and expires_at <= now()
-      order by expires_at limit ${BATCH_ROWS} for update skip locked),
+      select ctid, ${moment} as moment from ${table}
+      where (select mine from turn) and ${moment} >= ${from} and ${moment} <= now() - ${age}
+      order by ${moment} limit ${batchRows} for update skip locked),
     gone as (delete from ${table} where ctid = any(array(select ctid from expired)) returning 1)
-    select (select mine from turn) as mine, (select count(*)::int from gone) as rows, (select max(expires_at) from expired) as reached`;
+    select (select mine from turn) as mine, (select count(*)::int from gone) as rows, (select max(moment) from expired) as reached`;
 }
 
 /** @returns whether the time passed, and was not cut short. */

@@ -26,9 +26,9 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
         purpose: 'keep',
         subject: `${kind} ${id}`,
         statement: Prisma.sql`
-          insert into protocol_record (kind, id, client_id, expires_at, payload)
-          values (${kind}::record_kind, ${digest(id)}, ${payload.clientId ?? null}, now() + ${expiresInSeconds ?? null} * interval '1 second', ${json}::jsonb)
-          on conflict (kind, id) do update set expires_at = excluded.expires_at, payload = excluded.payload`,
+          insert into protocol_record (kind, id, client_id, account_id, expires_at, payload)
+          values (${kind}::record_kind, ${digest(id)}, ${payload.clientId ?? null}, ${whoSignedIn(payload)}, now() + ${expiresInSeconds ?? null} * interval '1 second', ${json}::jsonb)
+          on conflict (kind, id) do update set account_id = excluded.account_id, expires_at = excluded.expires_at, payload = excluded.payload`,
       });
     },
     async find(id) {
@@ -69,6 +69,11 @@ export async function rememberOnce(database: Database, id: string, expiresInSeco
     on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()
     returning 1`);
   return inserted.length > 0;
+}
+
+/** Whose sign-in waits in an interaction to become a session: what ends for an account, ends there too. */
+function whoSignedIn({ result }: Payload): string | null {
+  return (result as { login?: { accountId?: string } } | undefined)?.login?.accountId ?? null;
 }
 
 const OWN_ID = ':uid';

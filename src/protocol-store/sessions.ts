@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Visitor } from '../http/visitor.ts';
+import { DAY } from '../platform/clock.ts';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
 import { accountAsJson, accountHasFactor, placeAccount, placeHasFactor } from './accounts.ts';
@@ -17,6 +19,9 @@ type FoundRow = SessionRow & { grant: GrantRow | null; account: Record<string, u
 
 const COLUMNS = ['uid', 'accountId'];
 
+// However much it is used, a session ends so long after its person signed in (OWASP ASVS 7.3.2). How far a use prolongs it is the library's: ttl.Session.
+const LONGEST_SECONDS = 90 * DAY;
+
 // A session's end moves with every use; so small a move is not worth a write.
 const UNWRITTEN_SECONDS = 5 * 60;
 
@@ -27,6 +32,13 @@ export const sessionAsJson = (uid: Statement): Statement =>
 /** Keeps a session that was read along with something else; null when it is not there any more. */
 export function placeSession(uid: string, row: SessionRow | null): void {
   place(byUid(uid), row ? toPayload(row) : undefined);
+}
+
+const VISITOR = 'Visitor';
+
+/** Tells the sessions that are written in this request where it came from. @param read asked when there is something to write. */
+export function placeVisitor(read: () => Visitor): void {
+  place(VISITOR, read);
 }
 
 export function createSessionStore(database: Database): ProtocolStore {
@@ -44,16 +56,9 @@ export function createSessionStore(database: Database): ProtocolStore {
       ) {
         if (Math.abs(Number(payload.exp) - Number(known.exp)) < UNWRITTEN_SECONDS) return;
       }
-      // A session that got a new id at sign-in is not brought back under the old one by a request that began before.
-      await write(database, {
-        purpose: 'keep',
-        subject: byId(id),
-        statement: Prisma.sql`
-          insert into session (id, uid, account_id, expires_at, payload)
-          select ${digest(id)}, ${payload.uid}, ${payload.accountId ?? null}, now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(kept)}::jsonb
-          where not exists (select from session where uid = ${payload.uid} and id <> ${digest(id)})
-          on conflict (id) do update set account_id = excluded.account_id, expires_at = excluded.expires_at, payload = excluded.payload`,
-      });
+      const visitor = (await recall<() => Visitor>(VISITOR))?.();
+      const row = { id: digest(id), payload, expiresInSeconds, json: JSON.stringify(kept), visitor };
+      await write(database, { purpose: 'keep', subject: byId(id), statement: known ? updated(row) : inserted(row) });
     },
     find: (id) =>
       remember(byId(id), async () => {
@@ -86,6 +91,34 @@ export function createSessionStore(database: Database): ProtocolStore {
       await write(database, { purpose: 'end', subject: byId(id), statement: Prisma.sql`delete from session where id = ${digest(id)}` });
     },
   };
+}
+
+type Kept = { id: Uint8Array<ArrayBuffer>; payload: Payload; expiresInSeconds: number; json: string; visitor: Visitor | undefined };
+
+/**
+ * A session that got a new id at sign-in is not brought back under the old one by a request that began before.
+ * It began when its person signed in: it gets a new id more often than that.
+ */
+function inserted({ id, payload, expiresInSeconds, json, visitor }: Kept): Statement {
+  const begun = Prisma.sql`coalesce(least(now(), to_timestamp(${Number(payload.loginTs) || null}::float8)), now())`;
+  return Prisma.sql`
+    insert into session (id, uid, account_id, created_at, expires_at, payload, browser, address)
+    select ${id}, ${payload.uid}, ${payload.accountId ?? null}, ${begun},
+      least(now() + ${expiresInSeconds} * interval '1 second', ${begun} + ${LONGEST_SECONDS} * interval '1 second'),
+      ${json}::jsonb, ${visitor?.browser ?? null}, ${visitor?.address ?? null}
+    where not exists (select from session where uid = ${payload.uid} and id <> ${id})
+    on conflict (id) do update set
+      account_id = excluded.account_id, expires_at = excluded.expires_at, payload = excluded.payload, used_at = now(),
+      browser = excluded.browser, address = excluded.address`;
+}
+
+/** One that was ended while a request was under way in it stays ended. */
+function updated({ id, payload, expiresInSeconds, json, visitor }: Kept): Statement {
+  return Prisma.sql`
+    update session set account_id = ${payload.accountId ?? null}, payload = ${json}::jsonb, used_at = now(),
+      expires_at = least(now() + ${expiresInSeconds} * interval '1 second', created_at + ${LONGEST_SECONDS} * interval '1 second'),
+      browser = ${visitor?.browser ?? null}, address = ${visitor?.address ?? null}
+    where id = ${id}`;
 }
 
 const byId = (id: string) => `Session ${id}`;

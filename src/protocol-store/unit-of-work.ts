@@ -64,6 +64,20 @@ export async function write(database: Database, one: Write): Promise<void> {
   unit.writes.set(one.subject, one);
 }
 
+/**
+ * Makes writes together and now, whether or not a request's unit is under way: for a page that says what became of them.
+ * @returns false when one that must change a row found none: then nothing was written.
+ */
+export async function writeTogether(database: Database, writes: Omit<Write, 'subject'>[]): Promise<boolean> {
+  try {
+    await commit(database, writes);
+    return true;
+  } catch (error) {
+    if (error instanceof SingleUseLost) return false;
+    throw error;
+  }
+}
+
 /** Reads a thing once a request, however often and from wherever it is asked for. */
 export function remember<T>(subject: string, read: () => Promise<T>): Promise<T> {
   const memory = current.getStore()?.memory;
@@ -90,7 +104,7 @@ export function namedClient(): string | undefined {
   return current.getStore()?.clientId;
 }
 
-async function commit(database: Database, writes: Write[], attempts = 3): Promise<void> {
+async function commit(database: Database, writes: Omit<Write, 'subject'>[], attempts = 3): Promise<void> {
   if (!writes.length) return;
   try {
     if (isOrdered(writes)) await database.transaction(writes.map(asGuarded));
@@ -113,7 +127,7 @@ async function commit(database: Database, writes: Write[], attempts = 3): Promis
 }
 
 /** Whether order matters: the parts of one statement all see what was before it, so it cannot both end a thing and keep its successor. */
-function isOrdered(writes: Write[]): boolean {
+function isOrdered(writes: Omit<Write, 'subject'>[]): boolean {
   return writes.some(({ purpose }) => purpose === 'end') && writes.some(({ purpose }) => purpose !== 'end');
 }
 
@@ -121,13 +135,13 @@ function isOrdered(writes: Write[]): boolean {
  * All writes as parts of one statement: Postgres makes all of them or none. The select asks for each part in turn, which
  * is what makes them run in their order: tokens before their grant, on both sides of a race.
  */
-function asOne(writes: Write[]): Statement {
+function asOne(writes: Omit<Write, 'subject'>[]): Statement {
   if (writes.length === 1) return asGuarded(writes[0] as Write);
   const parts = writes.map(({ statement }, n) => Prisma.sql`${part(n)} as (${statement} returning 1)`);
   return Prisma.sql`with ${Prisma.join(parts)} select ${Prisma.join(writes.map(({ once }, n) => (once ? guard(n) : count(n))))}`;
 }
 
-function asGuarded({ once, statement }: Write): Statement {
+function asGuarded({ once, statement }: Pick<Write, 'once' | 'statement'>): Statement {
   return once ? Prisma.sql`with ${part(0)} as (${statement} returning 1) select ${guard(0)}` : statement;
 }
 

@@ -4,15 +4,38 @@ import pg from 'pg';
 import { deleteClient, verifyClient } from '../../src/clients/store.ts';
 import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
 import { prune } from '../../src/protocol-store/prune.ts';
+import { openAccount, send } from '../support/account.ts';
 import { approveDevice, beginDevice, createDeviceClient, poll } from '../support/device.ts';
 import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
-import { approve, authorizePath, clientCredentials, obtainCode, obtainTokens, pkce, post, redeem, refresh } from '../support/flow.ts';
+import {
+  approve,
+  authorizePath,
+  type Credentials,
+  clientCredentials,
+  obtainCode,
+  obtainTokens,
+  pkce,
+  post,
+  redeem,
+  refresh,
+} from '../support/flow.ts';
+import type { Person } from '../support/person.ts';
 import { manage, register } from '../support/registration.ts';
 import { liveOnce } from '../support/whole-flow.ts';
 import { createWire } from '../support/wire.ts';
 
 const ROWS = 100_000;
-const TABLES = ['client', 'client_secret', 'grant_record', 'authorization_code', 'token', 'session', 'protocol_record', 'user_account'];
+const TABLES = [
+  'client',
+  'client_secret',
+  'grant_record',
+  'authorization_code',
+  'token',
+  'session',
+  'protocol_record',
+  'user_account',
+  'audit_event',
+];
 
 /** Each statement of protocol-store and clients/store, by what it begins with: that it was sent is what the test below first makes sure of. */
 const STATEMENTS: Record<string, RegExp> = {
@@ -56,6 +79,13 @@ const STATEMENTS: Record<string, RegExp> = {
   'prune codes': /from authorization_code where \(select mine from turn\)/,
   'prune tokens': /from token where \(select mine from turn\)/,
   'prune sessions': /from session where \(select mine from turn\)/,
+  'prune accounts': /from user_account where \(select mine from turn\)/,
+  'prune events': /from audit_event where \(select mine from turn\)/,
+  'list the sessions of a person': /from session where account_id = \$\d+ and expires_at/,
+  'end the other sessions of a person': /delete from session where account_id = \$\d+ and uid <>/,
+  'list the clients of a person': /from grant_record r where account_id/,
+  'end the grants of a person to a client': /delete from grant_record where account_id = \$\d+ and client_id/,
+  'list the events of a person': /from audit_event e/,
   'prune grants': /from grant_record where \(select mine from turn\)/,
 };
 
@@ -149,6 +179,7 @@ async function goFurther(server: TestServer): Promise<void> {
   await approve(server, tokens.person, person, authorizePath(client, { ...challenge, prompt: 'login' }));
   const more = authorizePath(client, { ...challenge, scope: 'openid profile email', prompt: 'consent' });
   for (const optional of [['email'], []]) await approve(server, tokens.person, person, more, optional);
+  await useAccount(server, person, tokens.person, client.client_id);
   await server.createClient({ token_endpoint_auth_method: 'none' });
   const device = await createDeviceClient(server);
   const { device_code, user_code } = await beginDevice(server, device);
@@ -164,6 +195,13 @@ async function goFurther(server: TestServer): Promise<void> {
   await prune(server.database);
 }
 
+/** What a person sees and ends of their own. */
+async function useAccount(server: TestServer, credentials: Credentials, browser: Person, clientId: string): Promise<void> {
+  await openAccount(server, credentials, '/account/activity', browser);
+  await send(await openAccount(server, credentials, '/account/apps', browser), '/account/apps', { client: clientId });
+  await send(await openAccount(server, credentials, '/account/sessions', browser), '/account/sessions', { others: 'yes' });
+}
+
 /** Tables as large as they are where a scan would hurt, with statistics. */
 async function fill(client: pg.Client): Promise<void> {
   await client.query('set session_replication_role = replica');
@@ -176,6 +214,7 @@ async function fill(client: pg.Client): Promise<void> {
     `grant_record (id, client_id, account_id, expires_at, payload) select 'g' || n, 'c' || n, 'p' || n, ${life}, '{}' from ${of}`,
     `authorization_code (id, client_id, account_id, grant_id, expires_at, payload) select sha256(n::text::bytea), 'c' || n, 'p' || n, 'g' || n, ${life}, '{}' from ${of}`,
     `token (id, kind, client_id, account_id, grant_id, expires_at, payload) select sha256(n::text::bytea), 'AccessToken', 'c' || n, 'p' || n, 'g' || n, ${life}, '{}' from ${of}`,
+    `audit_event (id, at, type, account_id, detail) select 'e' || n, ${life}, 'signed_in', 'p' || n, '{}' from ${of}`,
     `session (id, uid, account_id, expires_at, payload) select sha256(n::text::bytea), 'u' || n, 'p' || n, ${life}, '{}' from ${of}`,
     `protocol_record (kind, id, client_id, expires_at, payload) select 'Interaction', sha256(n::text::bytea), 'c' || n, ${life}, '{}' from ${of}`,
   ])

@@ -183,6 +183,17 @@ describe('What was allowed', () => {
     ]);
   });
 
+  it('counts at the API it was allowed for, and is recorded there', async () => {
+    const resource = `${server.issuer}/api/posts`;
+    const parameters = { scope: 'openid posts:read posts:write', resource };
+    const { client, person, browser } = await allowed(parameters);
+    assert(hasCode(await open(browser, client, parameters)), 'what was answered is not asked again');
+    const [event] = await server.sql(`select detail from audit_event where account_id = $1 and type = 'consent_given'`, [person.id]);
+    assert.deepEqual(event?.['detail'], { scopes: ['openid', `${resource} posts:read`], declined: [`${resource} posts:write`] });
+    const [grant] = await grants(client, person);
+    assert.deepEqual((grant as { payload: { resources: object } }).payload.resources, { [resource]: 'posts:read' });
+  });
+
   it('changes nothing when it is only looked at', async () => {
     const { client, browser } = await allowed();
     const page = await open(browser, client, { prompt: 'consent' });

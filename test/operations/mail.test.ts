@@ -5,6 +5,7 @@ import { isMailAddress, mailLetter } from '../../src/platform/mail.ts';
 import { keepMailSent, type MailSender } from '../../src/platform/mail-sender.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { openRelay } from '../../src/platform/smtp.ts';
+import { write as keep, unitOfWork, type Write } from '../../src/protocol-store/unit-of-work.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { proofIn } from '../support/mailbox.ts';
@@ -92,6 +93,20 @@ describe('Mail', () => {
     await eventually('the other arrives', () => relay.received.length > 0);
     assert.deepEqual(relay.received[0]?.envelope.to, ['done@people.example']);
     assert.equal(await row('undone@people.example'), undefined);
+  });
+
+  it('is a part of a unit of work like any write: there with the others, or with none of them', async () => {
+    const asPart = (recipient: string): Write => ({ purpose: 'issue', subject: recipient, statement: write(recipient) });
+    const { database } = server;
+    const both = async () => {
+      await keep(database, asPart('unit-1@people.example'));
+      await keep(database, asPart('unit-2@people.example'));
+    };
+    await unitOfWork(database, both, () => false);
+    assert.equal(await row('unit-1@people.example'), undefined);
+    startSender();
+    await unitOfWork(database, both, () => true);
+    await eventually('both arrive', () => relay.received.length === 2);
   });
 
   it('cannot be read in the database while it waits, and is gone from it once it has left', async () => {

@@ -23,6 +23,8 @@ describe('Accessibility', () => {
       }),
       server.createPerson({ email: 'a.very.long.address.of.a.person@subdomain.people.example' }),
     ]);
+    // The other page of consent, of a client that registered itself, is that of one who is not.
+    await server.sql(`update client set publisher = 'Moonlight Inc.', verified_at = now() where id = $1`, [client.client_id]);
     visit = { server, client, person };
   });
   after(() => Promise.all([server.close(), browser.close()]));
@@ -71,7 +73,7 @@ describe('Accessibility', () => {
       'Not you?',
       'email',
       'restricted',
-      'Remove it any time in your account',
+      'Any time, in your account',
       'deny',
       'approve',
       'Privacy policy',

@@ -99,7 +99,7 @@ describe('The facts on the consent page', () => {
     const before = day();
     const html = await (await pageOf(client))();
     assert.match(text(html), new RegExp(`For how long Until (${before}|${day()}) 90 days at most`));
-    assert.match(html, /<a href="\/account\/apps" target="_blank">Remove it any time in your account<\/a>/);
+    assert.match(html, /<a href="\/account\/apps" target="_blank">Any time, in your account<\/a>/);
     for (const name of ['privacy', 'terms'])
       assert.match(html, new RegExp(`href="https://client\\.example/${name}" rel="noopener noreferrer"`));
   });

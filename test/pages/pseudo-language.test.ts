@@ -59,7 +59,7 @@ describe('Every page in a pseudo-language', () => {
       const context = await browser.person({ viewport: { width: 320, height: 640 } });
       const page = await context.newPage();
       await reach(page, visit);
-      const texts = await textsOf(page);
+      const { texts, shown } = await textsOf(page);
       assert(
         texts.some((text) => text.includes(OPEN)),
         'the page speaks the language',
@@ -67,6 +67,11 @@ describe('Every page in a pseudo-language', () => {
       assert.deepEqual(
         texts.map((text) => unmarked(text, data)).filter((rest) => /\p{L}/u.test(rest)),
         [],
+      );
+      assert.deepEqual(
+        shown.filter((text) => /Moonlight|길동/.test(text)),
+        [],
+        'a name is not set apart from the sentence it stands in (bdi)',
       );
       assert.equal(await page.locator('s').count(), 0, 'something is not escaped');
       assert(!/&amp;amp;|&lt;s&gt;/.test(await page.innerText('body')), 'something is escaped twice');
@@ -80,7 +85,7 @@ describe('Every page in a pseudo-language', () => {
       `<html lang="en"><title>${OPEN}a${CLOSE}</title><p>${OPEN}b${CLOSE} and c</p><s></s><input placeholder="d"><bdi>e</bdi>`,
     );
     assert.deepEqual(
-      (await textsOf(page)).map((text) => unmarked(text, [])).filter((rest) => /\p{L}/u.test(rest)),
+      (await textsOf(page)).texts.map((text) => unmarked(text, [])).filter((rest) => /\p{L}/u.test(rest)),
       ['and c', 'd'],
     );
     assert.equal(await page.locator('s').count(), 1);
@@ -88,12 +93,12 @@ describe('Every page in a pseudo-language', () => {
   });
 });
 
-/** Whatever a person reads or is read, but for names and addresses of somebody (`bdi`), times, code, and what is in another language. */
-function textsOf(page: Page): Promise<string[]> {
+/** Whatever a person reads or is read, and of that what is shown on the page; but for names and addresses of somebody (`bdi`), times, code, and what is in another language. */
+function textsOf(page: Page): Promise<{ texts: string[]; shown: string[] }> {
   return page.evaluate(() => {
     const { lang } = document.documentElement;
     const foreign = (element: Element) =>
-      element.closest('bdi, time, code, script, style, [aria-hidden=true]') !== null ||
+      element.closest('bdi, option, time, code, script, style, [aria-hidden=true]') !== null ||
       (element.closest('[lang]')?.getAttribute('lang') ?? lang) !== lang;
     const texts = [document.title];
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -102,12 +107,13 @@ function textsOf(page: Page): Promise<string[]> {
       const element = node.parentElement as Element;
       if (!foreign(element)) paragraphs.set(element, (paragraphs.get(element) ?? '') + node.textContent);
     }
-    texts.push(...paragraphs.values());
+    const shown = [...paragraphs.values()];
+    texts.push(...shown);
     for (const element of document.querySelectorAll('*'))
       for (const name of ['alt', 'title', 'placeholder', 'aria-label', 'aria-description', 'aria-roledescription'])
         if (element.hasAttribute(name) && !foreign(element)) texts.push(String(element.getAttribute(name)));
     for (const button of document.querySelectorAll<HTMLInputElement>('input[type=submit], input[type=button]')) texts.push(button.value);
-    return texts;
+    return { texts, shown };
   });
 }
 

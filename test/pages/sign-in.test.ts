@@ -108,7 +108,6 @@ describe('Signing in', () => {
 
       await page.goto(server.issuer + authorizePath(client, { ...pkce(), prompt: 'login' }));
       await signIn(page, two);
-      if (!javaScriptEnabled) await page.click('button[type=submit]');
       assert.equal(await page.locator('.account bdi').last().innerText(), two.email);
       await page.click('button[value=approve]');
       await page.waitForURL(`${CLIENT_CALLBACK}?**`);

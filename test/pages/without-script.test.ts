@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
-import { assertFits, assertFormsNeedNoScript, assertKeyboardReaches, assertOneHeading } from '../support/access.ts';
+import {
+  assertFieldsAreTied,
+  assertFits,
+  assertFormsNeedNoScript,
+  assertKeyboardReaches,
+  assertOneHeading,
+  setApart,
+} from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { TOUR, type Visit } from '../support/tour.ts';
@@ -21,14 +28,19 @@ describe('Every page, without JavaScript', () => {
   after(() => Promise.all([server.close(), browser.close()]));
 
   for (const [name, reach] of Object.entries(TOUR))
-    it(`${name}: is reached, is walked through by keyboard, and has room for text twice as large`, async () => {
+    it(`${name}: is reached, is walked through by keyboard, and has room for text twice as large, or set apart`, async () => {
       const context = await browser.person({ javaScriptEnabled: false, viewport: { width: 640, height: 640 } });
       const page = await context.newPage();
       await reach(page, visit);
       await assertOneHeading(page);
+      await assertFieldsAreTied(page);
       await assertFormsNeedNoScript(page);
       await assertKeyboardReaches(page);
       await page.evaluate(() => document.documentElement.style.setProperty('font-size', '200%'));
+      await assertFits(page);
+      await page.evaluate(() => document.documentElement.style.removeProperty('font-size'));
+      await page.setViewportSize({ width: 320, height: 640 });
+      await setApart(page);
       await assertFits(page);
       await context.close();
     });
@@ -39,6 +51,10 @@ describe('Every page, without JavaScript', () => {
     ['a form that nobody can send', assertFormsNeedNoScript, '<form><input name="a"></form>'],
     ['a focus that is not seen', assertKeyboardReaches, '<style>a { outline: none }</style><a href="/">a</a>'],
     ['what the keyboard does not reach', assertKeyboardReaches, '<a href="/">a</a><div inert><a href="/b">b</a></div>'],
+    ['an error that is not tied to its field', assertFieldsAreTied, '<main><input aria-invalid="true" autocomplete="email"></main>'],
+    ['an explanation that is not there', assertFieldsAreTied, '<main><input aria-describedby="gone" autocomplete="email"></main>'],
+    ['a field that does not say what it is for', assertFieldsAreTied, '<main><input name="a"></main>'],
+    ['an error that the title keeps silent about', assertFieldsAreTied, '<main><p role="alert">a</p></main>'],
     ['a box to tick that is too small', assertFits, '<input type="checkbox">'],
     ['a link of its own that is too small', assertFits, '<p style="font: 12px/1 serif"><a href="/">a</a></p>'],
     ['a page that is scrolled sideways', assertFits, '<p style="inline-size: 700px">a</p>'],

@@ -18,7 +18,11 @@ const ATTEMPTS = [
 
 /** A page in which an attempt stands has it as text: no tag or attribute came of it. */
 function assertHarmless(html: string, attempt: string) {
-  assert.doesNotMatch(html, /<script|<img src=x|<svg|onerror=alert\(1\)>|"\s*(autofocus )?onfocus="/i, attempt);
+  assert.doesNotMatch(
+    html,
+    /<script(?! src="\/assets\/[\w.]+\?v=\w+" defer><\/script>)|<img src=x|<svg|onerror=alert\(1\)>|"\s*(autofocus )?onfocus="/i,
+    attempt,
+  );
   for (const [, href] of html.matchAll(/(?:href|src)="([^"]*)"/g)) assert.match(String(href), /^(\/(?!\/)|[?#])/, 'links stay with us');
   if (/[<>"']/.test(attempt)) assert(!html.includes(attempt), `${attempt} stands as it was sent`);
 }

@@ -24,6 +24,35 @@ export async function assertOneHeading(page: Page): Promise<void> {
   assert(/\S/.test(await page.title()));
 }
 
+/** An error is told at once and at its field, and each field says what a browser may fill in (1.3.5, 3.3.1, 4.1.3). */
+export async function assertFieldsAreTied(page: Page): Promise<void> {
+  const loose = await page.evaluate(() => {
+    const missing = (ids: string | null) => ids?.split(' ').some((id) => !document.getElementById(id)?.checkVisibility());
+    const untied = [...document.querySelectorAll('main [aria-describedby], main [aria-labelledby]')].filter(
+      (element) => missing(element.getAttribute('aria-describedby')) || missing(element.getAttribute('aria-labelledby')),
+    );
+    const unexplained = document.querySelectorAll('main [aria-invalid=true]:not([aria-describedby])');
+    const unnamed = document.querySelectorAll(
+      'main :is(input:not([type=hidden], [type=checkbox], [type=radio], [type=submit], [type=file]), textarea):not([autocomplete])',
+    );
+    return [...untied, ...unexplained, ...unnamed].map((element) => element.outerHTML);
+  });
+  assert.deepEqual(loose, []);
+  if (await page.locator('main [role=alert]').count())
+    assert.match(await page.title(), /^(Error|오류): /, 'the title says that something is wrong');
+}
+
+/** Room for lines, words and letters set apart (1.4.12). */
+export async function setApart(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    for (const { style } of document.querySelectorAll<HTMLElement>('body *')) {
+      style.lineHeight = '1.5';
+      style.letterSpacing = '0.12em';
+      style.wordSpacing = '0.16em';
+    }
+  });
+}
+
 // What a finger, or a pointer that trembles, is aimed at.
 const TARGETS = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [role=button], [tabindex="0"]';
 

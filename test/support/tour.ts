@@ -6,6 +6,7 @@ import { CLIENT_CALLBACK } from './browser.ts';
 import { beginDevice, createDeviceClient, DEVICE_GRANT } from './device.ts';
 import type { TestServer } from './environment.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from './flow.ts';
+import { newcomer, newestProof } from './sign-up.ts';
 
 /**
  * Every page a person can meet, and how to get there: for looking at all of them in one way (accessibility, pseudo-language, screenshots).
@@ -26,6 +27,46 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await openSignIn(page, visit);
     await signIn(page, { ...visit.person, password: 'not this one' });
     await page.locator('[role=alert]').waitFor();
+  },
+  'sign-up': async (page, visit) => {
+    await openSignIn(page, visit);
+    await page.click('a[href$="/signup"]');
+  },
+  'failed-sign-up': async (page, visit) => {
+    await TOUR['sign-up']?.(page, visit);
+    await fillIn(page, { name: '홍길동', email: 'gildong@nowhere', password: 'password' });
+    await page.locator('[role=alert]').waitFor();
+  },
+  'sign-up-code': async (page, visit) => {
+    await beginSignUp(page, visit);
+  },
+  'failed-code': async (page, visit) => {
+    await beginSignUp(page, visit);
+    await fillIn(page, { code: '0' });
+    await page.locator('[role=alert]').waitFor();
+  },
+  'sign-up-link': async (page, visit) => {
+    const email = await beginSignUp(page, visit);
+    await page.goto((await newestProof(visit.server, email)).link);
+  },
+  'sign-up-elsewhere': async (page, visit) => {
+    const email = await beginSignUp(page, visit);
+    await page.context().clearCookies();
+    await page.goto((await newestProof(visit.server, email)).link);
+    await page.click('main button[type=submit]');
+    await page.locator('form').waitFor({ state: 'detached' });
+  },
+  reset: async (page, visit) => {
+    await openSignIn(page, visit);
+    await page.click('a[href$="/reset"]');
+  },
+  'new-password': async (page, visit) => {
+    const { email } = await visit.server.createPerson();
+    await TOUR['reset']?.(page, visit);
+    await fillIn(page, { email });
+    await page.locator('input[name=code]').waitFor();
+    await fillIn(page, { code: (await newestProof(visit.server, email)).code });
+    await page.locator('input[name=password]').waitFor();
   },
   consent: openConsent,
   'consent-self-registered': async (page, visit) => {
@@ -62,6 +103,56 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await page.goto(`${visit.server.issuer}/oauth/logout`);
     await page.click('button[name=logout]');
     await page.waitForURL('**/oauth/logout/success');
+  },
+  account: (page, visit) => openAccountPage(page, visit, '/account'),
+  'account-profile': (page, visit) => openAccountPage(page, visit, '/account/profile'),
+  'account-profile-problem': async (page, visit) => {
+    await openAccountPage(page, visit, '/account/profile');
+    await page.fill('input[name=name]', '\u200b');
+    await page.click('form button[type=submit]');
+    await page.locator('[role=alert]').waitFor();
+  },
+  'account-email': (page, visit) => openAccountPage(page, visit, '/account/email'),
+  'account-email-code': async (page, visit) => {
+    await openAccountPage(page, await asSomebodyElse(visit), '/account/email');
+    await page.fill('input[name=email]', 'a.new.long.address.of.a.person@subdomain.people.example');
+    await page.click('form button[type=submit]');
+    await page.locator('input[name=code]').waitFor();
+  },
+  'account-password': (page, visit) => openAccountPage(page, visit, '/account/password'),
+  'account-apps': async (page, shared) => {
+    const visit = await asSomebodyElse(shared);
+    await openConsent(page, visit);
+    await page.check('input[value=restricted]');
+    await page.click('button[value=approve]');
+    await page.waitForURL(`${visit.client.redirect_uri}?**`);
+    await openAccountPage(page, visit, '/account/apps');
+  },
+  'account-no-apps': async (page, visit) => {
+    await openAccountPage(page, await asSomebodyElse(visit), '/account/apps');
+  },
+  'account-sessions': async (page, visit) => {
+    const another = await page.context().browser()?.newContext();
+    await openAccountPage((await another?.newPage()) ?? page, visit, '/account');
+    await another?.close();
+    await openAccountPage(page, visit, '/account/sessions');
+  },
+  'account-activity': async (page, shared) => {
+    const visit = await asSomebodyElse(shared);
+    await openAccountPage(page, visit, '/account/profile');
+    await page.click('form button[type=submit]');
+    await openAccountPage(page, visit, '/account/activity');
+  },
+  'account-export': (page, visit) => openAccountPage(page, visit, '/account/export'),
+  'account-delete': (page, visit) => openAccountPage(page, visit, '/account/delete'),
+  'account-deleted': async (page, visit) => {
+    await deleteAccount(page, visit);
+  },
+  'account-restore': async (page, visit) => {
+    const person = await deleteAccount(page, visit);
+    await page.goto(`${visit.server.issuer}/account`);
+    await signIn(page, person);
+    await page.locator('button[value=keep]').waitFor();
   },
   device: async (page, { server }) => {
     await page.goto(`${server.issuer}/device`);
@@ -141,6 +232,21 @@ export async function openConsent(page: Page, visit: Visit): Promise<void> {
   await page.locator('button[name=decision]').first().waitFor();
 }
 
+/** @returns the address that a code was mailed to. */
+async function beginSignUp(page: Page, visit: Visit): Promise<string> {
+  const wish = newcomer();
+  await TOUR['sign-up']?.(page, visit);
+  await fillIn(page, wish);
+  await page.locator('input[name=code]').waitFor();
+  return wish.email;
+}
+
+/** Fills in the first form of a page, and sends it. */
+export async function fillIn(page: Page, fields: Record<string, string>): Promise<void> {
+  for (const [name, value] of Object.entries(fields)) await page.fill(`input[name=${name}]`, value);
+  await page.click('main button[type=submit]');
+}
+
 export async function signIn(page: Page, { email, password }: Credentials): Promise<void> {
   await page.fill('input[name=email]', email);
   await page.fill('input[name=password]', password);
@@ -161,4 +267,28 @@ async function openMailbox(page: Page, { server: { issuer, config, database } }:
   });
   await database.change(mailLetter(new KeyRing(config.dataEncryptionKeys), 'gildong@people.example', letter));
   await page.goto(`${issuer}/dev/mail`);
+}
+
+/** Signs in when asked to, and comes to a page of the account. */
+export async function openAccountPage(page: Page, { server, person }: Pick<Visit, 'server' | 'person'>, path: string): Promise<void> {
+  await page.goto(server.issuer + path);
+  if (page.url() === server.issuer + path) return;
+  await signIn(page, person);
+  await page.waitForURL(server.issuer + path);
+}
+
+/** For what stays with a person, and would change what others see. */
+async function asSomebodyElse(visit: Visit): Promise<Visit> {
+  return { ...visit, person: await visit.server.createPerson() };
+}
+
+/** @returns whose account it was. */
+async function deleteAccount(page: Page, shared: Visit): Promise<Credentials> {
+  const visit = await asSomebodyElse(shared);
+  const { person } = visit;
+  await openAccountPage(page, visit, '/account/delete');
+  await page.check('input[name=certain]');
+  await page.click('form button[type=submit]');
+  await page.locator('form').waitFor({ state: 'detached' });
+  return person;
 }

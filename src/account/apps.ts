@@ -1,0 +1,55 @@
+import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { describeScopes, type ScopeWords } from '../clients/scope-words.ts';
+import { type Language, languageOf } from '../http/language.ts';
+import { isStorable } from '../platform/database.ts';
+import { type ConnectedClient, listConnectedClients } from '../protocol-store/connected-clients.ts';
+import { revokeGrantsTo } from '../protocol-store/grants.ts';
+import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { type AccountPage, backTo, type Services, show, told } from './page.ts';
+
+/** Owns the list of apps that a person gave access to, and its taking back. */
+
+export const apps: AccountPage = {
+  async show(visit) {
+    const { account, ctx, services } = visit;
+    const clients = await listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT);
+    show(visit, 'apps', { apps: clients.map((client) => describe(client, services, languageOf(ctx))) });
+  },
+
+  /** `client` names the app. All that was allowed it ends, on whatever device. */
+  async submit(visit, form) {
+    const { account, services } = visit;
+    const clientId = form.get('client') ?? '';
+    const revoked =
+      isStorable(clientId) &&
+      clientId !== FIRST_PARTY_CLIENT &&
+      (await writeTogether(services.database, [
+        { purpose: 'end', once: true, statement: revokeGrantsTo(clientId, account.id) },
+        { purpose: 'keep', statement: told(visit, 'access_revoked', { clientId }) },
+      ]));
+    backTo(visit, '/account/apps', revoked);
+  },
+};
+
+export type DescribedApp = {
+  id: string;
+  name: string;
+  publisher: string | null;
+  selfRegistered: boolean;
+  scopes: ScopeWords[];
+  grantedAt: Date;
+  usedAt: Date | null;
+};
+
+/** An app as its person reads of it. */
+export function describe(client: ConnectedClient, { resourceServers, config }: Services, language: Language): DescribedApp {
+  return {
+    id: client.id,
+    name: client.name ?? client.id,
+    publisher: client.publisher,
+    selfRegistered: client.registration === 'dynamic' && !client.publisher,
+    scopes: describeScopes(resourceServers, config.issuer, client.scopes, language),
+    grantedAt: client.granted_at,
+    usedAt: client.used_at,
+  };
+}

@@ -1,0 +1,70 @@
+import { listEvents } from '../audit/events.ts';
+import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { languageOf } from '../http/language.ts';
+import { LIMITS, limitRate } from '../http/rate-limit.ts';
+import { listConnectedClients } from '../protocol-store/connected-clients.ts';
+import { listSessions } from '../protocol-store/signed-in-browsers.ts';
+import { describe } from './apps.ts';
+import { type AccountPage, show, told, type Visit } from './page.ts';
+
+/** Owns the copy of everything that is kept about a person (GDPR articles 15 and 20), without anything that could be presented to anyone. */
+
+// Far more than a person does in a year.
+const MOST_EVENTS = 50_000;
+
+export const dataExport: AccountPage = {
+  recent: true,
+
+  async show(visit) {
+    show(visit, 'export');
+  },
+
+  async submit(visit) {
+    const { account, ctx, services } = visit;
+    await limitRate(services.database, LIMITS.dataExport, account.id);
+    await services.database.change(told(visit, 'data_exported'));
+    ctx.attachment('munjigi-account.json');
+    ctx.type = 'application/json';
+    ctx.set('Cache-Control', 'no-store');
+    ctx.body = `${JSON.stringify(await everything(visit), null, 2)}\n`;
+  },
+};
+
+async function everything({ account, ctx, services, session }: Visit) {
+  const { database } = services;
+  const [user, clients, sessions, events] = await Promise.all([
+    database.prisma.user.findUniqueOrThrow({
+      where: { id: account.id },
+      include: { passkeys: true, totp: true, recoveryCodes: { orderBy: { createdAt: 'asc' } } },
+    }),
+    listConnectedClients(database, account.id, FIRST_PARTY_CLIENT),
+    listSessions(database, account.id),
+    listEvents(database, account.id, { limit: MOST_EVENTS }),
+  ]);
+  // Named one by one: a column that comes later is not told by accident.
+  const { id, email, emailVerified, username, name, locale, role, createdAt, updatedAt } = user;
+  return {
+    exportedAt: new Date(),
+    profile: { id, email, emailVerified, username, name, locale, role, createdAt, updatedAt },
+    signIn: {
+      password: user.passwordHash !== null,
+      authenticatorApp: user.totp && { createdAt: user.totp.createdAt, confirmedAt: user.totp.confirmedAt },
+      passkeys: user.passkeys.map((key) => ({ name: key.name, backedUp: key.backedUp, createdAt: key.createdAt, usedAt: key.usedAt })),
+      recoveryCodes: user.recoveryCodes.map((code) => ({ createdAt: code.createdAt, usedAt: code.usedAt })),
+    },
+    connectedApps: clients.map((client) => {
+      const { id: clientId, scopes, selfRegistered: _, ...app } = describe(client, services, languageOf(ctx));
+      return { clientId, ...app, scopes: scopes.map(({ name: scope, resource, title }) => ({ scope, resource, title })) };
+    }),
+    sessions: sessions.map((row) => ({
+      thisDevice: row.uid === session.uid,
+      browser: row.browser,
+      network: row.address,
+      since: row.created_at,
+      usedAt: row.used_at,
+      expiresAt: row.expires_at,
+    })),
+    activity: events.map(({ id: _, ...event }) => event),
+    notIncluded: ['Posts that apps wrote in your name at /api/posts: they are kept by that API, and an app that you allow can read them.'],
+  };
+}

@@ -1,0 +1,20 @@
+import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { listConnectedClients } from '../protocol-store/connected-clients.ts';
+import { listSessions } from '../protocol-store/signed-in-browsers.ts';
+import { type AccountPage, show } from './page.ts';
+
+/** The way in: every other page, with what there is to know of it at a glance. */
+export const overview: AccountPage = {
+  async show(visit) {
+    const { account, services } = visit;
+    const [clients, sessions] = await Promise.all([
+      listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT),
+      listSessions(services.database, account.id),
+    ]);
+    show(visit, 'overview', {
+      account: { name: account.name, email: account.email, username: account.username },
+      apps: clients.length,
+      sessions: sessions.length,
+    });
+  },
+};

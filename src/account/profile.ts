@@ -1,0 +1,67 @@
+import { changeProfile } from '../accounts/profile.ts';
+import { chooseLanguage, LANGUAGES, languageOf, supported } from '../http/language.ts';
+import { sqlState } from '../platform/database.ts';
+import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { type AccountPage, backTo, show, told, type Visit } from './page.ts';
+
+/** Owns what a person is called, and in which language they are spoken to. */
+
+const LONGEST_NAME = 100;
+const USERNAME = /^[a-z0-9][a-z0-9._-]{2,29}$/;
+// What turns the direction of the text around it, ends a line, or is no character of a language.
+const UNPRINTABLE = /[\p{Cc}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+const UNIQUE_VIOLATION = '23505';
+
+type Fields = { name: string; username: string; language: string };
+
+export const profile: AccountPage = {
+  recent: true,
+
+  async show(visit) {
+    const { account, ctx } = visit;
+    page(visit, { name: account.name, username: account.username, language: supported(account.locale ?? '') ?? languageOf(ctx) });
+  },
+
+  async submit(visit, form) {
+    const { account, ctx, services } = visit;
+    const fields = {
+      name: (form.get('name') ?? '').normalize('NFC').trim(),
+      username: (form.get('username') ?? '').normalize('NFKC').trim().toLowerCase(),
+      language: form.get('language') ?? '',
+    };
+    const wrong = problemOf(fields, account.username);
+    if (wrong) return page(visit, fields, wrong);
+    const locale = LANGUAGES.find((language) => language === fields.language) ?? account.locale;
+    const changed = (['name', 'username'] as const).filter((field) => fields[field] !== account[field]);
+    const changes = [...changed, ...(locale !== account.locale ? ['language'] : [])];
+    if (changes.length) {
+      try {
+        await writeTogether(services.database, [
+          { purpose: 'keep', once: true, statement: changeProfile(account.id, { ...fields, locale }) },
+          { purpose: 'keep', statement: told(visit, 'profile_changed', { detail: { changes } }) },
+        ]);
+      } catch (error) {
+        if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+        return page(visit, fields, 'account.profile.username_taken');
+      }
+    }
+    // In this browser it may have been another, by the switch above the page: what was chosen last counts.
+    const language = supported(locale ?? '');
+    if (language) chooseLanguage(ctx, language);
+    backTo(visit, '/account/profile');
+  },
+};
+
+function problemOf({ name, username, language }: Fields, before: string): string | undefined {
+  if (!/[^\p{Z}\p{C}]/u.test(name)) return 'account.profile.name_missing';
+  if ([...name].length > LONGEST_NAME || UNPRINTABLE.test(name)) return 'account.profile.name_wrong';
+  // One that was given before there were rules may stay.
+  if (username !== before && !USERNAME.test(username)) return 'account.profile.username_wrong';
+  if (language && !LANGUAGES.some((known) => known === language)) return 'account.profile.language_wrong';
+  return undefined;
+}
+
+function page(visit: Visit, fields: Fields, problem?: string): void {
+  const { language: chosen, ...named } = fields;
+  show(visit, 'profile', { ...named, chosen, problem });
+}

@@ -1,0 +1,26 @@
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
+
+/** Owns the change of a person's address: it is theirs once they have proven that they read its mail (proofs.ts), and not a moment before. */
+
+export type PendingChange = { handle: string; email: string };
+
+/** The address that waits for its proof, if one does. */
+export async function pendingChange(database: Database, accountId: string): Promise<PendingChange | undefined> {
+  const [row] = await database.query<PendingChange>(Prisma.sql`
+    select encode(id, 'hex') as handle, email from one_time_token
+    where account_id = ${accountId} and purpose = 'change_email' and expires_at > now() and consumed_at is null
+    order by created_at desc limit 1`);
+  return row;
+}
+
+/** Gives up what waits for a proof: another takes its place, or none. */
+export function forgetPendingChange(accountId: string): Statement {
+  return Prisma.sql`delete from one_time_token where account_id = ${accountId} and purpose = 'change_email'`;
+}
+
+/** @param before the address that it replaces. @throws a unique violation (23505) when it is somebody else's by now. */
+export function changeEmail(accountId: string, before: string, email: string): Statement {
+  return Prisma.sql`
+    update user_account set email = ${email}, email_verified = true, updated_at = now()
+    where id = ${accountId} and email = ${before} and disabled_at is null`;
+}

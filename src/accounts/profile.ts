@@ -1,0 +1,35 @@
+import { Prisma, type Statement } from '../platform/database.ts';
+
+/** Owns what people change about themselves: the statements, each of which changes one row or none. */
+
+/** The days in which a wish to be deleted can be taken back. */
+export const GRACE_DAYS = 14;
+
+export type Profile = { name: string; username: string; locale: string | null };
+
+/** @throws a unique violation (23505) when the user name is somebody else's. */
+export function changeProfile(accountId: string, { name, username, locale }: Profile): Statement {
+  return Prisma.sql`update user_account set name = ${name}, username = ${username}, locale = ${locale}, updated_at = now() where id = ${accountId}`;
+}
+
+/**
+ * Takes the place of the password that was just verified, and of no other: of two forms at once the second changes nothing.
+ * @param before the hash that it was verified against; null for an account without a password.
+ */
+export function changePassword(accountId: string, before: string | null, hash: string): Statement {
+  return Prisma.sql`
+    update user_account set password_hash = ${hash}, updated_at = now()
+    where id = ${accountId} and disabled_at is null and password_hash is not distinct from ${before}`;
+}
+
+/** Begins the days of grace. Ending what is open under the account is the caller's second half: endAccount(). */
+export function scheduleDeletion(accountId: string): Statement {
+  return Prisma.sql`
+    update user_account set delete_after = now() + ${GRACE_DAYS} * interval '1 day', updated_at = now()
+    where id = ${accountId} and delete_after is null`;
+}
+
+/** Takes the wish to be deleted back, while there is time. */
+export function keepAccount(accountId: string): Statement {
+  return Prisma.sql`update user_account set delete_after = null, updated_at = now() where id = ${accountId} and delete_after > now()`;
+}

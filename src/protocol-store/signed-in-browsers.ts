@@ -1,0 +1,30 @@
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
+
+/** Owns what a person sees of their sessions, and the ending of them. What ends with a session, ends at once: every look at a token asks for it. */
+
+export type SignedInBrowser = {
+  /** The handle that tokens refer to; it opens nothing. */
+  uid: string;
+  browser: string | null;
+  address: string | null;
+  created_at: Date;
+  used_at: Date;
+  expires_at: Date;
+};
+
+/** Live sessions of a person, the last used first. */
+export function listSessions(database: Database, accountId: string): Promise<SignedInBrowser[]> {
+  return database.query<SignedInBrowser>(Prisma.sql`
+    select uid, browser, address, created_at, used_at, expires_at from session
+    where account_id = ${accountId} and expires_at > now() order by used_at desc, uid`);
+}
+
+/** Ends a session, if it is this person's. */
+export function endSession(accountId: string, uid: string): Statement {
+  return Prisma.sql`delete from session where uid = ${uid} and account_id = ${accountId}`;
+}
+
+/** Ends all sessions of a person but one. @param uid the one in front of which they sit. */
+export function endOtherSessions(accountId: string, uid: string): Statement {
+  return Prisma.sql`delete from session where account_id = ${accountId} and uid <> ${uid}`;
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import type { TestClient } from '../support/flow.ts';
+import { type Page, Person } from '../support/person.ts';
+import { newcomer, openPage, openSignIn, PASSWORD } from '../support/sign-up.ts';
+
+const TRIES = 200;
+
+/** What the page says is compared in test/people; here it is how long it takes (OWASP ASVS 5.0 section 6.3.8). */
+describe('How long it takes tells nothing about an account', () => {
+  let server: TestServer;
+  let client: TestClient;
+  let known: string;
+  before(async () => {
+    server = await startTestServer();
+    client = await server.createClient();
+    known = (await server.createPerson()).email;
+  });
+  after(() => server.close());
+
+  async function measure(page: Page, fields: (email: string) => Record<string, string>, status: number): Promise<Record<string, number>> {
+    const { action, hidden } = page.form();
+    const times: Record<string, number[]> = { known: [], unknown: [] };
+    for (let n = 0; n < TRIES; n++)
+      // In turn, so that a machine that is busy for a while is so for both.
+      for (const [whose, email] of n % 2
+        ? ([
+            ['known', known],
+            ['unknown', newcomer().email],
+          ] as const)
+        : ([
+            ['unknown', newcomer().email],
+            ['known', known],
+          ] as const)) {
+        await server.sql('delete from rate_limit');
+        const begun = performance.now();
+        const response = await page.person.request(action, { method: 'POST', body: new URLSearchParams({ ...hidden, ...fields(email) }) });
+        await response.text();
+        times[whose]?.push(performance.now() - begun);
+        assert.equal(response.status, status);
+      }
+    return Object.fromEntries(Object.entries(times).map(([whose, all]) => [whose, all.sort((a, b) => a - b)[TRIES / 2] as number]));
+  }
+
+  const ways: Record<string, { page: string; fields: (email: string) => Record<string, string>; status: number }> = {
+    'a wrong password': { page: 'login', fields: (email) => ({ email, password: 'not this one' }), status: 401 },
+    'signing up': { page: 'signup', fields: (email) => ({ name: '홍길동', email, password: PASSWORD }), status: 303 },
+    'asking for a new password': { page: 'reset', fields: (email) => ({ email }), status: 303 },
+  };
+
+  for (const [what, { page, fields, status }] of Object.entries(ways))
+    it(`${what}: the medians of ${TRIES} tries are alike`, async () => {
+      const signIn = await openSignIn(server, client, {}, new Person(server.issuer));
+      const { known = 0, unknown = 0 } = await measure(await openPage(signIn, page), fields, status);
+      console.log(`${what}: known ${known.toFixed(1)} ms, unknown ${unknown.toFixed(1)} ms`);
+      assert(Math.max(known, unknown) / Math.min(known, unknown) < 1.5, `${known} ms and ${unknown} ms`);
+    });
+});
