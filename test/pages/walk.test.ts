@@ -37,25 +37,29 @@ describe('From sign-up to a password reset', () => {
       assert.equal(await page.getAttribute('html', 'lang'), lang);
       await page.goto(`${server.issuer}/account/factors/passkey`);
       await page.fill('input[name=name]', 'My phone');
-      await page.click('form[data-passkey=create] button');
-      await page.waitForURL('**/account/factors?done=passkey_added');
+      await unlock(async () => {
+        await page.click('form[data-passkey=create] button');
+        await page.waitForURL('**/account/factors?done=passkey_added');
+      });
       assert.equal(await page.locator('[role=status]').innerText(), added);
 
       // Some other day: the passkey alone signs in.
       await context.clearCookies();
-      const little = await authorize(page, moonlight, 'openid profile email api', {
-        signIn: () => unlock(),
+      const little = await authorize(page, moonlight, 'openid profile email restricted', {
+        signIn: () => unlock(() => pressPasskey(page)),
         allow: ['email'],
       });
-      assert.deepEqual(scopesOf(little), ['email', 'openid', 'profile'], 'api was left out');
+      assert.deepEqual(scopesOf(little), ['email', 'openid', 'profile'], 'restricted was left out');
       const sun = await authorize(page, sunrise, 'openid profile email', { allow: ['email'] });
 
       const more = await authorize(page, moonlight, 'openid profile email api restricted', {
         look: async () => {
-          const asked = await page.locator('input[name=scope]').evaluateAll((boxes) => boxes.map((box) => (box as HTMLInputElement).value));
-          assert.deepEqual(asked.sort(), ['api', 'restricted'], 'the difference alone is asked');
+          const kept = await page.locator('fieldset').last().locator('li').count();
+          assert.equal(kept, 3, 'what was allowed already stands apart, below the difference');
+          assert.equal(await page.locator('input[name=scope][value=email]').isChecked(), true);
+          assert.equal(await page.locator('input[name=scope][value=restricted]').isChecked(), false);
         },
-        allow: ['api', 'restricted'],
+        allow: ['restricted'],
       });
       assert.deepEqual(scopesOf(more), ['api', 'email', 'openid', 'profile', 'restricted']);
       await assertActive(true, little, sun, more);
@@ -75,7 +79,7 @@ describe('From sign-up to a password reset', () => {
         signIn: async () => {
           await reset(page, wish.email);
           // The account has a further factor: a mailbox alone does not open it.
-          await unlock();
+          await unlock(() => pressPasskey(page));
         },
         allow: [],
       });
@@ -87,8 +91,8 @@ describe('From sign-up to a password reset', () => {
       await context.close();
     });
 
-  /** A device that unlocks passkeys by itself. @returns how to press the button for it. */
-  async function addAuthenticator(page: Page): Promise<() => Promise<void>> {
+  /** A device whose person unlocks a passkey when asked to. @returns how they do something that takes a passkey. */
+  async function addAuthenticator(page: Page): Promise<(act: () => Promise<void>) => Promise<void>> {
     const devtools = await page.context().newCDPSession(page);
     await devtools.send('WebAuthn.enable');
     const options = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true } as const;
@@ -96,20 +100,31 @@ describe('From sign-up to a password reset', () => {
       options: { ...options, isUserVerified: true, automaticPresenceSimulation: false },
     });
     const setPresence = (enabled: boolean) => devtools.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled });
-    await setPresence(true);
-    return async () => {
+    return async (act) => {
       await setPresence(true);
-      const button = page.locator('form[data-passkey=get] button');
-      // The browser may offer it by itself, and be taken up on it, before anybody presses.
-      await Promise.race([button.click().catch(() => {}), page.waitForURL((url) => !/\/(login|interaction\/[^/]+$)/.test(url.pathname))]);
+      await act();
+      await setPresence(false);
     };
+  }
+
+  async function pressPasskey(page: Page): Promise<void> {
+    const consent = page.locator('button[value=approve]');
+    // The browser may have offered it before anybody presses the button, and been taken up on it.
+    await Promise.any([page.click('form[data-passkey=get] button'), consent.waitFor()]);
+    await consent.waitFor();
+  }
+
+  async function enterCode(page: Page, email: string): Promise<void> {
+    const code = page.locator('input[name=code]');
+    await code.waitFor();
+    await code.fill((await newestProof(server, email)).code);
   }
 
   async function signUp(page: Page, wish: ReturnType<typeof newcomer>): Promise<void> {
     await page.goto(`${server.issuer}/signup`);
     for (const [name, value] of Object.entries(wish)) await page.fill(`input[name=${name}]`, value);
     await page.click('main form button[type=submit]:not([hidden])');
-    await page.locator('input[name=code]').fill((await newestProof(server, wish.email)).code);
+    await enterCode(page, wish.email);
     await page.click('main form button[type=submit]');
     await page.waitForURL(`${server.issuer}/account`);
   }
@@ -118,7 +133,7 @@ describe('From sign-up to a password reset', () => {
     await page.click('a[href$="/reset"]');
     await page.fill('input[name=email]', email);
     await page.click('main form button[type=submit]');
-    await page.locator('input[name=code]').fill((await newestProof(server, email)).code);
+    await enterCode(page, email);
     await page.click('main form button[type=submit]');
     await page.fill('input[name=password]', `another ${PASSWORD}`);
     await page.click('main form button[type=submit]:not([hidden])');
