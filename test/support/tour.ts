@@ -186,7 +186,10 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
   },
   'error-form-refused': async (page, visit) => {
     await openSignIn(page, visit);
-    await page.locator('input[name=csrf]').evaluate((field) => field.setAttribute('value', 'guessed'));
+    await page
+      .locator('input[name=csrf]')
+      .first()
+      .evaluate((field) => field.setAttribute('value', 'guessed'));
     await signIn(page, visit.person);
     await page.locator('.ways').waitFor();
   },
