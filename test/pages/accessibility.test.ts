@@ -13,7 +13,9 @@ describe('Accessibility', () => {
   let browser: TestBrowser;
   let visit: Visit;
   before(async () => {
-    [server, browser] = await Promise.all([startTestServer({ environment: 'development' }), startBrowser()]);
+    // One after the other: a browser whose server did not start would never be closed, and the test never end.
+    browser = await startBrowser();
+    server = await startTestServer({ environment: 'development' });
     const [client, person] = await Promise.all([
       server.createClient({
         client_name: 'Moonlight',
@@ -27,7 +29,7 @@ describe('Accessibility', () => {
     await server.sql(`update client set publisher = 'Moonlight Inc.', verified_at = now() where id = $1`, [client.client_id]);
     visit = { server, client, person };
   });
-  after(() => Promise.all([server.close(), browser.close()]));
+  after(() => Promise.all([server?.close(), browser?.close()]));
 
   // In Korean: the other tests that walk through all pages do so in English.
   for (const [name, reach] of Object.entries(EVERY_PAGE))

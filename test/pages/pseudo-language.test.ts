@@ -38,7 +38,9 @@ describe('Every page in a pseudo-language', () => {
   let visit: Visit;
   let data: string[];
   before(async () => {
-    [server, browser] = await Promise.all([startTestServer({ environment: 'development' }), startBrowser()]);
+    // One after the other: a browser whose server did not start would never be closed, and the test never end.
+    browser = await startBrowser();
+    server = await startTestServer({ environment: 'development' });
     const [client, person] = await Promise.all([
       server.createClient({
         client_name: `<s>Moonlight</s>`,
@@ -52,7 +54,7 @@ describe('Every page in a pseudo-language', () => {
     // Sentences that stand in the database, in both languages, because scopes do; and what the letter says of a browser.
     data = [...(await server.sql('select title_en from scope')).map(({ title_en }) => String(title_en)), 'Chrome, Windows'];
   });
-  after(() => Promise.all([server.close(), browser.close()]));
+  after(() => Promise.all([server?.close(), browser?.close()]));
 
   for (const [name, reach] of Object.entries(EVERY_PAGE))
     it(`${name}: has its words from the messages, escapes them, and has room for longer ones`, async () => {
