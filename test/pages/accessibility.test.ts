@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { assertFits, assertOneHeading, assertPassesAxe } from '../support/access.ts';
+import { assertFits, assertOneHeading, assertPassesAxe, failuresOf } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { EVERY_PAGE } from '../support/every-page.ts';
@@ -35,7 +35,9 @@ describe('Accessibility', () => {
   for (const [name, reach] of Object.entries(EVERY_PAGE))
     it(`${name}: in light on a phone, in dark on a desktop`, async () => {
       const page = await (await browser.person({ locale: 'ko' })).newPage();
+      const failures = failuresOf(page);
       await reach(page, visit);
+      assert.deepEqual(failures, []);
       await page.evaluate(() => document.fonts.ready);
       for (const fold of await page.locator('summary').all()) await fold.click();
       await assertOneHeading(page);

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
-import { assertFits } from '../support/access.ts';
+import { assertFits, failuresOf } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import type { TestServer } from '../support/environment.ts';
 import type { Visit } from '../support/tour.ts';
@@ -60,7 +60,9 @@ describe('Every page in a pseudo-language', () => {
     it(`${name}: has its words from the messages, escapes them, and has room for longer ones`, async () => {
       const context = await browser.person({ viewport: { width: 320, height: 640 } });
       const page = await context.newPage();
+      const failures = failuresOf(page);
       await reach(page, visit);
+      assert.deepEqual(failures, []);
       const { texts, shown } = await textsOf(page);
       assert(
         texts.some((text) => text.includes(OPEN)),

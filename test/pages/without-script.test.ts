@@ -7,6 +7,7 @@ import {
   assertFormsNeedNoScript,
   assertKeyboardReaches,
   assertOneHeading,
+  failuresOf,
   setApart,
 } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
@@ -34,7 +35,9 @@ describe('Every page, without JavaScript', () => {
     it(`${name}: is reached, is walked through by keyboard, and has room for text twice as large, or set apart`, async () => {
       const context = await browser.person({ javaScriptEnabled: false, viewport: { width: 640, height: 640 } });
       const page = await context.newPage();
+      const failures = failuresOf(page);
       await reach(page, visit);
+      assert.deepEqual(failures, []);
       await assertOneHeading(page);
       await assertFieldsAreTied(page);
       await assertFormsNeedNoScript(page);
