@@ -23,9 +23,10 @@ describe('Introspection, the short way and the long', () => {
     const own = await obtainTokens(server, client, person, { scope: 'openid profile email api' });
     const lasting = await obtainTokens(server, client, person, { scope: 'openid offline_access', prompt: 'consent' });
     const [revoked, expired, consumed, orphan] = [
-      await obtainTokens(server, client, person),
+      // Of others: what ends one token of a person's grant ends them all.
+      await obtainTokens(server, client, await server.createPerson()),
       await clientCredentials(server, client, 'api'),
-      await obtainTokens(server, client, person),
+      await obtainTokens(server, client, await server.createPerson()),
       await clientCredentials(server, other),
     ];
     await post(server, '/oauth/revoke', client, { token: revoked.access_token });
