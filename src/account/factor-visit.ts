@@ -18,27 +18,38 @@ export type FactorVisit = SignedIn & { ctx: Context; csrf: string; services: Fir
 /** Where they all begin and end. */
 export const FACTORS_PATH = '/account/factors';
 
-// Whoever finds a browser open may look, and change nothing.
+// Whoever finds a browser open may look, and change nothing. A form that was shown in time may be filled in at leisure.
 const RECENT_SECONDS = 5 * MINUTE;
+const TO_FILL_IN_SECONDS = 10 * MINUTE;
 
-/** @returns undefined when the browser was sent to sign in. */
-export async function visit(ctx: Context, services: FirstParty, { recent = false } = {}): Promise<FactorVisit | undefined> {
-  const there = await signedIn(ctx, services, recent ? { maxAgeSeconds: RECENT_SECONDS } : {});
+/** @returns undefined when the browser was sent to sign in, as is one whose person did so too long ago. */
+export async function visit(ctx: Context, services: FirstParty, maxAgeSeconds?: number): Promise<FactorVisit | undefined> {
+  const there = await signedIn(ctx, services, maxAgeSeconds === undefined ? {} : { maxAgeSeconds });
   if (!there) return undefined;
   return { ...there, ctx, services, csrf: csrfToken(services.config.cookieKeys, subject(there)) };
 }
 
-/** Takes a form of theirs, from whoever has signed in recently. @throws AppError 403 for a form that is not ours. */
+/** The same for a page from which something is changed. */
+export const visitToChange = (ctx: Context, services: FirstParty) => visit(ctx, services, RECENT_SECONDS);
+
+/**
+ * Takes a form of theirs. @param filledIn whether its page was one of visitToChange(), with fields to fill in.
+ * @throws AppError 403 for a form that is not ours.
+ */
 export async function visitWithForm(
   ctx: Context,
   services: FirstParty,
+  { filledIn = false } = {},
 ): Promise<{ there: FactorVisit; form: URLSearchParams } | undefined> {
   const form = await readForm(ctx);
-  const there = await visit(ctx, services, { recent: true });
+  const there = await visit(ctx, services, RECENT_SECONDS + (filledIn ? TO_FILL_IN_SECONDS : 0));
   if (!there) return undefined;
   assertOurForm(ctx, services.config.cookieKeys, subject(there), form.get('csrf'), services.config.issuer);
   return { there, form };
 }
+
+/** Whether the browser comes from signing in again, which a form was stopped for: the page says that nothing was changed yet. */
+export const wasStopped = (ctx: Context): boolean => ctx.query['again'] !== undefined;
 
 /** Back to the list, which says what was done. A form becomes a GET, so that reloading does not send it again. */
 export function done({ ctx }: FactorVisit, what?: EventType): void {

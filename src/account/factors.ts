@@ -4,7 +4,7 @@ import type { EventType } from '../audit/events.ts';
 import type { FirstParty } from '../authorization-server/first-party.ts';
 import { factorsOf } from '../factors/store.ts';
 import { render } from '../http/render.ts';
-import { FACTORS_PATH, visit } from './factor-visit.ts';
+import { FACTORS_PATH, visit, wasStopped } from './factor-visit.ts';
 import { addPasskey, changePasskeyName, offerEnrolment, showNewPasskey, takePasskeyAway } from './passkeys.ts';
 import { makeRecoveryCodes, showRecoveryCodes } from './recovery-codes.ts';
 import { addTotp, showNewTotp, takeTotpAway } from './totp.ts';
@@ -15,7 +15,13 @@ import { addTotp, showNewTotp, takeTotpAway } from './totp.ts';
  */
 
 // What the list may say that was done. The address is anyone's to write, so nothing else is repeated from it.
-const DONE: EventType[] = ['passkey_added', 'passkey_renamed', 'passkey_removed', 'totp_added', 'totp_removed'];
+const DONE: Partial<Record<EventType, string>> = {
+  passkey_added: 'factors.done.passkey_added',
+  passkey_renamed: 'factors.done.passkey_renamed',
+  passkey_removed: 'factors.done.passkey_removed',
+  totp_added: 'factors.done.totp_added',
+  totp_removed: 'factors.done.totp_removed',
+};
 const FEW_CODES = 3;
 
 export function factorRoutes(services: FirstParty) {
@@ -40,7 +46,7 @@ export function factorRoutes(services: FirstParty) {
   // A form that had to sign in first comes back as a GET: the list has its button.
   for (const path of ['/passkey/name', '/passkey/remove', '/totp/remove'])
     router.get(at(path), (ctx) => {
-      ctx.redirect(FACTORS_PATH);
+      ctx.redirect(wasStopped(ctx) ? `${FACTORS_PATH}?again` : FACTORS_PATH);
       ctx.status = 303;
     });
 
@@ -63,7 +69,8 @@ async function showFactors(ctx: Context, services: FirstParty): Promise<void> {
     csrf,
     any,
     fewCodes: any && (factors.recoveryCodesLeft ?? 0) <= FEW_CODES,
-    done: DONE.find((type) => type === ctx.query['done']),
-    kept: ctx.query['kept'] === 'last',
+    did: Object.entries(DONE).find(([type]) => type === ctx.query['done'])?.[1],
+    again: wasStopped(ctx),
+    problem: ctx.query['kept'] === 'last' ? 'factors.last_way_in' : undefined,
   });
 }

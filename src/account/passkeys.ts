@@ -8,18 +8,18 @@ import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { render } from '../http/render.ts';
 import { allowOwnRequests } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
-import { done, event, FACTORS_PATH, type FactorVisit, letter, visit, visitWithForm } from './factor-visit.ts';
+import { done, event, FACTORS_PATH, type FactorVisit, letter, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
 
 /** Owns the making, naming and removing of passkeys. What is a valid one: see factors/passkeys.ts. */
 
 export async function showNewPasskey(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visit(ctx, services, { recent: true });
+  const there = await visitToChange(ctx, services);
   if (there) page(there);
 }
 
 /** Answers the page's script with what the browser is to make. */
 export async function offerEnrolment(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visit(ctx, services, { recent: true });
+  const there = await visitToChange(ctx, services);
   if (!there) return;
   const { database, config } = services;
   const challenge = newChallenge(config.cookieKeys, subject(there));
@@ -28,7 +28,7 @@ export async function offerEnrolment(ctx: Context, services: FirstParty): Promis
 }
 
 export async function addPasskey(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services);
+  const sent = await visitWithForm(ctx, services, { filledIn: true });
   if (!sent) return;
   const { there, form } = sent;
   const { database, config } = services;
@@ -43,7 +43,7 @@ export async function addPasskey(ctx: Context, services: FirstParty): Promise<vo
   });
   if (!added.ok) {
     ctx.state.logged = { ...ctx.state.logged, reason: added.reason };
-    return page(there, added.reason, 400);
+    return page(there, problemOf(added.reason), 400);
   }
   await database.transaction([event(there, 'passkey_added'), ...letter(there, { factor: 'passkey', change: 'added', called: name })]);
   await rememberShown(there.session, 'enrolment');
@@ -79,10 +79,15 @@ export async function takePasskeyAway(ctx: Context, services: FirstParty): Promi
   done(there, 'passkey_removed');
 }
 
-function page({ ctx, csrf }: FactorVisit, problem?: PasskeyRefusal, status = 200): void {
+function problemOf(reason: PasskeyRefusal): string {
+  if (reason === 'known_already') return 'factors.passkey_known';
+  return reason === 'too_many' ? 'factors.too_many_passkeys' : 'factors.passkey_not_added';
+}
+
+function page({ ctx, csrf }: FactorVisit, problem?: string, status = 200): void {
   allowOwnRequests(ctx);
   ctx.state.pagePath = `${FACTORS_PATH}/passkey`;
-  render(ctx, 'account/new-passkey', { csrf, problem, action: `${FACTORS_PATH}/passkey`, back: FACTORS_PATH }, status);
+  render(ctx, 'account/new-passkey', { csrf, problem, action: `${FACTORS_PATH}/passkey`, again: wasStopped(ctx) }, status);
 }
 
 const subject = ({ session, account }: FactorVisit) => `enrolment ${session.uid} ${account.id}`;

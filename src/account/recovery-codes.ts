@@ -4,12 +4,12 @@ import { newRecoveryCodes, replaceRecoveryCodes } from '../factors/recovery-code
 import { factorsOf } from '../factors/store.ts';
 import { render } from '../http/render.ts';
 import { KeyRing } from '../platform/secrets.ts';
-import { done, event, FACTORS_PATH, letter, visit, visitWithForm } from './factor-visit.ts';
+import { done, event, FACTORS_PATH, letter, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
 
 /** Owns the making of recovery codes. They are on the page that answers the form, and never again. */
 
 export async function showRecoveryCodes(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visit(ctx, services, { recent: true });
+  const there = await visitToChange(ctx, services);
   if (!there) return;
   const { passkeys, totpSince, recoveryCodesLeft } = await factorsOf(services.database, there.account.id);
   // They stand in for a factor: without one there is nothing to stand in for.
@@ -35,5 +35,5 @@ export async function makeRecoveryCodes(ctx: Context, services: FirstParty): Pro
 
 function page(ctx: Context, data: { csrf: string; left?: number | undefined; codes?: string[] }): void {
   ctx.state.pagePath = `${FACTORS_PATH}/recovery-codes`;
-  render(ctx, 'account/recovery-codes', { ...data, action: `${FACTORS_PATH}/recovery-codes`, back: FACTORS_PATH });
+  render(ctx, 'account/recovery-codes', { ...data, action: `${FACTORS_PATH}/recovery-codes`, again: wasStopped(ctx), back: FACTORS_PATH });
 }

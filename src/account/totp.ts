@@ -7,14 +7,12 @@ import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } fr
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { render } from '../http/render.ts';
 import { KeyRing } from '../platform/secrets.ts';
-import { done, event, FACTORS_PATH, type FactorVisit, letter, visit, visitWithForm } from './factor-visit.ts';
+import { done, event, FACTORS_PATH, type FactorVisit, letter, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
 
 /** Owns the setting up and removing of an authenticator app: a QR code, the same in letters, and a first code as proof. */
 
-type Problem = 'wrong' | 'expired';
-
 export async function showNewTotp(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visit(ctx, services, { recent: true });
+  const there = await visitToChange(ctx, services);
   if (!there) return;
   // There is one app an account: it is removed before another is set up.
   if ((await factorsOf(services.database, there.account.id)).totpSince) return done(there);
@@ -22,7 +20,7 @@ export async function showNewTotp(ctx: Context, services: FirstParty): Promise<v
 }
 
 export async function addTotp(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services);
+  const sent = await visitWithForm(ctx, services, { filledIn: true });
   if (!sent) return;
   const { there, form } = sent;
   const { database } = services;
@@ -38,7 +36,7 @@ export async function addTotp(ctx: Context, services: FirstParty): Promise<void>
   // Set up in another tab already.
   if (verdict.reason === 'taken') return done(there);
   const same = verdict.reason === 'wrong' ? resumeTotp(enrolling(there), sealed, labels(there)) : undefined;
-  page(there, same ?? beginTotp(enrolling(there), labels(there)), same ? 'wrong' : 'expired', 400);
+  page(there, same ?? beginTotp(enrolling(there), labels(there)), same ? 'factors.totp_wrong' : 'factors.totp_expired', 400);
 }
 
 export async function takeTotpAway(ctx: Context, services: FirstParty): Promise<void> {
@@ -55,7 +53,7 @@ export async function takeTotpAway(ctx: Context, services: FirstParty): Promise<
   done(there, 'totp_removed');
 }
 
-function page({ ctx, csrf }: FactorVisit, { uri, secret, sealed }: TotpEnrolment, problem?: Problem, status = 200): void {
+function page({ ctx, csrf }: FactorVisit, { uri, secret, sealed }: TotpEnrolment, problem?: string, status = 200): void {
   ctx.state.pagePath = `${FACTORS_PATH}/totp`;
   render(
     ctx,
@@ -68,7 +66,7 @@ function page({ ctx, csrf }: FactorVisit, { uri, secret, sealed }: TotpEnrolment
       qr: renderSVG(uri, { border: 3, ecc: 'M', pixelSize: 4 }),
       secret: secret.match(/.{1,4}/g)?.join(' '),
       action: `${FACTORS_PATH}/totp`,
-      back: FACTORS_PATH,
+      again: wasStopped(ctx),
     },
     status,
   );

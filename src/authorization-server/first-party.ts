@@ -36,24 +36,23 @@ export type FirstParty = { provider: Provider; database: Database; config: Confi
  * comes back to this page.
  * So is one whose account is disabled, or is to be deleted: what can be done about that is the authorization server's to ask.
  * @param maxAgeSeconds for what is not to be changed by whoever finds a browser open: how long ago the person may have signed in, two minutes or more.
- * @param acr for what takes more than that: an authentication context of strength.ts.
  * @returns undefined when the browser was sent away, and the answer is written.
  */
 export async function signedIn(
   ctx: Context,
   { provider, database, config }: FirstParty,
-  { maxAgeSeconds, acr }: { maxAgeSeconds?: number; acr?: string } = {},
+  { maxAgeSeconds }: { maxAgeSeconds?: number } = {},
 ): Promise<SignedIn | undefined> {
   const session = await provider.Session.get(ctx as never);
   const account = session.accountId ? await knownAccount(database, session.accountId) : undefined;
   const recent = maxAgeSeconds === undefined || !session.past(maxAgeSeconds);
-  if (account && !account.deleteAfter && recent && !(await owesFactor(database, session, acr ? [acr] : []))) {
+  if (account && !account.deleteAfter && recent && !(await owesFactor(database, session))) {
     preferProfile(ctx, account.locale);
     return { account, session };
   }
-  const page = ctx.method === 'GET' ? ctx.path : `${ctx.path}?again`;
+  const page = ctx.method === 'POST' ? `${ctx.path}?again` : ctx.path;
   const maxAge = maxAgeSeconds === undefined ? undefined : maxAgeSeconds - CLOCK_DIFFERENCE_SECONDS;
-  sendTo(ctx, authorizationUrl(config.issuer, page, { max_age: maxAge, acr_values: acr }));
+  sendTo(ctx, authorizationUrl(config.issuer, page, { max_age: maxAge }));
   return undefined;
 }
 

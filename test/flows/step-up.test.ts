@@ -189,7 +189,8 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert.equal((await server.sql('select 1 from totp_factor where account_id = $1', [credentials.id])).length, 1);
     await forgetSteps(server, credentials.id);
     const back = await (await late.submit(credentials)).submit({ code: totpCode(secret) });
-    assert.equal(back.url.href, `${server.issuer}/account/factors`);
+    assert.equal(back.url.href, `${server.issuer}/account/factors?again`);
+    assert.match(back.html, /nothing was changed yet/);
     for (const page of ['/account/factors/passkey', '/account/factors/recovery-codes', '/account/factors/passkey/options'])
       assert.equal((await person.request(page)).status, 200, page);
     await ageSessions(server, credentials.id, 600);
