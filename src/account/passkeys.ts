@@ -4,7 +4,7 @@ import type { FirstParty } from '../authorization-server/first-party.ts';
 import { rememberShown } from '../authorization-server/strength.ts';
 import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, removePasskey, renamePasskey } from '../factors/passkeys.ts';
 import { factorsOf } from '../factors/store.ts';
-import { LIMITS, limitRate } from '../http/rate-limit.ts';
+import { LIMITS, limitRate, takeBack } from '../http/rate-limit.ts';
 import { render } from '../http/render.ts';
 import { allowOwnRequests } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
@@ -45,6 +45,7 @@ export async function addPasskey(ctx: Context, services: FirstParty): Promise<vo
     ctx.state.logged = { ...ctx.state.logged, reason: added.reason };
     return page(there, problemOf(added.reason), 400);
   }
+  await takeBack(database, LIMITS.passkeyFromNetwork, visitor.address);
   await database.transaction([event(there, 'passkey_added'), ...letter(there, { factor: 'passkey', change: 'added', called: name })]);
   await rememberShown(there.session, 'enrolment');
   done(there, 'passkey_added');

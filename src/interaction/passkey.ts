@@ -3,7 +3,7 @@ import { auditEvent } from '../audit/events.ts';
 import { newChallenge, spendChallenge } from '../authorization-server/challenges.ts';
 import { BY_PASSKEY, strengthened } from '../authorization-server/strength.ts';
 import { signInOptions, verifyPasskey } from '../factors/passkeys.ts';
-import { LIMITS, limitRate } from '../http/rate-limit.ts';
+import { LIMITS, limitRate, takeBack } from '../http/rate-limit.ts';
 import { allowOwnRequests } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { finishSignIn } from './finish.ts';
@@ -50,6 +50,7 @@ export async function submitPasskey(step: Step, form: URLSearchParams, show: (st
     ctx.status = 401;
     return;
   }
+  await takeBack(database, LIMITS.passkeyFromNetwork, visitor.address);
   const shown = expected ? strengthened(interaction.session as { amr?: string[]; acr?: string }, 'passkey') : BY_PASSKEY;
   await finishSignIn(step, account, { method: 'passkey', ...shown });
 }

@@ -156,6 +156,21 @@ describe('Passkeys (WebAuthn level 3)', () => {
     }
   });
 
+  it('120 wrong answers at once from one network: no more than the limit are looked at; right ones do not count', async () => {
+    await server.sql('delete from rate_limit');
+    const { authenticator } = await addPasskey(server, await server.createPerson());
+    const right = await openSignIn();
+    assert.match((await show(right, await authenticator.get(await optionsOf(right)))).html, /value="approve"/);
+    const page = await openSignIn();
+    const body = new URLSearchParams({ csrf: String(page.form().hidden['csrf']), credential: '{}' });
+    const answers = await Promise.all(
+      Array.from({ length: 120 }, () => page.person.request(`${page.url.pathname}/passkey`, { method: 'POST', body })),
+    );
+    assert.equal(answers.filter(({ status }) => status === 401).length, 100);
+    assert.equal(answers.filter(({ status }) => status === 429).length, 20);
+    await server.sql('delete from rate_limit');
+  });
+
   it('of a disabled account signs nobody in', async () => {
     const person = await server.createPerson();
     const { authenticator } = await addPasskey(server, person);

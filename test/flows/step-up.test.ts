@@ -4,6 +4,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { addPasskey, addTotp, ageSessions, forgetSteps, openAccount, options, totpCode } from '../support/factors.ts';
 import { approve, authorizePath, type Credentials, pkce, redeem, type TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
+import { beginReset, newestProof } from '../support/sign-up.ts';
 
 const MFA = 'https://refeds.org/profile/mfa';
 const SFA = 'https://refeds.org/profile/sfa';
@@ -196,6 +197,18 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     await ageSessions(server, credentials.id, 600);
     for (const page of ['/account/factors/passkey', '/account/factors/recovery-codes', '/account/factors/passkey/options'])
       assert.equal((await person.request(page)).status, 303, page);
+  });
+
+  it('a new password by mail does not do without the factor', async () => {
+    const credentials = await server.createPerson();
+    const { secret } = await addTotp(server, credentials);
+    await forgetSteps(server, credentials.id);
+    const look = await beginReset(server, client, credentials.email);
+    const choose = await look.submit({ code: (await newestProof(server, credentials.email)).code });
+    const page = await choose.submit({ password: 'a lantern for the new gate' });
+    assert.match(page.html, /name="code"/);
+    assert.equal(await codes(credentials.id), 0);
+    assert.match((await page.submit({ code: totpCode(secret) })).html, /value="approve"/);
   });
 
   it('a factor page is for who signed in: another one in another tab ends it', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { assertFits, assertOneHeading, assertPassesAxe } from '../support/access.ts';
+import { assertFits, assertOneHeading, assertPassesAxe, failuresOf } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { EVERY_PAGE } from '../support/every-page.ts';
@@ -13,7 +13,9 @@ describe('Accessibility', () => {
   let browser: TestBrowser;
   let visit: Visit;
   before(async () => {
-    [server, browser] = await Promise.all([startTestServer({ environment: 'development' }), startBrowser()]);
+    // One after the other: a browser whose server did not start would never be closed, and the test never end.
+    browser = await startBrowser();
+    server = await startTestServer({ environment: 'development' });
     const [client, person] = await Promise.all([
       server.createClient({
         client_name: 'Moonlight',
@@ -27,13 +29,15 @@ describe('Accessibility', () => {
     await server.sql(`update client set publisher = 'Moonlight Inc.', verified_at = now() where id = $1`, [client.client_id]);
     visit = { server, client, person };
   });
-  after(() => Promise.all([server.close(), browser.close()]));
+  after(() => Promise.all([server?.close(), browser?.close()]));
 
   // In Korean: the other tests that walk through all pages do so in English.
   for (const [name, reach] of Object.entries(EVERY_PAGE))
     it(`${name}: in light on a phone, in dark on a desktop`, async () => {
       const page = await (await browser.person({ locale: 'ko' })).newPage();
+      const failures = failuresOf(page);
       await reach(page, visit);
+      assert.deepEqual(failures, []);
       await page.evaluate(() => document.fonts.ready);
       for (const fold of await page.locator('summary').all()) await fold.click();
       await assertOneHeading(page);

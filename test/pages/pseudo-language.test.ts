@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
-import { assertFits } from '../support/access.ts';
+import { assertFits, failuresOf } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import type { TestServer } from '../support/environment.ts';
 import type { Visit } from '../support/tour.ts';
@@ -38,7 +38,9 @@ describe('Every page in a pseudo-language', () => {
   let visit: Visit;
   let data: string[];
   before(async () => {
-    [server, browser] = await Promise.all([startTestServer({ environment: 'development' }), startBrowser()]);
+    // One after the other: a browser whose server did not start would never be closed, and the test never end.
+    browser = await startBrowser();
+    server = await startTestServer({ environment: 'development' });
     const [client, person] = await Promise.all([
       server.createClient({
         client_name: `<s>Moonlight</s>`,
@@ -52,13 +54,15 @@ describe('Every page in a pseudo-language', () => {
     // Sentences that stand in the database, in both languages, because scopes do; and what the letter says of a browser.
     data = [...(await server.sql('select title_en from scope')).map(({ title_en }) => String(title_en)), 'Chrome, Windows'];
   });
-  after(() => Promise.all([server.close(), browser.close()]));
+  after(() => Promise.all([server?.close(), browser?.close()]));
 
   for (const [name, reach] of Object.entries(EVERY_PAGE))
     it(`${name}: has its words from the messages, escapes them, and has room for longer ones`, async () => {
       const context = await browser.person({ viewport: { width: 320, height: 640 } });
       const page = await context.newPage();
+      const failures = failuresOf(page);
       await reach(page, visit);
+      assert.deepEqual(failures, []);
       const { texts, shown } = await textsOf(page);
       assert(
         texts.some((text) => text.includes(OPEN)),

@@ -7,6 +7,7 @@ import {
   assertFormsNeedNoScript,
   assertKeyboardReaches,
   assertOneHeading,
+  failuresOf,
   setApart,
 } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
@@ -19,20 +20,24 @@ describe('Every page, without JavaScript', () => {
   let browser: TestBrowser;
   let visit: Visit;
   before(async () => {
-    [server, browser] = await Promise.all([startTestServer({ environment: 'development' }), startBrowser()]);
+    // One after the other: a browser whose server did not start would never be closed, and the test never end.
+    browser = await startBrowser();
+    server = await startTestServer({ environment: 'development' });
     const [client, person] = await Promise.all([
       server.createClient({ client_name: 'Moonlight', redirect_uris: [CLIENT_CALLBACK], tos_uri: 'https://client.example/terms' }),
       server.createPerson(),
     ]);
     visit = { server, client, person };
   });
-  after(() => Promise.all([server.close(), browser.close()]));
+  after(() => Promise.all([server?.close(), browser?.close()]));
 
   for (const [name, reach] of Object.entries(EVERY_PAGE))
     it(`${name}: is reached, is walked through by keyboard, and has room for text twice as large, or set apart`, async () => {
       const context = await browser.person({ javaScriptEnabled: false, viewport: { width: 640, height: 640 } });
       const page = await context.newPage();
+      const failures = failuresOf(page);
       await reach(page, visit);
+      assert.deepEqual(failures, []);
       await assertOneHeading(page);
       await assertFieldsAreTied(page);
       await assertFormsNeedNoScript(page);

@@ -19,6 +19,15 @@ export async function assertPassesAxe(page: Page): Promise<void> {
   );
 }
 
+/** Notes what the server fails at: an error page is a page too, and could pass for the one that was meant. Call it before the page is opened. */
+export function failuresOf(page: Page): string[] {
+  const failures: string[] = [];
+  page.on('response', (response) => {
+    if (response.status() >= 500) failures.push(`${response.status()} ${response.url()}`);
+  });
+  return failures;
+}
+
 /** What the page is called, once, where everybody looks for it. */
 export async function assertOneHeading(page: Page): Promise<void> {
   assert.equal(await page.locator('h1').count(), 1);
