@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { MINUTE } from '../platform/clock.ts';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import type { OneTimeTokenPurpose } from '../platform/prisma/client.ts';
 import { derivedSecret, digest, digestInHex, type KeyRing, keyedDigest, randomSecret } from '../platform/secrets.ts';
@@ -9,7 +8,9 @@ import { derivedSecret, digest, digestInHex, type KeyRing, keyedDigest, randomSe
  * Does not decide what becomes true with one, nor who is written to.
  */
 
-const LIFE_SECONDS = 15 * MINUTE;
+/** How long a proof can be given. */
+export const PROOF_MINUTES = 15;
+
 const MAX_ATTEMPTS = 5;
 // Eight digits: five tries at each of the few codes that an address is sent (LIMITS.lettersToAddress) come to nothing.
 const CODE_DIGITS = 8;
@@ -45,7 +46,7 @@ export function newProof(keyRing: KeyRing, { purpose, email, accountId, payload 
   const statement = Prisma.sql`
     insert into one_time_token (id, purpose, account_id, email, code, expires_at, payload)
     values (${digest(secret)}, ${purpose}::one_time_token_purpose, ${accountId ?? null}, ${email}, ${kept},
-      now() + ${LIFE_SECONDS} * interval '1 second', ${JSON.stringify(payload)}::jsonb)`;
+      now() + ${PROOF_MINUTES} * interval '1 minute', ${JSON.stringify(payload)}::jsonb)`;
   return { handle, secret, code, statement };
 }
 

@@ -1,4 +1,4 @@
-import { endProof, findProof, newProof, type Proof, type Purpose, proveByCode, type Wish } from '../accounts/proofs.ts';
+import { endProof, findProof, newProof, PROOF_MINUTES, type Proof, type Purpose, proveByCode, type Wish } from '../accounts/proofs.ts';
 import type { Problem } from '../accounts/sign-up.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
@@ -43,7 +43,7 @@ export async function beginToAwait(
   await write(services.database, { purpose: 'keep', subject: `proof ${handle}`, statement });
   const proof: Awaited = { purpose: wish.purpose, handle, email: wish.email };
   await services.provider.interactionResult(ctx.req, ctx.res, { proof });
-  return { code, link: `${services.config.issuer}/interaction/${interaction.uid}/${page}/link?token=${secret}`, minutes: 15 };
+  return { code, link: `${services.config.issuer}/interaction/${interaction.uid}/${page}/link?token=${secret}`, minutes: PROOF_MINUTES };
 }
 
 /** The page with the field for the code. */

@@ -51,7 +51,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
 
     it('is refused beside any other value, and so is a value that nobody knows', async () => {
       const { browser } = await known();
-      for (const prompt of ['none login', 'none consent', 'none select_account', 'create', 'NONE'])
+      for (const prompt of ['none login', 'none consent', 'none select_account', 'none create', 'register', 'NONE'])
         await unchanged(server, async () => assert.equal(error(await open(browser, { prompt })), 'invalid_request', prompt));
     });
 

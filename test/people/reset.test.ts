@@ -123,13 +123,14 @@ describe('Resetting a forgotten password (OWASP forgot password)', () => {
         });
       }),
     );
-    assert.equal(answers.filter(({ status }) => status < 400).length, 1);
-    // A busy machine sheds some of them before they are looked at.
-    for (const answer of answers.filter(({ status }) => status >= 400 && status !== 503)) {
-      assert.equal(answer.status, 400);
-      assert.match(await answer.text(), /no longer valid|does not work any more/);
+    const goesOn = ({ status, headers }: Response) => status === 200 || /\/oauth\/authorize\//.test(headers.get('location') ?? '');
+    assert.equal(answers.filter(goesOn).length, 1);
+    for (const answer of answers.filter((one) => !goesOn(one))) {
+      // Too late for the proof: sent back to where one is given. A busy machine sheds some before they are looked at.
+      if (answer.status === 303) assert.match(String(answer.headers.get('location')), /\/reset\/code$/);
+      else if (answer.status !== 503) assert.match(await answer.text(), /no longer valid|does not work any more/);
     }
-    const right = answers.findIndex(({ status }) => status < 400);
+    const right = answers.findIndex(goesOn);
     assert.equal(await signsIn({ ...person, password: `${NEW} ${right}` }), true);
     assert.equal(await countRows(server, `audit_event where type = 'password_reset' and account_id = $1`, [person.id]), 1);
     assert.equal(await countRows(server, 'one_time_token where account_id = $1', [person.id]), 0, 'and no other proof is left');
