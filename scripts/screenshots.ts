@@ -45,11 +45,11 @@ function everyPage(pages: string[]): Shot[] {
 }
 
 async function takeAll(browser: TestBrowser, visit: Visit, shots: Shot[], folder: string): Promise<void> {
-  const { TOUR } = await import('../test/support/tour.ts');
+  const { EVERY_PAGE } = await import('../test/support/every-page.ts');
   for (const { name, page: where, options } of shots) {
     const context = await browser.person(options);
     const page = await context.newPage();
-    await TOUR[where]?.(page, visit);
+    await EVERY_PAGE[where]?.(page, visit);
     await page.evaluate(() => document.fonts.ready);
     await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
     await context.close();
@@ -61,10 +61,10 @@ async function takeAll(browser: TestBrowser, visit: Visit, shots: Shot[], folder
 async function main(into: string | undefined): Promise<void> {
   // Loaded now, because they read where the database is.
   await import('./test-template.ts');
-  const [{ startTestServer }, { startBrowser, CLIENT_CALLBACK }, { TOUR }] = await Promise.all([
+  const [{ startTestServer }, { startBrowser, CLIENT_CALLBACK }, { EVERY_PAGE }] = await Promise.all([
     import('../test/support/environment.ts'),
     import('../test/support/browser.ts'),
-    import('../test/support/tour.ts'),
+    import('../test/support/every-page.ts'),
   ]);
   const [server, browser] = await Promise.all([startTestServer({ environment: 'development' }), startBrowser()]);
   const folder = into ? resolve(into) : join(ROOT, 'docs');
@@ -80,7 +80,7 @@ async function main(into: string | undefined): Promise<void> {
     [client.client_id],
   );
   const person = await server.createPerson({ email: 'gildong@people.example' });
-  await takeAll(browser, { server, client, person }, into ? everyPage(Object.keys(TOUR)) : DOCS, folder);
+  await takeAll(browser, { server, client, person }, into ? everyPage(Object.keys(EVERY_PAGE)) : DOCS, folder);
   await Promise.all([server.close(), browser.close()]);
 }
 

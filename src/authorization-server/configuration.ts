@@ -49,6 +49,7 @@ export function createConfiguration({
   resources: ResourcePolicy;
 }): Configuration {
   const secure = config.issuer.startsWith('https:');
+  const policy = createInteractionPolicy(database);
   return {
     adapter: createAdapterFactory(
       database,
@@ -60,7 +61,7 @@ export function createConfiguration({
     findAccount: createFindAccount(database),
     loadExistingGrant: createLoadExistingGrant(database), //        consent holds for a person, not for a browser
     renderError: renderProtocolError,
-    interactions: { policy: createInteractionPolicy(database), url: (_ctx, { uid }) => `/interaction/${uid}` },
+    interactions: { policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
 
     // What may be asked for
     responseTypes: ['code'], //                                     RFC 9700 2.1.2: no implicit, no hybrid
@@ -106,7 +107,8 @@ export function createConfiguration({
     },
     discovery: {
       ui_locales_supported: [...LANGUAGES],
-      prompt_values_supported: ['none', 'create', 'login', 'consent'], // Initiating User Registration 1.0, section 4.2: create
+      // Initiating User Registration 1.0, section 4.2: so a client knows that it may ask for `create`.
+      prompt_values_supported: ['none', ...policy.filter(({ requestable }) => requestable).map(({ name }) => name)],
     },
 
     // Browsers and networks

@@ -50,7 +50,7 @@ export async function signedIn(
     preferProfile(ctx, account.locale);
     return { account, session };
   }
-  const page = ctx.method === 'GET' ? ctx.path : `${ctx.path}?again`;
+  const page = ctx.method === 'POST' ? `${ctx.path}?again` : ctx.path;
   const maxAge = maxAgeSeconds === undefined ? undefined : maxAgeSeconds - CLOCK_DIFFERENCE_SECONDS;
   sendTo(ctx, authorizationUrl(config.issuer, page, { max_age: maxAge }));
   return undefined;

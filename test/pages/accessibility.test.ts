@@ -3,8 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { assertFits, assertOneHeading, assertPassesAxe } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { EVERY_PAGE } from '../support/every-page.ts';
 import { TOUR, type Visit } from '../support/tour.ts';
-import { FACTOR_TOUR } from '../support/tour-factors.ts';
 
 /** Every page to the eye, see support/access.ts; to the hand: without-script.test.ts. */
 
@@ -29,26 +29,28 @@ describe('Accessibility', () => {
   });
   after(() => Promise.all([server.close(), browser.close()]));
 
-  // Each language with one of the colour schemes, so that every page is seen in both.
-  for (const [name, reach] of Object.entries({ ...TOUR, ...FACTOR_TOUR }))
-    for (const [locale, colorScheme] of Object.entries({ ko: 'light', en: 'dark' } as const))
-      it(`${name}, in ${locale} and ${colorScheme}, on a desktop and at 320 px`, async () => {
-        const page = await (await browser.person({ locale, colorScheme })).newPage();
-        await reach(page, visit);
-        await page.evaluate(() => document.fonts.ready);
-        for (const fold of await page.locator('summary').all()) await fold.click();
-        await assertOneHeading(page);
-        for (const width of [1280, 320]) {
-          await page.setViewportSize({ width, height: 640 });
-          await assertFits(page);
-          // On the desktop once: it has more room, and nothing else.
-          if (width === 320 || colorScheme === 'light') await assertPassesAxe(page);
-        }
-        // The page's own language is written from left to right, but not everybody's who may translate it.
-        await page.evaluate(() => document.documentElement.setAttribute('dir', 'rtl'));
+  // In Korean: the other tests that walk through all pages do so in English.
+  for (const [name, reach] of Object.entries(EVERY_PAGE))
+    it(`${name}: in light on a phone, in dark on a desktop`, async () => {
+      const page = await (await browser.person({ locale: 'ko' })).newPage();
+      await reach(page, visit);
+      await page.evaluate(() => document.fonts.ready);
+      for (const fold of await page.locator('summary').all()) await fold.click();
+      await assertOneHeading(page);
+      for (const [colorScheme, width] of [
+        ['light', 320],
+        ['dark', 1280],
+      ] as const) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 640 });
         await assertFits(page);
-        await page.context().close();
-      });
+        await assertPassesAxe(page);
+      }
+      // The page's own language is written from left to right, but not everybody's who may translate it.
+      await page.evaluate(() => document.documentElement.setAttribute('dir', 'rtl'));
+      await assertFits(page);
+      await page.context().close();
+    });
 
   it('the keyboard reaches everything in the order it is read, and shows where it is', async () => {
     const page = await (await browser.person()).newPage();

@@ -51,7 +51,7 @@ describe('The pages of a device (RFC 8628 section 3.3)', () => {
     for (const spelling of spellings) {
       const page = await (await asking()).submit({ user_code: spelling });
       assert(isConfirm(page), spelling);
-      assert(page.html.includes(`<strong lang="en">${user_code}</strong>`), spelling);
+      assert(page.html.includes(`<code lang="en">${user_code}</code>`), spelling);
     }
   });
 

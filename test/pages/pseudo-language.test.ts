@@ -25,7 +25,7 @@ fs.readFileSync = ((path: string, ...how: []) => {
 }) as unknown as typeof read;
 syncBuiltinESMExports();
 const { startTestServer } = await import('../support/environment.ts');
-const { TOUR } = await import('../support/tour.ts');
+const { EVERY_PAGE } = await import('../support/every-page.ts');
 
 function marked(message: string): string {
   const longer = ' ~~~~'.repeat(Math.ceil(message.length / 10));
@@ -54,7 +54,7 @@ describe('Every page in a pseudo-language', () => {
   });
   after(() => Promise.all([server.close(), browser.close()]));
 
-  for (const [name, reach] of Object.entries(TOUR))
+  for (const [name, reach] of Object.entries(EVERY_PAGE))
     it(`${name}: has its words from the messages, escapes them, and has room for longer ones`, async () => {
       const context = await browser.person({ viewport: { width: 320, height: 640 } });
       const page = await context.newPage();
@@ -98,7 +98,7 @@ function textsOf(page: Page): Promise<{ texts: string[]; shown: string[] }> {
   return page.evaluate(() => {
     const { lang } = document.documentElement;
     const foreign = (element: Element) =>
-      element.closest('bdi, option, time, code, script, style, [aria-hidden=true]') !== null ||
+      element.closest('bdi, option, time, code, script, noscript, style, [aria-hidden=true]') !== null ||
       (element.closest('[lang]')?.getAttribute('lang') ?? lang) !== lang;
     const texts = [document.title];
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

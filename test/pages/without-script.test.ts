@@ -11,7 +11,8 @@ import {
 } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { TOUR, type Visit } from '../support/tour.ts';
+import { EVERY_PAGE } from '../support/every-page.ts';
+import type { Visit } from '../support/tour.ts';
 
 describe('Every page, without JavaScript', () => {
   let server: TestServer;
@@ -27,7 +28,7 @@ describe('Every page, without JavaScript', () => {
   });
   after(() => Promise.all([server.close(), browser.close()]));
 
-  for (const [name, reach] of Object.entries(TOUR))
+  for (const [name, reach] of Object.entries(EVERY_PAGE))
     it(`${name}: is reached, is walked through by keyboard, and has room for text twice as large, or set apart`, async () => {
       const context = await browser.person({ javaScriptEnabled: false, viewport: { width: 640, height: 640 } });
       const page = await context.newPage();

@@ -34,6 +34,8 @@ describe('Ways in without an app, and with a wish', () => {
       prompt_values_supported: string[];
     };
     assert(metadata.prompt_values_supported.includes('create'));
+    for (const prompt of metadata.prompt_values_supported)
+      assert.doesNotMatch((await openSignIn(server, client, { prompt })).url.href, /unsupported/, prompt);
     const known = await server.createPerson();
     const browser = (await (await openSignIn(server, client)).submit(known)).person;
     const form = await openSignIn(server, client, { prompt: 'create' }, browser);

@@ -20,7 +20,7 @@ const ATTEMPTS = [
 function assertHarmless(html: string, attempt: string) {
   assert.doesNotMatch(
     html,
-    /<script(?! src="\/assets\/[\w.]+\?v=\w+" defer><\/script>)|<img src=x|<svg|onerror=alert\(1\)>|"\s*(autofocus )?onfocus="/i,
+    /<script(?! (?:type="module" )?src="\/assets\/[\w.]+\?v=\w+"(?: defer)?><\/script>)|<img src=x|<svg|onerror=alert\(1\)>|"\s*(autofocus )?onfocus="/i,
     attempt,
   );
   for (const [, href] of html.matchAll(/(?:href|src)="([^"]*)"/g)) assert.match(String(href), /^(\/(?!\/)|[?#])/, 'links stay with us');

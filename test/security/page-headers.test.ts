@@ -141,7 +141,10 @@ describe('Headers of every page (RFC 9700 section 4.16)', () => {
     const signIn = await new Person(server.issuer).open(authorizePath(client, { ...challenge, prompt: 'consent' }));
     const consent = await signIn.submit({ email: person.email, password: person.password });
     for (const { html } of [signIn, consent])
-      assert.doesNotMatch(html, /<script(?! src="\/assets\/[\w.]+\?v=\w+" defer><\/script>)|<style|\son\w+=|\sstyle=|javascript:/i);
+      assert.doesNotMatch(
+        html,
+        /<script(?! (?:type="module" )?src="\/assets\/[\w.]+\?v=\w+"(?: defer)?><\/script>)|<style|\son\w+=|\sstyle=|javascript:/i,
+      );
   });
 
   it('an issuer with https says so for two years', async () => {

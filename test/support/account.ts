@@ -41,8 +41,11 @@ export function send(page: Page, path: string, fields: Record<string, string>, h
   });
 }
 
-/** What happened to an account, the newest first. */
+/** What was done to an account, the newest first; that its person signed in and allowed apps things is left out. */
 export async function eventsOf(server: TestServer, accountId: string): Promise<string[]> {
-  const rows = await server.sql('select type from audit_event where account_id = $1 order by at desc, id desc', [accountId]);
+  const rows = await server.sql(
+    `select type from audit_event where account_id = $1 and type not in ('signed_in', 'consent_given') order by at desc, id desc`,
+    [accountId],
+  );
   return rows.map(({ type }) => String(type));
 }
