@@ -55,6 +55,17 @@ describe('Messages', () => {
     assert.deepEqual(Object.keys(ko).sort(), Object.keys(en).sort());
   });
 
+  it('are each there once: of two, the last would silently count', () => {
+    for (const language of LANGUAGES) {
+      const keys = [...read(`views/messages/${language}.json`).matchAll(/^ *"([a-z_.]+)": /gm)].map(([, key]) => key);
+      assert.deepEqual(
+        keys.filter((key, n) => keys.indexOf(key) !== n),
+        [],
+      );
+      assert.equal(keys.length, Object.keys(en).length);
+    }
+  });
+
   it('name the same placeholders in Korean and English', () => {
     for (const key of Object.keys(ko)) assert.deepEqual(placeholders(ko[key] as string), placeholders(en[key] as string), key);
   });
