@@ -1,5 +1,6 @@
 import type { Client, DeviceCode, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
 import { auditEvent } from '../audit/events.ts';
+import { displayName } from '../clients/display-name.ts';
 import { answerError } from '../http/boundary.ts';
 import { render } from '../http/render.ts';
 import { visitorOf } from '../http/visitor.ts';
@@ -100,7 +101,7 @@ async function confirmPage(ctx: KoaContextWithOIDC, _form: string, client: Clien
     action: ctx.path,
     xsrf: ctx.oidc.session?.state?.['secret'],
     userCode: shown(typed),
-    client: { name: client.clientName ?? client.clientId, selfRegistered: client['dynamically_registered'] === true },
+    client: { name: displayName(client.clientName, client.clientId), selfRegistered: client['dynamically_registered'] === true },
     minutesAgo: Math.max(0, Math.floor((epochSeconds(systemClock.now()) - askedAt) / MINUTE)),
     network: deviceInfo['address'],
     browser: deviceInfo['browser'],
@@ -116,7 +117,8 @@ async function donePage(database: Database, ctx: KoaContextWithOIDC): Promise<vo
     subject: `device_connected ${ctx.state.requestId}`,
     statement: auditEvent(visitorOf(ctx), { type: 'device_connected', accountId, clientId, detail }),
   });
-  render(ctx, 'device/done', { clientName: ctx.oidc.client?.clientName ?? ctx.oidc.client?.clientId });
+  const { client } = ctx.oidc;
+  render(ctx, 'device/done', { clientName: client && displayName(client.clientName, client.clientId) });
 }
 
 /** What the library asks of us for `features.deviceFlow`. */
