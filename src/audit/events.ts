@@ -19,6 +19,7 @@ export type EventType =
   | 'totp_removed'
   | 'recovery_codes_made'
   | 'recovery_code_used'
+  | 'factors_removed'
   | 'consent_given'
   | 'consent_denied'
   | 'profile_changed'

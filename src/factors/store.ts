@@ -46,3 +46,10 @@ export function dropIdleRecoveryCodes(accountId: string): Statement {
     delete from recovery_code where account_id = ${accountId}
       and not exists (select from passkey where account_id = ${accountId}) and not exists (select from totp_factor where account_id = ${accountId})`;
 }
+
+/** Takes all of them away, recovery codes too: for a person who has lost them, on an operator's word. */
+export function removeFactors(accountId: string): Statement {
+  return Prisma.sql`
+    with passkeys as (delete from passkey where account_id = ${accountId}), codes as (delete from recovery_code where account_id = ${accountId})
+    delete from totp_factor where account_id = ${accountId}`;
+}
