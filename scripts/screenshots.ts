@@ -10,7 +10,7 @@ import { startPostgres } from './bootstrap/postgres.mjs';
 
 const HELP = `Usage: node scripts/screenshots.ts [--all FOLDER]
 
-  Takes docs/consent-ko.png, docs/consent-en.png, docs/sign-in-ko.png and docs/consent-dark.png anew.
+  Takes the pictures of docs/ anew: consent (ko, en, dark), sign-in (ko), connected apps (ko), factors (en).
   It uses what npm test has installed, and the database of the tests: run npm test once before, and not at the same time.
 
   --all FOLDER  every page instead, in both languages, light and dark, on a phone and a desktop: for looking at
@@ -27,6 +27,8 @@ const DOCS: Shot[] = [
   { name: 'consent-ko', page: 'consent', options: { ...PHONE, locale: 'ko-KR' } },
   { name: 'consent-en', page: 'consent', options: { ...PHONE, locale: 'en-US' } },
   { name: 'sign-in-ko', page: 'sign-in', options: { ...PHONE, locale: 'ko-KR' } },
+  { name: 'account-apps-ko', page: 'account-apps', options: { ...PHONE, locale: 'ko-KR' } },
+  { name: 'factors-en', page: 'factors', options: { ...PHONE, locale: 'en-US' } },
   { name: 'consent-dark', page: 'consent', options: { ...PHONE, locale: 'ko-KR', colorScheme: 'dark' } },
 ];
 
