@@ -1,3 +1,4 @@
+import { nameFault, tidyName } from '../accounts/names.ts';
 import { changeProfile } from '../accounts/profile.ts';
 import { chooseLanguage, LANGUAGES, languageOf, supported } from '../http/language.ts';
 import { sqlState } from '../platform/database.ts';
@@ -6,10 +7,7 @@ import { type AccountPage, backTo, show, told, type Visit } from './page.ts';
 
 /** Owns what a person is called, and in which language they are spoken to. */
 
-const LONGEST_NAME = 100;
 const USERNAME = /^[a-z0-9][a-z0-9._-]{2,29}$/;
-// What turns the direction of the text around it, ends a line, or is no character of a language.
-const UNPRINTABLE = /[\p{Cc}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 const UNIQUE_VIOLATION = '23505';
 
 type Fields = { name: string; username: string; language: string };
@@ -25,7 +23,7 @@ export const profile: AccountPage = {
   async submit(visit, form) {
     const { account, ctx, services } = visit;
     const fields = {
-      name: (form.get('name') ?? '').normalize('NFC').trim(),
+      name: tidyName(form.get('name') ?? ''),
       username: (form.get('username') ?? '').normalize('NFKC').trim().toLowerCase(),
       language: form.get('language') ?? '',
     };
@@ -53,8 +51,8 @@ export const profile: AccountPage = {
 };
 
 function problemOf({ name, username, language }: Fields, before: string): string | undefined {
-  if (!/[^\p{Z}\p{C}]/u.test(name)) return 'account.profile.name_missing';
-  if ([...name].length > LONGEST_NAME || UNPRINTABLE.test(name)) return 'account.profile.name_wrong';
+  const fault = nameFault(name);
+  if (fault) return fault === 'missing' ? 'account.profile.name_missing' : 'account.profile.name_wrong';
   // One that was given before there were rules may stay.
   if (username !== before && !USERNAME.test(username)) return 'account.profile.username_wrong';
   if (language && !LANGUAGES.some((known) => known === language)) return 'account.profile.language_wrong';

@@ -1,6 +1,7 @@
 import { type Database, Prisma, type Statement, sqlState } from '../platform/database.ts';
 import { isMailAddress } from '../platform/mail.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
+import { nameFault, tidyName } from './names.ts';
 import { type PasswordProblem, passwordProblem } from './password-policy.ts';
 import { findProof, isLive, type Proof } from './proofs.ts';
 import { type Account, findAccount, normalizeEmail } from './store.ts';
@@ -19,16 +20,6 @@ export type Problem = {
   key: PasswordProblem | 'signup.name_problem' | 'signup.email_problem' | 'mailed.wrong' | 'mailed.gone';
 };
 
-const LONGEST_NAME = 100;
-// What would break out of its line, or turn the words around it.
-const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
-
-/** Names are kept as they are written, but for spaces around them. */
-export function nameProblem(name: string): 'signup.name_problem' | undefined {
-  const length = [...name.trim()].length;
-  return length === 0 || length > LONGEST_NAME || UNPRINTABLE.test(name) ? 'signup.name_problem' : undefined;
-}
-
 /** Whether it is an address that people have: one whose host has a dot in it. */
 export function emailProblem(email: string): 'signup.email_problem' | undefined {
   const address = normalizeEmail(email);
@@ -37,7 +28,8 @@ export function emailProblem(email: string): 'signup.email_problem' | undefined 
 
 /** Everything that is wrong, so that it can be mended in one go. */
 export function signUpProblems(wish: { name: string; email: string; password: string }): Problem[] {
-  const keys = { name: nameProblem(wish.name), email: emailProblem(wish.email), password: passwordProblem(wish.password, wish) };
+  const name = nameFault(tidyName(wish.name)) && 'signup.name_problem';
+  const keys = { name, email: emailProblem(wish.email), password: passwordProblem(wish.password, wish) };
   return Object.entries(keys).flatMap(([field, key]) => (key ? [{ field, key } as Problem] : []));
 }
 

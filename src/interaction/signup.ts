@@ -1,3 +1,4 @@
+import { tidyName } from '../accounts/names.ts';
 import { hashPassword } from '../accounts/passwords.ts';
 import type { Proof } from '../accounts/proofs.ts';
 import { openAccount, type Problem, type SignUpWish, signUpProblems } from '../accounts/sign-up.ts';
@@ -25,7 +26,7 @@ export async function showSignup(step: Step): Promise<void> {
 }
 
 export async function submitSignup(step: Step, fields: URLSearchParams): Promise<void> {
-  const typed = { name: (fields.get('name') ?? '').trim(), email: fields.get('email') ?? '' };
+  const typed = { name: tidyName(fields.get('name') ?? ''), email: fields.get('email') ?? '' };
   const password = fields.get('password') ?? '';
   const problems = signUpProblems({ ...typed, password });
   if (problems.length) return form(step, typed, problems);

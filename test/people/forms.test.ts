@@ -96,6 +96,7 @@ describe('Forms of signing up and resetting', () => {
       [{ ...newcomer(), name: 'x'.repeat(101) }, ['name']],
       [{ ...newcomer(), name: '‮elpoep.evil' }, ['name']],
       [{ ...newcomer(), name: 'two\nlines' }, ['name']],
+      [{ ...newcomer(), name: '\u200b\u200d' }, ['name']],
       ...[
         'nobody',
         'a@b',
