@@ -2,7 +2,7 @@ import { GRACE_DAYS, scheduleDeletion } from '../accounts/profile.ts';
 import { DAY } from '../platform/clock.ts';
 import { endAccount } from '../protocol-store/grants.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { type AccountPage, backTo, letter, show, told } from './page.ts';
+import { type AccountPage, backTo, kept, letter, show, told } from './page.ts';
 
 /**
  * Owns the wish to be deleted. Everything that is open ends at once, and what is left goes after some days (protocol-store/prune.ts),
@@ -26,7 +26,7 @@ export const deletion: AccountPage = {
       { purpose: 'keep', once: true, statement: scheduleDeletion(account.id) },
       { purpose: 'end', statement: endAccount(account.id) },
       { purpose: 'keep', statement: told(visit, 'deletion_scheduled') },
-      ...letter(visit, account.email, 'deletion_scheduled', { person: account.name, until }),
+      ...kept(letter(visit, account.email, 'deletion_scheduled', { person: account.name, until })),
     ]);
     // From another tab, a moment before.
     if (!scheduled) return backTo(visit, '/account', false);

@@ -1,12 +1,12 @@
 import { changeEmail, forgetPendingChange, type PendingChange, pendingChange } from '../accounts/email-change.ts';
-import { endProofsOf, findProof, handleOf, newProof, proveByCode, proveByLink, redeemProof } from '../accounts/proofs.ts';
+import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode, proveByLink, redeemProof } from '../accounts/proofs.ts';
 import { emailProblem } from '../accounts/sign-up.ts';
 import { normalizeEmail } from '../accounts/store.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { sqlState } from '../platform/database.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { type AccountPage, backTo, letter, show, told, type Visit } from './page.ts';
+import { type AccountPage, backTo, kept, letter, show, told, type Visit } from './page.ts';
 
 /**
  * Owns the change of the address: a code goes to the new one, and when it has come back, a letter to the old one. Whether the new one has an
@@ -15,7 +15,6 @@ import { type AccountPage, backTo, letter, show, told, type Visit } from './page
 
 const PATH = '/account/email';
 const PURPOSE = 'change_email';
-const MINUTES = 15;
 const UNIQUE_VIOLATION = '23505';
 
 export const email: AccountPage = {
@@ -54,7 +53,7 @@ async function ask(visit: Visit, typed: string): Promise<void> {
   await writeTogether(database, [
     { purpose: 'end', statement: forgetPendingChange(account.id) },
     { purpose: 'keep', statement },
-    ...(free ? letter(visit, wanted, PURPOSE, { code, link: `${config.issuer}${PATH}?token=${secret}`, minutes: MINUTES }) : []),
+    ...kept(free ? letter(visit, wanted, PURPOSE, { code, link: `${config.issuer}${PATH}?token=${secret}`, minutes: PROOF_MINUTES }) : []),
   ]);
   backTo(visit, PATH, false);
 }
@@ -93,7 +92,7 @@ async function keep(visit: Visit, { handle, email: proven }: PendingChange): Pro
       // What was sent to the old address proves nothing any more.
       { purpose: 'end', statement: endProofsOf(account.id) },
       { purpose: 'keep', statement: told(visit, 'email_changed') },
-      ...letter(visit, account.email, 'email_changed', { person: account.name, email: proven }),
+      ...kept(letter(visit, account.email, 'email_changed', { person: account.name, email: proven })),
     ]);
   } catch (error) {
     if (sqlState(error) === UNIQUE_VIOLATION) return false;

@@ -1,15 +1,11 @@
 import type { Context } from 'koa';
-import { auditEvent, type EventType } from '../audit/events.ts';
+import type { EventType } from '../audit/events.ts';
 import { type FirstParty, type SignedIn, signedIn } from '../authorization-server/first-party.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
-import { languageOf } from '../http/language.ts';
-import { composeLetter, type Letters } from '../http/letters.ts';
-import { visitorOf } from '../http/visitor.ts';
-import { MINUTE } from '../platform/clock.ts';
+import type { Letters } from '../http/letters.ts';
 import type { Statement } from '../platform/database.ts';
-import { isMailAddress, mailLetter } from '../platform/mail.ts';
-import { KeyRing } from '../platform/secrets.ts';
+import { letter, RECENT_SECONDS, TO_FILL_IN_SECONDS } from './page.ts';
 
 /** What the pages about a person's factors have in common: who is there, how recently they signed in, and the form's proof that it is theirs. */
 
@@ -17,10 +13,6 @@ export type FactorVisit = SignedIn & { ctx: Context; csrf: string; services: Fir
 
 /** Where they all begin and end. */
 export const FACTORS_PATH = '/account/factors';
-
-// Whoever finds a browser open may look, and change nothing. A form that was shown in time may be filled in at leisure.
-const RECENT_SECONDS = 5 * MINUTE;
-const TO_FILL_IN_SECONDS = 10 * MINUTE;
 
 /** @returns undefined when the browser was sent to sign in, as is one whose person did so too long ago. */
 export async function visit(ctx: Context, services: FirstParty, maxAgeSeconds?: number): Promise<FactorVisit | undefined> {
@@ -58,16 +50,9 @@ export function done({ ctx }: FactorVisit, what?: EventType): void {
   ctx.set('Cache-Control', 'no-store');
 }
 
-export function event({ ctx, account }: FactorVisit, type: EventType, detail: Record<string, string> = {}): Statement {
-  return auditEvent(visitorOf(ctx), { type, accountId: account.id, detail });
-}
-
-/** The writing of the letter about a change, to be run with the event: whoever did not make it is to hear of it. None, to what mail cannot be sent to. */
-export function letter({ ctx, account, services }: FactorVisit, change: Omit<Letters['factor_changed'], 'person'>): Statement[] {
-  if (!isMailAddress(account.email)) return [];
-  const occasion = { issuer: services.config.issuer, visitor: visitorOf(ctx), at: new Date() };
-  const composed = composeLetter(languageOf(ctx), 'factor_changed', { person: account.name, ...change, ...occasion });
-  return [mailLetter(new KeyRing(services.config.dataEncryptionKeys), account.email, composed)];
+/** The writing of the letter about a change, to be run with the event: whoever did not make it is to hear of it. */
+export function letterAbout(there: FactorVisit, change: Omit<Letters['factor_changed'], 'person'>): Statement[] {
+  return letter(there, there.account.email, 'factor_changed', { person: there.account.name, ...change });
 }
 
 const subject = ({ session }: SignedIn) => `factors ${session.uid}`;

@@ -1,4 +1,5 @@
 import type { Context } from 'koa';
+import type { Account } from '../accounts/store.ts';
 import { auditEvent, type EventType } from '../audit/events.ts';
 import type { FirstParty, SignedIn } from '../authorization-server/first-party.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
@@ -7,9 +8,10 @@ import { languageOf } from '../http/language.ts';
 import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
 import { render } from '../http/render.ts';
 import { visitorOf } from '../http/visitor.ts';
+import { MINUTE } from '../platform/clock.ts';
 import type { Statement } from '../platform/database.ts';
 import { isMailAddress, mailLetter } from '../platform/mail.ts';
-import type { KeyRing } from '../platform/secrets.ts';
+import { KeyRing } from '../platform/secrets.ts';
 import type { Write } from '../protocol-store/unit-of-work.ts';
 
 /** The vocabulary of the account's pages. */
@@ -26,6 +28,10 @@ export type AccountPage = {
   /** It is shown to whoever signed in a moment ago: it has fields to fill in, which signing in later would lose. */
   recent?: true;
 };
+
+// Nothing is changed by whoever finds a browser open: a change takes a sign-in of a moment ago. A form that was shown in time may be filled in at leisure.
+export const RECENT_SECONDS = 5 * MINUTE;
+export const TO_FILL_IN_SECONDS = 10 * MINUTE;
 
 /** A form fits one browser's session, whoever is signed in there; it outlives a new sign-in of the same person. */
 export const csrfSubject = ({ session, account }: SignedIn) => `account ${account.id} ${session.uid}`;
@@ -53,9 +59,12 @@ export function backTo({ ctx }: Visit, path: string, done = true): void {
   ctx.set('Cache-Control', 'no-store');
 }
 
+/** Whose visit it is, and from where. */
+type Visitor = { ctx: Context; account: Account; services: FirstParty };
+
 /** The writing of an event of this visit's account. */
 export function told(
-  { ctx, account }: Visit,
+  { ctx, account }: Visitor,
   type: EventType,
   more: { clientId?: string; detail?: Record<string, string[]> } = {},
 ): Statement {
@@ -64,13 +73,15 @@ export function told(
 
 /** The writing of a letter, in the language of the page that it is written from. None, to what mail cannot be sent to. */
 export function letter<Name extends LetterName>(
-  { ctx, services }: Visit,
+  { ctx, services: { config } }: Visitor,
   recipient: string,
   name: Name,
   values: Letters[Name],
-): Omit<Write, 'subject'>[] {
+): Statement[] {
   if (!isMailAddress(recipient)) return [];
-  const occasion = { issuer: services.config.issuer, visitor: visitorOf(ctx), at: new Date() };
-  const statement = mailLetter(services.keyRing, recipient, composeLetter(languageOf(ctx), name, { ...values, ...occasion }));
-  return [{ purpose: 'keep', statement }];
+  const occasion = { issuer: config.issuer, visitor: visitorOf(ctx), at: new Date() };
+  return [mailLetter(new KeyRing(config.dataEncryptionKeys), recipient, composeLetter(languageOf(ctx), name, { ...values, ...occasion }))];
 }
+
+/** Statements as parts of what writeTogether() makes at once. */
+export const kept = (statements: Statement[]): Omit<Write, 'subject'>[] => statements.map((statement) => ({ purpose: 'keep', statement }));

@@ -8,7 +8,8 @@ import { LIMITS, limitRate, takeBack } from '../http/rate-limit.ts';
 import { render } from '../http/render.ts';
 import { allowOwnRequests } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
-import { done, event, FACTORS_PATH, type FactorVisit, letter, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
+import { done, FACTORS_PATH, type FactorVisit, letterAbout, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
+import { told } from './page.ts';
 
 /** Owns the making, naming and removing of passkeys. What is a valid one: see factors/passkeys.ts. */
 
@@ -46,7 +47,7 @@ export async function addPasskey(ctx: Context, services: FirstParty): Promise<vo
     return page(there, problemOf(added.reason), 400);
   }
   await takeBack(database, LIMITS.passkeyFromNetwork, visitor.address);
-  await database.transaction([event(there, 'passkey_added'), ...letter(there, { factor: 'passkey', change: 'added', called: name })]);
+  await database.transaction([told(there, 'passkey_added'), ...letterAbout(there, { factor: 'passkey', change: 'added', called: name })]);
   await rememberShown(there.session, 'enrolment');
   done(there, 'passkey_added');
 }
@@ -57,7 +58,7 @@ export async function changePasskeyName(ctx: Context, services: FirstParty): Pro
   const { there, form } = sent;
   const name = passkeyName(form.get('name') ?? '', '');
   const renamed = name && (await renamePasskey(services.database, there.account.id, form.get('id') ?? '', name));
-  if (renamed) await services.database.change(event(there, 'passkey_renamed'));
+  if (renamed) await services.database.change(told(there, 'passkey_renamed'));
   done(there, renamed ? 'passkey_renamed' : undefined);
 }
 
@@ -76,7 +77,7 @@ export async function takePasskeyAway(ctx: Context, services: FirstParty): Promi
     ctx.status = 303;
     return;
   }
-  await database.transaction([event(there, 'passkey_removed'), ...letter(there, { factor: 'passkey', change: 'removed', called })]);
+  await database.transaction([told(there, 'passkey_removed'), ...letterAbout(there, { factor: 'passkey', change: 'removed', called })]);
   done(there, 'passkey_removed');
 }
 

@@ -5,7 +5,7 @@ import { endProofsOf } from '../accounts/proofs.ts';
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { endAccount } from '../protocol-store/grants.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { type AccountPage, backTo, letter, show, told, type Visit } from './page.ts';
+import { type AccountPage, backTo, kept, letter, show, told, type Visit } from './page.ts';
 
 /** Owns the change of a password. Every other session, and all that was allowed or issued until then, ends with the one before. */
 
@@ -31,7 +31,7 @@ export const password: AccountPage = {
       { purpose: 'end', statement: endAccount(account.id, session.uid) },
       { purpose: 'end', statement: endProofsOf(account.id) },
       { purpose: 'keep', statement: told(visit, 'password_changed') },
-      ...letter(visit, account.email, 'password_changed', { person: account.name }),
+      ...kept(letter(visit, account.email, 'password_changed', { person: account.name })),
     ]);
     // Changed from elsewhere, a moment before: by another password than the one that was typed here.
     if (!changed) return page(visit, await hashOf(visit), 'account.password.wrong');

@@ -4,7 +4,8 @@ import { newRecoveryCodes, replaceRecoveryCodes } from '../factors/recovery-code
 import { factorsOf } from '../factors/store.ts';
 import { render } from '../http/render.ts';
 import { KeyRing } from '../platform/secrets.ts';
-import { done, event, FACTORS_PATH, letter, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
+import { done, FACTORS_PATH, letterAbout, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
+import { told } from './page.ts';
 
 /** Owns the making of recovery codes. They are on the page that answers the form, and never again. */
 
@@ -27,8 +28,8 @@ export async function makeRecoveryCodes(ctx: Context, services: FirstParty): Pro
   const keyRing = new KeyRing(services.config.dataEncryptionKeys);
   await services.database.transaction([
     ...replaceRecoveryCodes(keyRing, there.account.id, codes),
-    event(there, 'recovery_codes_made'),
-    ...letter(there, { factor: 'recovery_codes', change: 'added' }),
+    told(there, 'recovery_codes_made'),
+    ...letterAbout(there, { factor: 'recovery_codes', change: 'added' }),
   ]);
   page(ctx, { csrf: there.csrf, codes });
 }

@@ -2,7 +2,6 @@ import Router from '@koa/router';
 import { comesBack, signedIn } from '../authorization-server/first-party.ts';
 import { assertOurForm } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
-import { MINUTE } from '../platform/clock.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { activity } from './activity.ts';
 import { apps } from './apps.ts';
@@ -10,7 +9,7 @@ import { deletion } from './deletion.ts';
 import { email } from './email.ts';
 import { dataExport } from './export.ts';
 import { overview } from './overview.ts';
-import { type AccountPage, csrfSubject, type Services } from './page.ts';
+import { type AccountPage, csrfSubject, RECENT_SECONDS, type Services, TO_FILL_IN_SECONDS } from './page.ts';
 import { password } from './password.ts';
 import { profile } from './profile.ts';
 import { sessions } from './sessions.ts';
@@ -19,10 +18,6 @@ import { sessions } from './sessions.ts';
  * Owns the account's pages: what a person sees and changes of their own. Who that is, is the door's to say
  * (authorization-server/first-party.ts), and what they allowed whom, the store's (protocol-store/grants.ts).
  */
-
-// Nothing is changed by whoever finds a browser open: a change takes a sign-in of a moment ago. A form that was shown in time may be filled in at leisure.
-const RECENT_SECONDS = 5 * MINUTE;
-const TO_FILL_IN_SECONDS = 10 * MINUTE;
 
 const PAGES: Record<string, AccountPage> = {
   '/account': overview,

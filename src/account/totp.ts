@@ -7,7 +7,8 @@ import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } fr
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { render } from '../http/render.ts';
 import { KeyRing } from '../platform/secrets.ts';
-import { done, event, FACTORS_PATH, type FactorVisit, letter, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
+import { done, FACTORS_PATH, type FactorVisit, letterAbout, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
+import { told } from './page.ts';
 
 /** Owns the setting up and removing of an authenticator app: a QR code, the same in letters, and a first code as proof. */
 
@@ -29,7 +30,7 @@ export async function addTotp(ctx: Context, services: FirstParty): Promise<void>
   const verdict = await confirmTotp(database, enrolling(there), { sealed, code });
   if (verdict.ok) {
     await forgive(database, LIMITS.totpOfAccount, there.account.id);
-    await database.transaction([event(there, 'totp_added'), ...letter(there, { factor: 'totp', change: 'added' })]);
+    await database.transaction([told(there, 'totp_added'), ...letterAbout(there, { factor: 'totp', change: 'added' })]);
     await rememberShown(there.session, 'otp');
     return done(there, 'totp_added');
   }
@@ -47,8 +48,8 @@ export async function takeTotpAway(ctx: Context, services: FirstParty): Promise<
   if (!(await factorsOf(database, there.account.id)).totpSince) return done(there);
   await database.transaction([
     ...removeTotp(there.account.id),
-    event(there, 'totp_removed'),
-    ...letter(there, { factor: 'totp', change: 'removed' }),
+    told(there, 'totp_removed'),
+    ...letterAbout(there, { factor: 'totp', change: 'removed' }),
   ]);
   done(there, 'totp_removed');
 }

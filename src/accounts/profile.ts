@@ -22,6 +22,16 @@ export function changePassword(accountId: string, before: string | null, hash: s
     where id = ${accountId} and disabled_at is null and password_hash is not distinct from ${before}`;
 }
 
+/**
+ * The writing of a new password, which must change a row: it does not when the account is disabled, or has another address meanwhile
+ * than the one that was proven. A proof of the address is one for good. Ending what is open under the account is the caller's: endAccount().
+ */
+export function resetPasswordOf(accountId: string, provenEmail: string, passwordHash: string): Statement {
+  return Prisma.sql`
+    update user_account set password_hash = ${passwordHash}, email_verified = true, updated_at = now()
+    where id = ${accountId} and email = ${provenEmail} and disabled_at is null`;
+}
+
 /** Begins the days of grace. Ending what is open under the account is the caller's second half: endAccount(). */
 export function scheduleDeletion(accountId: string): Statement {
   return Prisma.sql`

@@ -1,4 +1,4 @@
-import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
+import { type Database, isStorable, Prisma } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { User } from '../platform/prisma/client.ts';
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts';
@@ -61,16 +61,6 @@ async function rehash(database: Database, accountId: string, outdated: string, p
     // With a queue as long as that, it can wait until the next time.
     if (!(error instanceof AppError)) throw error;
   }
-}
-
-/**
- * The writing of a new password, which must change a row: it does not when the account is disabled, or has another address meanwhile
- * than the one that was proven. A proof of the address is one for good. Ending what is open under the account is the caller's: endAccount().
- */
-export function changePassword(accountId: string, provenEmail: string, passwordHash: string): Statement {
-  return Prisma.sql`
-    update user_account set password_hash = ${passwordHash}, email_verified = true, updated_at = now()
-    where id = ${accountId} and email = ${provenEmail} and disabled_at is null`;
 }
 
 export type NewAccount = {

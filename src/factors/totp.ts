@@ -30,7 +30,8 @@ export type TotpEnrolment = {
 
 type Enrolling = {
   keyRing: KeyRing;
-  accountId: string /** The session that enrols: another one's form does not open. */;
+  accountId: string;
+  /** The session that enrols: another one's form does not open. */
   sessionUid: string;
 };
 

@@ -1,8 +1,9 @@
 import { passwordProblem } from '../accounts/password-policy.ts';
 import { hashPassword } from '../accounts/passwords.ts';
+import { resetPasswordOf } from '../accounts/profile.ts';
 import { endProofsOf, type Proof, redeemProof } from '../accounts/proofs.ts';
 import { emailProblem, type Problem } from '../accounts/sign-up.ts';
-import { type Account, changePassword, findAccount, findAccountByEmail, normalizeEmail } from '../accounts/store.ts';
+import { type Account, findAccount, findAccountByEmail, normalizeEmail } from '../accounts/store.ts';
 import { forgive, LIMITS, withinLimit } from '../http/rate-limit.ts';
 import { AppError } from '../platform/errors.ts';
 import { endAccount } from '../protocol-store/grants.ts';
@@ -92,7 +93,7 @@ export async function resetPassword(
   const passwordHash = await hashPassword(password);
   await write(database, { purpose: 'end', subject: `proof ${proof.handle}`, statement: redeemProof(proof, by), once: true });
   const subject = `password ${account.id}`;
-  await write(database, { purpose: 'keep', subject, statement: changePassword(account.id, proof.email, passwordHash), once: true });
+  await write(database, { purpose: 'keep', subject, statement: resetPasswordOf(account.id, proof.email, passwordHash), once: true });
   await write(database, { purpose: 'end', subject: `proofs of ${account.id}`, statement: endProofsOf(account.id) });
   await write(database, { purpose: 'end', subject: `account ${account.id}`, statement: endAccount(account.id) });
   await note(here, { type: 'password_reset', accountId: account.id });
