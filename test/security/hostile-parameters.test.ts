@@ -2,33 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { REDIRECT_URI, startTestServer, type TestServer } from '../support/environment.ts';
 import { approve, authorizePath, obtainTokens, pkce, type TestClient } from '../support/flow.ts';
-import { MALFORMED, NUL, RAW } from '../support/hostile.ts';
+import { AUTHORIZATION, MALFORMED, NUL, RAW } from '../support/hostile.ts';
 import { Person } from '../support/person.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-const AUTHORIZATION = [
-  'client_id',
-  'redirect_uri',
-  'response_type',
-  'response_mode',
-  'scope',
-  'state',
-  'nonce',
-  'login_hint',
-  'prompt',
-  'max_age',
-  'ui_locales',
-  'claims_locales',
-  'acr_values',
-  'display',
-  'id_token_hint',
-  'code_challenge',
-  'code_challenge_method',
-  'resource',
-  'dpop_jkt',
-  'request',
-  'request_uri',
-];
 // Kept with an interaction alone: who is signed in and has allowed it already goes back to the client with a code, and with `state` as it came.
 const NOT_KEPT = ['state', 'login_hint', 'ui_locales', 'claims_locales', 'display'];
 const AUTHENTICATION = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type'];
