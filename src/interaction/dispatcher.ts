@@ -7,7 +7,6 @@ import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
-import { chooseAccount, showAccounts, useAnotherAccount } from './account.ts';
 import { decideConsent, showConsent } from './consent.ts';
 import { showFactor, submitFactor } from './factor.ts';
 import { answerLink, LINKS, showLink } from './links.ts';
@@ -15,6 +14,7 @@ import { showLogin, submitLogin } from './login.ts';
 import { offerPasskey, submitPasskey } from './passkey.ts';
 import { resendReset, showNewPassword, showReset, showResetCode, submitNewPassword, submitReset, submitResetCode } from './reset.ts';
 import { decideRestore, showRestore } from './restore.ts';
+import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
 import type { Interaction, Services, Step } from './step.ts';
 
