@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import pg from 'pg';
+import { freePort } from '../../scripts/bootstrap/free-port.mjs';
 import { createAccount, type NewAccount } from '../../src/accounts/store.ts';
 import { ownResourceServers, saveResourceServers } from '../../src/clients/resource-servers.ts';
 import { type ClientMetadata, saveClient } from '../../src/clients/store.ts';
@@ -12,6 +10,8 @@ import { createLog, type Log } from '../../src/platform/log.ts';
 import { fetchThrough } from '../../src/platform/outgoing.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { startServer } from '../../src/server.ts';
+
+export { freePort };
 
 /**
  * A real server on a real database, for one test file: the database is cloned from the template that scripts/test.mjs made.
@@ -153,13 +153,4 @@ export async function createDatabase(): Promise<TestDatabase> {
   const url = new URL(base);
   url.pathname = `/${name}`;
   return { url: url.href, drop: () => onServer(`drop database if exists ${name} with (force)`) };
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
