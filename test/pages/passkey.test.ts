@@ -81,9 +81,10 @@ describe('Passkeys in the browser', () => {
       await ask(own.page);
       const button = own.page.locator('form[data-passkey=get] button');
       assert.equal(await button.innerText(), words.button);
-      await setPresence(own, true);
-      await button.click();
-      await own.page.locator('button[value=approve]').click();
+      // The offer of autofill has waited all the while: an authenticator that answers now may answer that before anybody presses.
+      const consent = own.page.locator('button[value=approve]');
+      await Promise.all([setPresence(own, true), Promise.any([button.click(), consent.waitFor()])]);
+      await consent.click();
       await own.page.waitForURL(`${CLIENT_CALLBACK}?**`);
       assert(new URL(own.page.url()).searchParams.get('code'));
       assert.deepEqual(heard, [], 'the browser refused nothing');
@@ -103,6 +104,26 @@ describe('Passkeys in the browser', () => {
       [person.id],
     );
     assert.deepEqual(events, [{ detail: { method: 'passkey' } }]);
+    await own.context.close();
+  });
+
+  it('comes late and moves nothing: whoever is about to click on what is below hits it', async () => {
+    const own = await device('en-US', { unlocks: false });
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    await own.page.route('**/assets/passkey.js*', (route) => held.then(() => route.continue()));
+    await own.page.goto(server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined }), { waitUntil: 'commit' });
+    const link = own.page.locator('a[href$="/reset"]');
+    const button = own.page.locator('form[data-passkey=get] button');
+    await link.waitFor();
+    await own.page.evaluate(() => document.fonts.ready);
+    assert.equal(await button.isVisible(), false);
+    const before = await link.boundingBox();
+    letGo();
+    await button.waitFor();
+    assert.deepEqual(await link.boundingBox(), before);
     await own.context.close();
   });
 

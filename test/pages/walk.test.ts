@@ -131,6 +131,8 @@ describe('From sign-up to a password reset', () => {
 
   async function reset(page: Page, email: string): Promise<void> {
     await page.click('a[href$="/reset"]');
+    // The page before it asks for an e-mail address as well.
+    await page.waitForURL('**/reset');
     await page.fill('input[name=email]', email);
     await page.click('main form button[type=submit]');
     await enterCode(page, email);
