@@ -9,7 +9,7 @@ import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider
 import { wayBackFrom } from './authorization-server/way-back.ts';
 import { createClientCache } from './clients/cache.ts';
 import { firstPartyClient } from './clients/first-party.ts';
-import { listResourceServers, ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
+import { ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
@@ -51,7 +51,6 @@ export async function startServer({ config, database, log }: { config: Config; d
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   const providers = await keepProvider({ config, database, clients: createClientCache(database), log });
-  const resourceServers = await listResourceServers(database);
   let closing = false;
   let address = '';
 
@@ -86,7 +85,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/interaction/'],
-      providers.serve((provider) => interactionRoutes({ provider, database, config, resourceServers }) as never),
+      providers.serve((provider, resourceServers) => interactionRoutes({ provider, database, config, resourceServers }) as never),
     ),
   );
   app.use(
@@ -98,7 +97,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/account'],
-      providers.serve((provider) => accountRoutes({ provider, database, config, resourceServers }) as never),
+      providers.serve((provider, resourceServers) => accountRoutes({ provider, database, config, resourceServers }) as never),
     ),
   );
   app.use(

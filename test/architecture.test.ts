@@ -20,6 +20,7 @@ const FLOORS: Record<string, number> = {
   account: 4,
   developer: 4,
   admin: 4,
+  services: 4,
   'resource-api': 4,
   operations: 4,
 };

@@ -32,7 +32,12 @@ export type EventType =
   | 'data_exported'
   | 'deletion_scheduled'
   | 'deletion_taken_back'
-  | 'device_connected';
+  | 'device_connected'
+  | 'identity_linked'
+  | 'identity_unlinked'
+  | 'identity_details_changed'
+  | 'service_connected'
+  | 'service_reached';
 
 export type AuditEvent = {
   type: EventType;

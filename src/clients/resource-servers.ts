@@ -5,7 +5,14 @@ import type { Database } from '../platform/database.ts';
  * A scope is known centrally, so that any client can register with it.
  */
 
-export type Scope = { name: string; required: boolean; sensitive: boolean; title: { ko: string; en: string } };
+export type Scope = {
+  name: string;
+  required: boolean;
+  sensitive: boolean;
+  title: { ko: string; en: string };
+  /** The upstream provider at which an app acts for its person by this scope. */
+  provider?: { id: string; name: string };
+};
 
 export type ResourceServer = {
   identifier: string;

@@ -26,6 +26,33 @@ export function createGuardedFetch(): typeof globalThis.fetch {
   };
 }
 
+/**
+ * Fetch for servers that an operator named, and for the addresses that those name in turn. No redirects, and no more than 256 kB of an answer.
+ * @param privateNetwork whether they may be in our own network or speak http; otherwise what holds for strangers' URLs holds here too, but
+ * for the port. @param deadline ends every request that is under way then.
+ * @throws TypeError, or what `deadline` was aborted with.
+ */
+export function fetchForUpstream({
+  privateNetwork,
+  deadline,
+}: {
+  privateNetwork: boolean;
+  deadline: AbortSignal;
+}): typeof globalThis.fetch {
+  return async (input, init) => {
+    const url = new URL(input instanceof Request ? input.url : String(input));
+    if (!privateNetwork && (url.protocol !== 'https:' || isForbiddenLiteral(url.hostname))) throw new TypeError('fetch failed');
+    const { dispatcher: _theirs, signal, ...options } = (init ?? {}) as RequestInit & { dispatcher?: unknown };
+    const dispatcher = privateNetwork ? ANYWHERE : PUBLIC_ONLY;
+    const either = signal ? AbortSignal.any([deadline, signal]) : deadline;
+    return (await undiciFetch(url.href, { ...(options as object), signal: either, redirect: 'manual', dispatcher })) as unknown as Response;
+  };
+}
+
+const UPSTREAM = { connections: 32, bodyTimeout: 4_000, headersTimeout: 4_000, maxResponseSize: 256 * 1024 };
+const ANYWHERE = new Agent({ ...UPSTREAM, connect: { timeout: 2_000 } });
+const PUBLIC_ONLY = new Agent({ ...UPSTREAM, connect: { timeout: 2_000, lookup: publicAddressesOnly } });
+
 /** Whether an address is one that a stranger's URL may lead us to: global unicast and nothing else. */
 export function isPublicAddress(address: string): boolean {
   return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';

@@ -1,0 +1,48 @@
+import * as client from 'openid-client';
+
+/** Owns what can go wrong with a provider, in three words: who asks needs to know no library's. */
+
+/** `refused`: it said no, in the standard's words. `unavailable`: it did not answer, or not now. `untrustworthy`: its answer cannot be believed. */
+export class UpstreamError extends Error {
+  readonly kind: 'refused' | 'unavailable' | 'untrustworthy';
+  /** The error code of an answer that said no, such as `access_denied`. */
+  readonly code: string | undefined;
+
+  constructor(kind: UpstreamError['kind'], cause: unknown, code?: string) {
+    super(`upstream ${kind}${code ? ` ${code}` : ''}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = 'UpstreamError';
+    this.kind = kind;
+    this.code = code;
+  }
+}
+
+/** What went wrong, whatever was thrown. */
+export function judged(error: unknown): UpstreamError {
+  if (error instanceof UpstreamError) return error;
+  if (error instanceof client.AuthorizationResponseError)
+    return new UpstreamError(BUSY.has(error.error) ? 'unavailable' : 'refused', error, error.error);
+  if (error instanceof client.ResponseBodyError)
+    return new UpstreamError(
+      error.status >= 500 || error.status === 429 || BUSY.has(error.error) ? 'unavailable' : 'refused',
+      error,
+      error.error,
+    );
+  const causes = causesOf(error);
+  const answer = causes.find((cause): cause is Response => cause instanceof Object && 'status' in cause && 'headers' in cause);
+  if (answer) return new UpstreamError(answer.status >= 500 || answer.status === 429 ? 'unavailable' : 'untrustworthy', error);
+  const codes = causes.map((cause) => (cause as { code?: string; name?: string })?.code ?? (cause as { name?: string })?.name ?? '');
+  const lost = codes.some((code) =>
+    /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|UND_ERR_(CONNECT|HEADERS|BODY|SOCKET)|OAUTH_(TIMEOUT|ABORT)|TimeoutError|AbortError)/.test(
+      code,
+    ),
+  );
+  return new UpstreamError(lost ? 'unavailable' : 'untrustworthy', error);
+}
+
+const BUSY = new Set(['server_error', 'temporarily_unavailable']);
+
+function causesOf(error: unknown): unknown[] {
+  const causes: unknown[] = [];
+  for (let at = error; at && causes.length < 10; at = (at as { cause?: unknown }).cause) causes.push(at);
+  return causes;
+}

@@ -1,0 +1,84 @@
+import { type Database, Prisma } from '../platform/database.ts';
+import { digest, digestInHex, type KeyRing, randomSecret } from '../platform/secrets.ts';
+import { callbackOf, findProvider, type UpstreamProvider } from './providers.ts';
+import { type Begun, beginAuthorization } from './upstream.ts';
+
+/**
+ * Owns the browsers that are on their way to a provider and back. Each visit has a place that it returns to and is bound to what sent
+ * it (an interaction, a session): an answer that is brought by another browser, for another place, or twice, is nobody's.
+ */
+
+export const VISIT_MINUTES = 10;
+
+export type Visit = {
+  provider: UpstreamProvider;
+  /** Names the visit, and comes back as `state`. */
+  state: string;
+  begun: Begun;
+  /** What sent it there wanted to know again. */
+  carried: Record<string, unknown>;
+};
+
+/**
+ * Sends a browser to a provider. @param returnTo a path of ours; the callback leads there with what the provider answered.
+ * @param bound names what the browser must have to go on, such as `interaction <uid>`.
+ * @returns where to send it. @throws UpstreamError when the provider cannot be discovered.
+ */
+export async function beginVisit(
+  database: Database,
+  keyRing: KeyRing,
+  {
+    issuer,
+    provider,
+    returnTo,
+    bound,
+    scopes,
+    offline = false,
+    carried = {},
+    loginHint,
+  }: {
+    issuer: string;
+    provider: UpstreamProvider;
+    returnTo: string;
+    bound: string;
+    scopes: string[];
+    offline?: boolean;
+    carried?: Record<string, unknown>;
+    loginHint?: string;
+  },
+): Promise<string> {
+  const state = randomSecret();
+  const redirectUri = callbackOf(issuer, provider.id);
+  const { url, begun } = await beginAuthorization(keyRing, provider, {
+    redirectUri,
+    state,
+    scopes,
+    offline,
+    ...(loginHint ? { loginHint } : undefined),
+  });
+  const sealed = keyRing.encrypt(JSON.stringify({ begun, carried }), sealedAs(state));
+  await database.change(Prisma.sql`
+    insert into upstream_visit (id, provider_id, return_to, bound, sealed, expires_at)
+    values (${digest(state)}, ${provider.id}, ${returnTo}, ${bound}, ${sealed}, now() + ${VISIT_MINUTES} * interval '1 minute')`);
+  return url;
+}
+
+/** Where a visit returns to. @returns undefined for one that is over, has expired, never was, or went to another provider (RFC 9700 section 4.4). */
+export async function placeOf(database: Database, providerId: string, state: string): Promise<string | undefined> {
+  const [row] = await database.query<{ return_to: string }>(Prisma.sql`
+    select return_to from upstream_visit where id = ${digest(state)} and provider_id = ${providerId} and consumed_at is null and expires_at > now()`);
+  return row?.return_to;
+}
+
+/** Ends a visit, once: of any number of browsers that bring the same answer one gets it. @param bound as it was begun. */
+export async function endVisit(database: Database, keyRing: KeyRing, state: string, bound: string): Promise<Visit | undefined> {
+  const [row] = await database.change<{ provider_id: string; sealed: string }>(Prisma.sql`
+    update upstream_visit set consumed_at = now()
+    where id = ${digest(state)} and bound = ${bound} and consumed_at is null and expires_at > now()
+    returning provider_id, sealed`);
+  const provider = row && (await findProvider(database, row.provider_id));
+  if (!row || !provider) return undefined;
+  return { provider, state, ...JSON.parse(keyRing.decrypt(row.sealed, sealedAs(state))) };
+}
+
+const sealedAs = (state: string) => `upstream visit ${digestInHex(state)}`;
