@@ -31,6 +31,7 @@ import type { Log } from './platform/log.ts';
 import { fetchThrough } from './platform/outgoing.ts';
 import { derivedSecret } from './platform/secrets.ts';
 import { resourceApi } from './resource-api/routes.ts';
+import { upstreamCallbacks } from './services/callback.ts';
 
 /** The composition root: builds every part once and mounts them in one order. */
 
@@ -81,6 +82,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(providers.serve((provider) => wayBackFrom(provider) as never));
   app.use(entrances(config.issuer));
   if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
+  app.use(under(['/upstream/'], upstreamCallbacks(database) as never));
   app.use(inUnitOfWork(database));
   app.use(
     under(

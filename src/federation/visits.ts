@@ -1,7 +1,8 @@
 import { type Database, Prisma } from '../platform/database.ts';
 import { digest, digestInHex, type KeyRing, randomSecret } from '../platform/secrets.ts';
+import type { Details } from './details.ts';
 import { callbackOf, findProvider, type UpstreamProvider } from './providers.ts';
-import { type Begun, beginAuthorization } from './upstream.ts';
+import { type Begun, beginAuthorization, completeAuthorization, type UpstreamTokens } from './upstream.ts';
 
 /**
  * Owns the browsers that are on their way to a provider and back. Each visit has a place that it returns to and is bound to what sent
@@ -79,6 +80,24 @@ export async function endVisit(database: Database, keyRing: KeyRing, state: stri
   const provider = row && (await findProvider(database, row.provider_id));
   if (!row || !provider) return undefined;
   return { provider, state, ...JSON.parse(keyRing.decrypt(row.sealed, sealedAs(state))) };
+}
+
+export type Arrival = Visit & { subject: string; details: Details; tokens: UpstreamTokens };
+
+/**
+ * Ends a visit and asks the provider what its answer is worth, in one go. @param query what the browser brought back, as our callback got it.
+ * @returns undefined for a visit that is over, or somebody else's: nothing was asked then. @throws UpstreamError
+ */
+export async function arrive(
+  database: Database,
+  keyRing: KeyRing,
+  { issuer, query, bound }: { issuer: string; query: string; bound: string },
+): Promise<Arrival | undefined> {
+  const state = new URLSearchParams(query).get('state') ?? '';
+  const visit = await endVisit(database, keyRing, state, bound);
+  if (!visit) return undefined;
+  const answer = new URL(`${callbackOf(issuer, visit.provider.id)}?${query}`);
+  return { ...visit, ...(await completeAuthorization(keyRing, visit.provider, { answer, state, begun: visit.begun })) };
 }
 
 const sealedAs = (state: string) => `upstream visit ${digestInHex(state)}`;
