@@ -3,6 +3,7 @@ import * as client from 'openid-client';
 import { isStorable } from '../platform/database.ts';
 import { fetchForUpstream } from '../platform/outgoing.ts';
 import type { KeyRing } from '../platform/secrets.ts';
+import { appleSecret } from './apple-secret.ts';
 import { type Details, described } from './details.ts';
 import { credentialsOf, type ProviderSettings, type UpstreamProvider } from './providers.ts';
 import { judged, UpstreamError } from './upstream-error.ts';
@@ -184,6 +185,8 @@ async function authentication(keyRing: KeyRing, provider: UpstreamProvider): Pro
       return client.ClientSecretBasic(credentials);
     case 'client_secret_post':
       return client.ClientSecretPost(credentials);
+    case 'apple':
+      return appleSecret(credentials);
     case 'private_key_jwt': {
       const jwk = JSON.parse(credentials);
       return client.PrivateKeyJwt({ key: (await importJWK(jwk, jwk.alg)) as CryptoKey, kid: jwk.kid });
