@@ -54,6 +54,7 @@ export const PRESETS: Record<string, { name: string; settings: Record<string, un
       },
       clientAuthMethod: 'client_secret_post',
       scopes: ['profile_nickname', 'account_email'],
+      scopeSeparator: ',',
       claims: {
         subject: 'id',
         email: 'kakao_account.email',

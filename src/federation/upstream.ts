@@ -191,8 +191,9 @@ async function authentication(keyRing: KeyRing, provider: UpstreamProvider): Pro
   }
 }
 
-function tokensFrom(response: client.TokenEndpointResponse, asked: string[], { scopeSeparator }: ProviderSettings): UpstreamTokens {
-  const scope = response.scope?.split(scopeSeparator).map((word) => word.trim()) ?? asked;
+function tokensFrom(response: client.TokenEndpointResponse, asked: string[], { issuer }: ProviderSettings): UpstreamTokens {
+  // Plain providers answer with commas too, whatever they were asked with.
+  const scope = response.scope?.split(issuer ? ' ' : /[\s,]+/) ?? asked;
   const tokens = {
     accessToken: response.access_token,
     refreshToken: response.refresh_token,
