@@ -68,6 +68,7 @@ export function createConfiguration({
     pkce: { required: () => true }, //                              RFC 7636, RFC 9700 2.1.1: every client; S256 is all the library has
     allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always stated, always compared
     scopes: resources.scopes, //                                    RFC 6749 3.3: those of every resource server
+    extraParams: { scope: resources.judgeServiceScopes }, //        none beside the standard's; RFC 6749 4.1.2.1: services of upstream providers are not for every client
     claims: { ...CLAIMS_OF_SCOPE, openid: [...(CLAIMS_OF_SCOPE['openid'] ?? []), 'acr', 'amr', 'auth_time'] }, // OIDC Core 5.4; 2: how the person signed in
     acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
     subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person

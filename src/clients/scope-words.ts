@@ -12,13 +12,16 @@ export type ScopeAt = { resource?: string | undefined; name: string };
 export type ScopeWords = ScopeAt & {
   /** Which API, when it is not the server's own. */
   api?: string;
+  /** Whose service an app reaches with it, when it is one of an upstream provider. */
+  provider?: { id: string; name: string };
   title: string;
   required: boolean;
   sensitive: boolean;
 };
 
 /**
- * The sentences for some scopes, each scope once, in the order people read them: the server's own API first, then the others.
+ * The sentences for some scopes, each scope once, in the order people read them: the server's own API first, then what apps do for them
+ * at upstream providers, then the other APIs.
  * A scope that its API has dropped since is told by its name: what was allowed is not kept quiet.
  * @param issuer the identifier of the server's own API.
  */
@@ -31,9 +34,29 @@ export function describeScopes(servers: ResourceServer[], issuer: string, scopes
     const known = (server?.scopes ?? []).filter(({ name }) => names.has(name));
     const dropped = [...names].filter((name) => !known.some((scope) => scope.name === name));
     const at = resource === undefined ? undefined : { resource, api: server?.name ?? resource };
-    return [
-      ...known.map(({ name, title, required, sensitive }) => ({ ...at, name, title: title[language], required, sensitive })),
+    const words: ScopeWords[] = [
+      ...known.map(({ name, title, required, sensitive, provider }) => ({
+        ...at,
+        ...(provider && { provider }),
+        name,
+        title: title[language],
+        required,
+        sensitive,
+      })),
       ...dropped.map((name) => ({ ...at, name, title: name, required: false, sensitive: false })),
     ];
+    return [...words.filter(({ provider }) => !provider), ...words.filter(({ provider }) => provider)];
   });
+}
+
+/** Scopes as they stand under headings, in the order they came: each provider's under its own; before and after them, without one, those of APIs. */
+export function byProvider<Words extends ScopeWords>(scopes: Words[]): { provider?: { id: string; name: string }; scopes: Words[] }[] {
+  const groups = new Map<string, { provider?: { id: string; name: string }; scopes: Words[] }>();
+  for (const scope of scopes) {
+    const key = scope.provider ? `at ${scope.provider.id}` : scope.resource === undefined ? 'own' : 'others';
+    const group = groups.get(key) ?? { ...(scope.provider && { provider: scope.provider }), scopes: [] };
+    group.scopes.push(scope);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
 }

@@ -25,7 +25,7 @@ export const PRESETS: Record<string, { name: string; settings: Record<string, un
     name: 'Apple',
     settings: {
       issuer: 'https://appleid.apple.com',
-      clientAuthMethod: 'client_secret_post',
+      clientAuthMethod: 'apple',
       scopes: ['openid', 'email', 'name'],
       authorizationParameters: { response_mode: 'form_post' },
       claims: { subject: 'sub', email: 'email', emailVerified: 'email_verified' },
@@ -54,6 +54,7 @@ export const PRESETS: Record<string, { name: string; settings: Record<string, un
       },
       clientAuthMethod: 'client_secret_post',
       scopes: ['profile_nickname', 'account_email'],
+      scopeSeparator: ',',
       claims: {
         subject: 'id',
         email: 'kakao_account.email',

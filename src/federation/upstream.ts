@@ -3,6 +3,7 @@ import * as client from 'openid-client';
 import { isStorable } from '../platform/database.ts';
 import { fetchForUpstream } from '../platform/outgoing.ts';
 import type { KeyRing } from '../platform/secrets.ts';
+import { appleSecret } from './apple-secret.ts';
 import { type Details, described } from './details.ts';
 import { credentialsOf, type ProviderSettings, type UpstreamProvider } from './providers.ts';
 import { judged, UpstreamError } from './upstream-error.ts';
@@ -184,6 +185,8 @@ async function authentication(keyRing: KeyRing, provider: UpstreamProvider): Pro
       return client.ClientSecretBasic(credentials);
     case 'client_secret_post':
       return client.ClientSecretPost(credentials);
+    case 'apple':
+      return appleSecret(credentials);
     case 'private_key_jwt': {
       const jwk = JSON.parse(credentials);
       return client.PrivateKeyJwt({ key: (await importJWK(jwk, jwk.alg)) as CryptoKey, kid: jwk.kid });
@@ -191,8 +194,9 @@ async function authentication(keyRing: KeyRing, provider: UpstreamProvider): Pro
   }
 }
 
-function tokensFrom(response: client.TokenEndpointResponse, asked: string[], { scopeSeparator }: ProviderSettings): UpstreamTokens {
-  const scope = response.scope?.split(scopeSeparator).map((word) => word.trim()) ?? asked;
+function tokensFrom(response: client.TokenEndpointResponse, asked: string[], { issuer }: ProviderSettings): UpstreamTokens {
+  // Plain providers answer with commas too, whatever they were asked with.
+  const scope = response.scope?.split(issuer ? ' ' : /[\s,]+/) ?? asked;
   const tokens = {
     accessToken: response.access_token,
     refreshToken: response.refresh_token,

@@ -99,7 +99,7 @@ CREATE UNIQUE INDEX "upstream_identity_account_id_provider_id_key" ON "upstream_
 CREATE INDEX "upstream_token_grant_id_idx" ON "upstream_token"("grant_id") WHERE "grant_id" IS NOT NULL;
 
 -- CreateIndex
-CREATE UNIQUE INDEX "upstream_token_identity_id_grant_id_key" ON "upstream_token"("identity_id", "grant_id") NULLS NOT DISTINCT;
+CREATE INDEX "upstream_token_identity_id_idx" ON "upstream_token"("identity_id");
 
 -- CreateIndex
 CREATE INDEX "upstream_visit_expires_at_idx" ON "upstream_visit"("expires_at");
@@ -129,7 +129,8 @@ ALTER TABLE "upstream_token" ADD CONSTRAINT "upstream_token_grant_id_fkey" FOREI
 ALTER TABLE "upstream_visit" ADD CONSTRAINT "upstream_visit_provider_id_fkey" FOREIGN KEY ("provider_id") REFERENCES "upstream_provider"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- Whoever ends a person's link to a provider, by whatever way, leaves word of the tokens that the provider is to be told of. Not of those of
--- one app: to many a provider one token stands for all that it gave us for this person.
+-- one app: to many a provider one token stands for all that it gave us for this person. Asked at the end of the transaction: with an account
+-- the app's grant may go before the link does.
 create function leave_for_revocation() returns trigger language plpgsql as $$
 begin
   if not exists (select from upstream_identity where id = old.identity_id) then
@@ -141,7 +142,8 @@ begin
 end
 $$;
 
-create trigger leave_for_revocation after delete on upstream_token for each row execute function leave_for_revocation();
+create constraint trigger leave_for_revocation after delete on upstream_token deferrable initially deferred
+  for each row execute function leave_for_revocation();
 
 -- Which scopes there are is kept in memory on every node.
 create function tell_providers_changed() returns trigger language plpgsql as $$
