@@ -50,7 +50,11 @@ export async function connect({ issuer, clientId, clientSecret, redirectUri }) {
         idTokenExpected: true,
       });
       const { sub } = response.claims();
-      return { person: await client.fetchUserInfo(config, response.access_token, sub), tokens: tokensFrom(response), idToken: response.id_token };
+      return {
+        person: await client.fetchUserInfo(config, response.access_token, sub),
+        tokens: tokensFrom(response),
+        idToken: response.id_token,
+      };
     },
 
     /**
@@ -104,7 +108,8 @@ export async function connect({ issuer, clientId, clientSecret, redirectUri }) {
     },
 
     /** Where the browser signs out of Munjigi too. */
-    signOutUrl: (session, backTo) => client.buildEndSessionUrl(config, { id_token_hint: session.idToken, post_logout_redirect_uri: backTo }),
+    signOutUrl: (session, backTo) =>
+      client.buildEndSessionUrl(config, { id_token_hint: session.idToken, post_logout_redirect_uri: backTo }),
 
     /** Tells Munjigi that the tokens are not wanted any more (RFC 7009). */
     forget: (session) => client.tokenRevocation(config, session.tokens.refreshToken, { token_type_hint: 'refresh_token' }),

@@ -71,7 +71,8 @@ function authorize({ url, language }) {
   const scopes = (asked.scope ?? 'whoami').split(' ').filter(Boolean);
   if (asked.response_type !== 'code') return back(asked, { error: 'unsupported_response_type' });
   // PKCE (RFC 7636): only who began can end.
-  if (asked.code_challenge_method !== 'S256' || !/^[\w-]{43}$/.test(asked.code_challenge ?? '')) return back(asked, { error: 'invalid_request' });
+  if (asked.code_challenge_method !== 'S256' || !/^[\w-]{43}$/.test(asked.code_challenge ?? ''))
+    return back(asked, { error: 'invalid_request' });
   if (!scopes.every((scope) => SCOPES.includes(scope))) return back(asked, { error: 'invalid_scope' });
   const request = random();
   remember(requests, request, { ...asked, scopes }, 10 * MINUTE_MS);
@@ -110,8 +111,11 @@ function token({ form, headers }) {
   switch (form.get('grant_type')) {
     case 'authorization_code': {
       const asked = take(codes, form.get('code'));
-      const proof = createHash('sha256').update(form.get('code_verifier') ?? '').digest('base64url');
-      if (!asked || asked.code_challenge !== proof || asked.redirect_uri !== form.get('redirect_uri')) return json({ error: 'invalid_grant' }, 400);
+      const proof = createHash('sha256')
+        .update(form.get('code_verifier') ?? '')
+        .digest('base64url');
+      if (!asked || asked.code_challenge !== proof || asked.redirect_uri !== form.get('redirect_uri'))
+        return json({ error: 'invalid_grant' }, 400);
       const link = { id: random(), scopes: asked.scopes, since: new Date(), refresh: undefined, spent: new Set(), access: new Map() };
       links.set(link.id, link);
       return json(issue(link));
@@ -173,7 +177,10 @@ function isClient({ authorization = '' }) {
 
 function front({ language }) {
   const words = WORDS[language];
-  const connected = [...links.values()].map(({ since, scopes }) => html`<li>Munjigi: ${scopes.map((scope) => words.scopes[scope]).join(', ')} <small>${words.since(since)}</small></li>`);
+  const connected = [...links.values()].map(
+    ({ since, scopes }) =>
+      html`<li>Munjigi: ${scopes.map((scope) => words.scopes[scope]).join(', ')} <small>${words.since(since)}</small></li>`,
+  );
   const body = html`
     <p class="brand">✎ ${words.title}</p>
     <h1>${PERSON.name}</h1>
@@ -197,7 +204,8 @@ function toggle(visit) {
   return redirect('/');
 }
 
-const gone = (language) => page({ site: 'notes', language, title: WORDS[language].title, status: 400, body: html`<p>${WORDS[language].gone}</p>` });
+const gone = (language) =>
+  page({ site: 'notes', language, title: WORDS[language].title, status: 400, body: html`<p>${WORDS[language].gone}</p>` });
 const orOutOfOrder = (handler) => (visit) => (outOfOrder ? text(503, 'out of order') : handler(visit));
 
 /** Kept for a while, and no more of it than a stranger may fill. */

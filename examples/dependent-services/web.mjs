@@ -1,5 +1,5 @@
-import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 
 /**
  * What the two web servers of this example share, instead of a framework: routes, forms, and pages that cannot be injected into.
