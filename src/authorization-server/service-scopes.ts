@@ -1,19 +1,21 @@
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { ResourceServer } from '../clients/resource-servers.ts';
+import { TOKEN_EXCHANGE_GRANT } from '../clients/store.ts';
 import { type Service, scopeOf, type UpstreamProvider } from '../federation/providers.ts';
+import { upstreamScopesOf } from '../federation/vault.ts';
 
 /**
  * Owns what a scope of the form `provider:service` means: who may ask for it, and what the provider would be asked for in turn. An operator
  * alone says which clients may, since what is at stake are people's accounts somewhere else. What the provider gave is the vault's to say.
  */
 
-/** RFC 8693: by it alone a service scope opens anything, so who may not exchange tokens has no use for one. */
-export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
-
-/** Whether an operator lets a client act for people at a provider. Neither half can be set by a registration request. */
+/**
+ * Whether an operator lets a client act for people at a provider. Neither half can be set by a registration request: the grant type goes
+ * along because by it alone a service scope opens anything (RFC 8693).
+ */
 export function mayReach(client: Client, providerId: string): boolean {
   const services = client['services'];
-  return Array.isArray(services) && services.includes(providerId) && client.grantTypeAllowed(TOKEN_EXCHANGE);
+  return Array.isArray(services) && services.includes(providerId) && client.grantTypeAllowed(TOKEN_EXCHANGE_GRANT);
 }
 
 /** What some scopes of ours come to at a provider. */
@@ -32,7 +34,7 @@ export function reachOf(provider: UpstreamProvider, scopes: Iterable<string>): R
   return {
     services,
     scopes: services.map((service) => scopeOf(provider, service)),
-    upstreamScopes: [...new Set(services.flatMap(({ upstreamScopes }) => upstreamScopes))],
+    upstreamScopes: upstreamScopesOf(provider, named),
   };
 }
 
@@ -59,7 +61,7 @@ export function judgeServiceScopes(servers: ResourceServer[], issuer: string) {
       const provider = providerOf.get(scope);
       if (provider && !mayReach(client, provider.id))
         throw new errors.InvalidScope(
-          `${scope} is not open to this client: an operator of this server has to allow it ${provider.id}, and the grant type ${TOKEN_EXCHANGE}`,
+          `${scope} is not open to this client: an operator of this server has to let it act for people at ${provider.id}`,
           scope,
         );
     }

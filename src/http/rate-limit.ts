@@ -34,6 +34,8 @@ export const LIMITS = {
   userCode: { name: 'user_code', points: 500, seconds: 15 * MINUTES },
   // Less than the five seconds that a device is told to wait: its clock and the way to us may differ a little.
   devicePoll: { name: 'device_poll', points: 1, seconds: 4 },
+  // By what a person allowed an app at one provider: an app may ask at each page it shows, and not more often than people read pages.
+  serviceReached: { name: 'service_reached', points: 600, seconds: 15 * MINUTES },
 } satisfies Record<string, Limit>;
 
 /**
