@@ -13,6 +13,7 @@ import {
   replaceServices,
   takenScopes,
 } from '../src/federation/administration.ts';
+import { inspect } from '../src/federation/inspection.ts';
 import { PRESETS } from '../src/federation/presets.ts';
 import { callbackOf, type Service, saveProvider, scopeOf } from '../src/federation/providers.ts';
 import { type Config, readConfig } from '../src/platform/config.ts';
@@ -65,6 +66,7 @@ type Asked = { id: string; options: Options; config: Config; keyRing: KeyRing; d
 const commands: Record<string, (asked: Asked) => Promise<number>> = {
   add,
   services,
+  check,
   'new-key': newKey,
   disable,
   enable,
@@ -145,6 +147,15 @@ async function services({ id, options, database }: Asked): Promise<number> {
       : `apps can ask for nothing at ${id}`,
   );
   return 0;
+}
+
+async function check({ id, config, keyRing, database }: Asked): Promise<number> {
+  const known = await knownProvider(database, id);
+  if (!known) return unknown(id);
+  const findings = await inspect(keyRing, known, callbackOf(config.issuer, id));
+  // Quoted where it is somebody else's text: a terminal obeys some characters.
+  console.log(table(findings.map(({ kind, says }) => [kind, JSON.stringify(says).slice(1, -1)])));
+  return findings.some(({ kind }) => kind === 'wrong') ? 1 : 0;
 }
 
 async function assertFree(database: Database, provider: { id: string; services: Service[] }): Promise<void> {

@@ -97,8 +97,10 @@ export function publicKeyOf(keyRing: KeyRing, provider: UpstreamProvider): Recor
   return jwk === undefined ? undefined : publicHalf(jwk);
 }
 
+// What is told is listed, not what is kept back: a member that nobody thought of stays with us (RFC 7518 section 6).
+const PUBLIC = ['kty', 'kid', 'alg', 'crv', 'x', 'y', 'n', 'e'];
+
 function publicHalf(jwk: string): Record<string, unknown> {
-  // Named one by one: what is private has many names (RFC 7518 section 6).
-  const { kty, crv, x, y, n, e, kid, alg } = JSON.parse(jwk);
-  return JSON.parse(JSON.stringify({ kty, crv, x, y, n, e, kid, alg, use: 'sig' }));
+  const members: Record<string, unknown> = JSON.parse(jwk);
+  return { ...Object.fromEntries(PUBLIC.filter((name) => members[name] !== undefined).map((name) => [name, members[name]])), use: 'sig' };
 }

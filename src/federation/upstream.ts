@@ -125,7 +125,12 @@ type Known = { metadata: client.ServerMetadata; readAt: number; jwks?: client.Ex
 // By what was discovered, so that a provider whose settings change is discovered anew.
 const known = new Map<string, Known>();
 
-async function speaking<T>(keyRing: KeyRing, provider: UpstreamProvider, speak: (config: client.Configuration) => Promise<T>): Promise<T> {
+/** Speaks with a provider in our name, in the time that a request of ours has for it. @throws UpstreamError */
+export async function speaking<T>(
+  keyRing: KeyRing,
+  provider: UpstreamProvider,
+  speak: (config: client.Configuration) => Promise<T>,
+): Promise<T> {
   const deadline = AbortSignal.timeout(PATIENCE_MS);
   try {
     const about = await discovered(provider.settings, deadline);
