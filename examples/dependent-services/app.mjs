@@ -32,10 +32,9 @@ async function home({ cookies, language }) {
   const session = sessions.get(cookies[COOKIE]);
   if (!session) return welcomePage({ language });
   try {
-    const accessToken = await munjigi.accessTokenOf(session);
     // Side by side: a service that is slow or down keeps nobody from the other.
     const services = await Promise.all(
-      Object.keys(SERVICES).map(async (name) => ({ name, ...(await reach(name, { munjigi, accessToken, language })) })),
+      Object.keys(SERVICES).map(async (name) => ({ name, ...(await reach(name, { munjigi, session, language })) })),
     );
     return homePage({ language, session, services });
   } catch (error) {

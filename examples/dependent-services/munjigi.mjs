@@ -24,6 +24,31 @@ export async function connect({ issuer, clientId, clientSecret, redirectUri }) {
     execute: issuer.startsWith('http:') ? [client.allowInsecureRequests] : [],
     timeout: 10,
   });
+  const exchange = async (service, accessToken, refused) => {
+    try {
+      const answer = await client.genericGrantRequest(config, TOKEN_EXCHANGE, {
+        subject_token: accessToken,
+        subject_token_type: ACCESS_TOKEN,
+        requested_token_type: ACCESS_TOKEN,
+        audience: service,
+        ...(refused ? { refused_token: refused } : undefined),
+      });
+      return { kind: 'token', accessToken: answer.access_token, expiresIn: answer.expires_in, scope: answer.scope ?? '' };
+    } catch (error) {
+      // Without an answer, or with one of 503, it is no ResponseBodyError and has no `error`.
+      switch (error.error) {
+        case 'interaction_required':
+          return { kind: 'person-needed', url: error.cause.interaction_uri };
+        case 'invalid_scope':
+        case 'invalid_target':
+          return { kind: 'not-allowed' };
+        case 'invalid_request':
+          throw error;
+        default:
+          return { kind: 'unavailable' };
+      }
+    }
+  };
   return {
     /** Where to send the browser, and what has to be kept until it comes back. @param {boolean} again asks for consent even when it was given. */
     async beginSignIn({ language, again = false }) {
@@ -59,10 +84,12 @@ export async function connect({ issuer, clientId, clientSecret, redirectUri }) {
 
     /**
      * A token that lives a while yet. @param {{ tokens, refreshing? }} session its tokens are put in place: each refresh token works once.
+     * @param dead a token of it that Munjigi does not take any more, whatever the clock says.
      * @throws {SessionOver} when Munjigi gives nothing for it any more.
      */
-    async accessTokenOf(session) {
-      if (session.tokens.expiresAt - EARLY_MS > Date.now()) return session.tokens.accessToken;
+    async accessTokenOf(session, dead) {
+      const { accessToken, expiresAt } = session.tokens;
+      if (accessToken !== dead && expiresAt - EARLY_MS > Date.now()) return accessToken;
       // One refresh for however many pages ask at once: a second with the same refresh token would be taken for a thief's.
       session.refreshing ??= client.refreshTokenGrant(config, session.tokens.refreshToken);
       try {
@@ -78,32 +105,19 @@ export async function connect({ issuer, clientId, clientSecret, redirectUri }) {
 
     /**
      * The person's own token at a service (RFC 8693): `{ kind: 'token', accessToken, expiresIn, scope }`, or why there is none:
-     * `{ kind: 'person-needed', url }`: only they can mend it, at Munjigi, which leads them back to the service;
+     * `{ kind: 'person-needed', url }`: they alone can mend it, at Munjigi;
      * `{ kind: 'not-allowed' }`: they did not let this app; `{ kind: 'unavailable' }`: try again later.
-     * @throws {SessionOver} when our own token is dead.
+     * @param refused a token that we got before and the service does not take: Munjigi then gives another, or says that the person is needed.
+     * @throws {SessionOver} when our own token is dead, and no other is given.
      */
-    async tokenAt(service, accessToken) {
+    async tokenAt(service, session, refused) {
+      const accessToken = await this.accessTokenOf(session);
       try {
-        const answer = await client.genericGrantRequest(config, TOKEN_EXCHANGE, {
-          subject_token: accessToken,
-          subject_token_type: ACCESS_TOKEN,
-          requested_token_type: ACCESS_TOKEN,
-          audience: service,
-        });
-        return { kind: 'token', accessToken: answer.access_token, expiresIn: answer.expires_in, scope: answer.scope ?? '' };
+        return await exchange(service, accessToken, refused);
       } catch (error) {
-        if (!(error instanceof client.ResponseBodyError)) return { kind: 'unavailable' };
-        switch (error.error) {
-          case 'interaction_required':
-            return { kind: 'person-needed', url: error.cause.interaction_uri };
-          case 'invalid_scope':
-          case 'invalid_target':
-            return { kind: 'not-allowed' };
-          case 'invalid_grant':
-            throw new SessionOver();
-          default:
-            throw error;
-        }
+        if (error.error !== 'invalid_request') throw error;
+        // Ours ended before its time: there may be another.
+        return exchange(service, await this.accessTokenOf(session, accessToken), refused);
       }
     },
 

@@ -2,34 +2,45 @@
 
 const PATIENCE_MS = 5_000;
 
-/** What to call, by service. */
+const { HARU_URL, NOTES_URL } = process.env;
+
+/** Who the person is there, and what they have there. */
 const CALLS = {
-  haru: ({ HARU_URL }) => ({ me: `${HARU_URL}/api/me`, data: `${HARU_URL}/api/data` }),
-  notes: ({ NOTES_URL }) => ({ me: `${NOTES_URL}/whoami`, data: `${NOTES_URL}/notes` }),
+  haru: [`${HARU_URL}/api/me`, `${HARU_URL}/api/data`],
+  notes: [`${NOTES_URL}/whoami`, `${NOTES_URL}/notes`],
 };
 
 /**
  * Everything the page shows of one service.
- * @returns `{ kind: 'answers', me, data, expiresIn, scope }`, or `{ kind }` with why not: that of tokenAt(), or `refused` when the
- * service itself does not take the token, though Munjigi believes in it.
+ * @returns `{ kind: 'answers', me, data, expiresIn, scope }`, or `{ kind }` with why not, see tokenAt() in munjigi.mjs.
  */
-export async function reach(name, { munjigi, accessToken, language, addresses = process.env }) {
-  const token = await munjigi.tokenAt(name, accessToken);
-  if (token.kind !== 'token') return token;
-  const headers = { authorization: `Bearer ${token.accessToken}`, accept: 'application/json', 'accept-language': language };
+export async function reach(name, { munjigi, session, language }) {
+  let token = await munjigi.tokenAt(name, session);
+  let answers = token.kind === 'token' && (await ask(name, token, language));
+  if (answers?.kind === 'refused') {
+    // The service ended it, which Munjigi cannot have heard of: we say so, once.
+    token = await munjigi.tokenAt(name, session, token.accessToken);
+    answers = token.kind === 'token' && (await ask(name, token, language));
+  }
+  return answers || token;
+}
+
+async function ask(name, { accessToken, expiresIn, scope }, language) {
+  const headers = { authorization: `Bearer ${accessToken}`, accept: 'application/json', 'accept-language': language };
   try {
-    const urls = Object.entries(CALLS[name](addresses));
-    const answers = await Promise.all(
-      urls.map(async ([what, url]) => {
-        const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(PATIENCE_MS) });
-        if (response.status === 401 || response.status === 403) return [what, undefined];
-        if (!response.ok) throw new Error(`${response.status}`);
-        return [what, await response.json()];
-      }),
+    const responses = await Promise.all(
+      CALLS[name].map((url) => fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(PATIENCE_MS) })),
     );
-    const { me, data } = Object.fromEntries(answers);
-    return me || data ? { kind: 'answers', me, data, expiresIn: token.expiresIn, scope: token.scope } : { kind: 'refused' };
+    if (responses.some(({ status }) => status === 401)) return { kind: 'refused' };
+    // 403: the token opens the other one alone, which is then all that is shown.
+    const [me, data] = await Promise.all(responses.map((response) => (response.status === 403 ? undefined : read(response))));
+    return { kind: 'answers', me, data, expiresIn, scope };
   } catch {
     return { kind: 'unavailable' };
   }
+}
+
+async function read(response) {
+  if (!response.ok) throw new Error(`${response.status}`);
+  return response.json();
 }
