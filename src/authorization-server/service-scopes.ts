@@ -2,20 +2,21 @@ import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { ResourceServer } from '../clients/resource-servers.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../clients/store.ts';
 import { type Service, scopeOf, type UpstreamProvider } from '../federation/providers.ts';
-import { upstreamScopesOf } from '../federation/vault.ts';
 
 /**
  * Owns what a scope of the form `provider:service` means: who may ask for it, and what the provider would be asked for in turn. An operator
  * alone says which clients may, since what is at stake are people's accounts somewhere else. What the provider gave is the vault's to say.
  */
 
+/** By it alone a service scope opens anything (RFC 8693). */
+export const TOKEN_EXCHANGE = TOKEN_EXCHANGE_GRANT;
+
 /**
- * Whether an operator lets a client act for people at a provider. Neither half can be set by a registration request: the grant type goes
- * along because by it alone a service scope opens anything (RFC 8693).
+ * Whether an operator lets a client act for people at a provider. Neither half can be set by a registration request.
  */
 export function mayReach(client: Client, providerId: string): boolean {
   const services = client['services'];
-  return Array.isArray(services) && services.includes(providerId) && client.grantTypeAllowed(TOKEN_EXCHANGE_GRANT);
+  return Array.isArray(services) && services.includes(providerId) && client.grantTypeAllowed(TOKEN_EXCHANGE);
 }
 
 /** What some scopes of ours come to at a provider. */
@@ -34,7 +35,7 @@ export function reachOf(provider: UpstreamProvider, scopes: Iterable<string>): R
   return {
     services,
     scopes: services.map((service) => scopeOf(provider, service)),
-    upstreamScopes: upstreamScopesOf(provider, named),
+    upstreamScopes: [...new Set(services.flatMap(({ upstreamScopes }) => upstreamScopes))],
   };
 }
 
