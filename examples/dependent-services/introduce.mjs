@@ -62,7 +62,6 @@ async function register(issuer, appUrl) {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
       client_name: 'Madang',
-      'client_name#ko': '마당',
       client_uri: `${appUrl}/`,
       redirect_uris: [`${appUrl}/signed-in`],
       post_logout_redirect_uris: [`${appUrl}/`],
