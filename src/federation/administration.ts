@@ -46,7 +46,8 @@ export function removeProvider(id: string): Statement[] {
       select uuidv7()::text, 'identity_unlinked', account_id, '', 'operator', ${JSON.stringify({ provider: id })}::jsonb
       from upstream_identity where provider_id = ${id}`,
     Prisma.sql`delete from upstream_provider where id = ${id}`,
-    // Without its settings nobody can tell it of what it gave.
+    // Without its settings nobody can tell it of what it gave. What the links leave for that is there now, and not only at the end.
+    Prisma.sql`set constraints leave_for_revocation immediate`,
     Prisma.sql`delete from upstream_revocation where provider_id = ${id}`,
   ];
 }
