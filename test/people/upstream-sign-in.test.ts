@@ -91,6 +91,8 @@ for (const kind of ['oidc', 'oauth2'] as const)
         identities: before.identities + 1,
         tokens: before.tokens + 1,
         sessions: before.sessions + 1,
+        successes: before.successes + 2,
+        links: before.links + 1,
       });
       assert.deepEqual((await lastEvents(server, 3)).map(({ type }) => type).sort(), ['identity_linked', 'signed_in', 'signed_up']);
     });
@@ -106,7 +108,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       assert.equal(second?.['grant_id'], null);
       assert.notEqual(second?.['access_token'], first?.['access_token']);
       assert.match(String(second?.['access_token']), /^v1\./);
-      assert.deepEqual(await stored(server), { ...before, sessions: before.sessions + 1 });
+      assert.deepEqual(await stored(server), { ...before, sessions: before.sessions + 1, successes: before.successes + 1 });
       assert.deepEqual(await lastEvents(server), [
         { type: 'signed_in', account_id: identity.account_id, detail: { method: 'upstream', provider: 'far' } },
       ]);
