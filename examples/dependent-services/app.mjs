@@ -26,6 +26,7 @@ const munjigi = await connect({
   clientId: APP_CLIENT_ID,
   clientSecret: APP_CLIENT_SECRET,
   redirectUri: `${APP_URL}/signed-in`,
+  connectedUri: `${APP_URL}/connected`,
 });
 
 async function home({ cookies, language }) {
@@ -107,6 +108,8 @@ await serve({
     'POST /sign-in': signIn(false),
     'POST /allow': signIn(true),
     'GET /signed-in': signedIn,
+    // Whatever came of it, the page tells: it asks the services.
+    'GET /connected': () => redirect('/'),
     'POST /sign-out': signOut,
   },
 });

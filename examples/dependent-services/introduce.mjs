@@ -63,7 +63,7 @@ async function register(issuer, appUrl) {
     body: JSON.stringify({
       client_name: 'Madang',
       client_uri: `${appUrl}/`,
-      redirect_uris: [`${appUrl}/signed-in`],
+      redirect_uris: [`${appUrl}/signed-in`, `${appUrl}/connected`],
       post_logout_redirect_uris: [`${appUrl}/`],
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],

@@ -17,8 +17,11 @@ export const SERVICES = {
 };
 const SCOPE = ['openid', 'profile', 'email', 'offline_access', ...Object.values(SERVICES).flat()].join(' ');
 
-/** @throws when Munjigi does not answer. */
-export async function connect({ issuer, clientId, clientSecret, redirectUri }) {
+/**
+ * @param {{ redirectUri: string, connectedUri: string }} places where Munjigi sends the browser back to, from signing in and from connecting a
+ * service again; both are registered. @throws when Munjigi does not answer.
+ */
+export async function connect({ issuer, clientId, clientSecret, redirectUri, connectedUri }) {
   const config = await client.discovery(new URL(issuer), clientId, undefined, client.ClientSecretBasic(clientSecret), {
     // http is for this example, on one machine alone.
     execute: issuer.startsWith('http:') ? [client.allowInsecureRequests] : [],
@@ -38,7 +41,7 @@ export async function connect({ issuer, clientId, clientSecret, redirectUri }) {
       // Without an answer, or with one of 503, it is no ResponseBodyError and has no `error`.
       switch (error.error) {
         case 'interaction_required':
-          return { kind: 'person-needed', url: error.cause.interaction_uri };
+          return { kind: 'person-needed', url: `${error.cause.interaction_uri}&${new URLSearchParams({ redirect_uri: connectedUri })}` };
         case 'invalid_scope':
         case 'invalid_target':
           return { kind: 'not-allowed' };
@@ -105,7 +108,7 @@ export async function connect({ issuer, clientId, clientSecret, redirectUri }) {
 
     /**
      * The person's own token at a service (RFC 8693): `{ kind: 'token', accessToken, expiresIn, scope }`, or why there is none:
-     * `{ kind: 'person-needed', url }`: they alone can mend it, at Munjigi;
+     * `{ kind: 'person-needed', url }`: they alone can mend it, at Munjigi, which sends them back;
      * `{ kind: 'not-allowed' }`: they did not let this app; `{ kind: 'unavailable' }`: try again later.
      * @param refused a token that we got before and the service does not take: Munjigi then gives another, or says that the person is needed.
      * @throws {SessionOver} when our own token is dead, and no other is given.

@@ -123,10 +123,11 @@ export function listSignInProviders(database: Database): Promise<Pick<UpstreamPr
     where disabled_at is null and coalesce((settings->>'signIn')::boolean, true) order by position, id`);
 }
 
-/** @returns undefined for one that is unknown or disabled. */
-export async function findProvider(database: Database, id: string): Promise<UpstreamProvider | undefined> {
+/** @param evenDisabled for what is to be told to one that is not used any more. @returns undefined for one that is unknown or disabled. */
+export async function findProvider(database: Database, id: string, evenDisabled = false): Promise<UpstreamProvider | undefined> {
   if (!PROVIDER_ID.test(id)) return undefined;
-  const row = await database.prisma.upstreamProvider.findFirst({ where: { id, disabledAt: null }, include: WITH_SERVICES });
+  const enabled = evenDisabled ? {} : { disabledAt: null };
+  const row = await database.prisma.upstreamProvider.findFirst({ where: { id, ...enabled }, include: WITH_SERVICES });
   return row ? readProvider(row) : undefined;
 }
 
