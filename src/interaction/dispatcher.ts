@@ -18,7 +18,7 @@ import { decideRestore, showRestore } from './restore.ts';
 import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
 import type { Interaction, Services, Step } from './step.ts';
-import { comeBack, leave } from './upstream.ts';
+import { comeBack as comeBackFromSignIn, leave } from './upstream.ts';
 import { showUpstreamSignUp, submitUpstreamSignUp } from './upstream-sign-up.ts';
 
 /**
@@ -41,7 +41,7 @@ const SIGN_IN: Record<string, Page> = {
   'reset/resend': { answer: resendReset },
   'reset/password': { show: showNewPassword, answer: submitNewPassword },
   'upstream/:provider': { show: leave },
-  'upstream/return': { show: comeBack },
+  'upstream/return': { show: comeBackFromSignIn },
   'signup/upstream': { show: showUpstreamSignUp, answer: submitUpstreamSignUp },
 };
 
