@@ -9,7 +9,7 @@ import { openAccount } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { countRows } from '../support/storage.ts';
 import { startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { linkByPage } from '../support/upstream-visit.ts';
+import { linkByPage } from '../support/upstream-link.ts';
 
 describe('How a provider is told who we are', () => {
   let server: TestServer;

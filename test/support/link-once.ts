@@ -6,7 +6,7 @@ import { KeyRing } from '../../src/platform/secrets.ts';
 import { openAccount, send } from './account.ts';
 import type { TestServer } from './environment.ts';
 import { addProvider, type TestUpstream, UPSTREAM_CLIENT } from './upstream.ts';
-import { answerOf, leaveFor } from './upstream-visit.ts';
+import { answerOf, leaveFor } from './upstream-link.ts';
 
 /**
  * Links an account at a provider, and unlinks it. @param look called wherever something else is stored.
