@@ -18,6 +18,8 @@ import { decideRestore, showRestore } from './restore.ts';
 import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
 import type { Interaction, Services, Step } from './step.ts';
+import { comeBack as comeBackFromSignIn, leave } from './upstream.ts';
+import { showUpstreamSignUp, submitUpstreamSignUp } from './upstream-sign-up.ts';
 
 /**
  * Owns the person's side of an authorization: which page stands for what the library waits for.
@@ -28,7 +30,7 @@ type Page = { show?: (step: Step) => Promise<void>; answer?: (step: Step, form: 
 
 /** Every way to come to be signed in: they lead to one another. */
 const SIGN_IN: Record<string, Page> = {
-  login: { show: showLogin, answer: submitLogin },
+  login: { show: (step) => showLogin(step), answer: submitLogin },
   // In place of the password.
   passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showLogin) },
   signup: { show: showSignup, answer: submitSignup },
@@ -38,6 +40,9 @@ const SIGN_IN: Record<string, Page> = {
   'reset/code': { show: showResetCode, answer: submitResetCode },
   'reset/resend': { answer: resendReset },
   'reset/password': { show: showNewPassword, answer: submitNewPassword },
+  'upstream/:provider': { show: leave },
+  'upstream/return': { show: comeBackFromSignIn },
+  'signup/upstream': { show: showUpstreamSignUp, answer: submitUpstreamSignUp },
 };
 
 /** Where somebody is signed in, who may not be who is here. */
@@ -118,10 +123,11 @@ function promptOf({ interaction }: Step) {
 /** The page of the current prompt that is asked for, if it has it. It is where a switch of language leads from the answer to its form. */
 function pageOf(step: Step): Page | undefined {
   const { page: name, part } = step.ctx['params'];
-  const path = part === undefined ? name : `${name}/${part}`;
+  const exact = part === undefined ? name : `${name}/${part}`;
+  const path = name === 'upstream' && part !== 'return' ? 'upstream/:provider' : exact;
   const { pages } = promptOf(step);
   const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
-  if (page?.show) step.ctx.state.pagePath = `/interaction/${step.interaction.uid}/${path}`;
+  if (page?.show) step.ctx.state.pagePath = `/interaction/${step.interaction.uid}/${exact}`;
   return page;
 }
 
