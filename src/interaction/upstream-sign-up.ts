@@ -76,10 +76,11 @@ async function page(step: Step, pending: PendingIdentity, typed: Typed, problems
   const { termsUrl, privacyUrl } = step.services.config;
   const provider = displayName(pending.providerName, pending.providerId);
   const proven = provenAddress(pending.details) !== undefined;
-  await showPage(
-    step,
-    'interaction/upstream-sign-up',
-    { ...typed, provider, proven, termsUrl, privacyUrl, problems },
-    problems.length ? 400 : 200,
-  );
+  const shown = { ...typed, provider, proven, more: keptBeside(pending), termsUrl, privacyUrl, problems };
+  await showPage(step, 'interaction/upstream-sign-up', shown, problems.length ? 400 : 200);
+}
+
+/** What else of the provider's words will be kept, so that people know what they agree to. */
+function keptBeside({ details: { username, locale } }: PendingIdentity): { label: string; value: string }[] {
+  return Object.entries({ username, locale }).flatMap(([label, value]) => (value ? [{ label, value: displayName(value, '—') }] : []));
 }
