@@ -10,7 +10,7 @@ import { timeOrderedId } from '../platform/secrets.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { limitLetters } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
-import { linking, type PendingIdentity, pendingOf, sealedOf, together } from './pending.ts';
+import { linking, obstacle, type PendingIdentity, pendingOf, sealedOf, together } from './pending.ts';
 import { ask } from './signup.ts';
 import { goTo, type Step, showPage } from './step.ts';
 import { provenAddress, receive } from './upstream.ts';
@@ -46,6 +46,8 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
     ...(typed.agreed ? [] : [{ field: 'agree', key: 'upstream.agree_problem' } as const]),
   ];
   if (problems.length) return page(step, pending, typed, problems);
+  // Linked, or the provider switched off, since it came: the sign-in page says so.
+  if (await obstacle(step.services, pending)) return receive(step, pending);
   if (proven !== undefined) return open(step, pending, { ...typed, email: proven });
   const email = normalizeEmail(typed.email);
   await limitLetters(step, email);
