@@ -1,3 +1,4 @@
+import { keepProvidersTold } from './federation/revocations.ts';
 import { type Config, ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
 import { createLog, type Log } from './platform/log.ts';
@@ -33,10 +34,12 @@ async function serve(config: Config, log: Log): Promise<void> {
   log.info({ event: 'listening', address: server.address, issuer: config.issuer });
 
   const pruning = keepPruned(database, log);
+  const keyRing = new KeyRing(config.dataEncryptionKeys);
+  const telling = keepProvidersTold({ database, keyRing, log });
   const mailing = config.smtpUrl
     ? keepMailSent({
         database,
-        keyRing: new KeyRing(config.dataEncryptionKeys),
+        keyRing,
         relay: openRelay(config.smtpUrl, config.mailFrom),
         log,
         keepsText: config.environment === 'development',
@@ -47,7 +50,7 @@ async function serve(config: Config, log: Log): Promise<void> {
     if (stopping) return;
     stopping = true;
     log.info({ event: 'stopping', signal });
-    await Promise.all([pruning.stop(), mailing?.stop(), server.close()]);
+    await Promise.all([pruning.stop(), mailing?.stop(), telling.stop(), server.close()]);
     await database.close();
     process.exit(0);
   };

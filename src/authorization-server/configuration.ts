@@ -18,7 +18,7 @@ import { registrationPolicy } from './registration-policy.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { createFindAccount } from './sign-in.ts';
 import { ACR_VALUES, tellStrength } from './strength.ts';
-import { expiresWithSession, issueRefreshToken, ttl } from './token-policy.ts';
+import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from './token-policy.ts';
 
 export const ROUTES = {
   authorization: '/oauth/authorize',
@@ -49,7 +49,7 @@ export function createConfiguration({
   resources: ResourcePolicy;
 }): Configuration {
   const secure = config.issuer.startsWith('https:');
-  const policy = createInteractionPolicy(database);
+  const policy = createInteractionPolicy(database, resources);
   return {
     adapter: createAdapterFactory(
       database,
@@ -68,6 +68,7 @@ export function createConfiguration({
     pkce: { required: () => true }, //                              RFC 7636, RFC 9700 2.1.1: every client; S256 is all the library has
     allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always stated, always compared
     scopes: resources.scopes, //                                    RFC 6749 3.3: those of every resource server
+    extraParams: { scope: resources.judgeServiceScopes }, //        none beside the standard's; RFC 6749 4.1.2.1: services of upstream providers are not for every client
     claims: { ...CLAIMS_OF_SCOPE, openid: [...(CLAIMS_OF_SCOPE['openid'] ?? []), 'acr', 'amr', 'auth_time'] }, // OIDC Core 5.4; 2: how the person signed in
     acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
     subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
@@ -84,6 +85,7 @@ export function createConfiguration({
     rotateRefreshToken: true, //                                    RFC 9700 4.14: every use, and a replay ends the family
     issueRefreshToken,
     expiresWithSession,
+    revokeGrantPolicy: revokeGrantPolicy(database), //              RFC 7009 2.1: one sign-in, not what was allowed
     extraTokenClaims: tellStrength, //                              RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
     clockTolerance: 5, //                                           seconds between our nodes and a client's clock
 

@@ -21,6 +21,7 @@ import { keepParsedClients } from './parsed-clients.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
 import { tellReachedContext } from './strength.ts';
+import { exchangeTokens } from './token-exchange.ts';
 
 /**
  * Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for.
@@ -48,6 +49,7 @@ export function createProvider({
   keepParsedClients(provider, clients);
   rememberReplaysOnce(provider, database);
   tellReachedContext(provider);
+  exchangeTokens(provider, { config, database });
   logEvents(provider, log);
   return provider;
 }

@@ -1,5 +1,6 @@
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer as ResourceServerInfo } from 'oidc-provider';
 import type { ResourceServer } from '../clients/resource-servers.ts';
+import { judgeServiceScopes } from './service-scopes.ts';
 
 /** Owns what a resource indicator means here (RFC 8707). */
 
@@ -13,6 +14,9 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
   return {
     /** Every scope that a client can register with. */
     scopes: [...new Set(servers.flatMap((server) => server.scopes.map(({ name }) => name)))],
+    servers,
+    issuer,
+    judgeServiceScopes: judgeServiceScopes(servers, issuer),
 
     /** @throws errors.InvalidTarget for a resource nobody registered. */
     async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: Client): Promise<ResourceServerInfo> {

@@ -12,13 +12,16 @@ export type ScopeAt = { resource?: string | undefined; name: string };
 export type ScopeWords = ScopeAt & {
   /** Which API, when it is not the server's own. */
   api?: string;
+  /** Whose service an app reaches with it, when it is one of an upstream provider. */
+  provider?: { id: string; name: string };
   title: string;
   required: boolean;
   sensitive: boolean;
 };
 
 /**
- * The sentences for some scopes, each scope once, in the order people read them: the server's own API first, then the others.
+ * The sentences for some scopes, each scope once, in the order people read them: the server's own API first, then what apps do for them
+ * at upstream providers, then the other APIs.
  * A scope that its API has dropped since is told by its name: what was allowed is not kept quiet.
  * @param issuer the identifier of the server's own API.
  */
@@ -31,9 +34,33 @@ export function describeScopes(servers: ResourceServer[], issuer: string, scopes
     const known = (server?.scopes ?? []).filter(({ name }) => names.has(name));
     const dropped = [...names].filter((name) => !known.some((scope) => scope.name === name));
     const at = resource === undefined ? undefined : { resource, api: server?.name ?? resource };
-    return [
-      ...known.map(({ name, title, required, sensitive }) => ({ ...at, name, title: title[language], required, sensitive })),
+    const words: ScopeWords[] = [
+      ...known.map(({ name, title, required, sensitive, provider }) => ({
+        ...at,
+        ...(provider && { provider }),
+        name,
+        title: title[language],
+        required,
+        sensitive,
+      })),
       ...dropped.map((name) => ({ ...at, name, title: name, required: false, sensitive: false })),
     ];
+    return [...words.filter(({ provider }) => !provider), ...words.filter(({ provider }) => provider)];
   });
+}
+
+export type ScopeGroup<Words extends ScopeWords> = { provider?: { id: string; name: string }; scopes: Words[] };
+
+/**
+ * Scopes as they stand under headings, in the order they came: each provider's under its own, and before and after those, without one, what
+ * the APIs have. Where there is no provider's, all stand together.
+ */
+export function byProvider<Words extends ScopeWords>(scopes: Words[]): ScopeGroup<Words>[] {
+  const groups: ScopeGroup<Words>[] = [];
+  for (const scope of scopes) {
+    const last = groups.at(-1);
+    if (last && last.provider?.id === scope.provider?.id) last.scopes.push(scope);
+    else groups.push({ ...(scope.provider && { provider: scope.provider }), scopes: [scope] });
+  }
+  return groups;
 }

@@ -17,10 +17,17 @@ export type ClientMetadata = {
   introspects?: string;
   /** Who an operator found behind it. What the client says of itself is nobody's finding. */
   publisher?: string;
+  /** The upstream providers at which an operator lets it act for people. */
+  services?: string[];
+  /** The web origins from which it may do so by a person's session alone. */
+  origins?: string[];
   /** Seconds since 1970. */
   registered_at?: number;
   [member: string]: unknown;
 };
+
+/** By which a client gets a person's token at an upstream provider (RFC 8693). An operator alone adds it to a client: allowServices(). */
+export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 const SECRETLESS = new Set<unknown>(['none', 'private_key_jwt']);
 
@@ -29,6 +36,8 @@ type Row = {
   registration: 'operator' | 'dynamic';
   introspects: string | null;
   publisher: string | null;
+  services: string[];
+  origins: string[];
   registered_at: number;
   secrets: string[];
   expires_in_ms: number | null;
@@ -41,7 +50,7 @@ export type FoundClient = { metadata: ClientMetadata; holdsForMs: number };
 export async function findClient(database: Database, clientId: string): Promise<FoundClient | undefined> {
   if (!isStorable(clientId)) return undefined;
   const [row] = await database.query<Row>(Prisma.sql`
-    select c.metadata, c.registration, c.introspects, c.publisher, extract(epoch from c.created_at)::float8 as registered_at,
+    select c.metadata, c.registration, c.introspects, c.publisher, c.services, c.origins, extract(epoch from c.created_at)::float8 as registered_at,
       array(select encode(s.digest, 'hex') from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now()) order by s.created_at, s.digest) as secrets,
       (select (extract(epoch from min(s.expires_at) - now()) * 1000)::float8 from client_secret s where s.client_id = c.id and s.expires_at > now()) as expires_in_ms
     from client c where c.id = ${clientId} and c.suspended_at is null`);
@@ -53,6 +62,8 @@ export async function findClient(database: Database, clientId: string): Promise<
     ...(row.registration === 'dynamic' ? { dynamically_registered: true } : undefined),
     ...(row.introspects ? { introspects: row.introspects } : undefined),
     ...(row.publisher ? { publisher: row.publisher } : undefined),
+    ...(row.services.length ? { services: row.services } : undefined),
+    ...(row.origins.length ? { origins: row.origins } : undefined),
     registered_at: Math.floor(row.registered_at),
   };
   return { metadata, holdsForMs: row.expires_in_ms ?? Number.POSITIVE_INFINITY };
@@ -60,7 +71,7 @@ export async function findClient(database: Database, clientId: string): Promise<
 
 /**
  * Statements that create or replace a client, to be run together. A secret in clear is digested and added; a handle stands for one that is kept already.
- * A client that says something else of itself is not the one that was verified.
+ * A client that says something else of itself is not the one that was verified. At which services it may act stays as an operator said.
  */
 export function saveClient({
   client_id,
@@ -68,6 +79,8 @@ export function saveClient({
   dynamically_registered,
   introspects,
   publisher: _verified,
+  services: _allowed,
+  origins: _trusted,
   registered_at: _known,
   ...metadata
 }: ClientMetadata): Statement[] {
@@ -120,6 +133,19 @@ export function unverifyClient(clientId: string): Statement {
 }
 
 /**
+ * Lets a client act for people at upstream providers, at these and no others; with none, no longer. The grant type that it takes comes and goes
+ * with them. @param services ids of providers. @param origins of its pages that may use a person's session, as browsers write them.
+ * @returns a row, unless the client is unknown.
+ */
+export function allowServices(clientId: string, { services, origins }: { services: string[]; origins: string[] }): Statement {
+  const others = Prisma.sql`coalesce(metadata->'grant_types', '["authorization_code"]') - ${TOKEN_EXCHANGE_GRANT}::text`;
+  const grants = services.length ? Prisma.sql`(${others}) || to_jsonb(${TOKEN_EXCHANGE_GRANT}::text)` : others;
+  return Prisma.sql`
+    update client set services = ${services}, origins = ${origins}, metadata = jsonb_set(metadata, '{grant_types}', ${grants}), updated_at = now()
+    where id = ${clientId} returning id`;
+}
+
+/**
  * Gives a client one more secret, and ends those that it has after a while, so that it can change over.
  * @param secret in clear, of randomSecret(). @param overlapSeconds 0 ends the others at once; one that ends sooner anyway does.
  * @returns a row, unless the client is unknown or does not authenticate by a secret.
@@ -137,6 +163,7 @@ export type ListedClient = {
   registration: string;
   method: string;
   publisher: string | null;
+  services: string[];
   secrets: number;
   created_at: Date;
   suspended_at: Date | null;
@@ -145,7 +172,7 @@ export type ListedClient = {
 /** All clients as an operator sees them, in the order they came; `secrets` is how many are live. */
 export function listClients(database: Database): Promise<ListedClient[]> {
   return database.query<ListedClient>(Prisma.sql`
-    select id, metadata->>'client_name' as name, registration::text, coalesce(metadata->>'token_endpoint_auth_method', 'client_secret_basic') as method, publisher,
+    select id, metadata->>'client_name' as name, registration::text, coalesce(metadata->>'token_endpoint_auth_method', 'client_secret_basic') as method, publisher, services,
       (select count(*)::int from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())) as secrets,
       created_at, suspended_at
     from client c order by created_at, id`);

@@ -7,6 +7,8 @@ import type { UpstreamTokens } from './upstream.ts';
 /** A row, with what the database's clock says of it. Both tokens are sealed. */
 export type Held = {
   id: string;
+  providerId: string;
+  identityId: string;
   grantId: string | null;
   scope: string;
   accessToken: string;
@@ -55,7 +57,7 @@ const STALE_FROM = Prisma.sql`case
   when t.refresh_token is not null then t.refreshed_at + interval '1 hour'
   else 'infinity' end`;
 
-const COLUMNS = Prisma.sql`t.id, t.grant_id as "grantId", t.scope, t.access_token as "accessToken", t.refresh_token as "refreshToken",
+const COLUMNS = Prisma.sql`t.id, t.provider_id as "providerId", t.identity_id as "identityId", t.grant_id as "grantId", t.scope, t.access_token as "accessToken", t.refresh_token as "refreshToken",
   floor(extract(epoch from t.expires_at - now()))::float8 as "expiresInSeconds", now() < ${STALE_FROM} as fresh,
   (t.expires_at is null or t.expires_at > now()) as valid, t.claimed_until::text as claim,
   coalesce(t.claimed_until > now(), false) as claimed, t.ended_at is not null as ended`;
@@ -83,19 +85,21 @@ export async function readHeld(database: Database, id: string): Promise<Held | u
 }
 
 /**
- * Puts what a refresh brought in the place of what it was brought with. Where the person's link has ended meanwhile, it is left for the
- * provider to be told of, see revocations.ts; where something newer is there, that stays.
+ * Puts what a refresh brought in the place of what it was brought with; where something newer is there, that stays. Where the person's link has
+ * ended meanwhile, it is left for the provider to be told of, see revocations.ts.
  */
 export async function replaceHeld(database: Database, keyRing: KeyRing, held: Held, tokens: UpstreamTokens): Promise<void> {
   const { access, refresh } = seal(keyRing, held.id, tokens);
+  const kept = await database.change(Prisma.sql`
+    update upstream_token set scope = ${tokens.scope}, access_token = ${access}, refresh_token = ${refresh}, expires_at = ${expiry(tokens)},
+      refreshed_at = now(), claimed_until = null
+    where id = ${held.id} and access_token = ${held.accessToken} returning 1`);
+  if (kept.length) return;
   const late = `${held.id} ${timeOrderedId()}`;
   const left = seal(keyRing, late, tokens);
+  // A statement of its own: the one above has waited for whoever ended the link, and would see it still.
   await database.change(Prisma.sql`
-    with kept as (
-      update upstream_token set scope = ${tokens.scope}, access_token = ${access}, refresh_token = ${refresh}, expires_at = ${expiry(tokens)},
-        refreshed_at = now(), claimed_until = null
-      where id = ${held.id} and access_token = ${held.accessToken} returning 1)
     insert into upstream_revocation (id, provider_id, access_token, refresh_token, expires_at)
-    select ${late}, r.provider_id, ${left.access}, ${left.refresh}, r.expires_at from upstream_revocation r
-    where r.id = ${held.id} and not exists (select from kept)`);
+    select ${late}, ${held.providerId}, ${left.access}, ${left.refresh}, now() + interval '1 day'
+    where not exists (select from upstream_identity where id = ${held.identityId})`);
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import type { KeyRing } from '../platform/secrets.ts';
 import { expiry, type Held, heldBy, listHeld, readHeld, seal, unseal } from './held-tokens.ts';
-import { scopeOf, type UpstreamProvider } from './providers.ts';
+import type { UpstreamProvider } from './providers.ts';
 import { endHeld, refreshOnce } from './refresh.ts';
 import type { UpstreamTokens } from './upstream.ts';
 
@@ -33,13 +33,6 @@ export type Reached =
 /** How long a request waits for another that is getting a new token. */
 const WAIT_MS = 3_000;
 const LOOK_EVERY_MS = 100;
-
-/** What the provider is asked for where an app has these scopes of ours. */
-export function upstreamScopesOf(provider: UpstreamProvider, scopes: Iterable<string>): string[] {
-  const named = new Set(scopes);
-  const services = provider.services.filter((service) => named.has(scopeOf(provider, service)));
-  return [...new Set(services.flatMap(({ upstreamScopes }) => upstreamScopes))];
-}
 
 /**
  * The writing of what a provider gave: at sign-in, or for one app. It takes the place of what was there for the same; but many a provider

@@ -29,6 +29,8 @@ export const LIMITS = {
   // Each asks a provider, and waits for it.
   upstreamFromNetwork: { name: 'upstream_network', points: 100, seconds: 15 * MINUTES },
   currentPassword: { name: 'password_current', points: 10, seconds: 15 * MINUTES },
+  // Each asks the provider twice, and leaves a row for ten minutes.
+  linksOfAccount: { name: 'links_account', points: 20, seconds: 15 * MINUTES },
   dataExport: { name: 'data_export', points: 5, seconds: 15 * MINUTES },
   // A device's user code is one of 20^8, and lives for ten minutes. Were a thousand alive at all times, the 48,000 guesses that all
   // networks together have in a day would meet any of them once in one and a half years (RFC 8628 section 5.1).
@@ -36,6 +38,8 @@ export const LIMITS = {
   userCode: { name: 'user_code', points: 500, seconds: 15 * MINUTES },
   // Less than the five seconds that a device is told to wait: its clock and the way to us may differ a little.
   devicePoll: { name: 'device_poll', points: 1, seconds: 4 },
+  // By what a person allowed an app at one provider: an app may ask at each page it shows, and not more often than people read pages.
+  serviceReached: { name: 'service_reached', points: 600, seconds: 15 * MINUTES },
 } satisfies Record<string, Limit>;
 
 /**

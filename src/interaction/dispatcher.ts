@@ -7,6 +7,7 @@ import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import { comeBack, goOnWithout, goToProvider, showConnect } from './connect.ts';
 import { decideConsent, showConsent } from './consent.ts';
 import { showFactor, submitFactor } from './factor.ts';
 import { answerLink, LINKS, showLink } from './links.ts';
@@ -17,7 +18,7 @@ import { decideRestore, showRestore } from './restore.ts';
 import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
 import type { Interaction, Services, Step } from './step.ts';
-import { comeBack, leave } from './upstream.ts';
+import { comeBack as comeBackFromSignIn, leave } from './upstream.ts';
 import { showUpstreamSignUp, submitUpstreamSignUp } from './upstream-sign-up.ts';
 
 /**
@@ -40,7 +41,7 @@ const SIGN_IN: Record<string, Page> = {
   'reset/resend': { answer: resendReset },
   'reset/password': { show: showNewPassword, answer: submitNewPassword },
   'upstream/:provider': { show: leave },
-  'upstream/return': { show: comeBack },
+  'upstream/return': { show: comeBackFromSignIn },
   'signup/upstream': { show: showUpstreamSignUp, answer: submitUpstreamSignUp },
 };
 
@@ -62,6 +63,14 @@ const PROMPTS: Record<string, { first: string; pages: Record<string, Page> }> = 
   restore: { first: 'restore', pages: { restore: { show: showRestore, answer: decideRestore }, ...SWITCH } },
   select_account: { first: 'select_account', pages: { select_account: { show: showAccounts, answer: chooseAccount }, ...SWITCH } },
   consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent }, ...SWITCH } },
+  connect: {
+    first: 'connect',
+    pages: {
+      connect: { show: showConnect, answer: goOnWithout },
+      'connect/go': { show: goToProvider },
+      'connect/return': { show: comeBack },
+    },
+  },
 };
 
 export function interactionRoutes(services: Omit<Services, 'keyRing'>) {

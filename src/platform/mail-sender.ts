@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, Prisma } from './database.ts';
 import type { Log } from './log.ts';
 import { MAIL_CHANNEL, openLetter, type WaitingMail } from './mail.ts';
+import { keepSent } from './outbox.ts';
 import type { KeyRing } from './secrets.ts';
 import { RELAY_CONNECTIONS, type Relay, RelayError } from './smtp.ts';
 
@@ -11,13 +11,7 @@ import { RELAY_CONNECTIONS, type Relay, RelayError } from './smtp.ts';
  * A node that dies between the relay's yes and its own note of it is the one way in which a mail is sent twice.
  */
 
-/** Whoever is told nothing looks by itself, for what is due again and for what was told while nobody heard. */
-const EVERY_MS = 15_000;
-
 const ATTEMPTS = 5;
-
-/** How long those under way are waited for at the end. What is cut short is due again later. */
-const DRAIN_MS = 5_000;
 
 export type MailSender = { stop(): Promise<void> };
 
@@ -33,46 +27,22 @@ export type MailSenderParts = {
 
 /** Sends what is due until it is stopped. */
 export function keepMailSent(parts: MailSenderParts): MailSender {
-  const { database, log, relay, everyMs = EVERY_MS } = parts;
-  const underWay = new Set<Promise<void>>();
-  let stopped = false;
-  let rung = Promise.withResolvers<void>();
-  const ring = () => rung.resolve();
-  database.listen(MAIL_CHANNEL, ring, ring);
-
-  const sending = (async () => {
-    while (!stopped) {
-      rung = Promise.withResolvers();
-      try {
-        for (const mail of await takeDue(database, RELAY_CONNECTIONS - underWay.size)) {
-          const one = sendOne(parts, mail).finally(() => {
-            underWay.delete(one);
-            ring();
-          });
-          underWay.add(one);
-        }
-      } catch (error) {
-        log.warn({ event: 'mail_waits', reason: (error as Error).message });
-      }
-      await Promise.race([rung.promise, sleep(everyMs, undefined, { ref: false })]);
-    }
-  })();
-
-  return {
-    async stop() {
-      stopped = true;
-      ring();
-      await sending;
-      await Promise.race([Promise.all(underWay), sleep(DRAIN_MS, undefined, { ref: false })]);
-      relay.close();
-      await Promise.all(underWay);
-    },
-  };
+  const { database, log, relay, everyMs } = parts;
+  return keepSent<WaitingMail>({
+    database,
+    log,
+    channel: MAIL_CHANNEL,
+    atOnce: RELAY_CONNECTIONS,
+    take: (room) => takeDue(database, room),
+    send: (mail) => sendOne(parts, mail),
+    waits: 'mail_waits',
+    cut: () => relay.close(),
+    everyMs,
+  });
 }
 
 /** Takes up to so many that are due, which no other node takes then. */
 async function takeDue(database: Database, room: number): Promise<WaitingMail[]> {
-  if (room <= 0) return [];
   return database.aside<WaitingMail>(Prisma.sql`
     update mail set attempts = attempts + 1, due_at = now() + power(2, attempts) * interval '1 minute'
     where id = any(array(

@@ -28,9 +28,17 @@ const PRUNE_LOCK = 7_305_114;
 
 /** Each table with the statement that takes its next batch, of what expired at `from` or later. Grants last: by then little hangs on them. */
 const TABLES: [table: string, batch: (from: Date) => Statement][] = [
-  ...['protocol_record', 'authorization_code', 'token', 'session', 'one_time_token', 'rate_limit', 'mail'].map(
-    (table): [string, (from: Date) => Statement] => [table, (from) => expiredRows(table, from)],
-  ),
+  ...[
+    'protocol_record',
+    'authorization_code',
+    'token',
+    'session',
+    'one_time_token',
+    'rate_limit',
+    'mail',
+    'upstream_visit',
+    'upstream_revocation',
+  ].map((table): [string, (from: Date) => Statement] => [table, (from) => expiredRows(table, from)]),
   ['audit_event', (from) => expiredRows('audit_event', from, { since: 'at', age: KEPT_EVENTS })],
   // Nothing is open under an account in its days of grace: little goes with it.
   ['user_account', (from) => expiredRows('user_account', from, { since: 'delete_after', batchRows: 100 })],

@@ -36,7 +36,7 @@ describe('scripts/client.ts', () => {
     await eventually('it is refused', async () => (await status(client)) === 401);
     const { stdout } = command('list');
     const line = (id: string) => stdout.split('\n').find((text) => text.startsWith(id)) ?? '';
-    assert.match(line(client.client_id), /operator +- +client_secret_basic +1 +\S+Z +\d{4}-\S+Z$/);
+    assert.match(line(client.client_id), /operator +- +client_secret_basic +- +1 +\S+Z +\d{4}-\S+Z$/);
     assert.match(line(witness.client_id), /-$/);
     assert.ok(!stdout.includes('\u001b'), 'a name must not speak to the terminal');
     assert.equal(command('restore', client.client_id).status, 0);

@@ -137,6 +137,7 @@ begin
     insert into upstream_revocation (id, provider_id, access_token, refresh_token, expires_at)
     values (old.id, old.provider_id, old.access_token, old.refresh_token, now() + interval '1 day')
     on conflict (id) do nothing;
+    perform pg_notify('upstream_revocation', '');
   end if;
   return null;
 end

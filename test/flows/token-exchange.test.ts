@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import * as openid from 'openid-client';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { callApi, obtainTokens, post, refresh } from '../support/flow.ts';
+import { ACCESS_TOKEN, createReaching, createServiceClient, EXCHANGE, exchange, link } from '../support/linked.ts';
+import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
+
+describe('Token exchange (RFC 8693): an app reaches a provider with its person', () => {
+  let server: TestServer;
+  let upstream: TestUpstream;
+  before(async () => {
+    [server, upstream] = await Promise.all([startTestServer(), startUpstream()]);
+    await addProvider(server, upstream, { services: ['notes.read', 'notes.write'] });
+  });
+  after(async () => {
+    await Promise.all([server.close(), upstream.close()]);
+  });
+  beforeEach(() => {
+    upstream.wishes = {};
+    upstream.asked = [];
+  });
+
+  const events = (accountId: string) =>
+    server.sql(`select * from audit_event where account_id = $1 and type = 'service_reached'`, [accountId]);
+  const notes = (token: string) => fetch(`${upstream.issuer}/notes`, { headers: { authorization: `Bearer ${token}` } });
+
+  it('gives a token that opens the API there, and tells what it is', async () => {
+    const { client, accessToken, person } = await createReaching(server, upstream);
+    const response = await exchange(server, client, accessToken);
+    const { access_token, ...rest } = await response.json();
+    assert.equal(response.status, 200, JSON.stringify(rest));
+    assert.equal(response.headers.get('cache-control'), 'no-store');
+    assert.deepEqual(await (await notes(access_token)).json(), { notes: ['one', 'two'] });
+    assert.ok(rest.expires_in > 3_590 && rest.expires_in <= 3_600);
+    assert.deepEqual(rest, {
+      issued_token_type: ACCESS_TOKEN,
+      token_type: 'Bearer',
+      expires_in: rest.expires_in,
+      scope: 'openid notes.read',
+    });
+    const [event, ...more] = await events(person.id);
+    assert.equal(more.length, 0);
+    assert.deepEqual([event?.['client_id'], event?.['detail']], [client.client_id, { provider: 'far', scopes: ['far:notes.read'] }]);
+    assert.ok(!JSON.stringify(event).includes(access_token));
+  });
+
+  it('is what a client that others wrote can ask for', async () => {
+    const { client, accessToken } = await createReaching(server, upstream);
+    const options = { execute: [openid.allowInsecureRequests] };
+    const auth = openid.ClientSecretBasic(client.client_secret);
+    const config = await openid.discovery(new URL(server.issuer), client.client_id, undefined, auth, options);
+    assert.ok(config.serverMetadata().grant_types_supported?.includes(EXCHANGE));
+    const answer = await openid.genericGrantRequest(config, EXCHANGE, {
+      subject_token: accessToken,
+      subject_token_type: ACCESS_TOKEN,
+      audience: 'far',
+      scope: 'far:notes.read',
+    });
+    assert.equal((await notes(answer.access_token)).status, 200);
+    assert.equal(answer['issued_token_type'], ACCESS_TOKEN);
+  });
+
+  it('gives again what is kept, and asks the provider nothing', async () => {
+    const { client, accessToken } = await createReaching(server, upstream);
+    const asked = upstream.asked.length;
+    const tokens = await Promise.all([1, 2, 3].map(async () => (await (await exchange(server, client, accessToken)).json()).access_token));
+    assert.equal(new Set(tokens).size, 1);
+    assert.equal(upstream.asked.length, asked);
+  });
+
+  it('goes on with the access token that a refresh of ours brought', async () => {
+    const { client, refreshToken } = await createReaching(server, upstream);
+    const { access_token } = await (await refresh(server, client, refreshToken)).json();
+    assert.equal((await exchange(server, client, access_token)).status, 200);
+  });
+
+  it('prefers what was given for the app to what sign-in brought', async () => {
+    const { client, person, accessToken, grantId } = await createReaching(server, upstream);
+    const { tokens } = await link(server, upstream, { accountId: person.id, grantId, scopes: ['notes.read'] });
+    assert.equal((await (await exchange(server, client, accessToken)).json()).access_token, tokens.accessToken);
+  });
+
+  it('never gives a token that opens more than the person allowed the app', async () => {
+    const { client, person, accessToken, grantId } = await createReaching(server, upstream);
+    await link(server, upstream, { accountId: person.id, scopes: ['notes.read', 'notes.write'] });
+    const response = await exchange(server, client, accessToken);
+    assert.equal(response.status, 400);
+    assert.equal((await response.json()).error, 'interaction_required');
+    await link(server, upstream, { accountId: person.id, grantId, scopes: ['notes.read', 'notes.write'] });
+    assert.equal((await (await exchange(server, client, accessToken)).json()).error, 'interaction_required');
+    assert.deepEqual(await events(person.id), []);
+  });
+
+  it('says where to send the person when the provider gave too little', async () => {
+    const { client, accessToken, person } = await createReaching(server, upstream, { services: ['notes.read', 'notes.write'] });
+    await link(server, upstream, { accountId: person.id, scopes: ['notes.read'] });
+    const response = await exchange(server, client, accessToken, { scope: 'far:notes.write' });
+    const body = await response.json();
+    assert.equal(response.status, 400);
+    assert.equal(body.error, 'interaction_required');
+    assert.equal(body.interaction_uri, `${server.issuer}/account/links/far/connect?client_id=${client.client_id}`);
+    assert.equal((await exchange(server, client, accessToken, { scope: 'far:notes.read' })).status, 200);
+  });
+
+  it('ends with what the person takes back from the app', async () => {
+    const { client, accessToken, refreshToken, grantId, person } = await createReaching(server, upstream);
+    const { tokens } = await link(server, upstream, { accountId: person.id, grantId, scopes: ['notes.read'] });
+    assert.equal((await post(server, '/oauth/revoke', client, { token: refreshToken })).status, 200);
+    const response = await exchange(server, client, accessToken);
+    assert.deepEqual([response.status, (await response.json()).error], [400, 'invalid_request']);
+    assert.deepEqual(
+      await server.sql(
+        'select 1 from upstream_token where grant_id is not null and identity_id in (select id from upstream_identity where account_id = $1)',
+        [person.id],
+      ),
+      [],
+    );
+    // The person is linked still, and the provider is told nothing: its other tokens might go with this one.
+    assert.ok(upstream.isAlive(tokens.accessToken));
+    assert.deepEqual(await server.sql('select 1 from upstream_revocation'), []);
+  });
+
+  it('reaches two providers with one token of ours', async () => {
+    const plain = await startUpstream('oauth2');
+    try {
+      await addProvider(server, plain, { id: 'near', services: ['files.read'] });
+      const client = await createServiceClient(server, { services: ['far', 'near'] });
+      const { person } = await createReaching(server, upstream, { client });
+      await link(server, plain, { accountId: person.id, providerId: 'near', scopes: ['files.read'] });
+      const scope = 'openid far:notes.read near:files.read';
+      const { access_token } = await obtainTokens(server, client, person, { scope });
+      for (const [audience, where] of [
+        ['far', upstream],
+        ['near', plain],
+      ] as const) {
+        const response = await exchange(server, client, access_token, { audience });
+        const body = await response.json();
+        assert.equal(response.status, 200, JSON.stringify(body));
+        assert.ok(where.isAlive(body.access_token));
+      }
+      assert.equal((await callApi(server, '/oauth/userinfo', access_token)).status, 200);
+    } finally {
+      await plain.close();
+    }
+  });
+});
