@@ -55,12 +55,16 @@ async function page(visit: Visit, problem: string | undefined): Promise<void> {
 
 /** A link as its person reads of it, and without its subject, which says nothing to them. */
 function asRead({ providerId, provider, details, createdAt, refreshedAt }: Link) {
-  const told = [details.name, details.username, details.email].map((text) => displayName(text, ''));
+  const told = [
+    ['account.profile.name', displayName(details.name, '')],
+    ['account.profile.username', displayName(details.username, '')],
+    ['account.email.title', displayName(details.email, '')],
+  ].filter(([, text]) => text);
   return {
     id: providerId,
     name: provider.name,
     disabled: provider.disabledAt !== null,
-    told: [...new Set(told.filter(Boolean))],
+    told,
     createdAt,
     refreshedAt,
   };

@@ -153,8 +153,8 @@ describe('Unlinking an account at a provider', () => {
   it('what an app does at a provider stands under its name among the connected apps', async () => {
     const { person } = await createReaching(server, upstream);
     const { html } = await openAccount(server, person, '/account/apps');
-    assert.match(html, /<h3[^>]*>Acts for you at Far<\/h3>\s*<ul class="points">\s*<li>Read notes\.read/);
-    assert.match(html, /<ul class="points">\s*<li>Know who you are[\s\S]*Acts for you at Far/);
+    assert.match(html, /<h3[^>]*>May act for you at Far<\/h3>\s*<ul class="points">\s*<li>Read notes\.read/);
+    assert.match(html, /<ul class="points">\s*<li>Know who you are[\s\S]*May act for you at Far/);
     assert.doesNotMatch(html, /far:notes/);
   });
 });

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ageSignIns, eventsOf } from '../support/account.ts';
+import { complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { openAccountPage, signIn } from '../support/tour.ts';
+import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
+import { answerOf, nobodyKnown } from '../support/upstream-link.ts';
+
+/** A person links an account elsewhere and ends that again in a real browser: what our own policy refuses, and which cookies come along, shows there alone. */
+
+const WORDS = {
+  ko: { none: '연결된 계정이 없어요.', link: 'Far 계정 연결', unlink: '연결 해제', again: '다시 로그인했기 때문에 아직 바뀐 것은 없어요.' },
+  en: { none: 'No account elsewhere is linked to yours.', link: 'Link Far', unlink: 'Unlink', again: 'nothing has changed yet' },
+};
+
+describe('A walk to a provider and back', () => {
+  let server: TestServer;
+  let browser: TestBrowser;
+  let upstream: TestUpstream;
+  before(async () => {
+    [server, browser, upstream] = await Promise.all([startTestServer(), startBrowser(), startUpstream()]);
+    await addProvider(server, upstream, { id: 'far', name: 'Far', signIn: false });
+  });
+  after(() => Promise.all([server.close(), browser.close(), upstream.close()]));
+
+  for (const [locale, words] of Object.entries(WORDS))
+    it(`in ${locale}, without JavaScript: linked from the page, and unlinked again`, async () => {
+      const person = await server.createPerson();
+      nobodyKnown(upstream, `walker-${locale}`);
+      const context = await browser.person({ locale, javaScriptEnabled: false });
+      const page = await context.newPage();
+      const heard = complaints(page);
+      await openAccountPage(page, { server, person }, '/account');
+      await page.click('a[href="/account/links"]');
+      assert((await page.locator('main').innerText()).includes(words.none));
+
+      // A while later: who is at the browser is asked first, and then for the choice once more.
+      await ageSignIns(server, 3_600);
+      await page.click(`a:has-text("${words.link}")`);
+      await signIn(page, person);
+      assert((await page.locator('[role=status]').innerText()).includes(words.again));
+      await page.click(`a:has-text("${words.link}")`);
+      await page.locator('.item').waitFor();
+      assert.equal(page.url(), `${server.issuer}/account/links?done`, 'what the provider answered is not left in the address');
+      assert((await page.locator('.item').innerText()).includes(`walker-${locale}@far.example`));
+
+      await page.click(`button:has-text("${words.unlink}")`);
+      await page.locator('.item').waitFor({ state: 'detached' });
+      assert((await page.locator('main').innerText()).includes(words.none));
+      assert.deepEqual(await eventsOf(server, person.id), ['identity_unlinked', 'identity_linked']);
+      assert.deepEqual(heard, []);
+      await context.close();
+    });
+
+  it('comes back by a form of the provider’s page, which brings no cookies, with the press of a button', async () => {
+    const person = await server.createPerson();
+    nobodyKnown(upstream, 'walker-by-form');
+    const context = await browser.person({ javaScriptEnabled: false });
+    const page = await context.newPage();
+    await page.route(`${upstream.issuer}/authorize?**`, async (route) => {
+      const answer = new URL(await answerOf(new URL(route.request().url())));
+      const fields = [...answer.searchParams].map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`).join('');
+      const body = `<form method="post" action="${answer.origin}${answer.pathname}">${fields}<button>Allow</button></form>`;
+      await route.fulfill({ contentType: 'text/html', body });
+    });
+    await openAccountPage(page, { server, person }, '/account/links');
+    await page.click('a:has-text("Link Far")');
+    await page.click('button:has-text("Allow")');
+    await page.locator('.item').waitFor();
+    assert.equal(page.url(), `${server.issuer}/account/links?done`);
+    assert.deepEqual(await eventsOf(server, person.id), ['identity_linked']);
+    await context.close();
+  });
+});
