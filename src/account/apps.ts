@@ -1,5 +1,5 @@
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
-import { describeScopes, type ScopeWords } from '../clients/scope-words.ts';
+import { byProvider, describeScopes, type ScopeWords } from '../clients/scope-words.ts';
 import { type Language, languageOf } from '../http/language.ts';
 import { isStorable } from '../platform/database.ts';
 import { type ConnectedClient, listConnectedClients } from '../protocol-store/connected-clients.ts';
@@ -13,7 +13,9 @@ export const apps: AccountPage = {
   async show(visit) {
     const { account, ctx, services } = visit;
     const clients = await listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT);
-    show(visit, 'apps', { apps: clients.map((client) => describe(client, services, languageOf(ctx))) });
+    show(visit, 'apps', {
+      apps: clients.map((client) => describe(client, services, languageOf(ctx))).map((app) => ({ ...app, groups: byProvider(app.scopes) })),
+    });
   },
 
   /** `client` names the app. All that was allowed it ends, on whatever device. */

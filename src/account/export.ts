@@ -1,5 +1,6 @@
 import { listEvents } from '../audit/events.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { listLinks } from '../federation/identities.ts';
 import { languageOf } from '../http/language.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { listConnectedClients } from '../protocol-store/connected-clients.ts';
@@ -32,7 +33,7 @@ export const dataExport: AccountPage = {
 
 async function everything({ account, ctx, services, session }: Visit) {
   const { database } = services;
-  const [user, clients, sessions, events] = await Promise.all([
+  const [user, clients, sessions, events, links] = await Promise.all([
     database.prisma.user.findUniqueOrThrow({
       where: { id: account.id },
       include: { passkeys: true, totp: true, recoveryCodes: { orderBy: { createdAt: 'asc' } } },
@@ -40,6 +41,7 @@ async function everything({ account, ctx, services, session }: Visit) {
     listConnectedClients(database, account.id, FIRST_PARTY_CLIENT),
     listSessions(database, account.id),
     listEvents(database, account.id, { limit: MOST_EVENTS }),
+    listLinks(database, account.id),
   ]);
   // Named one by one: a column that comes later is not told by accident.
   const { id, email, emailVerified, username, name, locale, role, createdAt, updatedAt } = user;
@@ -52,6 +54,13 @@ async function everything({ account, ctx, services, session }: Visit) {
       passkeys: user.passkeys.map((key) => ({ name: key.name, backedUp: key.backedUp, createdAt: key.createdAt, usedAt: key.usedAt })),
       recoveryCodes: user.recoveryCodes.map((code) => ({ createdAt: code.createdAt, usedAt: code.usedAt })),
     },
+    linkedAccounts: links.map(({ providerId, provider, subject, details, createdAt, refreshedAt }) => ({
+      provider: { id: providerId, name: provider.name },
+      subject,
+      details,
+      createdAt,
+      refreshedAt,
+    })),
     connectedApps: clients.map((client) => {
       const { id: clientId, scopes, selfRegistered: _, ...app } = describe(client, services, languageOf(ctx));
       return { clientId, ...app, scopes: scopes.map(({ name: scope, resource, title }) => ({ scope, resource, title })) };

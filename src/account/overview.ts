@@ -1,4 +1,5 @@
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { listIdentities } from '../federation/identities.ts';
 import { listConnectedClients } from '../protocol-store/connected-clients.ts';
 import { listSessions } from '../protocol-store/signed-in-browsers.ts';
 import { type AccountPage, show } from './page.ts';
@@ -7,14 +8,16 @@ import { type AccountPage, show } from './page.ts';
 export const overview: AccountPage = {
   async show(visit) {
     const { account, services } = visit;
-    const [clients, sessions] = await Promise.all([
+    const [clients, sessions, links] = await Promise.all([
       listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT),
       listSessions(services.database, account.id),
+      listIdentities(services.database, account.id),
     ]);
     show(visit, 'overview', {
       account: { name: account.name, email: account.email, username: account.username },
       apps: clients.length,
       sessions: sessions.length,
+      links: links.length,
     });
   },
 };

@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
 import type { Account } from '../accounts/store.ts';
-import { auditEvent, type EventType } from '../audit/events.ts';
+import { type AuditEvent, auditEvent, type EventType } from '../audit/events.ts';
 import type { FirstParty, SignedIn } from '../authorization-server/first-party.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
 import { csrfToken } from '../http/csrf.ts';
@@ -48,7 +48,7 @@ export function show(visit: Visit, view: string, data: Record<string, unknown> &
       again: ctx.query['again'] !== undefined,
       ...data,
     },
-    data.problem ? 422 : 200,
+    data.problem && ctx.method === 'POST' ? 422 : 200,
   );
 }
 
@@ -63,11 +63,7 @@ export function backTo({ ctx }: Visit, path: string, done = true): void {
 type Visitor = { ctx: Context; account: Account; services: FirstParty };
 
 /** The writing of an event of this visit's account. */
-export function told(
-  { ctx, account }: Visitor,
-  type: EventType,
-  more: { clientId?: string; detail?: Record<string, string[]> } = {},
-): Statement {
+export function told({ ctx, account }: Visitor, type: EventType, more: Pick<AuditEvent, 'clientId' | 'detail'> = {}): Statement {
   return auditEvent(visitorOf(ctx), { type, accountId: account.id, ...more });
 }
 

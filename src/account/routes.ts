@@ -8,6 +8,8 @@ import { apps } from './apps.ts';
 import { deletion } from './deletion.ts';
 import { email } from './email.ts';
 import { dataExport } from './export.ts';
+import { leaveToLink, returnToLink } from './link-visit.ts';
+import { links } from './links.ts';
 import { overview } from './overview.ts';
 import { type AccountPage, csrfSubject, RECENT_SECONDS, type Services, TO_FILL_IN_SECONDS } from './page.ts';
 import { password } from './password.ts';
@@ -25,6 +27,7 @@ const PAGES: Record<string, AccountPage> = {
   '/account/email': email,
   '/account/password': password,
   '/account/apps': apps,
+  '/account/links': links,
   '/account/sessions': sessions,
   '/account/activity': activity,
   '/account/export': dataExport,
@@ -35,6 +38,8 @@ export function accountRoutes(given: Omit<Services, 'keyRing'>) {
   const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
   const router = new Router();
   router.get('/account/signed-in', (ctx) => void comesBack(ctx));
+  router.get('/account/links/return', (ctx) => returnToLink(ctx, services));
+  router.get('/account/links/:provider', (ctx) => leaveToLink(ctx, services));
 
   for (const [path, page] of Object.entries(PAGES)) {
     router.get(path, async (ctx) => {

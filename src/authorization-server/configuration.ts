@@ -18,7 +18,7 @@ import { registrationPolicy } from './registration-policy.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { createFindAccount } from './sign-in.ts';
 import { ACR_VALUES, tellStrength } from './strength.ts';
-import { expiresWithSession, issueRefreshToken, ttl } from './token-policy.ts';
+import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from './token-policy.ts';
 
 export const ROUTES = {
   authorization: '/oauth/authorize',
@@ -85,6 +85,7 @@ export function createConfiguration({
     rotateRefreshToken: true, //                                    RFC 9700 4.14: every use, and a replay ends the family
     issueRefreshToken,
     expiresWithSession,
+    revokeGrantPolicy: revokeGrantPolicy(database), //              RFC 7009 2.1: one sign-in, not what was allowed
     extraTokenClaims: tellStrength, //                              RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
     clockTolerance: 5, //                                           seconds between our nodes and a client's clock
 

@@ -8,8 +8,10 @@ import type {
   RefreshToken,
 } from 'oidc-provider';
 import { DAY, HOUR, MINUTE } from '../platform/clock.ts';
+import type { Database } from '../platform/database.ts';
+import { endSignIn } from '../protocol-store/grants.ts';
 
-/** Owns how long things live and who gets a refresh token. */
+/** Owns how long things live, who gets a refresh token, and what ends with one. */
 
 /** Seconds. A grant is never prolonged, so its life is the longest that any chain of refresh tokens can have (RFC 9700 section 4.14.2). */
 export const ttl = {
@@ -41,4 +43,19 @@ export async function expiresWithSession(
   source: AuthorizationCode | DeviceCode | AccessToken | RefreshToken,
 ): Promise<boolean> {
   return source.kind !== 'DeviceCode' && !source.scopes.has('offline_access');
+}
+
+/**
+ * What ends besides a token. A replay ends all that the person allowed the client, since somebody else has what was the client's (RFC 9700
+ * section 4.14.2). A client that gives a token back, such as when somebody signs out of it, ends that sign-in: they are signed in to it
+ * elsewhere still, and need not allow again what they allowed.
+ * @returns whether the grant ends.
+ */
+export function revokeGrantPolicy(database: Database) {
+  return async ({ oidc: { route, entities } }: KoaContextWithOIDC): Promise<boolean> => {
+    const token = entities.RefreshToken ?? entities.AccessToken;
+    if (route !== 'revocation' || !token?.grantId || !token.sessionUid) return true;
+    await endSignIn(database, { kind: token.kind, jti: token.jti, grantId: token.grantId, sessionUid: token.sessionUid });
+    return false;
+  };
 }

@@ -41,6 +41,18 @@ export async function listIdentities(database: Database, accountId: string): Pro
   })) as unknown as Identity[];
 }
 
+/** A link with what its person needs to know of the provider. */
+export type Link = Identity & { provider: { name: string; disabledAt: Date | null } };
+
+/** All links of a person, to disabled providers too, oldest first. */
+export async function listLinks(database: Database, accountId: string): Promise<Link[]> {
+  return (await database.prisma.upstreamIdentity.findMany({
+    where: { accountId },
+    include: { provider: { select: { name: true, disabledAt: true } } },
+    orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+  })) as unknown as Link[];
+}
+
 /**
  * The writing of a link, or of newer details into one that is there. It must change a row: it does not when the subject is somebody else's.
  * @param id of a link to be made, by timeOrderedId(). @throws a unique violation (23505) when the person has another subject at this provider.
@@ -56,4 +68,22 @@ export function saveIdentity({ id, providerId, subject, accountId, details }: Om
 /** The ending of a link. What the provider gave for it goes too, and the provider is told, see revocations.ts. */
 export function endIdentity(accountId: string, providerId: string): Statement {
   return Prisma.sql`delete from upstream_identity where account_id = ${accountId} and provider_id = ${providerId}`;
+}
+
+/**
+ * The ending of a link, unless it is the last way in: an account keeps a password, a passkey or another provider to sign in by. `end` must
+ * change a row, and is to be run after `lock` in one transaction: the account is locked first, so that of two at once the second sees what
+ * the first has left.
+ */
+export function endIdentityUnlessLast(accountId: string, providerId: string): { lock: Statement; end: Statement } {
+  const signsIn = Prisma.sql`disabled_at is null and (settings->>'signIn')::boolean`;
+  return {
+    lock: Prisma.sql`select from user_account where id = ${accountId} for update`,
+    end: Prisma.sql`${endIdentity(accountId, providerId)}
+      and (exists (select from user_account where id = ${accountId} and password_hash is not null)
+        or exists (select from passkey where account_id = ${accountId})
+        or not exists (select from upstream_provider where id = ${providerId} and ${signsIn})
+        or exists (select from upstream_identity other join upstream_provider p on p.id = other.provider_id
+          where other.account_id = ${accountId} and other.provider_id <> ${providerId} and ${signsIn}))`,
+  };
 }

@@ -25,7 +25,7 @@ export const PRESETS: Record<string, { name: string; settings: Record<string, un
     name: 'Apple',
     settings: {
       issuer: 'https://appleid.apple.com',
-      clientAuthMethod: 'client_secret_post',
+      clientAuthMethod: 'apple',
       scopes: ['openid', 'email', 'name'],
       authorizationParameters: { response_mode: 'form_post' },
       claims: { subject: 'sub', email: 'email', emailVerified: 'email_verified' },

@@ -21,7 +21,9 @@ export const settingsSchema = z
     /** Plain OAuth 2.0: what cannot be discovered. */
     endpoints: z.object({ authorization: url, token: url, userinfo: url, revocation: url.optional(), issuer: url.optional() }).optional(),
     clientId: z.string().min(1),
-    clientAuthMethod: z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']).default('client_secret_basic'),
+    clientAuthMethod: z
+      .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'apple', 'none'])
+      .default('client_secret_basic'),
     /** What is asked for at sign-in. */
     scopes: words.default([]),
     /** How scopes are written next to one another; all but a few follow RFC 6749 section 3.3. */
@@ -65,7 +67,7 @@ export type UpstreamProvider = {
   id: string;
   name: string;
   settings: ProviderSettings;
-  /** The client secret or private JWK, sealed: see credentialsOf(). */
+  /** The client secret or private key, sealed: see credentialsOf(). */
   credentials: string | null;
   services: Service[];
 };
@@ -87,8 +89,11 @@ type Row = {
   services: (Omit<Service, 'title'> & { titleKo: string; titleEn: string })[];
 };
 
-const fromRow = ({ services, settings, ...row }: Row): UpstreamProvider => ({
-  ...row,
+/** A row of the table with those of its services. @throws z.ZodError for settings that an older or newer release wrote otherwise. */
+export const readProvider = ({ id, name, credentials, services, settings }: Row): UpstreamProvider => ({
+  id,
+  name,
+  credentials,
   settings: settingsSchema.parse(settings),
   services: services.map(({ name, upstreamScopes, sensitive, titleKo, titleEn }) => ({
     name,
@@ -107,7 +112,7 @@ export async function listProviders(database: Database): Promise<UpstreamProvide
     include: WITH_SERVICES,
     orderBy: [{ position: 'asc' }, { id: 'asc' }],
   });
-  return rows.map(fromRow);
+  return rows.map(readProvider);
 }
 
 /** @param evenDisabled for what is to be told to one that is not used any more. @returns undefined for one that is unknown or disabled. */
@@ -115,7 +120,7 @@ export async function findProvider(database: Database, id: string, evenDisabled 
   if (!PROVIDER_ID.test(id)) return undefined;
   const enabled = evenDisabled ? {} : { disabledAt: null };
   const row = await database.prisma.upstreamProvider.findFirst({ where: { id, ...enabled }, include: WITH_SERVICES });
-  return row ? fromRow(row) : undefined;
+  return row ? readProvider(row) : undefined;
 }
 
 export type ProviderToSave = {
@@ -124,7 +129,7 @@ export type ProviderToSave = {
   /** The name of a preset whose settings count where `settings` says nothing. */
   preset?: string;
   settings: Record<string, unknown>;
-  /** In clear: a client secret, or a private JWK as JSON. Left out, the one that is kept stays. */
+  /** In clear: a client secret, or a private JWK as JSON, or for `apple` what apple-secret.ts describes. Left out, the one that is kept stays. */
   credentials?: string;
   services: Service[];
 };
@@ -133,22 +138,21 @@ export type ProviderToSave = {
 export async function saveProvider(database: Database, keyRing: KeyRing, provider: ProviderToSave): Promise<void> {
   const { id, name, preset, services } = provider;
   const settings = settingsSchema.parse({ ...presetNamed(preset), ...provider.settings });
-  const credentials = provider.credentials === undefined ? undefined : keyRing.encrypt(provider.credentials, sealedAs(id));
+  const credentials = provider.credentials === undefined ? undefined : sealCredentials(keyRing, id, provider.credentials);
   const row = { name, settings: settings as Prisma.InputJsonObject, ...(credentials ? { credentials } : undefined), disabledAt: null };
   await database.prisma.$transaction([
     database.prisma.upstreamProvider.upsert({ where: { id }, create: { id, ...row }, update: row }),
     database.prisma.upstreamService.deleteMany({ where: { providerId: id } }),
-    database.prisma.upstreamService.createMany({
-      data: services.map(({ title, ...service }, position) => ({
-        ...service,
-        providerId: id,
-        position,
-        titleKo: title.ko,
-        titleEn: title.en,
-      })),
-    }),
+    database.prisma.upstreamService.createMany({ data: serviceRows(id, services) }),
   ]);
 }
+
+/** Services as rows of the table, in the order people read them. */
+export const serviceRows = (providerId: string, services: Service[]) =>
+  services.map(({ title, ...service }, position) => ({ ...service, providerId, position, titleKo: title.ko, titleEn: title.en }));
+
+/** A client secret or private key as it is kept. */
+export const sealCredentials = (keyRing: KeyRing, id: string, credentials: string): string => keyRing.encrypt(credentials, sealedAs(id));
 
 /** The client secret or private JWK in clear. @throws Error when no key of the ring opens it. */
 export function credentialsOf(keyRing: KeyRing, { id, credentials }: UpstreamProvider): string | undefined {

@@ -3,6 +3,7 @@ import * as client from 'openid-client';
 import { isStorable } from '../platform/database.ts';
 import { fetchForUpstream } from '../platform/outgoing.ts';
 import type { KeyRing } from '../platform/secrets.ts';
+import { appleSecret } from './apple-secret.ts';
 import { type Details, described } from './details.ts';
 import { credentialsOf, type ProviderSettings, type UpstreamProvider } from './providers.ts';
 import { judged, UpstreamError } from './upstream-error.ts';
@@ -124,7 +125,12 @@ type Known = { metadata: client.ServerMetadata; readAt: number; jwks?: client.Ex
 // By what was discovered, so that a provider whose settings change is discovered anew.
 const known = new Map<string, Known>();
 
-async function speaking<T>(keyRing: KeyRing, provider: UpstreamProvider, speak: (config: client.Configuration) => Promise<T>): Promise<T> {
+/** Speaks with a provider in our name, in the time that a request of ours has for it. @throws UpstreamError */
+export async function speaking<T>(
+  keyRing: KeyRing,
+  provider: UpstreamProvider,
+  speak: (config: client.Configuration) => Promise<T>,
+): Promise<T> {
   const deadline = AbortSignal.timeout(PATIENCE_MS);
   try {
     const about = await discovered(provider.settings, deadline);
@@ -184,6 +190,8 @@ async function authentication(keyRing: KeyRing, provider: UpstreamProvider): Pro
       return client.ClientSecretBasic(credentials);
     case 'client_secret_post':
       return client.ClientSecretPost(credentials);
+    case 'apple':
+      return appleSecret(credentials);
     case 'private_key_jwt': {
       const jwk = JSON.parse(credentials);
       return client.PrivateKeyJwt({ key: (await importJWK(jwk, jwk.alg)) as CryptoKey, kid: jwk.kid });

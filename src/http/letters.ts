@@ -34,6 +34,8 @@ export type Letters = {
   /** @param called what the person calls the factor; "added" recovery codes are a new set. */
   factor_changed: Own & { factor: 'passkey' | 'totp' | 'recovery_codes'; change: 'added' | 'removed'; called?: string };
   deletion_scheduled: Own & { until: Date };
+  /** To a person whose account here and at a provider were linked, or are not any more. @param provider its name. */
+  identity_changed: Own & { provider: string; change: 'linked' | 'unlinked' };
 };
 
 export type LetterName = keyof Letters;
@@ -45,6 +47,7 @@ const LEADS_TO_ACCOUNT: ReadonlySet<LetterName> = new Set([
   'password_changed',
   'factor_changed',
   'deletion_scheduled',
+  'identity_changed',
 ]);
 
 /** A letter, as text and as HTML. */
@@ -74,11 +77,12 @@ export function composeLetter<Name extends LetterName>(language: Language, name:
 
 /** Label and value of what is known of the occasion. */
 function facts(language: Language, { visitor, at, ...known }: Occasion & Record<string, unknown>): [label: string, value: string][] {
-  const { person, called, email } = known as { person?: string; called?: string; email?: string };
+  const { person, called, email, provider } = known as { person?: string; called?: string; email?: string; provider?: string };
   const t = (key: string) => translate(language, `mail.fact.${key}`);
   return [
     ...(person ? [[t('account'), oneLine(person)] as [string, string]] : []),
     ...(called ? [[t('called'), oneLine(called)] as [string, string]] : []),
+    ...(provider ? [[t('provider'), oneLine(provider)] as [string, string]] : []),
     ...(email ? [[t('new_email'), hinted(oneLine(email))] as [string, string]] : []),
     [t('time'), timeIn(language, at)],
     [t('browser'), visitor.browser ? oneLine(visitor.browser) : t('unknown')],

@@ -27,6 +27,8 @@ export const LIMITS = {
   recoveryCodeOfAccount: { name: 'recovery_code_account', points: 5, seconds: 15 * MINUTES },
   passkeyFromNetwork: { name: 'passkey_network', points: 100, seconds: 15 * MINUTES },
   currentPassword: { name: 'password_current', points: 10, seconds: 15 * MINUTES },
+  // Each asks the provider twice, and leaves a row for ten minutes.
+  linksOfAccount: { name: 'links_account', points: 20, seconds: 15 * MINUTES },
   dataExport: { name: 'data_export', points: 5, seconds: 15 * MINUTES },
   // A device's user code is one of 20^8, and lives for ten minutes. Were a thousand alive at all times, the 48,000 guesses that all
   // networks together have in a day would meet any of them once in one and a half years (RFC 8628 section 5.1).

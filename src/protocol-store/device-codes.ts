@@ -1,6 +1,7 @@
 import { MINUTE } from '../platform/clock.ts';
 import { type Database, Prisma } from '../platform/database.ts';
 import { digest, keyedDigest, randomSecret } from '../platform/secrets.ts';
+import { isSignInEnded } from './grants.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { write } from './unit-of-work.ts';
 
@@ -91,6 +92,7 @@ export function createDeviceCodeStore(database: Database, keys: string[]): Proto
       });
     },
     async revokeByGrantId(grantId) {
+      if (isSignInEnded(grantId)) return;
       await write(database, {
         purpose: 'end',
         subject: `DeviceCode of ${grantId}`,

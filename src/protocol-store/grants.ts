@@ -1,6 +1,6 @@
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
-import { place, remember, write } from './unit-of-work.ts';
+import { place, recall, remember, write } from './unit-of-work.ts';
 
 /**
  * Owns what people allowed clients, and the ending of it. Revocation has one door, here:
@@ -18,6 +18,28 @@ export function revokeGrant(grantId: string): Statement {
 export function revokeGrantsTo(clientId: string, accountId: string): Statement {
   return Prisma.sql`delete from grant_record where account_id = ${accountId} and client_id = ${clientId}`;
 }
+
+export type GivenBack = { kind: string; jti: string; grantId: string; sessionUid: string };
+
+/**
+ * Ends what a client got with one sign-in of a person, when it gives a token of it back: the codes and tokens that came of the same browser's
+ * session. What the person allowed stays, and so does what the client got in other browsers. @see RFC 7009 section 2.1
+ */
+export async function endSignIn(database: Database, { kind, jti, grantId, sessionUid }: GivenBack): Promise<void> {
+  place(endedSignIn(grantId), true);
+  // In the place of the ending of the token alone.
+  await write(database, {
+    purpose: 'end',
+    subject: `${kind} ${jti}`,
+    apart: true,
+    statement: Prisma.sql`select end_sign_in(${grantId}, ${sessionUid})`,
+  });
+}
+
+/** Whether endSignIn() has said already what goes of a grant in this request. */
+export const isSignInEnded = (grantId: string): boolean => recall(endedSignIn(grantId)) !== undefined;
+
+const endedSignIn = (grantId: string) => `sign-in ended under ${grantId}`;
 
 /**
  * Ends everything a person allowed, every session of theirs, and every sign-in that is about to become one: for a disabled account, a changed password.

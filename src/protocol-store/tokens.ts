@@ -1,7 +1,7 @@
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
 import { accountAsJson, placeAccount } from './accounts.ts';
-import { type GrantRow, grantAsJson, placeGrant } from './grants.ts';
+import { type GrantRow, grantAsJson, isSignInEnded, placeGrant } from './grants.ts';
 import { placeSession, type SessionRow, sessionAsJson } from './sessions.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { remember, write } from './unit-of-work.ts';
@@ -123,6 +123,7 @@ function createIssuedStore(database: Database, { kind, table, ofKind, find, inse
       });
     },
     async revokeByGrantId(grantId) {
+      if (isSignInEnded(grantId)) return;
       await write(database, {
         purpose: 'end',
         subject: `${kind} of ${grantId}`,

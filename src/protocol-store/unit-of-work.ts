@@ -17,6 +17,8 @@ export type Write = {
   subject: string;
   /** An insert, update or delete without `returning`. */
   statement: Statement;
+  /** It calls a function of ours instead, and cannot be part of a statement. */
+  apart?: boolean;
   /** It must change a row: when somebody else was first, and there is none to change, the whole unit is off. */
   once?: boolean;
   /** Runs once it is written. */
@@ -107,7 +109,7 @@ export function namedClient(): string | undefined {
 async function commit(database: Database, writes: Omit<Write, 'subject'>[], attempts = 3): Promise<void> {
   if (!writes.length) return;
   try {
-    if (isOrdered(writes)) await database.transaction(writes.map(asGuarded));
+    if (writes.length > 1 && isOrdered(writes)) await database.transaction(writes.map(asGuarded));
     else await database.change(asOne(writes));
   } catch (error) {
     const state = sqlState(error);
@@ -128,6 +130,7 @@ async function commit(database: Database, writes: Omit<Write, 'subject'>[], atte
 
 /** Whether order matters: the parts of one statement all see what was before it, so it cannot both end a thing and keep its successor. */
 function isOrdered(writes: Omit<Write, 'subject'>[]): boolean {
+  if (writes.some(({ apart }) => apart)) return true;
   return writes.some(({ purpose }) => purpose === 'end') && writes.some(({ purpose }) => purpose !== 'end');
 }
 

@@ -46,6 +46,7 @@ const STATEMENTS: Record<string, RegExp> = {
   'consume a refresh token': /update token set consumed_at/,
   'consume a code': /update authorization_code set consumed_at/,
   'end a token': /delete from token where id/,
+  'end a sign-in': /^select end_sign_in/,
   'end the tokens of a grant': /delete from token where grant_id/,
   'find a grant': /^select id, client_id, account_id, expires_at, payload from grant_record where id/,
   'find the grant of a person': /^select id from grant_record where account_id = \$\d+ and client_id = \$\d+ and expires_at > now\(\)/,
@@ -147,6 +148,15 @@ describe('What storage asks of Postgres', () => {
       assertNoScan(await plan(statement), statement);
     }
   });
+
+  it('nor inside a function of ours', async () => {
+    const { rows } = await client.query(`select prosrc from pg_proc where proname = 'end_sign_in'`);
+    const inside = [...String(rows[0]?.prosrc).matchAll(/delete from[^;]+/g)].map(([text]) =>
+      text.replace('grant_of', '$1').replace('session_of', '$2'),
+    );
+    assert.equal(inside.length, 2);
+    for (const statement of inside) assertNoScan(await plan(statement), statement);
+  });
 });
 
 /** What the whole flow leaves out. */
@@ -159,7 +169,9 @@ async function goFurther(server: TestServer): Promise<void> {
   assert.equal((await redeem(server, client, code)).status, 400, 'a replay, which ends the grant');
   const next = await obtainTokens(server, client, person);
   assert.equal((await refresh(server, client, String(next.refresh_token))).status, 200);
-  assert.equal((await post(server, '/oauth/revoke', client, { token: String(next.refresh_token) })).status, 200);
+  const own = await clientCredentials(server, client, 'api');
+  for (const token of [String(next.refresh_token), own.access_token])
+    assert.equal((await post(server, '/oauth/revoke', client, { token })).status, 200);
   const { code_verifier: _, ...challenge } = pkce();
   const pushed = (await (
     await post(server, '/oauth/par', client, {

@@ -46,6 +46,22 @@ describe('Token revocation (RFC 7009)', () => {
     assert.equal((await callApi(server, '/api/me', next.access_token)).status, 401);
   });
 
+  it('ends one sign-in: the same person stays signed in to the same app elsewhere, and what they allowed stays', async () => {
+    const one = await obtainTokens(server, client, person, { scope: 'openid profile email' });
+    const elsewhere = await obtainTokens(server, client, person, { scope: 'openid profile' });
+    for (const token of [one.refresh_token, one.access_token]) assert.equal((await revoke(client, String(token))).status, 200);
+    assert.deepEqual(await introspect(server, client, one.access_token), { active: false });
+    await assertRefused(await refresh(server, client, String(one.refresh_token)), 400, 'invalid_grant');
+    assert.equal((await callApi(server, '/api/me', elsewhere.access_token)).status, 200);
+    assert.equal((await refresh(server, client, String(elsewhere.refresh_token))).status, 200);
+    const grants = await server.sql(
+      'select payload from grant_record where client_id = $1 and account_id = (select id from user_account where email = $2)',
+      [client.client_id, person.email],
+    );
+    assert.equal(grants.length, 1);
+    assert.match(JSON.stringify(grants[0]), /openid profile email/);
+  });
+
   it('what one person revokes with a client leaves others alone', async () => {
     const other = await obtainTokens(server, client, await server.createPerson());
     const { refresh_token } = await obtainTokens(server, client, person);

@@ -22,6 +22,7 @@ const told = (name: string): { [Name in LetterName]: Letters[Name] } => ({
   password_changed: { person: name },
   factor_changed: { person: name, factor: 'passkey', change: 'added', called: name },
   deletion_scheduled: { person: name, until: new Date('2026-12-05T14:05:00Z') },
+  identity_changed: { person: name, provider: name, change: 'linked' },
 });
 
 const compose = (language: Language, name: LetterName, person = '홍길동') =>
