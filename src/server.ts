@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
+import { connectRoutes } from './account/connect.ts';
 import { factorRoutes } from './account/factors.ts';
 import { accountRoutes } from './account/routes.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
@@ -97,6 +98,12 @@ export async function startServer({ config, database, log }: { config: Config; d
     under(
       ['/account/factors', '/.well-known/passkey-endpoints'],
       providers.serve((provider) => factorRoutes({ provider, database, config }) as never),
+    ),
+  );
+  app.use(
+    under(
+      ['/account/links/'],
+      providers.serve((provider, resourceServers) => connectRoutes({ provider, database, config, resourceServers }) as never),
     ),
   );
   app.use(

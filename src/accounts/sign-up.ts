@@ -11,8 +11,11 @@ import { type Account, findAccount, normalizeEmail } from './store.ts';
  * who will sign up later. Until then the wish, with its hash, is the proof's payload.
  */
 
-/** What is to become true with the proof. */
-export type SignUpWish = { name: string; passwordHash: string; locale: string };
+/**
+ * What is to become true with the proof. Without a password for who signs in by a provider: `upstream` is its room's then, and tells whom
+ * the account is to be linked to. `agreed`: to the terms.
+ */
+export type SignUpWish = { name: string; passwordHash?: string; locale: string; agreed?: boolean; upstream?: unknown };
 
 /** The key of the sentence that says what is wrong with a field. */
 export type Problem = {
@@ -38,22 +41,22 @@ const UNIQUE_VIOLATION = '23505';
 
 /**
  * Makes the account that was proven, or finds the one that was made of it before: asked twice, it answers the same.
- * @param proof one that was given. @param event the record of it, written along. @returns undefined when the address has another account meanwhile.
+ * @param proof one that was given. @param along what is written with it, such as the record of it. @returns undefined when the address has another account meanwhile.
  */
 export async function openAccount(
   database: Database,
   proof: Proof,
-  event: (accountId: string) => Statement,
+  along: (accountId: string) => Statement[],
   attempts = 4,
 ): Promise<Account | undefined> {
   if (proof.accountId) return findAccount(database, proof.accountId);
   const id = timeOrderedId();
   try {
-    await database.transaction([insertAccount(proof, id), event(id)]);
+    await database.transaction([insertAccount(proof, id), ...along(id)]);
     return await findAccount(database, id);
   } catch (error) {
     // Somebody was faster with the user name: the next try sees it.
-    if (sqlState(error) === UNIQUE_VIOLATION && attempts > 1) return openAccount(database, proof, event, attempts - 1);
+    if (sqlState(error) === UNIQUE_VIOLATION && attempts > 1) return openAccount(database, proof, along, attempts - 1);
     if (sqlState(error) !== DIVISION_BY_ZERO) throw error;
     const now = await findProof(database, 'sign_up', proof.handle);
     return now?.accountId ? findAccount(database, now.accountId) : undefined;
@@ -62,20 +65,34 @@ export async function openAccount(
 
 /** Fails, by a division by zero, unless it makes one: in a transaction nothing is written then. */
 function insertAccount({ handle, email }: Proof, id: string): Statement {
-  const base = usernameFrom(email);
   return Prisma.sql`
     with wish as materialized (
       select payload from one_time_token where ${isLive('sign_up', handle)} and consumed_at is not null and account_id is null for update),
     made as (
-      insert into user_account (id, email, email_verified, username, name, password_hash, locale)
-      select ${id}, ${email}, true,
-        case when exists (select from user_account where username = ${base}) then ${`${base}-${id.slice(-5)}`} else ${base} end,
-        payload->>'name', payload->>'passwordHash', payload->>'locale'
+      insert into user_account (id, email, email_verified, username, name, password_hash, locale, terms_agreed_at)
+      select ${id}, ${email}, true, ${freeUsername(email, id)}, payload->>'name', payload->>'passwordHash', payload->>'locale',
+        case when (payload->>'agreed')::boolean then now() end
       from wish
       on conflict (email) do nothing
       returning 1),
     told as (update one_time_token set account_id = ${id} where id = ${Buffer.from(handle, 'hex')} and exists (select from made) returning 1)
     select 1 / (select count(*) from made), (select count(*) from told)`;
+}
+
+/**
+ * The writing of an account whose address a provider has proven: it has no password, and its person has agreed to the terms. It must
+ * change a row: it does not when the address is taken.
+ */
+export function insertProvenAccount({ id, email, name, locale }: { id: string; email: string; name: string; locale: string }): Statement {
+  return Prisma.sql`
+    insert into user_account (id, email, email_verified, username, name, locale, terms_agreed_at)
+    select ${id}, ${email}, true, ${freeUsername(email, id)}, ${name}, ${locale}, now()
+    on conflict (email) do nothing`;
+}
+
+function freeUsername(email: string, id: string): Statement {
+  const base = usernameFrom(email);
+  return Prisma.sql`case when exists (select from user_account where username = ${base}) then ${`${base}-${id.slice(-5)}`} else ${base} end`;
 }
 
 const LONGEST_USERNAME = 30;

@@ -49,7 +49,7 @@ export function createConfiguration({
   resources: ResourcePolicy;
 }): Configuration {
   const secure = config.issuer.startsWith('https:');
-  const policy = createInteractionPolicy(database);
+  const policy = createInteractionPolicy(database, resources);
   return {
     adapter: createAdapterFactory(
       database,

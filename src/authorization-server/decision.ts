@@ -4,7 +4,12 @@ import type { Answer } from '../protocol-store/decisions.ts';
 /** Owns the meaning of an answer for a grant as the library holds it. How it is stored is protocol-store/decisions.ts's. */
 
 /** What a person decided on the consent page, as it travels in the interaction's result. `accountId`: whose word it is. */
-export type Decision = { accountId: string; answers: Answer[] };
+export type Decision = {
+  accountId: string;
+  answers: Answer[];
+  /** It is in the grant: another step came between it and the code. */
+  kept?: true;
+};
 
 export function grantedScopes(grant: Grant | undefined, resource: string | undefined): string[] {
   return words(resource === undefined ? grant?.getOIDCScope() : grant?.getResourceScope(resource));

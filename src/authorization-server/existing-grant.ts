@@ -47,7 +47,7 @@ async function decidedGrant(
   // Our own pages need no leave to know who is in front of them.
   if (clientId === FIRST_PARTY_CLIENT)
     return standing ?? keepDecision(database, ctx, { accountId, answers: [{ allowed: ['openid'], declined: [] }] }, undefined);
-  if (decision?.accountId !== accountId) return standing;
+  if (decision?.accountId !== accountId || decision.kept) return standing;
   const grant = await keepDecision(database, ctx, decision, standing);
   const told = (which: 'allowed' | 'declined') =>
     decision.answers.flatMap((answer) => answer[which].map((name) => (answer.resource ? `${answer.resource} ${name}` : name)));
@@ -61,6 +61,8 @@ async function decidedGrant(
       detail: { scopes: told('allowed'), declined: told('declined') },
     }),
   });
+  // Should another step come before the code, the word travels on with it, and is not taken twice.
+  decision.kept = true;
   return grant;
 }
 

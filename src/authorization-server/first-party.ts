@@ -18,8 +18,8 @@ import { owesFactor } from './strength.ts';
  */
 
 // A page of ours, and nothing that a browser could read as another place (`//evil.example`). `?again` is the door's own word: a form
-// was on its way when its person had to sign in, and is to be sent again.
-const OWN_PAGE = /^\/(account|developer|admin)(\/[a-z0-9-]+)*(\?again)?$/;
+// was on its way when its person had to sign in, and is to be sent again. `?request=` is what we sealed ourselves: no free text.
+const OWN_PAGE = /^\/(account|developer|admin)(\/[a-z0-9-]+)*(\?again|\?request=[\w.-]{1,8000})?$/;
 
 // What is asked of the authorization endpoint is a little more than what is asked here: two nodes whose clocks differ would
 // otherwise send a browser to and fro, one finding that its sign-in was too long ago and the other that it was not.
@@ -36,12 +36,13 @@ export type FirstParty = { provider: Provider; database: Database; config: Confi
  * comes back to this page.
  * So is one whose account is disabled, or is to be deleted: what can be done about that is the authorization server's to ask.
  * @param maxAgeSeconds for what is not to be changed by whoever finds a browser open: how long ago the person may have signed in, two minutes or more.
+ * @param page where it comes back to, when that is not the page itself.
  * @returns undefined when the browser was sent away, and the answer is written.
  */
 export async function signedIn(
   ctx: Context,
   { provider, database, config }: FirstParty,
-  { maxAgeSeconds }: { maxAgeSeconds?: number } = {},
+  { maxAgeSeconds, page = ctx.method === 'POST' ? `${ctx.path}?again` : ctx.path }: { maxAgeSeconds?: number; page?: string } = {},
 ): Promise<SignedIn | undefined> {
   const session = await provider.Session.get(ctx as never);
   const account = session.accountId ? await knownAccount(database, session.accountId) : undefined;
@@ -50,7 +51,6 @@ export async function signedIn(
     preferProfile(ctx, account.locale);
     return { account, session };
   }
-  const page = ctx.method === 'POST' ? `${ctx.path}?again` : ctx.path;
   const maxAge = maxAgeSeconds === undefined ? undefined : maxAgeSeconds - CLOCK_DIFFERENCE_SECONDS;
   sendTo(ctx, authorizationUrl(config.issuer, page, { max_age: maxAge }));
   return undefined;

@@ -1,20 +1,22 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { leadsToDevice } from '../clients/redirect-uri.ts';
+import { MINUTE } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './account-choice.ts';
+import { owedConnections, type Scopes } from './connections.ts';
 import type { SignedInAccount } from './sign-in.ts';
 import { askedOf, isWeaker, owesFactor } from './strength.ts';
 
 /**
  * Owns the question of what a person must still do before a client gets its answer: sign up when that is wished for, or sign in; say
- * with which account; show a further factor; take back a wish to be deleted; then consent.
+ * with which account; show a further factor; take back a wish to be deleted; consent; then connect the accounts elsewhere that it takes.
  * Steps never route to one another; each returns here by finish.ts, and this says what is next.
  */
 
 const { Check, Prompt } = interactionPolicy;
 
-export function createInteractionPolicy(database: Database) {
+export function createInteractionPolicy(database: Database, scopes: Scopes) {
   const policy = interactionPolicy.base();
   const [login, consent] = ['login', 'consent'].map((name) => policy.get(name) as interactionPolicy.Prompt) as [
     interactionPolicy.Prompt,
@@ -24,6 +26,7 @@ export function createInteractionPolicy(database: Database) {
   login.checks.add(anotherAccount());
   login.checks.remove('id_token_hint');
   login.checks.add(expectedAccount());
+  login.checks.add(newLink(database, scopes));
   policy.add(selectAccountPrompt(), policy.indexOf(consent));
   policy.add(factorPrompt(database), policy.indexOf(consent));
   policy.add(restorePrompt(), policy.indexOf(consent));
@@ -32,6 +35,7 @@ export function createInteractionPolicy(database: Database) {
   neverOfOurOwnPages(consent);
   // Asked for alone: nobody must have an account anew. It comes first, because it ends with somebody signed in.
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
+  policy.add(connectPrompt(database, scopes));
   return policy;
 }
 
@@ -42,6 +46,28 @@ const accountGone = () =>
     'the signed-in account is not available any more',
     'login_required',
     ({ oidc }) => oidc.session?.accountId !== undefined && oidc.account === undefined,
+  );
+
+// Long enough to read the consent page at leisure after signing in.
+const LINK_RECENT_SECONDS = 15 * MINUTE;
+
+/** An account elsewhere that is linked opens this one from then on: not by whoever finds a browser open. */
+const newLink = (database: Database, scopes: Scopes) =>
+  new Check('new_link', 'an account elsewhere is to be linked, and the sign-in was too long ago', 'login_required', async (ctx) =>
+    (await owedConnections(database, scopes, ctx)).some(
+      ({ standing }) => standing === 'not_linked' && ctx.oidc.session?.past(LINK_RECENT_SECONDS) === true,
+    ),
+  );
+
+/** Once in an authorization, whatever comes of it: an app goes on without as well. */
+const connectPrompt = (database: Database, scopes: Scopes) =>
+  new Prompt(
+    { name: 'connect', requestable: false },
+    new Check(
+      'service_not_connected',
+      'what the app may do at another provider takes a visit there',
+      async (ctx) => (await owedConnections(database, scopes, ctx)).length > 0,
+    ),
   );
 
 const factorPrompt = (database: Database) =>

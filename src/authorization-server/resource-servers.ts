@@ -14,6 +14,8 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
   return {
     /** Every scope that a client can register with. */
     scopes: [...new Set(servers.flatMap((server) => server.scopes.map(({ name }) => name)))],
+    servers,
+    issuer,
     judgeServiceScopes: judgeServiceScopes(servers, issuer),
 
     /** @throws errors.InvalidTarget for a resource nobody registered. */

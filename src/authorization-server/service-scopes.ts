@@ -1,5 +1,6 @@
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { ResourceServer } from '../clients/resource-servers.ts';
+import { TOKEN_EXCHANGE_GRANT } from '../clients/store.ts';
 import { type Service, scopeOf, type UpstreamProvider } from '../federation/providers.ts';
 
 /**
@@ -7,10 +8,12 @@ import { type Service, scopeOf, type UpstreamProvider } from '../federation/prov
  * alone says which clients may, since what is at stake are people's accounts somewhere else. What the provider gave is the vault's to say.
  */
 
-/** RFC 8693: by it alone a service scope opens anything, so who may not exchange tokens has no use for one. */
-export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+/** By it alone a service scope opens anything (RFC 8693). */
+export const TOKEN_EXCHANGE = TOKEN_EXCHANGE_GRANT;
 
-/** Whether an operator lets a client act for people at a provider. Neither half can be set by a registration request. */
+/**
+ * Whether an operator lets a client act for people at a provider. Neither half can be set by a registration request.
+ */
 export function mayReach(client: Client, providerId: string): boolean {
   const services = client['services'];
   return Array.isArray(services) && services.includes(providerId) && client.grantTypeAllowed(TOKEN_EXCHANGE);
@@ -59,7 +62,7 @@ export function judgeServiceScopes(servers: ResourceServer[], issuer: string) {
       const provider = providerOf.get(scope);
       if (provider && !mayReach(client, provider.id))
         throw new errors.InvalidScope(
-          `${scope} is not open to this client: an operator of this server has to allow it ${provider.id}, and the grant type ${TOKEN_EXCHANGE}`,
+          `${scope} is not open to this client: an operator of this server has to let it act for people at ${provider.id}`,
           scope,
         );
     }

@@ -49,14 +49,18 @@ export function describeScopes(servers: ResourceServer[], issuer: string, scopes
   });
 }
 
-/** Scopes as they stand under headings, in the order they came: each provider's under its own; before and after them, without one, those of APIs. */
-export function byProvider<Words extends ScopeWords>(scopes: Words[]): { provider?: { id: string; name: string }; scopes: Words[] }[] {
-  const groups = new Map<string, { provider?: { id: string; name: string }; scopes: Words[] }>();
+export type ScopeGroup<Words extends ScopeWords> = { provider?: { id: string; name: string }; scopes: Words[] };
+
+/**
+ * Scopes as they stand under headings, in the order they came: each provider's under its own, and before and after those, without one, what
+ * the APIs have. Where there is no provider's, all stand together.
+ */
+export function byProvider<Words extends ScopeWords>(scopes: Words[]): ScopeGroup<Words>[] {
+  const groups: ScopeGroup<Words>[] = [];
   for (const scope of scopes) {
-    const key = scope.provider ? `at ${scope.provider.id}` : scope.resource === undefined ? 'own' : 'others';
-    const group = groups.get(key) ?? { ...(scope.provider && { provider: scope.provider }), scopes: [] };
-    group.scopes.push(scope);
-    groups.set(key, group);
+    const last = groups.at(-1);
+    if (last && last.provider?.id === scope.provider?.id) last.scopes.push(scope);
+    else groups.push({ ...(scope.provider && { provider: scope.provider }), scopes: [scope] });
   }
-  return [...groups.values()];
+  return groups;
 }

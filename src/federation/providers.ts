@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Database, Prisma } from '../platform/database.ts';
+import { type Database, Prisma } from '../platform/database.ts';
 import type { KeyRing } from '../platform/secrets.ts';
 import { presetNamed } from './presets.ts';
 
@@ -72,7 +72,8 @@ export type UpstreamProvider = {
   services: Service[];
 };
 
-export const PROVIDER_ID = /^[a-z][a-z0-9-]{1,30}$/;
+/** `return` is the place that people come back to, beside those by which they leave. */
+export const PROVIDER_ID = /^(?!return$)[a-z][a-z0-9-]{1,30}$/;
 export const SERVICE_NAME = /^[a-z0-9][a-z0-9._-]{0,40}$/;
 
 /** The scope by which a client asks for a service. */
@@ -113,6 +114,13 @@ export async function listProviders(database: Database): Promise<UpstreamProvide
     orderBy: [{ position: 'asc' }, { id: 'asc' }],
   });
   return rows.map(readProvider);
+}
+
+/** Those by which people sign in, as far as it takes to offer them: asked for at each sign-in page. */
+export function listSignInProviders(database: Database): Promise<Pick<UpstreamProvider, 'id' | 'name'>[]> {
+  return database.query(Prisma.sql`
+    select id, name from upstream_provider
+    where disabled_at is null and coalesce((settings->>'signIn')::boolean, true) order by position, id`);
 }
 
 /** @param evenDisabled for what is to be told to one that is not used any more. @returns undefined for one that is unknown or disabled. */

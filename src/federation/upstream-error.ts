@@ -1,4 +1,5 @@
 import * as client from 'openid-client';
+import type { UpstreamProvider } from './providers.ts';
 
 /** Owns what can go wrong with a provider, in three words: who asks needs to know no library's. */
 
@@ -7,6 +8,8 @@ export class UpstreamError extends Error {
   readonly kind: 'refused' | 'unavailable' | 'untrustworthy';
   /** The error code of an answer that said no, such as `access_denied`. */
   readonly code: string | undefined;
+  /** Whose answer it was, where a visit had begun. */
+  provider: Pick<UpstreamProvider, 'id' | 'name'> | undefined;
 
   constructor(kind: UpstreamError['kind'], cause: unknown, code?: string) {
     super(`upstream ${kind}${code ? ` ${code}` : ''}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });

@@ -3,6 +3,7 @@ import { digest, digestInHex, type KeyRing, randomSecret } from '../platform/sec
 import type { Details } from './details.ts';
 import { callbackOf, findProvider, type UpstreamProvider } from './providers.ts';
 import { type Begun, beginAuthorization, completeAuthorization, type UpstreamTokens } from './upstream.ts';
+import { judged } from './upstream-error.ts';
 
 /**
  * Owns the browsers that are on their way to a provider and back. Each visit has a place that it returns to and is bound to what sent
@@ -97,7 +98,11 @@ export async function arrive(
   const visit = await endVisit(database, keyRing, state, bound);
   if (!visit) return undefined;
   const answer = new URL(`${callbackOf(issuer, visit.provider.id)}?${query}`);
-  return { ...visit, ...(await completeAuthorization(keyRing, visit.provider, { answer, state, begun: visit.begun })) };
+  try {
+    return { ...visit, ...(await completeAuthorization(keyRing, visit.provider, { answer, state, begun: visit.begun })) };
+  } catch (error) {
+    throw Object.assign(judged(error), { provider: visit.provider });
+  }
 }
 
 const sealedAs = (state: string) => `upstream visit ${digestInHex(state)}`;

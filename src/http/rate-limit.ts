@@ -26,6 +26,8 @@ export const LIMITS = {
   totpOfAccount: { name: 'totp_account', points: 5, seconds: 15 * MINUTES },
   recoveryCodeOfAccount: { name: 'recovery_code_account', points: 5, seconds: 15 * MINUTES },
   passkeyFromNetwork: { name: 'passkey_network', points: 100, seconds: 15 * MINUTES },
+  // Each asks a provider, and waits for it.
+  upstreamFromNetwork: { name: 'upstream_network', points: 100, seconds: 15 * MINUTES },
   currentPassword: { name: 'password_current', points: 10, seconds: 15 * MINUTES },
   // Each asks the provider twice, and leaves a row for ten minutes.
   linksOfAccount: { name: 'links_account', points: 20, seconds: 15 * MINUTES },

@@ -3,6 +3,7 @@ import type { Problem } from '../accounts/sign-up.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { write } from '../protocol-store/unit-of-work.ts';
+import { pendingOf } from './pending.ts';
 import { type Step, showPage } from './step.ts';
 
 /**
@@ -42,13 +43,14 @@ export async function beginToAwait(
   if (before) await write(services.database, { purpose: 'end', subject: `proof ${before.handle}`, statement: endProof(before.handle) });
   await write(services.database, { purpose: 'keep', subject: `proof ${handle}`, statement });
   const proof: Awaited = { purpose: wish.purpose, handle, email: wish.email };
-  await services.provider.interactionResult(ctx.req, ctx.res, { proof });
+  await services.provider.interactionResult(ctx.req, ctx.res, { ...interaction.result, proof });
   return { code, link: `${services.config.issuer}/interaction/${interaction.uid}/${page}/link?token=${secret}`, minutes: PROOF_MINUTES };
 }
 
 /** The page with the field for the code. */
 export async function showCode(step: Step, page: 'signup' | 'reset', email: string, problems: Problem[] = [], left = 0): Promise<void> {
-  await showPage(step, 'interaction/code', { page, email, problems, left }, problems.length ? 400 : 200);
+  const other = page === 'signup' && pendingOf(step) ? 'signup/upstream' : page;
+  await showPage(step, 'interaction/code', { page, other, email, problems, left }, problems.length ? 400 : 200);
 }
 
 /** Tries the code that was typed. @returns the proof; undefined when it was refused, and the page says so. */

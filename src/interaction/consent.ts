@@ -5,7 +5,7 @@ import { type Decision, declinedScopes, grantedScopes } from '../authorization-s
 import { ttl } from '../authorization-server/token-policy.ts';
 import { displayName } from '../clients/display-name.ts';
 import type { Scope } from '../clients/resource-servers.ts';
-import { describeScopes } from '../clients/scope-words.ts';
+import { byProvider, describeScopes, type ScopeWords } from '../clients/scope-words.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
@@ -48,12 +48,24 @@ export async function showConsent({ ctx, interaction, csrf, services }: Step): P
     destination,
     until: new Date(grant?.exp ? grant.exp * 1000 : systemClock.now().getTime() + ttl.Grant * 1000),
     days: ttl.Grant / DAY,
-    scopes: describeScopes(services.resourceServers, services.config.issuer, asked, languageOf(ctx)).map((scope) => ({
-      ...scope,
-      granted: grantedScopes(grant, scope.resource).includes(scope.name),
-      declined: declinedScopes(grant, scope.resource).includes(scope.name),
-    })),
+    ...inGroups(
+      describeScopes(services.resourceServers, services.config.issuer, asked, languageOf(ctx)).map((scope) => ({
+        ...scope,
+        granted: grantedScopes(grant, scope.resource).includes(scope.name),
+        declined: declinedScopes(grant, scope.resource).includes(scope.name),
+      })),
+    ),
   });
+}
+
+/** What is asked now, what of it is theirs to choose, and what they allowed before: each provider's services stand together. */
+function inGroups<Words extends ScopeWords & { granted: boolean }>(scopes: Words[]) {
+  const fresh = scopes.filter(({ granted }) => !granted);
+  return {
+    required: fresh.filter(({ required }) => required),
+    optional: byProvider(fresh.filter(({ required }) => !required)),
+    granted: byProvider(scopes.filter(({ granted }) => granted)),
+  };
 }
 
 /**

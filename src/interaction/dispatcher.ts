@@ -7,6 +7,7 @@ import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import { comeBack, goOnWithout, goToProvider, showConnect } from './connect.ts';
 import { decideConsent, showConsent } from './consent.ts';
 import { showFactor, submitFactor } from './factor.ts';
 import { answerLink, LINKS, showLink } from './links.ts';
@@ -17,6 +18,8 @@ import { decideRestore, showRestore } from './restore.ts';
 import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
 import type { Interaction, Services, Step } from './step.ts';
+import { comeBack as comeBackFromSignIn, leave } from './upstream.ts';
+import { showUpstreamSignUp, submitUpstreamSignUp } from './upstream-sign-up.ts';
 
 /**
  * Owns the person's side of an authorization: which page stands for what the library waits for.
@@ -27,7 +30,7 @@ type Page = { show?: (step: Step) => Promise<void>; answer?: (step: Step, form: 
 
 /** Every way to come to be signed in: they lead to one another. */
 const SIGN_IN: Record<string, Page> = {
-  login: { show: showLogin, answer: submitLogin },
+  login: { show: (step) => showLogin(step), answer: submitLogin },
   // In place of the password.
   passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showLogin) },
   signup: { show: showSignup, answer: submitSignup },
@@ -37,6 +40,9 @@ const SIGN_IN: Record<string, Page> = {
   'reset/code': { show: showResetCode, answer: submitResetCode },
   'reset/resend': { answer: resendReset },
   'reset/password': { show: showNewPassword, answer: submitNewPassword },
+  'upstream/:provider': { show: leave },
+  'upstream/return': { show: comeBackFromSignIn },
+  'signup/upstream': { show: showUpstreamSignUp, answer: submitUpstreamSignUp },
 };
 
 /** Where somebody is signed in, who may not be who is here. */
@@ -57,6 +63,14 @@ const PROMPTS: Record<string, { first: string; pages: Record<string, Page> }> = 
   restore: { first: 'restore', pages: { restore: { show: showRestore, answer: decideRestore }, ...SWITCH } },
   select_account: { first: 'select_account', pages: { select_account: { show: showAccounts, answer: chooseAccount }, ...SWITCH } },
   consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent }, ...SWITCH } },
+  connect: {
+    first: 'connect',
+    pages: {
+      connect: { show: showConnect, answer: goOnWithout },
+      'connect/go': { show: goToProvider },
+      'connect/return': { show: comeBack },
+    },
+  },
 };
 
 export function interactionRoutes(services: Omit<Services, 'keyRing'>) {
@@ -109,10 +123,11 @@ function promptOf({ interaction }: Step) {
 /** The page of the current prompt that is asked for, if it has it. It is where a switch of language leads from the answer to its form. */
 function pageOf(step: Step): Page | undefined {
   const { page: name, part } = step.ctx['params'];
-  const path = part === undefined ? name : `${name}/${part}`;
+  const exact = part === undefined ? name : `${name}/${part}`;
+  const path = name === 'upstream' && part !== 'return' ? 'upstream/:provider' : exact;
   const { pages } = promptOf(step);
   const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
-  if (page?.show) step.ctx.state.pagePath = `/interaction/${step.interaction.uid}/${path}`;
+  if (page?.show) step.ctx.state.pagePath = `/interaction/${step.interaction.uid}/${exact}`;
   return page;
 }
 

@@ -3,6 +3,7 @@ import type { Account } from '../accounts/store.ts';
 import { epochSeconds } from '../platform/clock.ts';
 import { note } from './note.ts';
 import type { Step } from './step.ts';
+import { linkAfterSignIn } from './upstream-link.ts';
 
 /**
  * The one way out of a step: stores its result and sends the browser back to the authorization endpoint, which asks what is next.
@@ -14,9 +15,11 @@ export async function finish(step: Step, result: InteractionResults, { anew = fa
   const { ctx, interaction } = step;
   const { login } = result;
   if (login) await endSessionOfAnother(step, String(login.accountId));
+  // What a provider brought is linked to whoever signs in, where that is to be: it waits no longer, unless for a further factor.
+  const upstream = login ? { upstream: await linkAfterSignIn(step, login as typeof login & { accountId: string }) } : undefined;
   // Steps that come after it do not make a sign-in a later one.
   const dated = login ? { ...result, login: { ts: epochSeconds(new Date()), ...login } } : result;
-  interaction.result = anew || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated };
+  interaction.result = anew || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated, ...upstream };
   await interaction.persist();
   ctx.redirect(interaction.returnTo);
   // A redirect that answers a POST must become a GET (RFC 9700 section 4.12).
@@ -25,12 +28,19 @@ export async function finish(step: Step, result: InteractionResults, { anew = fa
 }
 
 /** How somebody proved who they are: for the record, and in the words of RFC 8176. */
-export type Proven = { method: 'password' | 'sign_up' | 'reset' | 'passkey'; amr: string[]; acr?: string };
+export type Proven = {
+  method: 'password' | 'sign_up' | 'reset' | 'passkey' | 'upstream';
+  /** The id of the one that they came from. */
+  provider?: string;
+  amr: string[];
+  acr?: string;
+};
 
 /** Ends a step with somebody signed in. A wish to sign up is fulfilled by that too: who has an account needs no other. */
-export async function finishSignIn(step: Step, account: Account, { method, ...shown }: Proven): Promise<void> {
+export async function finishSignIn(step: Step, account: Account, { method, provider, ...shown }: Proven): Promise<void> {
   const { interaction } = step;
-  await note(step, { type: 'signed_in', accountId: account.id, clientId: String(interaction.params['client_id']), detail: { method } });
+  const detail = { method, ...(provider ? { provider } : undefined) };
+  await note(step, { type: 'signed_in', accountId: account.id, clientId: String(interaction.params['client_id']), detail });
   // The session that the interaction began in has ended with all others of the account: what is stored must not wait for it.
   if (method === 'reset' && interaction.session?.accountId === account.id) delete interaction.session;
   await finish(step, {

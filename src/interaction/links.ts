@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { findProof, handleOf, type Proof, type Purpose, proveByLink } from '../accounts/proofs.ts';
 import type { SignUpWish } from '../accounts/sign-up.ts';
+import { displayName } from '../clients/display-name.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { render } from '../http/render.ts';
@@ -9,7 +10,7 @@ import { AppError } from '../platform/errors.ts';
 import { awaited } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
 import { newPasswordProblems, resetPassword } from './reset.ts';
-import { goOn, makeAccount } from './signup.ts';
+import { goOn, makeAccount, upstreamOf } from './signup.ts';
 import { goTo, type Services, type Step } from './step.ts';
 
 /**
@@ -55,7 +56,13 @@ async function proofOf({ services }: Visit, { purpose }: Link, secret: string): 
 async function showConfirmation(visit: Visit, proof: Proof, secret: string): Promise<void> {
   if (proof.accountId) return alreadyConfirmed(visit, proof);
   const { name } = proof.payload as SignUpWish;
-  page(visit, 'interaction/confirm', { email: proof.email, name }, secret);
+  const upstream = upstreamOf(visit, proof);
+  const linked = upstream && {
+    provider: displayName(upstream.providerName, upstream.providerId),
+    // So that whoever has the mail, and began nothing, sees whose account elsewhere would open theirs.
+    as: displayName(upstream.details.email ?? upstream.details.username, upstream.subject),
+  };
+  page(visit, 'interaction/confirm', { email: proof.email, name, linked }, secret);
 }
 
 async function confirm(visit: Visit, { handle }: Proof, secret: string): Promise<void> {

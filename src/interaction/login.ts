@@ -1,20 +1,28 @@
 import { normalizeEmail, verifyCredentials } from '../accounts/store.ts';
+import { displayName } from '../clients/display-name.ts';
+import { listSignInProviders } from '../federation/providers.ts';
 import { forgive, LIMITS, limitRate, takeBack } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { finishSignIn } from './finish.ts';
 import { note } from './note.ts';
 import { passkeyOf } from './passkey.ts';
-import { type Step, showPage } from './step.ts';
+import { forget, pendingOf } from './pending.ts';
+import { goTo, type Step, showPage } from './step.ts';
 
 /** Owns the sign-in page. Does not decide whether sign-in is needed: see interaction-policy.ts. */
 
-export async function showLogin(step: Step): Promise<void> {
+/** @param upstream why a sign-in by a provider came to nothing: see upstream.ts. */
+export async function showLogin(step: Step, upstream?: { problem: string; provider: string | undefined }): Promise<void> {
   const hint = step.interaction.params['login_hint'];
-  await showPage(step, 'interaction/login', { email: typeof hint === 'string' ? hint : '', passkey: passkeyOf(step) });
+  await page(step, { email: pendingLink(step)?.email ?? (typeof hint === 'string' ? hint : ''), upstream });
 }
 
 /** @throws AppError 429 after too many failures, without a look at the password; 503 when too many are signing in at once. */
 export async function submitLogin(step: Step, form: URLSearchParams): Promise<void> {
+  if (form.get('decision') === 'leave') {
+    await forget(step);
+    return goTo(step, 'login');
+  }
   const { database } = step.services;
   const email = form.get('email') ?? '';
   const [account, network] = [normalizeEmail(email), visitorOf(step.ctx).address];
@@ -25,9 +33,27 @@ export async function submitLogin(step: Step, form: URLSearchParams): Promise<vo
   if (!verdict.ok) {
     await note(step, { type: 'sign_in_failed', ...(verdict.accountId ? { accountId: verdict.accountId } : undefined) });
     // One sentence for an unknown address and a wrong password: which it was is nobody's business (OWASP authentication).
-    return showPage(step, 'interaction/login', { email, failed: true, passkey: passkeyOf(step) }, 401);
+    return page(step, { email, failed: true }, 401);
   }
   await forgive(database, LIMITS.passwordOfAccount, account);
   await takeBack(database, LIMITS.passwordFromNetwork, network);
   await finishSignIn(step, verdict.account, { method: 'password', amr: ['pwd'] });
+}
+
+async function page(step: Step, shown: Record<string, unknown>, status = 200): Promise<void> {
+  const link = pendingLink(step);
+  const providers = await offered(step);
+  await showPage(step, 'interaction/login', { ...shown, link, providers, passkey: passkeyOf(step) }, status);
+}
+
+/** The providers to sign in by, as `views/interaction/providers.eta` shows them. */
+export async function offered({ services: { database } }: Step): Promise<{ id: string; name: string }[]> {
+  return (await listSignInProviders(database)).map(({ id, name }) => ({ id, name: displayName(name, id) }));
+}
+
+/** What signing in to the account of this address will link. */
+function pendingLink(step: Step): { provider: string; email: string } | undefined {
+  const pending = pendingOf(step);
+  if (!pending?.accountId) return undefined;
+  return { provider: displayName(pending.providerName, pending.providerId), email: pending.details.email ?? '' };
 }

@@ -3,6 +3,7 @@ import { type AuditEvent, auditEvent } from '../audit/events.ts';
 import { LANGUAGES, type Language, languageOf } from '../http/language.ts';
 import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
 import { visitorOf } from '../http/visitor.ts';
+import type { Statement } from '../platform/database.ts';
 import { mailLetter } from '../platform/mail.ts';
 import { write } from '../protocol-store/unit-of-work.ts';
 import type { Services } from './step.ts';
@@ -19,13 +20,28 @@ export async function note({ ctx, services }: Here, event: AuditEvent): Promise<
 
 /** Mails a letter, in the request's unit of work. @param locale the language of an account, where it has chosen one; the page's otherwise. */
 export async function send<Name extends LetterName>(
-  { ctx, services: { database, config, keyRing } }: Here,
+  here: Here,
   recipient: string,
   name: Name,
   values: Letters[Name],
   locale?: string | null,
 ): Promise<void> {
+  const statement = letterTo(here, recipient, name, values, locale);
+  await write(here.services.database, { purpose: 'keep', subject: `mail ${name} ${recipient}`, statement });
+}
+
+/** The writing of a letter, for what is written together with it. */
+export function letterTo<Name extends LetterName>(
+  { ctx, services: { config, keyRing } }: Here,
+  recipient: string,
+  name: Name,
+  values: Letters[Name],
+  locale?: string | null,
+): Statement {
   const language = LANGUAGES.find((known): known is Language => known === locale) ?? languageOf(ctx);
-  const letter = composeLetter(language, name, { ...values, issuer: config.issuer, visitor: visitorOf(ctx), at: new Date() });
-  await write(database, { purpose: 'keep', subject: `mail ${name} ${recipient}`, statement: mailLetter(keyRing, recipient, letter) });
+  return mailLetter(
+    keyRing,
+    recipient,
+    composeLetter(language, name, { ...values, issuer: config.issuer, visitor: visitorOf(ctx), at: new Date() }),
+  );
 }

@@ -6,10 +6,13 @@ import { type Account, isAddressTaken, normalizeEmail } from '../accounts/store.
 import { auditEvent } from '../audit/events.ts';
 import { languageOf } from '../http/language.ts';
 import { visitorOf } from '../http/visitor.ts';
+import { Prisma, type Statement } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
+import { offered } from './login.ts';
 import { send } from './note.ts';
+import { linking, obstacle, type PendingIdentity, type SealedIdentity, unsealed } from './pending.ts';
 import { goTo, type Step, showPage } from './step.ts';
 
 /**
@@ -64,17 +67,37 @@ export async function resendSignup(step: Step): Promise<void> {
 
 /** Makes the account that was proven. @throws AppError 409 when the address has another one by now. */
 export async function makeAccount({ ctx, services }: Pick<Step, 'ctx' | 'services'>, proof: Proof): Promise<Account> {
-  const account = await openAccount(services.database, proof, (accountId) => auditEvent(visitorOf(ctx), { type: 'signed_up', accountId }));
+  const upstream = upstreamOf({ services }, proof);
+  if (upstream && !proof.accountId && (await obstacle(services, upstream)))
+    throw new AppError('upstream_linked', { status: 409, reason: 'upstream_linked_or_gone_meanwhile' });
+  const account = await openAccount(services.database, proof, (accountId) => [
+    ...(upstream ? mustWrite(linking({ ctx, services }, upstream, accountId)) : []),
+    auditEvent(visitorOf(ctx), { type: 'signed_up', accountId }),
+  ]);
   if (!account) throw new AppError('address_taken', { status: 409, reason: 'address_taken_meanwhile' });
   return account;
 }
 
-/** The address is proven: whoever asked in this browser is signed in with the account that was made of it. */
-export async function goOn(step: Step, proof: Proof): Promise<void> {
-  await finishSignIn(step, await makeAccount(step, proof), { method: 'sign_up', amr: ['pwd'] });
+/** The account at a provider that the account of a proof is to be linked to, if it began there. */
+export function upstreamOf({ services }: Pick<Step, 'services'>, { payload }: Proof): PendingIdentity | undefined {
+  const { upstream } = payload as SignUpWish;
+  return upstream ? unsealed(services, upstream as SealedIdentity) : undefined;
 }
 
-async function ask(step: Step, email: string, payload: SignUpWish): Promise<void> {
+/** Fails as a whole, by a division by zero, unless the first changes a row. */
+const mustWrite = ([first, ...more]: Statement[]): Statement[] => [
+  Prisma.sql`with made as (${first} returning 1) select 1 / (select count(*) from made)`,
+  ...more,
+];
+
+/** The address is proven: whoever asked in this browser is signed in with the account that was made of it. */
+export async function goOn(step: Step, proof: Proof): Promise<void> {
+  const { upstream } = proof.payload as SignUpWish;
+  await finishSignIn(step, await makeAccount(step, proof), { method: 'sign_up', amr: [upstream ? 'fed' : 'pwd'] });
+}
+
+/** Mails what proves the address, or tells that it has an account; the page is the same. */
+export async function ask(step: Step, email: string, payload: SignUpWish): Promise<void> {
   const taken = await isAddressTaken(step.services.database, email);
   const letter = await beginToAwait(step, 'signup', { purpose: 'sign_up', email, payload, told: !taken });
   if (taken) await send(step, email, 'already_registered', { person: email });
@@ -83,5 +106,5 @@ async function ask(step: Step, email: string, payload: SignUpWish): Promise<void
 }
 
 async function form(step: Step, typed: Typed, problems: Problem[] = []): Promise<void> {
-  await showPage(step, 'interaction/signup', { ...typed, problems }, problems.length ? 400 : 200);
+  await showPage(step, 'interaction/signup', { ...typed, problems, providers: await offered(step) }, problems.length ? 400 : 200);
 }

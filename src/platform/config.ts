@@ -42,6 +42,9 @@ const isRelay = (value: string) => {
   );
 };
 
+const isPage = (value: string) => ['http:', 'https:'].includes(URL.parse(value)?.protocol ?? '');
+const page = z.string().refine(isPage, 'must be the address of a page, such as https://example.com/terms').optional();
+
 // An address, or a name and an address; the name has nothing in it that would have to be quoted.
 const SENDER = /^(?:[\p{L}\p{N} ._-]+ <[^\s<>@"]+@[^\s<>@"]+>|[^\s<>@"]+@[^\s<>@"]+)$/u;
 
@@ -81,6 +84,8 @@ const schema = z.object({
     )
     .optional(),
   MAIL_FROM: z.string().regex(SENDER, 'must be an address, such as no-reply@example.com or Example <no-reply@example.com>').optional(),
+  TERMS_URL: page,
+  PRIVACY_URL: page,
   COOKIE_KEYS: z
     .string()
     .transform(commaList)
@@ -113,6 +118,10 @@ export type Config = {
   smtpUrl: string | undefined;
   /** The sender of every mail. */
   mailFrom: string;
+  /** The operator's terms, which people agree to at sign-up; undefined where there are none. */
+  termsUrl: string | undefined;
+  /** What the operator does with what is known of people. */
+  privacyUrl: string | undefined;
   /** Sign cookies and CSRF tokens, newest first. */
   cookieKeys: string[];
   /** 32 bytes each, newest first. */
@@ -147,6 +156,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     trustedProxies: env.TRUST_PROXY,
     smtpUrl: env.SMTP_URL,
     mailFrom: env.MAIL_FROM ?? `Munjigi <no-reply@${new URL(issuer).hostname}>`,
+    termsUrl: env.TERMS_URL,
+    privacyUrl: env.PRIVACY_URL,
     cookieKeys: env.COOKIE_KEYS ?? [secrets?.cookieKey as string],
     dataEncryptionKeys: (env.DATA_ENCRYPTION_KEYS ?? [secrets?.dataEncryptionKey as string]).map(
       (key) => new Uint8Array(Buffer.from(key, 'base64url')),

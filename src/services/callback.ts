@@ -2,6 +2,7 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { placeOf } from '../federation/visits.ts';
 import { readForm } from '../http/form.ts';
+import { goOnward } from '../http/onward.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 
@@ -12,7 +13,7 @@ import { AppError } from '../platform/errors.ts';
 export function upstreamCallbacks(database: Database) {
   const router = new Router();
   router.get('/upstream/:provider/callback', (ctx) => carryOn(ctx, ctx.querystring));
-  // Some answer with a form (OAuth 2.0 Form Post Response Mode), which a browser sends without our cookies: the redirect brings them.
+  // Some answer with a form (OAuth 2.0 Form Post Response Mode), which a browser sends without our cookies: the page that goes on brings them.
   router.post('/upstream/:provider/callback', async (ctx) => carryOn(ctx, (await readForm(ctx)).toString()));
   return router.routes();
 
@@ -20,8 +21,6 @@ export function upstreamCallbacks(database: Database) {
     const state = new URLSearchParams(query).get('state') ?? '';
     const place = await placeOf(database, String(ctx['params'].provider), state);
     if (!place) throw new AppError('upstream_visit_gone', { status: 400, reason: 'upstream_visit_used_expired_or_unknown' });
-    ctx.redirect(`${place}?${query}`);
-    ctx.status = 303;
-    ctx.set('Cache-Control', 'no-store');
+    goOnward(ctx, `${place}?${query}`);
   }
 }

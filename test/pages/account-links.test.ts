@@ -6,7 +6,7 @@ import { lettersTo } from '../support/mailbox.ts';
 import { Person } from '../support/person.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { answerOf, leaveFor, linkAt, linkByPage, linksOf, nobodyKnown } from '../support/upstream-visit.ts';
+import { answerOf, leaveFor, linkAt, linkByPage, linksOf, nobodyKnown } from '../support/upstream-link.ts';
 
 // What is counted, looked at or left for ten minutes, whatever becomes of a link.
 const ASIDE = ['rate_limit', 'upstream_visit', 'session'];

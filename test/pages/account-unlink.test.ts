@@ -8,7 +8,7 @@ import { createReaching, exchange, link } from '../support/linked.ts';
 import { lettersTo } from '../support/mailbox.ts';
 import { countRows, dumpTables, unchanged } from '../support/storage.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { linkAt } from '../support/upstream-visit.ts';
+import { linkAt } from '../support/upstream-link.ts';
 
 const PATH = '/account/links';
 

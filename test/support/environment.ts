@@ -62,6 +62,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     trustedProxies: [],
     smtpUrl: undefined,
     mailFrom: 'Munjigi <no-reply@munjigi.example>',
+    termsUrl: undefined,
+    privacyUrl: undefined,
     cookieKeys: [randomSecret()],
     dataEncryptionKeys: [new Uint8Array(randomBytes(32))],
     ...overrides,

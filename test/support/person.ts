@@ -29,12 +29,13 @@ export class Person {
     return response;
   }
 
-  /** Follows redirects while they stay with us. @returns the page, or the redirect to somebody else. */
+  /** Follows redirects, and pages that go on by themselves, while they stay with us. @returns the page, or the redirect to somebody else. */
   async open(path: string, init: RequestInit = {}): Promise<Page> {
     let response = await this.request(path, init);
     let at = new URL(path, this.#issuer);
     for (let hops = 0; hops < 10; hops++) {
-      const location = response.headers.get('location');
+      // A page may go on by itself, see http/onward.ts.
+      const location = response.headers.get('location') ?? response.headers.get('refresh')?.replace(/^0; url=/, '');
       if (!location) break;
       const next = new URL(location, at);
       if (next.origin !== this.#issuer) return new Page(this, next, response, '');

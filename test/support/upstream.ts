@@ -42,6 +42,8 @@ type Wishes = {
   wrongSignature?: boolean;
   /** Parameters put over those that the browser brings back; undefined leaves one out. */
   callback?: Record<string, string | undefined>;
+  /** It asks on a page of its own, whose form may lead to our callback and nowhere else, as some providers' do. */
+  asks?: boolean;
   /** The person says no, or something else goes wrong: the error that the browser brings back. */
   denies?: string;
   /** What the token endpoint, or userinfo, answers instead. */
@@ -118,6 +120,7 @@ export async function startUpstream(kind: TestUpstream['kind'] = 'oidc'): Promis
       case '/jwks':
         return send(response, wishes.jwks ?? json(jwks));
       case '/authorize':
+        if (wishes.asks && request.method === 'GET') return askOnPage(response, url);
         return void response.writeHead(302, { location: authorize(url.searchParams) }).end();
       case '/token':
         return send(response, wishes.token ?? (await token(parameters)));
@@ -169,6 +172,15 @@ export async function startUpstream(kind: TestUpstream['kind'] = 'oidc'): Promis
     };
     for (const [name, value] of Object.entries(told)) if (value !== undefined) back.searchParams.set(name, value);
     return back.href;
+  }
+
+  function askOnPage(response: ServerResponse, url: URL): void {
+    const { origin } = new URL(String(url.searchParams.get('redirect_uri')));
+    response
+      .writeHead(200, { 'content-type': 'text/html', 'content-security-policy': `form-action 'self' ${origin}` })
+      .end(
+        `<!doctype html><title>Far</title><form method="post" action="${url.search.replaceAll('&', '&amp;')}"><button>Yes</button></form>`,
+      );
   }
 
   async function token(parameters: URLSearchParams): Promise<Answer> {

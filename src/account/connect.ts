@@ -1,0 +1,139 @@
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import { bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/connecting.ts';
+import { type Connection, connectionAt } from '../authorization-server/connections.ts';
+import { signedIn } from '../authorization-server/first-party.ts';
+import { displayName } from '../clients/display-name.ts';
+import { type Identity, identityAt } from '../federation/identities.ts';
+import { UpstreamError } from '../federation/upstream-error.ts';
+import { assertOurForm } from '../http/csrf.ts';
+import { readForm } from '../http/form.ts';
+import { languageOf } from '../http/language.ts';
+import { goOnward } from '../http/onward.ts';
+import { KeyRing } from '../platform/secrets.ts';
+import { newestGrant } from '../protocol-store/grants.ts';
+import { openRequest, type Request, refused, sealRequest, wayBack } from './connect-request.ts';
+import { csrfSubject, RECENT_SECONDS, type Services, show, TO_FILL_IN_SECONDS, type Visit } from './page.ts';
+
+/**
+ * Owns the page that an app sends a person to when it wants a token and the provider has to be asked once more: the `interaction_uri` of the
+ * token exchange. It names the app and what it may do; from there to the provider, and back to the app.
+ */
+
+/** What the page is about: everything of it was looked at, nothing is the app's mere word. */
+type Asked = Connection & { request: Request; client: Client; grant: Grant; identity: Identity | undefined };
+
+type Client = Parameters<typeof connectionAt>[2]['client'];
+type Grant = Parameters<typeof connectionAt>[2]['grant'];
+
+export function connectRoutes(given: Omit<Services, 'keyRing'>) {
+  const services: Services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
+  const vault = { database: services.database, keyRing: services.keyRing, issuer: services.config.issuer };
+  const router = new Router();
+
+  router.get('/account/links/:provider/connect', async (ctx) => {
+    if (ctx.query['request'] === undefined) return go(ctx, pageOf(ctx, sealRequest(services.keyRing, ctx)));
+    const sealed = String(ctx.query['request']);
+    const there = await enter(ctx, services, sealed, 0);
+    if (there) page(there.visit, there.asked, sealed);
+  });
+
+  router.post('/account/links/:provider/connect', async (ctx) => {
+    const form = await readForm(ctx);
+    const sealed = form.get('request') ?? '';
+    const there = await enter(ctx, services, sealed, TO_FILL_IN_SECONDS);
+    if (!there) return;
+    const { visit, asked } = there;
+    assertOurForm(ctx, services.config.cookieKeys, csrfSubject(visit), form.get('csrf'), services.config.issuer);
+    try {
+      const { provider, allowed } = asked;
+      const whose = { accountId: visit.account.id, returnTo: `${ctx.path}/return`, bound: boundTo(visit) };
+      goOnward(ctx, await sendForApp(vault, { provider, allowed, ...whose, carried: { sealed } }));
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      go(ctx, `${pageOf(ctx, sealed)}&problem=${error.kind}`);
+    }
+  });
+
+  router.get('/account/links/:provider/connect/return', async (ctx) => {
+    const door = await signedIn(ctx, services, { page: '/account' });
+    if (!door) return;
+    const visit = { ...door, ctx, services };
+    const brought = await bringBack(vault, ctx.querystring, boundTo(visit));
+    if (!brought) throw refused('upstream_visit_gone', 'visit_used_expired_or_of_another');
+    const sealed = String(brought.visit.carried['sealed']);
+    const asked = await judge(visit, sealed);
+    const problem =
+      'problem' in brought ? brought.problem : await keepConnection(vault, ctx, brought.arrival, { account: door.account, ...asked });
+    if (problem) return go(ctx, `${pageOf(ctx, sealed)}&problem=${problem}`);
+    go(ctx, wayBack(asked.request, { service: asked.provider.id }) ?? '/account/links?done');
+  });
+
+  return router.routes();
+}
+
+/**
+ * Who is there, and what it is about. A link that is to be made opens the account from then on: that takes a sign-in of a moment ago.
+ * @returns undefined when the browser was sent to sign in.
+ */
+async function enter(
+  ctx: Context,
+  services: Services,
+  sealed: string,
+  leisureSeconds: number,
+): Promise<{ visit: Visit; asked: Asked } | undefined> {
+  const page = pageOf(ctx, sealed);
+  ctx.state.pagePath = ctx.path;
+  ctx.state.pageQuery = new URLSearchParams({ request: sealed }).toString();
+  // Before anybody is asked to sign in for it.
+  openRequest(services.keyRing, ctx, sealed);
+  const door = await signedIn(ctx, services, { page });
+  if (!door) return undefined;
+  const visit = { ...door, ctx, services };
+  const asked = await judge(visit, sealed);
+  if (!asked.identity && !(await signedIn(ctx, services, { page, maxAgeSeconds: RECENT_SECONDS + leisureSeconds }))) return undefined;
+  return { visit, asked };
+}
+
+/** @throws AppError 400 for what is not so, or no longer: nobody is sent anywhere then. */
+async function judge({ ctx, account, services }: Visit, sealed: string): Promise<Asked> {
+  const { database, provider: library, keyRing } = services;
+  const request = openRequest(keyRing, ctx, sealed);
+  const client = await library.Client.find(request.clientId);
+  if (!client) throw refused('connect_unknown', 'client_unknown');
+  // Compared as a whole: a place that only begins like a registered one is another.
+  if (request.redirectUri !== undefined && !(client.redirectUris ?? []).includes(request.redirectUri))
+    throw refused('connect_unknown', 'redirect_uri_not_registered');
+  const newest = await newestGrant(database, account.id, client.clientId);
+  const grant = newest ? await library.Grant.find(newest) : undefined;
+  const connection = grant && (await connectionAt(database, request.providerId, { client, grant }));
+  if (!grant || !connection) throw refused('connect_not_allowed', grant ? 'no_service_allowed' : 'no_grant');
+  return { ...connection, request, client, grant, identity: await identityAt(database, account.id, connection.provider.id) };
+}
+
+function page(visit: Visit, { request, client, provider, allowed, identity }: Asked, sealed: string): void {
+  const { ctx } = visit;
+  const language = languageOf(ctx);
+  const { email, username, name } = identity?.details ?? {};
+  show(visit, 'connect', {
+    action: ctx.path,
+    request: sealed,
+    clientName: displayName(client.clientName, client.clientId),
+    provider: provider.name,
+    account: email ?? username ?? name,
+    services: allowed.services.map(({ title, sensitive }) => ({ title: title[language], sensitive })),
+    why: problemIn(ctx.query),
+    back: wayBack(request, { service: provider.id, error: 'access_denied' }) ?? '/account/links',
+  });
+}
+
+const pageOf = (ctx: Context, sealed: string) => `/account/links/${ctx['params'].provider}/connect?request=${encodeURIComponent(sealed)}`;
+
+/** This browser's session of this person: nobody else's answer is taken. */
+const boundTo = ({ account, session }: Visit) => `connect ${account.id} ${session.uid}`;
+
+function go(ctx: Context, address: string): void {
+  ctx.redirect(address);
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+}
