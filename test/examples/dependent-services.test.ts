@@ -42,16 +42,44 @@ describe('npm run example', { timeout: 300_000 }, () => {
       await at.locator('[data-state]').evaluateAll((cards) => cards.map((card) => [card.id, card.getAttribute('data-state')])),
     );
 
+  /** At Munjigi, as a person does it. */
+  const unlink = async (at: Page, provider: string, label: string) => {
+    await at.goto(`${example.munjigi}/account/links`);
+    const link = at.locator('section', { has: at.getByRole('heading', { name: provider }) });
+    await link.getByRole('button', { name: label }).click();
+    await link.waitFor({ state: 'detached' });
+  };
+
+  it('connects somebody who has a password here, in English; unlinked, their token is dead upstream, and the other service is still served', async () => {
+    const context = await browser.person({ locale: 'en-US' });
+    const second = await context.newPage();
+    await home(second);
+    await second.getByRole('button', { name: 'Sign in with Munjigi' }).click();
+    await second.fill('[name=email]', example.person.atMunjigi.email);
+    await second.fill('[name=password]', example.person.atMunjigi.password);
+    await second.locator('form:has([name=password]) button[type=submit]').first().click();
+    const asked = await sayYes(second, example, { atNotes: 'Minjun' });
+    assert.deepEqual(asked.map(site), ['munjigi', 'munjigi', 'haru', 'haru', 'munjigi', 'notes']);
+    assert.deepEqual(await states(second), { haru: 'answers', notes: 'answers' });
+    await assertPassesAxe(second);
+
+    const held = await tokenFor(example, second, 'haru');
+    assert.equal(await callHaru(example, held), 200);
+    await unlink(second, 'Haru', 'Unlink');
+    await eventually('the token is dead at Haru', async () => (await callHaru(example, held)) === 401);
+    await home(second);
+    assert.deepEqual(await states(second), { haru: 'person-needed', notes: 'answers' });
+    assert.match(await second.locator('#haru').innerText(), /Haru wants to hear from you again/);
+    await assertPassesAxe(second);
+    await context.close();
+  });
+
   it('signs a person in by their account upstream, has them allow the app and connect, and both services are called and shown', async () => {
     await home();
     await page.click('main button');
     await page.getByRole('link', { name: 'Haru 계정으로 계속' }).click();
-    const asked = await sayYes(page, example, example.person.atHaru);
-    assert.deepEqual(
-      asked.map((one) => one.split(':')[0]),
-      ['haru', 'haru', 'munjigi', 'munjigi', 'munjigi', 'haru', 'munjigi', 'notes'],
-      asked.join('\n'),
-    );
+    const asked = await sayYes(page, example);
+    assert.deepEqual(asked.map(site), ['haru', 'haru', 'munjigi', 'munjigi', 'munjigi', 'haru', 'munjigi', 'notes'], asked.join('\n'));
     await home();
     assert.deepEqual(await states(), { haru: 'answers', notes: 'answers' });
     const shown = await page.locator('main').innerText();
@@ -61,27 +89,6 @@ describe('npm run example', { timeout: 300_000 }, () => {
     await page.setViewportSize({ width: 320, height: 640 });
     await assertFits(page);
     assert.deepEqual([heard, failures], [[], []]);
-  });
-
-  it('does the same for somebody who has a password here, in English', async () => {
-    const context = await browser.person({ locale: 'en-US' });
-    const second = await context.newPage();
-    await home(second);
-    await second.getByRole('button', { name: 'Sign in with Munjigi' }).click();
-    await second.fill('[name=email]', example.person.atMunjigi.email);
-    await second.fill('[name=password]', example.person.atMunjigi.password);
-    await second.locator('form:has([name=password]) button[type=submit]').first().click();
-    await second.locator('[value=approve]').waitFor();
-    // Notes alone.
-    await second.getByRole('checkbox', { name: 'Read your notes' }).check();
-    await second.click('[value=approve]');
-    const asked = await sayYes(second, example, example.person.atHaru);
-    assert.deepEqual(asked, ['notes: Munjigi wants to use your notes'], 'is sent nowhere else');
-    await home(second);
-    assert.deepEqual(await states(second), { haru: 'not-allowed', notes: 'answers' });
-    assert.match(await second.locator('#haru').innerText(), /You have not allowed Madang to use Haru/);
-    await assertPassesAxe(second);
-    await context.close();
   });
 
   it('goes on when an upstream token has expired: Munjigi has a new one', async () => {
@@ -114,11 +121,8 @@ describe('npm run example', { timeout: 300_000 }, () => {
     await home();
     assert.deepEqual(await states(), { haru: 'answers', notes: 'person-needed' });
     await page.getByRole('link', { name: '메모장 다시 연결' }).click();
-    const asked = await sayYes(page, example, example.person.atHaru);
-    assert.deepEqual(
-      asked.map((one) => one.split(':')[0]),
-      ['munjigi', 'notes'],
-    );
+    const asked = await sayYes(page, example);
+    assert.deepEqual(asked.map(site), ['munjigi', 'notes']);
     assert.equal(page.url(), `${example.app}/`, 'led back');
     assert.deepEqual(await states(), { haru: 'answers', notes: 'answers' });
     await notes.close();
@@ -142,15 +146,12 @@ describe('npm run example', { timeout: 300_000 }, () => {
   it('unlinks one at Munjigi: its token is dead upstream, the app says so, and the other is still served', async () => {
     const [haru, notes] = [await tokenFor(example, page, 'haru'), await tokenFor(example, page, 'notes')];
     assert.equal(await callHaru(example, haru), 200);
-    // Or nobody could sign in to the account any more: the link to Haru is the only way.
-    await page.goto(`${example.munjigi}/account/links`);
-    const link = page.locator('section', { has: page.getByRole('heading', { name: 'Notes' }) });
-    await link.getByRole('button', { name: '연결 해제' }).click();
-    await link.waitFor({ state: 'detached' });
-    await eventually('Notes has heard of it', async () => {
-      const front = await fetch(example.notes, { headers: { 'accept-language': 'en' } });
-      return (await callNotes(example, notes)) === 401 && /since/.test(await front.text()) === false;
-    });
+    assert.deepEqual(await linksAtNotes(example), ['Bora']);
+    // Not Haru's: nobody could sign in to the account any more.
+    await unlink(page, 'Notes', '연결 해제');
+    // Not by its age: the link itself is gone there.
+    await eventually('Notes has heard of it', async () => (await linksAtNotes(example)).length === 0);
+    assert.equal(await callNotes(example, notes), 401);
     await home();
     assert.deepEqual(await states(), { haru: 'answers', notes: 'person-needed' });
     assert.equal(await callHaru(example, haru), 200, 'the other is as it was');
@@ -171,7 +172,7 @@ describe('npm run example', { timeout: 300_000 }, () => {
     assert.doesNotMatch(second, /allow-services|creating the database/, 'it begins anew');
     await home();
     await page.click('main button');
-    await sayYes(page, example, example.person.atHaru);
+    await sayYes(page, example);
     assert.equal((await states())['haru'], 'answers');
   });
 });
@@ -210,6 +211,14 @@ async function ask(example: Example, parameters: Record<string, string>, id: str
 const call = async (url: string, token: string) => (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status;
 const callHaru = ({ haru }: Example, token: string) => call(`${haru}/api/me`, token);
 const callNotes = ({ notes }: Example, token: string) => call(`${notes}/notes`, token);
+
+const site = (asked: string) => asked.split(':')[0];
+
+/** Whose notes are open to Munjigi, as Notes itself says. */
+async function linksAtNotes({ notes }: Example): Promise<string[]> {
+  const front = await (await fetch(notes, { headers: { 'accept-language': 'en' } })).text();
+  return [...front.matchAll(/<li>Munjigi, \S+ (\w+):/g)].map(([, name]) => String(name));
+}
 
 /** Tokens, codes and secrets are all longer than any word; so is the client's id, which is none. */
 function assertTellsNoSecret(html: string, { client }: Example): void {

@@ -118,10 +118,10 @@ const childrenOf = (group: number, script: string) =>
     .map(({ pid }) => pid);
 
 /**
- * Goes on as a person would who says yes to everything, wherever they are asked, until they are back at the app.
- * @returns what they were asked, page by page: the site, and what the page is called.
+ * Goes on as Haru's person would who says yes to everything, wherever they are asked, until they are back at the app.
+ * @param who they are at Notes. @returns what they were asked, page by page: the site, and what the page is called.
  */
-export async function sayYes(page: Page, example: Example, credentials: Credentials): Promise<string[]> {
+export async function sayYes(page: Page, example: Example, who: { atNotes: string } = { atNotes: 'Bora' }): Promise<string[]> {
   const asked: string[] = [];
   const home = `${example.app}/`;
   for (let n = 0; n < 15; n++) {
@@ -130,13 +130,13 @@ export async function sayYes(page: Page, example: Example, credentials: Credenti
     if (page.url() === home) return asked;
     const before = page.url();
     asked.push(`${siteOf(example, before)}: ${await page.locator('h1').innerText()}`);
-    await answer(page, example, credentials);
+    await answer(page, example, who.atNotes);
     await page.waitForURL((url) => url.href !== before);
   }
   throw new Error(`it never ends: ${asked.join(' → ')}`);
 }
 
-async function answer(page: Page, example: Example, credentials: Credentials): Promise<void> {
+async function answer(page: Page, example: Example, atNotes: string): Promise<void> {
   const [go, password, approve] = [
     page.locator('a[href*="/connect/go"]'),
     page.locator('[name=password]'),
@@ -144,15 +144,18 @@ async function answer(page: Page, example: Example, credentials: Credentials): P
   ];
   if (await go.count()) return go.first().click();
   if (await password.count()) {
-    await page.fill('[name=email]', credentials.email);
-    await password.fill(credentials.password);
+    await page.fill('[name=email]', example.person.atHaru.email);
+    await password.fill(example.person.atHaru.password);
     return page.locator('form:has([name=password]) button[type=submit]').first().click();
   }
   if (await approve.count()) {
     for (const box of await page.locator('input[type=checkbox][name=scope]').all()) await box.check();
     return approve.click();
   }
-  if (page.url().startsWith(example.notes)) return page.locator('[value=yes]').click();
+  if (page.url().startsWith(example.notes)) {
+    await page.getByLabel(atNotes).check();
+    return page.locator('[value=yes]').click();
+  }
   if (await page.locator('[name=agree]').count()) await page.check('[name=agree]');
   return page.locator('main form button[type=submit]').first().click();
 }
