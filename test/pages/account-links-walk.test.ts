@@ -5,13 +5,13 @@ import { complaints, startBrowser, type TestBrowser } from '../support/browser.t
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { openAccountPage, signIn } from '../support/tour.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { answerOf, nobodyKnown } from '../support/upstream-link.ts';
+import { nobodyKnown } from '../support/upstream-link.ts';
 
 /** A person links an account elsewhere and ends that again in a real browser: what our own policy refuses, and which cookies come along, shows there alone. */
 
 const WORDS = {
   ko: { none: '연결된 계정이 없어요.', link: 'Far 계정 연결', unlink: '연결 해제', again: '다시 로그인했기 때문에 아직 바뀐 것은 없어요.' },
-  en: { none: 'No account elsewhere is linked to yours.', link: 'Link Far', unlink: 'Unlink', again: 'nothing has changed yet' },
+  en: { none: 'No account elsewhere is linked to yours.', link: 'Link Far', unlink: 'Unlink', again: 'so nothing was changed yet.' },
 };
 
 describe('A walk to a provider and back', () => {
@@ -58,15 +58,10 @@ describe('A walk to a provider and back', () => {
     nobodyKnown(upstream, 'walker-by-form');
     const context = await browser.person({ javaScriptEnabled: false });
     const page = await context.newPage();
-    await page.route(`${upstream.issuer}/authorize?**`, async (route) => {
-      const answer = new URL(await answerOf(new URL(route.request().url())));
-      const fields = [...answer.searchParams].map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`).join('');
-      const body = `<form method="post" action="${answer.origin}${answer.pathname}">${fields}<button>Allow</button></form>`;
-      await route.fulfill({ contentType: 'text/html', body });
-    });
+    upstream.wishes = { postsBack: true };
     await openAccountPage(page, { server, person }, '/account/links');
     await page.click('a:has-text("Link Far")');
-    await page.click('button:has-text("Allow")');
+    await page.click('button:has-text("Yes")');
     await page.locator('.item').waitFor();
     assert.equal(page.url(), `${server.issuer}/account/links?done`);
     assert.deepEqual(await eventsOf(server, person.id), ['identity_linked']);

@@ -45,6 +45,8 @@ type Wishes = {
   callback?: Record<string, string | undefined>;
   /** It asks on a page of its own, whose form may lead to our callback and nowhere else, as some providers' do. */
   asks?: boolean;
+  /** It sends the browser back by a form, with `response_mode=form_post` or without. */
+  postsBack?: boolean;
   /** The person says no, or something else goes wrong: the error that the browser brings back. */
   denies?: string;
   /** What the token endpoint, or userinfo, answers instead. */
@@ -122,6 +124,7 @@ export async function startUpstream(kind: TestUpstream['kind'] = 'oidc'): Promis
         return send(response, wishes.jwks ?? json(jwks));
       case '/authorize':
         if (wishes.asks && request.method === 'GET') return askOnPage(response, url);
+        if (wishes.postsBack) return postBack(response, new URL(authorize(url.searchParams)));
         return void response.writeHead(302, { location: authorize(url.searchParams) }).end();
       case '/token':
         return send(response, wishes.token ?? (await token(parameters)));
@@ -182,6 +185,13 @@ export async function startUpstream(kind: TestUpstream['kind'] = 'oidc'): Promis
       .end(
         `<!doctype html><title>Far</title><form method="post" action="${url.search.replaceAll('&', '&amp;')}"><button>Yes</button></form>`,
       );
+  }
+
+  function postBack(response: ServerResponse, { origin, pathname, searchParams }: URL): void {
+    const fields = [...searchParams].map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`).join('');
+    response
+      .writeHead(200, { 'content-type': 'text/html' })
+      .end(`<!doctype html><title>Far</title><form method="post" action="${origin}${pathname}">${fields}<button>Yes</button></form>`);
   }
 
   async function token(parameters: URLSearchParams): Promise<Answer> {
