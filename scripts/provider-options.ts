@@ -35,6 +35,7 @@ export const OPTIONS = {
   service: { type: 'string', multiple: true },
   services: { type: 'string' },
   none: { type: 'boolean' },
+  now: { type: 'boolean' },
 } as const;
 
 export type Options = {

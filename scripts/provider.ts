@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import {
   dependents,
@@ -12,12 +13,16 @@ import {
   replaceCredentials,
   replaceServices,
   takenScopes,
+  unlinkEverybody,
+  untold,
 } from '../src/federation/administration.ts';
 import { inspect } from '../src/federation/inspection.ts';
 import { PRESETS } from '../src/federation/presets.ts';
 import { callbackOf, type Service, saveProvider, scopeOf } from '../src/federation/providers.ts';
+import { keepProvidersTold } from '../src/federation/revocations.ts';
 import { type Config, readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
+import { createLog } from '../src/platform/log.ts';
 import { KeyRing } from '../src/platform/secrets.ts';
 import { confirmed, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
 import { OPTIONS, type Options, placeOf, providerFrom, servicesFrom } from './provider-options.ts';
@@ -27,7 +32,7 @@ const HELP = `Usage: node scripts/provider.ts list | presets
        node scripts/provider.ts services ID (--service SERVICE … | --services FILE | --none)
        node scripts/provider.ts check ID
        node scripts/provider.ts new-key ID [--yes]
-       node scripts/provider.ts disable ID [--yes] | enable ID | remove ID [--yes]
+       node scripts/provider.ts disable ID [--yes] | enable ID | remove ID [--now] [--yes]
 
   list           shows the upstream providers, by which people sign in and at which apps act for them, with what apps can ask for there
   presets        shows the providers of which the settings are known, and the redirect URI to register at each
@@ -37,7 +42,7 @@ const HELP = `Usage: node scripts/provider.ts list | presets
   new-key        makes another private key for a provider that knows us by one (private_key_jwt), and shows the public half
   disable        keeps people and apps from it until it is enabled again; links stay
   enable         takes that back
-  remove         ends it with every link to it. It is not told of the tokens that it gave: who wants that has people unlink first
+  remove         ends it with every link to it, and tells it of the tokens that it gave; with --now, without waiting for its answer
 
   --preset NAME          what is known of a provider: ${Object.keys(PRESETS).join(', ')}
   --issuer URL           an OpenID Connect provider; the rest is discovered
@@ -60,6 +65,9 @@ const HELP = `Usage: node scripts/provider.ts list | presets
 
 It reads the server's environment: DATABASE_URL, DATA_ENCRYPTION_KEYS, ISSUER. Every node follows within a second, without a restart.
 `;
+
+/** A provider that is removed is told of the tokens that it gave, until it has heard of none for so long. */
+const QUIET_MS = 8_000;
 
 type Asked = { id: string; options: Options; config: Config; keyRing: KeyRing; database: Database };
 
@@ -197,16 +205,37 @@ async function enable({ id, database }: Asked): Promise<number> {
   return 0;
 }
 
-async function remove({ id, options, database }: Asked): Promise<number> {
+async function remove({ id, options, keyRing, database }: Asked): Promise<number> {
   const known = await knownProvider(database, id);
   if (!known) return unknown(id);
   const alone = await dependents(database, id);
   const lost = alone ? `, of whom ${alone} cannot sign in without it` : '';
+  const links = known.linked === 1 ? '1 link to it has' : `${known.linked} links to it have`;
   if (!(await confirmed(`Remove ${id}, to which ${people(known.linked)} linked${lost}, and all that it gave for them?`, options.yes)))
     return 1;
+  await database.transaction(unlinkEverybody(id));
+  const left = options.now ? 0 : await tell(id, database, keyRing);
+  if (left) {
+    console.log(`${links} ended${lost}. ${id} did not answer, and has still to be told of ${left}. It is disabled, and the server goes on telling
+it for a day: remove it again then, or with --now`);
+    return 1;
+  }
   await database.transaction(removeProvider(id));
-  console.log(`${id} is removed, and ${known.linked === 1 ? '1 link to it has' : `${known.linked} links to it have`} ended${lost}`);
+  console.log(`${id} is removed, and ${links} ended${lost}`);
   return 0;
+}
+
+/** Tells a provider of the tokens that it gave, as the server does. @returns of how many it could not be told. */
+async function tell(id: string, database: Database, keyRing: KeyRing): Promise<number> {
+  const telling = keepProvidersTold({ database, keyRing, log: createLog('silent'), everyMs: 250 });
+  let left = await untold(database, id);
+  for (let since = Date.now(); left && Date.now() - since < QUIET_MS; ) {
+    await sleep(100);
+    const now = await untold(database, id);
+    if (now < left) [left, since] = [now, Date.now()];
+  }
+  await telling.stop();
+  return left;
 }
 
 function people(number: number): string {

@@ -38,16 +38,31 @@ export function enableProvider(id: string): Statement {
   return Prisma.sql`update upstream_provider set disabled_at = null, updated_at = now() where id = ${id} returning id`;
 }
 
-/** Statements that end a provider with every link to it, to be run together. Each person's activity says that theirs ended. */
-export function removeProvider(id: string): Statement[] {
+/** Statements that keep people from a provider and end every link to it, to be run together. Each person's activity says that theirs ended. */
+export function unlinkEverybody(id: string): Statement[] {
   return [
+    disableProvider(id),
     Prisma.sql`
       insert into audit_event (id, type, account_id, address, request_id, detail)
       select uuidv7()::text, 'identity_unlinked', account_id, '', 'operator', ${JSON.stringify({ provider: id })}::jsonb
       from upstream_identity where provider_id = ${id}`,
+    Prisma.sql`delete from upstream_identity where provider_id = ${id}`,
+  ];
+}
+
+/** How many tokens of links that ended the provider has still to be told of, see revocations.ts. */
+export async function untold(database: Database, id: string): Promise<number> {
+  const [row] = await database.query<{ tokens: number }>(
+    Prisma.sql`select count(*)::int as tokens from upstream_revocation where provider_id = ${id} and expires_at > now()`,
+  );
+  return row?.tokens ?? 0;
+}
+
+/** Statements that end a provider, to be run together, once nobody is linked. */
+export function removeProvider(id: string): Statement[] {
+  return [
     Prisma.sql`delete from upstream_provider where id = ${id}`,
-    // Without its settings nobody can tell it of what it gave. What the links leave for that is there now, and not only at the end.
-    Prisma.sql`set constraints leave_for_revocation immediate`,
+    // Without its settings nobody can tell it of what it gave.
     Prisma.sql`delete from upstream_revocation where provider_id = ${id}`,
   ];
 }

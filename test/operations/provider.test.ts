@@ -6,10 +6,10 @@ import { after, before, describe, it } from 'node:test';
 import { credentialsOf, findProvider } from '../../src/federation/providers.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { eventsOf, openAccount } from '../support/account.ts';
-import { runScript } from '../support/command.ts';
+import { runScript, runScriptAside } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
-import { createReaching } from '../support/linked.ts';
+import { createReaching, link } from '../support/linked.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 import { startUpstream, type TestUpstream, UPSTREAM_CLIENT } from '../support/upstream.ts';
 
@@ -129,6 +129,7 @@ describe('scripts/provider.ts', () => {
 
   it('keeps linked people at the provider that they linked, and removes it with every link when that is confirmed', async () => {
     const { person } = await createReaching(server, upstream);
+    const { tokens } = await link(server, upstream, { accountId: person.id, scopes: [] });
     await server.sql('update user_account set password_hash = null where id = $1', [person.id]);
     const moved = await unchanged(server, async () =>
       command('add', 'far', '--issuer', 'https://elsewhere.example', '--client-id', 'munjigi', '--yes'),
@@ -137,11 +138,26 @@ describe('scripts/provider.ts', () => {
     assert.match(moved.stderr, /another id/);
     assert.match(command('list').stdout, /^far .* 1 +-$/m);
     assert.equal((await unchanged(server, async () => command('remove', 'far'))).status, 1);
-    const removed = command('remove', 'far', '--yes');
+    const removed = await runScriptAside(server, 'provider', 'remove', 'far', '--yes');
     assert.equal(removed.status, 0, removed.stderr);
     assert.match(removed.stdout, /1 link to it has ended, of whom 1 cannot sign in without it/);
+    for (const token of [tokens.accessToken, String(tokens.refreshToken)]) assert(!upstream.isAlive(token), 'the provider was told');
     for (const table of ['provider', 'service', 'identity', 'token', 'revocation'])
       assert.equal(await countRows(server, `upstream_${table}`), 0, table);
     assert.equal((await eventsOf(server, person.id))[0], 'identity_unlinked');
+  });
+
+  it('does not remove a provider that cannot be told of what it gave, unless nobody wants to wait', async () => {
+    assert.equal(addFar().status, 0);
+    const person = await server.createPerson();
+    await link(server, upstream, { accountId: person.id, scopes: [] });
+    upstream.wishes = { revocation: { status: 503, body: '' } };
+    const kept = await runScriptAside(server, 'provider', 'remove', 'far', '--yes');
+    assert.equal(kept.status, 1);
+    assert.match(kept.stdout, /has still to be told of 1\. It is disabled/);
+    assert.deepEqual([await countRows(server, 'upstream_identity'), await countRows(server, 'upstream_revocation')], [0, 1]);
+    assert.match(command('list').stdout, /^far .* 0 +\d{4}-\S+Z$/m);
+    assert.equal(command('remove', 'far', '--now', '--yes').status, 0);
+    assert.deepEqual([await countRows(server, 'upstream_provider'), await countRows(server, 'upstream_revocation')], [0, 0]);
   });
 });

@@ -13,6 +13,7 @@ const FORMS: Record<string, Record<string, string>> = {
   '/account/email': { email: 'NEW_EMAIL' },
   '/account/password': { current: 'PASSWORD', new: 'purple kettle on the roof' },
   '/account/apps': { client: 'CLIENT' },
+  '/account/links': { unlink: 'far' },
   '/account/sessions': { others: 'yes' },
   '/account/export': {},
   '/account/delete': { certain: 'yes' },
@@ -24,6 +25,8 @@ describe('Forms of the account', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
+    const settings = { issuer: 'https://far.example', clientId: 'munjigi' };
+    await server.sql(`insert into upstream_provider (id, name, settings) values ('far', 'Far', $1)`, [settings]);
   });
   after(() => server.close());
 
@@ -32,6 +35,10 @@ describe('Forms of the account', () => {
     const person = await server.createPerson();
     const client = await server.createClient();
     const { person: second } = await obtainTokens(server, client, person);
+    await server.sql(
+      `insert into upstream_identity (id, provider_id, subject, account_id, details) values (gen_random_uuid(), 'far', $1, $1, '{}')`,
+      [person.id],
+    );
     const page = await openAccount(server, person, path);
     const fields = Object.fromEntries(
       Object.entries(FORMS[path] ?? {}).map(([name, value]) => [

@@ -1,18 +1,32 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { TestServer } from './environment.ts';
 
 /** Runs a command of `scripts/` on the server's database as an operator does, with nobody at the terminal. */
 export function runScript(server: TestServer, name: string, ...args: string[]) {
-  return spawnSync(process.execPath, [join(import.meta.dirname, `../../scripts/${name}.ts`), ...args], {
-    encoding: 'utf8',
-    input: '',
-    env: {
-      ...process.env,
-      ISSUER: server.config.issuer,
-      DATABASE_URL: server.config.databaseUrl,
-      COOKIE_KEYS: server.config.cookieKeys.join(),
-      DATA_ENCRYPTION_KEYS: server.config.dataEncryptionKeys.map((key) => Buffer.from(key).toString('base64url')).join(),
-    },
+  return spawnSync(process.execPath, [scriptOf(name), ...args], { encoding: 'utf8', input: '', env: environmentOf(server) });
+}
+
+/** The same for a command that speaks with a server of this process, which goes on meanwhile. */
+export function runScriptAside(
+  server: TestServer,
+  name: string,
+  ...args: string[]
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  return new Promise((done) => {
+    const child = execFile(process.execPath, [scriptOf(name), ...args], { env: environmentOf(server) }, (error, stdout, stderr) =>
+      done({ status: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+    child.stdin?.end();
   });
 }
+
+const scriptOf = (name: string) => join(import.meta.dirname, `../../scripts/${name}.ts`);
+
+const environmentOf = (server: TestServer): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ISSUER: server.config.issuer,
+  DATABASE_URL: server.config.databaseUrl,
+  COOKIE_KEYS: server.config.cookieKeys.join(),
+  DATA_ENCRYPTION_KEYS: server.config.dataEncryptionKeys.map((key) => Buffer.from(key).toString('base64url')).join(),
+});
