@@ -64,6 +64,8 @@ export type KeptEvent = {
   clientId: string | null;
   /** What the client is called now; null when it has gone, or had nothing to do with it. */
   clientName: string | null;
+  /** The upstream provider that it is about, as it is called now; null when there is none, or none any more. */
+  providerName: string | null;
   address: string | null;
   browser: string | null;
   requestId: string | null;
@@ -82,8 +84,8 @@ export function listEvents(
 ): Promise<KeptEvent[]> {
   const known = EVENT_ID.test(before) ? before : null;
   return database.query<KeptEvent>(Prisma.sql`
-    select e.id, e.at, e.type, e.client_id as "clientId", c.metadata->>'client_name' as "clientName", e.address, e.browser, e.request_id as "requestId"
-    from audit_event e left join client c on c.id = e.client_id
+    select e.id, e.at, e.type, e.client_id as "clientId", c.metadata->>'client_name' as "clientName", p.name as "providerName", e.address, e.browser, e.request_id as "requestId"
+    from audit_event e left join client c on c.id = e.client_id left join upstream_provider p on p.id = e.detail->>'provider'
     where e.account_id = ${accountId}
       and (e.at, e.id) < (select coalesce(max(b.at), 'infinity'), coalesce(max(b.id), '') from audit_event b where b.id = ${known} and b.account_id = ${accountId})
     order by e.at desc, e.id desc limit ${limit}`);

@@ -57,6 +57,7 @@ describe('Linking an account at a provider', () => {
     const [letter] = await lettersTo(server, person.email);
     assert.match(String(letter?.text), /Far/);
     assert.match((await page.person.open('/account')).html, /1 account/);
+    assert.match((await page.person.open('/account/activity')).html, /Linked an account elsewhere <strong><bdi>Far<\/bdi><\/strong>/);
   });
 
   it('links several providers to one person, one of them without OpenID Connect, and escapes what they are called', async () => {
@@ -74,10 +75,11 @@ describe('Linking an account at a provider', () => {
     const page = await openLinks(person);
     const again = linkAt(page);
     await linkByPage(page);
-    upstream.person['name'] = 'Changed \u202eName';
+    upstream.person = { ...upstream.person, name: 'Changed \u202eName', preferred_username: '"><script>alert(1)</script>' };
     const second = await page.person.open(await answerOf((await page.person.open(String(again))).url));
     assert.equal(second.url.search, '?done');
     assert.match(second.html, /<bdi>Changed Name<\/bdi>/, 'without what turns the text around it');
+    assert.doesNotMatch(second.html, /<script>alert/);
     assert.equal((await linksOf(server, person.id)).length, 1);
     assert.deepEqual(await eventsOf(server, person.id), ['identity_linked']);
   });
