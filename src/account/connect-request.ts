@@ -20,18 +20,17 @@ export function sealRequest(keyRing: KeyRing, ctx: Context): string {
   const [clientId, redirectUri, state] = Object.entries(LIMITS).map(([name, longest]) => {
     const value = ctx.query[name];
     if (value === undefined) return undefined;
-    if (typeof value !== 'string' || value.length > longest || !PRINTABLE.test(value))
-      throw refused('connect_unknown', `${name}_unreadable`);
+    if (typeof value !== 'string' || value.length > longest || !PRINTABLE.test(value)) throw noneOfOurs(`${name}_unreadable`);
     return value;
   });
-  if (!clientId) throw refused('connect_unknown', 'client_id_missing');
+  if (!clientId) throw noneOfOurs('client_id_missing');
   return keyRing.encrypt(JSON.stringify({ providerId, clientId, redirectUri, state }), SEALED_AS);
 }
 
 /** @throws AppError 400 for what we have not sealed, or for another provider. */
 export function openRequest(keyRing: KeyRing, ctx: Context, sealed: string): Request {
   const request = unsealed(keyRing, sealed);
-  if (request?.providerId !== providerIn(ctx)) throw refused('connect_unknown', 'request_unreadable');
+  if (request?.providerId !== providerIn(ctx)) throw noneOfOurs('request_unreadable');
   return request;
 }
 
@@ -44,7 +43,8 @@ export function wayBack({ redirectUri, state }: Request, words: Record<string, s
   return address.href;
 }
 
-export const refused = (code: string, reason: string): AppError => new AppError(code, { status: 400, reason });
+/** No app of ours says this. */
+export const noneOfOurs = (reason: string): AppError => new AppError('connect_unknown', { status: 400, reason });
 
 const SEALED_AS = 'request to connect an account';
 
@@ -58,6 +58,6 @@ function unsealed(keyRing: KeyRing, sealed: string): Request | undefined {
 
 function providerIn(ctx: Context): string {
   const id = String(ctx['params'].provider);
-  if (!PROVIDER_ID.test(id)) throw refused('connect_unknown', 'provider_unreadable');
+  if (!PROVIDER_ID.test(id)) throw noneOfOurs('provider_unreadable');
   return id;
 }

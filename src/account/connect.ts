@@ -10,9 +10,10 @@ import { assertOurForm } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { languageOf } from '../http/language.ts';
 import { goOnward } from '../http/onward.ts';
+import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { newestGrant } from '../protocol-store/grants.ts';
-import { openRequest, type Request, refused, sealRequest, wayBack } from './connect-request.ts';
+import { noneOfOurs, openRequest, type Request, sealRequest, wayBack } from './connect-request.ts';
 import { csrfSubject, RECENT_SECONDS, type Services, show, TO_FILL_IN_SECONDS, type Visit } from './page.ts';
 
 /**
@@ -60,7 +61,7 @@ export function connectRoutes(given: Omit<Services, 'keyRing'>) {
     if (!door) return;
     const visit = { ...door, ctx, services };
     const brought = await bringBack(vault, ctx.querystring, boundTo(visit));
-    if (!brought) throw refused('upstream_visit_gone', 'visit_used_expired_or_of_another');
+    if (!brought) throw new AppError('upstream_visit_gone', { status: 400, reason: 'visit_used_expired_or_of_another' });
     const sealed = String(brought.visit.carried['sealed']);
     const asked = await judge(visit, sealed);
     const problem =
@@ -100,14 +101,14 @@ async function judge({ ctx, account, services }: Visit, sealed: string): Promise
   const { database, provider: library, keyRing } = services;
   const request = openRequest(keyRing, ctx, sealed);
   const client = await library.Client.find(request.clientId);
-  if (!client) throw refused('connect_unknown', 'client_unknown');
+  if (!client) throw noneOfOurs('client_unknown');
   // Compared as a whole: a place that only begins like a registered one is another.
   if (request.redirectUri !== undefined && !(client.redirectUris ?? []).includes(request.redirectUri))
-    throw refused('connect_unknown', 'redirect_uri_not_registered');
+    throw noneOfOurs('redirect_uri_not_registered');
   const newest = await newestGrant(database, account.id, client.clientId);
   const grant = newest ? await library.Grant.find(newest) : undefined;
   const connection = grant && (await connectionAt(database, request.providerId, { client, grant }));
-  if (!grant || !connection) throw refused('connect_not_allowed', grant ? 'no_service_allowed' : 'no_grant');
+  if (!grant || !connection) throw new AppError('connect_not_allowed', { status: 400, reason: grant ? 'no_service_allowed' : 'no_grant' });
   return { ...connection, request, client, grant, identity: await identityAt(database, account.id, connection.provider.id) };
 }
 

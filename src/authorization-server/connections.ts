@@ -2,6 +2,7 @@ import type { Client, Grant, KoaContextWithOIDC } from 'oidc-provider';
 import type { ResourceServer } from '../clients/resource-servers.ts';
 import { findProvider, type UpstreamProvider } from '../federation/providers.ts';
 import { type Standing, standing } from '../federation/vault.ts';
+import { MINUTE } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import { remember } from '../protocol-store/unit-of-work.ts';
 import { declinedScopes, grantedScopes } from './decision.ts';
@@ -60,6 +61,14 @@ export async function missingConnections(
   ).filter(({ id }) => !done.includes(id));
   const connections = await Promise.all(providers.map(({ id }) => connectionAt(database, id, { client, grant, asked })));
   return connections.filter((connection): connection is Connection => connection !== undefined && connection.standing !== 'ready');
+}
+
+// Long enough to read the consent page at leisure after signing in.
+const LINK_RECENT_SECONDS = 15 * MINUTE;
+
+/** Whether an account elsewhere would be linked, which opens this one from then on, by whoever finds a browser open. */
+export function needsNewSignIn(connections: Connection[], session: { past(seconds: number): boolean }): boolean {
+  return connections.some(({ standing }) => standing === 'not_linked') && session.past(LINK_RECENT_SECONDS);
 }
 
 /** What a person said of connecting in this authorization, as it travels in the interaction's result: at which providers it is settled, one way or the other. */

@@ -1,10 +1,9 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { leadsToDevice } from '../clients/redirect-uri.ts';
-import { MINUTE } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './account-choice.ts';
-import { owedConnections, type Scopes } from './connections.ts';
+import { needsNewSignIn, owedConnections, type Scopes } from './connections.ts';
 import type { SignedInAccount } from './sign-in.ts';
 import { askedOf, isWeaker, owesFactor } from './strength.ts';
 
@@ -48,15 +47,10 @@ const accountGone = () =>
     ({ oidc }) => oidc.session?.accountId !== undefined && oidc.account === undefined,
   );
 
-// Long enough to read the consent page at leisure after signing in.
-const LINK_RECENT_SECONDS = 15 * MINUTE;
-
-/** An account elsewhere that is linked opens this one from then on: not by whoever finds a browser open. */
+/** Belongs to the login prompt. */
 const newLink = (database: Database, scopes: Scopes) =>
   new Check('new_link', 'an account elsewhere is to be linked, and the sign-in was too long ago', 'login_required', async (ctx) =>
-    (await owedConnections(database, scopes, ctx)).some(
-      ({ standing }) => standing === 'not_linked' && ctx.oidc.session?.past(LINK_RECENT_SECONDS) === true,
-    ),
+    Boolean(ctx.oidc.session && needsNewSignIn(await owedConnections(database, scopes, ctx), ctx.oidc.session)),
   );
 
 /** Once in an authorization, whatever comes of it: an app goes on without as well. */

@@ -1,6 +1,6 @@
 import { findAccount } from '../accounts/store.ts';
 import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/connecting.ts';
-import { type Connected, type Connection, missingConnections } from '../authorization-server/connections.ts';
+import { type Connected, type Connection, missingConnections, needsNewSignIn } from '../authorization-server/connections.ts';
 import { identityAt } from '../federation/identities.ts';
 import { UpstreamError } from '../federation/upstream-error.ts';
 import { languageOf } from '../http/language.ts';
@@ -36,6 +36,8 @@ export async function goToProvider(step: Step): Promise<void> {
   const { ctx, services } = step;
   const connection = (await missingOf(step)).find(({ provider }) => provider.id === ctx.query['provider']);
   if (!connection) return goTo(step, 'connect');
+  // The page may have stood open for long: interaction-policy.ts has the person sign in again.
+  if (needsNewSignIn([connection], await services.provider.Session.get(ctx as never))) return finish(step, {});
   const { provider, allowed } = connection;
   try {
     const address = await sendForApp(vaultOf(services), {

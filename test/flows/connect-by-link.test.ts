@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { allowServices } from '../../src/clients/store.ts';
-import { allow, answerOf, ask, kept, newTraveller, type Someone, visit, visitsTo } from '../support/connecting.ts';
+import { allow, answerOf, ask, kept, newTraveller, type Someone, tokensFor, visit, visitsTo } from '../support/connecting.ts';
 import { freePort, REDIRECT_URI, startTestServer, type TestServer } from '../support/environment.ts';
 import { ageSessions } from '../support/factors.ts';
 import type { TestClient } from '../support/flow.ts';
-import { createServiceClient } from '../support/linked.ts';
+import { age, createServiceClient, exchange } from '../support/linked.ts';
 import { type Page, Person } from '../support/person.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
@@ -59,6 +59,27 @@ describe('Connecting a service by the link that an app was given', () => {
     const { identities, tokens, events } = await kept(server, someone);
     assert.deepEqual([identities.length, tokens.map(({ client_id }) => client_id)], [1, [client.client_id]]);
     assert.deepEqual(events, ['consent_given', 'service_connected', 'identity_linked']);
+  });
+
+  it('is what the token exchange names when the provider gives nothing any more, and mends it', async () => {
+    const someone = await newTraveller(server, upstream);
+    const { access_token } = await tokensFor(
+      server,
+      client,
+      await visit(await allow(await ask(someone, client, 'openid far:notes.read')), upstream),
+    );
+    assert.equal((await exchange(server, client, access_token)).status, 200);
+    upstream.revokeAll();
+    await age(server, 3_600);
+    const refusal = (await (await exchange(server, client, access_token)).json()) as { error: string; interaction_uri: string };
+    assert.equal(refusal.error, 'interaction_required');
+    const page = await someone.person.open(`${refusal.interaction_uri}&redirect_uri=${encodeURIComponent(REDIRECT_URI)}`);
+    assert.match(page.html, /Linked:[^<]*<bdi>traveller@far\.example/);
+    const there = await page.submit({});
+    assert.equal(there.url.searchParams.get('login_hint'), 'traveller@far.example');
+    assert.equal((await visit(there, upstream)).url.href, `${REDIRECT_URI}?service=far`);
+    assert.equal((await exchange(server, client, access_token)).status, 200);
+    assert.equal((await kept(server, someone)).tokens.length, 1);
   });
 
   it('keeps the query of the address that the app registered, and without an address leads to the links', async () => {

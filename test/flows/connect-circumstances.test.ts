@@ -6,7 +6,7 @@ import { beginDevice, createDeviceClient, DEVICE_GRANT, poll, typeCode } from '.
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { ageSessions } from '../support/factors.ts';
 import type { TestClient } from '../support/flow.ts';
-import { createServiceClient } from '../support/linked.ts';
+import { createServiceClient, exchange } from '../support/linked.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 describe('Connecting services: the circumstances', () => {
@@ -55,11 +55,13 @@ describe('Connecting services: the circumstances', () => {
   it('goes to no provider that is not missing, whatever the address says', async () => {
     const someone = await newTraveller(server, far, near);
     const page = await allow(await ask(someone, client, BOTH));
+    const visits = () => server.sql('select count(*) from upstream_visit');
+    const before = await visits();
     for (const provider of ['elsewhere', '', 'far%00', 'https://evil.example']) {
       const answer = await someone.person.request(`${page.url.pathname}/connect/go?provider=${provider}`);
       assert.equal(answer.headers.get('location'), `${page.url.pathname}/connect`);
     }
-    assert.deepEqual(await server.sql('select 1 from upstream_visit where bound like $1', [`%${page.url.pathname.split('/')[2]}%`]), []);
+    assert.deepEqual(await visits(), before);
   });
 
   it('is asked of nobody by an app that wants no page (prompt=none)', async () => {
@@ -80,12 +82,9 @@ describe('Connecting services: the circumstances', () => {
 
   it('sends a browser there by itself once: the way back leads to the page', async () => {
     const someone = await newTraveller(server, far);
-    const { url } = await allow(await ask(someone, client, 'openid far:notes.read'));
-    assert.equal(url.origin, far.issuer);
-    const [{ return_to }] = (await server.sql('select return_to from upstream_visit order by expires_at desc limit 1')) as [
-      { return_to: string },
-    ];
-    const page = await someone.person.open(return_to.replace('/connect/return', ''));
+    const there = await allow(await ask(someone, client, 'openid far:notes.read'));
+    const back = (await someone.person.request(await answerOf(there, far))).headers.get('refresh');
+    const page = await someone.person.open(String(/url=(\/interaction\/[^/]+)\/connect\/return/.exec(String(back))?.[1]));
     assert.equal(page.response.status, 200);
     assert.equal(page.response.headers.get('refresh'), null);
     assert.match(page.html, /value="without"/);
@@ -101,6 +100,44 @@ describe('Connecting services: the circumstances', () => {
     assert.deepEqual((await kept(server, someone)).identities, []);
     await tokensFor(server, client, await visit(await page.submit(someone.credentials), far));
     assert.deepEqual((await kept(server, someone)).events, ['consent_given', 'service_connected', 'identity_linked']);
+  });
+
+  it('asks for another sign-in where the page has stood open for long', async () => {
+    const someone = await newTraveller(server, far, near);
+    await ask(someone, client, 'openid');
+    const page = await allow(await ask(someone, client, BOTH));
+    await ageSessions(server, someone.credentials.id, 3_600);
+    const door = await goTo(page, 'far');
+    assert.match(door.html, /name="password"/);
+    const again = await door.submit(someone.credentials);
+    assert.equal(again.response.headers.get('refresh'), null);
+    await visit(await goTo(again, 'far'), far);
+    assert.equal((await kept(server, someone)).tokens.length, 1);
+  });
+
+  it('asks anew when the person takes one of two services back: what was given opens more than they allow now', async () => {
+    await addProvider(server, far, { services: ['notes.read', 'notes.write'] });
+    const someone = await newTraveller(server, far);
+    const scope = 'openid far:notes.read far:notes.write';
+    const first = await visit(await allow(await ask(someone, client, scope)), far);
+    await tokensFor(server, client, first);
+    const there = await allow(await ask(someone, client, scope, { prompt: 'consent' }), ['far:notes.read']);
+    assert.equal(there.url.searchParams.get('scope'), 'openid notes.read');
+    const { access_token } = await tokensFor(server, client, await visit(there, far));
+    const scopes = (await kept(server, someone)).tokens.map((token) => token['scope']);
+    assert.deepEqual(scopes, ['openid notes.read']);
+    assert.equal((await exchange(server, client, access_token)).status, 200);
+  });
+
+  it('takes one answer once, however many connections bring it', async () => {
+    const someone = await newTraveller(server, far);
+    const answer = await answerOf(await allow(await ask(someone, client, 'openid far:notes.read')), far);
+    const carried = (await someone.person.request(answer)).headers.get('refresh')?.replace('0; url=', '');
+    const answers = await Promise.all(Array.from({ length: 8 }, () => someone.person.request(String(carried))));
+    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [303]);
+    assert.equal(answers.filter(({ headers }) => headers.get('location')?.includes('/oauth/authorize/')).length, 1);
+    assert.deepEqual((await kept(server, someone)).events, ['consent_given', 'service_connected', 'identity_linked']);
+    assert.equal(far.asked.filter(({ path }) => path === '/token').length, 1);
   });
 
   const meanwhile: [what: string, change: (accountId: string) => Promise<unknown>, goesOn: boolean][] = [

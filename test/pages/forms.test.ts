@@ -1,9 +1,21 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { allowServices } from '../../src/clients/store.ts';
 import { digest } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
+import { addProvider, startUpstream } from '../support/upstream.ts';
+
+const SERVICE = { scope: 'openid far:notes' };
+
+/** Lets a client ask for the service of a provider that nobody gets to. */
+async function letAskForServices(server: TestServer, { client_id }: TestClient): Promise<void> {
+  const upstream = await startUpstream('oauth2');
+  await upstream.close();
+  await addProvider(server, upstream, { services: ['notes'], signIn: false });
+  await server.database.change(allowServices(client_id, { services: ['far'], origins: [] }));
+}
 
 describe('Forms on our pages', () => {
   let server: TestServer;
@@ -13,6 +25,8 @@ describe('Forms on our pages', () => {
     server = await startTestServer();
     client = await server.createClient();
     credentials = await server.createPerson();
+    await letAskForServices(server, client);
+    await (await openSignIn(SERVICE)).submit(credentials).then((page) => page.submit({ scope: 'far:notes', decision: 'approve' }));
   });
   after(() => server.close());
 
@@ -21,6 +35,7 @@ describe('Forms on our pages', () => {
   // Asked for each time: what was allowed once is remembered.
   const openConsent = async (parameters: Record<string, string> = {}) =>
     (await openSignIn({ prompt: 'consent', ...parameters })).submit(credentials);
+  const openConnect = async () => (await openSignIn(SERVICE)).submit(credentials);
   const csrfOf = (page: Page) => String(page.form().hidden['csrf']);
   const post = (page: Page, body: BodyInit, headers: Record<string, string> = {}) =>
     page.person.open(page.form().action, { method: 'POST', body, headers });
@@ -48,6 +63,11 @@ describe('Forms on our pages', () => {
     consent: {
       open: () => openConsent(),
       fields: () => ({ decision: 'approve' }),
+      goesOn: (page) => assert(page.url.searchParams.get('code')),
+    },
+    connect: {
+      open: openConnect,
+      fields: () => ({ decision: 'without' }),
       goesOn: (page) => assert(page.url.searchParams.get('code')),
     },
   };

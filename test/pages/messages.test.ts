@@ -42,6 +42,7 @@ const letters = all(all(source, /export type Letters = \{([\s\S]+?)\n\};/g), /^ 
 const families: Record<string, string[]> = {
   'language.': [...LANGUAGES],
   'error.': codes.flatMap((code) => [`${code}.title`, `${code}.text`]),
+  'connect.problem.': all(all([read('src/authorization-server/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
   'activity.': all(all(source, /export type EventType =([^;]+);/g), CODE),
   'mail.': letters.flatMap((letter) =>
     ['subject', 'lead', 'not_you', ...(letter === 'no_account' ? [] : ['link'])].map((part) => `${letter}.${part}`),
