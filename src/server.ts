@@ -34,6 +34,7 @@ import { derivedSecret, KeyRing } from './platform/secrets.ts';
 import { resourceApi } from './resource-api/routes.ts';
 import { upstreamCallbacks } from './services/callback.ts';
 import { upstreamClientKeys } from './services/jwks.ts';
+import { sessionServices } from './services/session-token.ts';
 
 /** The composition root: builds every part once and mounts them in one order. */
 
@@ -84,7 +85,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(providers.serve((provider) => wayBackFrom(provider) as never));
   app.use(entrances(config.issuer));
   if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
-  app.use(under(['/upstream/'], upstreamCallbacks(database) as never));
+  app.use(under(['/upstream/'], upstreamCallbacks(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(under(['/upstream/'], upstreamClientKeys(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(inUnitOfWork(database));
   app.use(
@@ -109,6 +110,12 @@ export async function startServer({ config, database, log }: { config: Config; d
     under(
       ['/account'],
       providers.serve((provider, resourceServers) => accountRoutes({ provider, database, config, resourceServers }) as never),
+    ),
+  );
+  app.use(
+    under(
+      ['/services'],
+      providers.serve((provider) => sessionServices({ provider, database, config }) as never),
     ),
   );
   app.use(
