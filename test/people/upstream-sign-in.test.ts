@@ -236,6 +236,15 @@ for (const kind of ['oidc', 'oauth2'] as const)
       assert.match((await form.submit({ name: '여행자', agree: 'yes' })).html, /value="approve"/);
     });
 
+    it('asks the provider for a sign-in as recent as the app asks for, where there is a word for that', async () => {
+      const asked = async (parameters: Record<string, string>) =>
+        (await depart(server, client, parameters)).url.searchParams.get('max_age');
+      const told = (age: string) => (kind === 'oidc' ? age : null);
+      assert.equal(await asked({}), null);
+      assert.equal(await asked({ prompt: 'login' }), told('0'));
+      assert.equal(await asked({ max_age: '300' }), told('300'));
+    });
+
     it('takes the place of somebody else who is signed in in that browser', async () => {
       const { identity } = await signUp();
       const other = await server.createPerson();
