@@ -35,7 +35,8 @@ export type Begun = { scopes: string[]; codeVerifier: string; nonce: string | un
 /**
  * Begins an authorization (RFC 6749 section 4.1 with PKCE, OIDC Core section 3.1). @param state names the browser's visit; single use.
  * @param offline whether a refresh token is wanted, for an app that acts while its person is away.
- * @throws UpstreamError when the provider cannot be discovered.
+ * @param maxAgeSeconds how long ago the person may have signed in there. OpenID Connect alone has a word for that, and many a provider does
+ * not say whether it kept to it. @throws UpstreamError when the provider cannot be discovered.
  */
 export async function beginAuthorization(
   keyRing: KeyRing,
@@ -46,7 +47,8 @@ export async function beginAuthorization(
     scopes,
     offline,
     loginHint,
-  }: { redirectUri: string; state: string; scopes: string[]; offline: boolean; loginHint?: string },
+    maxAgeSeconds,
+  }: { redirectUri: string; state: string; scopes: string[]; offline: boolean; loginHint?: string; maxAgeSeconds?: number },
 ): Promise<{ url: string; begun: Begun }> {
   const { settings } = provider;
   return speaking(keyRing, provider, async (config) => {
@@ -63,6 +65,7 @@ export async function beginAuthorization(
       code_challenge_method: 'S256',
       ...(nonce ? { nonce } : undefined),
       ...(loginHint ? { login_hint: loginHint } : undefined),
+      ...(settings.issuer && maxAgeSeconds !== undefined ? { max_age: String(maxAgeSeconds) } : undefined),
     });
     return { url: url.href, begun: { scopes: asked, codeVerifier, nonce } };
   });

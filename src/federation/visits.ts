@@ -38,6 +38,7 @@ export async function beginVisit(
     offline = false,
     carried = {},
     loginHint,
+    maxAgeSeconds,
   }: {
     issuer: string;
     provider: UpstreamProvider;
@@ -47,6 +48,7 @@ export async function beginVisit(
     offline?: boolean;
     carried?: Record<string, unknown>;
     loginHint?: string;
+    maxAgeSeconds?: number;
   },
 ): Promise<string> {
   const state = randomSecret();
@@ -57,6 +59,7 @@ export async function beginVisit(
     scopes,
     offline,
     ...(loginHint ? { loginHint } : undefined),
+    ...(maxAgeSeconds === undefined ? undefined : { maxAgeSeconds }),
   });
   const seal = (text: string) => keyRing.encrypt(text, sealedAs(state));
   await database.change(Prisma.sql`

@@ -48,13 +48,24 @@ export async function leave(step: Step): Promise<void> {
   if (!provider?.settings.signIn) return refuse(step, 'gone');
   const visit = { issuer: config.issuer, provider, returnTo: pathOf(step, 'upstream/return'), bound: bound(step) };
   try {
-    ctx.redirect(await beginVisit(database, keyRing, { ...visit, scopes: provider.settings.scopes }));
+    ctx.redirect(await beginVisit(database, keyRing, { ...visit, scopes: provider.settings.scopes, ...recency(step) }));
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw error;
     return fail(step, error, provider);
   }
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');
+}
+
+/** Whoever asks for a sign-in of a moment ago means one by the person, and not by what a browser remembers elsewhere. */
+function recency({ interaction: { params } }: Step): { maxAgeSeconds?: number } {
+  if (
+    String(params['prompt'] ?? '')
+      .split(' ')
+      .includes('login')
+  )
+    return { maxAgeSeconds: 0 };
+  return params['max_age'] === undefined ? {} : { maxAgeSeconds: Number(params['max_age']) };
 }
 
 /** `GET upstream/return`, where the provider's answer was carried on to. */

@@ -7,7 +7,7 @@ import { lettersTo } from '../support/mailbox.ts';
 import type { Page } from '../support/person.ts';
 import { newestProof, openPage, PASSWORD } from '../support/sign-up.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { lastEvents, stored, visitUpstream } from '../support/upstream-visit.ts';
+import { answerOf, departFrom, lastEvents, stored, visitUpstream } from '../support/upstream-visit.ts';
 
 let count = 0;
 
@@ -89,6 +89,21 @@ describe('A provider that vouches for the address of an account here', () => {
     const chosen = await code.submit({ code: (await newestProof(server, person.email)).code });
     assert.match((await chosen.submit({ password: PASSWORD })).html, /value="approve"/);
     await assertLinked();
+  });
+
+  it('is linked by who signs in with another provider, such as somebody without a password', async () => {
+    const near = await startUpstream('oauth2');
+    await addProvider(server, near, { id: 'near', name: 'Near' });
+    await server.sql("insert into upstream_identity (id, provider_id, subject, account_id, details) values ($1, 'near', $2, $1, '{}')", [
+      person.id,
+      near.person.sub,
+    ]);
+    await server.sql('update user_account set password_hash = null where id = $1', [person.id]);
+    const away = await departFrom(await arrive(), 'near');
+    assert.match((await away.person.open((await answerOf(away)).href)).html, /value="approve"/);
+    assert.deepEqual((await linksOf(person.id)).sort(), [near.person.sub, upstream.person.sub].sort());
+    await server.sql("delete from upstream_provider where id = 'near'");
+    await near.close();
   });
 
   it('is linked only when the second factor of that account was shown too', async () => {

@@ -227,6 +227,38 @@ for (const kind of ['oidc', 'oauth2'] as const)
       for (const location of asked) assert.match((await person.open(String(location))).html, /value="approve"/);
     });
 
+    it('is enough where an app asks to make an account: who has one needs no other (prompt=create)', async () => {
+      await signUp();
+      const page = await visitUpstream(server, client, { prompt: 'create' });
+      assert.match(page.html, /value="approve"/);
+      stranger(upstream);
+      const form = await visitUpstream(server, client, { prompt: 'create' });
+      assert.match((await form.submit({ name: '여행자', agree: 'yes' })).html, /value="approve"/);
+    });
+
+    it('asks the provider for a sign-in as recent as the app asks for, where there is a word for that', async () => {
+      const asked = async (parameters: Record<string, string>) =>
+        (await depart(server, client, parameters)).url.searchParams.get('max_age');
+      const told = (age: string) => (kind === 'oidc' ? age : null);
+      assert.equal(await asked({}), null);
+      assert.equal(await asked({ prompt: 'login' }), told('0'));
+      assert.equal(await asked({ max_age: '300' }), told('300'));
+    });
+
+    it('takes the place of somebody else who is signed in in that browser', async () => {
+      const { identity } = await signUp();
+      const other = await server.createPerson();
+      const person = new Person(server.issuer);
+      await (await openSignIn(server, client, {}, person)).submit({ email: other.email, password: other.password });
+      const page = await visitUpstream(server, client, { person, prompt: 'login' });
+      assert.match(page.html, /value="approve"/);
+      const sessions = await server.sql('select account_id from session where account_id in ($1, $2)', [other.id, identity.account_id]);
+      assert.ok(
+        sessions.every(({ account_id }) => account_id === identity.account_id),
+        'whose session was there has ended',
+      );
+    });
+
     it('stands on the page to sign up too', async () => {
       stranger(upstream);
       const page = await openPage(await openSignIn(server, client), 'signup');

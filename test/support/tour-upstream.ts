@@ -10,6 +10,12 @@ export const UPSTREAM_TOUR: Record<string, (page: Page, visit: Visit) => Promise
       await openSignIn(page, visit);
       await page.locator('.elsewhere').waitFor();
     }),
+  'sign-up-providers': (page, visit) =>
+    withProvider(visit, async () => {
+      await openSignIn(page, visit);
+      await page.click('a[href$="/signup"]');
+      await page.locator('input[name=name]').waitFor();
+    }),
   'upstream-sign-up': (page, visit) =>
     withProvider(visit, async () => {
       await openSignUp(page, visit);
