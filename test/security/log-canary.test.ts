@@ -1,16 +1,22 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { linkOnce } from '../support/link-once.ts';
+import { startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { liveOnce } from '../support/whole-flow.ts';
 
 describe('The log is no place to steal from', () => {
   let server: TestServer;
+  let upstream: TestUpstream;
   let secrets: Record<string, string>;
   before(async () => {
     server = await startTestServer({ logLevel: 'trace' });
-    secrets = await liveOnce(server);
+    upstream = await startUpstream();
+    secrets = { ...(await liveOnce(server)), ...(await linkOnce(server, upstream)) };
   });
-  after(() => server.close());
+  after(async () => {
+    await Promise.all([server.close(), upstream.close()]);
+  });
 
   it('every request is in it', () => {
     const events = server.logLines().map((line) => JSON.parse(line));
@@ -21,6 +27,8 @@ describe('The log is no place to steal from', () => {
       '/oauth/register/:id',
       '/interaction/:uid',
       '/oauth/authorize/:id',
+      '/account/links/far',
+      '/upstream/far/callback',
     ])
       assert(
         events.some((event) => event.event === 'http_request' && event.path === path),

@@ -6,13 +6,17 @@ import { KeyRing } from '../../src/platform/secrets.ts';
 import { openAccount, send } from './account.ts';
 import type { TestServer } from './environment.ts';
 import { addProvider, type TestUpstream, UPSTREAM_CLIENT } from './upstream.ts';
-import { answerOf, leaveFor } from './upstream-link.ts';
+import { answerOf, leaveFor, linkAt } from './upstream-link.ts';
 
 /**
  * Links an account at a provider, and unlinks it. @param look called wherever something else is stored.
  * @returns every secret that passed between us and the provider, by name.
  */
-export async function linkOnce(server: TestServer, upstream: TestUpstream, look: () => Promise<void>): Promise<Record<string, string>> {
+export async function linkOnce(
+  server: TestServer,
+  upstream: TestUpstream,
+  look: () => Promise<void> = async () => {},
+): Promise<Record<string, string>> {
   const keyRing = new KeyRing(server.config.dataEncryptionKeys);
   await addProvider(server, upstream);
   const key = await newPrivateKey();
@@ -21,6 +25,7 @@ export async function linkOnce(server: TestServer, upstream: TestUpstream, look:
 
   const person = await server.createPerson();
   const page = await openAccount(server, person, '/account/links');
+  const wish = linkAt(page)?.split('wish=')[1];
   const away = await leaveFor(page);
   await look();
   const answer = await answerOf(away);
@@ -34,6 +39,7 @@ export async function linkOnce(server: TestServer, upstream: TestUpstream, look:
   await look();
   const redeemed = upstream.asked.find(({ path }) => path === '/token')?.parameters;
   const secrets = {
+    'proof that a link was chosen': wish,
     'upstream client secret': UPSTREAM_CLIENT.secret,
     'private key for a provider': (JSON.parse(key) as { d: string }).d,
     'upstream state': away.searchParams.get('state'),
