@@ -177,7 +177,7 @@ export async function renamePasskey(database: Database, accountId: string, id: s
 }
 
 /**
- * Takes a passkey away, unless it is the last way in: an account without a password keeps one. To be run as one transaction.
+ * Takes a passkey away, unless it is the last way in: an account without a password keeps one, or a provider to sign in by. To be run as one transaction.
  * The account is locked first, so that of two at once the second sees what the first has left.
  */
 export function removePasskey(accountId: string, id: string): Statement[] {
@@ -185,7 +185,9 @@ export function removePasskey(accountId: string, id: string): Statement[] {
     Prisma.sql`select from user_account where id = ${accountId} for update`,
     Prisma.sql`delete from passkey where id = ${id} and account_id = ${accountId}
       and (exists (select from user_account where id = ${accountId} and password_hash is not null)
-        or exists (select from passkey other where other.account_id = ${accountId} and other.id <> ${id}))`,
+        or exists (select from passkey other where other.account_id = ${accountId} and other.id <> ${id})
+        or exists (select from upstream_identity i join upstream_provider p on p.id = i.provider_id
+          where i.account_id = ${accountId} and p.disabled_at is null and (p.settings->>'signIn')::boolean))`,
     dropIdleRecoveryCodes(accountId),
   ];
 }

@@ -88,6 +88,22 @@ describe('Unlinking an account at a provider', () => {
     assert.equal(await linked(person.id), 1);
   });
 
+  it('stays, or a passkey does, when both are ended at the same moment', async () => {
+    const { person, page } = await visitor('near');
+    await addPasskey(server, person, page.person);
+    await forgetPassword(person.id);
+    const factors = await page.person.open('/account/factors');
+    const id = /name="id" value="([^"]+)"/.exec(factors.html)?.[1] ?? '';
+    const [unlinked, removed] = await Promise.all([
+      send(page, PATH, { unlink: 'near' }),
+      send(factors, '/account/factors/passkey/remove', { id }),
+    ]);
+    const left = { links: await linked(person.id), passkeys: await countRows(server, 'passkey where account_id = $1', [person.id]) };
+    assert.equal(left.links + left.passkeys, 1);
+    assert.equal(unlinked.response.status, left.links ? 422 : 200);
+    assert.equal(removed.url.search, left.passkeys ? '?kept=last' : '?done=passkey_removed');
+  });
+
   it('ends the last one of somebody who has a passkey', async () => {
     const { person, page } = await visitor('near');
     await addPasskey(server, person, page.person);
