@@ -1,14 +1,15 @@
 import type { Context } from 'koa';
 import type { SignedIn } from '../authorization-server/first-party.ts';
 import { signedIn } from '../authorization-server/first-party.ts';
+import { differences } from '../federation/details.ts';
 import { findIdentity, identityAt, saveIdentity } from '../federation/identities.ts';
-import { findProvider } from '../federation/providers.ts';
+import { findProvider, type UpstreamProvider } from '../federation/providers.ts';
 import { UpstreamError } from '../federation/upstream-error.ts';
 import { keepTokens } from '../federation/vault.ts';
 import { type Arrival, arrive, beginVisit } from '../federation/visits.ts';
 import { assertOurForm } from '../http/csrf.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
-import { sqlState } from '../platform/database.ts';
+import { type Statement, sqlState } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
@@ -86,16 +87,11 @@ async function link(visit: Visit, { provider, subject, details, tokens }: Arriva
   if (theirs && theirs.accountId !== account.id) return 'taken';
   if (mine && mine.subject !== subject) return 'another';
   const id = mine?.id ?? timeOrderedId();
-  const news = [
-    { purpose: 'keep' as const, statement: told(visit, 'identity_linked', { detail: { provider: provider.id } }) },
-    ...kept(letter(visit, account.email, 'identity_changed', { person: account.name, provider: provider.name, change: 'linked' })),
-  ];
   try {
     const linked = await writeTogether(database, [
       { purpose: 'keep', once: true, statement: saveIdentity({ id, providerId: provider.id, subject, accountId: account.id, details }) },
       { purpose: 'keep', statement: keepTokens(keyRing, { providerId: provider.id, identityId: id, grantId: null, tokens }) },
-      // One that was there already, and is told of more freshly.
-      ...(mine ? [] : news),
+      ...kept(mine ? news(visit, provider, differences(mine.details, details)) : firstNews(visit, provider)),
     ]);
     return linked ? undefined : 'taken';
   } catch (error) {
@@ -104,6 +100,17 @@ async function link(visit: Visit, { provider, subject, details, tokens }: Arriva
     throw error;
   }
 }
+
+/** Of a link that is made. */
+function firstNews(visit: Visit, { id, name }: UpstreamProvider): Statement[] {
+  const { account } = visit;
+  const change = { person: account.name, provider: name, change: 'linked' as const };
+  return [told(visit, 'identity_linked', { detail: { provider: id } }), ...letter(visit, account.email, 'identity_changed', change)];
+}
+
+/** Of one that was there already. */
+const news = (visit: Visit, { id }: UpstreamProvider, changed: string[]): Statement[] =>
+  changed.length ? [told(visit, 'identity_details_changed', { detail: { provider: id, changed } })] : [];
 
 const UNIQUE_VIOLATION = '23505';
 

@@ -32,6 +32,12 @@ export function described(told: unknown, { claims, issuer }: ProviderSettings): 
   };
 }
 
+/** Which details are others now. */
+export function differences(before: Details, now: Details): string[] {
+  const members = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof Details>;
+  return [...members].filter((member) => before[member] !== now[member]);
+}
+
 function read(value: unknown, path: string): unknown {
   return path
     .split('.')

@@ -1,7 +1,7 @@
 import { emailProblem } from '../accounts/sign-up.ts';
 import { findAccount, findAccountByEmail, isAddressTaken, normalizeEmail } from '../accounts/store.ts';
 import { displayName } from '../clients/display-name.ts';
-import type { Details } from '../federation/details.ts';
+import { type Details, differences } from '../federation/details.ts';
 import { findIdentity, type Identity, saveIdentity } from '../federation/identities.ts';
 import { findProvider, type UpstreamProvider } from '../federation/providers.ts';
 import { UpstreamError } from '../federation/upstream-error.ts';
@@ -119,11 +119,6 @@ export async function receive(step: Step, pending: PendingIdentity): Promise<voi
 /** The address that a provider vouches for, if it is one. */
 export function provenAddress({ email, emailVerified }: Details): string | undefined {
   return emailVerified && email !== undefined && !emailProblem(email) ? normalizeEmail(email) : undefined;
-}
-
-function differences(before: Details, now: Details): string[] {
-  const members = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof Details>;
-  return [...members].filter((member) => before[member] !== now[member]);
 }
 
 async function fail(step: Step, error: UpstreamError, provider: Named | undefined = error.provider): Promise<void> {

@@ -81,7 +81,10 @@ describe('Linking an account at a provider', () => {
     assert.match(second.html, /<bdi>Changed Name<\/bdi>/, 'without what turns the text around it');
     assert.doesNotMatch(second.html, /<script>alert/);
     assert.equal((await linksOf(server, person.id)).length, 1);
-    assert.deepEqual(await eventsOf(server, person.id), ['identity_linked']);
+    const third = await page.person.open(await answerOf((await page.person.open(String(again))).url));
+    assert.equal(third.url.search, '?done');
+    assert.deepEqual(await eventsOf(server, person.id), ['identity_details_changed', 'identity_linked'], 'nothing of what stayed the same');
+    assert.equal((await lettersTo(server, person.email)).length, 1);
   });
 
   it('changes nothing where the account is somebody else’s, or another one is linked there already', async () => {
@@ -126,7 +129,10 @@ describe('Linking an account at a provider', () => {
       [{ denies: 'access_denied' }, 'refused'],
       [{ denies: 'temporarily_unavailable' }, 'unavailable'],
       [{ token: { status: 500, body: 'no' } }, 'unavailable'],
+      // Longer than anybody is let wait here.
+      [{ slowMs: 8_000, slowAt: '/token' }, 'unavailable'],
       [{ token: { body: '<html>' } }, 'untrustworthy'],
+      [{ token: { body: `{"access_token":"${'x'.repeat(300_000)}"}` } }, 'untrustworthy'],
       [{ wrongSignature: true }, 'untrustworthy'],
       [{ idToken: { nonce: 'another' } }, 'untrustworthy'],
       [{ callback: { iss: 'https://elsewhere.example' } }, 'untrustworthy'],
