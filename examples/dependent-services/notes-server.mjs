@@ -3,7 +3,7 @@ import { html, isOurForm, json, page, redirect, serve, text } from './web.mjs';
 
 /**
  * Notes: a small service with an OAuth 2.0 server of its own (RFC 6749), as many services have, and without OpenID Connect: no
- * discovery, no ID token, just /authorize, /token, /revoke, /whoami and an API. It knows one person, who is always signed in,
+ * discovery, no ID token, just /authorize, /token, /revoke, /whoami and an API. It knows two people, who are always signed in,
  * and one client. All of it is in memory: when it ends, its tokens end.
  *
  * For trying things out, its front page takes access back, and puts it out of order.
@@ -14,7 +14,10 @@ const { NOTES_PORT, NOTES_URL, NOTES_CLIENT_ID, NOTES_CLIENT_SECRET, NOTES_REDIR
 const ACCESS_SECONDS = Number(process.env.NOTES_ACCESS_SECONDS ?? 30);
 const MINUTE_MS = 60_000;
 
-const PERSON = { id: 'notes-7', name: '보라 Bora' };
+const PEOPLE = [
+  { id: 'notes-7', name: '보라 Bora' },
+  { id: 'notes-8', name: '민준 Minjun' },
+];
 const NOTES = [
   { ko: '화분에 물 주기', en: 'Water the plants' },
   { ko: '도서관 책 돌려주기', en: 'Return the library books' },
@@ -35,7 +38,7 @@ const WORDS = {
   ko: {
     title: '메모장',
     ask: (who) => html`<b>${who}</b> 앱이 메모장을 이용하려고 해요`,
-    signedInAs: (name) => html`<b>${name}</b> 님으로 로그인되어 있어요`,
+    who: '누구의 메모장인가요?',
     scopes: { whoami: '내 이름 보기', 'notes:read': '내 메모 읽기' },
     yes: '허용',
     no: '거부',
@@ -50,7 +53,7 @@ const WORDS = {
   en: {
     title: 'Notes',
     ask: (who) => html`<b>${who}</b> wants to use your notes`,
-    signedInAs: (name) => html`You are signed in as <b>${name}</b>`,
+    who: 'Whose notes?',
     scopes: { whoami: 'See your name', 'notes:read': 'Read your notes' },
     yes: 'Allow',
     no: 'Deny',
@@ -80,10 +83,12 @@ function authorize({ url, language }) {
   const body = html`
     <p class="brand">✎ ${words.title}</p>
     <h1>${words.ask('Munjigi')}</h1>
-    <p class="quiet">${words.signedInAs(PERSON.name)}</p>
     <ul class="plain">${scopes.map((scope) => html`<li>✓ ${words.scopes[scope]}</li>`)}</ul>
     <form method="post" action="/authorize" class="actions">
       <input type="hidden" name="request" value="${request}">
+      <fieldset><legend>${words.who}</legend>
+        ${PEOPLE.map(({ id, name }, n) => html`<label><input type="radio" name="person" value="${id}" ${n === 0 && 'checked'}> ${name}</label>`)}
+      </fieldset>
       <button name="decision" value="no">${words.no}</button>
       <button name="decision" value="yes" class="solid">${words.yes}</button>
     </form>`;
@@ -94,8 +99,10 @@ function decide(visit) {
   const asked = take(requests, visit.form.get('request'));
   if (!asked || !isOurForm(visit)) return gone(visit.language);
   if (visit.form.get('decision') !== 'yes') return back(asked, { error: 'access_denied' });
+  const person = PEOPLE.find(({ id }) => id === visit.form.get('person'));
+  if (!person) return gone(visit.language);
   const code = random();
-  remember(codes, code, asked, MINUTE_MS);
+  remember(codes, code, { ...asked, person }, MINUTE_MS);
   return back(asked, { code });
 }
 
@@ -116,7 +123,8 @@ function token({ form, headers }) {
         .digest('base64url');
       if (!asked || asked.code_challenge !== proof || asked.redirect_uri !== form.get('redirect_uri'))
         return json({ error: 'invalid_grant' }, 400);
-      const link = { id: random(), scopes: asked.scopes, since: new Date(), refresh: undefined, spent: new Set(), access: new Map() };
+      const { person, scopes } = asked;
+      const link = { id: random(), person, scopes, since: new Date(), refresh: undefined, spent: new Set(), access: new Map() };
       links.set(link.id, link);
       return json(issue(link));
     }
@@ -162,7 +170,7 @@ const api = (scope, answer) => (visit) => {
   if (!link) return json({ error: 'invalid_token' }, 401, { 'WWW-Authenticate': 'Bearer error="invalid_token"' });
   if (!link.scopes.includes(scope))
     return json({ error: 'insufficient_scope' }, 403, { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` });
-  return json(answer(visit));
+  return json(answer(visit, link));
 };
 
 function isClient({ authorization = '' }) {
@@ -178,12 +186,12 @@ function isClient({ authorization = '' }) {
 function front({ language }) {
   const words = WORDS[language];
   const connected = [...links.values()].map(
-    ({ since, scopes }) =>
-      html`<li>Munjigi: ${scopes.map((scope) => words.scopes[scope]).join(', ')} <small>${words.since(since)}</small></li>`,
+    ({ person, since, scopes }) =>
+      html`<li>Munjigi, ${person.name}: ${scopes.map((scope) => words.scopes[scope]).join(', ')} <small>${words.since(since)}</small></li>`,
   );
   const body = html`
     <p class="brand">✎ ${words.title}</p>
-    <h1>${PERSON.name}</h1>
+    <h1>${PEOPLE.map(({ name }) => name).join(', ')}</h1>
     <ul>${NOTES.map((note) => html`<li>${note[language]}</li>`)}</ul>
     <h2>${words.connected}</h2>
     ${connected.length ? html`<ul class="plain">${connected}</ul>` : html`<p>${words.none}</p>`}
@@ -231,7 +239,7 @@ await serve({
     'POST /authorize': decide,
     'POST /token': orOutOfOrder(token),
     'POST /revoke': orOutOfOrder(revoke),
-    'GET /whoami': orOutOfOrder(api('whoami', () => PERSON)),
+    'GET /whoami': orOutOfOrder(api('whoami', (_, { person }) => person)),
     'GET /notes': orOutOfOrder(api('notes:read', ({ language }) => ({ notes: NOTES.map((note) => note[language]) }))),
   },
 });

@@ -51,8 +51,6 @@ describe('Connecting services, in a browser', () => {
     return (await redeem(server, client, { code, code_verifier, redirect_uri: client.redirect_uri })).json() as Promise<Tokens>;
   }
 
-  const visits = (upstream: TestUpstream) => upstream.asked.filter(({ path, method }) => path === '/authorize' && method === 'GET').length;
-
   it('goes from consent to the provider, which asks on a page of its own, and on to the app with a code', async () => {
     far.wishes.asks = true;
     const { page, heard } = await asked('openid far:notes.read');
