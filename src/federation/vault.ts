@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import type { KeyRing } from '../platform/secrets.ts';
-import { expiry, type Held, heldBy, listHeld, readHeld, seal, unseal } from './held-tokens.ts';
+import { expiry, type Held, heldBy, listHeld, seal, unseal } from './held-tokens.ts';
 import type { UpstreamProvider } from './providers.ts';
-import { endHeld, refreshOnce } from './refresh.ts';
+import { endHeld, isUnderWay, renew } from './refresh.ts';
 import type { UpstreamTokens } from './upstream.ts';
 
 /**
@@ -29,10 +28,6 @@ export type Reached =
   | { kind: 'token'; accessToken: string; expiresInSeconds: number | undefined; scope: string }
   | { kind: 'interaction_required'; reason: Exclude<Standing, 'ready'> }
   | { kind: 'unavailable' };
-
-/** How long a request waits for another that is getting a new token. */
-const WAIT_MS = 3_000;
-const LOOK_EVERY_MS = 100;
 
 /**
  * The writing of what a provider gave: at sign-in, or for one app. It takes the place of what was there for the same; but many a provider
@@ -81,18 +76,16 @@ export async function reach(
   const refused = refusedToken !== undefined && unseal(keyRing, held.id, held.accessToken) === refusedToken;
   if (held.fresh && !refused) return open(held);
   const kept = (): Reached => (held.valid && !refused ? open(held) : { kind: 'unavailable' });
-  if (held.refreshToken === null) {
+  const { refreshToken } = held;
+  if (refreshToken === null) {
     if (!refused) return kept();
     // What sign-in brought is other apps' too: one app's word does not end it.
     if (held.grantId !== null) await endHeld(database, held);
     return { kind: 'interaction_required', reason: 'ended' };
   }
-  const outcome = await refreshOnce(database, keyRing, provider, { ...held, refreshToken: held.refreshToken });
-  if (outcome === 'failed') return kept();
-  if (outcome === 'taken') {
-    if (held.valid && !refused) return open(held);
-    if (!(await waitForOther(database, held))) return { kind: 'unavailable' };
-  }
+  // Within its last minute it does for whoever comes while another gets the next.
+  if (held.valid && !refused && isUnderWay(database, held)) return open(held);
+  if (!(await renew(database, keyRing, provider, { ...held, refreshToken }))) return kept();
   // What came may open more than it did, or be gone again: it is judged like any.
   const now = await choose(database, provider.id, wanted);
   if (typeof now === 'string') return { kind: 'interaction_required', reason: now };
@@ -112,18 +105,4 @@ function fits(scope: string, { needed, allowed }: Reach): boolean {
   // `openid` opens nothing of the provider's: it says that there is an ID token.
   const opened = scope.split(' ').filter((word) => word && word !== 'openid');
   return opened.every((word) => allowed.includes(word)) && needed.every((word) => word === 'openid' || opened.includes(word));
-}
-
-/** Waits until another request has a new token, or has failed. @returns false when there is none to wait for any more. */
-async function waitForOther(database: Database, { id, accessToken }: Held): Promise<boolean> {
-  let claim: string | null | undefined;
-  for (let waited = 0; waited < WAIT_MS; waited += LOOK_EVERY_MS) {
-    const row = await readHeld(database, id);
-    if (row?.accessToken !== accessToken || row.ended) return true;
-    claim ??= row.claim;
-    // Another claim is the rest after a failure. Whoever has waited does not begin: that would take too long.
-    if (!row.claimed || row.claim !== claim) return false;
-    await sleep(LOOK_EVERY_MS);
-  }
-  return false;
 }

@@ -106,23 +106,6 @@ describe('Expired rows', () => {
     assert.equal(await countRows(server, 'grant_record'), 2);
   });
 
-  it('leave of what concerns upstream providers: visits that came to nothing, and what could not be told', async () => {
-    await server.sql(`insert into upstream_provider (id, name, settings) values ('far', 'Far', '{}')`);
-    for (const [name, expiresAt] of [
-      ['expired', '-1 second'],
-      ['live', '1 minute'],
-    ])
-      await server.sql(
-        `with v as (insert into upstream_visit (id, provider_id, return_to, bound, sealed, expires_at) values (sha256($1::text::bytea), 'far', '/', '', '', now() + $2::interval))
-         insert into upstream_revocation (id, provider_id, access_token, expires_at) values ($1::text, 'far', '', now() + $2::interval)`,
-        [name, expiresAt],
-      );
-    assert.equal(await prune(server.database), 2);
-    for (const table of ['upstream_visit', 'upstream_revocation'])
-      assert.equal((await server.sql(`select 1 from ${table} where expires_at > now()`)).length, await countRows(server, table));
-    assert.equal(await countRows(server, 'upstream_visit'), 1);
-  });
-
   it('leave once each when two nodes prune at once', async () => {
     const second = openDatabase(server.config.databaseUrl, createLog('silent'));
     await insertTokens(1, 5_000, '-1 hour');

@@ -45,6 +45,7 @@ describe('Metadata (OIDC Discovery, RFC 8414, RFC 9728)', () => {
       'client_credentials',
       'refresh_token',
       'urn:ietf:params:oauth:grant-type:device_code',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
     ]);
     assert.equal(metadata['authorization_response_iss_parameter_supported'], true);
     assert.deepEqual((metadata['token_endpoint_auth_methods_supported'] as string[]).toSorted(), [

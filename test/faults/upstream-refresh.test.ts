@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
 import { age, createReaching, exchange, link, type Reaching, refreshes } from '../support/linked.ts';
+import { holdTable } from '../support/lock.ts';
+import { createHouse } from '../support/processes.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 describe('What a provider gave, when it expires and when the provider fails', () => {
@@ -36,7 +39,14 @@ describe('What a provider gave, when it expires and when the provider fails', ()
       upstream.wishes = { slowMs: 200, slowAt: '/token', keepsRefreshToken: keeps };
       const second = await server.secondNode();
       try {
-        const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => tell(reaching, {}, n % 2 ? second : server)));
+        // Whoever a slow machine cannot serve is told to come again, and does.
+        const insist = async (node: TestServer) => {
+          for (;;) {
+            const answer = await tell(reaching, {}, node);
+            if (answer.status !== 503) return answer;
+          }
+        };
+        const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => insist(n % 2 ? second : server)));
         assert.deepEqual(
           answers.map(({ status }) => status),
           answers.map(() => 200),
@@ -139,14 +149,48 @@ describe('What a provider gave, when it expires and when the provider fails', ()
     assert.equal((await tell(reaching)).status, 200);
   });
 
-  it('is refreshed by somebody else when who was at it has died', async () => {
+  it('is refreshed by another node when the one that was at it has died', async () => {
     const reaching = await createReaching(server, upstream);
     await age(server, 3_600);
-    await server.sql(`update upstream_token set claimed_until = now() + interval '6 seconds'`);
+    upstream.wishes = { slowMs: 3_000, slowAt: '/token', keepsRefreshToken: true };
+    const house = await createHouse(server.config.databaseUrl, server.config);
+    try {
+      const one = await house.start();
+      const lost = assert.rejects(exchange({ ...server, send: one.send }, reaching.client, reaching.accessToken));
+      await eventually('the provider is asked', () => refreshes(upstream) === 1);
+      await one.kill('SIGKILL');
+      await lost;
+    } finally {
+      await house.close();
+    }
+    upstream.wishes = { keepsRefreshToken: true };
+    // However slow this machine is, it has the row still.
+    const claim = `update upstream_token set claimed_until = now() + interval '10 seconds' where claimed_until is not null returning 1`;
+    assert.equal((await server.sql(claim)).length, 1);
     const waiting = await tell(reaching);
     assert.deepEqual([waiting.status, waiting.error], [503, 'temporarily_unavailable']);
-    assert.equal(refreshes(upstream), 0);
-    await age(server, 6);
+    assert.equal(refreshes(upstream), 1);
+    await age(server, 10);
+    assert.equal((await tell(reaching)).status, 200);
+    assert.equal(refreshes(upstream), 2);
+  });
+
+  it('is kept as soon as the database can, when it could not while the provider answered', async () => {
+    const reaching = await createReaching(server, upstream);
+    await age(server, 3_600);
+    const before = await row();
+    upstream.wishes = { slowMs: 2_000, slowAt: '/token' };
+    const waiting = tell(reaching);
+    await eventually('the provider is asked', () => refreshes(upstream) === 1);
+    const lock = await holdTable(server.config.databaseUrl, 'upstream_token');
+    try {
+      const answer = await waiting;
+      assert.deepEqual([answer.status, answer.error], [503, 'temporarily_unavailable']);
+      assert.deepEqual((await row())?.['refresh_token'], before?.['refresh_token']);
+    } finally {
+      await lock.release();
+    }
+    await eventually('it is kept', async () => (await row())?.['refresh_token'] !== before?.['refresh_token']);
     assert.equal((await tell(reaching)).status, 200);
     assert.equal(refreshes(upstream), 1);
   });
