@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { allowServices } from '../../src/clients/store.ts';
-import { allow, answerOf, ask, kept, newTraveller, type Someone, tokensFor, visit, visitsTo } from '../support/connecting.ts';
+import { allow, answerOf, ask, kept, letReach, newTraveller, type Someone, tokensFor, visit, visitsTo } from '../support/connecting.ts';
 import { freePort, REDIRECT_URI, startTestServer, type TestServer } from '../support/environment.ts';
 import { ageSessions } from '../support/factors.ts';
 import type { TestClient } from '../support/flow.ts';
@@ -198,11 +197,11 @@ describe('Connecting a service by the link that an app was given', () => {
     const noLeave = /has no leave/;
     await assertRefused(someone, () => someone.person.open(link({ client_id: other.client_id })), noLeave);
     const page = await someone.person.open(link());
-    await server.database.change(allowServices(client.client_id, { services: [], origins: [] }));
+    await letReach(server, client, []);
     try {
       await assertRefused(someone, () => page.submit({}), noLeave);
     } finally {
-      await server.database.change(allowServices(client.client_id, { services: ['far'], origins: [] }));
+      await letReach(server, client, ['far']);
     }
     await server.sql('delete from grant_record where account_id = $1', [someone.credentials.id]);
     await assertRefused(someone, () => someone.person.open(link()), noLeave);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { allowServices } from '../../src/clients/store.ts';
-import { allow, answerOf, ask, goTo, kept, newTraveller, tokensFor, visit, visitsTo } from '../support/connecting.ts';
+import { allow, answerOf, ask, enable, goTo, kept, letReach, newTraveller, tokensFor, visit, visitsTo } from '../support/connecting.ts';
 import { beginDevice, createDeviceClient, DEVICE_GRANT, poll, typeCode } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { ageSessions } from '../support/factors.ts';
@@ -141,12 +141,8 @@ describe('Connecting services: the circumstances', () => {
   });
 
   const meanwhile: [what: string, change: (accountId: string) => Promise<unknown>, goesOn: boolean][] = [
-    [
-      'the operator takes the leave back',
-      () => server.database.change(allowServices(client.client_id, { services: ['near'], origins: [] })),
-      true,
-    ],
-    ['the provider is disabled', () => server.sql("update upstream_provider set disabled_at = now() where id = 'far'"), false],
+    ['the operator takes the leave back', () => letReach(server, client, ['near']), true],
+    ['the provider is disabled', () => enable(server, 'far', false), false],
     ['the person takes the access back', (id) => server.sql('delete from grant_record where account_id = $1', [id]), false],
   ];
   for (const [what, change, goesOn] of meanwhile)
@@ -160,8 +156,8 @@ describe('Connecting services: the circumstances', () => {
         if (goesOn) await tokensFor(server, client, page);
         assert.deepEqual((await kept(server, someone)).identities, []);
       } finally {
-        await server.sql("update upstream_provider set disabled_at = null where id = 'far'");
-        await server.database.change(allowServices(client.client_id, { services: ['far', 'near'], origins: [] }));
+        await enable(server, 'far', true);
+        await letReach(server, client, ['far', 'near']);
       }
     });
 

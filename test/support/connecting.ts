@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { allowServices } from '../../src/clients/store.ts';
 import type { TestServer } from './environment.ts';
+import { eventually } from './eventually.ts';
 import { authorizePath, type Credentials, pkce, redeem, type TestClient, type Tokens } from './flow.ts';
 import { type Page, Person } from './person.ts';
 import type { TestUpstream } from './upstream.ts';
@@ -80,3 +82,23 @@ export async function kept(server: TestServer, { credentials: { id } }: Someone)
 
 /** How often the provider was asked for leave. */
 export const visitsTo = (upstream: TestUpstream): number => upstream.asked.filter(({ path }) => path === '/authorize').length;
+
+/** Lets a client act for people at some providers and no others, and waits until the node has heard of it. */
+export async function letReach(server: TestServer, client: TestClient, services: string[]): Promise<void> {
+  await server.database.change(allowServices(client.client_id, { services, origins: [] }));
+  const path = authorizePath(client, { ...challenge, scope: 'openid far:notes.read' });
+  await eventually('the node knows what the client may do', async () => {
+    const location = String((await new Person(server.issuer).request(path)).headers.get('location'));
+    return location.includes('invalid_scope') !== services.includes('far');
+  });
+}
+
+/** Disables a provider, or enables it again, and waits until the node has heard of it. */
+export async function enable(server: TestServer, providerId: string, enabled: boolean): Promise<void> {
+  await server.sql('update upstream_provider set disabled_at = case when $2 then null else now() end where id = $1', [providerId, enabled]);
+  await eventually('the node knows which providers there are', async () => {
+    const metadata = await server.send(`${server.issuer}/.well-known/openid-configuration`);
+    const { scopes_supported: scopes } = (await metadata.json()) as { scopes_supported: string[] };
+    return scopes.some((scope) => scope.startsWith(`${providerId}:`)) === enabled;
+  });
+}
