@@ -20,7 +20,8 @@ export class Household {
   }
 
   /** Runs a script to its end. @returns what it printed. @throws Stop with what it said when it fails. */
-  run(script, args, variables = {}) {
+  async run(script, args, variables = {}) {
+    this.#assertOpen();
     return new Promise((resolve, reject) => {
       const child = spawn(this.#node, [join(ROOT, script), ...args], {
         cwd: ROOT,
@@ -37,6 +38,7 @@ export class Household {
 
   /** Starts a server. @param url answers with 200 once it is there. @throws Stop with the end of its log when it ends instead. */
   async start(name, script, variables, url) {
+    this.#assertOpen();
     const log = join(this.#dataDir, `${name}.log`);
     const file = openSync(log, 'w', 0o600);
     const child = spawn(this.#node, [join(ROOT, script)], {
@@ -56,6 +58,11 @@ export class Household {
         throw new Stop(`${name} did not start:\n${readFileSync(log, 'utf8').slice(-2_000)}`);
       await new Promise((again) => setTimeout(again, 100));
     }
+  }
+
+  /** Whoever is still starting when the others are stopped is not to be left behind. */
+  #assertOpen() {
+    if (this.#ending) throw new Stop('stopped');
   }
 
   /** Asks each process to end, and waits until it has. */

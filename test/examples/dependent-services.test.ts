@@ -79,7 +79,8 @@ describe('npm run example', { timeout: 300_000 }, () => {
     await page.click('main button');
     await page.getByRole('link', { name: 'Haru 계정으로 계속' }).click();
     const asked = await sayYes(page, example);
-    assert.deepEqual(asked.map(site), ['haru', 'haru', 'munjigi', 'munjigi', 'munjigi', 'haru', 'munjigi', 'notes'], asked.join('\n'));
+    // Signing in and consent upstream; sign-up, consent and connecting here. Haru was asked about its data before, and remembers.
+    assert.deepEqual(asked.map(site), ['haru', 'haru', 'munjigi', 'munjigi', 'munjigi', 'munjigi', 'notes'], asked.join('\n'));
     await home();
     assert.deepEqual(await states(), { haru: 'answers', notes: 'answers' });
     const shown = await page.locator('main').innerText();
@@ -157,6 +158,40 @@ describe('npm run example', { timeout: 300_000 }, () => {
     assert.equal(await callHaru(example, haru), 200, 'the other is as it was');
   });
 
+  it('signs nobody in by an answer that it did not ask for, and does nothing for a form that is not its own', async () => {
+    const get = (path: string, cookie = '') => fetch(`${example.app}${path}`, { redirect: 'manual', headers: { cookie } });
+    const post = (path: string, headers: Record<string, string> = {}, body = '') =>
+      fetch(`${example.app}${path}`, { method: 'POST', redirect: 'manual', headers, body });
+    const begin = async () => {
+      const sent = await post('/sign-in', { 'sec-fetch-site': 'same-origin' });
+      return {
+        cookie: String(sent.headers.get('set-cookie')).split(';')[0],
+        to: new URL(String(sent.headers.get('location'))).searchParams,
+      };
+    };
+    for (const path of ['/sign-in', '/allow', '/sign-out'])
+      assert.equal((await post(path, { 'sec-fetch-site': 'cross-site' })).status, 403);
+    assert.equal((await get('/signed-in?code=x&state=y')).status, 400);
+    const { cookie, to } = await begin();
+    const forged = await get(`/signed-in?${new URLSearchParams({ code: 'x', state: 'y', iss: example.munjigi })}`, cookie);
+    assert.deepEqual([forged.status, forged.headers.get('set-cookie')], [400, null]);
+    assert.equal(
+      (await get(`/signed-in?${new URLSearchParams({ error: 'access_denied', state: String(to.get('state')) })}`, cookie)).status,
+      400,
+      'once',
+    );
+    const other = await begin();
+    const denied = await get(
+      `/signed-in?${new URLSearchParams({ error: 'access_denied', state: String(other.to.get('state')) })}`,
+      other.cookie,
+    );
+    assert.deepEqual([denied.status, denied.headers.get('location')], [303, '/']);
+    assert.equal((await post('/sign-in', {}, 'x'.repeat(20_000))).status, 413);
+    assert.equal((await get('/%00')).status, 404);
+    await home();
+    assert.equal((await states())['haru'], 'answers', 'she is signed in as before');
+  });
+
   it('is over when the person disconnects the app', async () => {
     await page.goto(`${example.munjigi}/account/apps`);
     await page.getByRole('button', { name: '연결 해제' }).first().click();
@@ -173,7 +208,15 @@ describe('npm run example', { timeout: 300_000 }, () => {
     await home();
     await page.click('main button');
     await sayYes(page, example);
-    assert.equal((await states())['haru'], 'answers');
+    assert.deepEqual(await states(), { haru: 'answers', notes: 'answers' });
+  });
+
+  it('serves the one when the other is gone for good', async () => {
+    // Munjigi has no reason to doubt the token that it keeps: that nobody is there, the app finds itself.
+    for (const pid of example.pids('src/main.ts')) process.kill(pid, 'SIGKILL');
+    await eventually('it is noticed', () => /haru has ended; the others go on/.test(example.output()));
+    await home();
+    assert.deepEqual(await states(), { haru: 'unavailable', notes: 'answers' });
   });
 });
 

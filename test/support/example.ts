@@ -26,6 +26,8 @@ export type Example = {
   client: { client_id: string; client_secret: string; redirect_uri: string };
   /** The address of a database of its, for what no page shows. */
   databaseUrl(name: 'munjigi' | 'haru'): string;
+  /** All that it has printed. */
+  output(): string;
   /** Process ids of the four, by what they run. */
   pids(script: string): number[];
   /** Ctrl-C, and what was printed until the last process ended. */
@@ -67,6 +69,7 @@ export async function startExample(variables: Record<string, string> = {}): Prom
       const port = readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n')[3];
       return `postgres://munjigi:${readFileSync(join(folder, 'postgres-password'), 'utf8').trim()}@127.0.0.1:${port}/${name}`;
     },
+    output: () => run.output(),
     pids: (script) => childrenOf(run.child.pid as number, script),
     interrupt,
     async restart() {
