@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/connecting.ts';
+import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/connecting.ts';
 import { type Connection, connectionAt } from '../authorization-server/connections.ts';
 import { signedIn } from '../authorization-server/first-party.ts';
 import { displayName } from '../clients/display-name.ts';
@@ -114,13 +114,12 @@ async function judge({ ctx, account, services }: Visit, sealed: string): Promise
 function page(visit: Visit, { request, client, provider, allowed, identity }: Asked, sealed: string): void {
   const { ctx } = visit;
   const language = languageOf(ctx);
-  const { email, username, name } = identity?.details ?? {};
   show(visit, 'connect', {
     action: ctx.path,
     request: sealed,
     clientName: displayName(client.clientName, client.clientId),
     provider: provider.name,
-    account: email ?? username ?? name,
+    account: accountThere(identity),
     services: allowed.services.map(({ title, sensitive }) => ({ title: title[language], sensitive })),
     why: problemIn(ctx.query),
     back: wayBack(request, { service: provider.id, error: 'access_denied' }) ?? '/account/links',

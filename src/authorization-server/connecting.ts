@@ -2,7 +2,8 @@ import type { Context } from 'koa';
 import type { Client, Grant } from 'oidc-provider';
 import type { Account } from '../accounts/store.ts';
 import { auditEvent } from '../audit/events.ts';
-import { findIdentity, identityAt, saveIdentity } from '../federation/identities.ts';
+import { displayName } from '../clients/display-name.ts';
+import { findIdentity, type Identity, identityAt, saveIdentity } from '../federation/identities.ts';
 import { callbackOf, type UpstreamProvider } from '../federation/providers.ts';
 import { completeAuthorization } from '../federation/upstream.ts';
 import { UpstreamError } from '../federation/upstream-error.ts';
@@ -10,6 +11,7 @@ import { keepTokens } from '../federation/vault.ts';
 import { type Arrival, beginVisit, endVisit, type Visit } from '../federation/visits.ts';
 import { languageOf, supported } from '../http/language.ts';
 import { composeLetter } from '../http/letters.ts';
+import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { type Database, type Statement, sqlState } from '../platform/database.ts';
 import { isMailAddress, mailLetter } from '../platform/mail.ts';
@@ -21,7 +23,7 @@ import type { Reach } from './service-scopes.ts';
 
 export type Vault = { database: Database; keyRing: KeyRing; issuer: string };
 
-/** Begins it, for all that the app was allowed there. @param account whose link it is, or is to be. @returns where to send the browser. @throws UpstreamError */
+/** Begins it, for all that the app was allowed there. @param account whose link it is, or is to be. @returns where to send the browser. @throws UpstreamError, AppError 429 */
 export async function sendForApp(
   { database, keyRing, issuer }: Vault,
   {
@@ -31,6 +33,7 @@ export async function sendForApp(
     ...visit
   }: { provider: UpstreamProvider; allowed: Reach; accountId: string; returnTo: string; bound: string; carried?: Record<string, unknown> },
 ): Promise<string> {
+  await limitRate(database, LIMITS.linksOfAccount, accountId);
   const identity = await identityAt(database, accountId, provider.id);
   return beginVisit(database, keyRing, {
     ...visit,
@@ -41,6 +44,12 @@ export async function sendForApp(
     // So that somebody with several accounts there meets the one that is linked.
     ...(identity?.details.email ? { loginHint: identity.details.email } : undefined),
   });
+}
+
+/** What the person knows the account there by that is linked; nothing for none, or one that has no such name. */
+export function accountThere(identity: Identity | undefined): string {
+  const { email, username, name } = identity?.details ?? {};
+  return [email, username, name].map((text) => displayName(text, '')).find(Boolean) ?? '';
 }
 
 /** `another_account`: not the one that is linked. `taken`: the link of somebody else. `too_much`: it opens more than was allowed. `lost`: something ended meanwhile. */

@@ -9,7 +9,12 @@ export type ResourcePolicy = ReturnType<typeof createResourcePolicy>;
 /** @param servers all that are registered, the server's own API among them. @param issuer its identifier. */
 export function createResourcePolicy(servers: ResourceServer[], issuer: string) {
   const byIdentifier = new Map(servers.map((server) => [server.identifier, server]));
-  const ownScopes = new Set(byIdentifier.get(issuer)?.scopes.map(({ name }) => name));
+  const openTo = (ctx: KoaContextWithOIDC, client: Client, identifier: string): string[] => {
+    if (actsUnvouched(ctx, client)) return [];
+    const scopes = byIdentifier.get(identifier)?.scopes ?? [];
+    // An app that acts for itself acts for nobody at a provider.
+    return scopes.filter(({ provider }) => !provider || !actsForItself(ctx)).map(({ name }) => name);
+  };
 
   return {
     /** Every scope that a client can register with. */
@@ -23,9 +28,8 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
       const server = byIdentifier.get(indicator);
       if (!server)
         throw new errors.InvalidTarget('resource is not known to this server: its identifier must be written exactly as registered');
-      const scopes = actsUnvouched(ctx, client) ? [] : server.scopes.map(({ name }) => name);
       return {
-        scope: scopes.join(' '),
+        scope: openTo(ctx, client, indicator).join(' '),
         audience: server.identifier,
         accessTokenTTL: server.accessTokenTtlSeconds,
         accessTokenFormat: server.tokenFormat,
@@ -41,7 +45,7 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
       if (oneOf) return oneOf;
       const { params } = ctx.oidc;
       if (typeof params?.['scope'] === 'string') {
-        const allowed = actsUnvouched(ctx, client) ? new Set<string>() : ownScopes;
+        const allowed = new Set(openTo(ctx, client, issuer));
         params['scope'] =
           params['scope']
             .split(' ')
@@ -58,7 +62,8 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
  * a person's on the consent page or an operator's.
  */
 function actsUnvouched(ctx: KoaContextWithOIDC, client: Client): boolean {
-  return (
-    ctx.oidc.route === 'token' && ctx.oidc.params?.['grant_type'] === 'client_credentials' && client['dynamically_registered'] === true
-  );
+  return actsForItself(ctx) && client['dynamically_registered'] === true;
 }
+
+const actsForItself = ({ oidc }: KoaContextWithOIDC): boolean =>
+  oidc.route === 'token' && oidc.params?.['grant_type'] === 'client_credentials';

@@ -1,5 +1,5 @@
 import { findAccount } from '../accounts/store.ts';
-import { bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/connecting.ts';
+import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/connecting.ts';
 import { type Connected, type Connection, missingConnections } from '../authorization-server/connections.ts';
 import { identityAt } from '../federation/identities.ts';
 import { UpstreamError } from '../federation/upstream-error.ts';
@@ -143,7 +143,7 @@ async function describe(step: Step, connection: Connection) {
   return {
     provider: provider.name,
     services: allowed.services.map(({ title, sensitive }) => ({ title: title[language], sensitive })),
-    account: identity && (identity.details.email ?? identity.details.username ?? identity.details.name),
+    account: accountThere(identity),
     href: goPath(step, connection),
   };
 }

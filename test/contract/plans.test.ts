@@ -35,6 +35,9 @@ const TABLES = [
   'protocol_record',
   'user_account',
   'audit_event',
+  'upstream_identity',
+  'upstream_token',
+  'upstream_revocation',
 ];
 
 /** Each statement of protocol-store and clients/store, by what it begins with: that it was sent is what the test below first makes sure of. */
@@ -87,6 +90,10 @@ const STATEMENTS: Record<string, RegExp> = {
   'list the clients of a person': /from grant_record r where account_id/,
   'end the grants of a person to a client': /delete from grant_record where account_id = \$\d+ and client_id/,
   'list the events of a person': /from audit_event e/,
+  'prune visits to providers': /from upstream_visit where \(select mine from turn\)/,
+  'prune what providers were to hear of': /from upstream_revocation where \(select mine from turn\)/,
+  'list the links of a person': /from "public"\."upstream_identity" where .*"account_id" = /i,
+  'end a link of a person': /delete from upstream_identity where account_id/,
   'prune grants': /from grant_record where \(select mine from turn\)/,
 };
 
@@ -136,10 +143,11 @@ describe('What storage asks of Postgres', () => {
   });
 
   it('nor where a deletion takes along what hangs on it', async () => {
+    // With an API or a provider, of which there are few, goes a large part of what there is.
     const keys = await client.query(
       `select c.conrelid::regclass::text as child, a.attname as column from pg_constraint c
        join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-       where c.contype = 'f' and c.conrelid = any($1::regclass[]) and c.confrelid <> 'resource_server'::regclass`,
+       where c.contype = 'f' and c.conrelid = any($1::regclass[]) and c.confrelid <> all(array['resource_server', 'upstream_provider']::regclass[])`,
       [TABLES],
     );
     assert(keys.rows.length >= 10);
@@ -211,6 +219,14 @@ async function goFurther(server: TestServer): Promise<void> {
 async function useAccount(server: TestServer, credentials: Credentials, browser: Person, clientId: string): Promise<void> {
   await openAccount(server, credentials, '/account/activity', browser);
   await send(await openAccount(server, credentials, '/account/apps', browser), '/account/apps', { client: clientId });
+  await server.sql(`insert into upstream_provider (id, name, settings) values ('far', 'Far', $1)`, [
+    { issuer: 'https://far.example', clientId: 'munjigi' },
+  ]);
+  const [account] = await server.sql('select id from user_account where email = $1', [credentials.email]);
+  await server.sql(`insert into upstream_identity (id, provider_id, subject, account_id, details) values ('link', 'far', 'me', $1, '{}')`, [
+    account?.['id'],
+  ]);
+  await send(await openAccount(server, credentials, '/account/links', browser), '/account/links', { unlink: 'far' });
   await send(await openAccount(server, credentials, '/account/sessions', browser), '/account/sessions', { others: 'yes' });
 }
 
@@ -227,6 +243,9 @@ async function fill(client: pg.Client): Promise<void> {
     `authorization_code (id, client_id, account_id, grant_id, expires_at, payload) select sha256(n::text::bytea), 'c' || n, 'p' || n, 'g' || n, ${life}, '{}' from ${of}`,
     `token (id, kind, client_id, account_id, grant_id, expires_at, payload) select sha256(n::text::bytea), 'AccessToken', 'c' || n, 'p' || n, 'g' || n, ${life}, '{}' from ${of}`,
     `audit_event (id, at, type, account_id, detail) select 'e' || n, ${life}, 'signed_in', 'p' || n, '{}' from ${of}`,
+    `upstream_identity (id, provider_id, subject, account_id, details) select 'i' || n, 'far', 's' || n, 'p' || n, '{}' from ${of}`,
+    `upstream_token (id, provider_id, identity_id, grant_id, scope, access_token) select 'i' || n || ' g' || n, 'far', 'i' || n, 'g' || n, '', '' from ${of}`,
+    `upstream_revocation (id, provider_id, access_token, due_at, expires_at) select 'i' || n, 'far', '', ${life}, ${life} from ${of}`,
     `session (id, uid, account_id, expires_at, payload) select sha256(n::text::bytea), 'u' || n, 'p' || n, ${life}, '{}' from ${of}`,
     `protocol_record (kind, id, client_id, expires_at, payload) select 'Interaction', sha256(n::text::bytea), 'c' || n, ${life}, '{}' from ${of}`,
   ])

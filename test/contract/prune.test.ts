@@ -8,7 +8,7 @@ import { keepPruned, prune } from '../../src/protocol-store/prune.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { countRows } from '../support/storage.ts';
 
-const PRUNED = ['protocol_record', 'authorization_code', 'token', 'session', 'grant_record'];
+const PRUNED = ['protocol_record', 'authorization_code', 'token', 'session', 'upstream_visit', 'upstream_revocation', 'grant_record'];
 const PRUNE_LOCK = 7_305_114;
 
 describe('Expired rows', () => {
@@ -23,11 +23,12 @@ describe('Expired rows', () => {
     person = (await server.createPerson()).id;
     other = new pg.Client({ connectionString: server.config.databaseUrl });
     await other.connect();
+    await server.sql(`insert into upstream_provider (id, name, settings) values ('far', 'Far', '{}')`);
     await keepAccount(server);
   });
   afterEach(async () => {
     await other.query('rollback');
-    await server.sql(`truncate ${PRUNED.join(', ')}, upstream_token, upstream_visit, upstream_revocation, gone`);
+    await server.sql(`truncate ${PRUNED.join(', ')}, upstream_token, gone`);
   });
   after(async () => {
     await other.end();
@@ -58,6 +59,11 @@ describe('Expired rows', () => {
        insert into token (id, kind, client_id, account_id, grant_id, expires_at, payload) values (sha256($1::text::bytea), 'AccessToken', $2, $3, $1, now() + $4::interval, '{}')`,
       [name, client, person, expiresAt],
     );
+    await server.sql(
+      `with v as (insert into upstream_visit (id, provider_id, return_to, bound, sealed, expires_at) values (sha256($1::text::bytea), 'far', '/', '', '', now() + $2::interval))
+       insert into upstream_revocation (id, provider_id, access_token, expires_at) values ($1, 'far', '', now() + $2::interval)`,
+      [name, expiresAt],
+    );
   };
   /** What went, a row for each table of each batch. */
   const batches = async () =>
@@ -69,9 +75,9 @@ describe('Expired rows', () => {
     await insertOneOfEach('expired', '-1 second');
     await insertOneOfEach('live', '1 minute');
     await server.sql(`insert into protocol_record (kind, id, expires_at, payload) values ('RegistrationAccessToken', 'never', null, '{}')`);
-    assert.equal(await prune(server.database), 5);
+    assert.equal(await prune(server.database), 7);
     for (const table of PRUNED) assert.equal(await countRows(server, `${table} where expires_at <= now()`), 0, table);
-    assert.deepEqual(await Promise.all(PRUNED.map((table) => countRows(server, table))), [2, 1, 1, 1, 1]);
+    assert.deepEqual(await Promise.all(PRUNED.map((table) => countRows(server, table))), [2, 1, 1, 1, 1, 1, 1]);
     assert.equal(await prune(server.database), 0);
   });
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { allow, answerOf, ask, goTo, kept, newTraveller, tokensFor, visit, visitsTo } from '../support/connecting.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { authorizePath, pkce, redeem, type TestClient, type Tokens } from '../support/flow.ts';
+import type { TestClient, Tokens } from '../support/flow.ts';
 import { createServiceClient, exchange } from '../support/linked.ts';
-import { type Page, Person } from '../support/person.ts';
+import { Person } from '../support/person.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
-const { code_verifier, ...challenge } = pkce();
+const NOTHING = { identities: [], tokens: [], events: ['consent_given'] };
 
 for (const kind of ['oidc', 'oauth2'] as const)
   describe(`Connecting services at a provider (${kind})`, () => {
@@ -28,72 +29,143 @@ for (const kind of ['oidc', 'oauth2'] as const)
       upstream.asked.length = 0;
     });
 
-    let travellers = 0;
-    /** Somebody who is somebody else there too. */
-    async function newPerson() {
-      upstream.person = { ...upstream.person, sub: `far-${kind}-${++travellers}` };
-      return { credentials: await server.createPerson(), person: new Person(server.issuer) };
-    }
-
-    const path = (scope: string, more: Record<string, string> = {}) => authorizePath(client, { ...challenge, scope, ...more });
-
-    /** Signs in and allows all that is asked. @returns where the browser stands then: at the provider, as a rule. */
-    async function consent(someone: Awaited<ReturnType<typeof newPerson>>, scope: string): Promise<Page> {
-      let page = await someone.person.open(path(scope));
-      if (page.html.includes('name="password"')) page = await page.submit(someone.credentials);
-      assert.match(page.html, /name="decision"/);
-      return page.submit({ scope: page.optionalScopes, decision: 'approve' });
-    }
-
-    /** The browser at the provider, which answers at once, and back. */
-    async function visit({ person, url }: Page): Promise<Page> {
-      assert.equal(url.origin, upstream.issuer, `not at the provider but at ${url}`);
-      const answer = await fetch(url, { redirect: 'manual' });
-      return person.open(String(answer.headers.get('location')));
-    }
-
-    async function tokensFor({ url }: Page): Promise<Tokens> {
-      assert.equal(url.origin, new URL(client.redirect_uri).origin, `not at the client but at ${url}`);
-      const code = String(url.searchParams.get('code'));
-      const response = await redeem(server, client, { code, code_verifier, redirect_uri: client.redirect_uri });
-      assert.equal(response.status, 200);
-      return response.json() as Promise<Tokens>;
-    }
-
-    const kept = async (accountId: string) => ({
-      identities: await server.sql('select * from upstream_identity where account_id = $1', [accountId]),
-      tokens: await server.sql(
-        'select t.* from upstream_token t join upstream_identity i on i.id = t.identity_id where i.account_id = $1',
-        [accountId],
-      ),
-      events: (await server.sql('select type from audit_event where account_id = $1 order by id', [accountId])).map(({ type }) => type),
-    });
+    const reaches = async (token: string, scope: string) => {
+      const answer = await exchange(server, client, token, { scope });
+      const body = (await answer.json()) as Tokens & { error?: string; interaction_uri?: string };
+      if (answer.status !== 200) return body;
+      const notes = await fetch(`${upstream.issuer}/notes`, { headers: { authorization: `Bearer ${body.access_token}` } });
+      assert.equal(notes.status, 200);
+      return body;
+    };
 
     it('sends the person there once after consent, keeps what it gave with the grant, and the app reaches the service', async () => {
-      const someone = await newPerson();
-      const there = await consent(someone, 'openid far:notes.read');
+      const someone = await newTraveller(server, upstream);
+      const there = await allow(await ask(someone, client, 'openid far:notes.read'));
       assert.equal(there.url.searchParams.get('redirect_uri'), `${server.issuer}/upstream/far/callback`);
       assert.deepEqual(
-        there.url.searchParams
-          .get('scope')
-          ?.split(' ')
-          .filter((name) => name !== 'openid'),
-        ['notes.read'],
+        there.url.searchParams.get('scope')?.split(' '),
+        kind === 'oidc' ? ['openid', 'notes.read'] : ['notes.read'],
+        'no more than the service needs',
       );
-      const { access_token, scope } = await tokensFor(await visit(there));
+      const { access_token, scope } = await tokensFor(server, client, await visit(there, upstream));
       assert.equal(scope, 'openid far:notes.read');
 
-      const { identities, tokens, events } = await kept(someone.credentials.id);
-      assert.equal(identities[0]?.['subject'], upstream.person.sub);
-      assert.equal(tokens.length, 1);
-      const [grant] = await server.sql('select id from grant_record where account_id = $1', [someone.credentials.id]);
-      assert.equal(tokens[0]?.['grant_id'], grant?.['id']);
-      assert.deepEqual(events, ['signed_in', 'consent_given', 'service_connected', 'identity_linked']);
-      assert.equal((await server.sql('select 1 from mail')).length > 0, true, 'they hear of the link');
+      const { identities, tokens, events } = await kept(server, someone);
+      assert.deepEqual(identities, [{ provider_id: 'far', subject: upstream.person.sub }]);
+      assert.deepEqual(
+        tokens.map(({ client_id }) => client_id),
+        [client.client_id],
+      );
+      assert.deepEqual(events, ['consent_given', 'service_connected', 'identity_linked']);
+      const letters = await server.sql('select 1 from mail where recipient = $1', [someone.credentials.email]);
+      assert.equal(letters.length, 1, 'whoever did not make the link is to hear of it');
+      assert.equal((await reaches(access_token, 'far:notes.read')).error, undefined);
 
-      const answer = await exchange(server, client, access_token);
-      assert.equal(answer.status, 200);
-      const { access_token: theirs } = (await answer.json()) as Tokens;
-      assert.equal((await fetch(`${upstream.issuer}/notes`, { headers: { authorization: `Bearer ${theirs}` } })).status, 200);
+      assert.equal(visitsTo(upstream), 1);
+      await tokensFor(server, client, await ask(someone, client, 'openid far:notes.read'));
+      assert.equal(visitsTo(upstream), 1, 'nobody is asked again');
+    });
+
+    it('sends them once more for a service that is new, for all that was allowed', async () => {
+      const someone = await newTraveller(server, upstream);
+      await visit(await allow(await ask(someone, client, 'openid far:notes.read')), upstream);
+      const there = await allow(await ask(someone, client, 'openid far:notes.write'));
+      assert.match(String(there.url.searchParams.get('scope')), /notes\.read notes\.write$/);
+      const { access_token, scope } = await tokensFor(server, client, await visit(there, upstream));
+      assert.equal(scope, 'openid far:notes.write', 'the app gets the scopes that it asked for');
+      assert.equal((await kept(server, someone)).tokens.length, 1);
+      assert.equal((await reaches(access_token, 'far:notes.write')).error, undefined);
+      assert.equal(visitsTo(upstream), 2);
+    });
+
+    it('sends nobody for a service that was not ticked', async () => {
+      const someone = await newTraveller(server, upstream);
+      const tokens = await tokensFor(server, client, await allow(await ask(someone, client, 'openid far:notes.read'), []));
+      assert.equal(tokens.scope, 'openid');
+      assert.equal(visitsTo(upstream), 0);
+      assert.deepEqual(await kept(server, someone), NOTHING);
+    });
+
+    const failures: [name: string, fail: () => void, sentence: RegExp][] = [
+      ['refuses', () => (upstream.wishes.denies = 'access_denied'), /did not agree/],
+      ['fails', () => (upstream.wishes.token = { status: 503, body: 'busy' }), /does not answer now/],
+      ['lies', () => (upstream.wishes.token = { body: '<html>' }), /could not be trusted/],
+      ['gives more than was allowed', () => (upstream.wishes.scope = 'notes.read everything'), /gave more than you allowed/],
+    ];
+    for (const [name, fail, sentence] of failures)
+      it(`keeps nothing when the provider ${name}, says so, and the app gets its code without`, async () => {
+        const someone = await newTraveller(server, upstream);
+        const there = await allow(await ask(someone, client, 'openid far:notes.read'));
+        fail();
+        const back = await visit(there, upstream);
+        assert.equal(back.response.status, 200);
+        assert.match(back.html, sentence);
+        assert.deepEqual(await kept(server, someone), NOTHING);
+
+        const { access_token } = await tokensFor(server, client, await back.submit({ decision: 'without' }));
+        assert.deepEqual(await kept(server, someone), NOTHING);
+        const { error, interaction_uri } = await reaches(access_token, 'far:notes.read');
+        assert.equal(error, 'interaction_required');
+        assert.match(String(interaction_uri), /\/account\/links\/far\/connect\?/);
+      });
+
+    it('takes another try on the same page', async () => {
+      const someone = await newTraveller(server, upstream);
+      const there = await allow(await ask(someone, client, 'openid far:notes.read'));
+      upstream.wishes.denies = 'access_denied';
+      const back = await visit(there, upstream);
+      upstream.wishes = {};
+      await tokensFor(server, client, await visit(await goTo(back, 'far'), upstream));
+      assert.equal((await kept(server, someone)).tokens.length, 1);
+    });
+
+    it('keeps what it can use when the provider gives less, and goes on', async () => {
+      const someone = await newTraveller(server, upstream);
+      const there = await allow(await ask(someone, client, 'openid far:notes.read far:notes.write'));
+      upstream.wishes.scope = 'notes.read';
+      const { access_token } = await tokensFor(server, client, await visit(there, upstream));
+      assert.deepEqual(
+        (await kept(server, someone)).tokens.map(({ scope }) => scope),
+        ['notes.read'],
+      );
+      assert.equal((await reaches(access_token, 'far:notes.read')).error, undefined);
+      assert.equal((await reaches(access_token, 'far:notes.write')).error, 'interaction_required');
+    });
+
+    it('takes no other account there than the one that is linked', async () => {
+      const someone = await newTraveller(server, upstream);
+      await visit(await allow(await ask(someone, client, 'openid far:notes.read')), upstream);
+      const before = await kept(server, someone);
+      const there = await allow(await ask(someone, client, 'openid far:notes.write'));
+      upstream.person = { ...upstream.person, sub: 'another' };
+      const back = await visit(there, upstream);
+      assert.match(back.html, /another Far account/);
+      assert.deepEqual(await kept(server, someone), { ...before, events: [...before.events, 'consent_given'] });
+      await tokensFor(server, client, await back.submit({ decision: 'without' }));
+    });
+
+    it("takes no account there that is somebody else's here", async () => {
+      const first = await newTraveller(server, upstream);
+      await visit(await allow(await ask(first, client, 'openid far:notes.read')), upstream);
+      const { sub } = upstream.person;
+      const second = await newTraveller(server, upstream);
+      upstream.person = { ...upstream.person, sub };
+      const back = await visit(await allow(await ask(second, client, 'openid far:notes.read')), upstream);
+      assert.match(back.html, /linked to another account here/);
+      assert.deepEqual(await kept(server, second), NOTHING);
+      assert.equal((await kept(server, first)).tokens.length, 1);
+    });
+
+    it('takes an answer once, and from the browser that was sent alone', async () => {
+      const someone = await newTraveller(server, upstream);
+      const answer = await answerOf(await allow(await ask(someone, client, 'openid far:notes.read')), upstream);
+      const stranger = await new Person(server.issuer).open(answer);
+      assert.equal(stranger.response.status, 400);
+      assert.deepEqual(await kept(server, someone), NOTHING);
+      await tokensFor(server, client, await someone.person.open(answer));
+      const before = await kept(server, someone);
+      const again = await someone.person.open(answer);
+      assert.equal(again.response.status, 400);
+      assert.deepEqual(await kept(server, someone), before);
     });
   });

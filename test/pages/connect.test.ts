@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { CLIENT_CALLBACK, complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
+import { visitsTo } from '../support/connecting.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce, redeem, type TestClient, type Tokens } from '../support/flow.ts';
-import { createServiceClient } from '../support/linked.ts';
+import { createServiceClient, exchange } from '../support/linked.ts';
 import { signIn } from '../support/tour.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
@@ -23,26 +24,28 @@ describe('Connecting services, in a browser', () => {
     await addProvider(server, near, { id: 'near', name: 'Near', services: ['photos'] });
     client = await createServiceClient(server, { services: ['far', 'near'], redirect_uris: [CLIENT_CALLBACK], client_name: 'Notebook' });
   });
-  after(() => Promise.all([server.close(), browser.close(), far.close(), near.close()]));
+  after(() => Promise.all([server?.close(), browser?.close(), far?.close(), near?.close()]));
   beforeEach(() => {
-    far.wishes = {};
-    near.wishes = {};
+    for (const upstream of [far, near]) Object.assign(upstream, { wishes: {}, asked: [] });
   });
 
-  const ask = (page: Page, scope: string, more: Record<string, string> = {}) =>
-    page.goto(server.issuer + authorizePath(client, { ...challenge, scope, ...more }));
+  const ask = (page: Page, scope: string) => page.goto(server.issuer + authorizePath(client, { ...challenge, scope }));
 
   let travellers = 0;
-  /** Somebody who was asked for these scopes and has ticked them; the yes is still to be said. */
+  /** Somebody who was asked for scopes, and sees the consent page. */
   async function asked(scope: string, options: BrowserContextOptions = {}) {
     for (const upstream of [far, near]) upstream.person = { ...upstream.person, sub: `traveller-${++travellers}` };
-    const person = await server.createPerson();
     const page = await (await browser.person(options)).newPage();
     const heard = complaints(page);
     await ask(page, scope);
-    await signIn(page, person);
+    await signIn(page, await server.createPerson());
+    await page.locator('button[value=approve]').waitFor();
+    return { page, heard };
+  }
+
+  async function allow(page: Page): Promise<void> {
     for (const box of await page.locator('input[name=scope]').all()) await box.check();
-    return { person, page, heard };
+    await page.click('button[value=approve]');
   }
 
   async function tokensOf(page: Page): Promise<Tokens> {
@@ -51,15 +54,114 @@ describe('Connecting services, in a browser', () => {
     return (await redeem(server, client, { code, code_verifier, redirect_uri: client.redirect_uri })).json() as Promise<Tokens>;
   }
 
-  const visits = (upstream: TestUpstream) => upstream.asked.filter(({ path, method }) => path === '/authorize' && method === 'GET').length;
+  const words = {
+    en: { at: 'May act for you at Far', elsewhere: 'Optional, for other APIs', service: 'Read notes.read Sensitive' },
+    ko: { at: 'Far에서 나를 대신해 할 수 있는 일', elsewhere: '[선택] 다른 API의 권한', service: 'notes.read 읽기 주의' },
+  };
+  for (const [locale, { at, elsewhere, service }] of Object.entries(words))
+    it(`consent puts services under the name of their provider, between our own scopes and other APIs' (${locale})`, async () => {
+      const context = await browser.person({ locale });
+      const page = await context.newPage();
+      const parameters = {
+        ...challenge,
+        scope: 'openid email posts:write near:photos far:notes.read',
+        resource: `${server.issuer}/api/posts`,
+      };
+      await page.goto(server.issuer + authorizePath(client, parameters));
+      await signIn(page, await server.createPerson());
+      await page.locator('button[value=approve]').waitFor();
+      const boxes = await page.locator('input[name=scope]').evaluateAll((all) => all.map((box) => (box as HTMLInputElement).value));
+      assert.deepEqual(boxes, ['email', 'far:notes.read', 'near:photos', 'posts:write']);
+      assert.equal(await page.locator('input[name=scope]:checked').count(), 0);
+      const group = page.locator('fieldset', { hasText: at });
+      assert.equal(await group.locator('legend').innerText(), at);
+      assert.deepEqual(await group.locator('label').allInnerTexts(), [service]);
+      assert.equal(await page.locator('legend').last().innerText(), elsewhere);
+      await context.close();
+    });
 
   it('goes from consent to the provider, which asks on a page of its own, and on to the app with a code', async () => {
     far.wishes.asks = true;
     const { page, heard } = await asked('openid far:notes.read');
-    await page.click('button[value=approve]');
+    await allow(page);
     await page.waitForURL(`${far.issuer}/authorize?**`);
     await page.click('button');
     assert.equal((await tokensOf(page)).scope, 'openid far:notes.read');
+    assert.deepEqual(heard, []);
+    await page.context().close();
+  });
+
+  it('sends the person once more for what is new, and back, without JavaScript too', async () => {
+    const { page } = await asked('openid far:notes.read', { javaScriptEnabled: false });
+    await allow(page);
+    await tokensOf(page);
+    await ask(page, 'openid far:notes.read far:notes.write');
+    await allow(page);
+    const { access_token } = await tokensOf(page);
+    assert.equal(visitsTo(far), 2);
+    assert.equal((await exchange(server, client, access_token, { scope: 'far:notes.write' })).status, 200);
+    await ask(page, 'openid far:notes.read far:notes.write');
+    await tokensOf(page);
+    assert.equal(visitsTo(far), 2);
+    await page.context().close();
+  });
+
+  it('says what went wrong there; another try may do, and the code comes without', async () => {
+    const { page, heard } = await asked('openid far:notes.read');
+    far.wishes.denies = 'access_denied';
+    await allow(page);
+    await page.locator('[role=alert]').waitFor();
+    assert.match(await page.title(), /^Error: /);
+    assert.equal(await page.locator('[role=alert]').evaluate((alert) => alert === document.activeElement), true);
+    await page.click('text=Go to Far');
+    await page.locator('[role=alert]').waitFor();
+    assert.equal(visitsTo(far), 2);
+    await page.click('button[value=without]');
+    assert.equal((await tokensOf(page)).scope, 'openid far:notes.read');
+    assert.deepEqual(heard, []);
+    await page.context().close();
+  });
+
+  it('says that it was another account there', async () => {
+    const { page } = await asked('openid far:notes.read');
+    await allow(page);
+    await tokensOf(page);
+    far.person = { ...far.person, sub: 'another' };
+    await ask(page, 'openid far:notes.write');
+    await allow(page);
+    assert.match(await page.locator('[role=alert]').innerText(), /another Far account/);
+    assert.match(await page.locator('section', { hasText: 'Far account' }).innerText(), /Linked: traveller@far\.example/);
+    await page.context().close();
+  });
+
+  it('goes to two providers one after the other, and the way back of the browser leads to the page', async () => {
+    near.wishes.asks = true;
+    const { page } = await asked('openid far:notes.read near:photos');
+    await allow(page);
+    await page.click('text=Go to Near');
+    await page.waitForURL(`${near.issuer}/authorize?**`);
+    await page.goBack();
+    await page.click('text=Go to Far');
+    await page.locator('section', { hasText: 'Far account' }).waitFor({ state: 'detached' });
+    await page.click('text=Go to Near');
+    await page.waitForURL(`${near.issuer}/authorize?**`);
+    await page.click('button');
+    const { access_token } = await tokensOf(page);
+    for (const audience of ['far', 'near']) assert.equal((await exchange(server, client, access_token, { audience })).status, 200);
+    await page.context().close();
+  });
+
+  it("an app's link leads there by a button, and back to the app", async () => {
+    far.wishes.asks = true;
+    const { page, heard } = await asked('openid far:notes.read');
+    await allow(page);
+    await page.waitForURL(`${far.issuer}/authorize?**`);
+    const query = new URLSearchParams({ client_id: client.client_id, redirect_uri: CLIENT_CALLBACK, state: 's' });
+    await page.goto(`${server.issuer}/account/links/far/connect?${query}`);
+    await page.click('main form button[type=submit]');
+    await page.waitForURL(`${far.issuer}/authorize?**`);
+    await page.click('button');
+    await page.waitForURL(`${CLIENT_CALLBACK}?service=far&state=s`);
     assert.deepEqual(heard, []);
     await page.context().close();
   });

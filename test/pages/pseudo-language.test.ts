@@ -26,6 +26,7 @@ fs.readFileSync = ((path: string, ...how: []) => {
 syncBuiltinESMExports();
 const { startTestServer } = await import('../support/environment.ts');
 const { EVERY_PAGE } = await import('../support/every-page.ts');
+const { SERVICE_TITLES } = await import('../support/tour-connect.ts');
 
 function marked(message: string): string {
   const longer = ' ~~~~'.repeat(Math.ceil(message.length / 10));
@@ -52,7 +53,11 @@ describe('Every page in a pseudo-language', () => {
     ]);
     visit = { server, client, person };
     // Sentences that stand in the database, in both languages, because scopes do; and what the letter says of a browser.
-    data = [...(await server.sql('select title_en from scope')).map(({ title_en }) => String(title_en)), 'Chrome, Windows'];
+    data = [
+      ...(await server.sql('select title_en from scope')).map(({ title_en }) => String(title_en)),
+      ...SERVICE_TITLES,
+      'Chrome, Windows',
+    ];
   });
   after(() => Promise.all([server?.close(), browser?.close()]));
 

@@ -5,6 +5,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { saveProvider } from '../../src/federation/providers.ts';
 import { KeyRing, randomSecret } from '../../src/platform/secrets.ts';
 import type { TestServer } from './environment.ts';
+import { eventually } from './eventually.ts';
 
 /**
  * A provider that does as a test says: OpenID Connect, or plain OAuth 2.0 without it. It asks nobody anything: whoever is sent to its
@@ -235,7 +236,7 @@ export async function startUpstream(kind: TestUpstream['kind'] = 'oidc'): Promis
   }
 }
 
-/** Makes a provider known to a server of ours. */
+/** Makes a provider known to a server of ours; which scopes there are then, a node hears a moment later. */
 export async function addProvider(
   server: TestServer,
   upstream: TestUpstream,
@@ -268,6 +269,12 @@ export async function addProvider(
       sensitive: true,
       title: { ko: `${service} 읽기`, en: `Read ${service}` },
     })),
+  });
+  const scopes = services.map((service) => `${id}:${service}`);
+  await eventually('the node knows the services', async () => {
+    const metadata = await server.send(`${server.issuer}/.well-known/openid-configuration`);
+    const { scopes_supported: known } = (await metadata.json()) as { scopes_supported: string[] };
+    return scopes.every((scope) => known.includes(scope));
   });
 }
 

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { allowServices } from '../../src/clients/store.ts';
+import { allow, answerOf, ask, goTo, kept, newTraveller, tokensFor, visit, visitsTo } from '../support/connecting.ts';
+import { beginDevice, createDeviceClient, DEVICE_GRANT, poll, typeCode } from '../support/device.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { ageSessions } from '../support/factors.ts';
+import type { TestClient } from '../support/flow.ts';
+import { createServiceClient } from '../support/linked.ts';
+import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
+
+describe('Connecting services: the circumstances', () => {
+  let server: TestServer;
+  let far: TestUpstream;
+  let near: TestUpstream;
+  let client: TestClient;
+
+  before(async () => {
+    [server, far, near] = await Promise.all([startTestServer(), startUpstream(), startUpstream('oauth2')]);
+    await addProvider(server, far, { services: ['notes.read'] });
+    await addProvider(server, near, { id: 'near', name: 'Near', services: ['photos'] });
+    client = await createServiceClient(server, { services: ['far', 'near'] });
+  });
+  after(() => Promise.all([server.close(), far.close(), near.close()]));
+  beforeEach(() => {
+    for (const upstream of [far, near]) Object.assign(upstream, { wishes: {}, asked: [] });
+  });
+
+  const BOTH = 'openid far:notes.read near:photos';
+
+  it('names several providers on one page, and goes to one after the other as the person says', async () => {
+    const someone = await newTraveller(server, far, near);
+    const page = await allow(await ask(someone, client, BOTH));
+    assert.match(page.html, /Far account[\s\S]*Read notes\.read[\s\S]*Near account[\s\S]*Read photos/);
+    assert.equal(visitsTo(far) + visitsTo(near), 0, 'the person chooses');
+    const between = await visit(await goTo(page, 'near'), near);
+    assert.match(between.html, /Far account/);
+    assert.doesNotMatch(between.html, /Near account/);
+    await tokensFor(server, client, await visit(await goTo(between, 'far'), far));
+    assert.deepEqual(
+      (await kept(server, someone)).tokens.map(({ provider_id, scope }) => `${provider_id} ${scope}`),
+      ['far openid notes.read', 'near photos'],
+    );
+    assert.deepEqual((await kept(server, someone)).events.filter((type) => type === 'consent_given').length, 1, 'one word, recorded once');
+  });
+
+  it('goes on without the rest after one of them', async () => {
+    const someone = await newTraveller(server, far, near);
+    const page = await allow(await ask(someone, client, BOTH));
+    const between = await visit(await goTo(page, 'near'), near);
+    await tokensFor(server, client, await between.submit({ decision: 'without' }));
+    assert.equal((await kept(server, someone)).tokens.length, 1);
+  });
+
+  it('goes to no provider that is not missing, whatever the address says', async () => {
+    const someone = await newTraveller(server, far, near);
+    const page = await allow(await ask(someone, client, BOTH));
+    for (const provider of ['elsewhere', '', 'far%00', 'https://evil.example']) {
+      const answer = await someone.person.request(`${page.url.pathname}/connect/go?provider=${provider}`);
+      assert.equal(answer.headers.get('location'), `${page.url.pathname}/connect`);
+    }
+    assert.deepEqual(await server.sql('select 1 from upstream_visit where bound like $1', [`%${page.url.pathname.split('/')[2]}%`]), []);
+  });
+
+  it('is asked of nobody by an app that wants no page (prompt=none)', async () => {
+    const someone = await newTraveller(server, far);
+    await allow(await ask(someone, client, 'openid far:notes.read'));
+    const { scope } = await tokensFor(server, client, await ask(someone, client, 'openid far:notes.read', { prompt: 'none' }));
+    assert.equal(scope, 'openid far:notes.read');
+    assert.equal(visitsTo(far), 0);
+  });
+
+  it('is asked again in the next authorization, on the page, and sends nobody there by itself then', async () => {
+    const someone = await newTraveller(server, far);
+    await allow(await ask(someone, client, 'openid far:notes.read'));
+    const page = await ask(someone, client, 'openid far:notes.read');
+    assert.equal(page.response.headers.get('refresh'), null);
+    await tokensFor(server, client, await visit(await goTo(page, 'far'), far));
+  });
+
+  it('sends a browser there by itself once: the way back leads to the page', async () => {
+    const someone = await newTraveller(server, far);
+    const { url } = await allow(await ask(someone, client, 'openid far:notes.read'));
+    assert.equal(url.origin, far.issuer);
+    const [{ return_to }] = (await server.sql('select return_to from upstream_visit order by expires_at desc limit 1')) as [
+      { return_to: string },
+    ];
+    const page = await someone.person.open(return_to.replace('/connect/return', ''));
+    assert.equal(page.response.status, 200);
+    assert.equal(page.response.headers.get('refresh'), null);
+    assert.match(page.html, /value="without"/);
+  });
+
+  it('takes a sign-in of a moment ago before an account is linked: not by whoever finds a browser open', async () => {
+    const someone = await newTraveller(server, far);
+    await ask(someone, client, 'openid');
+    await ageSessions(server, someone.credentials.id, 3_600);
+    const page = await allow(await ask(someone, client, 'openid far:notes.read'));
+    assert.match(page.html, /name="password"/);
+    assert.equal(visitsTo(far), 0);
+    assert.deepEqual((await kept(server, someone)).identities, []);
+    await tokensFor(server, client, await visit(await page.submit(someone.credentials), far));
+    assert.deepEqual((await kept(server, someone)).events, ['consent_given', 'service_connected', 'identity_linked']);
+  });
+
+  const meanwhile: [what: string, change: (accountId: string) => Promise<unknown>, goesOn: boolean][] = [
+    [
+      'the operator takes the leave back',
+      () => server.database.change(allowServices(client.client_id, { services: ['near'], origins: [] })),
+      true,
+    ],
+    ['the provider is disabled', () => server.sql("update upstream_provider set disabled_at = now() where id = 'far'"), false],
+    ['the person takes the access back', (id) => server.sql('delete from grant_record where account_id = $1', [id]), false],
+  ];
+  for (const [what, change, goesOn] of meanwhile)
+    it(`keeps nothing when ${what} while they are there`, async () => {
+      const someone = await newTraveller(server, far);
+      const answer = await answerOf(await allow(await ask(someone, client, 'openid far:notes.read')), far);
+      await change(someone.credentials.id);
+      try {
+        const page = await someone.person.open(answer);
+        assert.ok(page.response.status < 500);
+        if (goesOn) await tokensFor(server, client, page);
+        assert.deepEqual((await kept(server, someone)).identities, []);
+      } finally {
+        await server.sql("update upstream_provider set disabled_at = null where id = 'far'");
+        await server.database.change(allowServices(client.client_id, { services: ['far', 'near'], origins: [] }));
+      }
+    });
+
+  it('belongs to the flow of a device too', async () => {
+    const someone = await newTraveller(server, far);
+    const device = await createDeviceClient(server, { grant_types: [DEVICE_GRANT] });
+    await server.database.change(allowServices(device.client_id, { services: ['far'], origins: [] }));
+    const { user_code, device_code } = await beginDevice(server, device, { scope: 'openid far:notes.read' });
+    const page = await (await typeCode(server, user_code, someone.person)).submit({ decision: 'approve' });
+    const done = await visit(await allow(await page.submit(someone.credentials)), far);
+    assert.match(done.html, /Go back to your device/);
+    const answer = await poll(server, device, device_code);
+    assert.equal(answer.status, 200);
+    assert.equal(((await answer.json()) as { scope: string }).scope, 'openid far:notes.read');
+    assert.equal((await kept(server, someone)).tokens.length, 1);
+  });
+});
