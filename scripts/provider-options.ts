@@ -1,3 +1,4 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
@@ -95,9 +96,24 @@ function credentialsFrom(method: string, options: Options): string | undefined {
   const secret = readText(file).trim();
   if (!secret) throw new UsageError(`there is nothing in ${file}`);
   if (method === 'none') throw new UsageError('it is told no secret, with --auth none');
+  if (method === 'private_key_jwt') assertKey(file, () => createPrivateKey({ key: JSON.parse(secret), format: 'jwk' }));
   if (method !== 'apple') return secret;
   if (!teamId || !keyId) throw new UsageError('Apple takes --team-id and --key-id beside the .p8 file of the key');
+  assertKey(file, () => createPrivateKey(secret), 'prime256v1');
   return JSON.stringify({ teamId, keyId, privateKey: secret });
+}
+
+/** @param curve which it must be of, if any. */
+function assertKey(file: string, read: () => KeyObject, curve?: string): void {
+  try {
+    const key = read();
+    if (curve === undefined || key.asymmetricKeyDetails?.namedCurve === curve) return;
+  } catch {
+    // Said below: what the library finds wrong says nothing to an operator, and may say too much of the key.
+  }
+  throw new UsageError(
+    `${file} has no private key ${curve ? 'as Apple gives it, a .p8 file' : 'as a JWK; without --secret-file one is made'}`,
+  );
 }
 
 const sentence = z.string().refine((text) => isSentence(text, 200), 'must be a sentence of 200 characters or fewer');

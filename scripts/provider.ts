@@ -205,11 +205,13 @@ async function remove({ id, options, database }: Asked): Promise<number> {
   if (!(await confirmed(`Remove ${id}, to which ${people(known.linked)} linked${lost}, and all that it gave for them?`, options.yes)))
     return 1;
   await database.transaction(removeProvider(id));
-  console.log(`${id} is removed, and ${known.linked} links to it have ended${lost}`);
+  console.log(`${id} is removed, and ${known.linked === 1 ? '1 link to it has' : `${known.linked} links to it have`} ended${lost}`);
   return 0;
 }
 
-const people = (number: number) => (number === 1 ? '1 person is' : `${number} people are`);
+function people(number: number): string {
+  return number === 1 ? '1 person is' : `${number} people are`;
+}
 
 function unknown(id: string): number {
   console.log(`there is no provider ${id}`);

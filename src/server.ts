@@ -84,7 +84,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(providers.serve((provider) => wayBackFrom(provider) as never));
   app.use(entrances(config.issuer));
   if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
-  app.use(under(['/upstream/'], upstreamCallbacks(database) as never));
+  app.use(under(['/upstream/'], upstreamCallbacks(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(under(['/upstream/'], upstreamClientKeys(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(inUnitOfWork(database));
   app.use(

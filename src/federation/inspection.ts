@@ -14,6 +14,8 @@ const ok = (says: string): Finding => ({ kind: 'ok', says });
 const note = (says: string): Finding => ({ kind: 'note', says });
 const wrong = (says: string): Finding => ({ kind: 'wrong', says });
 
+const NO_CODE = 'none';
+
 const PATIENCE_MS = 10_000;
 
 type Metadata = Record<string, unknown>;
@@ -92,8 +94,8 @@ async function keys(metadata: Metadata, settings: ProviderSettings): Promise<Fin
 async function knowsUs(keyRing: KeyRing, provider: UpstreamProvider, redirectUri: string): Promise<Finding> {
   const { clientId } = provider.settings;
   try {
-    const made_up = { code: 'none', redirect_uri: redirectUri, code_verifier: 'x'.repeat(43) };
-    await speaking(keyRing, provider, (config) => genericGrantRequest(config, 'authorization_code', made_up));
+    const madeUp = { code: NO_CODE, redirect_uri: redirectUri, code_verifier: 'x'.repeat(43) };
+    await speaking(keyRing, provider, (config) => genericGrantRequest(config, 'authorization_code', madeUp));
     return wrong('it gave a token for a code that is none');
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw error;

@@ -58,25 +58,25 @@ export async function beginVisit(
     offline,
     ...(loginHint ? { loginHint } : undefined),
   });
-  const sealed = keyRing.encrypt(JSON.stringify({ begun, carried }), sealedAs(state));
+  const seal = (text: string) => keyRing.encrypt(text, sealedAs(state));
   await database.change(Prisma.sql`
     insert into upstream_visit (id, provider_id, return_to, bound, sealed, expires_at)
-    values (${digest(state)}, ${provider.id}, ${returnTo}, ${bound}, ${sealed}, now() + ${VISIT_MINUTES} * interval '1 minute')`);
+    values (${digest(state)}, ${provider.id}, ${seal(returnTo)}, ${digestInHex(bound)}, ${seal(JSON.stringify({ begun, carried }))}, now() + ${VISIT_MINUTES} * interval '1 minute')`);
   return url;
 }
 
 /** Where a visit returns to. @returns undefined for one that is over, has expired, never was, or went to another provider (RFC 9700 section 4.4). */
-export async function placeOf(database: Database, providerId: string, state: string): Promise<string | undefined> {
+export async function placeOf(database: Database, keyRing: KeyRing, providerId: string, state: string): Promise<string | undefined> {
   const [row] = await database.query<{ return_to: string }>(Prisma.sql`
     select return_to from upstream_visit where id = ${digest(state)} and provider_id = ${providerId} and consumed_at is null and expires_at > now()`);
-  return row?.return_to;
+  return row && keyRing.decrypt(row.return_to, sealedAs(state));
 }
 
 /** Ends a visit, once: of any number of browsers that bring the same answer one gets it. @param bound as it was begun. */
 export async function endVisit(database: Database, keyRing: KeyRing, state: string, bound: string): Promise<Visit | undefined> {
   const [row] = await database.change<{ provider_id: string; sealed: string }>(Prisma.sql`
     update upstream_visit set consumed_at = now()
-    where id = ${digest(state)} and bound = ${bound} and consumed_at is null and expires_at > now()
+    where id = ${digest(state)} and bound = ${digestInHex(bound)} and consumed_at is null and expires_at > now()
     returning provider_id, sealed`);
   const provider = row && (await findProvider(database, row.provider_id));
   if (!row || !provider) return undefined;
@@ -105,4 +105,5 @@ export async function arrive(
   }
 }
 
+// A place and what a visit is bound to may name an interaction, which is as much as its cookie.
 const sealedAs = (state: string) => `upstream visit ${digestInHex(state)}`;

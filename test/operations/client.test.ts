@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { TOKEN_EXCHANGE_GRANT } from '../../src/clients/store.ts';
 import { runScript } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { authorizePath, clientCredentials, introspect, pkce, post, type TestClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
-import { METADATA, manage, register } from '../support/registration.ts';
+import { askToRegister, METADATA, manage, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
+import { addProvider, startUpstream } from '../support/upstream.ts';
 
 describe('scripts/client.ts', () => {
   let server: TestServer;
@@ -103,6 +105,69 @@ describe('scripts/client.ts', () => {
     assert.equal(await countRows(server, `client where metadata ?| array['publisher', 'verified_at', 'registered_at']`), 0);
   });
 
+  it('lets a client act for people at providers, says so in the list, and takes it back', async () => {
+    const upstream = await startUpstream();
+    try {
+      for (const id of ['far', 'near']) await addProvider(server, upstream, { id, services: ['notes.read'] });
+      const client = await server.createClient({ grant_types: ['authorization_code', 'refresh_token'] });
+      const kept = () =>
+        server.sql(`select services, origins, metadata->'grant_types' as grants from client where id = $1`, [client.client_id]);
+      const asks = (scope: string) => new Person(server.issuer).open(authorizePath(client, { ...pkce(), code_verifier: undefined, scope }));
+      const refused = async () => (await asks('openid far:notes.read')).url.searchParams.get('error');
+      await eventually('it may not ask', async () => (await refused()) === 'invalid_scope');
+
+      const order = [
+        'allow-services',
+        client.client_id,
+        '--services',
+        'far, near,far',
+        '--origins',
+        'https://app.example,http://localhost:5173',
+      ];
+      const asked = await unchanged(server, async () => command(...order));
+      assert.equal(asked.status, 1);
+      assert.match(asked.stderr, /--yes/);
+      const allowed = command(...order, '--yes');
+      assert.equal(allowed.status, 0, allowed.stderr);
+      const origins = ['https://app.example', 'http://localhost:5173'];
+      assert.deepEqual(await kept(), [
+        { services: ['far', 'near'], origins, grants: ['authorization_code', 'refresh_token', TOKEN_EXCHANGE_GRANT] },
+      ]);
+      assert.match(command('list').stdout, new RegExp(`^${client.client_id} .* far,near `, 'm'));
+      await eventually('it may ask', async () => (await refused()) === null);
+
+      assert.equal(command('allow-services', client.client_id, '--services', 'near', '--yes').status, 0);
+      assert.deepEqual(await kept(), [
+        { services: ['near'], origins: [], grants: ['authorization_code', 'refresh_token', TOKEN_EXCHANGE_GRANT] },
+      ]);
+      await eventually('it may not ask there', async () => (await refused()) === 'invalid_scope');
+      assert.equal(command('disallow-services', client.client_id, '--yes').status, 0);
+      assert.deepEqual(await kept(), [{ services: [], origins: [], grants: ['authorization_code', 'refresh_token'] }]);
+    } finally {
+      await upstream.close();
+    }
+  });
+
+  it('is alone to say so: a client that registers or updates itself cannot, and keeps what it was given', async () => {
+    const members = { services: ['far'], origins: ['https://evil.example'] };
+    const claimed = await register(server, members);
+    const kept = (id: string) => server.sql('select services, origins from client where id = $1', [id]);
+    assert.deepEqual(await kept(claimed.client_id), [{ services: [], origins: [] }]);
+    assert.equal(await countRows(server, `client where metadata ?| array['services', 'origins']`), 0);
+    const greedy = { ...METADATA, grant_types: [...METADATA.grant_types, TOKEN_EXCHANGE_GRANT] };
+    const refused = await unchanged(server, () => askToRegister(server, greedy));
+    assert.equal(((await refused.json()) as { error: string }).error, 'invalid_client_metadata');
+    const own = { client_id: claimed.client_id, ...greedy, ...members };
+    assert.equal((await unchanged(server, () => manage(server, claimed, 'PUT', own))).status, 400);
+
+    assert.equal(command('allow-services', claimed.client_id, '--services', 'far', '--yes').status, 0);
+    const read = async () => (await manage(server, claimed, 'GET')).json() as Promise<{ grant_types: string[] }>;
+    await eventually('it reads what it was given', async () => (await read()).grant_types.includes(TOKEN_EXCHANGE_GRANT));
+    assert.equal((await manage(server, claimed, 'PUT', own)).status, 200);
+    assert.deepEqual(await kept(claimed.client_id), [{ services: ['far'], origins: [] }], 'what it says of origins counts for nothing');
+    assert.equal(await countRows(server, `client where metadata ?| array['services', 'origins']`), 0);
+  });
+
   it('does nothing for a client that is unknown or has no secret, or for an order that makes no sense', async () => {
     const { client_id } = await server.createClient({ token_endpoint_auth_method: 'none' });
     await unchanged(server, async () => {
@@ -120,6 +185,16 @@ describe('scripts/client.ts', () => {
         ['verify', client_id, '--publisher', 'x'.repeat(101), '--yes'],
         ['unverify', client_id, '--publisher', 'Moon', '--yes'],
         ['suspend', client_id, '--publisher', 'Moon', '--yes'],
+        ['allow-services', client_id, '--yes'],
+        ['allow-services', client_id, '--services', 'nowhere', '--yes'],
+        ['allow-services', client_id, '--services', ' , ', '--yes'],
+        ['allow-services', 'nobody', '--services', 'far', '--yes'],
+        ...['https://app.example/', 'https://app.example/x', 'http://app.example', 'null', '*', 'javascript:1'].map((origin) => [
+          ...['allow-services', client_id, '--services', 'far', '--origins', origin, '--yes'],
+        ]),
+        ['disallow-services', client_id, '--services', 'far', '--yes'],
+        ['disallow-services', 'nobody', '--yes'],
+        ['verify', client_id, '--publisher', 'Moon', '--services', 'far', '--yes'],
         ['suspend'],
         [],
       ])

@@ -117,7 +117,7 @@ describe('Unlinking an account at a provider', () => {
       page.person.open(PATH, { method: 'POST', body: new URLSearchParams(fields), headers: { 'sec-fetch-site': 'same-origin' } });
     const foreign = /name="csrf" value="([^"]+)"/.exec(other.page.html)?.[1] ?? '';
     const wish = String(linkAt(page)).split('wish=')[1] ?? '';
-    for (const fields of [{}, { csrf: '' }, { csrf: foreign }, { csrf: wish }]) {
+    for (const fields of [{}, { csrf: '' }, { csrf: foreign }, { csrf: wish }] as Record<string, string>[]) {
       const refused = await unchanged(server, () => post({ unlink: 'near', ...fields }), ['session']);
       assert.equal(refused.response.status, 403, JSON.stringify(fields));
     }

@@ -1,21 +1,28 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { linkOnce } from '../support/link-once.ts';
 import { dumpTables } from '../support/storage.ts';
+import { startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { liveOnce } from '../support/whole-flow.ts';
 
 describe('Nothing in the database is a usable credential', () => {
   let server: TestServer;
+  let upstream: TestUpstream;
   const stored = new Map<string, Set<string>>();
   let secrets: Record<string, string>;
   before(async () => {
     server = await startTestServer();
-    secrets = await liveOnce(server, async () => {
+    upstream = await startUpstream();
+    const look = async () => {
       for (const [table, rows] of Object.entries(await dumpTables(server)))
         stored.set(table, (stored.get(table) ?? new Set()).union(new Set(rows)));
-    });
+    };
+    secrets = { ...(await liveOnce(server, look)), ...(await linkOnce(server, upstream, look)) };
   });
-  after(() => server.close());
+  after(async () => {
+    await Promise.all([server.close(), upstream.close()]);
+  });
 
   it('the flow filled every table that keeps something of it', () => {
     for (const table of [
@@ -27,6 +34,11 @@ describe('Nothing in the database is a usable credential', () => {
       'token',
       'session',
       'protocol_record',
+      'upstream_provider',
+      'upstream_visit',
+      'upstream_identity',
+      'upstream_token',
+      'upstream_revocation',
     ])
       assert(stored.get(table)?.size, table);
     for (const kind of ['Interaction', 'PushedAuthorizationRequest', 'RegistrationAccessToken', 'ReplayDetection', 'DeviceCode'])

@@ -9,6 +9,7 @@ export function runScript(server: TestServer, name: string, ...args: string[]) {
     input: '',
     env: {
       ...process.env,
+      ISSUER: server.config.issuer,
       DATABASE_URL: server.config.databaseUrl,
       COOKIE_KEYS: server.config.cookieKeys.join(),
       DATA_ENCRYPTION_KEYS: server.config.dataEncryptionKeys.map((key) => Buffer.from(key).toString('base64url')).join(),
