@@ -1,19 +1,26 @@
 import { parseArgs } from 'node:util';
 import { scheduleOf } from '../src/authorization-server/key-schedule.ts';
 import { readSigningKeys, replaceSigningKeys, rotateSigningKeys } from '../src/authorization-server/signing-keys.ts';
+import { SEALED_SECRETS } from '../src/factors/totp.ts';
+import { SEALED_TOKENS } from '../src/federation/held-tokens.ts';
+import { SEALED_CREDENTIALS } from '../src/federation/providers.ts';
 import { readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
+import { reseal } from '../src/platform/reseal.ts';
 import { KeyRing } from '../src/platform/secrets.ts';
 import { confirmed, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
 
 const HELP = `Usage: node scripts/keys.ts list
        node scripts/keys.ts rotate [--now] [--yes]
+       node scripts/keys.ts reseal
 
   list           shows the signing keys: which signs, which is next, which is retired and how long it stays published
   rotate         makes the next key of each algorithm. It is published at once and signs an hour later, when whoever keeps a copy of
                  the published keys has it; the present key retires then, and stays published until what it signed has expired
   rotate --now   for keys that leaked: new keys sign at once, all others are deleted. Tokens that those signed are refused, but whoever
                  keeps a copy of the published keys goes by it until it asks again
+  reseal         for another first key in DATA_ENCRYPTION_KEYS, once every node knows it: seals anew what an older one sealed and nobody
+                 makes anew, which are the secrets of authenticator apps, the credentials at upstream providers and what those gave for people
 
   --yes          does not ask first (rotate --now asks)
   --help         shows this
@@ -33,7 +40,8 @@ await runCommand('keys', HELP, async () => {
   }
   if (more.length) throw new UsageError(`there is nothing to do with ${more.join(' ')}`);
   if (command === 'list' && !values.now) return withDatabase(list);
-  if (command !== 'rotate') throw new UsageError('say what to do: list or rotate');
+  if (command === 'reseal' && !values.now) return withDatabase(resealAll);
+  if (command !== 'rotate') throw new UsageError('say what to do: list, rotate or reseal');
   return values.now ? replace(values.yes) : rotate();
 });
 
@@ -79,4 +87,21 @@ async function replace(yes: boolean | undefined): Promise<number> {
     console.log('new keys sign, all others are deleted:\n');
     return list(database);
   });
+}
+
+/** @returns 1 when something is left, so that nobody drops a key too soon. */
+async function resealAll(database: Database): Promise<number> {
+  const keyRing = new KeyRing(readConfig().dataEncryptionKeys);
+  let left = 0;
+  for (const column of [SEALED_SECRETS, SEALED_CREDENTIALS, ...SEALED_TOKENS]) {
+    const { resealed, busy, unreadable } = await reseal(database, keyRing, column);
+    left += busy + unreadable;
+    const told = [
+      `${resealed} sealed anew`,
+      ...(busy ? [`${busy} in use: run it again`] : []),
+      ...(unreadable ? [`${unreadable} that no key in DATA_ENCRYPTION_KEYS opens`] : []),
+    ];
+    console.log(`${column.table}.${column.column}: ${told.join(', ')}`);
+  }
+  return left ? 1 : 0;
 }

@@ -34,6 +34,7 @@ import { derivedSecret, KeyRing } from './platform/secrets.ts';
 import { resourceApi } from './resource-api/routes.ts';
 import { upstreamCallbacks } from './services/callback.ts';
 import { upstreamClientKeys } from './services/jwks.ts';
+import { sessionServices } from './services/session-token.ts';
 
 /** The composition root: builds every part once and mounts them in one order. */
 
@@ -109,6 +110,12 @@ export async function startServer({ config, database, log }: { config: Config; d
     under(
       ['/account'],
       providers.serve((provider, resourceServers) => accountRoutes({ provider, database, config, resourceServers }) as never),
+    ),
+  );
+  app.use(
+    under(
+      ['/services'],
+      providers.serve((provider) => sessionServices({ provider, database, config }) as never),
     ),
   );
   app.use(

@@ -101,6 +101,13 @@ export function saveClient({
   ];
 }
 
+/** Whether an operator trusts pages of this web origin with people's sessions, for some client or other. */
+export async function isTrustedOrigin(database: Database, origin: string): Promise<boolean> {
+  if (!isStorable(origin)) return false;
+  const [row] = await database.query(Prisma.sql`select 1 from client where origins @> array[${origin}] and suspended_at is null limit 1`);
+  return row !== undefined;
+}
+
 /** Deletes a client; its secrets, grants, tokens and registration token go by cascade (RFC 7592 section 2.3). */
 export function deleteClient(clientId: string): Statement {
   return Prisma.sql`delete from client where id = ${clientId}`;

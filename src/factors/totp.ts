@@ -1,6 +1,7 @@
 import { Secret, TOTP } from 'otpauth';
 import { type Clock, epochSeconds, MINUTE, systemClock } from '../platform/clock.ts';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import type { SealedColumn } from '../platform/reseal.ts';
 import type { KeyRing } from '../platform/secrets.ts';
 import { dropIdleRecoveryCodes } from './store.ts';
 
@@ -128,3 +129,6 @@ function unseal({ keyRing, accountId, sessionUid }: Enrolling, sealed: string, c
 
 const atRest = (accountId: string) => `totp ${accountId}`;
 const enrolment = (accountId: string, sessionUid: string) => `totp enrolment ${accountId} ${sessionUid}`;
+
+/** For a change of keys. */
+export const SEALED_SECRETS: SealedColumn = { table: 'totp_factor', id: 'account_id', column: 'secret', context: atRest };

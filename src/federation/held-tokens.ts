@@ -1,4 +1,5 @@
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import type { SealedColumn } from '../platform/reseal.ts';
 import { type KeyRing, timeOrderedId } from '../platform/secrets.ts';
 import type { UpstreamTokens } from './upstream.ts';
 
@@ -29,6 +30,15 @@ export type Held = {
 export const heldBy = (identityId: string, grantId: string | null): string => `${identityId} ${grantId ?? ''}`;
 
 const sealedFor = (id: string) => `upstream token ${id}`;
+
+// Whoever is refreshing a row knows it by its sealed token.
+const unclaimed = Prisma.sql`(claimed_until is null or claimed_until <= now())`;
+
+/** For a change of keys. */
+export const SEALED_TOKENS: SealedColumn[] = ['access_token', 'refresh_token'].flatMap((column) => [
+  { table: 'upstream_token', id: 'id', column, context: sealedFor, idle: unclaimed },
+  { table: 'upstream_revocation', id: 'id', column, context: sealedFor },
+]);
 
 /** @param id a row's. @throws Error when no key of the ring opens it. */
 export const unseal = (keyRing: KeyRing, id: string, token: string): string => keyRing.decrypt(token, sealedFor(id));

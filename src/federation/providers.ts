@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Database, Prisma } from '../platform/database.ts';
+import type { SealedColumn } from '../platform/reseal.ts';
 import type { KeyRing } from '../platform/secrets.ts';
 import { presetNamed } from './presets.ts';
 
@@ -168,3 +169,6 @@ export function credentialsOf(keyRing: KeyRing, { id, credentials }: UpstreamPro
 }
 
 const sealedAs = (id: string) => `upstream provider ${id}`;
+
+/** For a change of keys. */
+export const SEALED_CREDENTIALS: SealedColumn = { table: 'upstream_provider', id: 'id', column: 'credentials', context: sealedAs };

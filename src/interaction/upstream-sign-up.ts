@@ -10,7 +10,7 @@ import { timeOrderedId } from '../platform/secrets.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { limitLetters } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
-import { linking, type PendingIdentity, pendingOf, sealedOf, together } from './pending.ts';
+import { linking, obstacle, type PendingIdentity, pendingOf, sealedOf, together } from './pending.ts';
 import { ask } from './signup.ts';
 import { goTo, type Step, showPage } from './step.ts';
 import { provenAddress, receive } from './upstream.ts';
@@ -46,6 +46,8 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
     ...(typed.agreed ? [] : [{ field: 'agree', key: 'upstream.agree_problem' } as const]),
   ];
   if (problems.length) return page(step, pending, typed, problems);
+  // Linked, or the provider switched off, since it came: the sign-in page says so.
+  if (await obstacle(step.services, pending)) return receive(step, pending);
   if (proven !== undefined) return open(step, pending, { ...typed, email: proven });
   const email = normalizeEmail(typed.email);
   await limitLetters(step, email);
@@ -76,10 +78,11 @@ async function page(step: Step, pending: PendingIdentity, typed: Typed, problems
   const { termsUrl, privacyUrl } = step.services.config;
   const provider = displayName(pending.providerName, pending.providerId);
   const proven = provenAddress(pending.details) !== undefined;
-  await showPage(
-    step,
-    'interaction/upstream-sign-up',
-    { ...typed, provider, proven, termsUrl, privacyUrl, problems },
-    problems.length ? 400 : 200,
-  );
+  const shown = { ...typed, provider, proven, more: keptBeside(pending), termsUrl, privacyUrl, problems };
+  await showPage(step, 'interaction/upstream-sign-up', shown, problems.length ? 400 : 200);
+}
+
+/** What else of the provider's words will be kept, so that people know what they agree to. */
+function keptBeside({ details: { username, locale } }: PendingIdentity): { label: string; value: string }[] {
+  return Object.entries({ username, locale }).flatMap(([label, value]) => (value ? [{ label, value: displayName(value, '—') }] : []));
 }

@@ -61,6 +61,11 @@ export class KeyRing {
     return this.#keys.map(({ key }) => key);
   }
 
+  /** How a value begins that the newest key sealed. */
+  get newest(): string {
+    return `v1.${this.#keys[0]?.id}.`;
+  }
+
   encrypt(text: string, context: string): string {
     const { id, key } = this.#keys[0] as { id: string; key: Uint8Array };
     const iv = randomBytes(12);

@@ -105,6 +105,8 @@ describe('What a provider gave, when it expires and when the provider fails', ()
   });
 
   for (const [what, token] of [
+    ['is broken', { status: 500, type: 'text/plain', body: 'oops' }],
+    ['wants to be asked less', { status: 429, body: '{"error":"slow_down"}' }],
     ['says that the client is wrong', { status: 401, body: '{"error":"invalid_client"}' }],
     ['answers with something else than JSON', { type: 'text/html', body: '<p>hello' }],
     ['answers with no end', { body: `{"access_token":"${'x'.repeat(2_000_000)}"}` }],

@@ -16,6 +16,8 @@ import {
   refresh,
   type TestClient,
 } from '../support/flow.ts';
+import { createReaching, exchange } from '../support/linked.ts';
+import { addProvider, startUpstream } from '../support/upstream.ts';
 import { createWire } from '../support/wire.ts';
 
 /** How many statements each request may cost, counted on the wire, once its client is known to the node. */
@@ -83,5 +85,18 @@ describe('The budget of statements', () => {
     // What was revoked above was the person's one grant to the client.
     await approve(server, tokens.person, person, authorizePath(client, challenge));
     assert.ok((await cost(() => approve(server, tokens.person, person, authorizePath(client, challenge)))) <= 3);
+  });
+
+  it('token exchange with what is kept: 6, one of which counts and one of which tells the person', async () => {
+    const upstream = await startUpstream();
+    try {
+      await addProvider(server, upstream, { services: ['notes.read'] });
+      const { client: app, accessToken } = await createReaching(server, upstream);
+      const work = async () => assert.equal((await exchange(server, app, accessToken)).status, 200);
+      await work();
+      assert.equal(await cost(work), 6);
+    } finally {
+      await upstream.close();
+    }
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import * as openid from 'openid-client';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { callApi, obtainTokens, post, refresh } from '../support/flow.ts';
+import { callApi, obtainTokens, refresh } from '../support/flow.ts';
 import { ACCESS_TOKEN, createReaching, createServiceClient, EXCHANGE, exchange, link } from '../support/linked.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
@@ -104,9 +104,9 @@ describe('Token exchange (RFC 8693): an app reaches a provider with its person',
   });
 
   it('ends with what the person takes back from the app', async () => {
-    const { client, accessToken, refreshToken, grantId, person } = await createReaching(server, upstream);
+    const { client, accessToken, browser, grantId, person } = await createReaching(server, upstream);
     const { tokens } = await link(server, upstream, { accountId: person.id, grantId, scopes: ['notes.read'] });
-    assert.equal((await post(server, '/oauth/revoke', client, { token: refreshToken })).status, 200);
+    await (await browser.open('/account/apps')).submit({ client: client.client_id });
     const response = await exchange(server, client, accessToken);
     assert.deepEqual([response.status, (await response.json()).error], [400, 'invalid_request']);
     assert.deepEqual(

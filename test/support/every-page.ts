@@ -2,6 +2,12 @@ import type { Page } from 'playwright-core';
 import { TOUR, type Visit } from './tour.ts';
 import { CONNECT_TOUR } from './tour-connect.ts';
 import { FACTOR_TOUR } from './tour-factors.ts';
+import { UPSTREAM_TOUR } from './tour-upstream.ts';
 
 /** Every page there is. What walks through all of them takes them from here, so that a page that is added is looked at in every way. */
-export const EVERY_PAGE: Record<string, (page: Page, visit: Visit) => Promise<void>> = { ...TOUR, ...FACTOR_TOUR, ...CONNECT_TOUR };
+export const EVERY_PAGE: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
+  ...TOUR,
+  ...FACTOR_TOUR,
+  ...UPSTREAM_TOUR,
+  ...CONNECT_TOUR,
+};

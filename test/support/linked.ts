@@ -8,6 +8,7 @@ import { keepTokens } from '../../src/federation/vault.ts';
 import { KeyRing, randomSecret, timeOrderedId } from '../../src/platform/secrets.ts';
 import type { TestServer } from './environment.ts';
 import { type Credentials, obtainTokens, post, type TestClient } from './flow.ts';
+import type { Person } from './person.ts';
 import type { TestUpstream } from './upstream.ts';
 
 /** People whose account at a provider is linked, past the pages: with tokens that the provider issued. */
@@ -57,6 +58,8 @@ export async function createServiceClient(
 export type Reaching = {
   client: TestClient;
   person: Credentials & { id: string };
+  /** Still signed in. */
+  browser: Person;
   accessToken: string;
   refreshToken: string;
   grantId: string;
@@ -72,9 +75,16 @@ export async function createReaching(
   const person = await server.createPerson();
   await link(server, upstream, { accountId: person.id, scopes: services });
   const scope = ['openid', ...services.map((name) => `far:${name}`)].join(' ');
-  const { access_token, refresh_token } = await obtainTokens(server, asking, person, { scope });
+  const { access_token, refresh_token, person: browser } = await obtainTokens(server, asking, person, { scope });
   const [grant] = await server.sql('select id from grant_record where account_id = $1 and client_id = $2', [person.id, asking.client_id]);
-  return { client: asking, person, accessToken: access_token, refreshToken: String(refresh_token), grantId: String(grant?.['id']) };
+  return {
+    client: asking,
+    person,
+    browser,
+    accessToken: access_token,
+    refreshToken: String(refresh_token),
+    grantId: String(grant?.['id']),
+  };
 }
 
 /** POST of an exchange that is right unless `parameters` make it wrong; undefined leaves one out. */

@@ -49,6 +49,17 @@ describe('Configuration', () => {
     assert.match(problems({ ...rest, COOKIE_KEYS_FILE: join(folder, 'none') }).join(), /cannot be read/);
   });
 
+  it('knows the pages that people agree to, where there are some', () => {
+    const base = { ...SECRETS, DATABASE_URL };
+    assert.deepEqual([readConfig(base).termsUrl, readConfig(base).privacyUrl], [undefined, undefined]);
+    const pages = { TERMS_URL: 'https://a.example/terms', PRIVACY_URL: 'https://a.example/privacy?lang=ko' };
+    const config = readConfig({ ...base, ...pages });
+    assert.deepEqual([config.termsUrl, config.privacyUrl], Object.values(pages));
+    for (const name of Object.keys(pages))
+      for (const wrong of ['terms', '/terms', 'javascript:alert(1)'])
+        assert.match(problems({ ...base, [name]: wrong }).join(), new RegExp(name));
+  });
+
   it('names every problem at once', () => {
     const all = problems({
       ...SECRETS,

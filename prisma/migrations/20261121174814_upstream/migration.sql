@@ -90,6 +90,9 @@ CREATE TABLE "upstream_revocation" (
 );
 
 -- CreateIndex
+CREATE INDEX "client_origins_idx" ON "client" USING GIN ("origins");
+
+-- CreateIndex
 CREATE UNIQUE INDEX "upstream_identity_provider_id_subject_key" ON "upstream_identity"("provider_id", "subject");
 
 -- CreateIndex

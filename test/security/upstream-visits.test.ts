@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import type { TestClient } from '../support/flow.ts';
+import { type Page, Person } from '../support/person.ts';
+import { newestProof, openPage, openSignIn } from '../support/sign-up.ts';
+import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
+import { answerOf, depart, departFrom, stored, visitUpstream } from '../support/upstream-visit.ts';
+
+/** Answers in the wrong hands, at the wrong place and at the wrong time, and the forms that come after. */
+describe('Visits to a provider', () => {
+  let server: TestServer;
+  let client: TestClient;
+  let upstream: TestUpstream;
+  let people = 0;
+
+  before(async () => {
+    server = await startTestServer();
+    client = await server.createClient();
+    upstream = await startUpstream();
+  });
+  beforeEach(async () => {
+    await addProvider(server, upstream);
+    people += 1;
+    upstream.person = { sub: `far-${people}`, email: `traveller${people}@far.example`, email_verified: true, name: '여행자' };
+  });
+  after(async () => {
+    await server.close();
+    await upstream.close();
+  });
+
+  const tokensAsked = () => upstream.asked.filter(({ path }) => path === '/token').length;
+
+  /** The answer is taken by nobody: the provider is not even asked what it is worth. */
+  async function assertNobodys(open: () => Promise<Page>, says = /This sign-in elsewhere has ended/): Promise<void> {
+    const [before, asked] = [await stored(server), tokensAsked()];
+    const page = await open();
+    assert.equal(page.response.status, 400, page.html.slice(0, 1_000));
+    assert.match(page.html, says);
+    assert.deepEqual(await stored(server), before);
+    assert.equal(tokensAsked(), asked);
+  }
+
+  it('an answer works once: the same browser that brings it again hears that it is over', async () => {
+    const away = await depart(server, client);
+    const answer = await answerOf(away);
+    const page = await away.person.open(answer.href);
+    assert.match(page.html, /name="agree"/);
+    await assertNobodys(() => away.person.open(answer.href));
+    // Nor past the callback.
+    await assertNobodys(() => openPage(page, `upstream/return${answer.search}`), /has ended already/);
+    assert.match((await page.submit({ name: '여행자', agree: 'yes' })).html, /value="approve"/, 'what it brought the first time stands');
+  });
+
+  it('of one answer that is brought twenty times at once, one counts', async () => {
+    const away = await depart(server, client);
+    const answer = await answerOf(away);
+    const asked = tokensAsked();
+    const pages = await Promise.all(Array.from({ length: 20 }, () => away.person.open(answer.href)));
+    assert.equal(tokensAsked(), asked + 1);
+    assert.ok(pages.every(({ response }) => response.status < 500));
+    assert.equal(pages.filter(({ html }) => html.includes('name="agree"')).length, 1);
+  });
+
+  it('an answer in another browser is nobody’s, be that one at a sign-in of its own', async () => {
+    const before = await stored(server);
+    const away = await depart(server, client);
+    const answer = await answerOf(away);
+    await assertNobodys(() => new Person(server.issuer).open(answer.href), /This page is no longer valid/);
+    const other = await openSignIn(server, client);
+    await assertNobodys(() => other.person.open(answer.href), /This page is no longer valid/);
+    await assertNobodys(() => openPage(other, `upstream/return${answer.search}`), /has ended already/);
+    assert.match((await away.person.open(answer.href)).html, /name="agree"/, 'whose it is can still bring it');
+    assert.deepEqual(await stored(server), before);
+  });
+
+  it('an answer at the callback of another provider is nobody’s (mix-up, RFC 9700 section 4.4)', async () => {
+    const evil = await startUpstream();
+    await addProvider(server, evil, { id: 'evil' });
+    const away = await depart(server, client);
+    const answer = await answerOf(away);
+    const elsewhere = answer.href.replace('/upstream/far/', '/upstream/evil/');
+    await assertNobodys(() => away.person.open(elsewhere));
+    assert.equal(evil.asked.length, 0, 'the code is not told to the other');
+    await server.sql("delete from upstream_provider where id = 'evil'");
+    await evil.close();
+  });
+
+  it('an answer without its state, with another’s, with two, or with one that is none', async () => {
+    const [away, other] = [await depart(server, client), await depart(server, client)];
+    const [answer, foreign] = [await answerOf(away), await answerOf(other)];
+    const changed = (change: (query: URLSearchParams) => void) => {
+      const url = new URL(answer);
+      change(url.searchParams);
+      return url.href;
+    };
+    await assertNobodys(() => away.person.open(changed((query) => query.delete('state'))));
+    for (const state of ['', 'x'.repeat(5_000), '\u0000', 'far'])
+      await assertNobodys(() => away.person.open(changed((query) => query.set('state', state))));
+    const theirs = String(foreign.searchParams.get('state'));
+    await assertNobodys(() => away.person.open(changed((query) => query.set('state', theirs))), /This page is no longer valid/);
+    const before = await stored(server);
+    const twice = await away.person.open(changed((query) => query.append('state', theirs)));
+    assert.equal(twice.response.status, 502);
+    assert.deepEqual(await stored(server), before);
+  });
+
+  it('an answer that comes by form_post is carried on to where it belongs', async () => {
+    await addProvider(server, upstream, { authorizationParameters: { response_mode: 'form_post' } });
+    const away = await depart(server, client);
+    assert.equal(away.url.searchParams.get('response_mode'), 'form_post');
+    const answer = await answerOf(away);
+    // A browser sends none of our cookies with it; the redirect that answers it brings them.
+    const bare = await fetch(`${server.issuer}${answer.pathname}`, { method: 'POST', body: answer.searchParams, redirect: 'manual' });
+    assert.equal(bare.status, 303);
+    assert.match((await away.person.open(String(bare.headers.get('location')))).html, /name="agree"/);
+    const huge = await fetch(`${server.issuer}${answer.pathname}`, {
+      method: 'POST',
+      body: new URLSearchParams({ state: 'x'.repeat(70_000) }),
+    });
+    assert.equal(huge.status, 413);
+  });
+
+  it('an answer of a provider that was switched off meanwhile is asked about no more', async () => {
+    const away = await depart(server, client);
+    const answer = await answerOf(away);
+    await server.sql('update upstream_provider set disabled_at = now()');
+    await assertNobodys(() => away.person.open(answer.href), /has ended already/);
+    // Nor does what had arrived before become an account.
+    await addProvider(server, upstream);
+    const page = await visitUpstream(server, client);
+    const before = await stored(server);
+    await server.sql('update upstream_provider set disabled_at = now()');
+    const late = await page.submit({ name: '여행자', agree: 'yes' });
+    assert.equal(late.response.status, 400);
+    assert.match(late.html, /has ended already/);
+    assert.deepEqual(await stored(server), before);
+  });
+
+  it('of two people who become the same identity’s at once, one does', async () => {
+    const pages = [await visitUpstream(server, client), await visitUpstream(server, client)];
+    const before = await stored(server);
+    const done = await Promise.all(pages.map((page) => page.submit({ name: '여행자', agree: 'yes' })));
+    assert.equal(done.filter(({ html }) => html.includes('value="approve"')).length, 1);
+    const lost = done.find(({ html }) => !html.includes('value="approve"'));
+    assert.equal(lost?.response.status, 409, lost?.html);
+    const now = await stored(server);
+    assert.deepEqual([now.accounts, now.identities, now.tokens], [before.accounts + 1, before.identities + 1, before.tokens + 1]);
+  });
+
+  it('the form takes nothing that is not its own: the address that was vouched for, no other name for it, no form of others', async () => {
+    const page = await visitUpstream(server, client);
+    const before = await stored(server);
+    for (const name of ['', ' ', '\u200b', '\u202e홍길동', 'x\u0007', 'x'.repeat(101)]) {
+      const refused = await page.submit({ name, agree: 'yes' });
+      assert.equal(refused.response.status, 400, JSON.stringify(name));
+      assert.match(refused.html, /href="#name"/);
+    }
+    assert.equal((await page.submit({ name: 'x\u0000', agree: 'yes' })).response.status, 400);
+    assert.equal((await page.submit({ name: 'x'.repeat(70_000), agree: 'yes' })).response.status, 413);
+    assert.equal((await page.submit({ name: '여행자', agree: 'no' })).response.status, 400);
+    for (const csrf of ['', 'guessed', String((await openSignIn(server, client)).form().hidden['csrf'])])
+      assert.equal((await page.submit({ name: '여행자', agree: 'yes', csrf })).response.status, 403);
+    assert.equal((await page.submit({ name: '여행자', agree: 'yes' }, { 'sec-fetch-site': 'cross-site' })).response.status, 403);
+    assert.deepEqual(await stored(server), before);
+  });
+
+  it('shows what a provider tells as text alone, whatever it is', async () => {
+    upstream.person = {
+      ...upstream.person,
+      name: '<img src=x onerror=alert(1)>\u202e',
+      preferred_username: '"><script>alert(1)</script>\u202e',
+      locale: 'ko\u2028',
+      email: '"<script>"@far.example',
+    };
+    const page = await visitUpstream(server, client);
+    assert.match(page.html, /name="agree"/);
+    assert.doesNotMatch(page.html, /<img src=x|<script>alert|<script>"@/);
+    assert.equal((await page.submit({ name: String(upstream.person['name']), agree: 'yes', email: 'a@b.example' })).response.status, 400);
+  });
+
+  it('a form that is sent twice, or late, makes one account', async () => {
+    const page = await visitUpstream(server, client);
+    const before = await stored(server);
+    const both = await Promise.all([page.submit({ name: '하나', agree: 'yes' }), page.submit({ name: '하나', agree: 'yes' })]);
+    assert.ok(both.every(({ response }) => response.status < 500));
+    const late = await page.submit({ name: '하나', agree: 'yes' });
+    assert.ok(late.response.status < 500);
+    const now = await stored(server);
+    assert.deepEqual([now.accounts, now.identities], [before.accounts + 1, before.identities + 1]);
+  });
+
+  it('an address that is proven by mail becomes no account where the identity was linked meanwhile', async () => {
+    upstream.person = { ...upstream.person, email_verified: false };
+    const email = `mailed${people}@people.example`;
+    const code = await (await visitUpstream(server, client)).submit({ name: '여행자', email, agree: 'yes' });
+    const other = await server.createPerson();
+    await server.sql("insert into upstream_identity (id, provider_id, subject, account_id, details) values ($1, 'far', $1, $2, '{}')", [
+      upstream.person.sub,
+      other.id,
+    ]);
+    const before = await stored(server);
+    const refused = await code.submit({ code: (await newestProof(server, email)).code });
+    assert.equal(refused.response.status, 409);
+    assert.match(refused.html, /cannot be linked any more/);
+    assert.deepEqual(await stored(server), before);
+  });
+
+  it('is begun only so often from one network; an arrival takes none of it', async () => {
+    const page = await openSignIn(server, client);
+    await server.sql('delete from rate_limit');
+    await server.sql('update rate_limit set points = 0');
+    assert.match((await visitUpstream(server, client)).html, /name="agree"/);
+    const [left] = await server.sql('select points from rate_limit order by points limit 1');
+    assert.equal(left?.['points'], 0);
+    await server.sql('update rate_limit set points = 100');
+    const [before] = await server.sql('select count(*) from upstream_visit');
+    const refused = await departFrom(page);
+    assert.equal(refused.response.status, 429);
+    assert.match(refused.html, /Too many attempts/);
+    assert.deepEqual((await server.sql('select count(*) from upstream_visit'))[0], before);
+    await server.sql('delete from rate_limit');
+  });
+});
