@@ -45,8 +45,8 @@ try {
 }
 
 async function main(dataDir) {
-  mkdirSync(dataDir, { recursive: true });
   const places = await placesOf(process.env);
+  mkdirSync(dataDir, { recursive: true });
   const [node] = await Promise.all([ensureNode(), ensureDependencies('runtime')]);
   await ensurePrismaClient(node);
   const postgres = await startPostgres(dataDir);

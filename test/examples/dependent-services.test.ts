@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import type { BrowserContext, Page } from 'playwright-core';
@@ -22,7 +24,7 @@ describe('npm run example', { timeout: 300_000 }, () => {
   before(async () => {
     browser = await startBrowser();
     // So short that Munjigi refreshes it each time, and that one that is kept can be seen to die.
-    example = await startExample({ NOTES_ACCESS_SECONDS: '5' });
+    example = await startExample({ NOTES_ACCESS_SECONDS: '8' });
     bora = await browser.person({ locale: 'ko' });
     page = await bora.newPage();
     heard = complaints(page);
@@ -217,8 +219,26 @@ describe('npm run example', { timeout: 300_000 }, () => {
     await eventually('it is noticed', () => /haru has ended; the others go on/.test(example.output()));
     await home();
     assert.deepEqual(await states(), { haru: 'unavailable', notes: 'answers' });
+    for (const pid of example.pids('scripts/run.ts')) process.kill(pid, 'SIGKILL');
+    await eventually('it is noticed', () => /munjigi has ended/.test(example.output()));
+    await home();
+    assert.deepEqual(await states(), { haru: 'unavailable', notes: 'unavailable' });
+    assert.equal(await page.locator('h1').innerText(), '한보라', 'she is still signed in');
+  });
+
+  it('says in a sentence that a port is taken', () => {
+    const port = new URL(example.notes).port;
+    const start = spawnSync('node', [START], {
+      encoding: 'utf8',
+      env: { ...process.env, PORT: '0', HARU_PORT: '0', APP_PORT: '0', NOTES_PORT: port },
+    });
+    assert.equal(start.status, 1);
+    assert.match(start.stderr, new RegExp(`Port ${port}, for notes, is none that is free`));
+    assert.doesNotMatch(start.stderr, /^\s+at .*:\d+/m, 'a stack trace');
   });
 });
+
+const START = join(import.meta.dirname, '../../examples/dependent-services/start.mjs');
 
 /** A token that the app gets, asked for by the app's own credentials and with what its person allowed it. */
 async function tokenFor(example: Example, page: Page, service: string): Promise<string> {
