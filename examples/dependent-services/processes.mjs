@@ -41,7 +41,8 @@ export class Household {
     this.#assertOpen();
     const log = join(this.#dataDir, `${name}.log`);
     const file = openSync(log, 'w', 0o600);
-    const child = spawn(this.#node, [join(ROOT, script)], {
+    // Its name is for whoever lists processes.
+    const child = spawn(this.#node, [join(ROOT, script), name], {
       cwd: ROOT,
       env: { ...process.env, ...variables },
       stdio: ['ignore', file, file],

@@ -205,6 +205,7 @@ describe('npm run example', { timeout: 300_000 }, () => {
   it('ends on Ctrl-C with all that it started, and goes on another time where it was', async () => {
     const first = await example.interrupt();
     assert.match(first, /allow-services/);
+    for (const log of example.logs()) assertTellsNoSecret(log, example);
     const second = await example.restart();
     assert.doesNotMatch(second, /allow-services|creating the database/, 'it begins anew');
     await home();
@@ -215,12 +216,10 @@ describe('npm run example', { timeout: 300_000 }, () => {
 
   it('serves the one when the other is gone for good', async () => {
     // Munjigi has no reason to doubt the token that it keeps: that nobody is there, the app finds itself.
-    for (const pid of example.pids('src/main.ts')) process.kill(pid, 'SIGKILL');
-    await eventually('it is noticed', () => /haru has ended; the others go on/.test(example.output()));
+    await example.kill('haru');
     await home();
     assert.deepEqual(await states(), { haru: 'unavailable', notes: 'answers' });
-    for (const pid of example.pids('scripts/run.ts')) process.kill(pid, 'SIGKILL');
-    await eventually('it is noticed', () => /munjigi has ended/.test(example.output()));
+    await example.kill('munjigi');
     await home();
     assert.deepEqual(await states(), { haru: 'unavailable', notes: 'unavailable' });
     assert.equal(await page.locator('h1').innerText(), '한보라', 'she is still signed in');
