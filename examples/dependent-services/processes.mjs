@@ -36,10 +36,23 @@ export class Household {
     });
   }
 
-  /** Starts a server. @param url answers with 200 once it is there. @throws Stop with the end of its log when it ends instead. */
+  /**
+   * Starts a server, a second time if it ends at once: a server waits a second for its database, which a busy machine may not give it.
+   * @param url answers with 200 once it is there. @throws Stop with the end of its log when it ends instead.
+   */
   async start(name, script, variables, url) {
-    this.#assertOpen();
     const log = join(this.#dataDir, `${name}.log`);
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      const child = this.#spawn(name, script, variables, log);
+      if (!(await this.#isUp(name, url))) continue;
+      child.on('close', () => this.#ending || console.log(`  ${name} has ended; the others go on. Its log: ${log}`));
+      return;
+    }
+    throw new Stop(`${name} did not start:\n${readFileSync(log, 'utf8').slice(-2_000)}`);
+  }
+
+  #spawn(name, script, variables, log) {
+    this.#assertOpen();
     const file = openSync(log, 'w', 0o600);
     // Its name is for whoever lists processes.
     const child = spawn(this.#node, [join(ROOT, script), name], {
@@ -49,16 +62,18 @@ export class Household {
     });
     closeSync(file);
     this.#children.set(name, child);
-    child.on('close', () => {
-      this.#children.delete(name);
-      if (!this.#ending) console.log(`  ${name} has ended; the others go on. Its log: ${log}`);
-    });
-    const deadline = Date.now() + PATIENCE_MS;
-    while (!(await answers(url))) {
-      if (!this.#children.has(name) || Date.now() > deadline)
-        throw new Stop(`${name} did not start:\n${readFileSync(log, 'utf8').slice(-2_000)}`);
+    child.on('close', () => this.#children.delete(name));
+    return child;
+  }
+
+  /** Whether it answers, as soon as it does. @returns false when it has ended. @throws Stop when it does neither. */
+  async #isUp(name, url) {
+    for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; ) {
+      if (await answers(url)) return true;
+      if (!this.#children.has(name)) return false;
       await new Promise((again) => setTimeout(again, 100));
     }
+    throw new Stop(`${name} does not answer at ${url}`);
   }
 
   /** Whoever is still starting when the others are stopped is not to be left behind. */

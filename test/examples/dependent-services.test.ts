@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
@@ -8,7 +10,7 @@ import { assertFits, assertPassesAxe, failuresOf } from '../support/access.ts';
 import { complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Example, sayYes, startExample } from '../support/example.ts';
-import { pkce } from '../support/flow.ts';
+import { tokenFor } from '../support/example-token.ts';
 
 /**
  * The whole of issue 5 with real parts: `npm run example`, and a person in Chromium. Upstream is a second instance of this server, and a
@@ -131,6 +133,17 @@ describe('npm run example', { timeout: 300_000 }, () => {
     await notes.close();
   });
 
+  it('does so for a token that would have lived on, which the app finds out itself', async () => {
+    await page.goto(`${example.haru}/account/apps`);
+    await page.getByRole('button', { name: '연결 해제' }).click();
+    await page.getByRole('button', { name: '연결 해제' }).waitFor({ state: 'detached' });
+    await home();
+    assert.deepEqual(await states(), { haru: 'person-needed', notes: 'answers' });
+    await page.getByRole('link', { name: '하루 다시 연결' }).click();
+    assert.deepEqual((await sayYes(page, example)).map(site), ['munjigi', 'haru']);
+    assert.deepEqual(await states(), { haru: 'answers', notes: 'answers' });
+  });
+
   it('says that a service does not answer, and the other is still served', async () => {
     const notes = await bora.newPage();
     await notes.goto(example.notes);
@@ -194,6 +207,18 @@ describe('npm run example', { timeout: 300_000 }, () => {
     assert.equal((await states())['haru'], 'answers', 'she is signed in as before');
   });
 
+  it('signs out here and at Munjigi, and in again by the account upstream', async () => {
+    await page.getByRole('button', { name: '로그아웃' }).click();
+    await page.waitForURL(`${example.munjigi}/**`);
+    await page.locator('button[name=logout]').click();
+    await page.waitForURL(`${example.app}/`);
+    assert.deepEqual(await states(), {});
+    await page.click('main button');
+    await page.getByRole('link', { name: 'Haru 계정으로 계속' }).click();
+    await sayYes(page, example);
+    assert.equal((await states())['haru'], 'answers');
+  });
+
   it('is over when the person disconnects the app', async () => {
     await page.goto(`${example.munjigi}/account/apps`);
     await page.getByRole('button', { name: '연결 해제' }).first().click();
@@ -225,12 +250,13 @@ describe('npm run example', { timeout: 300_000 }, () => {
     assert.equal(await page.locator('h1').innerText(), '한보라', 'she is still signed in');
   });
 
-  it('says in a sentence that a port is taken', () => {
-    const port = new URL(example.notes).port;
-    const start = spawnSync('node', [START], {
-      encoding: 'utf8',
-      env: { ...process.env, PORT: '0', HARU_PORT: '0', APP_PORT: '0', NOTES_PORT: port },
-    });
+  it('says in a sentence that a port is taken, and starts nothing', async () => {
+    const squatter = createServer().listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    const port = String((squatter.address() as AddressInfo).port);
+    const env = { ...process.env, PORT: '0', HARU_PORT: '0', APP_PORT: '0', NOTES_PORT: port, DATA_DIR: '/nowhere' };
+    const start = spawnSync('node', [START], { encoding: 'utf8', env, timeout: 30_000 });
+    squatter.close();
     assert.equal(start.status, 1);
     assert.match(start.stderr, new RegExp(`Port ${port}, for notes, is none that is free`));
     assert.doesNotMatch(start.stderr, /^\s+at .*:\d+/m, 'a stack trace');
@@ -238,37 +264,6 @@ describe('npm run example', { timeout: 300_000 }, () => {
 });
 
 const START = join(import.meta.dirname, '../../examples/dependent-services/start.mjs');
-
-/** A token that the app gets, asked for by the app's own credentials and with what its person allowed it. */
-async function tokenFor(example: Example, page: Page, service: string): Promise<string> {
-  const { code_verifier, ...challenge } = pkce();
-  const { client_id, client_secret, redirect_uri } = example.client;
-  const scope = 'openid profile email haru:profile haru:data notes:read';
-  const query = new URLSearchParams({ client_id, redirect_uri, response_type: 'code', scope, state: 's', ...challenge });
-  // The app takes no code for which it did not ask, and leaves it to us.
-  await page.goto(`${example.munjigi}/oauth/authorize?${query}`);
-  const code = new URL(page.url()).searchParams.get('code');
-  assert.ok(code, page.url());
-  const own = await ask(example, { grant_type: 'authorization_code', code, redirect_uri, code_verifier }, client_id, client_secret);
-  const exchange = {
-    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-    subject_token: own,
-    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-    audience: service,
-  };
-  return ask(example, exchange, client_id, client_secret);
-}
-
-async function ask(example: Example, parameters: Record<string, string>, id: string, secret: string): Promise<string> {
-  const response = await fetch(`${example.munjigi}/oauth/token`, {
-    method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
-    body: new URLSearchParams(parameters),
-  });
-  const body = (await response.json()) as { access_token?: string };
-  assert.ok(body.access_token, JSON.stringify(body));
-  return body.access_token;
-}
 
 const call = async (url: string, token: string) => (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status;
 const callHaru = ({ haru }: Example, token: string) => call(`${haru}/api/me`, token);
