@@ -123,6 +123,7 @@ describe('npm run example', { timeout: 300_000 }, () => {
     await notes.goto(example.notes);
     await notes.getByRole('button', { name: '모두 연결 해제' }).click();
     await notes.getByText('연결된 앱이 없어요').waitFor();
+    await assertPassesAxe(notes);
     await home();
     assert.deepEqual(await states(), { haru: 'answers', notes: 'person-needed' });
     await page.getByRole('link', { name: '메모장 다시 연결' }).click();

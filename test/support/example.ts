@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
+import { assertPassesAxe } from './access.ts';
 import { eventually } from './eventually.ts';
 import type { Credentials } from './flow.ts';
 
@@ -155,6 +156,7 @@ async function answer(page: Page, example: Example, atNotes: string): Promise<vo
     return approve.click();
   }
   if (page.url().startsWith(example.notes)) {
+    await assertPassesAxe(page);
     await page.getByLabel(atNotes).check();
     return page.locator('[value=yes]').click();
   }
