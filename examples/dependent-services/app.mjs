@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { connect, SERVICES, SessionOver } from './munjigi.mjs';
+import { Munjigi, SERVICES, SessionOver } from './munjigi.mjs';
 import { homePage, messagePage, welcomePage } from './pages.mjs';
 import { reach } from './services.mjs';
 import { isOurForm, redirect, serve } from './web.mjs';
@@ -21,7 +21,7 @@ const signIns = new Map();
 const cookie = (name, value, seconds) => `${name}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${seconds}`;
 const away = (name) => cookie(name, '', 0);
 
-const munjigi = await connect({
+const munjigi = await Munjigi.at({
   issuer: ISSUER,
   clientId: APP_CLIENT_ID,
   clientSecret: APP_CLIENT_SECRET,

@@ -13,8 +13,13 @@ export const notesClient = () => ({ id: 'munjigi', secret: random(32) });
 /** @returns the client that the app is at Munjigi. */
 export async function introduce({ household, environments, known, dataDir }) {
   const { munjigi, haru, notes, app } = known.places;
-  const operator = (script, ...args) =>
-    step(`$ node scripts/${script} ${args.map(quoted).join(' ')}`, () => household.run(`scripts/${script}`, args, environments.munjigi));
+  const at =
+    (name) =>
+    (script, ...args) =>
+      step(`${name}$ node scripts/${script} ${args.map(quoted).join(' ')}`, () =>
+        household.run(`scripts/${script}`, args, environments[name]),
+      );
+  const operator = at('munjigi');
 
   // An OpenID Connect provider says the rest itself. It knows Munjigi by a key, whose private half never leaves.
   await operator(
@@ -31,6 +36,8 @@ export async function introduce({ household, environments, known, dataDir }) {
       HARU_CLIENT: JSON.stringify({ issuer: munjigi.url, provider: 'haru' }),
     }),
   );
+  // A client on this very machine would be asked about each time, if nobody had vouched for it.
+  await at('haru')('client.ts', 'verify', 'munjigi', '--publisher', 'Munjigi', '--yes');
 
   const [settings, secret] = [join(dataDir, 'notes-provider.json'), join(dataDir, 'notes-secret')];
   writeFileSync(settings, `${JSON.stringify(notesSettings(notes.url), null, 2)}\n`);

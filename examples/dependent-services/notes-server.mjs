@@ -37,6 +37,7 @@ const same = (one, other) => timingSafeEqual(createHash('sha256').update(one).di
 const WORDS = {
   ko: {
     title: '메모장',
+    notes: '보라와 민준의 메모',
     ask: (who) => html`<b>${who}</b> 앱이 메모장을 이용하려고 해요`,
     who: '누구의 메모장인가요?',
     scopes: { whoami: '내 이름 보기', 'notes:read': '내 메모 읽기' },
@@ -52,6 +53,7 @@ const WORDS = {
   },
   en: {
     title: 'Notes',
+    notes: 'Notes of Bora and Minjun',
     ask: (who) => html`<b>${who}</b> wants to use your notes`,
     who: 'Whose notes?',
     scopes: { whoami: 'See your name', 'notes:read': 'Read your notes' },
@@ -191,7 +193,7 @@ function front({ language }) {
   );
   const body = html`
     <p class="brand">✎ ${words.title}</p>
-    <h1>${PEOPLE.map(({ name }) => name).join(', ')}</h1>
+    <h1>${words.notes}</h1>
     <ul>${NOTES.map((note) => html`<li>${note[language]}</li>`)}</ul>
     <h2>${words.connected}</h2>
     ${connected.length ? html`<ul class="plain">${connected}</ul>` : html`<p>${words.none}</p>`}

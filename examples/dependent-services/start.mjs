@@ -45,8 +45,8 @@ try {
 }
 
 async function main(dataDir) {
-  mkdirSync(dataDir, { recursive: true });
   const places = await placesOf(process.env);
+  mkdirSync(dataDir, { recursive: true });
   const [node] = await Promise.all([ensureNode(), ensureDependencies('runtime')]);
   await ensurePrismaClient(node);
   const postgres = await startPostgres(dataDir);
@@ -111,9 +111,13 @@ async function open({ household, dataDir, places, databaseUrl }) {
   await step(kept ? 'looking after two databases' : 'making two databases', () =>
     household.run('examples/dependent-services/set-up.ts', ['databases', ...(kept ? [] : ['--anew'])], { DATABASE_URL: databaseUrl }),
   );
-  await step('starting Munjigi', () => household.start('munjigi', 'scripts/run.ts', environments.munjigi, `${munjigi.url}/readyz`));
-  await step('giving Haru its tables', () => household.run('scripts/migrate.ts', [], environments.haru));
-  await step('starting Haru, a second instance', () => household.start('haru', 'src/main.ts', environments.haru, `${haru.url}/readyz`));
+  const ready = async (name, { url }) => {
+    await household.run('scripts/migrate.ts', [], environments[name]);
+    if (name === 'munjigi') await household.run('scripts/seed.ts', [], environments[name]);
+    await household.start(name, 'src/main.ts', environments[name], `${url}/readyz`);
+  };
+  await step('starting Munjigi', () => ready('munjigi', munjigi));
+  await step('starting Haru, a second instance', () => ready('haru', haru));
   await step('starting Notes', () =>
     household.start('notes', 'examples/dependent-services/notes-server.mjs', notesEnvironment(known, places), notes.url),
   );

@@ -2,6 +2,7 @@ import { html } from './web.mjs';
 
 /** Every sentence of the app, in both of its languages. */
 
+const lasting = (seconds, minutes, short) => (seconds < 120 ? `${Math.round(seconds)}${short}` : `${Math.round(seconds / 60)}${minutes}`);
 const list = (items) => html`<ul>${items.map((item) => html`<li>${item}</li>`)}</ul>`;
 
 export const WORDS = {
@@ -16,7 +17,7 @@ export const WORDS = {
     reload: '다시 불러오기',
     back: '처음으로',
     token: (seconds, scope) =>
-      seconds === undefined ? `이 서비스의 토큰으로 불러왔어요: ${scope}` : `${Math.round(seconds)}초 남은 토큰으로 불러왔어요: ${scope}`,
+      `${seconds === undefined ? '' : `${lasting(seconds, '분', '초')} 더 쓸 수 있는 `}내 토큰으로 불러왔어요: ${scope}`,
     service: {
       haru: {
         title: '하루',
@@ -70,9 +71,7 @@ export const WORDS = {
     reload: 'Load again',
     back: 'Back to the beginning',
     token: (seconds, scope) =>
-      seconds === undefined
-        ? `Read by your own token there: ${scope}`
-        : `Read by your own token there, good for ${Math.round(seconds)} s: ${scope}`,
+      `Read by your own token there${seconds === undefined ? '' : `, good for ${lasting(seconds, ' min', ' s')}`}: ${scope}`,
     service: {
       haru: {
         title: 'Haru',

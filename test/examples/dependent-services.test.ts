@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import type { BrowserContext, Page } from 'playwright-core';
@@ -6,7 +10,7 @@ import { assertFits, assertPassesAxe, failuresOf } from '../support/access.ts';
 import { complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Example, sayYes, startExample } from '../support/example.ts';
-import { pkce } from '../support/flow.ts';
+import { tokenFor } from '../support/example-token.ts';
 
 /**
  * The whole of issue 5 with real parts: `npm run example`, and a person in Chromium. Upstream is a second instance of this server, and a
@@ -22,7 +26,7 @@ describe('npm run example', { timeout: 300_000 }, () => {
   before(async () => {
     browser = await startBrowser();
     // So short that Munjigi refreshes it each time, and that one that is kept can be seen to die.
-    example = await startExample({ NOTES_ACCESS_SECONDS: '5' });
+    example = await startExample({ NOTES_ACCESS_SECONDS: '8' });
     bora = await browser.person({ locale: 'ko' });
     page = await bora.newPage();
     heard = complaints(page);
@@ -79,7 +83,8 @@ describe('npm run example', { timeout: 300_000 }, () => {
     await page.click('main button');
     await page.getByRole('link', { name: 'Haru 계정으로 계속' }).click();
     const asked = await sayYes(page, example);
-    assert.deepEqual(asked.map(site), ['haru', 'haru', 'munjigi', 'munjigi', 'munjigi', 'haru', 'munjigi', 'notes'], asked.join('\n'));
+    // Signing in and consent upstream; sign-up, consent and connecting here. Haru was asked about its data before, and remembers.
+    assert.deepEqual(asked.map(site), ['haru', 'haru', 'munjigi', 'munjigi', 'munjigi', 'munjigi', 'notes'], asked.join('\n'));
     await home();
     assert.deepEqual(await states(), { haru: 'answers', notes: 'answers' });
     const shown = await page.locator('main').innerText();
@@ -118,6 +123,7 @@ describe('npm run example', { timeout: 300_000 }, () => {
     await notes.goto(example.notes);
     await notes.getByRole('button', { name: '모두 연결 해제' }).click();
     await notes.getByText('연결된 앱이 없어요').waitFor();
+    await assertPassesAxe(notes);
     await home();
     assert.deepEqual(await states(), { haru: 'answers', notes: 'person-needed' });
     await page.getByRole('link', { name: '메모장 다시 연결' }).click();
@@ -126,6 +132,17 @@ describe('npm run example', { timeout: 300_000 }, () => {
     assert.equal(page.url(), `${example.app}/`, 'led back');
     assert.deepEqual(await states(), { haru: 'answers', notes: 'answers' });
     await notes.close();
+  });
+
+  it('does so for a token that would have lived on, which the app finds out itself', async () => {
+    await page.goto(`${example.haru}/account/apps`);
+    await page.getByRole('button', { name: '연결 해제' }).click();
+    await page.getByRole('button', { name: '연결 해제' }).waitFor({ state: 'detached' });
+    await home();
+    assert.deepEqual(await states(), { haru: 'person-needed', notes: 'answers' });
+    await page.getByRole('link', { name: '하루 다시 연결' }).click();
+    assert.deepEqual((await sayYes(page, example)).map(site), ['munjigi', 'haru']);
+    assert.deepEqual(await states(), { haru: 'answers', notes: 'answers' });
   });
 
   it('says that a service does not answer, and the other is still served', async () => {
@@ -157,6 +174,52 @@ describe('npm run example', { timeout: 300_000 }, () => {
     assert.equal(await callHaru(example, haru), 200, 'the other is as it was');
   });
 
+  it('signs nobody in by an answer that it did not ask for, and does nothing for a form that is not its own', async () => {
+    const get = (path: string, cookie = '') => fetch(`${example.app}${path}`, { redirect: 'manual', headers: { cookie } });
+    const post = (path: string, headers: Record<string, string> = {}, body = '') =>
+      fetch(`${example.app}${path}`, { method: 'POST', redirect: 'manual', headers, body });
+    const begin = async () => {
+      const sent = await post('/sign-in', { 'sec-fetch-site': 'same-origin' });
+      return {
+        cookie: String(sent.headers.get('set-cookie')).split(';')[0],
+        to: new URL(String(sent.headers.get('location'))).searchParams,
+      };
+    };
+    for (const path of ['/sign-in', '/allow', '/sign-out'])
+      assert.equal((await post(path, { 'sec-fetch-site': 'cross-site' })).status, 403);
+    assert.equal((await get('/signed-in?code=x&state=y')).status, 400);
+    const { cookie, to } = await begin();
+    const forged = await get(`/signed-in?${new URLSearchParams({ code: 'x', state: 'y', iss: example.munjigi })}`, cookie);
+    assert.deepEqual([forged.status, forged.headers.get('set-cookie')], [400, null]);
+    assert.equal(
+      (await get(`/signed-in?${new URLSearchParams({ error: 'access_denied', state: String(to.get('state')) })}`, cookie)).status,
+      400,
+      'once',
+    );
+    const other = await begin();
+    const denied = await get(
+      `/signed-in?${new URLSearchParams({ error: 'access_denied', state: String(other.to.get('state')) })}`,
+      other.cookie,
+    );
+    assert.deepEqual([denied.status, denied.headers.get('location')], [303, '/']);
+    assert.equal((await post('/sign-in', {}, 'x'.repeat(20_000))).status, 413);
+    assert.equal((await get('/%00')).status, 404);
+    await home();
+    assert.equal((await states())['haru'], 'answers', 'she is signed in as before');
+  });
+
+  it('signs out here and at Munjigi, and in again by the account upstream', async () => {
+    await page.getByRole('button', { name: '로그아웃' }).click();
+    await page.waitForURL(`${example.munjigi}/**`);
+    await page.locator('button[name=logout]').click();
+    await page.waitForURL(`${example.app}/`);
+    assert.deepEqual(await states(), {});
+    await page.click('main button');
+    await page.getByRole('link', { name: 'Haru 계정으로 계속' }).click();
+    await sayYes(page, example);
+    assert.equal((await states())['haru'], 'answers');
+  });
+
   it('is over when the person disconnects the app', async () => {
     await page.goto(`${example.munjigi}/account/apps`);
     await page.getByRole('button', { name: '연결 해제' }).first().click();
@@ -168,45 +231,40 @@ describe('npm run example', { timeout: 300_000 }, () => {
   it('ends on Ctrl-C with all that it started, and goes on another time where it was', async () => {
     const first = await example.interrupt();
     assert.match(first, /allow-services/);
+    for (const log of example.logs()) assertTellsNoSecret(log, example);
     const second = await example.restart();
     assert.doesNotMatch(second, /allow-services|creating the database/, 'it begins anew');
     await home();
     await page.click('main button');
     await sayYes(page, example);
-    assert.equal((await states())['haru'], 'answers');
+    assert.deepEqual(await states(), { haru: 'answers', notes: 'answers' });
+  });
+
+  it('serves the one when the other is gone for good', async () => {
+    // Munjigi has no reason to doubt the token that it keeps: that nobody is there, the app finds itself.
+    await example.kill('haru');
+    await home();
+    assert.deepEqual(await states(), { haru: 'unavailable', notes: 'answers' });
+    await example.kill('munjigi');
+    await home();
+    assert.deepEqual(await states(), { haru: 'unavailable', notes: 'unavailable' });
+    assert.equal(await page.locator('h1').innerText(), '한보라', 'she is still signed in');
+  });
+
+  it('says in a sentence that a port is taken, and starts nothing', async () => {
+    const squatter = createServer().listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    const port = String((squatter.address() as AddressInfo).port);
+    const env = { ...process.env, PORT: '0', HARU_PORT: '0', APP_PORT: '0', NOTES_PORT: port, DATA_DIR: '/nowhere' };
+    const start = spawnSync('node', [START], { encoding: 'utf8', env, timeout: 30_000 });
+    squatter.close();
+    assert.equal(start.status, 1);
+    assert.match(start.stderr, new RegExp(`Port ${port}, for notes, is none that is free`));
+    assert.doesNotMatch(start.stderr, /^\s+at .*:\d+/m, 'a stack trace');
   });
 });
 
-/** A token that the app gets, asked for by the app's own credentials and with what its person allowed it. */
-async function tokenFor(example: Example, page: Page, service: string): Promise<string> {
-  const { code_verifier, ...challenge } = pkce();
-  const { client_id, client_secret, redirect_uri } = example.client;
-  const scope = 'openid profile email haru:profile haru:data notes:read';
-  const query = new URLSearchParams({ client_id, redirect_uri, response_type: 'code', scope, state: 's', ...challenge });
-  // The app takes no code for which it did not ask, and leaves it to us.
-  await page.goto(`${example.munjigi}/oauth/authorize?${query}`);
-  const code = new URL(page.url()).searchParams.get('code');
-  assert.ok(code, page.url());
-  const own = await ask(example, { grant_type: 'authorization_code', code, redirect_uri, code_verifier }, client_id, client_secret);
-  const exchange = {
-    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-    subject_token: own,
-    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-    audience: service,
-  };
-  return ask(example, exchange, client_id, client_secret);
-}
-
-async function ask(example: Example, parameters: Record<string, string>, id: string, secret: string): Promise<string> {
-  const response = await fetch(`${example.munjigi}/oauth/token`, {
-    method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
-    body: new URLSearchParams(parameters),
-  });
-  const body = (await response.json()) as { access_token?: string };
-  assert.ok(body.access_token, JSON.stringify(body));
-  return body.access_token;
-}
+const START = join(import.meta.dirname, '../../examples/dependent-services/start.mjs');
 
 const call = async (url: string, token: string) => (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status;
 const callHaru = ({ haru }: Example, token: string) => call(`${haru}/api/me`, token);

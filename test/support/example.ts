@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
+import { assertPassesAxe } from './access.ts';
 import { eventually } from './eventually.ts';
 import type { Credentials } from './flow.ts';
 
@@ -26,8 +27,10 @@ export type Example = {
   client: { client_id: string; client_secret: string; redirect_uri: string };
   /** The address of a database of its, for what no page shows. */
   databaseUrl(name: 'munjigi' | 'haru'): string;
-  /** Process ids of the four, by what they run. */
-  pids(script: string): number[];
+  /** What each of the four has written. */
+  logs(): string[];
+  /** Kills one of the four. */
+  kill(name: 'munjigi' | 'haru' | 'notes' | 'app'): Promise<void>;
   /** Ctrl-C, and what was printed until the last process ended. */
   interrupt(): Promise<string>;
   /** The same once more, on what the last run left behind, and at the same addresses. @returns what it printed. */
@@ -67,7 +70,12 @@ export async function startExample(variables: Record<string, string> = {}): Prom
       const port = readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n')[3];
       return `postgres://munjigi:${readFileSync(join(folder, 'postgres-password'), 'utf8').trim()}@127.0.0.1:${port}/${name}`;
     },
-    pids: (script) => childrenOf(run.child.pid as number, script),
+    logs: () => Object.keys(places).map((name) => readFileSync(join(folder, `${name}.log`), 'utf8')),
+    async kill(name) {
+      const [found] = processes().filter(({ group, args }) => group === run.child.pid && args.endsWith(`s ${name}`));
+      process.kill(Number(found?.pid), 'SIGKILL');
+      await eventually('it is noticed', () => run.output().includes(`${name} has ended; the others go on`));
+    },
     interrupt,
     async restart() {
       const same = { PORT: places.munjigi.port, HARU_PORT: places.haru.port, NOTES_PORT: places.notes.port, APP_PORT: places.app.port };
@@ -112,11 +120,6 @@ const processes = () =>
 /** All that the folder is named to: the database among them, which is in no group of ours. */
 const processesOf = (folder: string) => processes().filter(({ args }) => args.includes(folder) && !args.startsWith('ps '));
 
-const childrenOf = (group: number, script: string) =>
-  processes()
-    .filter((found) => found.group === group && found.args.includes(script))
-    .map(({ pid }) => pid);
-
 /**
  * Goes on as Haru's person would who says yes to everything, wherever they are asked, until they are back at the app.
  * @param who they are at Notes. @returns what they were asked, page by page: the site, and what the page is called.
@@ -153,6 +156,7 @@ async function answer(page: Page, example: Example, atNotes: string): Promise<vo
     return approve.click();
   }
   if (page.url().startsWith(example.notes)) {
+    await assertPassesAxe(page);
     await page.getByLabel(atNotes).check();
     return page.locator('[value=yes]').click();
   }
