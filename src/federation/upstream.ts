@@ -1,5 +1,6 @@
 import { importJWK } from 'jose';
 import * as client from 'openid-client';
+import { epochSeconds } from '../platform/clock.ts';
 import { isStorable } from '../platform/database.ts';
 import { fetchForUpstream } from '../platform/outgoing.ts';
 import type { KeyRing } from '../platform/secrets.ts';
@@ -30,7 +31,7 @@ export type UpstreamTokens = {
 };
 
 /** What has to be kept until the browser comes back. */
-export type Begun = { scopes: string[]; codeVerifier: string; nonce: string | undefined };
+export type Begun = { scopes: string[]; codeVerifier: string; nonce: string | undefined; maxAgeSeconds?: number | undefined };
 
 /**
  * Begins an authorization (RFC 6749 section 4.1 with PKCE, OIDC Core section 3.1). @param state names the browser's visit; single use.
@@ -67,7 +68,7 @@ export async function beginAuthorization(
       ...(loginHint ? { login_hint: loginHint } : undefined),
       ...(settings.issuer && maxAgeSeconds !== undefined ? { max_age: String(maxAgeSeconds) } : undefined),
     });
-    return { url: url.href, begun: { scopes: asked, codeVerifier, nonce } };
+    return { url: url.href, begun: { scopes: asked, codeVerifier, nonce, maxAgeSeconds } };
   });
 }
 
@@ -88,12 +89,22 @@ export async function completeAuthorization(
       pkceCodeVerifier: begun.codeVerifier,
       ...(begun.nonce ? { expectedNonce: begun.nonce, idTokenExpected: true } : undefined),
     });
+    assertRecent(response.claims()?.auth_time, begun.maxAgeSeconds);
     const tokens = tokensFrom(response, begun.scopes, settings);
     const told = settings.issuer
       ? await tellOfIdToken(config, response.claims() as Record<string, unknown>, tokens)
       : await askPlainly(config, settings, tokens.accessToken);
     return { ...described(told, settings), tokens };
   });
+}
+
+const CLOCK_DIFFERENCE_SECONDS = 60;
+
+/** Whoever was asked for a sign-in of a moment ago, and says that it was longer ago, is not believed. Many a provider does not say. */
+function assertRecent(authTime: number | undefined, maxAgeSeconds: number | undefined): void {
+  if (authTime === undefined || maxAgeSeconds === undefined) return;
+  if (authTime < epochSeconds(new Date()) - maxAgeSeconds - CLOCK_DIFFERENCE_SECONDS)
+    throw new UpstreamError('untrustworthy', 'auth_time is before what max_age asked for');
 }
 
 /** @throws UpstreamError `refused` with `invalid_grant` when the provider gives nothing for it any more. */

@@ -245,6 +245,20 @@ for (const kind of ['oidc', 'oauth2'] as const)
       assert.equal(await asked({ max_age: '300' }), told('300'));
     });
 
+    if (kind === 'oidc')
+      it('does not take a sign-in there for one of a moment ago when the provider says that it is older', async () => {
+        await signUp();
+        const age = async (seconds: number, parameters: Record<string, string>) => {
+          upstream.wishes = { idToken: { auth_time: Math.floor(Date.now() / 1000) - seconds } };
+          return (await visitUpstream(server, client, parameters)).html;
+        };
+        const before = await stored(server);
+        assert.match(await age(4_000, { max_age: '300' }), /We cannot trust the answer/);
+        assert.deepEqual(await stored(server), before);
+        assert.match(await age(10, { max_age: '300' }), /value="approve"/);
+        assert.match(await age(4_000, {}), /value="approve"/);
+      });
+
     it('takes the place of somebody else who is signed in in that browser', async () => {
       const { identity } = await signUp();
       const other = await server.createPerson();
