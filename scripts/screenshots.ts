@@ -10,7 +10,8 @@ import { startPostgres } from './bootstrap/postgres.mjs';
 
 const HELP = `Usage: node scripts/screenshots.ts [--all FOLDER]
 
-  Takes the pictures of docs/ anew: consent (ko, en, dark), sign-in (ko), connected apps (ko), factors (en).
+  Takes the pictures of docs/ anew: consent (ko, en, dark), sign-in (ko), connected apps (ko), factors (en),
+  providers on the sign-in page (ko), services on the consent page and linked accounts (ko, en).
   It uses what npm test has installed, and the database of the tests: run npm test once before, and not at the same time.
 
   --all FOLDER  every page instead, in both languages, light and dark, on a phone and a desktop: for looking at
@@ -29,6 +30,11 @@ const DOCS: Shot[] = [
   { name: 'sign-in-ko', page: 'sign-in', options: { ...PHONE, locale: 'ko-KR' } },
   { name: 'account-apps-ko', page: 'account-apps', options: { ...PHONE, locale: 'ko-KR' } },
   { name: 'factors-en', page: 'factors', options: { ...PHONE, locale: 'en-US' } },
+  { name: 'sign-in-providers-ko', page: 'sign-in-providers', options: { ...PHONE, locale: 'ko-KR' } },
+  { name: 'consent-services-en', page: 'consent-services', options: { ...PHONE, locale: 'en-US' } },
+  { name: 'consent-services-ko', page: 'consent-services', options: { ...PHONE, locale: 'ko-KR' } },
+  { name: 'account-links-en', page: 'account-links', options: { ...PHONE, locale: 'en-US' } },
+  { name: 'account-links-ko', page: 'account-links', options: { ...PHONE, locale: 'ko-KR' } },
   { name: 'consent-dark', page: 'consent', options: { ...PHONE, locale: 'ko-KR', colorScheme: 'dark' } },
 ];
 
