@@ -57,7 +57,7 @@ describe('Unlinking an account at a provider', () => {
     await link(server, upstream, { accountId: person.id, providerId: 'near', scopes: [] });
     assert.equal((await exchange(server, client, accessToken)).status, 200);
     const page = await openAccount(server, person, PATH);
-    assert.match(page.html, /<dt>Apps that act for you<\/dt>\s*<dd><bdi>[^<]+<\/bdi>: Read notes\.read<\/dd>/);
+    assert.match(page.html, /<dt>Used by<\/dt>\s*<dd><bdi>[^<]+<\/bdi>: Read notes\.read<\/dd>/);
     await send(page, PATH, { unlink: 'far' });
     const refused = await exchange(server, client, accessToken);
     assert.equal(refused.status, 400);
