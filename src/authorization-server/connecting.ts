@@ -4,11 +4,10 @@ import type { Account } from '../accounts/store.ts';
 import { auditEvent } from '../audit/events.ts';
 import { displayName } from '../clients/display-name.ts';
 import { findIdentity, type Identity, identityAt, saveIdentity } from '../federation/identities.ts';
-import { callbackOf, type UpstreamProvider } from '../federation/providers.ts';
-import { completeAuthorization } from '../federation/upstream.ts';
+import type { UpstreamProvider } from '../federation/providers.ts';
 import { UpstreamError } from '../federation/upstream-error.ts';
 import { keepTokens } from '../federation/vault.ts';
-import { type Arrival, beginVisit, endVisit, type Visit } from '../federation/visits.ts';
+import { type Arrival, beginVisit, endVisit, redeem, type Visit } from '../federation/visits.ts';
 import { languageOf, supported } from '../http/language.ts';
 import { composeLetter } from '../http/letters.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
@@ -77,15 +76,10 @@ export type Brought = { visit: Visit } & ({ arrival: Arrival } | { problem: Prob
 
 /** Ends a visit. @param query what the browser brought, as our callback got it. @returns undefined for one that is over or not this browser's: nothing was asked then. */
 export async function bringBack({ database, keyRing, issuer }: Vault, query: string, bound: string): Promise<Brought | undefined> {
-  const state = new URLSearchParams(query).get('state') ?? '';
-  const visit = await endVisit(database, keyRing, state, bound);
+  const visit = await endVisit(database, keyRing, query, bound);
   if (!visit) return undefined;
   try {
-    const answer = new URL(`${callbackOf(issuer, visit.provider.id)}?${query}`);
-    return {
-      visit,
-      arrival: { ...visit, ...(await completeAuthorization(keyRing, visit.provider, { answer, state, begun: visit.begun })) },
-    };
+    return { visit, arrival: await redeem(keyRing, issuer, visit, query) };
   } catch (error) {
     if (error instanceof UpstreamError) return { visit, problem: error.kind };
     throw error;

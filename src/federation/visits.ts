@@ -75,8 +75,9 @@ export async function placeOf(database: Database, keyRing: KeyRing, providerId: 
   return row && keyRing.decrypt(row.return_to, sealedAs(state));
 }
 
-/** Ends a visit, once: of any number of browsers that bring the same answer one gets it. @param bound as it was begun. */
-export async function endVisit(database: Database, keyRing: KeyRing, state: string, bound: string): Promise<Visit | undefined> {
+/** Ends a visit, once: of any number of browsers that bring the same answer one gets it. @param query see redeem(). @param bound as it was begun. */
+export async function endVisit(database: Database, keyRing: KeyRing, query: string, bound: string): Promise<Visit | undefined> {
+  const state = new URLSearchParams(query).get('state') ?? '';
   const [row] = await database.change<{ provider_id: string; sealed: string }>(Prisma.sql`
     update upstream_visit set consumed_at = now()
     where id = ${digest(state)} and bound = ${digestInHex(bound)} and consumed_at is null and expires_at > now()
@@ -88,8 +89,14 @@ export async function endVisit(database: Database, keyRing: KeyRing, state: stri
 
 export type Arrival = Visit & { subject: string; details: Details; tokens: UpstreamTokens };
 
+/** Asks the provider what its answer to a visit is worth. @param query what the browser brought back, as our callback got it. @throws UpstreamError */
+export async function redeem(keyRing: KeyRing, issuer: string, visit: Visit, query: string): Promise<Arrival> {
+  const answer = new URL(`${callbackOf(issuer, visit.provider.id)}?${query}`);
+  return { ...visit, ...(await completeAuthorization(keyRing, visit.provider, { answer, state: visit.state, begun: visit.begun })) };
+}
+
 /**
- * Ends a visit and asks the provider what its answer is worth, in one go. @param query what the browser brought back, as our callback got it.
+ * Ends the visit that an answer belongs to, and redeems it. @param query see redeem().
  * @returns undefined for a visit that is over, or somebody else's: nothing was asked then. @throws UpstreamError
  */
 export async function arrive(
@@ -97,12 +104,10 @@ export async function arrive(
   keyRing: KeyRing,
   { issuer, query, bound }: { issuer: string; query: string; bound: string },
 ): Promise<Arrival | undefined> {
-  const state = new URLSearchParams(query).get('state') ?? '';
-  const visit = await endVisit(database, keyRing, state, bound);
+  const visit = await endVisit(database, keyRing, query, bound);
   if (!visit) return undefined;
-  const answer = new URL(`${callbackOf(issuer, visit.provider.id)}?${query}`);
   try {
-    return { ...visit, ...(await completeAuthorization(keyRing, visit.provider, { answer, state, begun: visit.begun })) };
+    return await redeem(keyRing, issuer, visit, query);
   } catch (error) {
     throw Object.assign(judged(error), { provider: visit.provider });
   }
