@@ -8,13 +8,13 @@ import { startPostgres } from './bootstrap/postgres.mjs';
 
 /** Takes the pictures of docs/ from the pages as they are: on a server, a database and a browser of its own. */
 
-const HELP = `Usage: node scripts/screenshots.ts [--all FOLDER]
+const HELP = `Usage: node scripts/screenshots.ts [--all FOLDER [PAGE ...]]
 
   Takes the pictures of docs/ anew: consent (ko, en, dark), sign-in (ko), connected apps (ko), factors (en),
   providers on the sign-in page (ko), services on the consent page and linked accounts (ko, en).
   It uses what npm test has installed, and the database of the tests: run npm test once before, and not at the same time.
 
-  --all FOLDER  every page instead, in both languages, light and dark, on a phone and a desktop: for looking at
+  --all FOLDER  every page instead, or those named, in both languages, light and dark, on a phone and a desktop: for looking at
   --help        shows this
 `;
 
@@ -55,6 +55,8 @@ function everyPage(pages: string[]): Shot[] {
 async function takeAll(browser: TestBrowser, visit: Visit, shots: Shot[], folder: string): Promise<void> {
   const { EVERY_PAGE } = await import('../test/support/every-page.ts');
   for (const { name, page: where, options } of shots) {
+    // The same person asks for the same letter eight times: nobody is limited here.
+    await visit.server.sql('truncate rate_limit');
     const context = await browser.person(options);
     const page = await context.newPage();
     await EVERY_PAGE[where]?.(page, visit);
@@ -65,8 +67,8 @@ async function takeAll(browser: TestBrowser, visit: Visit, shots: Shot[], folder
   }
 }
 
-/** @param into folder for every page; undefined for the pictures of docs/. */
-async function main(into: string | undefined): Promise<void> {
+/** @param into folder for pages; undefined for the pictures of docs/. @param pages those to take; every one when none is named. */
+async function main(into: string | undefined, pages: string[]): Promise<void> {
   // Loaded now, because they read where the database is.
   await import('./test-template.ts');
   const [{ startTestServer }, { startBrowser, CLIENT_CALLBACK }, { EVERY_PAGE }] = await Promise.all([
@@ -74,6 +76,8 @@ async function main(into: string | undefined): Promise<void> {
     import('../test/support/browser.ts'),
     import('../test/support/every-page.ts'),
   ]);
+  const unknown = pages.filter((page) => !Object.hasOwn(EVERY_PAGE, page));
+  if (unknown.length) throw new Error(`there is no page ${unknown.join(', ')}: there are ${Object.keys(EVERY_PAGE).join(', ')}`);
   const [server, browser] = await Promise.all([startTestServer({ environment: 'development' }), startBrowser()]);
   const folder = into ? resolve(into) : join(ROOT, 'docs');
   await mkdir(folder, { recursive: true });
@@ -88,17 +92,17 @@ async function main(into: string | undefined): Promise<void> {
     [client.client_id],
   );
   const person = await server.createPerson({ email: 'gildong@people.example' });
-  await takeAll(browser, { server, client, person }, into ? everyPage(Object.keys(EVERY_PAGE)) : DOCS, folder);
+  await takeAll(browser, { server, client, person }, into ? everyPage(pages.length ? pages : Object.keys(EVERY_PAGE)) : DOCS, folder);
   await Promise.all([server.close(), browser.close()]);
 }
 
-const { values } = parseArgs({ options: { help: { type: 'boolean' }, all: { type: 'string' } } });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { help: { type: 'boolean' }, all: { type: 'string' } } });
 if (values.help) process.stdout.write(HELP);
 else {
   const postgres = await startPostgres(join(ROOT, '.data/test'));
   process.env['TEST_DATABASE_URL'] = postgres.url;
   try {
-    await main(values.all);
+    await main(values.all, positionals);
   } catch (error) {
     console.error(`screenshots: ${(error as Error).message}`);
     process.exitCode = 1;
