@@ -1,60 +1,161 @@
 import { parseArgs } from 'node:util';
-import { disableAccount, normalizeEmail } from '../src/accounts/store.ts';
-import { auditEvent } from '../src/audit/events.ts';
+import {
+  type AccountRecord,
+  changeRole,
+  disableAccount,
+  enableAccount,
+  findAccountRecord,
+  listAccounts,
+  type Role,
+} from '../src/accounts/administration.ts';
+import { auditEvent, type EventType } from '../src/audit/events.ts';
 import { removeFactors } from '../src/factors/store.ts';
-import type { Database } from '../src/platform/database.ts';
+import { LANGUAGES, type Language } from '../src/http/language.ts';
+import type { Database, Statement } from '../src/platform/database.ts';
 import { endAccount } from '../src/protocol-store/grants.ts';
-import { confirmed, runCommand, UsageError, withDatabase } from './command.ts';
+import { endSessions } from '../src/protocol-store/signed-in-browsers.ts';
+import { create } from './account-create.ts';
+import { confirmed, moment, OPERATOR, quoted, runCommand, table, UsageError, withDatabase } from './command.ts';
 
-const HELP = `Usage: node scripts/account.ts disable|remove-factors EMAIL [--yes]
+const SHOWN = 1_000;
 
+const HELP = `Usage: node scripts/account.ts list [--search TEXT]
+       node scripts/account.ts create EMAIL --name NAME [--admin] [--language ko|en]
+       node scripts/account.ts disable|enable|end-sessions|remove-factors|make-admin|unmake-admin EMAIL [--yes]
+
+  list                  shows people, the first ${SHOWN} by their addresses
+  create EMAIL          makes an account without a password, and mails its person a link to choose one
   disable EMAIL         keeps a person from signing in, and ends their sessions, grants and tokens at once
+  enable EMAIL          lets them sign in again; what was ended stays so
+  end-sessions EMAIL    signs a person out of every browser, and ends what apps hold for as long as they are signed in
   remove-factors EMAIL  for a person who has lost theirs, and who it is you are sure of: takes passkeys, authenticator app and
                         recovery codes away, and ends what is open. The password signs in alone again; without one, a reset does
+  make-admin EMAIL      lets a person run this place
+  unmake-admin EMAIL    takes that back, and signs them out
 
-  --yes                 does not ask first
+  --search TEXT         those alone of whom address, user name or name contains it
+  --name NAME           what the person is called
+  --admin               makes them an admin
+  --language ko|en      of the mail: en unless said otherwise
+  --yes                 does not ask first (all but list, create and enable ask)
   --help                shows this
+
+create reads the server's environment, as the server does; the others need DATABASE_URL alone. Everything but list is recorded, and people
+find it in their activity.
 `;
 
-type Act = { question: string; done: string; run(database: Database, address: string): Promise<boolean> };
+type Act = { question?: string; done: string; type: EventType; statements(account: AccountRecord): Statement[] };
 
 const ACTS: Record<string, Act> = {
   disable: {
     question: 'Keep EMAIL from signing in, and end everything that is open under it?',
     done: 'EMAIL is disabled, and all that was open under it has ended',
+    type: 'account_disabled',
     // Together: an account that is disabled has nothing open, at no moment.
-    run: (database, address) =>
-      database.prisma.$transaction(async (transaction) => {
-        const id = await disableAccount(transaction, address);
-        if (id !== undefined) await transaction.$executeRaw(endAccount(id));
-        return id !== undefined;
-      }),
+    statements: ({ id }) => [disableAccount(id), endAccount(id)],
+  },
+  enable: {
+    done: 'EMAIL can sign in again',
+    type: 'account_enabled',
+    statements: ({ id }) => [enableAccount(id)],
+  },
+  'end-sessions': {
+    question: 'Sign EMAIL out of every browser?',
+    done: 'EMAIL is signed out of every browser',
+    type: 'signed_out_everywhere',
+    statements: ({ id }) => [endSessions(id)],
   },
   'remove-factors': {
     question: 'Take all factors of EMAIL away, and end everything that is open under it?',
     done: 'EMAIL has no factors any more, and all that was open under it has ended',
-    async run(database, address) {
-      const account = await database.prisma.user.findUnique({ where: { email: normalizeEmail(address) }, select: { id: true } });
-      if (!account) return false;
-      const operator = { address: '', browser: undefined, requestId: 'operator' };
-      const told = auditEvent(operator, { type: 'factors_removed', accountId: account.id });
-      await database.transaction([removeFactors(account.id), endAccount(account.id), told]);
-      return true;
-    },
+    type: 'factors_removed',
+    statements: ({ id }) => [removeFactors(id), endAccount(id)],
+  },
+  'make-admin': {
+    question: 'Let EMAIL run this place?',
+    done: 'EMAIL is an admin',
+    type: 'admin_made',
+    statements: ({ id }) => [changeRole(id, 'admin')],
+  },
+  'unmake-admin': {
+    question: 'Let EMAIL run this place no longer?',
+    done: 'EMAIL is no admin, and signed out of every browser',
+    type: 'admin_unmade',
+    statements: ({ id }) => [changeRole(id, 'user'), endSessions(id)],
   },
 };
 
+const OPTIONS = {
+  help: { type: 'boolean' },
+  yes: { type: 'boolean' },
+  search: { type: 'string' },
+  name: { type: 'string' },
+  admin: { type: 'boolean' },
+  language: { type: 'string' },
+} as const;
+
 await runCommand('account', HELP, async () => {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { help: { type: 'boolean' }, yes: { type: 'boolean' } } });
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: OPTIONS });
   const [command = '', email, ...more] = positionals;
   if (values.help) {
     process.stdout.write(HELP);
     return 0;
   }
+  if (values.search !== undefined && command !== 'list') throw new UsageError('--search is for list');
+  for (const option of ['name', 'admin', 'language'] as const)
+    if (values[option] !== undefined && command !== 'create') throw new UsageError(`--${option} is for create`);
+  if (command === 'list' && !email) return withDatabase((database) => list(database, values.search ?? ''));
+  if (!email || more.length) throw new UsageError('say what to do, and to whom');
+  if (command === 'create') {
+    if (values.name === undefined) throw new UsageError('create needs --name');
+    return create({ email, name: values.name, role: values.admin ? 'admin' : 'user', language: languageFrom(values.language) });
+  }
   const act = Object.hasOwn(ACTS, command) ? ACTS[command] : undefined;
-  if (!act || !email || more.length) throw new UsageError('say what to do, and to whom');
-  if (!(await confirmed(act.question.replace('EMAIL', email), values.yes))) return 1;
-  const found = await withDatabase((database) => act.run(database, email));
-  console.log(found ? act.done.replace('EMAIL', email) : `there is no account ${email}`);
-  return found ? 0 : 1;
+  if (!act) throw new UsageError('say what to do, and to whom');
+  return withDatabase((database) => run(database, act, email, values.yes));
 });
+
+function languageFrom(asked = 'en'): Language {
+  const language = LANGUAGES.find((known) => known === asked);
+  if (!language) throw new UsageError(`--language is ${LANGUAGES.join(' or ')}`);
+  return language;
+}
+
+async function run(database: Database, act: Act, email: string, yes: boolean | undefined): Promise<number> {
+  const account = await findAccountRecord(database, email);
+  if (!account) {
+    console.log(`there is no account ${email}`);
+    return 1;
+  }
+  if (
+    act.question &&
+    !(await confirmed(
+      act.question.replace('EMAIL', () => account.email),
+      yes,
+    ))
+  )
+    return 1;
+  const told = auditEvent(OPERATOR, { type: act.type, accountId: account.id });
+  await database.transaction([...act.statements(account), told]);
+  console.log(act.done.replace('EMAIL', () => account.email));
+  return 0;
+}
+
+async function list(database: Database, search: string): Promise<number> {
+  const found = await listAccounts(database, search, SHOWN + 1);
+  const rows = found
+    .slice(0, SHOWN)
+    .map(({ email, email_verified, username, name, role, created_at, disabled_at, delete_after }) => [
+      email,
+      email_verified ? 'yes' : 'no',
+      quoted(username),
+      quoted(name),
+      role satisfies Role,
+      moment(created_at),
+      moment(disabled_at),
+      moment(delete_after),
+    ]);
+  console.log(table([['EMAIL', 'PROVEN', 'USER NAME', 'NAME', 'ROLE', 'SINCE', 'DISABLED', 'TO BE DELETED'], ...rows]));
+  if (found.length > SHOWN) console.log(`\nThere are more: say --search TEXT.`);
+  return 0;
+}

@@ -1,5 +1,3 @@
-import { parseArgs } from 'node:util';
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
 import {
   allowServices,
   listClients,
@@ -11,56 +9,16 @@ import {
 } from '../src/clients/store.ts';
 import { listProviders } from '../src/federation/providers.ts';
 import { HOUR } from '../src/platform/clock.ts';
-import { type Database, isStorable } from '../src/platform/database.ts';
+import type { Database } from '../src/platform/database.ts';
 import { randomSecret } from '../src/platform/secrets.ts';
 import { endClient } from '../src/protocol-store/grants.ts';
+import { type Asked, askedOf, HELP, readArguments, rejectOthers } from './client-options.ts';
+import { create, remove, show } from './client-register.ts';
 import { confirmed, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
 
-const HELP = `Usage: node scripts/client.ts list
-       node scripts/client.ts suspend CLIENT_ID [--yes]
-       node scripts/client.ts restore CLIENT_ID
-       node scripts/client.ts new-secret CLIENT_ID [--expire-old-in HOURS] [--yes]
-       node scripts/client.ts verify CLIENT_ID --publisher NAME [--yes]
-       node scripts/client.ts unverify CLIENT_ID [--yes]
-       node scripts/client.ts allow-services CLIENT_ID --services PROVIDER,... [--origins ORIGIN,...] [--yes]
-       node scripts/client.ts disallow-services CLIENT_ID [--yes]
-
-  list           shows all clients: how they authenticate, who was verified to publish them, at which upstream providers they may act for
-                 people, how many live secrets they have, and since when they are suspended
-  suspend        makes a client as good as unknown, and ends its codes, tokens and grants at once; JWT access tokens, which nobody asks
-                 the server about, open their API until they expire
-  restore        lets a suspended client in again, with the secrets it had; what was ended stays so
-  new-secret     makes a secret and shows it, this once
-  verify         tells people on the consent page that NAME publishes the client; an app on a device is then asked about once, and not
-                 each time. It holds until the client changes what it says of itself
-  unverify       takes that back
-  allow-services lets a client ask people to act for them at these upstream providers, and at no others, and exchange its tokens for
-                 theirs there (RFC 8693)
-  disallow-services  takes that back; what it got at a provider until then is valid there until it expires
-
-  --services PROVIDER,...  ids of upstream providers, as in scripts/provider.ts list
-  --origins ORIGIN,...   where a web app of yours is, such as https://app.example: its pages get those tokens with the person's session here
-                         alone, so let it be an app that is as trustworthy as this server
-  --publisher NAME       who you found behind the client, by something better than its own word
-  --expire-old-in HOURS  how long the secrets it has stay valid beside the new one: 24 unless given; 0 ends them at once
-  --yes          does not ask first (all but list and restore ask; new-secret does when it ends the others at once)
-  --help         shows this
-
-Every node follows within a second, without a restart.
-`;
-
-const OVERLAP_HOURS = '24';
-
-type Asked = {
-  clientId: string;
-  yes: boolean | undefined;
-  overlapHours: number;
-  publisher: string;
-  services: string[];
-  origins: string[];
-};
-
 const commands: Record<string, (asked: Asked) => Promise<number>> = {
+  show: ({ clientId }) => withDatabase((database) => show(database, clientId)),
+  delete: remove,
   suspend,
   restore,
   'new-secret': newSecret,
@@ -71,57 +29,21 @@ const commands: Record<string, (asked: Asked) => Promise<number>> = {
 };
 
 await runCommand('client', HELP, async () => {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      help: { type: 'boolean' },
-      yes: { type: 'boolean' },
-      'expire-old-in': { type: 'string' },
-      publisher: { type: 'string' },
-      services: { type: 'string' },
-      origins: { type: 'string' },
-    },
-  });
-  const [command, clientId, ...more] = positionals;
+  const { values, command, clientId, more } = readArguments();
   if (values.help) {
     process.stdout.write(HELP);
     return 0;
   }
+  rejectOthers(values, command);
   if (command === 'list' && !clientId) return withDatabase(list);
-  const act = commands[command ?? ''];
-  if (!act || !clientId || more.length) throw new UsageError('say what to do: list, or one of the others and a client_id');
-  const hours = values['expire-old-in'];
-  if (hours !== undefined && (command !== 'new-secret' || !/^\d+(\.\d+)?$/.test(hours)))
-    throw new UsageError('--expire-old-in is for new-secret, and takes a number of hours');
-  const publisher = values.publisher?.trim();
-  if ((publisher !== undefined) !== (command === 'verify') || (publisher !== undefined && !isName(publisher)))
-    throw new UsageError(
-      `--publisher is for verify, and takes a name of ${MAX_NAME_CHARACTERS} characters or fewer, without control or bidirectional ones`,
-    );
-  const [services, origins] = [listed(values.services), listed(values.origins)];
-  if (services.length > 0 !== (command === 'allow-services') || (origins.length && !services.length))
-    throw new UsageError('--services is for allow-services, which needs it, and --origins goes with it');
-  const elsewhere = origins.find((origin) => !isOrigin(origin));
-  if (elsewhere !== undefined)
-    throw new UsageError(`${JSON.stringify(elsewhere)} is no origin: write it as in https://app.example, without a path`);
-  return act({ clientId, yes: values.yes, overlapHours: Number(hours ?? OVERLAP_HOURS), publisher: publisher ?? '', services, origins });
+  if (command === 'create' && !clientId) {
+    askedOf(values, command, '');
+    return create(values);
+  }
+  const act = Object.hasOwn(commands, command) ? commands[command] : undefined;
+  if (!act || !clientId || more.length) throw new UsageError('say what to do: list, create, or one of the others and a client_id');
+  return act(askedOf(values, command, clientId));
 });
-
-function listed(values = ''): string[] {
-  const words = values.split(',').map((value) => value.trim());
-  return [...new Set(words.filter(Boolean))];
-}
-
-function isOrigin(value: string): boolean {
-  const url = URL.parse(value);
-  return (
-    url?.origin === value && (url.protocol === 'https:' || (url.protocol === 'http:' && /^(localhost|127\.0\.0\.1)$/.test(url.hostname)))
-  );
-}
-
-function isName(name: string): boolean {
-  return name !== '' && [...name].length <= MAX_NAME_CHARACTERS && isStorable(name) && !DECEPTIVE.test(name);
-}
 
 async function list(database: Database): Promise<number> {
   const rows = (await listClients(database)).map(

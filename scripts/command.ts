@@ -35,6 +35,16 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
   return work(database).finally(() => database.close());
 }
 
+/** From where an operator's acts are recorded to come: see audit/events.ts. */
+export const OPERATOR = { address: '', browser: undefined, requestId: 'operator' };
+
+/** Somebody else's text as JSON, without the characters that a terminal obeys or hides. */
+export function quoted(value: unknown): string {
+  return JSON.stringify(value).replace(/\p{C}/gu, (character) =>
+    [...character].map((part) => `\\u{${part.codePointAt(0)?.toString(16)}}`).join(''),
+  );
+}
+
 /** Columns as wide as their widest cell. @param rows the first one has the titles. */
 export function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

@@ -9,7 +9,7 @@ import { createShortIntrospection } from './authorization-server/introspection.t
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { wayBackFrom } from './authorization-server/way-back.ts';
 import { createClientCache } from './clients/cache.ts';
-import { firstPartyClient } from './clients/first-party.ts';
+import { firstPartyClient, RESOURCE_API_CLIENT } from './clients/first-party.ts';
 import { ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
 import { assets } from './http/assets.ts';
@@ -47,9 +47,6 @@ export type RunningServer = {
 
 const DRAIN_MS = 8_000;
 
-// The client that the resource API introspects as. It is a client like any other; the resource API is told its credentials and no more.
-const API_CLIENT_ID = 'munjigi-resource-api';
-
 /** @throws when the port is taken or the database cannot be reached. */
 export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
@@ -75,7 +72,8 @@ export async function startServer({ config, database, log }: { config: Config; d
       resourceApi({
         database,
         issuer: config.issuer,
-        clientId: API_CLIENT_ID,
+        // It is told its credentials and no more.
+        clientId: RESOURCE_API_CLIENT,
         clientSecret: apiSecret,
         fetch: fetchThrough(() => address, config.issuer),
       }),
@@ -158,7 +156,7 @@ async function registerOwnApi(config: Config, database: Database): Promise<strin
   await saveResourceServers(database, ownResourceServers(config.issuer));
   await database.transaction(
     saveClient({
-      client_id: API_CLIENT_ID,
+      client_id: RESOURCE_API_CLIENT,
       client_name: 'Munjigi API',
       client_secret: secret,
       grant_types: [],

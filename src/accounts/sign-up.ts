@@ -90,7 +90,8 @@ export function insertProvenAccount({ id, email, name, locale }: { id: string; e
     on conflict (email) do nothing`;
 }
 
-function freeUsername(email: string, id: string): Statement {
+/** A user name that nobody has, after the address. @param id of the account that it is for. */
+export function freeUsername(email: string, id: string): Statement {
   const base = usernameFrom(email);
   return Prisma.sql`case when exists (select from user_account where username = ${base}) then ${`${base}-${id.slice(-5)}`} else ${base} end`;
 }

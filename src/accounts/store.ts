@@ -77,13 +77,3 @@ export async function createAccount(database: Database, { password, email, ...ac
   const passwordHash = await hashPassword(password);
   return database.prisma.user.create({ data: { ...account, email: normalizeEmail(email), passwordHash } });
 }
-
-/** Marks an account so that nobody signs in with it. Ending what it has open is the caller's second half: endAccount(). @returns its id, if it is known. */
-export async function disableAccount(prisma: Pick<Database['prisma'], 'user'>, email: string): Promise<string | undefined> {
-  const [user] = await prisma.user.updateManyAndReturn({
-    where: { email: normalizeEmail(email) },
-    data: { disabledAt: new Date() },
-    select: { id: true },
-  });
-  return user?.id;
-}

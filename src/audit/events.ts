@@ -37,7 +37,16 @@ export type EventType =
   | 'identity_unlinked'
   | 'identity_details_changed'
   | 'service_connected'
-  | 'service_reached';
+  | 'service_reached'
+  | 'client_made'
+  | 'client_deleted'
+  | 'account_made'
+  | 'account_disabled'
+  | 'account_enabled'
+  | 'signed_out_everywhere'
+  | 'admin_made'
+  | 'admin_unmade'
+  | 'access_ended';
 
 export type AuditEvent = {
   type: EventType;

@@ -1,8 +1,14 @@
 import type { ClientMetadata } from './store.ts';
 
-/** Owns the client that our own pages about a person (account, developer, admin) sign in as. */
+/** Owns which clients are this server's own, and the one that our own pages about a person (account, developer, admin) sign in as. */
 
 export const FIRST_PARTY_CLIENT = 'munjigi-account';
+
+/** The client that the resource API introspects as. It is a client like any other. */
+export const RESOURCE_API_CLIENT = 'munjigi-resource-api';
+
+/** Every node makes these when it starts, and cannot do without them. */
+export const OWN_CLIENTS: readonly string[] = [FIRST_PARTY_CLIENT, RESOURCE_API_CLIENT];
 
 export const CALLBACK_PATH = '/account/signed-in';
 

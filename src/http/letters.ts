@@ -24,6 +24,8 @@ export type Letters = {
   /** The same, where there is an account already. */
   already_registered: Own;
   reset_password: Proof & Own;
+  /** To somebody for whom an operator made an account: no page waits for a code. */
+  account_made: Omit<Proof, 'code'> & Own;
   /** To an address that somebody wants to reset the password of, where there is no account. */
   no_account: object;
   /** To the new address. */
@@ -58,7 +60,11 @@ export function composeLetter<Name extends LetterName>(language: Language, name:
   const choice = { factor: factor ?? '', change: change ?? '' };
   const content = {
     subject: t('subject', choice),
-    lead: t('lead', { ...choice, until: known['until'] instanceof Date ? timeIn(language, known['until']) : '' }),
+    lead: t('lead', {
+      ...choice,
+      minutes: String(known.minutes ?? ''),
+      until: known['until'] instanceof Date ? timeIn(language, known['until']) : '',
+    }),
     notYou: t('not_you', choice),
     code: known.code,
     minutes: known.minutes,

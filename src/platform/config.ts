@@ -134,20 +134,36 @@ export type Config = {
  * @throws ConfigError that lists every problem found.
  */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const env = parseEnvironment(environment);
+  const secrets = env.COOKIE_KEYS && env.DATA_ENCRYPTION_KEYS ? undefined : developmentSecrets(env.DATA_DIR);
+  return {
+    ...settled(env),
+    cookieKeys: env.COOKIE_KEYS ?? [secrets?.cookieKey as string],
+    dataEncryptionKeys: (env.DATA_ENCRYPTION_KEYS ?? [secrets?.dataEncryptionKey as string]).map(
+      (key) => new Uint8Array(Buffer.from(key, 'base64url')),
+    ),
+  };
+}
+
+export type Environment = z.infer<typeof schema>;
+
+/** What the environment says, and nothing is made. @throws ConfigError that lists every problem found. */
+export function parseEnvironment(environment: NodeJS.ProcessEnv = process.env): Environment {
   const { values, problems } = withFiles(environment);
   const parsed = schema.safeParse(values);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
-  const production = values['NODE_ENV'] === 'production';
-  if (production) problems.push(...missingInProduction(values));
+  if (values['NODE_ENV'] === 'production') problems.push(...missingInProduction(values));
   if (!parsed.success || problems.length) throw new ConfigError(problems);
+  return parsed.data;
+}
 
-  const env = parsed.data;
+/** What holds where the environment does not say: all but the secrets. */
+export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncryptionKeys'> {
   const issuer = env.ISSUER ?? `http://localhost:${env.PORT}`;
-  const secrets = env.COOKIE_KEYS && env.DATA_ENCRYPTION_KEYS ? undefined : developmentSecrets(env.DATA_DIR);
   return {
     environment: env.NODE_ENV,
     port: env.PORT,
-    host: env.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    host: env.HOST ?? (env.NODE_ENV === 'production' ? '0.0.0.0' : '127.0.0.1'),
     workers: env.WEB_CONCURRENCY,
     issuer,
     databaseUrl: env.DATABASE_URL,
@@ -158,10 +174,6 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     mailFrom: env.MAIL_FROM ?? `Munjigi <no-reply@${new URL(issuer).hostname}>`,
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,
-    cookieKeys: env.COOKIE_KEYS ?? [secrets?.cookieKey as string],
-    dataEncryptionKeys: (env.DATA_ENCRYPTION_KEYS ?? [secrets?.dataEncryptionKey as string]).map(
-      (key) => new Uint8Array(Buffer.from(key, 'base64url')),
-    ),
   };
 }
 
@@ -204,20 +216,29 @@ function missingInProduction(values: Record<string, string>): string[] {
   return problems;
 }
 
-function developmentSecrets(dataDir: string): { cookieKey: string; dataEncryptionKey: string } {
-  const file = join(dataDir, 'secrets.json');
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-      throw new ConfigError([`DATA_DIR: ${file} cannot be read: ${(error as Error).message}`]);
-  }
+type Secrets = { cookieKey: string; dataEncryptionKey: string };
+
+function developmentSecrets(dataDir: string): Secrets {
+  const kept = keptSecrets(dataDir);
+  if (kept) return kept;
   const secrets = { cookieKey: randomBytes(32).toString('base64url'), dataEncryptionKey: randomBytes(32).toString('base64url') };
   try {
     mkdirSync(dataDir, { recursive: true });
-    writeFileSync(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(secretsFile(dataDir), `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
     throw new ConfigError([`DATA_DIR: ${dataDir} cannot be written to: ${(error as Error).message}`]);
   }
   return secrets;
+}
+
+const secretsFile = (dataDir: string) => join(dataDir, 'secrets.json');
+
+/** The secrets that were made in DATA_DIR; undefined when none were yet. @throws ConfigError */
+export function keptSecrets(dataDir: string): Secrets | undefined {
+  try {
+    return JSON.parse(readFileSync(secretsFile(dataDir), 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new ConfigError([`DATA_DIR: ${secretsFile(dataDir)} cannot be read: ${(error as Error).message}`]);
+  }
 }

@@ -1,4 +1,4 @@
-import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { place, recall, remember, write } from './unit-of-work.ts';
 
@@ -17,6 +17,11 @@ export function revokeGrant(grantId: string): Statement {
 /** Ends everything a person allowed one client, on whatever device. */
 export function revokeGrantsTo(clientId: string, accountId: string): Statement {
   return Prisma.sql`delete from grant_record where account_id = ${accountId} and client_id = ${clientId}`;
+}
+
+/** Ends everything a person allowed, and leaves them signed in. */
+export function revokeGrantsOf(accountId: string): Statement {
+  return Prisma.sql`delete from grant_record where account_id = ${accountId}`;
 }
 
 export type GivenBack = { kind: string; jti: string; grantId: string; sessionUid: string };
@@ -112,10 +117,25 @@ export async function newestGrant(database: Database, accountId: string, clientI
   return row?.id;
 }
 
+/** Who gave a live grant, and to whom. */
+export async function findGrant(database: Database, grantId: string): Promise<{ client_id: string; account_id: string } | undefined> {
+  if (!isStorable(grantId)) return undefined;
+  const [row] = await database.query<{ client_id: string; account_id: string }>(Prisma.sql`
+    select client_id, account_id from grant_record where id = ${grantId} and expires_at > now()`);
+  return row;
+}
+
 /** How many grants a client has, told up to a number and never further: no page waits for a long count. */
 export async function countGrants(database: Database, clientId: string, upTo: number): Promise<number> {
   const [row] = await database.query<{ count: number }>(Prisma.sql`
     select count(*)::int from (select from grant_record where client_id = ${clientId} limit ${upTo}) as counted`);
+  return row?.count ?? 0;
+}
+
+/** How many people would lose something with a client. Counted to the end, for who decides about it and can wait. */
+export async function countPeople(database: Database, clientId: string): Promise<number> {
+  const [row] = await database.aside<{ count: number }>(Prisma.sql`
+    select count(distinct account_id)::int from grant_record where client_id = ${clientId} and expires_at > now()`);
   return row?.count ?? 0;
 }
 

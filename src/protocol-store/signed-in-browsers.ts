@@ -28,3 +28,10 @@ export function endSession(accountId: string, uid: string): Statement {
 export function endOtherSessions(accountId: string, uid: string): Statement {
   return Prisma.sql`delete from session where account_id = ${accountId} and uid <> ${uid}`;
 }
+
+/** Ends all sessions of a person, and every sign-in that is about to become one. What apps were allowed stays. */
+export function endSessions(accountId: string): Statement {
+  return Prisma.sql`
+    with sign_ins as (delete from protocol_record where account_id = ${accountId} and kind = 'Interaction')
+    delete from session where account_id = ${accountId}`;
+}

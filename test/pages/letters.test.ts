@@ -16,6 +16,7 @@ const told = (name: string): { [Name in LetterName]: Letters[Name] } => ({
   sign_up: PROOF,
   already_registered: { person: name },
   reset_password: { ...PROOF, person: name },
+  account_made: { link: PROOF.link, minutes: PROOF.minutes, person: name },
   no_account: {},
   change_email: PROOF,
   email_changed: { person: name, email: 'gildong@people.example' },

@@ -7,6 +7,16 @@ export function runScript(server: TestServer, name: string, ...args: string[]) {
   return spawnSync(process.execPath, [scriptOf(name), ...args], { encoding: 'utf8', input: '', env: environmentOf(server) });
 }
 
+/** The same with somebody at the terminal, who answers what they are asked. */
+export function answerScript(server: TestServer, answer: string, name: string, ...args: string[]) {
+  const terminal = 'data:text/javascript,Object.defineProperty(process.stdin, "isTTY", { value: true })';
+  return spawnSync(process.execPath, ['--import', terminal, scriptOf(name), ...args], {
+    encoding: 'utf8',
+    input: `${answer}\n`,
+    env: environmentOf(server),
+  });
+}
+
 /** The same for a command that speaks with a server of this process, which goes on meanwhile. */
 export function runScriptAside(
   server: TestServer,

@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { auditEvent } from '../src/audit/events.ts';
+import { judgeClient } from '../src/authorization-server/operator-client.ts';
+import { OWN_CLIENTS } from '../src/clients/first-party.ts';
+import { findClientRecord } from '../src/clients/inspection.ts';
+import { listResourceServers } from '../src/clients/resource-servers.ts';
+import { type ClientMetadata, deleteClient, saveClient, suspendClient } from '../src/clients/store.ts';
+import { readConfig } from '../src/platform/config.ts';
+import type { Database } from '../src/platform/database.ts';
+import { randomSecret } from '../src/platform/secrets.ts';
+import { countPeople, endClient } from '../src/protocol-store/grants.ts';
+import type { Asked, Values } from './client-options.ts';
+import { confirmed, moment, OPERATOR, quoted, table, UsageError, withDatabase } from './command.ts';
+
+/** Owns the coming, the showing and the going of one client, at an operator's word. */
+
+const SECRETLESS = ['none', 'private_key_jwt'];
+
+export async function create(values: Values): Promise<number> {
+  const metadata = metadataFrom(values);
+  const config = readConfig();
+  return withDatabase(async (database) => {
+    await assertIntrospectable(database, metadata);
+    const { introspects, ...said } = metadata;
+    const judged = await judgeClient({ config, database }, said as ClientMetadata);
+    const told = auditEvent(OPERATOR, { type: 'client_made', clientId: metadata.client_id });
+    await database.transaction([...saveClient({ ...judged, introspects } as ClientMetadata), told]);
+    const secret = metadata.client_secret;
+    console.log(`client_id      ${metadata.client_id}${secret ? `\nclient_secret  ${secret}\n\nThe secret is shown once.` : ''}`);
+    return 0;
+  });
+}
+
+/** What the options say, in the words of RFC 7591. @throws UsageError for what no client could be. */
+function metadataFrom(values: Values): ClientMetadata {
+  const [uris, method] = [values['redirect-uri'] ?? [], values.auth ?? 'client_secret_basic'];
+  const grants = values['grant-type'] ?? (uris.length ? ['authorization_code'] : []);
+  if (!values.name?.trim()) throw new UsageError('create needs --name');
+  if (!uris.length && !grants.length && !values.introspects)
+    throw new UsageError('say what the client is for: --redirect-uri, or another --grant-type, or --introspects');
+  if (values.introspects && method === 'none')
+    throw new UsageError('a client that introspects must authenticate: choose another --auth than none');
+  return {
+    client_id: randomUUID(),
+    client_name: values.name.trim(),
+    redirect_uris: uris,
+    grant_types: grants,
+    response_types: grants.includes('authorization_code') ? ['code'] : [],
+    token_endpoint_auth_method: method,
+    ...(values.native ? { application_type: 'native' } : undefined),
+    ...(values['jwks-file'] ? { jwks: readJson(values['jwks-file']) } : undefined),
+    ...(values['jwks-uri'] ? { jwks_uri: values['jwks-uri'] } : undefined),
+    ...(values.introspects ? { introspects: values.introspects } : undefined),
+    ...(SECRETLESS.includes(method) ? undefined : { client_secret: randomSecret() }),
+  };
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
+  } catch {
+    throw new Error(`--jwks-file: ${file} cannot be read, or is not JSON`);
+  }
+}
+
+async function assertIntrospectable(database: Database, { introspects }: ClientMetadata): Promise<void> {
+  if (!introspects) return;
+  const known = (await listResourceServers(database)).map(({ identifier }) => identifier);
+  if (!known.includes(introspects))
+    throw new Error(`there is no resource server ${quoted(introspects)}: there is ${known.join(', ') || 'none'}`);
+}
+
+export async function show(database: Database, clientId: string): Promise<number> {
+  const client = await findClientRecord(database, clientId);
+  if (!client) return unknown(clientId);
+  const { metadata, secrets } = client;
+  const live = secrets.map(
+    ({ made, expires }) => `made ${moment(new Date(made))}, ${expires ? `ends ${moment(new Date(expires))}` : 'does not end'}`,
+  );
+  const rows: [string, string][] = [
+    ['client_id', clientId],
+    ['registered by', client.registration],
+    ['since', moment(client.created_at)],
+    ['changed', moment(client.updated_at)],
+    ['suspended', moment(client.suspended_at)],
+    ['publisher', client.publisher ? `${quoted(client.publisher)}, verified ${moment(client.verified_at)}` : '-'],
+    ['introspects', client.introspects ?? '-'],
+    ['acts at', client.services.join() || '-'],
+    ['from pages at', client.origins.join() || '-'],
+    ['people', String(await countPeople(database, clientId))],
+    ...(live.length ? live : ['-']).map((text, n): [string, string] => [n ? '' : 'secrets', text]),
+    ...Object.entries(metadata)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([member, value]): [string, string] => [quoted(member).slice(1, -1), quoted(value)]),
+  ];
+  console.log(table(rows));
+  return 0;
+}
+
+export async function remove({ clientId, yes }: Asked): Promise<number> {
+  if (OWN_CLIENTS.includes(clientId)) throw new Error(`${clientId} is this server's own, and stays`);
+  return withDatabase(async (database) => {
+    const client = await findClientRecord(database, clientId);
+    if (!client) return unknown(clientId);
+    const people = await countPeople(database, clientId);
+    const lost = people === 1 ? '1 person loses' : `${people} people lose`;
+    const name = quoted(client.metadata['client_name'] ?? '');
+    if (!(await confirmed(`Delete ${clientId}, ${name}? With it ${lost} access, for good.`, yes))) return 1;
+    // First, so that nothing is issued to it while what it holds is ended: in parts, which one deletion would not be.
+    await database.change(suspendClient(clientId));
+    await endClient(database, clientId);
+    const told = auditEvent(OPERATOR, { type: 'client_deleted', clientId, detail: { people } });
+    await database.transaction([deleteClient(clientId), told]);
+    console.log(`${clientId} is deleted, and ${people === 1 ? '1 person has' : `${people} people have`} lost access with it`);
+    return 0;
+  });
+}
+
+function unknown(clientId: string): number {
+  console.log(`there is no client ${clientId}`);
+  return 1;
+}

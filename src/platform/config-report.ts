@@ -1,0 +1,62 @@
+import { type Environment, keptSecrets, parseEnvironment, settled } from './config.ts';
+
+/** Owns what an operator is told of the configuration: each value, where it comes from, and of a secret nothing but that. */
+
+export type Setting = { name: string; value: string; from: string };
+
+/** The configuration as the server would read it; nothing is made. @throws ConfigError that lists every problem found. */
+export function describeConfig(environment: NodeJS.ProcessEnv): Setting[] {
+  const env = parseEnvironment(environment);
+  const kept = env.COOKIE_KEYS && env.DATA_ENCRYPTION_KEYS ? undefined : keptSecrets(env.DATA_DIR);
+  const inDataDir = kept ? 'made in DATA_DIR' : 'to be made in DATA_DIR';
+  return Object.entries(valuesOf(env)).map(([name, value]) => {
+    const isMade = value === undefined && MADE.has(name);
+    return {
+      name,
+      value: value ?? (isMade ? hidden(1) : '-'),
+      from: isMade ? inDataDir : sourceOf(environment, name),
+    };
+  });
+}
+
+const MADE = new Set(['COOKIE_KEYS', 'DATA_ENCRYPTION_KEYS']);
+
+function valuesOf(env: Environment): Record<keyof Environment, string | undefined> {
+  const config = settled(env);
+  return {
+    NODE_ENV: config.environment,
+    ISSUER: config.issuer,
+    HOST: config.host,
+    PORT: String(config.port),
+    WEB_CONCURRENCY: String(config.workers),
+    TRUST_PROXY: config.trustedProxies.join(',') || undefined,
+    DATABASE_URL: withoutSecrets(config.databaseUrl),
+    DATA_DIR: config.dataDir,
+    LOG_LEVEL: config.logLevel,
+    SMTP_URL: config.smtpUrl && withoutSecrets(config.smtpUrl),
+    MAIL_FROM: config.mailFrom,
+    TERMS_URL: config.termsUrl,
+    PRIVACY_URL: config.privacyUrl,
+    COOKIE_KEYS: env.COOKIE_KEYS && hidden(env.COOKIE_KEYS.length),
+    DATA_ENCRYPTION_KEYS: env.DATA_ENCRYPTION_KEYS && hidden(env.DATA_ENCRYPTION_KEYS.length),
+  };
+}
+
+function sourceOf(environment: NodeJS.ProcessEnv, name: string): string {
+  if (environment[name]) return 'environment';
+  const file = environment[`${name}_FILE`];
+  return file ? `file ${file}` : 'default';
+}
+
+const hidden = (keys: number) => `(${keys === 1 ? '1 key' : `${keys} keys`}, not shown)`;
+
+/** An address without its password, and without the values of its query, where Postgres takes one too. */
+function withoutSecrets(address: string): string {
+  const url = URL.parse(address);
+  // What cannot be taken apart is not shown: several hosts, or a password with a character in it that ends the part before the host.
+  if (!url || url.hash || /@/.test(url.pathname + url.search)) return '(not shown)';
+  if (url.password) url.password = '***';
+  const query = [...url.searchParams.keys()].map((name) => `${encodeURIComponent(name)}=***`).join('&');
+  url.search = '';
+  return query ? `${url.href}?${query}` : url.href;
+}
