@@ -35,6 +35,7 @@ const TABLES: [table: string, batch: (from: Date) => Statement][] = [
     'session',
     'one_time_token',
     'rate_limit',
+    'initial_access_token',
     'mail',
     'upstream_visit',
     'upstream_revocation',
