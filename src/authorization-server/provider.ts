@@ -19,6 +19,7 @@ import { carryLimits, spendToken, tokenSpent } from './initial-access.ts';
 import { describeSubject } from './introspection.ts';
 import { dressFormPost } from './pages.ts';
 import { keepParsedClients } from './parsed-clients.ts';
+import { guardRegistration } from './registration-guard.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
 import { tellReachedContext } from './strength.ts';
@@ -63,6 +64,7 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
     ...(config.registration === 'closed'
       ? []
       : [
+          guardRegistration(database, ROUTES.registration),
           spendToken(database, ROUTES.registration),
           hideSecretHandles(ROUTES.registration),
         ]),
