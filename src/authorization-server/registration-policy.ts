@@ -1,5 +1,5 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
+import { DECEPTIVE, LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
 import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../clients/initial-access-tokens.ts';
 import { leadToNativeApp, redirectUrisProblem } from '../clients/redirect-uri.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../clients/store.ts';
@@ -65,19 +65,44 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
     )
       throw new errors.InvalidClientMetadata(`scope can only contain ${limits.scopes.join(', ')}`);
   },
-  client_name({ client_name: name }) {
-    if (typeof name === 'string' && ([...name].length > MAX_NAME_CHARACTERS || DECEPTIVE.test(name))) {
-      throw new errors.InvalidClientMetadata(
-        `client_name must have ${MAX_NAME_CHARACTERS} characters or fewer, without control or bidirectional ones`,
-      );
-    }
-  },
+  client_name: (metadata) => judgeName(metadata, 'client_name'),
+  // In each language, judged like the plain ones; those the library judges (RFC 7591 section 2.2).
+  ...Object.fromEntries(
+    LOCALIZED.flatMap((member) =>
+      localizedMembers(member).map((name) => [
+        name,
+        (metadata: Metadata) => {
+          judgeText(metadata, name);
+          if (member === 'client_name') judgeName(metadata, name);
+          else judgeLink(metadata, name);
+        },
+      ]),
+    ),
+  ),
 };
 
 /** Its grant types; the library adds one to those of a client that takes codes. */
 function grantsOf({ grant_types: grants, response_types: responses }: Metadata): unknown[] {
   const takesCodes = !Array.isArray(responses) || responses.includes('code');
   return [...(Array.isArray(grants) ? grants : []), ...(takesCodes ? ['authorization_code'] : [])];
+}
+
+function judgeName(metadata: Metadata, member: string): void {
+  const name = metadata[member];
+  if (typeof name === 'string' && ([...name].length > MAX_NAME_CHARACTERS || DECEPTIVE.test(name)))
+    throw new errors.InvalidClientMetadata(
+      `${member} must have ${MAX_NAME_CHARACTERS} characters or fewer, without control or bidirectional ones`,
+    );
+}
+
+function judgeText(metadata: Metadata, member: string): void {
+  if (metadata[member] !== undefined && (typeof metadata[member] !== 'string' || !metadata[member]))
+    throw new errors.InvalidClientMetadata(`${member} must be a non-empty string if provided`);
+}
+
+function judgeLink(metadata: Metadata, member: string): void {
+  if (metadata[member] !== undefined && !/^https?:$/.test(URL.parse(String(metadata[member]))?.protocol ?? ''))
+    throw new errors.InvalidClientMetadata(`${member} must be a web uri`);
 }
 
 function judgeUris(metadata: Metadata, member: 'redirect_uris' | 'post_logout_redirect_uris'): void {
