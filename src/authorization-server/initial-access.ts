@@ -37,11 +37,11 @@ export function carryLimits(provider: Provider): void {
  * Counts the client that was just made, in the statement that stores it: of any number of registrations at once, no more are stored than
  * the token has left. A request that was refused costs nothing.
  */
-export function spendToken(database: Database, registrationPath: string) {
+export function spendToken(database: Database) {
   return async (ctx: Context, next: Next) => {
     await next();
     const token: string | undefined = ctx.status === 201 ? ctx['oidc']?.entities.InitialAccessToken?.jti : undefined;
-    if (!ctx.path.startsWith(registrationPath) || token === undefined) return;
+    if (token === undefined) return;
     await write(database, { purpose: 'issue', once: true, subject: 'initial access token', statement: spendInitialAccessToken(token) });
   };
 }

@@ -63,11 +63,7 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
     // Where nobody may register there is nothing to guard: those addresses are not there.
     ...(config.registration === 'closed'
       ? []
-      : [
-          guardRegistration(database, ROUTES.registration),
-          spendToken(database, ROUTES.registration),
-          hideSecretHandles(ROUTES.registration),
-        ]),
+      : [guardRegistration(database, ROUTES.registration), spendToken(database), hideSecretHandles(ROUTES.registration)]),
     dressFormPost,
     deviceFlow(config, database),
     allowFormPost,
@@ -101,7 +97,9 @@ export function inUnitOfWork(database: Database) {
       if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
         throw new AppError('interaction_expired', { status: 400, reason: error.message });
       if (ctx.path.startsWith(ROUTES.code_verification)) throw new AppError('device_answered', { status: 400, reason: error.message });
-      const refusal = ctx.path.startsWith(ROUTES.registration) ? tokenSpent(ctx, error.message) : new errors.InvalidGrant(error.message);
+      const refusal = ctx.path.toLowerCase().startsWith(ROUTES.registration)
+        ? tokenSpent(ctx, error.message)
+        : new errors.InvalidGrant(error.message);
       ctx.status = refusal.statusCode;
       ctx.remove('Location');
       ctx.body = { error: refusal.error, error_description: refusal.error_description };

@@ -15,6 +15,7 @@ const LIMIT_BYTES = 16 * 1024;
 
 /** Before anything is read or looked up: a registration that is one too many costs one statement. */
 export function guardRegistration(database: Database, registrationPath: string) {
+  // The library's router takes any case of an address, and a slash at its end, for the same.
   const isPath = new RegExp(`^${registrationPath}/?$`, 'i');
   return async (ctx: Context, next: Next) => {
     if (!ctx.path.toLowerCase().startsWith(registrationPath)) return next();

@@ -49,6 +49,16 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
     await assertSecretless(body);
   });
 
+  it('nor does reading it, or proving oneself, by another spelling of the address', async () => {
+    const address = `${server.issuer}/oauth/Register/${client.client_id}`;
+    const headers = { authorization: `Bearer ${client.registration_access_token}`, 'content-type': 'application/json' };
+    const read = await fetch(address, { headers });
+    assert.equal(read.status, 200);
+    await assertSecretless((await read.json()) as Record<string, unknown>);
+    const body = JSON.stringify({ ...METADATA, client_id: client.client_id, client_secret: await handle() });
+    assert.equal((await unchanged(server, () => fetch(address, { method: 'PUT', headers, body }))).status, 400);
+  });
+
   it('an update without the secret keeps it, and shows neither', async () => {
     const { status, body } = await update({ client_name: 'Stroll' });
     assert.equal(status, 200, JSON.stringify(body));

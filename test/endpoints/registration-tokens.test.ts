@@ -79,6 +79,21 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
     await refused(token);
   });
 
+  it('is asked for, and counts, however the address is spelled', async () => {
+    const { token, id } = await make({ maxClients: 1 });
+    const before = await made();
+    for (const path of ['/oauth/register/', '/oauth/Register', '/oauth/REGISTER', '/oauth/%72egister', '/oauth//register'])
+      for (const authorization of ['', `Bearer ${token}`, `Bearer ${token}`]) {
+        const headers = { 'content-type': 'application/json', ...(authorization ? { authorization } : undefined) };
+        const answer = await fetch(server.issuer + path, { method: 'POST', headers, body: JSON.stringify(METADATA) });
+        assert((authorization ? [201, 401, 404] : [401, 404]).includes(answer.status), `${path} ${answer.status}`);
+      }
+    await server.sql('delete from rate_limit');
+    const [row] = await server.sql('select clients from initial_access_token where id = $1', [id]);
+    assert.equal((await made()) - before, row?.['clients']);
+    assert(Number(row?.['clients']) <= 1);
+  });
+
   it('is not used up by what was refused', async () => {
     const { token } = await make({ maxClients: 1 });
     const wrong = await unchanged(server, () => ask(token, { redirect_uris: ['http://walk.example/cb'] }));
