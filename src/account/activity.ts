@@ -1,4 +1,5 @@
 import { listEvents } from '../audit/events.ts';
+import { languageOf } from '../http/language.ts';
 import { type AccountPage, show } from './page.ts';
 
 /** Owns the list of what happened to an account, as its person reads it. */
@@ -13,6 +14,7 @@ export const activity: AccountPage = {
     const events = await listEvents(services.database, account.id, {
       before: typeof before === 'string' ? before : undefined,
       limit: A_PAGE + 1,
+      language: languageOf(ctx),
     });
     const shown = events.slice(0, A_PAGE);
     show(visit, 'activity', { events: shown, next: events.length > A_PAGE ? shown.at(-1)?.id : undefined, first: before === undefined });

@@ -12,7 +12,7 @@ import { type AccountPage, backTo, type Services, show, told } from './page.ts';
 export const apps: AccountPage = {
   async show(visit) {
     const { account, ctx, services } = visit;
-    const clients = await listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT);
+    const clients = await listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx));
     show(visit, 'apps', {
       apps: clients.map((client) => describe(client, services, languageOf(ctx))).map((app) => ({ ...app, groups: byProvider(app.scopes) })),
     });

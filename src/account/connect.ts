@@ -3,7 +3,7 @@ import type { Context } from 'koa';
 import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/connecting.ts';
 import { type Connection, connectionAt } from '../authorization-server/connections.ts';
 import { signedIn } from '../authorization-server/first-party.ts';
-import { displayName } from '../clients/display-name.ts';
+import { nameOfClient } from '../clients/display-name.ts';
 import { type Identity, identityAt } from '../federation/identities.ts';
 import { UpstreamError } from '../federation/upstream-error.ts';
 import { assertOurForm } from '../http/csrf.ts';
@@ -118,7 +118,7 @@ function page(visit: Visit, { request, client, provider, allowed, identity }: As
   show(visit, 'connect', {
     action: ctx.path,
     request: sealed,
-    clientName: displayName(client.clientName, client.clientId),
+    clientName: nameOfClient(client, languageOf(ctx)),
     provider: provider.name,
     account: accountThere(identity),
     services: allowed.services.map(({ title, sensitive }) => ({ title: title[language], sensitive })),

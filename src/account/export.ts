@@ -38,9 +38,9 @@ async function everything({ account, ctx, services, session }: Visit) {
       where: { id: account.id },
       include: { passkeys: true, totp: true, recoveryCodes: { orderBy: { createdAt: 'asc' } } },
     }),
-    listConnectedClients(database, account.id, FIRST_PARTY_CLIENT),
+    listConnectedClients(database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx)),
     listSessions(database, account.id),
-    listEvents(database, account.id, { limit: MOST_EVENTS }),
+    listEvents(database, account.id, { limit: MOST_EVENTS, language: languageOf(ctx) }),
     listLinks(database, account.id),
   ]);
   // Named one by one: a column that comes later is not told by accident.

@@ -42,7 +42,7 @@ async function page(visit: Visit, problem: string | undefined): Promise<void> {
   const [linked, providers, clients] = await Promise.all([
     listLinks(database, account.id),
     listProviders(database),
-    listConnectedClients(database, account.id, FIRST_PARTY_CLIENT),
+    listConnectedClients(database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx)),
   ]);
   const apps = clients.map((client) => describe(client, services, languageOf(ctx)));
   show(visit, 'links', {

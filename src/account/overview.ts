@@ -1,5 +1,6 @@
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { listIdentities } from '../federation/identities.ts';
+import { languageOf } from '../http/language.ts';
 import { listConnectedClients } from '../protocol-store/connected-clients.ts';
 import { listSessions } from '../protocol-store/signed-in-browsers.ts';
 import { type AccountPage, show } from './page.ts';
@@ -7,9 +8,9 @@ import { type AccountPage, show } from './page.ts';
 /** The way in: every other page, with what there is to know of it at a glance. */
 export const overview: AccountPage = {
   async show(visit) {
-    const { account, services } = visit;
+    const { account, ctx, services } = visit;
     const [clients, sessions, links] = await Promise.all([
-      listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT),
+      listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx)),
       listSessions(services.database, account.id),
       listIdentities(services.database, account.id),
     ]);

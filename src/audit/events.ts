@@ -1,3 +1,4 @@
+import type { Language } from '../http/language.ts';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 
 /**
@@ -84,16 +85,16 @@ const EVENT_ID = /^[0-9a-f-]{36}$/;
 
 /**
  * What happened to an account, the newest first.
- * @param before the id of an event of this account, after which to go on; another's, or none at all, begins at the beginning.
+ * @param before the id of an event of this account, after which to go on; another's, or none at all, begins at the beginning. @param language of the reader, for names.
  */
 export function listEvents(
   database: Database,
   accountId: string,
-  { before = '', limit }: { before?: string; limit: number },
+  { before = '', limit, language }: { before?: string; limit: number; language: Language },
 ): Promise<KeptEvent[]> {
   const known = EVENT_ID.test(before) ? before : null;
   return database.query<KeptEvent>(Prisma.sql`
-    select e.id, e.at, e.type, e.client_id as "clientId", c.metadata->>'client_name' as "clientName", p.name as "providerName", e.address, e.browser, e.request_id as "requestId"
+    select e.id, e.at, e.type, e.client_id as "clientId", coalesce(c.metadata->>${`client_name#${language}`}::text, c.metadata->>'client_name') as "clientName", p.name as "providerName", e.address, e.browser, e.request_id as "requestId"
     from audit_event e left join client c on c.id = e.client_id left join upstream_provider p on p.id = e.detail->>'provider'
     where e.account_id = ${accountId}
       and (e.at, e.id) < (select coalesce(max(b.at), 'infinity'), coalesce(max(b.id), '') from audit_event b where b.id = ${known} and b.account_id = ${accountId})

@@ -9,6 +9,7 @@ import { createSessionStore } from '../protocol-store/sessions.ts';
 import type { ProtocolStore } from '../protocol-store/store.ts';
 import { createCodeStore, createTokenStore } from '../protocol-store/tokens.ts';
 import { SingleUseLost, write } from '../protocol-store/unit-of-work.ts';
+import { createInitialAccessStore } from './initial-access.ts';
 
 /**
  * Gives the library its storage: each model is a store of ours, and this file only says which.
@@ -27,6 +28,7 @@ export function createAdapterFactory(database: Database, clients: ClientCache, u
     DeviceCode: createDeviceCodeStore(database, userCodeKeys),
     Interaction: createRecordStore(database, 'Interaction'),
     PushedAuthorizationRequest: createRecordStore(database, 'PushedAuthorizationRequest'),
+    InitialAccessToken: createInitialAccessStore(database),
     RegistrationAccessToken: createRecordStore(database, 'RegistrationAccessToken'),
   };
   return (model) => {

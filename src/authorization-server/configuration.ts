@@ -49,6 +49,7 @@ export function createConfiguration({
   resources: ResourcePolicy;
 }): Configuration {
   const secure = config.issuer.startsWith('https:');
+  const registrable = config.registration !== 'closed';
   const policy = createInteractionPolicy(database, resources);
   return {
     adapter: createAdapterFactory(
@@ -94,8 +95,9 @@ export function createConfiguration({
       clientCredentials: { enabled: true }, //                      RFC 6749 4.4
       introspection: { enabled: true, allowedPolicy: mayIntrospect(config.issuer) }, // RFC 7662
       revocation: { enabled: true, allowedPolicy: mayRevoke }, //   RFC 7009
-      registration: { enabled: true }, //                           RFC 7591
-      registrationManagement: { enabled: true, rotateRegistrationAccessToken: true }, // RFC 7592
+      // RFC 7591, and section 3 for who may: everybody, or whoever holds an initial access token; RFC 7592
+      registration: { enabled: registrable, initialAccessToken: config.registration === 'token' },
+      registrationManagement: { enabled: registrable, rotateRegistrationAccessToken: true },
       pushedAuthorizationRequests: { enabled: true }, //            RFC 9126
       resourceIndicators: {
         enabled: true,

@@ -1,7 +1,8 @@
 import type { Client, DeviceCode, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
 import { auditEvent } from '../audit/events.ts';
-import { displayName } from '../clients/display-name.ts';
+import { nameOfClient } from '../clients/display-name.ts';
 import { answerError } from '../http/boundary.ts';
+import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { epochSeconds, MINUTE, systemClock } from '../platform/clock.ts';
@@ -101,7 +102,7 @@ async function confirmPage(ctx: KoaContextWithOIDC, _form: string, client: Clien
     action: ctx.path,
     xsrf: ctx.oidc.session?.state?.['secret'],
     userCode: shown(typed),
-    client: { name: displayName(client.clientName, client.clientId), selfRegistered: client['dynamically_registered'] === true },
+    client: { name: nameOfClient(client, languageOf(ctx)), selfRegistered: client['dynamically_registered'] === true },
     minutesAgo: Math.max(0, Math.floor((epochSeconds(systemClock.now()) - askedAt) / MINUTE)),
     network: deviceInfo['address'],
     browser: deviceInfo['browser'],
@@ -118,7 +119,7 @@ async function donePage(database: Database, ctx: KoaContextWithOIDC): Promise<vo
     statement: auditEvent(visitorOf(ctx), { type: 'device_connected', accountId, clientId, detail }),
   });
   const { client } = ctx.oidc;
-  render(ctx, 'device/done', { clientName: client && displayName(client.clientName, client.clientId) });
+  render(ctx, 'device/done', { clientName: client && nameOfClient(client, languageOf(ctx)) });
 }
 
 /** What the library asks of us for `features.deviceFlow`. */

@@ -1,7 +1,8 @@
 import type { Context, Next } from 'koa';
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
-import { displayName } from '../clients/display-name.ts';
+import { nameOfClient } from '../clients/display-name.ts';
 import { answerError } from '../http/boundary.ts';
+import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { offerWayBack } from './way-back.ts';
@@ -31,7 +32,7 @@ export async function renderProtocolError(ctx: KoaContextWithOIDC, out: ErrorOut
   });
 }
 
-const nameOf = ({ oidc: { client } }: KoaContextWithOIDC) => client && displayName(client.clientName, client.clientId);
+const nameOf = (ctx: KoaContextWithOIDC) => ctx.oidc.client && nameOfClient(ctx.oidc.client, languageOf(ctx));
 
 /** @param form the library's form, with its token against forgery; our buttons belong to it by its id. */
 export async function renderSignOut(ctx: KoaContextWithOIDC, form: string): Promise<void> {

@@ -15,9 +15,11 @@ import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { deviceFlow } from './device-flow.ts';
 import { logEvents } from './events.ts';
+import { carryLimits, spendToken, tokenSpent } from './initial-access.ts';
 import { describeSubject } from './introspection.ts';
 import { dressFormPost } from './pages.ts';
 import { keepParsedClients } from './parsed-clients.ts';
+import { guardRegistration } from './registration-guard.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
 import { tellReachedContext } from './strength.ts';
@@ -46,6 +48,7 @@ export function createProvider({
   // http/host.ts has written the forwarded headers: they say our own origin.
   provider.proxy = true;
   compareHashedSecrets(provider);
+  carryLimits(provider);
   keepParsedClients(provider, clients);
   rememberReplaysOnce(provider, database);
   tellReachedContext(provider);
@@ -57,7 +60,10 @@ export function createProvider({
 /** The protocol's endpoints as middleware of our application; what is not theirs goes on to the next. */
 export function protocolEndpoints({ provider, config, database }: { provider: Provider; config: Config; database: Database }) {
   return compose([
-    hideSecretHandles(ROUTES.registration),
+    // Where nobody may register there is nothing to guard: those addresses are not there.
+    ...(config.registration === 'closed'
+      ? []
+      : [guardRegistration(database, ROUTES.registration), spendToken(database), hideSecretHandles(ROUTES.registration)]),
     dressFormPost,
     deviceFlow(config, database),
     allowFormPost,
@@ -91,7 +97,9 @@ export function inUnitOfWork(database: Database) {
       if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
         throw new AppError('interaction_expired', { status: 400, reason: error.message });
       if (ctx.path.startsWith(ROUTES.code_verification)) throw new AppError('device_answered', { status: 400, reason: error.message });
-      const refusal = new errors.InvalidGrant(error.message);
+      const refusal = ctx.path.toLowerCase().startsWith(ROUTES.registration)
+        ? tokenSpent(ctx, error.message)
+        : new errors.InvalidGrant(error.message);
       ctx.status = refusal.statusCode;
       ctx.remove('Location');
       ctx.body = { error: refusal.error, error_description: refusal.error_description };

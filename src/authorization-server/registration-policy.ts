@@ -1,19 +1,21 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
+import { DECEPTIVE, LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
+import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../clients/initial-access-tokens.ts';
 import { leadToNativeApp, redirectUrisProblem } from '../clients/redirect-uri.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../clients/store.ts';
 
 /** Owns what a client may say of itself at the registration endpoint (RFC 7591 section 2, RFC 7592). */
 
-const SELF_SERVICE_GRANTS = ['authorization_code', 'refresh_token', 'client_credentials', 'urn:ietf:params:oauth:grant-type:device_code'];
-
 type Metadata = ClientMetadata & Record<string, unknown>;
+
+/** What a check may look at beside the metadata: the request, the client that updates itself, what the token that made it allows. */
+type Circumstances = { request: Record<string, unknown>; client: Client | undefined; limits: RegistrationLimits | undefined };
 
 /**
  * One check per member; the library calls the one of each member it names in `members`, in their order, before its own checks.
  * Members of ours come from the database alone: a request that sets them is overruled.
  */
-const checks: Record<string, (metadata: Metadata, request: Record<string, unknown>, client?: Client) => void> = {
+const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) => void> = {
   dynamically_registered(metadata) {
     metadata['dynamically_registered'] = true;
   },
@@ -32,26 +34,76 @@ const checks: Record<string, (metadata: Metadata, request: Record<string, unknow
   registered_at(metadata) {
     delete metadata['registered_at'];
   },
+  // Kept with the client, so that it does not outgrow by an update what it was made with.
+  registration_limits(metadata, { limits }) {
+    if (limits) metadata['registration_limits'] = limits;
+    else delete metadata['registration_limits'];
+  },
   // First, because what redirect URIs may be depends on it. A client that did not say, and leads to an app on a device, is one (RFC 7591 section 2).
-  application_type(metadata, request) {
+  application_type(metadata, { request }) {
     if (request['application_type'] === undefined && leadToNativeApp(metadata.redirect_uris)) metadata.application_type = 'native';
   },
   redirect_uris: (metadata) => judgeUris(metadata, 'redirect_uris'),
   post_logout_redirect_uris: (metadata) => judgeUris(metadata, 'post_logout_redirect_uris'),
-  grant_types({ grant_types: grants }, _request, client) {
+  grant_types(metadata, { client, limits }) {
     // A client that was given it says so, as it must, when it updates itself (RFC 7592 section 2.2).
     const given = client?.['services'] ? [TOKEN_EXCHANGE_GRANT] : [];
-    const refused = Array.isArray(grants) ? grants.find((grant) => ![...SELF_SERVICE_GRANTS, ...given].includes(grant)) : undefined;
-    if (refused !== undefined) throw new errors.InvalidClientMetadata(`grant_types can only contain ${SELF_SERVICE_GRANTS.join(', ')}`);
+    const allowed: string[] = limits?.grantTypes.length ? limits.grantTypes : SELF_SERVICE_GRANTS;
+    const refused = grantsOf(metadata).find((grant) => !([...allowed, ...given] as unknown[]).includes(grant));
+    if (refused === undefined) return;
+    const hint = refused === 'authorization_code' && allowed !== SELF_SERVICE_GRANTS ? ', and response_types must be empty' : '';
+    throw new errors.InvalidClientMetadata(`grant_types can only contain ${allowed.join(', ')}${hint}`);
   },
-  client_name({ client_name: name }) {
-    if (typeof name === 'string' && ([...name].length > MAX_NAME_CHARACTERS || DECEPTIVE.test(name))) {
-      throw new errors.InvalidClientMetadata(
-        `client_name must have ${MAX_NAME_CHARACTERS} characters or fewer, without control or bidirectional ones`,
-      );
-    }
+  scope(metadata, { limits }) {
+    if (!limits?.scopes.length) return;
+    // Said nothing of scopes: as many as there may be (RFC 7591 section 2).
+    metadata.scope ??= limits.scopes.join(' ');
+    if (
+      String(metadata.scope)
+        .split(' ')
+        .some((scope) => !limits.scopes.includes(scope))
+    )
+      throw new errors.InvalidClientMetadata(`scope can only contain ${limits.scopes.join(', ')}`);
   },
+  client_name: (metadata) => judgeName(metadata, 'client_name'),
+  // In each language, judged like the plain ones; those the library judges (RFC 7591 section 2.2).
+  ...Object.fromEntries(
+    LOCALIZED.flatMap((member) =>
+      localizedMembers(member).map((name) => [
+        name,
+        (metadata: Metadata) => {
+          judgeText(metadata, name);
+          if (member === 'client_name') judgeName(metadata, name);
+          else judgeLink(metadata, name);
+        },
+      ]),
+    ),
+  ),
 };
+
+/** Its grant types; the library adds one to those of a client that takes codes. */
+function grantsOf({ grant_types: grants, response_types: responses }: Metadata): unknown[] {
+  const takesCodes = !Array.isArray(responses) || responses.includes('code');
+  return [...(Array.isArray(grants) ? grants : []), ...(takesCodes ? ['authorization_code'] : [])];
+}
+
+function judgeName(metadata: Metadata, member: string): void {
+  const name = metadata[member];
+  if (typeof name === 'string' && ([...name].length > MAX_NAME_CHARACTERS || DECEPTIVE.test(name)))
+    throw new errors.InvalidClientMetadata(
+      `${member} must have ${MAX_NAME_CHARACTERS} characters or fewer, without control or bidirectional ones`,
+    );
+}
+
+function judgeText(metadata: Metadata, member: string): void {
+  if (metadata[member] !== undefined && (typeof metadata[member] !== 'string' || !metadata[member]))
+    throw new errors.InvalidClientMetadata(`${member} must be a non-empty string if provided`);
+}
+
+function judgeLink(metadata: Metadata, member: string): void {
+  if (metadata[member] !== undefined && !/^https?:$/.test(URL.parse(String(metadata[member]))?.protocol ?? ''))
+    throw new errors.InvalidClientMetadata(`${member} must be a web uri`);
+}
 
 function judgeUris(metadata: Metadata, member: 'redirect_uris' | 'post_logout_redirect_uris'): void {
   if (metadata[member] === undefined) return;
@@ -63,6 +115,10 @@ export const registrationPolicy = {
   properties: Object.keys(checks),
   /** @param ctx absent when a stored client is read back: what is stored was judged when it came. */
   validator(ctx: KoaContextWithOIDC | undefined, member: string, _value: unknown, metadata: ClientMetadata): void {
-    if (ctx) checks[member]?.(metadata as Metadata, (ctx.oidc.body ?? {}) as Record<string, unknown>, ctx.oidc.client);
+    if (!ctx) return;
+    const { body, client, entities } = ctx.oidc;
+    const token = entities['InitialAccessToken'] as { limits?: RegistrationLimits } | undefined;
+    const limits = client ? (client['registration_limits'] as RegistrationLimits | undefined) : token?.limits;
+    checks[member]?.(metadata as Metadata, { request: (body ?? {}) as Record<string, unknown>, client, limits });
   },
 };

@@ -1,6 +1,7 @@
 import type { Context, Next } from 'koa';
 import type { Provider } from 'oidc-provider';
-import { displayName } from '../clients/display-name.ts';
+import { nameOfClient } from '../clients/display-name.ts';
+import { languageOf } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 
 /**
@@ -29,7 +30,7 @@ export async function offerWayBack(ctx: Context, provider: Provider): Promise<vo
   const client = clientId ? await provider.Client.find(clientId).catch(() => undefined) : undefined;
   if (!client || client['dynamically_registered'] === true) return;
   const href = startAgainAt(client.initiateLoginUri, provider.issuer) ?? httpsOnly(client.clientUri)?.href;
-  if (href) ctx.state.wayBack = { name: displayName(client.clientName, client.clientId), href };
+  if (href) ctx.state.wayBack = { name: nameOfClient(client, languageOf(ctx)), href };
 }
 
 /** The same for what is thrown on the way: an interaction that was opened elsewhere, a decision that was taken already. */

@@ -88,7 +88,7 @@ export function saveClient({
   const client = Prisma.sql`
     insert into client (id, metadata, registration, introspects, updated_at)
     values (${client_id}, ${JSON.stringify(metadata)}::jsonb, ${registration}::client_registration, ${introspects ?? null}, now())
-    on conflict (id) do update set metadata = excluded.metadata, introspects = coalesce(excluded.introspects, client.introspects), updated_at = excluded.updated_at,
+    on conflict (id) do update set metadata = excluded.metadata, introspects = coalesce(excluded.introspects, client.introspects), updated_at = excluded.updated_at, seen_at = now(),
       publisher = case when client.metadata = excluded.metadata then client.publisher end,
       verified_at = case when client.metadata = excluded.metadata then client.verified_at end`;
   // A client that does not, or no longer, authenticate by a secret has none that could be found out.

@@ -77,9 +77,9 @@ export function errorAsJson(code: string): { error: string; error_description: s
   return { error: code, error_description: translate('en', `error.${code}.text`) };
 }
 
-/** Programs say `*\/*` or JSON, browsers name text/html first; the API never answers with a page. */
+/** Programs say `*\/*` or JSON, browsers name text/html first; the API, and what else is for programs alone, never answers with a page. */
 function wantsPage(ctx: Context): boolean {
-  return !ctx.path.startsWith('/api/') && ctx.accepts('json', 'html') === 'html';
+  return !ctx.path.startsWith('/api/') && !ctx.state.forPrograms && ctx.accepts('json', 'html') === 'html';
 }
 
 function describe(error: unknown): { code: string; status: number; reason: string } {

@@ -31,14 +31,14 @@ export async function readJson(ctx: Context): Promise<unknown> {
 }
 
 /** @returns the whole body. @throws AppError 413 as soon as it is known to be too large. */
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > LIMIT_BYTES) throw new AppError('request_too_large', { status: 413 });
+export async function readBody(request: IncomingMessage, limitBytes: number = LIMIT_BYTES): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw new AppError('request_too_large', { status: 413 });
   const chunks: Buffer[] = [];
   let size = 0;
   // The socket is left open for the answer that says why.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += chunk.length;
-    if (size > LIMIT_BYTES) throw new AppError('request_too_large', { status: 413 });
+    if (size > limitBytes) throw new AppError('request_too_large', { status: 413 });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -40,6 +40,9 @@ export const LIMITS = {
   devicePoll: { name: 'device_poll', points: 1, seconds: 4 },
   // By what a person allowed an app at one provider: an app may ask at each page it shows, and not more often than people read pages.
   serviceReached: { name: 'service_reached', points: 600, seconds: 15 * MINUTES },
+  // Anybody may ask, and each that succeeds leaves a client for 90 days; a service that registers one for each of its people has a token.
+  registrationFromNetwork: { name: 'registration_network', points: 60, seconds: HOURS, code: 'too_many_registrations' },
+  registration: { name: 'registration', points: 1_000, seconds: HOURS, code: 'too_many_registrations' },
 } satisfies Record<string, Limit>;
 
 /**

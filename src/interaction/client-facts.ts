@@ -1,6 +1,7 @@
 import type { Client } from 'oidc-provider';
-import { displayName, readableHost } from '../clients/display-name.ts';
+import { nameOfClient, pagesOfClient, readableHost } from '../clients/display-name.ts';
 import { leadsToDevice } from '../clients/redirect-uri.ts';
+import type { Language } from '../http/language.ts';
 import { DAY, epochSeconds } from '../platform/clock.ts';
 
 /** Owns what the consent page tells of the client: only what we know, or whose word it is. */
@@ -21,9 +22,9 @@ export type ClientFacts = {
   tosUri: string | undefined;
 };
 
-/** @param people how many grants there are, counted up to the last of STEPS. */
-export function describeClient(client: Client, people: number, now: Date): ClientFacts {
-  const name = displayName(client.clientName, client.clientId);
+/** @param people how many grants there are, counted up to the last of STEPS. @param language the reader's. */
+export function describeClient(client: Client, people: number, now: Date, language: Language): ClientFacts {
+  const name = nameOfClient(client, language);
   const registered = Number(client['registered_at'] ?? client.clientIdIssuedAt ?? epochSeconds(now));
   return {
     name,
@@ -33,8 +34,7 @@ export function describeClient(client: Client, people: number, now: Date): Clien
     days: Math.max(0, Math.floor((epochSeconds(now) - registered) / DAY)),
     registeredAt: new Date(registered * 1000),
     morePeopleThan: STEPS.findLast((step) => people >= step) ?? 0,
-    policyUri: client.policyUri,
-    tosUri: client.tosUri,
+    ...pagesOfClient(client, language),
   };
 }
 

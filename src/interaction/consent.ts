@@ -44,7 +44,7 @@ export async function showConsent({ ctx, interaction, csrf, services }: Step): P
     action: `/interaction/${interaction.uid}/consent`,
     anotherAccountAction: `/interaction/${interaction.uid}/another-account`,
     account: { name, initial: initialOf(name), email: account.email },
-    client: describeClient(client, people, systemClock.now()),
+    client: describeClient(client, people, systemClock.now(), languageOf(ctx)),
     destination,
     until: new Date(grant?.exp ? grant.exp * 1000 : systemClock.now().getTime() + ttl.Grant * 1000),
     days: ttl.Grant / DAY,

@@ -1,6 +1,7 @@
 import { findAccount } from '../accounts/store.ts';
 import { ANOTHER_ACCOUNT, SAME_ACCOUNT } from '../authorization-server/account-choice.ts';
-import { displayName } from '../clients/display-name.ts';
+import { displayName, nameOfClient } from '../clients/display-name.ts';
+import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { AppError } from '../platform/errors.ts';
@@ -21,7 +22,7 @@ export async function showAccounts({ ctx, interaction, csrf, services }: Step): 
     csrf,
     action: `/interaction/${interaction.uid}/select_account`,
     account: { name: displayName(account.name, account.username), email: account.email },
-    clientName: displayName(client.clientName, client.clientId),
+    clientName: nameOfClient(client, languageOf(ctx)),
   });
 }
 

@@ -1,8 +1,9 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
-import { displayName } from '../clients/display-name.ts';
+import { nameOfClient } from '../clients/display-name.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
+import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import type { Config } from '../platform/config.ts';
@@ -28,7 +29,7 @@ export async function showPage(step: Step, view: string, data: Record<string, un
   allowFormAction(ctx, String(interaction.params['redirect_uri']));
   const base = `/interaction/${interaction.uid}`;
   // Our own pages are no app that asks for anything.
-  const clientName = client?.clientId === FIRST_PARTY_CLIENT ? undefined : client && displayName(client.clientName, client.clientId);
+  const clientName = client?.clientId === FIRST_PARTY_CLIENT ? undefined : client && nameOfClient(client, languageOf(ctx));
   render(ctx, view, { problems: [], ...data, csrf, base, clientName }, status);
 }
 

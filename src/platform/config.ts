@@ -84,6 +84,7 @@ const schema = z.object({
     )
     .optional(),
   MAIL_FROM: z.string().regex(SENDER, 'must be an address, such as no-reply@example.com or Example <no-reply@example.com>').optional(),
+  REGISTRATION: z.enum(['open', 'token', 'closed'], 'must be open, token or closed').optional(),
   TERMS_URL: page,
   PRIVACY_URL: page,
   COOKIE_KEYS: z
@@ -118,6 +119,8 @@ export type Config = {
   smtpUrl: string | undefined;
   /** The sender of every mail. */
   mailFrom: string;
+  /** Who may register clients at the registration endpoint: everybody, whoever holds an initial access token, nobody. */
+  registration: 'open' | 'token' | 'closed';
   /** The operator's terms, which people agree to at sign-up; undefined where there are none. */
   termsUrl: string | undefined;
   /** What the operator does with what is known of people. */
@@ -172,6 +175,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     trustedProxies: env.TRUST_PROXY,
     smtpUrl: env.SMTP_URL,
     mailFrom: env.MAIL_FROM ?? `Munjigi <no-reply@${new URL(issuer).hostname}>`,
+    registration: env.REGISTRATION ?? (production ? 'token' : 'open'),
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,
   };

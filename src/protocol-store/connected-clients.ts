@@ -1,3 +1,4 @@
+import type { Language } from '../http/language.ts';
 import { type Database, Prisma } from '../platform/database.ts';
 import { allowedScopes } from './decisions.ts';
 
@@ -16,10 +17,15 @@ export type ConnectedClient = {
   used_at: Date | null;
 };
 
-/** @param except the client that our own pages sign in as: nobody allowed it anything. */
-export async function listConnectedClients(database: Database, accountId: string, except: string): Promise<ConnectedClient[]> {
+/** @param except the client that our own pages sign in as: nobody allowed it anything. @param language of the reader, for names. */
+export async function listConnectedClients(
+  database: Database,
+  accountId: string,
+  except: string,
+  language: Language,
+): Promise<ConnectedClient[]> {
   const rows = await database.query<Omit<ConnectedClient, 'scopes'> & { payloads: unknown[] }>(Prisma.sql`
-    select c.id, c.metadata->>'client_name' as name, c.publisher, c.registration::text, g.payloads, g.granted_at, g.used_at
+    select c.id, coalesce(c.metadata->>${`client_name#${language}`}::text, c.metadata->>'client_name') as name, c.publisher, c.registration::text, g.payloads, g.granted_at, g.used_at
     from (
       select client_id, min(created_at) as granted_at,
         jsonb_agg(payload) as payloads,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
 import { endExpiredGrants } from './grants.ts';
+import { endUnusedClients, seeClientsOf } from './unused-clients.ts';
 
 /**
  * Owns the leaving of expired rows: nobody has to arrange a job for it. What has expired is invisible already
@@ -26,15 +27,16 @@ const KEPT_EVENTS = Prisma.sql`interval '365 days'`;
 // Any number will do, as long as nobody else takes it.
 const PRUNE_LOCK = 7_305_114;
 
-/** Each table with the statement that takes its next batch, of what expired at `from` or later. Grants last: by then little hangs on them. */
+/** Each table with the statement that takes its next batch, of what expired at `from` or later. Grants late: by then little hangs on them; clients after them. */
 const TABLES: [table: string, batch: (from: Date) => Statement][] = [
+  ['authorization_code', (from) => expiredRows('authorization_code', from, { issued: true })],
+  ['token', (from) => expiredRows('token', from, { issued: true })],
   ...[
     'protocol_record',
-    'authorization_code',
-    'token',
     'session',
     'one_time_token',
     'rate_limit',
+    'initial_access_token',
     'mail',
     'upstream_visit',
     'upstream_revocation',
@@ -43,6 +45,7 @@ const TABLES: [table: string, batch: (from: Date) => Statement][] = [
   // Nothing is open under an account in its days of grace: little goes with it.
   ['user_account', (from) => expiredRows('user_account', from, { since: 'delete_after', batchRows: 100 })],
   ['grant_record', (from) => endExpiredGrants(TURN, from, BATCH_ROWS)],
+  ['client', (from) => endUnusedClients(TURN, from)],
 ];
 
 type Batch = { mine: boolean; rows: number; reached: Date | null };
@@ -129,6 +132,8 @@ const TURN = Prisma.sql`turn as materialized (select pg_try_advisory_xact_lock($
  *
  *     Limit 1000: LockRows, Index Scan using token_expires_at_idx
  *     Delete: Tid Scan on token
+ *
+ * @param issued whether the rows were issued to clients, of which it is noted that they were in use.
  */
 function expiredRows(
   name: string,
@@ -137,16 +142,18 @@ function expiredRows(
     since = 'expires_at',
     age = Prisma.sql`interval '0'`,
     batchRows = BATCH_ROWS,
-  }: { since?: string; age?: Statement; batchRows?: number } = {},
+    issued = false,
+  }: { since?: string; age?: Statement; batchRows?: number; issued?: boolean } = {},
 ): Statement {
   const [table, moment] = [Prisma.raw(name), Prisma.raw(since)];
+  const seen = issued ? Prisma.sql`, seen as (${seeClientsOf(Prisma.sql`gone`)})` : Prisma.empty;
   return Prisma.sql`
     with ${TURN},
     expired as materialized (
       select ctid, ${moment} as moment from ${table}
       where (select mine from turn) and ${moment} >= ${from} and ${moment} <= now() - ${age}
       order by ${moment} limit ${batchRows} for update skip locked),
-    gone as (delete from ${table} where ctid = any(array(select ctid from expired)) returning 1)
+    gone as (delete from ${table} where ctid = any(array(select ctid from expired)) returning ${issued ? Prisma.sql`client_id` : Prisma.sql`1`})${seen}
     select (select mine from turn) as mine, (select count(*)::int from gone) as rows, (select max(moment) from expired) as reached`;
 }
 

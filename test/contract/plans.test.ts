@@ -94,6 +94,7 @@ const STATEMENTS: Record<string, RegExp> = {
   'prune what providers were to hear of': /from upstream_revocation where \(select mine from turn\)/,
   'list the links of a person': /from "public"\."upstream_identity" where .*"account_id" = /i,
   'end a link of a person': /delete from upstream_identity where account_id/,
+  'prune clients': /from client c where \(select mine from turn\)/,
   'prune grants': /from grant_record where \(select mine from turn\)/,
 };
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { callApi, createResourceServerClient, introspect, obtainTokens, post } from '../support/flow.ts';
-import { assertRefused } from '../support/refusals.ts';
+import { authorizePath, callApi, createResourceServerClient, introspect, obtainTokens, pkce, post } from '../support/flow.ts';
+import { assertRefused, assertRefusedHere } from '../support/refusals.ts';
 import { METADATA, manage, type RegisteredClient, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
@@ -47,6 +47,16 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
     const body = (await response.json()) as Record<string, unknown>;
     assert.equal(body['client_id'], client.client_id);
     await assertSecretless(body);
+  });
+
+  it('nor does reading it, or proving oneself, by another spelling of the address', async () => {
+    const address = `${server.issuer}/oauth/Register/${client.client_id}`;
+    const headers = { authorization: `Bearer ${client.registration_access_token}`, 'content-type': 'application/json' };
+    const read = await fetch(address, { headers });
+    assert.equal(read.status, 200);
+    await assertSecretless((await read.json()) as Record<string, unknown>);
+    const body = JSON.stringify({ ...METADATA, client_id: client.client_id, client_secret: await handle() });
+    assert.equal((await unchanged(server, () => fetch(address, { method: 'PUT', headers, body }))).status, 400);
   });
 
   it('an update without the secret keeps it, and shows neither', async () => {
@@ -151,6 +161,34 @@ describe('A client that deletes itself (RFC 7592 section 2.3)', () => {
     await assertRefused(await manage(server, client, 'GET'), 401, 'invalid_token');
     assert.equal((await callApi(server, '/api/me', theirs.access_token)).status, 200);
     assert.equal((await manage(server, neighbour, 'GET')).status, 200);
+  });
+
+  it('is invalid_client from then on, as one is that never was, and people whom it sends are told in their language', async () => {
+    const gone = await register(server, { client_name: 'Gone', token_endpoint_auth_method: 'client_secret_post' });
+    const held = await obtainTokens(server, { ...gone, client_secret: gone.client_secret }, await server.createPerson(), {
+      scope: 'openid',
+    });
+    assert.equal((await manage(server, gone, 'DELETE')).status, 204);
+    for (const { client_id, client_secret } of [gone, { client_id: 'nobody', client_secret: 'x' }]) {
+      const client = { client_id, client_secret, redirect_uri: gone.redirect_uri };
+      const forms: Record<string, string>[] = [
+        { grant_type: 'client_credentials' },
+        { grant_type: 'refresh_token', refresh_token: String(held.refresh_token ?? held.access_token) },
+      ];
+      for (const form of forms)
+        await unchanged(server, async () => {
+          await assertRefused(await post(server, '/oauth/token', client, form), 401, 'invalid_client');
+          const inForm = { ...form, client_id, client_secret };
+          await assertRefused(await post(server, '/oauth/token', undefined, inForm), 401, 'invalid_client');
+        });
+      for (const [language, title] of Object.entries({ ko: '등록되지 않은 앱이에요', en: 'This app is not known here' })) {
+        const path = authorizePath(client, { ...pkce(), code_verifier: undefined });
+        const init = { headers: { accept: 'text/html', 'accept-language': language }, redirect: 'manual' } as const;
+        const page = await assertRefusedHere(await unchanged(server, () => fetch(server.issuer + path, init)));
+        assert(page.includes(`<h1>${title}</h1>`), page);
+        assert(!page.includes('Gone'));
+      }
+    }
   });
 
   it("needs its own registration access token: another client's does not do", async () => {

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, obtainTokens, pkce, type TestClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
-import { askToRegister, METADATA, manage, type RegisteredClient, register } from '../support/registration.ts';
+import { askToRegister, forgetRegistrations, METADATA, manage, type RegisteredClient, register } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
 const FORMS = ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/oauth/par', '/oauth/device_authorization'];
@@ -74,9 +74,10 @@ describe('Bodies that are too large, too deep or not what they say', () => {
           assert((await send(path, headers, `token=${'x'.repeat(4 * MEGABYTE)}`)) >= 400, path);
           assert.equal(await send('/oauth/token', form, 'grant_type=x'), 400, path);
         }
-      assert.equal(await send('/oauth/register', json, JSON.stringify({ client_name: 'x'.repeat(4 * MEGABYTE) })), 400);
+      assert.equal(await send('/oauth/register', json, JSON.stringify({ client_name: 'x'.repeat(4 * MEGABYTE) })), 413);
       assert.equal(await send('/oauth/register', json, '{}'), 400);
     } finally {
+      await forgetRegistrations(server);
       agent.destroy();
     }
   });

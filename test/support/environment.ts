@@ -62,6 +62,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     trustedProxies: [],
     smtpUrl: undefined,
     mailFrom: 'Munjigi <no-reply@munjigi.example>',
+    registration: 'open',
     termsUrl: undefined,
     privacyUrl: undefined,
     cookieKeys: [randomSecret()],

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
+import { LIMITS } from '../../src/http/rate-limit.ts';
+import { digest } from '../../src/platform/secrets.ts';
 import type { TestServer } from './environment.ts';
+
+/** Where the tests are, as limits see it. */
+const NETWORK = '127.0.0.0/24';
 
 /** A client that registered itself (RFC 7591) and may manage its registration (RFC 7592). */
 export type RegisteredClient = {
@@ -17,13 +22,27 @@ export const METADATA = {
   grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
 };
 
-/** POST of metadata, right or wrong. @param metadata is sent as it is when it is a string. */
-export function askToRegister(server: TestServer, metadata: unknown, headers: Record<string, string> = {}): Promise<Response> {
-  return fetch(`${server.issuer}/oauth/register`, {
+/** POST of metadata, right or wrong, and counted like any other. @param metadata is sent as it is when it is a string. */
+export function sendRegistration(server: TestServer, metadata: unknown, headers: Record<string, string> = {}): Promise<Response> {
+  return server.send(`${server.issuer}/oauth/register`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: typeof metadata === 'string' ? metadata : JSON.stringify(metadata),
   });
+}
+
+/** The same for tests of anything but how often one may: that it was asked is forgotten. */
+export async function askToRegister(server: TestServer, metadata: unknown, headers: Record<string, string> = {}): Promise<Response> {
+  const response = await sendRegistration(server, metadata, headers);
+  await forgetRegistrations(server);
+  return response;
+}
+
+/** Forgets how often anybody asked to register. */
+export async function forgetRegistrations(server: Pick<TestServer, 'sql'>): Promise<void> {
+  const { registration, registrationFromNetwork } = LIMITS;
+  const keys = [`${registration.name} `, `${registrationFromNetwork.name} ${NETWORK}`].map((key) => Buffer.from(digest(key)));
+  await server.sql('delete from rate_limit where key = any($1)', [keys]);
 }
 
 export async function register(server: TestServer, more: Record<string, unknown> = {}): Promise<RegisteredClient> {

@@ -60,6 +60,17 @@ describe('Configuration', () => {
         assert.match(problems({ ...base, [name]: wrong }).join(), new RegExp(name));
   });
 
+  it('lets everybody register clients in development, and in production those alone who hold a token, unless told otherwise', () => {
+    const base = { ...SECRETS, DATABASE_URL };
+    const production = { ...base, NODE_ENV: 'production', SMTP_URL: 'smtps://mail.example.com', ISSUER: 'https://auth.example.com' };
+    assert.deepEqual([readConfig(base).registration, readConfig(production).registration], ['open', 'token']);
+    for (const environment of [base, production])
+      for (const REGISTRATION of ['open', 'token', 'closed'])
+        assert.equal(readConfig({ ...environment, REGISTRATION }).registration, REGISTRATION);
+    for (const wrong of ['true', 'Open', 'token,closed'])
+      assert.match(problems({ ...base, REGISTRATION: wrong }).join(), /^REGISTRATION must be open, token or closed$/, wrong);
+  });
+
   it('names every problem at once', () => {
     const all = problems({
       ...SECRETS,

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { LIMITS } from '../../src/http/rate-limit.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { assertRefused } from '../support/refusals.ts';
+import { forgetRegistrations, METADATA, manage, register, sendRegistration } from '../support/registration.ts';
+import { countRows, unchanged } from '../support/storage.ts';
+
+const { points: OF_NETWORK } = LIMITS.registrationFromNetwork;
+const { points: OF_ALL } = LIMITS.registration;
+
+describe('How much may be asked of registration (RFC 7591 section 5)', () => {
+  let server: TestServer;
+  before(async () => {
+    // The tests speak from a proxy, so that they come from where they say.
+    server = await startTestServer({ trustedProxies: ['127.0.0.1'], logLevel: 'warn' });
+  });
+  after(() => server.close());
+  afterEach(() => server.sql('delete from rate_limit'));
+
+  const from = (address: string) => ({ 'x-forwarded-for': address });
+  const made = () => countRows(server, `client where registration = 'dynamic'`);
+  const assertLimited = async (response: Response) => {
+    const wait = Number(response.headers.get('retry-after'));
+    assert(wait > 0 && wait <= 3_600, String(wait));
+    assert.match(response.headers.get('content-type') ?? '', /^application\/json/);
+    const body = await assertRefused(response, 429, 'too_many_registrations');
+    assert.match(String(body['error_description']), /^[\x20-\x7e]+$/);
+  };
+
+  it('of a thousand registrations from one network at once, no more than the limit are stored', async () => {
+    const before = await made();
+    let next = 0;
+    const statuses: number[] = [];
+    const sender = async () => {
+      while (next < 1_000) {
+        const response = await sendRegistration(server, METADATA, from(`192.0.2.${next++ % 250}`));
+        statuses.push(response.status);
+        await response.arrayBuffer();
+      }
+    };
+    await Promise.all(Array.from({ length: 20 }, sender));
+    assert.equal(statuses.length, 1_000);
+    assert.deepEqual(new Set(statuses), new Set([201, 429]));
+    assert.equal((await made()) - before, OF_NETWORK);
+    await unchanged(server, async () => assertLimited(await sendRegistration(server, METADATA, from('192.0.2.9'))), ['rate_limit']);
+    assert.equal((await sendRegistration(server, METADATA, from('198.51.100.1'))).status, 201, 'another network is not held up');
+  });
+
+  it('what is refused counts too, also by a browser or another spelling of the address', async () => {
+    for (let n = 0; n < OF_NETWORK; n++) assert.equal((await sendRegistration(server, '{')).status, 400);
+    await assertLimited(await sendRegistration(server, METADATA, { accept: 'text/html' }));
+    for (const path of ['/oauth/register/', '/oauth/Register', '/oauth/%72egister']) {
+      const before = await made();
+      const json = { 'content-type': 'application/json' };
+      const { status } = await fetch(server.issuer + path, { method: 'POST', headers: json, body: JSON.stringify(METADATA) });
+      assert([404, 429].includes(status), `${path} ${status}`);
+      assert.equal(await made(), before);
+    }
+    await server.sql(`update rate_limit set expires_at = now() - interval '1 second'`);
+    assert.equal((await sendRegistration(server, METADATA)).status, 201, 'the hour has passed');
+  });
+
+  it('all networks together have a limit, of which one that is over its own uses nothing up', async () => {
+    await sendRegistration(server, METADATA, from('192.0.2.1'));
+    // The count of all is the one that does not know of a second network.
+    await sendRegistration(server, METADATA, from('198.51.100.1'));
+    const spent = await server.sql('update rate_limit set points = $1 where points = 2 returning 1', [OF_ALL - 1]);
+    assert.equal(spent.length, 1);
+    assert.equal((await sendRegistration(server, METADATA, from('203.0.113.1'))).status, 201);
+    const before = await made();
+    await assertLimited(await sendRegistration(server, METADATA, from('203.0.113.1')));
+    assert.equal(await made(), before);
+
+    await server.sql('delete from rate_limit');
+    for (let n = 0; n < OF_NETWORK + 5; n++) await (await sendRegistration(server, '{', from('192.0.2.1'))).arrayBuffer();
+    const counts = await server.sql('select points from rate_limit order by points');
+    assert.deepEqual(counts, [{ points: OF_NETWORK }, { points: OF_NETWORK + 5 }]);
+  });
+
+  it('metadata is sixteen kilobytes at most, at registration and at an update', async () => {
+    const padded = (size: number, more = {}) => {
+      const metadata = { ...METADATA, ...more, contacts: [''] };
+      const room = size - JSON.stringify(metadata).length;
+      return { ...metadata, contacts: [`${'x'.repeat(room - '@walk.example'.length)}@walk.example`] };
+    };
+    const client = await register(server);
+    for (const more of [1, 50_000]) {
+      const large = padded(16 * 1024 + more);
+      const answer = await unchanged(server, () => sendRegistration(server, large).finally(() => forgetRegistrations(server)));
+      await assertRefused(answer, 413, 'registration_too_large');
+      const update = await unchanged(server, () => manage(server, client, 'PUT', { ...large, client_id: client.client_id }));
+      await assertRefused(update, 413, 'registration_too_large');
+    }
+    const chunked = new ReadableStream({
+      start(controller) {
+        for (let n = 0; n < 20; n++) controller.enqueue(new TextEncoder().encode(' '.repeat(1_024)));
+        controller.close();
+      },
+    });
+    const headers = { 'content-type': 'application/json' };
+    const unsized = await fetch(`${server.issuer}/oauth/register`, {
+      method: 'POST',
+      headers,
+      body: chunked,
+      duplex: 'half',
+    } as RequestInit);
+    await assertRefused(unsized, 413, 'registration_too_large');
+    const { status } = await sendRegistration(server, padded(16 * 1024));
+    assert.equal(status, 201, 'no less than that');
+  });
+});
