@@ -23,8 +23,7 @@ export function compareHashedSecrets(provider: Provider): void {
  */
 export function hideSecretHandles(registrationPath: string) {
   return async (ctx: Context, next: Next) => {
-    // The library's router takes any case of an address for the same.
-    if (!ctx.path.toLowerCase().startsWith(registrationPath)) return next();
+    if (!ctx.path.startsWith(registrationPath)) return next();
     if (ctx.method === 'PUT' && ctx.is('application/json')) await handleInBody(ctx);
     await next();
     const body = ctx.body as Record<string, unknown> | undefined;

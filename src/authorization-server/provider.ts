@@ -10,6 +10,7 @@ import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { placeVisitor } from '../protocol-store/sessions.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
+import { onlyExactAddresses } from './addresses.ts';
 import { rememberReplaysOnce } from './client-assertions.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
@@ -60,6 +61,7 @@ export function createProvider({
 /** The protocol's endpoints as middleware of our application; what is not theirs goes on to the next. */
 export function protocolEndpoints({ provider, config, database }: { provider: Provider; config: Config; database: Database }) {
   return compose([
+    onlyExactAddresses as never,
     // Where nobody may register there is nothing to guard: those addresses are not there.
     ...(config.registration === 'closed'
       ? []
@@ -97,9 +99,7 @@ export function inUnitOfWork(database: Database) {
       if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
         throw new AppError('interaction_expired', { status: 400, reason: error.message });
       if (ctx.path.startsWith(ROUTES.code_verification)) throw new AppError('device_answered', { status: 400, reason: error.message });
-      const refusal = ctx.path.toLowerCase().startsWith(ROUTES.registration)
-        ? tokenSpent(ctx, error.message)
-        : new errors.InvalidGrant(error.message);
+      const refusal = ctx.path.startsWith(ROUTES.registration) ? tokenSpent(ctx, error.message) : new errors.InvalidGrant(error.message);
       ctx.status = refusal.statusCode;
       ctx.remove('Location');
       ctx.body = { error: refusal.error, error_description: refusal.error_description };

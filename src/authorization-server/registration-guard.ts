@@ -15,12 +15,10 @@ const LIMIT_BYTES = 16 * 1024;
 
 /** Before anything is read or looked up: a registration that is one too many costs one statement. */
 export function guardRegistration(database: Database, registrationPath: string) {
-  // The library's router takes any case of an address, and a slash at its end, for the same.
-  const isPath = new RegExp(`^${registrationPath}/?$`, 'i');
   return async (ctx: Context, next: Next) => {
-    if (!ctx.path.toLowerCase().startsWith(registrationPath)) return next();
+    if (!ctx.path.startsWith(registrationPath)) return next();
     ctx.state.forPrograms = true;
-    if (ctx.method === 'POST' && isPath.test(ctx.path)) {
+    if (ctx.method === 'POST' && ctx.path === registrationPath) {
       // The network first: whoever is over their own share uses nothing up of everybody's.
       await limitRate(database, LIMITS.registrationFromNetwork, visitorOf(ctx).address);
       await limitRate(database, LIMITS.registration, '');

@@ -175,7 +175,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     trustedProxies: env.TRUST_PROXY,
     smtpUrl: env.SMTP_URL,
     mailFrom: env.MAIL_FROM ?? `Munjigi <no-reply@${new URL(issuer).hostname}>`,
-    registration: env.REGISTRATION ?? (production ? 'token' : 'open'),
+    registration: env.REGISTRATION ?? (env.NODE_ENV === 'production' ? 'token' : 'open'),
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,
   };

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { beginDevice, createDeviceClient } from '../support/device.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { unchanged } from '../support/storage.ts';
+
+/** The library's router takes more spellings of an address than one. What guards the address here knows one, so there is one. */
+describe('An address of the protocol, spelled otherwise', () => {
+  let server: TestServer;
+  before(async () => {
+    server = await startTestServer();
+  });
+  after(() => server.close());
+
+  const spellings = (path: string) => [
+    path.toUpperCase(),
+    path.replace(/[a-z](?=[^/]*$)/, (letter) => letter.toUpperCase()),
+    `${path}/`,
+    `${path}//`,
+    `/${path}`,
+    path.replace(/.$/, (last) => `%${last.charCodeAt(0).toString(16)}`),
+  ];
+
+  it('is not found, by whatever method, and nothing is done', async () => {
+    const metadata = (await (await fetch(`${server.issuer}/.well-known/openid-configuration`)).json()) as Record<string, unknown>;
+    const named = Object.entries(metadata).flatMap(([name, value]) =>
+      name.endsWith('_endpoint') || name === 'jwks_uri' ? [new URL(String(value)).pathname] : [],
+    );
+    assert(named.length >= 9, named.join());
+    for (const path of [...named, '/device', '/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'])
+      for (const spelled of spellings(path))
+        for (const method of ['GET', 'POST']) {
+          const init = {
+            method,
+            redirect: 'manual',
+            ...(method === 'POST' ? { body: new URLSearchParams({ token: 'x' }) } : undefined),
+          } as const;
+          const response = await unchanged(server, () => fetch(server.issuer + spelled, init));
+          assert.equal(response.status, 404, `${method} ${spelled}`);
+        }
+  });
+
+  it('takes no guess at the code of a device, which would not be counted', async () => {
+    const { user_code } = await beginDevice(server, await createDeviceClient(server));
+    const origin = { origin: server.issuer, accept: 'text/html' };
+    for (const path of ['/device/', '/device//'])
+      for (const code of [user_code, 'BBBB-BBBB']) {
+        const body = new URLSearchParams({ user_code: code });
+        const response = await unchanged(server, () =>
+          fetch(server.issuer + path, { method: 'POST', headers: origin, body, redirect: 'manual' }),
+        );
+        assert.equal(response.status, 404);
+        assert(!(await response.text()).includes(user_code));
+      }
+  });
+});
