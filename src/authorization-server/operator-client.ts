@@ -14,7 +14,7 @@ import { readResourceServers } from './scope-watch.ts';
  */
 
 /** The library's own class, by the parameters that its types leave out; `ctx` is a request's, as far as the policy reads it. */
-type Judged = new (metadata: ClientMetadata, ctx: { oidc: { body: ClientMetadata } }) => { metadata(): ClientMetadata };
+type Judged = new (metadata: ClientMetadata, ctx: { oidc: { body: ClientMetadata; entities: object } }) => { metadata(): ClientMetadata };
 
 /**
  * @param metadata with a secret in clear, if the client is to have one.
@@ -32,7 +32,7 @@ export async function judgeClient(
   try {
     const Client = provider.Client as unknown as Judged;
     // Those are ours to say, of a client that registers: an operator vouches for this one.
-    const { dynamically_registered: _, ...judged } = new Client(metadata, { oidc: { body: metadata } }).metadata();
+    const { dynamically_registered: _, ...judged } = new Client(metadata, { oidc: { body: metadata, entities: {} } }).metadata();
     return judged as ClientMetadata;
   } catch (error) {
     if (error instanceof errors.OIDCProviderError) throw new Error(error.error_description ?? error.message);
