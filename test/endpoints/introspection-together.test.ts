@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
 import { clientCredentials, createResourceServerClient, introspect, obtainTokens, post, type TestClient } from '../support/flow.ts';
@@ -26,20 +28,46 @@ describe('Introspections of the same moment', () => {
     wire.close();
   });
 
-  it('each hear the answer to their own question, from fewer statements than questions', async () => {
-    const before = wire.statements();
-    const questions = Array.from({ length: 25 }, () =>
-      clients.flatMap((client) => tokens.map((token, n) => ({ client, token, n }))),
-    ).flat();
+  type Question = { client: TestClient; token: string; owner: number };
+
+  const everyQuestion = (): Question[] => clients.flatMap((client) => tokens.map((token, owner) => ({ client, token, owner })));
+
+  function assertOwnAnswer({ client, owner }: Question, answer: Record<string, unknown>): void {
+    if (clients[owner] === client) assert.equal(answer['client_id'], client.client_id);
+    else assert.deepEqual(answer, { active: false });
+  }
+
+  it('each hear the answer to their own question', async () => {
+    const questions = Array.from({ length: 10 }, everyQuestion).flat();
     const answers = await Promise.all(questions.map(({ client, token }) => introspect(server, client, token)));
-    for (const [n, answer] of answers.entries()) {
-      const { client, n: owner } = questions[n] as (typeof questions)[number];
-      if (clients[owner] === client) assert.equal(answer['client_id'], client.client_id);
-      else assert.deepEqual(answer, { active: false });
-    }
-    const statements = wire.statements() - before;
-    assert.ok(statements < questions.length, `${statements} statements for ${questions.length} questions`);
+    for (const [n, answer] of answers.entries()) assertOwnAnswer(questions[n] as Question, answer);
   });
+
+  it('are asked of the database together', async () => {
+    const questions = everyQuestion();
+    const before = wire.statements();
+    const answers = await askAtOnce(questions);
+    assert.equal(answers.length, questions.length);
+    for (const [n, answer] of answers.entries()) assertOwnAnswer(questions[n] as Question, answer);
+    const statements = wire.statements() - before;
+    assert.ok(statements < questions.length / 2, `${statements} statements for ${questions.length} questions`);
+  });
+
+  /** Sends all questions in one write, one behind the other (RFC 9112 section 9.3.2), so that the server reads them in one turn. */
+  async function askAtOnce(questions: Question[]): Promise<Record<string, unknown>[]> {
+    const { host, port } = new URL(server.issuer);
+    const requests = questions.map(({ client, token }, n) => {
+      const body = `token=${token}`;
+      const basic = Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64');
+      const head = ['POST /oauth/introspect HTTP/1.1', `host: ${host}`, `authorization: Basic ${basic}`];
+      const type = ['content-type: application/x-www-form-urlencoded', `content-length: ${body.length}`];
+      return [...head, ...type, `connection: ${n === questions.length - 1 ? 'close' : 'keep-alive'}`, '', body].join('\r\n');
+    });
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write(requests.join(''));
+    const answers = await text(socket);
+    return [...answers.matchAll(/\r\n\r\n(\{.*?\})(?=HTTP\/1\.1 |$)/gs)].map(([, body]) => JSON.parse(String(body)));
+  }
 
   it('tell of the person to the own API alone', async () => {
     const [client] = clients as [TestClient];
