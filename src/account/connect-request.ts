@@ -10,8 +10,8 @@ import type { KeyRing } from '../platform/secrets.ts';
 
 export type Request = { providerId: string; clientId: string; redirectUri: string | undefined; state: string | undefined };
 
-// RFC 6749 appendix A: visible ASCII, all of them.
-const LIMITS = { client_id: 255, redirect_uri: 1_000, state: 1_000 };
+// RFC 6749 appendix A: visible ASCII, all of them. A redirect URI is as long as one may be registered (clients/redirect-uri.ts).
+const LIMITS = { client_id: 255, redirect_uri: 2_000, state: 1_000 };
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
 /** @throws AppError 400 for what no client of ours says. */

@@ -8,6 +8,9 @@ import { age, createServiceClient, exchange } from '../support/linked.ts';
 import { type Page, Person } from '../support/person.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
+// As long as one may be that is registered.
+const LONGEST = `https://client.example/${'x'.repeat(2_000)}`.slice(0, 2_000);
+
 /** The `interaction_uri` of a token exchange, which an app sends its person to. */
 describe('Connecting a service by the link that an app was given', () => {
   let server: TestServer;
@@ -17,7 +20,7 @@ describe('Connecting a service by the link that an app was given', () => {
   before(async () => {
     [server, upstream] = await Promise.all([startTestServer(), startUpstream()]);
     await addProvider(server, upstream, { services: ['notes.read'] });
-    client = await createServiceClient(server, { redirect_uris: [REDIRECT_URI, 'https://client.example/back?from=us'] });
+    client = await createServiceClient(server, { redirect_uris: [REDIRECT_URI, 'https://client.example/back?from=us', LONGEST] });
   });
   after(() => Promise.all([server.close(), upstream.close()]));
   beforeEach(() => {
@@ -100,6 +103,14 @@ describe('Connecting a service by the link that an app was given', () => {
     const page = await door.submit(someone.credentials);
     assert.match(page.html, /<bdi>Test app<\/bdi>/);
     assert.equal((await visit(await page.submit({}), upstream)).url.searchParams.get('state'), 'kept');
+  });
+
+  it('takes the longest address that can be registered, over a sign-in too', async () => {
+    const someone = await consented();
+    const door = await new Person(server.issuer).open(link({ redirect_uri: LONGEST, state: 's'.repeat(1_000) }));
+    const page = await door.submit(someone.credentials);
+    assert.match(page.html, /<bdi>Test app<\/bdi>/);
+    assert((await visit(await page.submit({}), upstream)).url.href.startsWith(`${LONGEST}?service=far`));
   });
 
   it('takes a sign-in of a moment ago where a link is to be made', async () => {
