@@ -1,6 +1,7 @@
-import { findAccountRecord, insertAccountToClaim, type Role } from '../src/accounts/administration.ts';
+import { findAccountRecord, insertAccountToClaim } from '../src/accounts/administration.ts';
 import { nameFault, tidyName } from '../src/accounts/names.ts';
 import { newProof, PROOF_MINUTES } from '../src/accounts/proofs.ts';
+import type { Role } from '../src/accounts/roles.ts';
 import { emailProblem } from '../src/accounts/sign-up.ts';
 import { normalizeEmail } from '../src/accounts/store.ts';
 import { auditEvent } from '../src/audit/events.ts';

@@ -6,8 +6,8 @@ import {
   enableAccount,
   findAccountRecord,
   listAccounts,
-  type Role,
 } from '../src/accounts/administration.ts';
+import type { Role } from '../src/accounts/roles.ts';
 import { auditEvent, type EventType } from '../src/audit/events.ts';
 import { removeFactors } from '../src/factors/store.ts';
 import { LANGUAGES, type Language } from '../src/http/language.ts';

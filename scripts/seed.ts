@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createAccount, normalizeEmail } from '../src/accounts/store.ts';
-import { ownResourceServers, saveResourceServers } from '../src/clients/resource-servers.ts';
+import { adminApi, ownResourceServers, saveResourceServers } from '../src/clients/resource-servers.ts';
 import { findClient, saveClient } from '../src/clients/store.ts';
 import { type Config, readConfig } from '../src/platform/config.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
@@ -67,7 +67,10 @@ async function create(database: Database, config: Config): Promise<Demo> {
       redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback'],
       grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
       response_types: ['code'],
-      scope: servers.flatMap(({ scopes }) => scopes.map(({ name }) => name)).join(' '),
+      scope: servers
+        .filter(({ identifier }) => identifier !== adminApi(config.issuer))
+        .flatMap(({ scopes }) => scopes.map(({ name }) => name))
+        .join(' '),
     }),
   );
   await database.transaction(

@@ -4,6 +4,7 @@ import Koa from 'koa';
 import { connectRoutes } from './account/connect.ts';
 import { factorRoutes } from './account/factors.ts';
 import { accountRoutes } from './account/routes.ts';
+import { adminRoutes } from './admin/routes.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
@@ -12,6 +13,7 @@ import { createClientCache } from './clients/cache.ts';
 import { firstPartyClient, RESOURCE_API_CLIENT } from './clients/first-party.ts';
 import { ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
+import { developerRoutes } from './developer/routes.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
 import { drainingResponse } from './http/draining.ts';
@@ -108,6 +110,18 @@ export async function startServer({ config, database, log }: { config: Config; d
     under(
       ['/account'],
       providers.serve((provider, resourceServers) => accountRoutes({ provider, database, config, resourceServers }) as never),
+    ),
+  );
+  app.use(
+    under(
+      ['/developer'],
+      providers.serve((provider, resourceServers) => developerRoutes({ provider, database, config, resourceServers }) as never),
+    ),
+  );
+  app.use(
+    under(
+      ['/admin'],
+      providers.serve((provider, resourceServers) => adminRoutes({ provider, database, config, resourceServers }) as never),
     ),
   );
   app.use(

@@ -1,12 +1,12 @@
 import { listEvents } from '../audit/events.ts';
+import { type OwnPage, show } from '../authorization-server/own-pages.ts';
 import { languageOf } from '../http/language.ts';
-import { type AccountPage, show } from './page.ts';
 
 /** Owns the list of what happened to an account, as its person reads it. */
 
 const A_PAGE = 20;
 
-export const activity: AccountPage = {
+export const activity: OwnPage = {
   /** `before`, in the address, is where the page before this one ended. */
   async show(visit) {
     const { account, ctx, services } = visit;
@@ -17,6 +17,10 @@ export const activity: AccountPage = {
       language: languageOf(ctx),
     });
     const shown = events.slice(0, A_PAGE);
-    show(visit, 'activity', { events: shown, next: events.length > A_PAGE ? shown.at(-1)?.id : undefined, first: before === undefined });
+    show(visit, 'account/activity', {
+      events: shown,
+      next: events.length > A_PAGE ? shown.at(-1)?.id : undefined,
+      first: before === undefined,
+    });
   },
 };

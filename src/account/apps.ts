@@ -1,3 +1,4 @@
+import { backTo, type OwnPage, type OwnServices, show, told } from '../authorization-server/own-pages.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { byProvider, describeScopes, type ScopeWords } from '../clients/scope-words.ts';
 import { type Language, languageOf } from '../http/language.ts';
@@ -5,15 +6,14 @@ import { isStorable } from '../platform/database.ts';
 import { type ConnectedClient, listConnectedClients } from '../protocol-store/connected-clients.ts';
 import { revokeGrantsTo } from '../protocol-store/grants.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { type AccountPage, backTo, type Services, show, told } from './page.ts';
 
 /** Owns the list of apps that a person gave access to, and its taking back. */
 
-export const apps: AccountPage = {
+export const apps: OwnPage = {
   async show(visit) {
     const { account, ctx, services } = visit;
     const clients = await listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx));
-    show(visit, 'apps', {
+    show(visit, 'account/apps', {
       apps: clients.map((client) => describe(client, services, languageOf(ctx))).map((app) => ({ ...app, groups: byProvider(app.scopes) })),
     });
   },
@@ -44,7 +44,7 @@ export type DescribedApp = {
 };
 
 /** An app as its person reads of it. */
-export function describe(client: ConnectedClient, { resourceServers, config }: Services, language: Language): DescribedApp {
+export function describe(client: ConnectedClient, { resourceServers, config }: OwnServices, language: Language): DescribedApp {
   return {
     id: client.id,
     name: client.name ?? client.id,

@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/connecting.ts';
 import { type Connection, connectionAt } from '../authorization-server/connections.ts';
 import { signedIn } from '../authorization-server/first-party.ts';
+import { csrfSubject, type OwnServices, RECENT_SECONDS, show, TO_FILL_IN_SECONDS, type Visit } from '../authorization-server/own-pages.ts';
 import { nameOfClient } from '../clients/display-name.ts';
 import { type Identity, identityAt } from '../federation/identities.ts';
 import { UpstreamError } from '../federation/upstream-error.ts';
@@ -14,7 +15,6 @@ import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { newestGrant } from '../protocol-store/grants.ts';
 import { noneOfOurs, openRequest, type Request, sealRequest, wayBack } from './connect-request.ts';
-import { csrfSubject, RECENT_SECONDS, type Services, show, TO_FILL_IN_SECONDS, type Visit } from './page.ts';
 
 /**
  * Owns the page that an app sends a person to when it wants a token and the provider has to be asked once more: the `interaction_uri` of the
@@ -27,8 +27,8 @@ type Asked = Connection & { request: Request; client: Client; grant: Grant; iden
 type Client = Parameters<typeof connectionAt>[2]['client'];
 type Grant = Parameters<typeof connectionAt>[2]['grant'];
 
-export function connectRoutes(given: Omit<Services, 'keyRing'>) {
-  const services: Services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
+export function connectRoutes(given: Omit<OwnServices, 'keyRing'>) {
+  const services: OwnServices = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
   const vault = { database: services.database, keyRing: services.keyRing, issuer: services.config.issuer };
   const router = new Router();
 
@@ -79,7 +79,7 @@ export function connectRoutes(given: Omit<Services, 'keyRing'>) {
  */
 async function enter(
   ctx: Context,
-  services: Services,
+  services: OwnServices,
   sealed: string,
   leisureSeconds: number,
 ): Promise<{ visit: Visit; asked: Asked } | undefined> {
@@ -115,7 +115,7 @@ async function judge({ ctx, account, services }: Visit, sealed: string): Promise
 function page(visit: Visit, { request, client, provider, allowed, identity }: Asked, sealed: string): void {
   const { ctx } = visit;
   const language = languageOf(ctx);
-  show(visit, 'connect', {
+  show(visit, 'account/connect', {
     action: ctx.path,
     request: sealed,
     clientName: nameOfClient(client, languageOf(ctx)),

@@ -1,26 +1,26 @@
 import { GRACE_DAYS, scheduleDeletion } from '../accounts/profile.ts';
+import { backTo, kept, letter, type OwnPage, show, told } from '../authorization-server/own-pages.ts';
 import { DAY } from '../platform/clock.ts';
 import { endAccount } from '../protocol-store/grants.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { type AccountPage, backTo, kept, letter, show, told } from './page.ts';
 
 /**
  * Owns the wish to be deleted. Everything that is open ends at once, and what is left goes after some days (protocol-store/prune.ts),
  * in which signing in offers to take the wish back (interaction/restore.ts).
  */
 
-export const deletion: AccountPage = {
+export const deletion: OwnPage = {
   recent: true,
 
   async show(visit) {
-    show(visit, 'delete', { days: GRACE_DAYS, email: visit.account.email });
+    show(visit, 'account/delete', { days: GRACE_DAYS, email: visit.account.email });
   },
 
   /** `certain` is the box that must be ticked. */
   async submit(visit, form) {
     const { account, services } = visit;
     if (form.get('certain') !== 'yes')
-      return show(visit, 'delete', { days: GRACE_DAYS, email: account.email, problem: 'account.delete.not_certain' });
+      return show(visit, 'account/delete', { days: GRACE_DAYS, email: account.email, problem: 'account.delete.not_certain' });
     const until = new Date(Date.now() + GRACE_DAYS * DAY * 1000);
     const scheduled = await writeTogether(services.database, [
       { purpose: 'keep', once: true, statement: scheduleDeletion(account.id) },
@@ -30,6 +30,6 @@ export const deletion: AccountPage = {
     ]);
     // From another tab, a moment before.
     if (!scheduled) return backTo(visit, '/account', false);
-    show(visit, 'deleted', { until });
+    show(visit, 'account/deleted', { until });
   },
 };

@@ -2,11 +2,11 @@ import { changeEmail, forgetPendingChange, type PendingChange, pendingChange } f
 import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode, proveByLink, redeemProof } from '../accounts/proofs.ts';
 import { emailProblem } from '../accounts/sign-up.ts';
 import { normalizeEmail } from '../accounts/store.ts';
+import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { sqlState } from '../platform/database.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { type AccountPage, backTo, kept, letter, show, told, type Visit } from './page.ts';
 
 /**
  * Owns the change of the address: a code goes to the new one, and when it has come back, a letter to the old one. Whether the new one has an
@@ -17,7 +17,7 @@ const PATH = '/account/email';
 const PURPOSE = 'change_email';
 const UNIQUE_VIOLATION = '23505';
 
-export const email: AccountPage = {
+export const email: OwnPage = {
   recent: true,
 
   async show(visit) {
@@ -102,5 +102,5 @@ async function keep(visit: Visit, { handle, email: proven }: PendingChange): Pro
 
 function page(visit: Visit, data: { pending?: PendingChange; token?: string; typed?: string; problem?: string; left?: number }): void {
   const { pending, token, typed = '', problem, left = 0 } = data;
-  show(visit, 'email', { current: visit.account.email, waiting: pending?.email, token, typed, problem, left });
+  show(visit, 'account/email', { current: visit.account.email, waiting: pending?.email, token, typed, problem, left });
 }

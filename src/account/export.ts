@@ -1,4 +1,5 @@
 import { listEvents } from '../audit/events.ts';
+import { type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { listLinks } from '../federation/identities.ts';
 import { languageOf } from '../http/language.ts';
@@ -6,18 +7,17 @@ import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { listConnectedClients } from '../protocol-store/connected-clients.ts';
 import { listSessions } from '../protocol-store/signed-in-browsers.ts';
 import { describe } from './apps.ts';
-import { type AccountPage, show, told, type Visit } from './page.ts';
 
 /** Owns the copy of everything that is kept about a person (GDPR articles 15 and 20), without anything that could be presented to anyone. */
 
 // Far more than a person does in a year.
 const MOST_EVENTS = 50_000;
 
-export const dataExport: AccountPage = {
+export const dataExport: OwnPage = {
   recent: true,
 
   async show(visit) {
-    show(visit, 'export');
+    show(visit, 'account/export');
   },
 
   async submit(visit) {

@@ -1,11 +1,11 @@
 import type { Context } from 'koa';
 import type { EventType } from '../audit/events.ts';
 import { type FirstParty, type SignedIn, signedIn } from '../authorization-server/first-party.ts';
+import { letter, RECENT_SECONDS, TO_FILL_IN_SECONDS } from '../authorization-server/own-pages.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import type { Letters } from '../http/letters.ts';
 import type { Statement } from '../platform/database.ts';
-import { letter, RECENT_SECONDS, TO_FILL_IN_SECONDS } from './page.ts';
 
 /** What the pages about a person's factors have in common: who is there, how recently they signed in, and the form's proof that it is theirs. */
 

@@ -1,6 +1,16 @@
 import type { Context } from 'koa';
 import type { SignedIn } from '../authorization-server/first-party.ts';
 import { signedIn } from '../authorization-server/first-party.ts';
+import {
+  csrfSubject,
+  kept,
+  letter,
+  type OwnServices,
+  RECENT_SECONDS,
+  TO_FILL_IN_SECONDS,
+  told,
+  type Visit,
+} from '../authorization-server/own-pages.ts';
 import { differences } from '../federation/details.ts';
 import { findIdentity, identityAt, saveIdentity } from '../federation/identities.ts';
 import { findProvider, type UpstreamProvider } from '../federation/providers.ts';
@@ -13,7 +23,6 @@ import { type Statement, sqlState } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { csrfSubject, kept, letter, RECENT_SECONDS, type Services, TO_FILL_IN_SECONDS, told, type Visit } from './page.ts';
 
 /**
  * Owns the way of a person who is signed in to a provider and back, by which their account there is linked to theirs here. That they come
@@ -44,7 +53,7 @@ const boundTo = ({ session, account }: SignedIn): string => `account ${session.u
  * Sends the person to a provider. A link and not a form leads here: browsers hold whatever a form leads to, however many redirects later,
  * to the page's `form-action`, and where the provider sends people is not known until it is asked.
  */
-export async function leaveToLink(ctx: Context, services: Services): Promise<void> {
+export async function leaveToLink(ctx: Context, services: OwnServices): Promise<void> {
   const door = await signedIn(ctx, services, { maxAgeSeconds: RECENT_SECONDS + TO_FILL_IN_SECONDS });
   if (!door) return;
   const { database, config, keyRing } = services;
@@ -64,7 +73,7 @@ export async function leaveToLink(ctx: Context, services: Services): Promise<voi
 }
 
 /** Takes in what the provider answered. */
-export async function returnToLink(ctx: Context, services: Services): Promise<void> {
+export async function returnToLink(ctx: Context, services: OwnServices): Promise<void> {
   const door = await signedIn(ctx, services);
   if (!door) return;
   const { database, config, keyRing } = services;

@@ -1,3 +1,4 @@
+import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
 import { displayName } from '../clients/display-name.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { endIdentityUnlessLast, type Link, listLinks } from '../federation/identities.ts';
@@ -8,11 +9,10 @@ import { listConnectedClients } from '../protocol-store/connected-clients.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { type DescribedApp, describe } from './apps.ts';
 import { LINK_PROBLEMS, linkSubject } from './link-visit.ts';
-import { type AccountPage, backTo, kept, letter, show, told, type Visit } from './page.ts';
 
 /** Owns the list of a person's accounts at upstream providers, and the ending of such a link. How one is made: link-visit.ts. */
 
-export const links: AccountPage = {
+export const links: OwnPage = {
   async show(visit) {
     await page(visit, LINK_PROBLEMS[String(visit.ctx.query['problem'])]);
   },
@@ -45,7 +45,7 @@ async function page(visit: Visit, problem: string | undefined): Promise<void> {
     listConnectedClients(database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx)),
   ]);
   const apps = clients.map((client) => describe(client, services, languageOf(ctx)));
-  show(visit, 'links', {
+  show(visit, 'account/links', {
     links: linked.map((link) => ({ ...asRead(link), apps: actingAt(apps, link.providerId) })),
     others: providers.filter(({ id }) => !linked.some(({ providerId }) => providerId === id)).map(({ id, name }) => ({ id, name })),
     wish: csrfToken(config.cookieKeys, linkSubject(visit)),

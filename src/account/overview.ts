@@ -1,12 +1,12 @@
+import { type OwnPage, show } from '../authorization-server/own-pages.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { listIdentities } from '../federation/identities.ts';
 import { languageOf } from '../http/language.ts';
 import { listConnectedClients } from '../protocol-store/connected-clients.ts';
 import { listSessions } from '../protocol-store/signed-in-browsers.ts';
-import { type AccountPage, show } from './page.ts';
 
 /** The way in: every other page, with what there is to know of it at a glance. */
-export const overview: AccountPage = {
+export const overview: OwnPage = {
   async show(visit) {
     const { account, ctx, services } = visit;
     const [clients, sessions, links] = await Promise.all([
@@ -14,7 +14,7 @@ export const overview: AccountPage = {
       listSessions(services.database, account.id),
       listIdentities(services.database, account.id),
     ]);
-    show(visit, 'overview', {
+    show(visit, 'account/overview', {
       account: { name: account.name, email: account.email, username: account.username },
       apps: clients.length,
       sessions: sessions.length,

@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { newChallenge, spendChallenge } from '../authorization-server/challenges.ts';
 import type { FirstParty } from '../authorization-server/first-party.ts';
+import { told } from '../authorization-server/own-pages.ts';
 import { rememberShown } from '../authorization-server/strength.ts';
 import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, removePasskey, renamePasskey } from '../factors/passkeys.ts';
 import { factorsOf } from '../factors/store.ts';
@@ -9,7 +10,6 @@ import { render } from '../http/render.ts';
 import { allowOwnRequests } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { done, FACTORS_PATH, type FactorVisit, letterAbout, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
-import { told } from './page.ts';
 
 /** Owns the making, naming and removing of passkeys. What is a valid one: see factors/passkeys.ts. */
 

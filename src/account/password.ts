@@ -2,14 +2,14 @@ import { passwordProblem } from '../accounts/password-policy.ts';
 import { hashPassword, verifyPassword } from '../accounts/passwords.ts';
 import { changePassword } from '../accounts/profile.ts';
 import { endProofsOf } from '../accounts/proofs.ts';
+import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { endAccount } from '../protocol-store/grants.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { type AccountPage, backTo, kept, letter, show, told, type Visit } from './page.ts';
 
 /** Owns the change of a password. Every other session, and all that was allowed or issued until then, ends with the one before. */
 
-export const password: AccountPage = {
+export const password: OwnPage = {
   recent: true,
 
   async show(visit) {
@@ -57,5 +57,5 @@ async function hashOf({ account, services }: Visit): Promise<string | null> {
 }
 
 function page(visit: Visit, hash: string | null, problem?: string): void {
-  show(visit, 'password', { has: hash !== null, email: visit.account.email, problem });
+  show(visit, 'account/password', { has: hash !== null, email: visit.account.email, problem });
 }

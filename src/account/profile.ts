@@ -1,9 +1,9 @@
 import { nameFault, tidyName } from '../accounts/names.ts';
 import { changeProfile } from '../accounts/profile.ts';
+import { backTo, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
 import { chooseLanguage, LANGUAGES, languageOf, supported } from '../http/language.ts';
 import { sqlState } from '../platform/database.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { type AccountPage, backTo, show, told, type Visit } from './page.ts';
 
 /** Owns what a person is called, and in which language they are spoken to. */
 
@@ -12,7 +12,7 @@ const UNIQUE_VIOLATION = '23505';
 
 type Fields = { name: string; username: string; language: string };
 
-export const profile: AccountPage = {
+export const profile: OwnPage = {
   recent: true,
 
   async show(visit) {
@@ -61,5 +61,5 @@ function problemOf({ name, username, language }: Fields, before: string): string
 
 function page(visit: Visit, fields: Fields, problem?: string): void {
   const { language: chosen, ...named } = fields;
-  show(visit, 'profile', { ...named, chosen, problem });
+  show(visit, 'account/profile', { ...named, chosen, problem });
 }

@@ -1,11 +1,11 @@
 import type { Context } from 'koa';
 import type { FirstParty } from '../authorization-server/first-party.ts';
+import { told } from '../authorization-server/own-pages.ts';
 import { newRecoveryCodes, replaceRecoveryCodes } from '../factors/recovery-codes.ts';
 import { factorsOf } from '../factors/store.ts';
 import { render } from '../http/render.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { done, FACTORS_PATH, letterAbout, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
-import { told } from './page.ts';
 
 /** Owns the making of recovery codes. They are on the page that answers the form, and never again. */
 

@@ -1,7 +1,6 @@
 import Router from '@koa/router';
-import { comesBack, signedIn } from '../authorization-server/first-party.ts';
-import { assertOurForm } from '../http/csrf.ts';
-import { readForm } from '../http/form.ts';
+import { comesBack } from '../authorization-server/first-party.ts';
+import { type OwnPage, type OwnServices, ownPages } from '../authorization-server/own-pages.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { activity } from './activity.ts';
 import { apps } from './apps.ts';
@@ -11,7 +10,6 @@ import { dataExport } from './export.ts';
 import { leaveToLink, returnToLink } from './link-visit.ts';
 import { links } from './links.ts';
 import { overview } from './overview.ts';
-import { type AccountPage, csrfSubject, RECENT_SECONDS, type Services, TO_FILL_IN_SECONDS } from './page.ts';
 import { password } from './password.ts';
 import { profile } from './profile.ts';
 import { sessions } from './sessions.ts';
@@ -21,7 +19,7 @@ import { sessions } from './sessions.ts';
  * (authorization-server/first-party.ts), and what they allowed whom, the store's (protocol-store/grants.ts).
  */
 
-const PAGES: Record<string, AccountPage> = {
+const PAGES: Record<string, OwnPage> = {
   '/account': overview,
   '/account/profile': profile,
   '/account/email': email,
@@ -34,26 +32,12 @@ const PAGES: Record<string, AccountPage> = {
   '/account/delete': deletion,
 };
 
-export function accountRoutes(given: Omit<Services, 'keyRing'>) {
+export function accountRoutes(given: Omit<OwnServices, 'keyRing'>) {
   const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
   const router = new Router();
   router.get('/account/signed-in', (ctx) => void comesBack(ctx));
   router.get('/account/links/return', (ctx) => returnToLink(ctx, services));
   router.get('/account/links/:provider', (ctx) => leaveToLink(ctx, services));
-
-  for (const [path, page] of Object.entries(PAGES)) {
-    router.get(path, async (ctx) => {
-      const door = await signedIn(ctx, services, page.recent ? { maxAgeSeconds: RECENT_SECONDS } : {});
-      if (door) await page.show({ ...door, ctx, services });
-    });
-    router.post(path, async (ctx) => {
-      const door = await signedIn(ctx, services, { maxAgeSeconds: RECENT_SECONDS + (page.recent ? TO_FILL_IN_SECONDS : 0) });
-      if (!door) return;
-      const form = await readForm(ctx);
-      const { config } = services;
-      assertOurForm(ctx, config.cookieKeys, csrfSubject(door), form.get('csrf'), config.issuer);
-      await page.submit?.({ ...door, ctx, services }, form);
-    });
-  }
+  router.use(ownPages(PAGES, services).routes());
   return router.routes();
 }

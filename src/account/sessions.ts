@@ -1,11 +1,11 @@
+import { backTo, type OwnPage, show, told } from '../authorization-server/own-pages.ts';
 import { isStorable } from '../platform/database.ts';
 import { endOtherSessions, endSession, listSessions } from '../protocol-store/signed-in-browsers.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { type AccountPage, backTo, show, told } from './page.ts';
 
 /** Owns the list of browsers in which a person is signed in, and the signing out of others than this one. What an app holds for as long as they are signed in, ends with it. */
 
-export const sessions: AccountPage = {
+export const sessions: OwnPage = {
   async show(visit) {
     const { account, services, session } = visit;
     const rows = await listSessions(services.database, account.id);
@@ -17,7 +17,7 @@ export const sessions: AccountPage = {
       usedAt: used_at,
       here: uid === session.uid,
     }));
-    show(visit, 'sessions', { browsers: browsers.sort((one, other) => Number(other.here) - Number(one.here)) });
+    show(visit, 'account/sessions', { browsers: browsers.sort((one, other) => Number(other.here) - Number(one.here)) });
   },
 
   /** `session` names one, `others` all but this one. To leave this one is to sign out, which is another page's. */

@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { renderSVG } from 'uqr';
 import type { FirstParty } from '../authorization-server/first-party.ts';
+import { told } from '../authorization-server/own-pages.ts';
 import { rememberShown } from '../authorization-server/strength.ts';
 import { factorsOf } from '../factors/store.ts';
 import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } from '../factors/totp.ts';
@@ -8,7 +9,6 @@ import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { render } from '../http/render.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { done, FACTORS_PATH, type FactorVisit, letterAbout, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
-import { told } from './page.ts';
 
 /** Owns the setting up and removing of an authenticator app: a QR code, the same in letters, and a first code as proof. */
 

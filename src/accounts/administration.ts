@@ -1,10 +1,9 @@
 import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
+import type { Role } from './roles.ts';
 import { freeUsername } from './sign-up.ts';
 import { normalizeEmail } from './store.ts';
 
 /** Owns what an operator does about people: who there are, how one comes to be without signing up, and who may run the place. */
-
-export type Role = 'user' | 'admin';
 
 export type ListedAccount = {
   email: string;

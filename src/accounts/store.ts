@@ -2,6 +2,7 @@ import { type Database, isStorable, Prisma } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { User } from '../platform/prisma/client.ts';
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts';
+import type { Role } from './roles.ts';
 
 /** Owns people: who they are and how they prove it by password. Does not decide what they allowed whom: see protocol-store/grants.ts. */
 
@@ -68,7 +69,7 @@ export type NewAccount = {
   username: string;
   name: string;
   password: string;
-  role?: 'user' | 'admin';
+  role?: Role;
   emailVerified?: boolean;
 };
 

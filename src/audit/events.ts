@@ -47,11 +47,39 @@ export type EventType =
   | 'signed_out_everywhere'
   | 'admin_made'
   | 'admin_unmade'
-  | 'access_ended';
+  | 'access_ended'
+  | 'client_changed'
+  | 'client_suspended'
+  | 'client_restored'
+  | 'client_verified'
+  | 'client_unverified'
+  | 'client_services_changed'
+  | 'client_admin_scopes_changed'
+  | 'client_secret_made'
+  | 'client_secret_ended'
+  | 'client_owner_invited'
+  | 'client_owner_joined'
+  | 'client_owner_left'
+  | 'resource_server_made'
+  | 'resource_server_changed'
+  | 'resource_server_deleted'
+  | 'initial_access_token_made'
+  | 'initial_access_token_ended'
+  | 'software_issuer_trusted'
+  | 'software_issuer_untrusted'
+  | 'role_changed'
+  | 'keys_rotated'
+  | 'audit_exported'
+  | 'data_exported_by_operator'
+  | 'data_restored'
+  | 'clients_imported';
 
 export type AuditEvent = {
   type: EventType;
+  /** Whose account it was done to, or who did it when nobody else is named. */
   accountId?: string;
+  /** Who did it, when that is not the person themselves: an operator's account. */
+  actorId?: string;
   clientId?: string;
   /** What else there is to know, without a secret and without free text of a stranger's. */
   detail?: Record<string, string | number | boolean | string[]>;
@@ -61,10 +89,10 @@ export type AuditEvent = {
 type From = { address: string; browser: string | undefined; requestId: string };
 
 /** The writing of an event, to be run along with what it tells of: in the same transaction, so that neither is there without the other. */
-export function auditEvent(from: From, { type, accountId, clientId, detail = {} }: AuditEvent): Statement {
+export function auditEvent(from: From, { type, accountId, actorId, clientId, detail = {} }: AuditEvent): Statement {
   return Prisma.sql`
-    insert into audit_event (id, type, account_id, client_id, address, browser, request_id, detail)
-    values (uuidv7()::text, ${type}, ${accountId ?? null}, ${clientId ?? null}, ${from.address}, ${from.browser ?? null}, ${from.requestId}, ${JSON.stringify(detail)}::jsonb)`;
+    insert into audit_event (id, type, account_id, actor_id, client_id, address, browser, request_id, detail)
+    values (uuidv7()::text, ${type}, ${accountId ?? null}, ${actorId ?? null}, ${clientId ?? null}, ${from.address}, ${from.browser ?? null}, ${from.requestId}, ${JSON.stringify(detail)}::jsonb)`;
 }
 
 export type KeptEvent = {

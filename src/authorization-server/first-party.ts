@@ -19,7 +19,8 @@ import { owesFactor } from './strength.ts';
 
 // A page of ours, and nothing that a browser could read as another place (`//evil.example`). `?again` is the door's own word: a form
 // was on its way when its person had to sign in, and is to be sent again. `?request=` is what we sealed ourselves: no free text.
-const OWN_PAGE = /^\/(account|developer|admin)(\/[a-z0-9-]+)*(\?again|\?request=[\w.-]{1,8000})?$/;
+// A client's id in it may be whatever an operator chose, with what no path has as %XX.
+const OWN_PAGE = /^\/(account|developer|admin)(\/(?!\.\.?(\/|\?|$))[\w.~%-]+)*(\?again|\?request=[\w.-]{1,8000})?$/;
 
 // What is asked of the authorization endpoint is a little more than what is asked here: two nodes whose clocks differ would
 // otherwise send a browser to and fro, one finding that its sign-in was too long ago and the other that it was not.

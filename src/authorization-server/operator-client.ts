@@ -4,6 +4,7 @@ import type { ClientMetadata } from '../clients/store.ts';
 import type { Config } from '../platform/config.ts';
 import { type Database, isStorable } from '../platform/database.ts';
 import { createLog } from '../platform/log.ts';
+import { judgeMetadata } from './client-judgement.ts';
 import { createProvider } from './provider.ts';
 import { createResourcePolicy } from './resource-servers.ts';
 import { readResourceServers } from './scope-watch.ts';
@@ -12,9 +13,6 @@ import { readResourceServers } from './scope-watch.ts';
  * Owns the judgement of a client that an operator makes: what is said at the registration endpoint to one that makes itself, in the same
  * sentences, by the same library and the same registration-policy.ts. Does not store it.
  */
-
-/** The library's own class, by the parameters that its types leave out; `ctx` is a request's, as far as the policy reads it. */
-type Judged = new (metadata: ClientMetadata, ctx: { oidc: { body: ClientMetadata; entities: object } }) => { metadata(): ClientMetadata };
 
 /**
  * @param metadata with a secret in clear, if the client is to have one.
@@ -30,9 +28,8 @@ export async function judgeClient(
   const clients = { find: async () => undefined, forget() {} };
   const provider = createProvider({ config, database, clients, log: createLog('silent'), jwks: { keys: await passingKeys() }, resources });
   try {
-    const Client = provider.Client as unknown as Judged;
     // Those are ours to say, of a client that registers: an operator vouches for this one.
-    const { dynamically_registered: _, ...judged } = new Client(metadata, { oidc: { body: metadata, entities: {} } }).metadata();
+    const { dynamically_registered: _, ...judged } = judgeMetadata(provider, metadata);
     return judged as ClientMetadata;
   } catch (error) {
     if (error instanceof errors.OIDCProviderError) throw new Error(error.error_description ?? error.message);

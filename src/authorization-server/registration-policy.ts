@@ -31,6 +31,12 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   origins(metadata) {
     delete metadata['origins'];
   },
+  owners(metadata) {
+    delete metadata['owners'];
+  },
+  admin_scopes(metadata) {
+    delete metadata['admin_scopes'];
+  },
   registered_at(metadata) {
     delete metadata['registered_at'];
   },

@@ -1,5 +1,5 @@
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer as ResourceServerInfo } from 'oidc-provider';
-import type { ResourceServer } from '../clients/resource-servers.ts';
+import { adminApi, type ResourceServer } from '../clients/resource-servers.ts';
 import { judgeServiceScopes } from './service-scopes.ts';
 
 /** Owns what a resource indicator means here (RFC 8707). */
@@ -10,8 +10,11 @@ export type ResourcePolicy = ReturnType<typeof createResourcePolicy>;
 export function createResourcePolicy(servers: ResourceServer[], issuer: string) {
   const byIdentifier = new Map(servers.map((server) => [server.identifier, server]));
   const openTo = (ctx: KoaContextWithOIDC, client: Client, identifier: string): string[] => {
-    if (actsUnvouched(ctx, client)) return [];
-    const scopes = byIdentifier.get(identifier)?.scopes ?? [];
+    const server = byIdentifier.get(identifier);
+    if (actsUnvouched(ctx, client, server)) return [];
+    const scopes = server?.scopes ?? [];
+    if (identifier === adminApi(issuer))
+      return scopes.map(({ name }) => name).filter((name) => listOf(client['admin_scopes']).includes(name));
     // An app that acts for itself acts for nobody at a provider.
     return scopes.filter(({ provider }) => !provider || !actsForItself(ctx)).map(({ name }) => name);
   };
@@ -28,6 +31,10 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
       const server = byIdentifier.get(indicator);
       if (!server)
         throw new errors.InvalidTarget('resource is not known to this server: its identifier must be written exactly as registered');
+      if (indicator === adminApi(issuer) && !listOf(client['admin_scopes']).length)
+        throw new errors.InvalidTarget(
+          'the admin API is not open to this client: an operator of this server has to let it ask for some of its scopes',
+        );
       return {
         scope: openTo(ctx, client, indicator).join(' '),
         audience: server.identifier,
@@ -59,11 +66,14 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
 
 /**
  * A client that registered itself may hold a token of its own, but one that opens nothing: a scope takes somebody's word,
- * a person's on the consent page or an operator's.
+ * a person's on the consent page, an operator's, or that of whoever looks after the API and the client alike.
  */
-function actsUnvouched(ctx: KoaContextWithOIDC, client: Client): boolean {
-  return actsForItself(ctx) && client['dynamically_registered'] === true;
+function actsUnvouched(ctx: KoaContextWithOIDC, client: Client, server: ResourceServer | undefined): boolean {
+  if (!actsForItself(ctx) || client['dynamically_registered'] !== true) return false;
+  return !server?.ownerId || !listOf(client['owners']).includes(server.ownerId);
 }
+
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 const actsForItself = ({ oidc }: KoaContextWithOIDC): boolean =>
   oidc.route === 'token' && oidc.params?.['grant_type'] === 'client_credentials';

@@ -24,7 +24,7 @@ export async function readResourceServers(database: Database, issuer: string): P
 }
 
 /**
- * Reads again whenever an operator changes a provider, and once a node hears again.
+ * Reads again whenever a provider or a resource server changes, and once a node hears again.
  * @param use called before this returns, and when there is something else. @throws when the database does not answer; later that is logged.
  */
 export async function watchScopes(
@@ -45,4 +45,5 @@ export async function watchScopes(
     turn = turn.then(read).catch((error) => log.error({ event: 'scopes_not_read', reason: (error as Error).message }));
   };
   database.listen('upstream_provider_changed', again, again);
+  database.listen('resource_server_changed', again, again);
 }

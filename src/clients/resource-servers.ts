@@ -1,4 +1,5 @@
 import type { Database } from '../platform/database.ts';
+import { adminScopesInWords } from './admin-scopes.ts';
 
 /**
  * Owns the APIs that tokens are issued for, and their scopes with a sentence in each language.
@@ -20,7 +21,11 @@ export type ResourceServer = {
   tokenFormat: 'opaque' | 'jwt';
   accessTokenTtlSeconds: number;
   scopes: Scope[];
+  /** Who looks after it in the developer portal; null for this server's own, and for one whose owner has gone. */
+  ownerId: string | null;
 };
+
+const OWN = { ownerId: null };
 
 /** The server's own API: a token asked for without a resource indicator opens it. Its identifier is the issuer. */
 const OWN_SCOPES: Scope[] = [
@@ -52,11 +57,22 @@ const POST_SCOPES: Scope[] = [
   },
 ];
 
+/** The identifier of the admin API. A client asks for its scopes by `resource`, and gets those that an operator lets it ask for. */
+export const adminApi = (issuer: string): string => `${issuer}/admin/api`;
+
 /** What this server itself serves. @param issuer origin of the server. */
 export function ownResourceServers(issuer: string): ResourceServer[] {
   return [
-    { identifier: issuer, name: 'Munjigi', tokenFormat: 'opaque', accessTokenTtlSeconds: 3_600, scopes: OWN_SCOPES },
-    { identifier: `${issuer}/api/posts`, name: 'Posts', tokenFormat: 'jwt', accessTokenTtlSeconds: 600, scopes: POST_SCOPES },
+    { ...OWN, identifier: issuer, name: 'Munjigi', tokenFormat: 'opaque', accessTokenTtlSeconds: 3_600, scopes: OWN_SCOPES },
+    { ...OWN, identifier: `${issuer}/api/posts`, name: 'Posts', tokenFormat: 'jwt', accessTokenTtlSeconds: 600, scopes: POST_SCOPES },
+    {
+      ...OWN,
+      identifier: adminApi(issuer),
+      name: 'Admin',
+      tokenFormat: 'opaque',
+      accessTokenTtlSeconds: 600,
+      scopes: adminScopesInWords(),
+    },
   ];
 }
 
@@ -84,11 +100,12 @@ export async function listResourceServers(database: Database): Promise<ResourceS
     include: { scopes: { orderBy: { position: 'asc' } } },
     orderBy: { identifier: 'asc' },
   });
-  return rows.map(({ scopes, identifier, name, tokenFormat, accessTokenTtlSeconds }) => ({
+  return rows.map(({ scopes, identifier, name, tokenFormat, accessTokenTtlSeconds, ownerId }) => ({
     identifier,
     name,
     tokenFormat,
     accessTokenTtlSeconds,
+    ownerId,
     scopes: scopes.map((scope) => ({
       name: scope.name,
       required: scope.required,

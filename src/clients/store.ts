@@ -21,6 +21,10 @@ export type ClientMetadata = {
   services?: string[];
   /** The web origins from which it may do so by a person's session alone. */
   origins?: string[];
+  /** The accounts that look after it in the developer portal. */
+  owners?: string[];
+  /** The scopes of the admin API that an operator lets it ask for. */
+  admin_scopes?: string[];
   /** Seconds since 1970. */
   registered_at?: number;
   [member: string]: unknown;
@@ -38,6 +42,8 @@ type Row = {
   publisher: string | null;
   services: string[];
   origins: string[];
+  owners: string[];
+  admin_scopes: string[];
   registered_at: number;
   secrets: string[];
   expires_in_ms: number | null;
@@ -50,7 +56,7 @@ export type FoundClient = { metadata: ClientMetadata; holdsForMs: number };
 export async function findClient(database: Database, clientId: string): Promise<FoundClient | undefined> {
   if (!isStorable(clientId)) return undefined;
   const [row] = await database.query<Row>(Prisma.sql`
-    select c.metadata, c.registration, c.introspects, c.publisher, c.services, c.origins, extract(epoch from c.created_at)::float8 as registered_at,
+    select c.metadata, c.registration, c.introspects, c.publisher, c.services, c.origins, c.admin_scopes, array(select o.account_id from client_owner o where o.client_id = c.id order by o.created_at, o.account_id) as owners, extract(epoch from c.created_at)::float8 as registered_at,
       array(select encode(s.digest, 'hex') from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now()) order by s.created_at, s.digest) as secrets,
       (select (extract(epoch from min(s.expires_at) - now()) * 1000)::float8 from client_secret s where s.client_id = c.id and s.expires_at > now()) as expires_in_ms
     from client c where c.id = ${clientId} and c.suspended_at is null`);
@@ -64,6 +70,8 @@ export async function findClient(database: Database, clientId: string): Promise<
     ...(row.publisher ? { publisher: row.publisher } : undefined),
     ...(row.services.length ? { services: row.services } : undefined),
     ...(row.origins.length ? { origins: row.origins } : undefined),
+    ...(row.owners.length ? { owners: row.owners } : undefined),
+    ...(row.admin_scopes.length ? { admin_scopes: row.admin_scopes } : undefined),
     registered_at: Math.floor(row.registered_at),
   };
   return { metadata, holdsForMs: row.expires_in_ms ?? Number.POSITIVE_INFINITY };
@@ -81,6 +89,8 @@ export function saveClient({
   publisher: _verified,
   services: _allowed,
   origins: _trusted,
+  owners: _inThePortal,
+  admin_scopes: _permitted,
   registered_at: _known,
   ...metadata
 }: ClientMetadata): Statement[] {

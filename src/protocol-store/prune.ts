@@ -24,6 +24,10 @@ const VACUUM_ROWS = 1_000;
 // What was done is told for a year: long enough to find out that somebody else did it.
 const KEPT_EVENTS = Prisma.sql`interval '365 days'`;
 
+// What went wrong with a client is told its owners for a month; how often things happened is drawn for a year.
+const KEPT_ERRORS = Prisma.sql`interval '30 days'`;
+const KEPT_COUNTS = Prisma.sql`interval '365 days'`;
+
 // Any number will do, as long as nobody else takes it.
 const PRUNE_LOCK = 7_305_114;
 
@@ -40,8 +44,12 @@ const TABLES: [table: string, batch: (from: Date) => Statement][] = [
     'mail',
     'upstream_visit',
     'upstream_revocation',
+    'client_invitation',
+    'idempotency_key',
   ].map((table): [string, (from: Date) => Statement] => [table, (from) => expiredRows(table, from)]),
   ['audit_event', (from) => expiredRows('audit_event', from, { since: 'at', age: KEPT_EVENTS })],
+  ['client_error', (from) => expiredRows('client_error', from, { since: 'at', age: KEPT_ERRORS })],
+  ['hourly_count', (from) => expiredRows('hourly_count', from, { since: 'hour', age: KEPT_COUNTS })],
   // Nothing is open under an account in its days of grace: little goes with it.
   ['user_account', (from) => expiredRows('user_account', from, { since: 'delete_after', batchRows: 100 })],
   ['grant_record', (from) => endExpiredGrants(TURN, from, BATCH_ROWS)],

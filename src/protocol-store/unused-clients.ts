@@ -2,7 +2,7 @@ import { Prisma, type Statement } from '../platform/database.ts';
 
 /**
  * Owns the leaving of clients that registered themselves and are not used. Nobody answers for such a client, and nobody would miss it; one
- * that an operator made, verified, suspended or gave anything is theirs, and stays.
+ * that an operator made, verified, suspended or gave anything is theirs, and one that somebody looks after in the portal is that person's.
  */
 
 // Longer than people are away, and than the tokens of an app live that is opened now and then.
@@ -16,7 +16,8 @@ const BATCH_ROWS = 100;
 
 /** Whether anything is open under the client `c`, or an operator has looked at it. */
 const IN_USE = Prisma.sql`
-  (publisher is not null or introspects is not null or suspended_at is not null or services <> '{}' or origins <> '{}'
+  (publisher is not null or introspects is not null or suspended_at is not null or services <> '{}' or origins <> '{}' or admin_scopes <> '{}'
+    or exists (select from client_owner o where o.client_id = c.id)
     or exists (select from grant_record g where g.client_id = c.id and g.expires_at > now())
     or exists (select from authorization_code a where a.client_id = c.id and a.expires_at > now())
     or exists (select from token t where t.client_id = c.id and t.expires_at > now()))`;

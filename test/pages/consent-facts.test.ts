@@ -143,6 +143,7 @@ describe('describeScopes()', () => {
     name: `API ${identifier}`,
     tokenFormat: 'opaque' as const,
     accessTokenTtlSeconds: 60,
+    ownerId: null,
     scopes: names.map(scope),
   });
   const servers = [server('https://other', ['a', 'x']), server('https://own', ['a', 'b'])];

@@ -1,0 +1,20 @@
+import type { Scope } from './resource-servers.ts';
+
+/** Owns the scopes of the admin API, with the sentence that people read of each. Who may use one is authorization-server/permissions.ts's. */
+
+const IN_WORDS = {
+  'admin:read': { ko: '사람, 앱, 접근 권한, 기록 모두 보기', en: 'See all people, apps, access and counts' },
+  'admin:people': { ko: '사람을 차단하거나 다시 허용하고, 로그아웃시키기', en: 'Shut people out, let them in, and sign them out' },
+  'admin:clients': { ko: '앱을 확인, 정지, 삭제하기', en: 'Verify, suspend and delete apps' },
+  'admin:access': { ko: '앱이 받은 접근 권한과 토큰 끝내기', en: 'End what apps were allowed, and their tokens' },
+  'admin:keys': { ko: '서명 키 교체하기', en: 'Rotate the signing keys' },
+  'admin:audit': { ko: '감사 기록 내보내기', en: 'Export the audit log' },
+  'admin:roles': { ko: '누가 관리자인지 바꾸기', en: 'Change who may administer' },
+};
+
+export type AdminScope = keyof typeof IN_WORDS;
+
+export const ADMIN_SCOPES = Object.keys(IN_WORDS) as AdminScope[];
+
+export const adminScopesInWords = (): Scope[] =>
+  ADMIN_SCOPES.map((name) => ({ name, required: false, sensitive: true, title: IN_WORDS[name] }));
