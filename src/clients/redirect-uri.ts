@@ -10,7 +10,7 @@ const MAX_LENGTH = 2_000;
 // Schemes that run code, read files or open something other than an app.
 const FORBIDDEN_SCHEME = /^(javascript|vbscript|data|blob|file|filesystem|about|ftp|ws|wss|chrome|view-source|intent|mailto|tel|sms):$/;
 
-/** What can be wrong with one; each has a sentence in each language, `redirect_uri.<code>` in views/messages. */
+/** What can be wrong with one; each has a sentence in each language, `redirect_uri.<fault>` in views/messages. */
 export type UriFault =
   | 'too_long'
   | 'not_ascii'
@@ -28,7 +28,7 @@ export type UriFault =
   | 'scheme_dotless';
 
 /** `right` is what could be registered in its place, as far as that can be told; `line` the place in the list, from 1. */
-export type UriProblem = { code: UriFault; uri: string; right?: string; line: number };
+export type UriProblem = { fault: UriFault; uri: string; right?: string; line: number };
 
 const NATIVE_ONLY = "of web clients must use https; an app on the person's own device registers as application_type native";
 const NO_PATTERN = 'must not contain a backslash or a wildcard: register each address in full';
@@ -56,42 +56,42 @@ export function redirectUrisProblem(uris: unknown, applicationType: 'web' | 'nat
   if (!Array.isArray(uris) || uris.some((uri) => typeof uri !== 'string')) return 'must be an array of strings';
   if (uris.length > MAX_URIS) return `must not have more than ${MAX_URIS} members`;
   const [problem] = redirectUriProblems(uris, applicationType);
-  return problem && SENTENCES[problem.code].replace('{scheme}', schemeOf(problem.uri));
+  return problem && SENTENCES[problem.fault].replace('{scheme}', schemeOf(problem.uri));
 }
 
 /** What is wrong with each of them that is wrong, and what would be right. */
 export function redirectUriProblems(uris: string[], applicationType: 'web' | 'native'): UriProblem[] {
   return uris.flatMap((uri, n) => {
-    const code = faultOf(uri, applicationType);
-    if (!code) return [];
-    const right = mended(uri, code);
-    return [{ code, uri, line: n + 1, ...(right && !faultOf(right, applicationType) ? { right } : undefined) }];
+    const fault = faultOf(uri, applicationType);
+    if (!fault) return [];
+    const right = mended(uri, fault);
+    return [{ fault, uri, line: n + 1, ...(right && !faultOf(right, applicationType) ? { right } : undefined) }];
   });
 }
 
-/** What is well formed and yet perhaps not meant: each has a sentence, `redirect_uri.hint.<code>` in views/messages. */
-export type UriHint = { code: 'trailing_slash' | 'localhost'; uri: string; right: string };
+/** What is well formed and yet perhaps not meant: each has a sentence, `redirect_uri.hint.<hint>` in views/messages. */
+export type UriHint = { hint: 'trailing_slash' | 'localhost'; uri: string; right: string };
 
 /** @param uris that are registered, or may be. */
 export function redirectUriHints(uris: string[]): UriHint[] {
   const pairs = uris.filter((uri) => uri.endsWith('/') && uris.includes(uri.slice(0, -1)));
   const local = uris.filter((uri) => /^http:\/\/localhost([:/?]|$)/.test(uri));
   return [
-    ...pairs.map((uri): UriHint => ({ code: 'trailing_slash', uri, right: uri.slice(0, -1) })),
+    ...pairs.map((uri): UriHint => ({ hint: 'trailing_slash', uri, right: uri.slice(0, -1) })),
     // Whatever else answers to that name on a device gets the answer (RFC 8252 section 8.3).
-    ...local.map((uri): UriHint => ({ code: 'localhost', uri, right: uri.replace(/^http:\/\/localhost(:\d+)?/, 'http://127.0.0.1') })),
+    ...local.map((uri): UriHint => ({ hint: 'localhost', uri, right: uri.replace(/^http:\/\/localhost(:\d+)?/, 'http://127.0.0.1') })),
   ];
 }
 
 /** The nearest that could be meant by one that is wrong. */
-function mended(uri: string, code: UriFault): string | undefined {
-  if (code === 'fragment') return uri.replace(/#.*$/s, '');
-  if (code === 'http_web') return uri.replace(/^http:/i, 'https:');
-  if (code === 'user') return uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?]*@/i, '$1');
-  if (code === 'dots') return URL.parse(uri)?.href;
-  if (code === 'backslash') return uri.replaceAll('\\', '/');
-  if (code === 'relative' && /^[a-z0-9-]+(\.[a-z0-9-]+)+(\/|$)/i.test(uri)) return `https://${uri}`;
-  if (code === 'scheme_dotless') return `com.example.${uri}`;
+function mended(uri: string, fault: UriFault): string | undefined {
+  if (fault === 'fragment') return uri.replace(/#.*$/s, '');
+  if (fault === 'http_web') return uri.replace(/^http:/i, 'https:');
+  if (fault === 'user') return uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?]*@/i, '$1');
+  if (fault === 'dots') return URL.parse(uri)?.href;
+  if (fault === 'backslash') return uri.replaceAll('\\', '/');
+  if (fault === 'relative' && /^[a-z0-9-]+(\.[a-z0-9-]+)+(\/|$)/i.test(uri)) return `https://${uri}`;
+  if (fault === 'scheme_dotless') return `com.example.${uri}`;
   return undefined;
 }
 

@@ -49,9 +49,9 @@ function nameProblems(field: string, name: string): Problem[] {
 
 function uriProblems(field: string, uris: string[], type: 'web' | 'native'): Problem[] {
   if (uris.length > MAX_URIS) return [{ field, key: 'redirect_uri.too_many', values: { most: MAX_URIS } }];
-  return redirectUriProblems(uris, type).map(({ code, uri, right, line }) => ({
+  return redirectUriProblems(uris, type).map(({ fault, uri, right, line }) => ({
     field,
-    key: `redirect_uri.${code}`,
+    key: `redirect_uri.${fault}`,
     values: { line, right: right ?? '' },
     about: visible(uri),
   }));

@@ -51,8 +51,11 @@ describe('A client in the portal', () => {
       'tos_uri#ko': 'https://walk.example/ko/terms',
       scope: 'openid email posts:read',
     });
-    const [event] = await server.sql(`select detail from audit_event where client_id = $1 and type = 'client_changed'`, [one.client_id]);
-    assert.equal(((event ?? {})['detail'] as { changes: string[] }).changes.length, 7);
+    const [event] = await server.sql(
+      `select jsonb_array_length(detail->'changes') as changes from audit_event where client_id = $1 and type = 'client_changed'`,
+      [one.client_id],
+    );
+    assert.equal(event?.['changes'], 7);
     assert.equal(
       await countRows(server, 'client_secret where client_id = $1 and expires_at is null', [one.client_id]),
       1,

@@ -126,7 +126,7 @@ describe('Making a client in the portal', () => {
     const form = await openAccount(server, await server.createPerson(), NEW_CLIENT, browser);
     const page = await sendTo(form, NEW_CLIENT, { ...ANSWERS, redirect_uris: 'http://walk.example/cb' });
     assert.match(page.html, /1번째 줄이 http로 시작해요/);
-    assert.match(page.html, /<bdi>https:\/\/walk\.example\/cb<\/bdi>/);
+    assert.match(page.html, /<bdi class="small">https:\/\/walk\.example\/cb<\/bdi>/);
   });
 
   it('takes no form that is not ours, and no text that cannot be kept', async () => {
