@@ -48,7 +48,7 @@ export function createProvider({
   const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, jwks, resources }));
   // http/host.ts has written the forwarded headers: they say our own origin.
   provider.proxy = true;
-  compareHashedSecrets(provider);
+  compareHashedSecrets(provider, database);
   carryLimits(provider);
   keepParsedClients(provider, clients);
   rememberReplaysOnce(provider, database);

@@ -1,6 +1,6 @@
 import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
-import { isSecretHandle, joinHandles } from './secrets.ts';
+import { isSecretHandle, joinHandles, secretHint } from './secrets.ts';
 
 /**
  * Owns registered clients: their metadata (RFC 7591) and the digests of their secrets.
@@ -107,7 +107,7 @@ export function saveClient({
   if (client_secret === undefined || isSecretHandle(client_secret)) return [client];
   return [
     client,
-    Prisma.sql`insert into client_secret (digest, client_id) values (${digest(client_secret)}, ${client_id}) on conflict (digest) do nothing`,
+    Prisma.sql`insert into client_secret (digest, client_id, hint) values (${digest(client_secret)}, ${client_id}, ${secretHint(client_secret)}) on conflict (digest) do nothing`,
   ];
 }
 
@@ -171,7 +171,7 @@ export function rotateSecret(clientId: string, secret: string, overlapSeconds: n
   return Prisma.sql`
     with known as (select id from client where id = ${clientId} and coalesce(metadata->>'token_endpoint_auth_method', '') not in (${Prisma.join([...SECRETLESS])})),
     old as (update client_secret set expires_at = least(expires_at, now() + ${overlapSeconds} * interval '1 second') where client_id in (select id from known))
-    insert into client_secret (digest, client_id) select ${digest(secret)}, id from known returning client_id`;
+    insert into client_secret (digest, client_id, hint) select ${digest(secret)}, id, ${secretHint(secret)} from known returning client_id`;
 }
 
 export type ListedClient = {

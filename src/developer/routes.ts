@@ -1,6 +1,11 @@
 import { type OwnPage, type OwnServices, ownPages } from '../authorization-server/own-pages.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import { client } from './client.ts';
 import { clients } from './clients.ts';
+import { deletion } from './deletion.ts';
+import { newClient } from './new-client.ts';
+import { preview } from './preview.ts';
+import { secrets } from './secrets.ts';
 
 /**
  * Owns the developer portal: where whoever has an account registers clients and APIs of their own, and looks after them. What a client may say
@@ -9,6 +14,11 @@ import { clients } from './clients.ts';
 
 const PAGES: Record<string, OwnPage> = {
   '/developer': clients,
+  '/developer/clients/new': newClient,
+  '/developer/clients/:client': client,
+  '/developer/clients/:client/secrets': secrets,
+  '/developer/clients/:client/preview': preview,
+  '/developer/clients/:client/delete': deletion,
 };
 
 export function developerRoutes(given: Omit<OwnServices, 'keyRing'>) {

@@ -28,7 +28,13 @@ const named = [
 
 // Keys that are put together, by what they begin with: in a view it.t('error.' + …), in the source translate(language, `error.${…}`).
 // Events have theirs by their type's own promise, see audit/events.ts.
-const beginnings = ['activity.', ...all(views, /it\.t\(\s*'([a-z_.]+\.)' \+/g), ...all(source, /translate\([^,`]+, `([a-z_.]+\.)\$\{/g)];
+// What is wrong with a redirect URI has its by its type's own promise as well, see clients/redirect-uri.ts.
+const beginnings = [
+  'activity.',
+  'redirect_uri.',
+  ...all(views, /it\.t\(\s*'([a-z_.]+\.)' \+/g),
+  ...all(source, /translate\([^,`]+, `([a-z_.]+\.)\$\{/g),
+];
 const CODE = /'([a-z_]+)'/g;
 const codes = [
   ...all(source, /new AppError\('(\w+)'/g),
@@ -43,6 +49,7 @@ const families: Record<string, string[]> = {
   'language.': [...LANGUAGES],
   'error.': codes.flatMap((code) => [`${code}.title`, `${code}.text`]),
   'connect.problem.': all(all([read('src/authorization-server/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
+  'redirect_uri.': all(all(source, /export type UriFault =([^;]+);/g), CODE),
   'activity.': all(all(source, /export type EventType =([^;]+);/g), CODE),
   'mail.': letters.flatMap((letter) =>
     ['subject', 'lead', 'not_you', ...(letter === 'no_account' ? [] : ['link'])].map((part) => `${letter}.${part}`),
