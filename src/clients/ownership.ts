@@ -5,6 +5,9 @@ import { type ClientRecord, findClientRecord } from './inspection.ts';
 
 export type OwnedClient = { id: string; name: string | null; created_at: Date; suspended_at: Date | null; publisher: string | null };
 
+/** No person makes more than this many. */
+export const MAX_OWNED_CLIENTS = 50;
+
 /** The clients that a person looks after, the newest first. */
 export function listOwnedClients(database: Database, accountId: string): Promise<OwnedClient[]> {
   return database.query<OwnedClient>(Prisma.sql`
@@ -23,4 +26,26 @@ export async function findOwnedClient(database: Database, accountId: string, cli
 /** The writing of an owner, along with the client or later. */
 export function addOwner(clientId: string, accountId: string): Statement {
   return Prisma.sql`insert into client_owner (client_id, account_id) values (${clientId}, ${accountId}) on conflict do nothing`;
+}
+
+/** Keeps two requests of one person from counting the same clients. To be run first, in the same transaction as addOwnerOfNew(). */
+export function lockOwner(accountId: string): Statement {
+  return Prisma.sql`select 1 from user_account where id = ${accountId} for no key update`;
+}
+
+/** The same for a client that its owner makes, where they have not made all that they may. */
+export function addOwnerOfNew(clientId: string, accountId: string): Statement {
+  return Prisma.sql`
+    insert into client_owner (client_id, account_id) select ${clientId}, ${accountId}
+    where (select count(*) from client_owner where account_id = ${accountId}) < ${MAX_OWNED_CLIENTS}`;
+}
+
+/**
+ * Holds a client still for who is about to replace what it says of itself, in the same transaction: no row changes when it says something else by
+ * now than what they saw, or they look after it no longer.
+ */
+export function replaceOwned({ id, metadata }: Pick<ClientRecord, 'id' | 'metadata'>, accountId: string): Statement {
+  return Prisma.sql`
+    update client c set updated_at = now() from client_owner o
+    where c.id = ${id} and o.client_id = c.id and o.account_id = ${accountId} and c.metadata = ${JSON.stringify(metadata)}::jsonb`;
 }
