@@ -1,6 +1,7 @@
 import { type Client, errors, type Provider } from 'oidc-provider';
 import { LOCALIZED, localizedMembers } from '../clients/display-name.ts';
 import type { ClientMetadata } from '../clients/store.ts';
+import { isStorable } from '../platform/database.ts';
 import { judgeMetadata } from './client-judgement.ts';
 
 /**
@@ -10,6 +11,8 @@ import { judgeMetadata } from './client-judgement.ts';
 
 export const MANIFEST_VERSION = 1;
 const MAX_CHARACTERS = 16 * 1024;
+// Of a key set, with what its keys may have.
+const MAX_DEPTH = 8;
 
 /** What a manifest says, in the order in which it is written. */
 const MEMBERS = [
@@ -79,28 +82,33 @@ export function writeManifest(metadata: Record<string, unknown>): string {
   return `${JSON.stringify({ munjigi_manifest: MANIFEST_VERSION, ...membersOf(metadata) }, null, 2)}\n`;
 }
 
-/** `unknown` are members that mean nothing here, and are left out. `problem` is one word, `member` the name it is about. */
-export type ReadManifest =
-  | { members: Members; unknown: string[] }
-  | { problem: 'too_long' | 'not_json' | 'version' | 'refused'; member?: string };
+/** `unknown` are members that mean nothing here, and are left out. `problem` is the key of a sentence, `member` the name it is about. */
+export type ReadManifest = { members: Members; unknown: string[] } | { problem: string; member?: string };
 
 /** Reads a file as somebody brings it. */
 export function readManifest(text: string): ReadManifest {
-  if (text.length > MAX_CHARACTERS) return { problem: 'too_long' };
+  if (text.length > MAX_CHARACTERS) return { problem: 'developer.manifest.too_long' };
   let read: unknown;
   try {
     read = JSON.parse(text);
   } catch {
-    return { problem: 'not_json' };
+    return { problem: 'developer.manifest.not_json' };
   }
-  if (typeof read !== 'object' || read === null || Array.isArray(read)) return { problem: 'not_json' };
+  if (typeof read !== 'object' || read === null || Array.isArray(read)) return { problem: 'developer.manifest.not_json' };
+  // Escapes bring what no form does.
+  if (isDeeperThan(read, MAX_DEPTH) || !isStorable(read)) return { problem: 'developer.manifest.unreadable' };
   const { munjigi_manifest: version, ...said } = read as Members;
   const refused = Object.keys(said).find((member) => REFUSED.has(member));
-  if (refused) return { problem: 'refused', member: refused };
-  if (version !== MANIFEST_VERSION) return { problem: 'version' };
+  if (refused) return { problem: 'developer.manifest.refused', member: refused };
+  if (version !== MANIFEST_VERSION) return { problem: 'developer.manifest.version' };
   // One that is null says nothing (RFC 7591 section 2).
   const known = Object.entries(said).filter(([member, value]) => MEMBERS.includes(member) && value !== null);
   return { members: Object.fromEntries(known), unknown: Object.keys(said).filter((member) => !MEMBERS.includes(member)) };
+}
+
+function isDeeperThan(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth === 0 || Object.values(value).some((member) => isDeeperThan(member, depth - 1));
 }
 
 export type Judged = { metadata: ClientMetadata } | { problem: string };

@@ -1,4 +1,5 @@
 import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
+import type { ClientRecord } from './inspection.ts';
 
 /**
  * Owns who looks after a client together, and the offers to do so. A client never loses its last owner here. What changes the owners of a client
@@ -127,4 +128,14 @@ export async function ownedAlone(database: Database, accountId: string): Promise
           and not exists (select from client_owner other where other.client_id = o.client_id and other.account_id <> ${accountId})) as clients,
       (select count(*)::int from resource_server where owner_id = ${accountId}) as apis`);
   return row ?? { clients: 0, apis: 0 };
+}
+
+/**
+ * Holds a client still for who is about to replace what it says of itself, in the same transaction: no row changes when it says something else by
+ * now than what they saw, or they look after it no longer.
+ */
+export function replaceOwned({ id, metadata }: Pick<ClientRecord, 'id' | 'metadata'>, accountId: string): Statement {
+  return Prisma.sql`
+    update client c set updated_at = now() from client_owner o
+    where c.id = ${id} and o.client_id = c.id and o.account_id = ${accountId} and c.metadata = ${JSON.stringify(metadata)}::jsonb`;
 }

@@ -3,7 +3,15 @@ import { type ClientRecord, findClientRecord } from './inspection.ts';
 
 /** Owns who looks after which client in the developer portal. What they may do with it is the portal's (src/developer). */
 
-export type OwnedClient = { id: string; name: string | null; created_at: Date; suspended_at: Date | null; publisher: string | null };
+export type OwnedClient = {
+  id: string;
+  name: string | null;
+  created_at: Date;
+  suspended_at: Date | null;
+  publisher: string | null;
+  /** When the first of its secrets ends; null when none does. */
+  secret_ends_at: Date | null;
+};
 
 /** No person makes more than this many. */
 export const MAX_OWNED_CLIENTS = 50;
@@ -11,7 +19,8 @@ export const MAX_OWNED_CLIENTS = 50;
 /** The clients that a person looks after, the newest first. */
 export function listOwnedClients(database: Database, accountId: string): Promise<OwnedClient[]> {
   return database.query<OwnedClient>(Prisma.sql`
-    select c.id, c.metadata->>'client_name' as name, c.created_at, c.suspended_at, c.publisher
+    select c.id, c.metadata->>'client_name' as name, c.created_at, c.suspended_at, c.publisher,
+      (select min(s.expires_at) from client_secret s where s.client_id = c.id and s.expires_at > now()) as secret_ends_at
     from client_owner o join client c on c.id = o.client_id where o.account_id = ${accountId}
     order by o.created_at desc, c.id`);
 }
@@ -38,14 +47,4 @@ export function addOwnerOfNew(clientId: string, accountId: string): Statement {
   return Prisma.sql`
     insert into client_owner (client_id, account_id) select ${clientId}, ${accountId}
     where (select count(*) from client_owner where account_id = ${accountId}) < ${MAX_OWNED_CLIENTS}`;
-}
-
-/**
- * Holds a client still for who is about to replace what it says of itself, in the same transaction: no row changes when it says something else by
- * now than what they saw, or they look after it no longer.
- */
-export function replaceOwned({ id, metadata }: Pick<ClientRecord, 'id' | 'metadata'>, accountId: string): Statement {
-  return Prisma.sql`
-    update client c set updated_at = now() from client_owner o
-    where c.id = ${id} and o.client_id = c.id and o.account_id = ${accountId} and c.metadata = ${JSON.stringify(metadata)}::jsonb`;
 }

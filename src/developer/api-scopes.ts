@@ -5,6 +5,7 @@ import { lockOwner } from '../clients/ownership.ts';
 import { listProviderIds } from '../federation/providers.ts';
 import { type Statement, sqlState } from '../platform/database.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { fieldOf } from './apis.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 
 /** The scopes of an API, each with the sentences by which people decide about it. A scope's name stays: clients ask for it. */
@@ -50,10 +51,10 @@ async function add(visit: Visit, own: OwnedApiWithScopes, fields: ScopeFields): 
       { purpose: 'keep', once: true, statement: addScope(account.id, own.id, fields) },
       { purpose: 'keep', statement: changed(visit, own, fields.name) },
     ]);
-    if (!added) return page(visit, own, { fields, wrong: 'scope_quota', adding: true });
+    if (!added) return page(visit, own, { fields, wrong: 'developer.apis.scope_quota', adding: true });
   } catch (error) {
     if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
-    return page(visit, own, { fields, wrong: 'scope_taken', adding: true });
+    return page(visit, own, { fields, wrong: 'developer.apis.scope_taken', adding: true });
   }
   backTo(visit, apiPath(own.id, '/scopes'));
 }
@@ -64,7 +65,7 @@ async function keep(visit: Visit, own: OwnedApiWithScopes, scope: string, statem
     { purpose: 'keep', statement: changed(visit, own, scope) },
   ]);
   // From another tab it may have gone a moment before.
-  if (!kept) return page(visit, own, { wrong: 'scope_unknown' });
+  if (!kept) return page(visit, own, { wrong: 'developer.apis.scope_unknown' });
   backTo(visit, apiPath(own.id, '/scopes'));
 }
 
@@ -93,8 +94,7 @@ function page(visit: Visit, own: OwnedApiWithScopes, { fields, wrong, adding }: 
     scopes,
     open: adding ? undefined : typed?.name,
     adding: adding ? typed : undefined,
-    wrong,
-    ...(wrong && { problem: `developer.apis.${wrong}` }),
+    ...(wrong && { problem: wrong, wrong: fieldOf(wrong) }),
     values: VALUES,
   });
 }

@@ -32,7 +32,7 @@ export const newApi: OwnPage = {
     const api = { id: timeOrderedId(), identifier: form.get('identifier') ?? '', ...apiFields(form) };
     const wrong = identifierProblem(api.identifier, config.issuer) ?? apiProblem(api);
     if (wrong) return page(visit, api, wrong);
-    let problem = (await isIdentifierTaken(database, api.identifier)) ? 'identifier_taken' : undefined;
+    let problem = (await isIdentifierTaken(database, api.identifier)) ? 'developer.apis.identifier_taken' : undefined;
     try {
       const made =
         !problem &&
@@ -42,10 +42,11 @@ export const newApi: OwnPage = {
           { purpose: 'keep', statement: told(visit, 'resource_server_made', { detail: { resource: api.identifier } }) },
         ]));
       // Between the look and the making somebody may have been first; otherwise there are too many.
-      if (!made) problem ??= (await isIdentifierTaken(database, api.identifier)) ? 'identifier_taken' : 'quota';
+      if (!made)
+        problem ??= (await isIdentifierTaken(database, api.identifier)) ? 'developer.apis.identifier_taken' : 'developer.apis.quota';
     } catch (error) {
       if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
-      problem = 'identifier_taken';
+      problem = 'developer.apis.identifier_taken';
     }
     if (problem) return page(visit, api, problem);
     backTo(visit, apiPath(api.id, '/scopes'));
@@ -62,9 +63,12 @@ export function apiFields(form: URLSearchParams): Omit<OwnedApi, 'id' | 'identif
   };
 }
 
+/** The field that a problem is about: the last word of its key. */
+export const fieldOf = (problem: string): string => problem.slice(problem.lastIndexOf('.') + 1);
+
 /** What the sentences of problems are about. */
 export const API_LIMITS = { ...LIFETIME_SECONDS, apis: MOST_APIS };
 
-function page(visit: Visit, api: Omit<OwnedApi, 'id'>, wrong?: string): void {
-  show(visit, 'developer/new-api', { fields: api, wrong, ...(wrong && { problem: `developer.apis.${wrong}` }), values: API_LIMITS });
+function page(visit: Visit, api: Omit<OwnedApi, 'id'>, problem?: string): void {
+  show(visit, 'developer/new-api', { fields: api, ...(problem && { problem, wrong: fieldOf(problem) }), values: API_LIMITS });
 }

@@ -8,8 +8,8 @@ import {
   writeManifest,
 } from '../authorization-server/client-manifest.ts';
 import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { replaceOwned } from '../clients/co-owners.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
-import { replaceOwned } from '../clients/ownership.ts';
 import { saveClient } from '../clients/store.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
@@ -68,7 +68,7 @@ export const manifestFile: OwnPage = {
 
 /** The sentence for a file that cannot be read. */
 export function problemOf(read: Extract<ReadManifest, { problem: string }>): { problem: string; values: Record<string, string> } {
-  return { problem: `developer.manifest.${read.problem}`, values: { member: read.member ?? '' } };
+  return { problem: read.problem, values: { member: read.member ?? '' } };
 }
 
 type Shown = {

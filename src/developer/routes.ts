@@ -1,14 +1,8 @@
 import { type OwnPage, type OwnServices, ownPages } from '../authorization-server/own-pages.ts';
 import { KeyRing } from '../platform/secrets.ts';
-import { api, deletedApi } from './api.ts';
-import { apiIntrospection } from './api-introspection.ts';
-import { apiScopes } from './api-scopes.ts';
-import { apis, newApi } from './apis.ts';
+import { API_PAGES } from './api-pages.ts';
 import { clients } from './clients.ts';
-import { imported } from './import.ts';
-import { invitations } from './invitations.ts';
-import { manifest, manifestFile } from './manifest.ts';
-import { owners } from './owners.ts';
+import { OWNER_PAGES } from './owner-pages.ts';
 
 /**
  * Owns the developer portal: where whoever has an account registers clients and APIs of their own, and looks after them. What a client may say
@@ -17,17 +11,8 @@ import { owners } from './owners.ts';
 
 const PAGES: Record<string, OwnPage> = {
   '/developer': clients,
-  '/developer/apis': apis,
-  '/developer/apis/new': newApi,
-  '/developer/apis/:api': api,
-  '/developer/apis/:api/scopes': apiScopes,
-  '/developer/apis/:api/introspection': apiIntrospection,
-  '/developer/apis/:api/delete': deletedApi,
-  '/developer/clients/:client/owners': owners,
-  '/developer/clients/:client/manifest': manifest,
-  '/developer/clients/:client/manifest/file': manifestFile,
-  '/developer/invitations': invitations,
-  '/developer/import': imported,
+  ...API_PAGES,
+  ...OWNER_PAGES,
 };
 
 export function developerRoutes(given: Omit<OwnServices, 'keyRing'>) {

@@ -51,6 +51,7 @@ export const LIMITS = {
   registration: { name: 'registration', points: 1_000, seconds: HOURS, code: 'too_many_registrations' },
   // What a person makes in the portal. There is no more than MAX_OWNED_CLIENTS of it at once; this is for whoever makes and deletes.
   clientsOfAccount: { name: 'clients_account', points: 100, seconds: HOURS, code: 'too_many_registrations' },
+  secretsOfAccount: { name: 'secrets_account', points: 20, seconds: 15 * MINUTES },
 } satisfies Record<string, Limit>;
 
 /**

@@ -3,8 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
-import { authorizePath, obtainTokens, pkce, post, type TestClient, type Tokens } from '../support/flow.ts';
-import { Person } from '../support/person.ts';
+import { authorizePath, type Credentials, obtainTokens, pkce, post, type TestClient, type Tokens } from '../support/flow.ts';
 import {
   API,
   comeToPortal,
@@ -16,9 +15,14 @@ import {
   own,
   registerApi,
   SCOPE,
-} from '../support/portal.ts';
+} from '../support/owned-apis.ts';
+import { Person } from '../support/person.ts';
 
 const OWN = 'https://films.example';
+
+/** Tokens for one API: what it is asked for, and what the code is redeemed for. */
+const tokensFor = (server: TestServer, client: TestClient, person: Credentials, asked: { scope: string; resource: string }) =>
+  obtainTokens(server, client, person, asked, { resource: asked.resource });
 
 describe('An API that a developer registered', () => {
   let server: TestServer;
@@ -66,7 +70,7 @@ describe('An API that a developer registered', () => {
 
   it('has its tokens introspected by its own client alone (RFC 7662 section 4)', async () => {
     const client = await server.createClient();
-    const tokens = await obtainTokens(server, client, await server.createPerson(), forBooks);
+    const tokens = await tokensFor(server, client, await server.createPerson(), forBooks);
     const answer = await introspect(server, introspector, tokens.access_token);
     assert.deepEqual([answer['active'], answer['aud'], answer['scope']], [true, API.identifier, 'books:read books:write']);
     assert.equal(answer['username'], undefined, 'who the person is, is not its to know');
@@ -108,7 +112,7 @@ describe('An API that a developer registered', () => {
     await fill(maker, `${at}/scopes`, { ...SCOPE, name: 'signed' });
     await knowsScope(server, 'signed');
     const client = await server.createClient();
-    const tokens = await obtainTokens(server, client, await server.createPerson(), {
+    const tokens = await tokensFor(server, client, await server.createPerson(), {
       scope: 'openid signed',
       resource: 'https://jwt.example',
     });
@@ -129,7 +133,7 @@ describe('An API that a developer registered', () => {
     const browser = (await obtainTokens(server, client, person, { scope: 'openid books:lend', resource: API.identifier })).person;
     await fill(developer, `${path}/scopes`, { act: 'delete', name: 'books:lend' });
     await knowsScope(server, 'books:lend', false);
-    const tokens = await obtainTokens(server, client, person, { scope: 'openid books:read', resource: API.identifier });
+    const tokens = await tokensFor(server, client, person, { scope: 'openid books:read', resource: API.identifier });
     assert.equal((await introspect(server, introspector, tokens.access_token))['scope'], 'books:read');
     assert.match((await browser.open('/account/apps')).html, /books:lend/, 'what was allowed is not kept quiet');
   });
@@ -143,8 +147,8 @@ describe('An API that a developer registered', () => {
     await knowsScope(server, 'short');
     const client = await server.createClient();
     const person = await server.createPerson();
-    const tokens = await obtainTokens(server, client, person, { scope: 'openid profile short', resource: identifier });
-    const beside = await obtainTokens(server, client, person, forBooks);
+    const tokens = await tokensFor(server, client, person, { scope: 'openid profile short', resource: identifier });
+    const beside = await tokensFor(server, client, person, forBooks);
     assert.match((await maker.browser.open(`${at}/delete`)).html, /1 person[\s\S]*1 token is live/);
 
     assert.equal((await fill(maker, `${at}/delete`)).response.status, 422);

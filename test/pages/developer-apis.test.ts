@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { eventsOf } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { API, comeToPortal, type Developer, fill, makeIntrospector, own, registerApi, SCOPE } from '../support/portal.ts';
+import { API, comeToPortal, type Developer, fill, makeIntrospector, own, registerApi, SCOPE } from '../support/owned-apis.ts';
 
 describe('The APIs of a developer', () => {
   let server: TestServer;
