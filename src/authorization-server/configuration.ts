@@ -17,6 +17,7 @@ import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts'
 import { registrationPolicy } from './registration-policy.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { createFindAccount } from './sign-in.ts';
+import { withKnownScopes } from './stored-scopes.ts';
 import { ACR_VALUES, tellStrength } from './strength.ts';
 import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from './token-policy.ts';
 
@@ -73,7 +74,7 @@ export function createConfiguration({
     claims: { ...CLAIMS_OF_SCOPE, openid: [...(CLAIMS_OF_SCOPE['openid'] ?? []), 'acr', 'amr', 'auth_time'] }, // OIDC Core 5.4; 2: how the person signed in
     acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
     subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
-    extraClientMetadata: registrationPolicy, //                     RFC 7591 2: judged before the library's own checks
+    extraClientMetadata: withKnownScopes(registrationPolicy, resources.scopes), // RFC 7591 2: judged before the library's own checks
 
     // How clients prove who they are
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], // no client_secret_jwt: secrets are hashed

@@ -6,6 +6,8 @@ import { deletion } from './deletion.ts';
 import { newClient } from './new-client.ts';
 import { preview } from './preview.ts';
 import { secrets } from './secrets.ts';
+import { API_PAGES } from './api-pages.ts';
+import { OWNER_PAGES } from './owner-pages.ts';
 
 /**
  * Owns the developer portal: where whoever has an account registers clients and APIs of their own, and looks after them. What a client may say
@@ -19,6 +21,8 @@ const PAGES: Record<string, OwnPage> = {
   '/developer/clients/:client/secrets': secrets,
   '/developer/clients/:client/preview': preview,
   '/developer/clients/:client/delete': deletion,
+  ...API_PAGES,
+  ...OWNER_PAGES,
 };
 
 export function developerRoutes(given: Omit<OwnServices, 'keyRing'>) {

@@ -32,6 +32,12 @@ export const LIMITS = {
   // Each asks the provider twice, and leaves a row for ten minutes.
   linksOfAccount: { name: 'links_account', points: 20, seconds: 15 * MINUTES },
   dataExport: { name: 'data_export', points: 5, seconds: 15 * MINUTES },
+  // Each has every node make its provider anew.
+  apiChanges: { name: 'api_changes', points: 60, seconds: 15 * MINUTES },
+  // Each walks through all tokens and grants there are.
+  audienceCounts: { name: 'audience_counts', points: 10, seconds: 15 * MINUTES },
+  // By who invites: a letter is also counted by whom it goes to.
+  ownerInvitations: { name: 'owner_invitations', points: 20, seconds: HOURS, code: 'too_many_letters' },
   // A device's user code is one of 20^8, and lives for ten minutes. Were a thousand alive at all times, the 48,000 guesses that all
   // networks together have in a day would meet any of them once in one and a half years (RFC 8628 section 5.1).
   userCodeFromNetwork: { name: 'user_code_network', points: 20, seconds: 15 * MINUTES },
