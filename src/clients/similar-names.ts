@@ -50,7 +50,7 @@ const WIDE: [string, string][] = [
 const LOOKS_LIKE = new Map([...LATIN, ...WIDE].flatMap(([letter, twins]) => [...twins].map((twin): [string, string] => [twin, letter])));
 
 // Which of i and l is meant, nobody sees.
-const UPRIGHT = /[IІΙӀ1|!]/gu;
+const UPRIGHT = /[IІΙӀ1|]/gu;
 
 // Letters that are one only where one reads fast.
 const MERGED: [RegExp, string][] = [
@@ -126,6 +126,6 @@ export function isOwnName(name: string): boolean {
     name
       .normalize('NFKC')
       .trim()
-      .split(/[^\p{L}\p{M}\p{N}|!@$]+/u)[0] ?? '';
+      .split(/[^\p{L}\p{M}\p{N}|@$]+/u)[0] ?? '';
   return [name, first].some((part) => OWN.some((own) => areAlike(own, looksOf(part))));
 }
