@@ -131,8 +131,8 @@ function judgeName(metadata: Metadata, member: string, { client, house }: Circum
   if (client && name === (member === 'client_name' ? client.clientName : client[member])) return;
   const taken = house.names.takenBy(name, client?.clientId);
   if (!taken) return;
-  const whose = 'own' in taken ? "this server's own" : `${toldName(taken.name)} of a client whose publisher is verified`;
-  throw new errors.InvalidClientMetadata(`${member} is too similar to the name ${whose}: choose one that people cannot take for it`);
+  const whose = 'own' in taken ? "this server's own name" : `the name ${toldName(taken.name)} of a client whose publisher is verified`;
+  throw new errors.InvalidClientMetadata(`${member} is too similar to ${whose}: choose one that people cannot take for it`);
 }
 
 function judgeCharacters(text: string, member: string): void {
@@ -142,11 +142,9 @@ function judgeCharacters(text: string, member: string): void {
     );
 }
 
-// A description is ASCII (RFC 7591 section 3.2.2), without what would end a quoted text.
+// A description is ASCII (RFC 7591 section 3.2.2): other characters as JSON writes them.
 const toldName = (name: string) =>
-  JSON.stringify(name).replace(/^"|"$|[^\x20-\x7e]/g, (character) =>
-    character === '"' ? "'" : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  JSON.stringify(name).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 function judgeLabel(metadata: Metadata, member: string): void {
   const label = metadata[member];
