@@ -1,5 +1,7 @@
+import { auditEventForEach, audited } from '../src/audit/events.ts';
 import {
   allowServices,
+  holderOfSecret,
   listClients,
   restoreClient,
   rotateSecret,
@@ -14,7 +16,7 @@ import { randomSecret } from '../src/platform/secrets.ts';
 import { endClient } from '../src/protocol-store/grants.ts';
 import { type Asked, askedOf, HELP, readArguments, rejectOthers } from './client-options.ts';
 import { create, remove, show } from './client-register.ts';
-import { confirmed, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
+import { confirmed, moment, OPERATOR, runCommand, table, UsageError, withDatabase } from './command.ts';
 
 const commands: Record<string, (asked: Asked) => Promise<number>> = {
   show: ({ clientId }) => withDatabase((database) => show(database, clientId)),
@@ -69,7 +71,7 @@ async function list(database: Database): Promise<number> {
 async function suspend({ clientId, yes }: Asked): Promise<number> {
   if (!(await confirmed(`Suspend ${clientId} and end everything that it holds?`, yes))) return 1;
   return withDatabase(async (database) => {
-    const [known] = await database.change(suspendClient(clientId));
+    const [known] = await database.change(audited(suspendClient(clientId), OPERATOR, { type: 'client_suspended', clientId }));
     if (!known) return unknown(clientId);
     // Only now: what is issued to a client that was not suspended yet is there to be ended.
     const ended = await endClient(database, clientId);
@@ -80,7 +82,7 @@ async function suspend({ clientId, yes }: Asked): Promise<number> {
 
 async function restore({ clientId }: Asked): Promise<number> {
   return withDatabase(async (database) => {
-    const [known] = await database.change(restoreClient(clientId));
+    const [known] = await database.change(audited(restoreClient(clientId), OPERATOR, { type: 'client_restored', clientId }));
     if (!known) return unknown(clientId);
     console.log(`${clientId} is let in again`);
     return 0;
@@ -90,7 +92,8 @@ async function restore({ clientId }: Asked): Promise<number> {
 async function verify({ clientId, yes, publisher }: Asked): Promise<number> {
   if (!(await confirmed(`Tell people that ${JSON.stringify(publisher)} publishes ${clientId}?`, yes))) return 1;
   return withDatabase(async (database) => {
-    const [known] = await database.change(verifyClient(clientId, publisher));
+    const event = { type: 'client_verified', clientId, detail: { publisher } } as const;
+    const [known] = await database.change(audited(verifyClient(clientId, publisher), OPERATOR, event));
     if (!known) return unknown(clientId);
     console.log(`${clientId} is shown as published by ${publisher}, until it changes what it says of itself`);
     return 0;
@@ -100,7 +103,7 @@ async function verify({ clientId, yes, publisher }: Asked): Promise<number> {
 async function unverify({ clientId, yes }: Asked): Promise<number> {
   if (!(await confirmed(`Show ${clientId} as not verified?`, yes))) return 1;
   return withDatabase(async (database) => {
-    const [known] = await database.change(unverifyClient(clientId));
+    const [known] = await database.change(audited(unverifyClient(clientId), OPERATOR, { type: 'client_unverified', clientId }));
     if (!known) return unknown(clientId);
     console.log(`${clientId} is not verified`);
     return 0;
@@ -117,7 +120,8 @@ async function allow({ clientId, yes, services, origins }: Asked): Promise<numbe
       ? `Let ${clientId} act for people at ${services.join(', ')}${from}?`
       : `Let ${clientId} act for nobody anywhere?`;
     if (!(await confirmed(question, yes))) return 1;
-    const [found] = await database.change(allowServices(clientId, { services, origins }));
+    const event = { type: 'client_services_changed', clientId, detail: { services, origins } } as const;
+    const [found] = await database.change(audited(allowServices(clientId, { services, origins }), OPERATOR, event));
     if (!found) return unknown(clientId);
     console.log(
       services.length
@@ -132,7 +136,9 @@ async function newSecret({ clientId, yes, overlapHours }: Asked): Promise<number
   if (overlapHours === 0 && !(await confirmed(`End every secret that ${clientId} has, at once?`, yes))) return 1;
   return withDatabase(async (database) => {
     const secret = randomSecret();
-    const [made] = await database.change(rotateSecret(clientId, secret, overlapHours * HOUR));
+    const told = auditEventForEach(OPERATOR, { type: 'client_secret_made', detail: { overlapHours } }, holderOfSecret(secret));
+    await database.transaction([rotateSecret(clientId, secret, overlapHours * HOUR), told]);
+    const [made] = await database.query(holderOfSecret(secret));
     if (!made) {
       console.log(`there is no client ${clientId} that authenticates by a secret`);
       return 1;

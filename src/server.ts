@@ -5,6 +5,7 @@ import { connectRoutes } from './account/connect.ts';
 import { factorRoutes } from './account/factors.ts';
 import { accountRoutes } from './account/routes.ts';
 import { adminRoutes } from './admin/routes.ts';
+import { beforeNaming } from './authorization-server/client-judgement.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
@@ -13,6 +14,7 @@ import { createClientCache } from './clients/cache.ts';
 import { firstPartyClient, RESOURCE_API_CLIENT } from './clients/first-party.ts';
 import { ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
+import { createVerifiedNames } from './clients/verified-names.ts';
 import { developerRoutes } from './developer/routes.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
@@ -53,7 +55,8 @@ const DRAIN_MS = 8_000;
 export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
-  const providers = await keepProvider({ config, database, clients: createClientCache(database), log });
+  const names = createVerifiedNames(database);
+  const providers = await keepProvider({ config, database, clients: createClientCache(database), names, log });
   let closing = false;
   let address = '';
 
@@ -87,6 +90,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
   app.use(under(['/upstream/'], upstreamCallbacks(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(under(['/upstream/'], upstreamClientKeys(database, new KeyRing(config.dataEncryptionKeys)) as never));
+  app.use(under(['/developer', '/admin'], beforeNaming(names) as never));
   app.use(inUnitOfWork(database));
   app.use(
     under(
@@ -133,7 +137,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/oauth/', '/.well-known/', '/device'],
-      providers.serve((provider) => protocolEndpoints({ provider, config, database }) as never),
+      providers.serve((provider) => protocolEndpoints({ provider, config, database, names }) as never),
     ),
   );
 

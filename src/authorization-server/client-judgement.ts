@@ -1,6 +1,8 @@
+import type { Context, Next } from 'koa';
 import { type Client, errors, type Provider } from 'oidc-provider';
 import { hasSecret, isSecretHandle, secretHandle } from '../clients/secrets.ts';
 import type { ClientMetadata } from '../clients/store.ts';
+import type { VerifiedNames } from '../clients/verified-names.ts';
 import { isStorable } from '../platform/database.ts';
 
 /**
@@ -14,7 +16,16 @@ type Judged = new (
   ctx: { oidc: { body: ClientMetadata; entities: object; client?: Client | undefined } },
 ) => { metadata(): ClientMetadata };
 
+/** Before anything that may give a client a name: the judgement, which waits for nobody, is to know the names that are taken. */
+export function beforeNaming(names: VerifiedNames) {
+  return async (ctx: Context, next: Next) => {
+    if (['POST', 'PUT', 'PATCH'].includes(ctx.method)) await names.catchUp();
+    await next();
+  };
+}
+
 /**
+ * A name that is too similar to one in verified-names.ts is refused here too, as far as the node knows: see beforeNaming().
  * @param metadata with a secret in clear, or its handle, if the client is to have one. @param client as it was, when it changes.
  * @returns the metadata as it is to be stored, with what was left out (RFC 7591 section 2).
  * @throws errors.InvalidRedirectUri, errors.InvalidClientMetadata: `error_description` is the sentence of what is wrong.

@@ -1,6 +1,7 @@
 import type { JWKS, Provider } from 'oidc-provider';
 import type { ClientCache } from '../clients/cache.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
+import type { VerifiedNames } from '../clients/verified-names.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
@@ -31,6 +32,7 @@ export async function keepProvider(ingredients: {
   config: Config;
   database: Database;
   clients: ClientCache;
+  names: VerifiedNames;
   log: Log;
 }): Promise<CurrentProvider> {
   const { config, database, log } = ingredients;

@@ -3,7 +3,7 @@
  * Matching them at the authorization endpoint is the library's, by exact string (RFC 9700 section 2.1).
  */
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+export const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 export const MAX_URIS = 10;
 const MAX_LENGTH = 2_000;
 

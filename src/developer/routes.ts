@@ -1,13 +1,13 @@
 import { type OwnPage, type OwnServices, ownPages } from '../authorization-server/own-pages.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import { API_PAGES } from './api-pages.ts';
 import { client } from './client.ts';
 import { clients } from './clients.ts';
 import { deletion } from './deletion.ts';
 import { newClient } from './new-client.ts';
+import { OWNER_PAGES } from './owner-pages.ts';
 import { preview } from './preview.ts';
 import { secrets } from './secrets.ts';
-import { API_PAGES } from './api-pages.ts';
-import { OWNER_PAGES } from './owner-pages.ts';
 
 /**
  * Owns the developer portal: where whoever has an account registers clients and APIs of their own, and looks after them. What a client may say
