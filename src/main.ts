@@ -31,7 +31,7 @@ export async function main(): Promise<void> {
 async function serve(config: Config, log: Log): Promise<void> {
   const database = openDatabase(config.databaseUrl, log);
   const server = await startServer({ config, database, log });
-  log.info({ event: 'listening', address: server.address, issuer: config.issuer });
+  log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin_api: server.adminAddress });
 
   const pruning = keepPruned(database, log);
   const keyRing = new KeyRing(config.dataEncryptionKeys);

@@ -4,6 +4,7 @@ import Koa from 'koa';
 import { connectRoutes } from './account/connect.ts';
 import { factorRoutes } from './account/factors.ts';
 import { accountRoutes } from './account/routes.ts';
+import { adminApplication, publicAdminApi } from './admin/listener.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { beforeNaming } from './authorization-server/client-judgement.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
@@ -45,11 +46,15 @@ import { sessionServices } from './services/session-token.ts';
 export type RunningServer = {
   /** Where it listens, as `http://host:port`. */
   address: string;
+  /** Where the admin API listens, if that is elsewhere. */
+  adminAddress: string | undefined;
   /** Stops taking requests, lets the running ones finish, then returns. */
   close(): Promise<void>;
 };
 
 const DRAIN_MS = 8_000;
+
+const LISTENING = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
 
 /** @throws when the port is taken or the database cannot be reached. */
 export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
@@ -84,6 +89,7 @@ export async function startServer({ config, database, log }: { config: Config; d
       }),
     ),
   );
+  for (const part of publicAdminApi({ config, database, log })) app.use(part);
   app.use(home());
   app.use(providers.serve((provider) => wayBackFrom(provider) as never));
   app.use(entrances(config.issuer));
@@ -143,29 +149,32 @@ export async function startServer({ config, database, log }: { config: Config; d
 
   const answer = app.callback();
   const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log }));
-  const server = createServer(
-    {
-      maxHeaderSize: 16 * 1024,
-      headersTimeout: 10_000,
-      requestTimeout: 30_000,
-      keepAliveTimeout: 65_000,
-      ServerResponse: drainingResponse(() => closing),
-    },
-    (request, response) => introspection(request, response, () => answer(request, response)),
-  );
+  const options = { ...LISTENING, ServerResponse: drainingResponse(() => closing) };
+  const server = createServer(options, (request, response) => introspection(request, response, () => answer(request, response)));
   address = await listen(server, config);
+  const { adminPort, adminHost } = config;
+  const apart = adminPort === undefined ? undefined : createServer(options, adminApplication({ config, database, log }).callback());
+  const adminAddress = apart && (await listen(apart, { port: adminPort as number, host: adminHost }).catch((error) => stop(server, error)));
   return {
     address,
+    adminAddress,
     async close() {
       closing = true;
       providers.close();
-      const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      const giveUp = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-      await stopped;
-      clearTimeout(giveUp);
+      await Promise.all([stop(server), apart && stop(apart)]);
     },
   };
+}
+
+/** Takes nothing more, and lets what is under way finish. @throws `because`, when that is why. */
+async function stop(server: Server, because?: Error): Promise<never | undefined> {
+  const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const giveUp = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  await stopped;
+  clearTimeout(giveUp);
+  if (because) throw because;
+  return undefined;
 }
 
 /** Makes the server's own API known, with a client that introspects for it. @returns that client's secret, the same on every node. */
@@ -186,7 +195,7 @@ async function registerOwnApi(config: Config, database: Database): Promise<strin
   return secret;
 }
 
-function listen(server: Server, { port, host }: Config): Promise<string> {
+function listen(server: Server, { port, host }: { port: number; host: string }): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

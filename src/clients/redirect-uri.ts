@@ -140,3 +140,11 @@ function faultOf(uri: string, applicationType: 'web' | 'native'): UriFault | und
   // A scheme of one's own is a domain of one's own, reversed, so that no two apps share one (RFC 8252 section 7.1).
   return url.protocol.includes('.') ? undefined : 'scheme_dotless';
 }
+
+/** Whether it is a web origin as browsers write it, of a host that others cannot speak for. */
+export function isWebOrigin(value: string): boolean {
+  const url = URL.parse(value);
+  return (
+    url?.origin === value && (url.protocol === 'https:' || (url.protocol === 'http:' && /^(localhost|127\.0\.0\.1)$/.test(url.hostname)))
+  );
+}

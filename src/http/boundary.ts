@@ -79,7 +79,7 @@ export function errorAsJson(code: string): { error: string; error_description: s
 
 /** Programs say `*\/*` or JSON, browsers name text/html first; the API, and what else is for programs alone, never answers with a page. */
 function wantsPage(ctx: Context): boolean {
-  return !ctx.path.startsWith('/api/') && !ctx.state.forPrograms && ctx.accepts('json', 'html') === 'html';
+  return !/^\/(admin\/)?api\//.test(ctx.path) && !ctx.state.forPrograms && ctx.accepts('json', 'html') === 'html';
 }
 
 function describe(error: unknown): { code: string; status: number; reason: string } {

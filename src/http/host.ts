@@ -15,13 +15,26 @@ export function onlyOurHost(issuer: string, trustedProxies: string[]) {
       // 421: the request reached a server that does not answer for that host (RFC 9110 section 15.5.20).
       throw new AppError('unknown_host', { status: 421, reason: 'host_not_ours' });
     }
-    const address = clientAddress(ctx.req.socket.remoteAddress ?? '', ctx.headers['x-forwarded-for'], trustedProxies);
-    for (const name of Object.keys(ctx.req.headers))
-      if (name.startsWith('x-forwarded-') || name === 'forwarded') delete ctx.req.headers[name];
-    ctx.req.headers['x-forwarded-proto'] = protocol.slice(0, -1);
-    ctx.req.headers['x-forwarded-for'] = address;
+    settleOrigin(ctx, protocol, trustedProxies);
     return next();
   };
+}
+
+/** The same for a listener on which no address of ours is written: whatever it is called by, it answers. */
+export function whicheverHost(issuer: string, trustedProxies: string[]) {
+  const { protocol } = new URL(issuer);
+  return (ctx: Context, next: Next) => {
+    settleOrigin(ctx, protocol, trustedProxies);
+    return next();
+  };
+}
+
+function settleOrigin(ctx: Context, protocol: string, trustedProxies: string[]): void {
+  const address = clientAddress(ctx.req.socket.remoteAddress ?? '', ctx.headers['x-forwarded-for'], trustedProxies);
+  for (const name of Object.keys(ctx.req.headers))
+    if (name.startsWith('x-forwarded-') || name === 'forwarded') delete ctx.req.headers[name];
+  ctx.req.headers['x-forwarded-proto'] = protocol.slice(0, -1);
+  ctx.req.headers['x-forwarded-for'] = address;
 }
 
 /** The rightmost address of the chain that is not one of our proxies: everything left of it is hearsay. */

@@ -48,6 +48,8 @@ export const LIMITS = {
   serviceReached: { name: 'service_reached', points: 600, seconds: 15 * MINUTES },
   // Anybody may ask, and each that succeeds leaves a client for 90 days; a service that registers one for each of its people has a token.
   registrationFromNetwork: { name: 'registration_network', points: 60, seconds: HOURS, code: 'too_many_registrations' },
+  // By who calls: a program that reads all pages of a list is not held up, one that runs wild is.
+  adminApi: { name: 'admin_api', points: 1_200, seconds: 15 * MINUTES },
   registration: { name: 'registration', points: 1_000, seconds: HOURS, code: 'too_many_registrations' },
   // What a person makes in the portal. There is no more than MAX_OWNED_CLIENTS of it at once; this is for whoever makes and deletes.
   clientsOfAccount: { name: 'clients_account', points: 100, seconds: HOURS, code: 'too_many_registrations' },

@@ -41,7 +41,7 @@ export function logRequest(log: Log, { requestId, method, path, status, started,
     method,
     path: path
       .replace(/^\/interaction\/[^/]+/, '/interaction/:uid')
-      .replace(/^(\/oauth\/(?:authorize|register)|\/device)\/[^/]+/, '$1/:id'),
+      .replace(/^(\/oauth\/(?:authorize|register)|\/device|\/admin\/api\/v1\/tokens)\/[^/]+/, '$1/:id'),
     status,
     duration_ms: Math.round((performance.now() - started) * 10) / 10,
     ...logged,

@@ -28,6 +28,8 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     ISSUER: config.issuer,
     HOST: config.host,
     PORT: String(config.port),
+    ADMIN_HOST: config.adminHost,
+    ADMIN_PORT: config.adminPort === undefined ? undefined : String(config.adminPort),
     WEB_CONCURRENCY: String(config.workers),
     TRUST_PROXY: config.trustedProxies.join(',') || undefined,
     DATABASE_URL: withoutSecrets(config.databaseUrl),

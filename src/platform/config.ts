@@ -63,6 +63,13 @@ const schema = z.object({
     .max(64, 'must be 64 or less')
     .default(1),
   HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').optional(),
+  ADMIN_PORT: z.coerce
+    .number('must be a port number from 0 to 65535')
+    .int('must be a whole number')
+    .min(0, 'must be 0 or more')
+    .max(65535, 'must be 65535 or less')
+    .optional(),
+  ADMIN_HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').default('127.0.0.1'),
   ISSUER: z.string().refine(isOrigin, 'must be an origin without a path or trailing slash, such as https://auth.example.com').optional(),
   DATABASE_URL: z
     .string('is required, such as postgres://user:password@host:5432/name (npm start brings a database of its own when it is unset)')
@@ -106,6 +113,9 @@ export type Config = {
   environment: 'development' | 'production' | 'test';
   port: number;
   host: string;
+  /** Where the admin API alone listens; undefined where it has no listener of its own. */
+  adminPort: number | undefined;
+  adminHost: string;
   /** How many processes serve the port. */
   workers: number;
   /** The issuer identifier and the origin of every absolute URL we write. */
@@ -155,6 +165,7 @@ export function parseEnvironment(environment: NodeJS.ProcessEnv = process.env): 
   const { values, problems } = withFiles(environment);
   const parsed = schema.safeParse(values);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
+  if (parsed.data?.ADMIN_PORT && parsed.data.ADMIN_PORT === parsed.data.PORT) problems.push('ADMIN_PORT must be another than PORT');
   if (values['NODE_ENV'] === 'production') problems.push(...missingInProduction(values));
   if (!parsed.success || problems.length) throw new ConfigError(problems);
   return parsed.data;
@@ -167,6 +178,8 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     environment: env.NODE_ENV,
     port: env.PORT,
     host: env.HOST ?? (env.NODE_ENV === 'production' ? '0.0.0.0' : '127.0.0.1'),
+    adminPort: env.ADMIN_PORT,
+    adminHost: env.ADMIN_HOST,
     workers: env.WEB_CONCURRENCY,
     issuer,
     databaseUrl: env.DATABASE_URL,

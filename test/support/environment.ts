@@ -22,6 +22,8 @@ export { freePort };
 export type TestServer = TestSite & {
   config: Config;
   database: Database;
+  /** Where the admin API listens, if that is elsewhere. */
+  adminAddress: string | undefined;
   /** The same issuer and database served by another application, as a second node behind a balancer. */
   secondNode(): Promise<TestServer>;
 };
@@ -54,6 +56,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     environment: 'test',
     port,
     host: '127.0.0.1',
+    adminPort: undefined,
+    adminHost: '127.0.0.1',
     workers: 1,
     issuer: `http://localhost:${port}`,
     databaseUrl: url,
@@ -83,6 +87,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     issuer: config.issuer,
     config,
     database,
+    adminAddress: server.adminAddress,
     logLines: () => lines,
     send: fetch,
     async secondNode() {
