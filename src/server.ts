@@ -6,6 +6,7 @@ import { factorRoutes } from './account/factors.ts';
 import { accountRoutes } from './account/routes.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
+import { openErrorBook } from './authorization-server/error-book.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { wayBackFrom } from './authorization-server/way-back.ts';
@@ -53,7 +54,8 @@ const DRAIN_MS = 8_000;
 export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
-  const providers = await keepProvider({ config, database, clients: createClientCache(database), log });
+  const errors = openErrorBook(database, log);
+  const providers = await keepProvider({ config, database, clients: createClientCache(database), log, errors });
   let closing = false;
   let address = '';
 
@@ -160,6 +162,7 @@ export async function startServer({ config, database, log }: { config: Config; d
       const giveUp = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await stopped;
       clearTimeout(giveUp);
+      await errors.close();
     },
   };
 }

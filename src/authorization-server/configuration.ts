@@ -61,7 +61,7 @@ export function createConfiguration({
     jwks,
     findAccount: createFindAccount(database),
     loadExistingGrant: createLoadExistingGrant(database), //        consent holds for a person, not for a browser
-    renderError: renderProtocolError,
+    renderError: renderProtocolError(database),
     interactions: { policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
 
     // What may be asked for

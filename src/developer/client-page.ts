@@ -5,7 +5,12 @@ import type { ClientRecord } from '../clients/inspection.ts';
 /** The frame that all pages of one client share, by what its person knows it by. */
 
 /** Answers with a page of a client. @param view below `views/developer/`. @param data `problem` is why a form changed nothing. */
-export function showClient(visit: Visit, client: ClientRecord, view: string, data: Record<string, unknown> & { problem?: string } = {}): void {
+export function showClient(
+  visit: Visit,
+  client: ClientRecord,
+  view: string,
+  data: Record<string, unknown> & { problem?: string } = {},
+): void {
   show(visit, `developer/${view}`, { ...data, client: { id: client.id, name: nameOf(client) } });
 }
 

@@ -1,5 +1,6 @@
 import { type OwnPage, type OwnServices, ownPages } from '../authorization-server/own-pages.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import { clientErrors } from './client-errors.ts';
 import { clients } from './clients.ts';
 
 /**
@@ -9,6 +10,7 @@ import { clients } from './clients.ts';
 
 const PAGES: Record<string, OwnPage> = {
   '/developer': clients,
+  '/developer/clients/:client/errors': clientErrors,
 };
 
 export function developerRoutes(given: Omit<OwnServices, 'keyRing'>) {
