@@ -58,6 +58,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   const providers = await keepProvider({ config, database, clients: createClientCache(database), log, errors });
   let closing = false;
   let address = '';
+  const ask = fetchThrough(() => address, config.issuer);
 
   const app = new Koa({ proxy: true, keys: config.cookieKeys });
   // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
@@ -79,7 +80,7 @@ export async function startServer({ config, database, log }: { config: Config; d
         // It is told its credentials and no more.
         clientId: RESOURCE_API_CLIENT,
         clientSecret: apiSecret,
-        fetch: fetchThrough(() => address, config.issuer),
+        fetch: ask,
       }),
     ),
   );
@@ -117,7 +118,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/developer'],
-      providers.serve((provider, resourceServers) => developerRoutes({ provider, database, config, resourceServers }) as never),
+      providers.serve((provider, resourceServers) => developerRoutes({ provider, database, config, resourceServers, ask }) as never),
     ),
   );
   app.use(

@@ -9,7 +9,7 @@ import type { ClientMetadata } from '../clients/store.ts';
 /** The library's own class, by the parameters that its types leave out; `ctx` is a request's, as far as the policy reads it. */
 type Judged = new (
   metadata: ClientMetadata,
-  ctx: { oidc: { body: ClientMetadata; entities: object; client?: Client | undefined } },
+  ctx: { oidc: { provider: Provider; body: ClientMetadata; entities: object; client?: Client | undefined } },
 ) => { metadata(): ClientMetadata };
 
 /**
@@ -19,5 +19,5 @@ type Judged = new (
  */
 export function judgeMetadata(provider: Provider, metadata: ClientMetadata, client?: Client): ClientMetadata {
   const Client = provider.Client as unknown as Judged;
-  return new Client(metadata, { oidc: { body: metadata, entities: {}, client } }).metadata();
+  return new Client(metadata, { oidc: { provider, body: metadata, entities: {}, client } }).metadata();
 }

@@ -1,5 +1,6 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { DECEPTIVE, LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
+import { TRY_CALLBACK_PATH } from '../clients/first-party.ts';
 import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../clients/initial-access-tokens.ts';
 import { leadToNativeApp, redirectUrisProblem } from '../clients/redirect-uri.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../clients/store.ts';
@@ -9,7 +10,12 @@ import { TOKEN_EXCHANGE_GRANT } from '../clients/store.ts';
 type Metadata = ClientMetadata & Record<string, unknown>;
 
 /** What a check may look at beside the metadata: the request, the client that updates itself, what the token that made it allows. */
-type Circumstances = { request: Record<string, unknown>; client: Client | undefined; limits: RegistrationLimits | undefined };
+type Circumstances = {
+  request: Record<string, unknown>;
+  client: Client | undefined;
+  limits: RegistrationLimits | undefined;
+  issuer: string;
+};
 
 /**
  * One check per member; the library calls the one of each member it names in `members`, in their order, before its own checks.
@@ -49,7 +55,8 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   application_type(metadata, { request }) {
     if (request['application_type'] === undefined && leadToNativeApp(metadata.redirect_uris)) metadata.application_type = 'native';
   },
-  redirect_uris: (metadata) => judgeUris(metadata, 'redirect_uris'),
+  // Our own page to try a client is as safe as this server is: over http, on a developer's own machine, too. No other address of ours is meant.
+  redirect_uris: (metadata, { issuer }) => judgeUris(metadata, 'redirect_uris', `${issuer}${TRY_CALLBACK_PATH}`),
   post_logout_redirect_uris: (metadata) => judgeUris(metadata, 'post_logout_redirect_uris'),
   grant_types(metadata, { client, limits }) {
     // A client that was given it says so, as it must, when it updates itself (RFC 7592 section 2.2).
@@ -111,9 +118,11 @@ function judgeLink(metadata: Metadata, member: string): void {
     throw new errors.InvalidClientMetadata(`${member} must be a web uri`);
 }
 
-function judgeUris(metadata: Metadata, member: 'redirect_uris' | 'post_logout_redirect_uris'): void {
+function judgeUris(metadata: Metadata, member: 'redirect_uris' | 'post_logout_redirect_uris', except?: string): void {
   if (metadata[member] === undefined) return;
-  const problem = redirectUrisProblem(metadata[member], metadata.application_type === 'native' ? 'native' : 'web');
+  const uris: unknown = metadata[member];
+  const judged = Array.isArray(uris) ? uris.filter((uri) => uri !== except) : uris;
+  const problem = redirectUrisProblem(judged, metadata.application_type === 'native' ? 'native' : 'web');
   if (problem) throw new errors.InvalidClientMetadata(`${member} ${problem}`);
 }
 
@@ -122,9 +131,9 @@ export const registrationPolicy = {
   /** @param ctx absent when a stored client is read back: what is stored was judged when it came. */
   validator(ctx: KoaContextWithOIDC | undefined, member: string, _value: unknown, metadata: ClientMetadata): void {
     if (!ctx) return;
-    const { body, client, entities } = ctx.oidc;
+    const { body, client, entities, provider } = ctx.oidc;
     const token = entities['InitialAccessToken'] as { limits?: RegistrationLimits } | undefined;
     const limits = client ? (client['registration_limits'] as RegistrationLimits | undefined) : token?.limits;
-    checks[member]?.(metadata as Metadata, { request: (body ?? {}) as Record<string, unknown>, client, limits });
+    checks[member]?.(metadata as Metadata, { request: (body ?? {}) as Record<string, unknown>, client, limits, issuer: provider.issuer });
   },
 };

@@ -2,6 +2,8 @@ import { type OwnPage, type OwnServices, ownPages } from '../authorization-serve
 import { KeyRing } from '../platform/secrets.ts';
 import { clientErrors } from './client-errors.ts';
 import { clients } from './clients.ts';
+import { tryPages } from './try.ts';
+import type { Fetch } from './try-client.ts';
 
 /**
  * Owns the developer portal: where whoever has an account registers clients and APIs of their own, and looks after them. What a client may say
@@ -13,7 +15,8 @@ const PAGES: Record<string, OwnPage> = {
   '/developer/clients/:client/errors': clientErrors,
 };
 
-export function developerRoutes(given: Omit<OwnServices, 'keyRing'>) {
+/** @param ask how this server is reached as a client of its own. */
+export function developerRoutes({ ask, ...given }: Omit<OwnServices, 'keyRing'> & { ask: Fetch }) {
   const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
-  return ownPages(PAGES, services).routes();
+  return ownPages({ ...PAGES, ...tryPages(ask) }, services).routes();
 }
