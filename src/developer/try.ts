@@ -7,6 +7,7 @@ import { digestInHex } from '../platform/secrets.ts';
 import { endByHandle, HANDLE_CHARACTERS } from '../protocol-store/token-handles.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { showClient } from './client-page.ts';
+import { curlTo, deviceCurl } from './curl.ts';
 import { ownClient, pathOf } from './owned.ts';
 import { addAddress, hasAddress, removeAddress } from './try-address.ts';
 import { type Answer, askable, askForToken, decodeJwt, type Fetch, tryToken } from './try-client.ts';
@@ -83,6 +84,7 @@ function begin(visit: Visit, client: ClientRecord, more: Record<string, unknown>
     callback: callbackOf(issuer),
     askable: askable(kind.authMethod),
     action: pathOf(client.id, '/try'),
+    device: kind.device ? deviceCurl(issuer, kind, scope) : undefined,
     request: kind.code && registered && !kind.suspended ? beginTrial(visit, client.id, scope) : undefined,
     ...more,
   });
@@ -134,8 +136,8 @@ function showCode(
     issuer,
     askable: askable(kind.authMethod),
     action: pathOf(client.id, '/try'),
-    code: trial.code,
     parameters: codeParameters(trial, callbackOf(issuer)),
+    curl: curlTo(issuer, 'token', kind, codeParameters(trial, callbackOf(issuer))),
     sealed: seal(visit, 'code', trial),
     ...more,
   });
