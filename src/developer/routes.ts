@@ -2,8 +2,10 @@ import { type OwnPage, type OwnServices, ownPages } from '../authorization-serve
 import { KeyRing } from '../platform/secrets.ts';
 import { clientErrors } from './client-errors.ts';
 import { clients } from './clients.ts';
+import { snippets } from './snippets.ts';
 import { tryPages } from './try.ts';
 import type { Fetch } from './try-client.ts';
+import { use } from './use.ts';
 
 /**
  * Owns the developer portal: where whoever has an account registers clients and APIs of their own, and looks after them. What a client may say
@@ -13,6 +15,8 @@ import type { Fetch } from './try-client.ts';
 const PAGES: Record<string, OwnPage> = {
   '/developer': clients,
   '/developer/clients/:client/errors': clientErrors,
+  '/developer/clients/:client/snippets': snippets,
+  '/developer/clients/:client/use': use,
 };
 
 /** @param ask how this server is reached as a client of its own. */

@@ -35,7 +35,7 @@ export async function addAddress(visit: Visit, client: ClientRecord): Promise<st
       once: true,
       statement: Prisma.sql`
         update client set metadata = jsonb_set(metadata, '{redirect_uris}', coalesce(metadata->'redirect_uris', '[]') || to_jsonb(${address}::text)), updated_at = now()
-        where id = ${client.id} and not coalesce(metadata->'redirect_uris', '[]') ? ${address} returning 1`,
+        where id = ${client.id} and not coalesce(metadata->'redirect_uris', '[]') ? ${address}`,
     },
     { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: client.id, detail: { redirect_uri_added: address } }) },
   ]);
@@ -52,7 +52,7 @@ export function removeAddress(visit: Visit, client: ClientRecord): Promise<boole
       once: true,
       statement: Prisma.sql`
         update client set metadata = jsonb_set(metadata, '{redirect_uris}', (metadata->'redirect_uris') - ${address}::text), updated_at = now()
-        where id = ${client.id} and metadata->'redirect_uris' ? ${address} and jsonb_array_length(metadata->'redirect_uris') > 1 returning 1`,
+        where id = ${client.id} and metadata->'redirect_uris' ? ${address} and jsonb_array_length(metadata->'redirect_uris') > 1`,
     },
     { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: client.id, detail: { redirect_uri_removed: address } }) },
   ]);

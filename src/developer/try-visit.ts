@@ -4,7 +4,7 @@ import type { Visit } from '../authorization-server/own-pages.ts';
 import { TRY_CALLBACK_PATH } from '../clients/first-party.ts';
 import { MINUTE } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
-import { digestInHex, randomSecret } from '../platform/secrets.ts';
+import { randomSecret } from '../platform/secrets.ts';
 import { rememberOnce } from '../protocol-store/records.ts';
 
 /**
@@ -51,9 +51,9 @@ function read<T>({ services: { keyRing } }: Visit, context: string, text: string
   }
 }
 
-/** Takes the one answer to a trial's request. @throws AppError 400 for a second one. */
-export async function answerOnce(visit: Visit, state: string): Promise<void> {
-  if (!(await rememberOnce(visit.services.database, JSON.stringify(['try', digestInHex(state)]), TRIAL_SECONDS))) throw gone('used');
+/** Takes the one answer to a trial's request, by what was sealed: a sealed text has more than one spelling. @throws AppError 400 for a second one. */
+export async function answerOnce(visit: Visit, { nonce }: Trial): Promise<void> {
+  if (!(await rememberOnce(visit.services.database, JSON.stringify(['try', nonce]), TRIAL_SECONDS))) throw gone('used');
 }
 
 export const gone = (reason: string): AppError => new AppError('try_gone', { status: 400, reason });

@@ -6,6 +6,7 @@ import { AppError } from '../platform/errors.ts';
 import { digestInHex } from '../platform/secrets.ts';
 import { endByHandle, HANDLE_CHARACTERS } from '../protocol-store/token-handles.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { kindOf, listOf } from './client-kind.ts';
 import { showClient } from './client-page.ts';
 import { curlTo, deviceCurl } from './curl.ts';
 import { ownClient, pathOf } from './owned.ts';
@@ -40,22 +41,6 @@ export function tryPages(ask: Fetch): Record<string, OwnPage> {
       },
     },
     '/developer/try/callback': { show: comeBack },
-  };
-}
-
-const listOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
-
-/** What of a client decides how it can be tried. Left out means what RFC 7591 section 2 says. */
-function kindOf({ id, metadata, suspended_at }: ClientRecord) {
-  const grants = metadata['grant_types'] === undefined ? ['authorization_code'] : listOf(metadata['grant_types']);
-  return {
-    id,
-    authMethod: String(metadata['token_endpoint_auth_method'] ?? 'client_secret_basic'),
-    suspended: suspended_at !== null,
-    code: grants.includes('authorization_code'),
-    own: grants.includes('client_credentials'),
-    device: grants.includes('urn:ietf:params:oauth:grant-type:device_code'),
-    scopes: typeof metadata['scope'] === 'string' ? metadata['scope'].split(' ') : undefined,
   };
 }
 
@@ -107,7 +92,7 @@ async function comeBack(visit: Visit): Promise<void> {
   const { until: _, bound: _bound, ...trial } = unseal<Trial & { until?: number; bound?: string }>(visit, 'request', state);
   // Whose answer it is (RFC 9207 section 2.4).
   if (iss !== services.config.issuer) throw gone('iss');
-  await answerOnce(visit, String(state));
+  await answerOnce(visit, trial);
   const client = await findOwnedClient(services.database, account.id, trial.clientId);
   if (!client) throw new AppError('not_found', { status: 404, reason: 'no client of theirs' });
   // Its address answers once: whoever changes the language begins anew.

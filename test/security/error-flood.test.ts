@@ -69,9 +69,10 @@ describe('The book of errors under attack', () => {
     const secrets = await liveOnce(server);
     const own = await server.createClient();
     const marks = Object.fromEntries(
-      ['state', 'nonce', 'code', 'code_verifier', 'refresh_token', 'token', 'login_hint', 'id_token_hint'].map(
-        (name) => [name, `canary-${name}-canary`],
-      ),
+      ['state', 'nonce', 'code', 'code_verifier', 'refresh_token', 'token', 'login_hint', 'id_token_hint'].map((name) => [
+        name,
+        `canary-${name}-canary`,
+      ]),
     );
     await post(server, '/oauth/token', { ...own, client_secret: 'canary-secret-canary' }, { grant_type: 'authorization_code', ...marks });
     await post(server, '/oauth/token', own, {
