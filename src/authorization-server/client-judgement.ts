@@ -1,4 +1,4 @@
-import type { Client, Provider } from 'oidc-provider';
+import { type Client, errors, type Provider } from 'oidc-provider';
 import type { ClientMetadata } from '../clients/store.ts';
 
 /**
@@ -20,4 +20,15 @@ type Judged = new (
 export function judgeMetadata(provider: Provider, metadata: ClientMetadata, client?: Client): ClientMetadata {
   const Client = provider.Client as unknown as Judged;
   return new Client(metadata, { oidc: { provider, body: metadata, entities: {}, client } }).metadata();
+}
+
+/** @returns the sentence of what is wrong with metadata; undefined when judgeMetadata() takes it. */
+export function metadataProblem(provider: Provider, metadata: ClientMetadata, client?: Client): string | undefined {
+  try {
+    judgeMetadata(provider, metadata, client);
+    return undefined;
+  } catch (error) {
+    if (error instanceof errors.OIDCProviderError) return error.error_description ?? error.message;
+    throw error;
+  }
 }

@@ -12,7 +12,7 @@ export function kindOf({ id, metadata, suspended_at }: ClientRecord) {
     id,
     authMethod: String(metadata['token_endpoint_auth_method'] ?? 'client_secret_basic'),
     suspended: suspended_at !== null,
-    code: grants.includes('authorization_code'),
+    takesCodes: grants.includes('authorization_code'),
     own: grants.includes('client_credentials'),
     device: grants.includes('urn:ietf:params:oauth:grant-type:device_code'),
     scopes: typeof metadata['scope'] === 'string' && metadata['scope'] ? metadata['scope'].split(' ') : undefined,

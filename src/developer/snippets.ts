@@ -20,7 +20,7 @@ export const snippets: OwnPage = {
     const client = await ownClient(visit);
     const flows = flowsOf(client);
     showClient(visit, client, 'snippets', {
-      groups: flows.map((flow) => ({ flow, files: filesOf(visit, client, flow) })),
+      groups: flows.map((flow) => ({ own: flow === 'own', files: filesOf(visit, client, flow) })),
       kind: kindOf(client),
       registered: registeredUri(visit.services, client) !== undefined,
     });
@@ -30,8 +30,8 @@ export const snippets: OwnPage = {
 type Flow = 'code' | 'own';
 
 const flowsOf = (client: ClientRecord): Flow[] => {
-  const { code, own } = kindOf(client);
-  return [...(code ? (['code'] as const) : []), ...(own ? (['own'] as const) : [])];
+  const { takesCodes, own } = kindOf(client);
+  return [...(takesCodes ? (['code'] as const) : []), ...(own ? (['own'] as const) : [])];
 };
 
 const FILES = ['curl', 'node', 'python', 'go', 'spring_yaml', 'spring_java'] as const;

@@ -1,7 +1,8 @@
-import { errors } from 'oidc-provider';
-import { judgeMetadata } from '../authorization-server/client-judgement.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { metadataProblem } from '../authorization-server/client-judgement.ts';
 import { told, type Visit } from '../authorization-server/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
+import type { ClientMetadata } from '../clients/store.ts';
 import { Prisma } from '../platform/database.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { callbackOf } from './try-visit.ts';
@@ -23,12 +24,8 @@ export async function addAddress(visit: Visit, client: ClientRecord): Promise<st
   const live = await provider.Client.find(client.id);
   if (!live) return 'the client is suspended';
   const uris = [...(live.redirectUris ?? []).filter((uri) => uri !== address), address];
-  try {
-    judgeMetadata(provider, { ...live.metadata(), client_id: client.id, redirect_uris: uris } as never, live);
-  } catch (error) {
-    if (error instanceof errors.OIDCProviderError) return error.error_description ?? error.message;
-    throw error;
-  }
+  const problem = metadataProblem(provider, { ...live.metadata(), client_id: client.id, redirect_uris: uris } as ClientMetadata, live);
+  if (problem) return problem;
   await writeTogether(database, [
     {
       purpose: 'keep',
@@ -39,7 +36,19 @@ export async function addAddress(visit: Visit, client: ClientRecord): Promise<st
     },
     { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: client.id, detail: { redirect_uri_added: address } }) },
   ]);
+  await heard(visit, client.id, address);
   return undefined;
+}
+
+const HEARD_WITHIN_MS = 1_000;
+const LOOK_EVERY_MS = 20;
+
+/** The database tells this node of the change in a moment (clients/cache.ts): the browser is not sent on ahead of that. */
+async function heard({ services: { provider } }: Visit, clientId: string, address: string): Promise<void> {
+  for (let waitedMs = 0; waitedMs < HEARD_WITHIN_MS; waitedMs += LOOK_EVERY_MS) {
+    if ((await provider.Client.find(clientId))?.redirectUris?.includes(address)) return;
+    await pause(LOOK_EVERY_MS);
+  }
 }
 
 /** @returns whether it was there. One that is the only address stays: a client that takes codes has one (RFC 7591 section 2). */

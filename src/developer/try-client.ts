@@ -32,7 +32,7 @@ export function askForToken(
 }
 
 /** What a token opens here. @returns undefined for one whose scopes open nothing of this server's own. */
-export async function tryToken(ask: Fetch, issuer: string, token: string, scope: string): Promise<({ path: string } & Answer) | undefined> {
+export async function tryToken(ask: Fetch, issuer: string, token: string, scope: string): Promise<({ line: string } & Answer) | undefined> {
   const scopes = scope.split(' ');
   const path = scopes.includes('openid')
     ? ROUTES.userinfo
@@ -42,7 +42,7 @@ export async function tryToken(ask: Fetch, issuer: string, token: string, scope:
         ? '/api/data'
         : undefined;
   if (!path) return undefined;
-  return { path, ...(await answerOf(ask(`${issuer}${path}`, { headers: { authorization: `Bearer ${token}` } }))) };
+  return { line: `GET ${issuer}${path}`, ...(await answerOf(ask(`${issuer}${path}`, { headers: { authorization: `Bearer ${token}` } }))) };
 }
 
 async function answerOf(asked: Promise<Response>): Promise<Answer> {

@@ -1,3 +1,4 @@
+import { ROUTES } from '../authorization-server/configuration.ts';
 import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { findOwnedClient } from '../clients/ownership.ts';
@@ -69,8 +70,9 @@ function begin(visit: Visit, client: ClientRecord, more: Record<string, unknown>
     callback: callbackOf(issuer),
     askable: askable(kind.authMethod),
     action: pathOf(client.id, '/try'),
+    endpoint: `GET ${issuer}${ROUTES.authorization}`,
     device: kind.device ? deviceCurl(issuer, kind, scope) : undefined,
-    request: kind.code && registered && !kind.suspended ? beginTrial(visit, client.id, scope) : undefined,
+    request: kind.takesCodes && registered && !kind.suspended ? beginTrial(visit, client.id, scope) : undefined,
     ...more,
   });
 }
@@ -122,6 +124,7 @@ function showCode(
     askable: askable(kind.authMethod),
     action: pathOf(client.id, '/try'),
     parameters: codeParameters(trial, callbackOf(issuer)),
+    endpoint: `POST ${issuer}${ROUTES.token}`,
     curl: curlTo(issuer, 'token', kind, codeParameters(trial, callbackOf(issuer))),
     sealed: seal(visit, 'code', trial),
     ...more,

@@ -110,7 +110,8 @@ describe('Messages', () => {
   });
 
   it('are all that a view has to say: none has words of its own', () => {
-    for (const path of globSync('views/**/*.eta', { cwd: ROOT })) {
+    // Code to copy is in its own language, and its comments are in that of all code.
+    for (const path of globSync('views/**/*.eta', { cwd: ROOT, exclude: ['views/developer/snippets/**'] })) {
       const html = read(path)
         .replace(/<%[\s\S]*?%>/g, '')
         .replace(/<style>[\s\S]*?<\/style>|<!--[\s\S]*?-->|&\w+;/g, '');

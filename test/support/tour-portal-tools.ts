@@ -23,7 +23,9 @@ export const PORTAL_TOOLS_TOUR: Record<string, (page: Page, visit: Visit) => Pro
     const own = await developer(visit);
     await openAccountPage(page, own, `${own.path}/try`);
   },
-  'developer-try-request': (page, visit) => openRequest(page, visit),
+  'developer-try-request': async (page, visit) => {
+    await openRequest(page, visit);
+  },
   'developer-try-code': async (page, visit) => {
     await openRequest(page, visit);
     await comeBack(page);
