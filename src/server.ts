@@ -8,6 +8,7 @@ import { adminApplication, publicAdminApi } from './admin/listener.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { beforeNaming } from './authorization-server/client-judgement.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
+import { openErrorBook } from './authorization-server/error-book.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { wayBackFrom } from './authorization-server/way-back.ts';
@@ -60,10 +61,12 @@ const LISTENING = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTim
 export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
+  const errors = openErrorBook(database, log);
   const names = createVerifiedNames(database);
-  const providers = await keepProvider({ config, database, clients: createClientCache(database), names, log });
+  const providers = await keepProvider({ config, database, clients: createClientCache(database), names, log, errors });
   let closing = false;
   let address = '';
+  const ask = fetchThrough(() => address, config.issuer);
 
   const app = new Koa({ proxy: true, keys: config.cookieKeys });
   // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
@@ -85,7 +88,7 @@ export async function startServer({ config, database, log }: { config: Config; d
         // It is told its credentials and no more.
         clientId: RESOURCE_API_CLIENT,
         clientSecret: apiSecret,
-        fetch: fetchThrough(() => address, config.issuer),
+        fetch: ask,
       }),
     ),
   );
@@ -125,7 +128,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/developer'],
-      providers.serve((provider, resourceServers) => developerRoutes({ provider, database, config, resourceServers }) as never),
+      providers.serve((provider, resourceServers) => developerRoutes({ provider, database, config, resourceServers, ask }) as never),
     ),
   );
   app.use(
@@ -162,6 +165,7 @@ export async function startServer({ config, database, log }: { config: Config; d
       closing = true;
       providers.close();
       await Promise.all([stop(server), apart && stop(apart)]);
+      await errors.close();
     },
   };
 }

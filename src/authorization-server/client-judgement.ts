@@ -35,6 +35,17 @@ export function judgeMetadata(provider: Provider, metadata: ClientMetadata, clie
   return new Client(metadata, { oidc: { body: metadata, entities: {}, client } }).metadata();
 }
 
+/** @returns the sentence of what is wrong with metadata; undefined when judgeMetadata() takes it. */
+export function metadataProblem(provider: Provider, metadata: ClientMetadata, client?: Client): string | undefined {
+  try {
+    judgeMetadata(provider, metadata, client);
+    return undefined;
+  } catch (error) {
+    if (error instanceof errors.OIDCProviderError) return error.error_description ?? error.message;
+    throw error;
+  }
+}
+
 /** What came of it: the metadata as it is to be stored, or which member is wrong, with the sentence that the registration endpoint would say. */
 export type PortalJudgement = { ok: true; metadata: ClientMetadata } | { ok: false; member: string | undefined; sentence: string };
 

@@ -1,6 +1,7 @@
 import type { Configuration, JWKS } from 'oidc-provider';
 import { CLAIMS_OF_SCOPE } from '../accounts/claims.ts';
 import type { ClientCache } from '../clients/cache.ts';
+import { TRY_CALLBACK_PATH } from '../clients/first-party.ts';
 import type { VerifiedNames } from '../clients/verified-names.ts';
 import { LANGUAGES } from '../http/language.ts';
 import type { Config } from '../platform/config.ts';
@@ -65,7 +66,7 @@ export function createConfiguration({
     jwks,
     findAccount: createFindAccount(database),
     loadExistingGrant: createLoadExistingGrant(database), //        consent holds for a person, not for a browser
-    renderError: renderProtocolError,
+    renderError: renderProtocolError(database),
     interactions: { policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
 
     // What may be asked for
@@ -78,7 +79,10 @@ export function createConfiguration({
     acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
     subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
     // RFC 7591 2: judged before the library's own checks
-    extraClientMetadata: withKnownScopes(createRegistrationPolicy({ names, loopbackPages: !secure }), resources.scopes),
+    extraClientMetadata: withKnownScopes(
+      createRegistrationPolicy({ names, loopbackPages: !secure, tryCallback: `${config.issuer}${TRY_CALLBACK_PATH}` }),
+      resources.scopes,
+    ),
 
     // How clients prove who they are
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], // no client_secret_jwt: secrets are hashed

@@ -6,6 +6,7 @@ import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import type { ErrorBook } from './error-book.ts';
 import { watchSigningKeys } from './key-watch.ts';
 import { createProvider } from './provider.ts';
 import { createResourcePolicy } from './resource-servers.ts';
@@ -34,6 +35,7 @@ export async function keepProvider(ingredients: {
   clients: ClientCache;
   names: VerifiedNames;
   log: Log;
+  errors: ErrorBook;
 }): Promise<CurrentProvider> {
   const { config, database, log } = ingredients;
   let serving: Serving | undefined;

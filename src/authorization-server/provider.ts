@@ -18,6 +18,7 @@ import { beforeNaming } from './client-judgement.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { deviceFlow } from './device-flow.ts';
+import type { ErrorBook } from './error-book.ts';
 import { logEvents } from './events.ts';
 import { carryLimits, spendToken, tokenSpent } from './initial-access.ts';
 import { describeSubject } from './introspection.ts';
@@ -43,6 +44,7 @@ export function createProvider({
   log,
   jwks,
   resources,
+  errors: book,
 }: {
   config: Config;
   database: Database;
@@ -51,6 +53,8 @@ export function createProvider({
   log: Log;
   jwks: JWKS;
   resources: ResourcePolicy;
+  /** None, where nothing is served. */
+  errors?: ErrorBook;
 }): Provider {
   const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources }));
   // http/host.ts has written the forwarded headers: they say our own origin.
@@ -61,7 +65,7 @@ export function createProvider({
   rememberReplaysOnce(provider, database);
   tellReachedContext(provider);
   exchangeTokens(provider, { config, database });
-  logEvents(provider, log);
+  logEvents(provider, log, book);
   return provider;
 }
 

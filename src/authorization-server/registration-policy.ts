@@ -23,8 +23,11 @@ type Circumstances = {
   house: House;
 };
 
-/** `loopbackPages`: a client's pages may be on its developer's own machine, where this server is too. */
-export type House = { names: VerifiedNames; loopbackPages: boolean };
+/**
+ * `loopbackPages`: a client's pages may be on its developer's own machine, where this server is too. `tryCallback`: the developer portal's own
+ * address, to which a client that is tried there is led, and which may be http where the issuer is.
+ */
+export type House = { names: VerifiedNames; loopbackPages: boolean; tryCallback: string };
 
 /**
  * One check per member; the library calls the one of each member it names in `members`, in their order, before its own checks.
@@ -69,7 +72,8 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   application_type(metadata, { request }) {
     if (request['application_type'] === undefined && leadToNativeApp(metadata.redirect_uris)) metadata.application_type = 'native';
   },
-  redirect_uris: (metadata) => judgeUris(metadata, 'redirect_uris'),
+  // Our own page to try a client is as safe as this server is: over http, on a developer's own machine, too. No other address of ours is meant.
+  redirect_uris: (metadata, { house }) => judgeUris(metadata, 'redirect_uris', house.tryCallback),
   post_logout_redirect_uris: (metadata) => judgeUris(metadata, 'post_logout_redirect_uris'),
   grant_types(metadata, { client, limits }) {
     // A client that was given it says so, as it must, when it updates itself (RFC 7592 section 2.2).
@@ -169,9 +173,11 @@ function judgeAddress(metadata: Metadata, member: string, loopback = false): voi
   if (problem) throw new errors.InvalidClientMetadata(`${member} ${problem}`);
 }
 
-function judgeUris(metadata: Metadata, member: 'redirect_uris' | 'post_logout_redirect_uris'): void {
+function judgeUris(metadata: Metadata, member: 'redirect_uris' | 'post_logout_redirect_uris', except?: string): void {
   if (metadata[member] === undefined) return;
-  const problem = redirectUrisProblem(metadata[member], metadata.application_type === 'native' ? 'native' : 'web');
+  const uris: unknown = metadata[member];
+  const judged = Array.isArray(uris) ? uris.filter((uri) => uri !== except) : uris;
+  const problem = redirectUrisProblem(judged, metadata.application_type === 'native' ? 'native' : 'web');
   if (problem) throw new errors.InvalidClientMetadata(`${member} ${problem}`);
 }
 

@@ -1,14 +1,18 @@
-// Copies what an element says. Without this script the buttons stay hidden: what is to be copied can be marked by hand.
+// What a person is to take along can be copied by a button. Without this script, or a clipboard, the buttons stay hidden.
 for (const button of document.querySelectorAll('[data-copies]')) {
+  if (!navigator.clipboard) break;
   const source = document.getElementById(button.dataset.copies);
-  const status = document.getElementById(`${button.dataset.copies}-copied`);
+  // It has to be there before something is said in it.
+  const said = document.createElement('span');
+  said.setAttribute('role', 'status');
+  said.className = 'small';
+  button.after(said);
   button.hidden = false;
   button.addEventListener('click', async () => {
     try {
-      await navigator.clipboard.writeText(source.textContent);
-      status.textContent = button.dataset.copied;
+      await navigator.clipboard.writeText(source.value ?? source.textContent);
+      said.textContent = ` ${button.dataset.copied}`;
     } catch {
-      // The browser does not let us: it is marked, and one key away.
       getSelection().selectAllChildren(source);
     }
   });
