@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { auditEvent } from '../src/audit/events.ts';
 import { openClientJudge } from '../src/authorization-server/operator-client.ts';
 import { importClient, type Planned, planImport } from '../src/clients/import/plan.ts';
-import { isSourceName, readExport, SOURCE_NAMES, type SourceName } from '../src/clients/import/sources.ts';
+import { type ForeignExport, isSourceName, readExport, SOURCE_NAMES, type SourceName } from '../src/clients/import/sources.ts';
 import { readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
 import { endClient } from '../src/protocol-store/grants.ts';
@@ -63,8 +63,9 @@ await runCommand('import', HELP, async () => {
   if (!isSourceName(from)) throw new UsageError(`say where it comes from: --from ${SOURCE_NAMES.join(', ')}`);
   if (!file || more.length) throw new UsageError('say which file to read');
   if (people && from !== 'keycloak') throw new UsageError('--people is for --from keycloak');
-  const text = readText(file);
-  return withDatabase((database) => run(database, text, { from, file, dryRun, update, people, yes, secrets, report }));
+  const content = readExport(from, readText(file));
+  if (!content.count && !people) throw new Error('there is no client in the file');
+  return withDatabase((database) => run(database, content, { from, file, dryRun, update, people, yes, secrets, report }));
 });
 
 function readText(file: string): string {
@@ -87,11 +88,9 @@ function readText(file: string): string {
   }
 }
 
-async function run(database: Database, text: string, order: Order): Promise<number> {
+async function run(database: Database, { document, drafts }: ForeignExport, order: Order): Promise<number> {
   const judge = await openClientJudge({ config: readConfig(), database });
-  const { drafts, document, count } = readExport(order.from, text, judge.scopes);
-  if (!count && !order.people) throw new Error('there is no client in the file');
-  const plan = await planImport(database, drafts(), { judge: judge.judge, update: order.update });
+  const plan = await planImport(database, drafts(judge.scopes), { judge: judge.judge, update: order.update });
   const people = order.people ? await planPeople(database, document) : undefined;
   const report = order.report === undefined ? undefined : openNewFile('--report', order.report);
   const written = new Set<string>();

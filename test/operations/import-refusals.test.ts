@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { runScript, startScript } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { AUTH0, HYDRA, KEYCLOAK } from '../support/foreign-exports.ts';
+import { HYDRA } from '../support/foreign-exports.ts';
 import { type Importing, openImporting } from '../support/importing.ts';
 import { holdTable } from '../support/lock.ts';
 import { countRows, unchanged } from '../support/storage.ts';
@@ -53,21 +53,10 @@ describe('scripts/import.ts, of what is no export, or a hostile one, or cut shor
     const huge = importing.written('');
     truncateSync(huge, 100 * 1024 * 1024);
     await unchanged(server, async () => {
-      for (const [from, content, said] of [
-        ['keycloak', '{"realm":"x"', /no JSON/],
-        ['keycloak', HYDRA, /realm export/],
-        ['hydra', KEYCLOAK, /Ory Hydra/],
-        ['auth0', HYDRA, /Auth0/],
-        ['hydra', AUTH0, /Ory Hydra/],
-        ['hydra', '[]', /no client/],
-        ['hydra', 'null', /Ory Hydra/],
-        ['keycloak', `{"clients":${'['.repeat(50_000)}${']'.repeat(50_000)}}`, /realm export/],
-        ['okta', [], /say where it comes from/],
-      ] as const) {
-        const { status, stderr } = importing.command(from, content, '--yes');
-        assert.equal(status, 1, from);
-        assert.match(stderr, said);
-      }
+      const { status, stderr } = importing.command('keycloak', HYDRA, '--yes');
+      assert.equal(status, 1);
+      assert.match(stderr, /^import: the file is not what --from keycloak reads: a realm export of Keycloak[^\n]*\n$/);
+      assert.match(importing.command('okta', []).stderr, /say where it comes from: --from keycloak, hydra, auth0/);
       const tooLarge = runScript(server, 'import', '--from', 'hydra', huge, '--yes');
       assert.match(tooLarge.stderr, /104857600 bytes/);
       for (const file of [join(importing.folder, 'nowhere.json'), importing.folder])
