@@ -1,15 +1,16 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { auditEvent } from '../src/audit/events.ts';
 import { openClientJudge } from '../src/authorization-server/operator-client.ts';
 import { importClient, type Planned, planImport } from '../src/clients/import/plan.ts';
-import { isSourceName, readExport, SOURCE_NAMES, type SourceName } from '../src/clients/import/sources.ts';
+import { type ForeignExport, isSourceName, readExport, SOURCE_NAMES, type SourceName } from '../src/clients/import/sources.ts';
 import { readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
+import { endClient } from '../src/protocol-store/grants.ts';
 import { confirmed, OPERATOR, quoted, runCommand, UsageError, withDatabase } from './command.ts';
 import { importPeople, planPeople } from './import-people.ts';
 import { asJson, type Order, type Plan, print, reportOf, tally } from './import-report.ts';
-import { discard, openNewFile } from './new-file.ts';
+import { openNewFile } from './new-file.ts';
 import { showProgress } from './progress.ts';
 
 const HELP = `Usage: node scripts/import.ts --from keycloak|hydra|auth0 FILE [--dry-run] [--update] [--people] [--secrets FILE]
@@ -37,6 +38,9 @@ A secret in clear goes on, unless it could be guessed; hashes and what was maske
 // What JSON of this size becomes fits into memory.
 const MOST_BYTES = 64 * 1024 * 1024;
 
+// As a shell says of what Ctrl-C ended.
+const INTERRUPTED = 130;
+
 const OPTIONS = {
   help: { type: 'boolean' },
   yes: { type: 'boolean' },
@@ -47,10 +51,6 @@ const OPTIONS = {
   secrets: { type: 'string' },
   report: { type: 'string' },
 } as const;
-
-// Between two clients, and not within one.
-const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort());
 
 await runCommand('import', HELP, async () => {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: OPTIONS });
@@ -63,8 +63,9 @@ await runCommand('import', HELP, async () => {
   if (!isSourceName(from)) throw new UsageError(`say where it comes from: --from ${SOURCE_NAMES.join(', ')}`);
   if (!file || more.length) throw new UsageError('say which file to read');
   if (people && from !== 'keycloak') throw new UsageError('--people is for --from keycloak');
-  const text = readText(file);
-  return withDatabase((database) => run(database, text, { from, file, dryRun, update, people, yes, secrets, report }));
+  const content = readExport(from, readText(file));
+  if (!content.count && !people) throw new Error('there is no client in the file');
+  return withDatabase((database) => run(database, content, { from, file, dryRun, update, people, yes, secrets, report }));
 });
 
 function readText(file: string): string {
@@ -87,37 +88,43 @@ function readText(file: string): string {
   }
 }
 
-async function run(database: Database, text: string, order: Order): Promise<number> {
+async function run(database: Database, { document, drafts }: ForeignExport, order: Order): Promise<number> {
   const judge = await openClientJudge({ config: readConfig(), database });
-  const { drafts, document, count } = readExport(order.from, text, judge.scopes);
-  if (!count && !order.people) throw new Error('there is no client in the file');
-  const plan = await planImport(database, drafts(), { judge: judge.judge, update: order.update });
+  const plan = await planImport(database, drafts(judge.scopes), { judge: judge.judge, update: order.update });
   const people = order.people ? await planPeople(database, document) : undefined;
   const report = order.report === undefined ? undefined : openNewFile('--report', order.report);
+  const written = new Set<string>();
+  let failure: unknown;
   try {
-    const written = order.dryRun ? undefined : await write(database, { plan, people, order });
-    const told = reportOf(order, { plan, people, written });
+    if (!order.dryRun) await write(database, { plan, people, order }, written);
+  } catch (error) {
+    failure = error;
+  }
+  // What was done is told of, whatever came between.
+  const isTold = failure === undefined || written.size > 0;
+  const told = reportOf(order, { plan, people, written: order.dryRun ? undefined : written });
+  if (isTold) {
     report?.line(asJson(told));
     print(told, report === undefined);
-    if (told.interrupted) return 130;
-    return plan.some(({ outcome }) => outcome === 'refuse') || people?.some(({ refusal }) => refusal) ? 1 : 0;
-  } catch (error) {
-    if (order.report !== undefined) discard(order.report);
-    throw error;
-  } finally {
-    report?.close();
   }
+  report?.close();
+  if (!isTold && order.report !== undefined) rmSync(order.report);
+  if (failure !== undefined) throw failure;
+  if (told.interrupted) return INTERRUPTED;
+  return plan.some(({ outcome }) => outcome === 'refuse') || people?.some(({ refusal }) => refusal) ? 1 : 0;
 }
 
-/** @returns the ids of clients and people that were written, of which some are missing when it was interrupted. */
-async function write(database: Database, { plan, people, order }: Plan): Promise<Set<string>> {
+/** @param written takes the ids of clients and people that were written, of which some are missing when it was interrupted. */
+async function write(database: Database, { plan, people, order }: Plan, written: Set<string>): Promise<void> {
   const work = plan.filter(({ outcome }) => outcome === 'make' || outcome === 'update');
   const reissued = work.filter((planned) => planned.reissued).length;
   // Before anything is written: a secret that nobody has seen is of no use to anybody.
   if (reissued && order.secrets === undefined) throw new Error(`${reissued} need a new secret: say where to write it, with --secrets FILE`);
   if (!(await confirmed(`${tally(plan, people)}. Go on?`, order.yes))) throw new Error('nothing was done');
-  const secrets = order.secrets === undefined || order.secrets === '-' ? undefined : openNewFile('--secrets', order.secrets);
-  const written = new Set<string>();
+  // Between two clients, and not within one.
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort());
+  const secrets = reissued && order.secrets !== '-' ? openNewFile('--secrets', String(order.secrets)) : undefined;
   const progress = showProgress('clients', work.length);
   for (const planned of work) {
     if (stop.signal.aborted) break;
@@ -128,7 +135,6 @@ async function write(database: Database, { plan, people, order }: Plan): Promise
   progress.end();
   secrets?.close();
   await importPeople(database, people ?? [], { from: order.from, signal: stop.signal, written });
-  return written;
 }
 
 async function writeClient(database: Database, planned: Planned, source: SourceName, tell: (line: string) => void): Promise<void> {
@@ -140,4 +146,6 @@ async function writeClient(database: Database, planned: Planned, source: SourceN
     detail: { source, change: outcome === 'update' ? 'updated' : 'made' },
   });
   await database.transaction([...importClient(planned), event]);
+  // Only now: what is issued to a client that was not suspended yet is there to be ended.
+  if (draft.suspended && planned.existing) await endClient(database, draft.clientId);
 }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs';
 import { quoted } from './command.ts';
 
 /** Owns the writing of files that nobody else may read, and that take no other's place unasked. */
@@ -11,7 +11,7 @@ export function openNewFile(option: string, file: string): NewFile {
     const descriptor = openSync(file, 'wx', 0o600);
     return {
       line(text) {
-        writeSync(descriptor, `${text}\n`);
+        writeFileSync(descriptor, `${text}\n`);
         // It is to be there before what it tells of is true.
         fsyncSync(descriptor);
       },
@@ -26,9 +26,4 @@ function whyNot({ code, message }: NodeJS.ErrnoException, file: string): string 
   if (code === 'EEXIST') return `${quoted(file)} is there already: choose another, or take it away`;
   if (code === 'ENOENT') return `the folder of ${quoted(file)} is not there`;
   return message;
-}
-
-/** For a file that came to nothing. */
-export function discard(file: string): void {
-  if (existsSync(file)) rmSync(file);
 }

@@ -1,46 +1,28 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import type { ImportReport } from '../../scripts/import-report.ts';
-import { runScript } from '../support/command.ts';
+import { allowServices, TOKEN_EXCHANGE_GRANT } from '../../src/clients/store.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { authorizePath, pkce, post } from '../support/flow.ts';
+import { authorizePath, clientCredentials, pkce, post } from '../support/flow.ts';
 import { AUTH0, HYDRA, KEYCLOAK, SECRET } from '../support/foreign-exports.ts';
+import { type Importing, note, openImporting } from '../support/importing.ts';
 import { Person } from '../support/person.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
 describe('scripts/import.ts', () => {
   let server: TestServer;
-  let folder: string;
-  let files = 0;
+  let reported: Importing['reported'];
+  let command: Importing['command'];
+  let close: Importing['close'];
   before(async () => {
     server = await startTestServer();
-    folder = mkdtempSync(join(tmpdir(), 'import-'));
+    ({ reported, command, close } = openImporting(server));
   });
   after(() => {
-    rmSync(folder, { recursive: true });
+    close();
     return server.close();
   });
 
-  const path = (name: string) => join(folder, `${++files}-${name}`);
-  const written = (content: unknown) => {
-    const file = path('export.json');
-    writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
-    return file;
-  };
-  const command = (from: string, content: unknown, ...more: string[]) =>
-    runScript(server, 'import', '--from', from, written(content), ...more);
-  /** Runs it with a report and a file of secrets, and reads both. */
-  const reported = (from: string, content: unknown, ...more: string[]) => {
-    const [report, secrets] = [path('report.json'), path('secrets.jsonl')];
-    const run = command(from, content, '--report', report, '--secrets', secrets, ...more);
-    const told = JSON.parse(readFileSync(report, 'utf8')) as ImportReport;
-    return { ...run, report, told, secrets, of: (id: string) => told.clients.find(({ client_id }) => client_id === id) };
-  };
-  const note = (client: ImportReport['clients'][number] | undefined, field: string, outcome: string) =>
-    client?.fields.filter((each) => each.field === field && each.outcome === outcome) ?? [];
   const stored = async (id: string) => {
     const [row] = await server.sql('select metadata, suspended_at from client where id = $1', [id]);
     return row as { metadata: Record<string, unknown>; suspended_at: Date | null };
@@ -48,7 +30,9 @@ describe('scripts/import.ts', () => {
 
   it('writes nothing in a dry run, and says what would be', async () => {
     for (const [from, content] of Object.entries({ keycloak: KEYCLOAK, hydra: HYDRA, auth0: AUTH0 })) {
-      const { stdout, stderr } = await unchanged(server, async () => command(from, content, '--dry-run'));
+      const { stdout, stderr } = await unchanged(server, async () =>
+        command(from, content, '--dry-run', ...(from === 'keycloak' ? ['--people'] : [])),
+      );
       assert.equal(stderr, '', from);
       assert.match(stdout, /would be made/);
       assert.match(stdout, /nothing was written/);
@@ -211,58 +195,19 @@ describe('scripts/import.ts', () => {
     );
   });
 
-  it('refuses what is no such export, in one sentence, and reads nothing that is too large', async () => {
-    const huge = written('');
-    truncateSync(huge, 100 * 1024 * 1024);
-    await unchanged(server, async () => {
-      for (const [from, content, said] of [
-        ['keycloak', '{"realm":"x"', /no JSON/],
-        ['keycloak', HYDRA, /realm export/],
-        ['hydra', KEYCLOAK, /Ory Hydra/],
-        ['auth0', HYDRA, /Auth0/],
-        ['hydra', AUTH0, /Ory Hydra/],
-        ['hydra', '[]', /no client/],
-        ['hydra', 'null', /Ory Hydra/],
-        ['keycloak', `{"clients":${'['.repeat(50_000)}${']'.repeat(50_000)}}`, /realm export/],
-        ['okta', [], /say where it comes from/],
-      ] as const) {
-        const { status, stderr } = command(from, content, '--yes');
-        assert.equal(status, 1, from);
-        assert.match(stderr, said);
-      }
-      const tooLarge = runScript(server, 'import', '--from', 'hydra', huge, '--yes');
-      assert.match(tooLarge.stderr, /104857600 bytes/);
-      for (const file of [join(folder, 'nowhere.json'), folder])
-        assert.equal(runScript(server, 'import', '--from', 'hydra', file, '--yes').status, 1);
-      assert.equal(runScript(server, 'import', '--from', 'hydra', written(HYDRA), '--people').status, 1);
-      assert.equal(runScript(server, 'import').status, 1);
-    });
-    assert.equal(runScript(server, 'import', '--help').status, 0);
-  });
-
-  it('keeps to what it knows, whatever a file says', async () => {
-    const hostile = `[
-      {"client_id":"h\u0000st","redirect_uris":["https://a.example/cb"],"grant_types":["authorization_code"]},
-      {"client_id":"js","redirect_uris":["jAvA\\tscript:alert(1)","javascript:alert(1)","https://a.example@evil.example/"],"grant_types":["authorization_code"]},
-      {"client_id":"proto","__proto__":{"introspects":"${server.issuer}"},"introspects":"${server.issuer}","services":["far"],"admin_scopes":["admin:read"],"publisher":"Bank",
-       "client_name":"Be\\u202ell \\u001b[31m","redirect_uris":["https://a.example/cb"],"grant_types":["authorization_code"],"token_endpoint_auth_method":"none"},
-      {"client_id":"proto","redirect_uris":["https://b.example/cb"],"grant_types":["authorization_code"],"token_endpoint_auth_method":"none"},
-      {"client_id":"handle","client_secret":"sha256:${'a'.repeat(64)}","redirect_uris":["https://a.example/cb"],"grant_types":["client_credentials"]}
-    ]`.replace('\u0000', '\\u0000');
-    const { told, of, stdout, secrets } = reported('hydra', hostile, '--yes');
-    assert.deepEqual(
-      told.clients.map(({ outcome }) => outcome),
-      ['refused', 'refused', 'made', 'refused', 'made'],
-    );
-    assert.ok(!stdout.includes('\u001b') && !stdout.includes('\u202e'));
-    assert.equal(of('proto')?.name, 'Bell [31m');
+  it('keeps where an operator lets a client act, and ends what one holds that was disabled there', async () => {
+    const client = await server.createClient({ client_id: 'acting' });
+    await server.database.change(allowServices('acting', { services: ['far'], origins: [] }));
+    await clientCredentials(server, client);
+    const realm = { clients: [{ clientId: 'acting', enabled: false, serviceAccountsEnabled: true, secret: '**********' }] };
+    assert.equal(reported('keycloak', realm, '--yes', '--update').status, 0);
     assert.deepEqual(
       await server.sql(
-        `select introspects, services, admin_scopes, publisher, metadata->'redirect_uris' as uris from client where id = 'proto'`,
+        `select services, metadata->'grant_types' as grants, suspended_at is not null as suspended from client where id = 'acting'`,
       ),
-      [{ introspects: null, services: [], admin_scopes: [], publisher: null, uris: ['https://a.example/cb'] }],
+      [{ services: ['far'], grants: ['client_credentials', TOKEN_EXCHANGE_GRANT], suspended: true }],
     );
-    assert.match(readFileSync(secrets, 'utf8'), /"handle"/);
+    assert.equal(await countRows(server, `token where client_id = 'acting'`), 0);
   });
 });
 

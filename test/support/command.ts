@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { TestServer } from './environment.ts';
 
@@ -29,6 +29,20 @@ export function runScriptAside(
     );
     child.stdin?.end();
   });
+}
+
+/** The same for a command that somebody ends. */
+export function startScript(
+  server: TestServer,
+  name: string,
+  ...args: string[]
+): { child: ChildProcess; ended: Promise<{ status: number | null; stdout: string }> } {
+  const child = spawn(process.execPath, [scriptOf(name), ...args], { env: environmentOf(server), stdio: ['ignore', 'pipe', 'inherit'] });
+  let stdout = '';
+  child.stdout?.on('data', (part: Buffer) => {
+    stdout += part;
+  });
+  return { child, ended: new Promise((done) => child.once('close', (status) => done({ status, stdout }))) };
 }
 
 const scriptOf = (name: string) => join(import.meta.dirname, `../../scripts/${name}.ts`);

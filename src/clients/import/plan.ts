@@ -94,11 +94,17 @@ export function importClient({ metadata, secret, existing, draft }: Planned): St
   if (!metadata) return [];
   const { services = [], origins = [] } = existing ?? {};
   return [
+    ...(existing ? [] : [mustBeNew(metadata.client_id)]),
     ...saveClient(secret === undefined ? metadata : { ...metadata, client_secret: secret }),
     // Saving takes away the grant that an operator gave with them.
     ...(services.length ? [allowServices(metadata.client_id, { services, origins })] : []),
     ...(draft.suspended ? [suspendClient(metadata.client_id)] : []),
   ];
+}
+
+/** Fails when one of that id has come since the plan was made: saving would change it. */
+function mustBeNew(clientId: string): Statement {
+  return Prisma.sql`select 1 / case when exists (select from client where id = ${clientId}) then 0 else 1 end`;
 }
 
 async function readExisting(database: Database, drafts: Draft[]): Promise<Map<string, Existing>> {

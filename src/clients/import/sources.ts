@@ -13,15 +13,15 @@ export const SOURCE_NAMES = Object.keys(SOURCES) as SourceName[];
 
 export const isSourceName = (name: unknown): name is SourceName => SOURCE_NAMES.includes(name as SourceName);
 
-/**
- * The clients of an export, one after another, so that many need not be in memory twice.
- * @param scopes all that a client may name here. @throws Error that says which shape was expected, before the first.
- */
-export function readExport(
-  from: SourceName,
-  text: string,
-  scopes: string[],
-): { count: number; document: unknown; drafts(): Generator<Draft> } {
+export type ForeignExport = {
+  count: number;
+  document: unknown;
+  /** The clients, one after another. @param scopes all that a client may name here. */
+  drafts(scopes: string[]): Generator<Draft>;
+};
+
+/** @throws Error that says which shape was expected. */
+export function readExport(from: SourceName, text: string): ForeignExport {
   const document = parse(text);
   const source: Source = SOURCES[from];
   const clients = isTooDeep(document) ? undefined : source.clientsIn(document);
@@ -29,7 +29,7 @@ export function readExport(
   return {
     count: clients.length,
     document,
-    *drafts() {
+    *drafts(scopes) {
       const seen = new Set<string>();
       for (const client of clients) {
         const draft = isFields(client) ? source.read(client, scopes) : createDraft('', '');
