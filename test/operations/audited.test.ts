@@ -84,7 +84,9 @@ describe('What operators do by commands is told with it', () => {
     const app = { ...first, redirect_uri: 'https://walk.example/cb' };
     const tokens = await obtainTokens(server, app, await server.createPerson(), { scope: 'openid profile' });
     assert.equal((await callApi(server, '/api/me', tokens.access_token)).status, 200);
-    assert.match(client('show', first.client_id).stdout, new RegExp(`^with the token +${id}$`, 'm'));
+    // An id of the library's may begin with a dash.
+    const shown = client('show', '--', first.client_id);
+    assert.match(shown.stdout, new RegExp(`^with the token +${id}$`, 'm'), shown.stderr);
 
     const asked = await unchanged(server, async () => token('revoke', id, '--with-clients'));
     assert.equal(asked.status, 1);
