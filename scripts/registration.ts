@@ -190,4 +190,6 @@ async function revoke(id: string, { yes, 'with-clients': all }: Options): Promis
   });
 }
 
-const clientsOf = (number: number) => (number === 1 ? 'the 1 client that it made' : `the ${number} clients that it made`);
+function clientsOf(number: number): string {
+  return number === 1 ? 'the 1 client that it made' : `the ${number} clients that it made`;
+}

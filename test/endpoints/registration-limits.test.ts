@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { LIMITS } from '../../src/http/rate-limit.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { clientCredentials, introspect } from '../support/flow.ts';
 import { assertRefused } from '../support/refusals.ts';
 import { forgetRegistrations, METADATA, manage, register, sendRegistration } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
@@ -28,21 +29,31 @@ describe('How much may be asked of registration (RFC 7591 section 5)', () => {
     assert.match(String(body['error_description']), /^[\x20-\x7e]+$/);
   };
 
-  it('of a thousand registrations from one network at once, no more than the limit are stored', async () => {
+  it('of a thousand registrations from one network at once, no more than the limit are stored; nothing else suffers', async () => {
     const before = await made();
+    const client = await server.createClient();
+    const { access_token } = await clientCredentials(server, client);
+    const others = () => countRows(server, `client where registration <> 'dynamic'`);
+    const [othersBefore, answered] = [await others(), [] as unknown[]];
     let next = 0;
     const statuses: number[] = [];
     const sender = async () => {
       while (next < 1_000) {
         const response = await sendRegistration(server, METADATA, from(`192.0.2.${next++ % 250}`));
         statuses.push(response.status);
-        await response.arrayBuffer();
+        if (response.status === 429) await assertLimited(response);
+        else await response.arrayBuffer();
+        if (statuses.length % 100 === 0) answered.push((await introspect(server, client, access_token))['active']);
       }
     };
     await Promise.all(Array.from({ length: 20 }, sender));
     assert.equal(statuses.length, 1_000);
     assert.deepEqual(new Set(statuses), new Set([201, 429]));
+    assert.equal(statuses.filter((status) => status === 201).length, OF_NETWORK);
     assert.equal((await made()) - before, OF_NETWORK);
+    assert.equal(await others(), othersBefore);
+    assert(answered.length > 0 && answered.every((active) => active === true), JSON.stringify(answered));
+    assert.equal(await countRows(server, `audit_event where type = 'client_made'`), OF_NETWORK, 'what was refused is not told of');
     await unchanged(server, async () => assertLimited(await sendRegistration(server, METADATA, from('192.0.2.9'))), ['rate_limit']);
     assert.equal((await sendRegistration(server, METADATA, from('198.51.100.1'))).status, 201, 'another network is not held up');
   });
