@@ -1,3 +1,7 @@
+import { insist } from '../src/admin/acts/act.ts';
+import { auditEvent } from '../src/audit/events.ts';
+import { allowAdminScopes, readAdminScopes } from '../src/clients/admin-scopes.ts';
+import { OWN_CLIENTS } from '../src/clients/first-party.ts';
 import {
   allowServices,
   listClients,
@@ -14,7 +18,7 @@ import { randomSecret } from '../src/platform/secrets.ts';
 import { endClient } from '../src/protocol-store/grants.ts';
 import { type Asked, askedOf, HELP, readArguments, rejectOthers } from './client-options.ts';
 import { create, remove, show } from './client-register.ts';
-import { confirmed, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
+import { confirmed, moment, OPERATOR, runCommand, table, UsageError, withDatabase } from './command.ts';
 
 const commands: Record<string, (asked: Asked) => Promise<number>> = {
   show: ({ clientId }) => withDatabase((database) => show(database, clientId)),
@@ -26,6 +30,8 @@ const commands: Record<string, (asked: Asked) => Promise<number>> = {
   unverify,
   'allow-services': allow,
   'disallow-services': allow,
+  'allow-admin': allowAdmin,
+  'disallow-admin': allowAdmin,
 };
 
 await runCommand('client', HELP, async () => {
@@ -124,6 +130,21 @@ async function allow({ clientId, yes, services, origins }: Asked): Promise<numbe
         ? `${clientId} may act for people at ${services.join(', ')}${from}, where they allow it`
         : `${clientId} may act for nobody`,
     );
+    return 0;
+  });
+}
+
+async function allowAdmin({ clientId, yes, scopes }: Asked): Promise<number> {
+  if (OWN_CLIENTS.includes(clientId)) throw new Error(`${clientId} is this server's own, and administers nothing`);
+  return withDatabase(async (database) => {
+    const before = await readAdminScopes(database, clientId);
+    if (!before) return unknown(clientId);
+    const what = scopes.length ? scopes.join(', ') : 'nothing';
+    if (!(await confirmed(`Let ${clientId} ask the admin API for ${what}?`, yes))) return 1;
+    const told = auditEvent(OPERATOR, { type: 'client_admin_scopes_changed', clientId, detail: { scopes } });
+    // Both or neither, and nothing when somebody else changed it meanwhile.
+    await database.transaction([insist(allowAdminScopes(clientId, scopes, before)), told]);
+    console.log(`${clientId} may ask the admin API for ${what}`);
     return 0;
   });
 }
