@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { decodeJwt } from 'jose';
 import { auditEvent } from '../src/audit/events.ts';
 import { judgeClient } from '../src/authorization-server/operator-client.ts';
 import { OWN_CLIENTS } from '../src/clients/first-party.ts';
 import { findClientRecord } from '../src/clients/inspection.ts';
 import { listResourceServers } from '../src/clients/resource-servers.ts';
+import { findSoftwareIssuer } from '../src/clients/software-issuers.ts';
 import { type ClientMetadata, deleteClient, saveClient, suspendClient } from '../src/clients/store.ts';
 import { readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
@@ -81,6 +83,8 @@ export async function show(database: Database, clientId: string): Promise<number
   const rows: [string, string][] = [
     ['client_id', clientId],
     ['registered by', client.registration],
+    ['with the token', client.registered_with ?? '-'],
+    ['vouched for by', await voucher(database, metadata['software_statement'])],
     ['since', moment(client.created_at)],
     ['changed', moment(client.updated_at)],
     ['suspended', moment(client.suspended_at)],
@@ -98,6 +102,14 @@ export async function show(database: Database, clientId: string): Promise<number
   return 0;
 }
 
+/** Whose software statement a client came with. It is that issuer's word for what the statement says, and nobody's finding: see `publisher`. */
+async function voucher(database: Database, statement: unknown): Promise<string> {
+  if (typeof statement !== 'string') return '-';
+  const { iss } = decodeJwt(statement);
+  const issuer = await findSoftwareIssuer(database, String(iss));
+  return issuer ? `${quoted(issuer.name)}, ${issuer.issuer}` : `${quoted(iss)}, who is not trusted any more`;
+}
+
 export async function remove({ clientId, yes }: Asked): Promise<number> {
   if (OWN_CLIENTS.includes(clientId)) throw new Error(`${clientId} is this server's own, and stays`);
   return withDatabase(async (database) => {
@@ -107,14 +119,20 @@ export async function remove({ clientId, yes }: Asked): Promise<number> {
     const lost = people === 1 ? '1 person loses' : `${people} people lose`;
     const name = quoted(client.metadata['client_name'] ?? '');
     if (!(await confirmed(`Delete ${clientId}, ${name}? With it ${lost} access, for good.`, yes))) return 1;
-    // First, so that nothing is issued to it while what it holds is ended: in parts, which one deletion would not be.
-    await database.change(suspendClient(clientId));
-    await endClient(database, clientId);
-    const told = auditEvent(OPERATOR, { type: 'client_deleted', clientId, detail: { people } });
-    await database.transaction([deleteClient(clientId), told]);
+    await deleteClientWith(database, clientId, people);
     console.log(`${clientId} is deleted, and ${people === 1 ? '1 person has' : `${people} people have`} lost access with it`);
     return 0;
   });
+}
+
+/** Takes a client out of the world with all that it holds, and tells of it. */
+export async function deleteClientWith(database: Database, clientId: string, known?: number): Promise<void> {
+  const people = known ?? (await countPeople(database, clientId));
+  // First, so that nothing is issued to it while what it holds is ended: in parts, which one deletion would not be.
+  await database.change(suspendClient(clientId));
+  await endClient(database, clientId);
+  const told = auditEvent(OPERATOR, { type: 'client_deleted', clientId, detail: { people } });
+  await database.transaction([deleteClient(clientId), told]);
 }
 
 function unknown(clientId: string): number {

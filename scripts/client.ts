@@ -1,9 +1,9 @@
-import { insist } from '../src/admin/acts/act.ts';
-import { auditEvent } from '../src/audit/events.ts';
+import { auditEventForEach, audited } from '../src/audit/events.ts';
 import { allowAdminScopes, readAdminScopes } from '../src/clients/admin-scopes.ts';
 import { OWN_CLIENTS } from '../src/clients/first-party.ts';
 import {
   allowServices,
+  holderOfSecret,
   listClients,
   restoreClient,
   rotateSecret,
@@ -75,7 +75,7 @@ async function list(database: Database): Promise<number> {
 async function suspend({ clientId, yes }: Asked): Promise<number> {
   if (!(await confirmed(`Suspend ${clientId} and end everything that it holds?`, yes))) return 1;
   return withDatabase(async (database) => {
-    const [known] = await database.change(suspendClient(clientId));
+    const [known] = await database.change(audited(suspendClient(clientId), OPERATOR, { type: 'client_suspended', clientId }));
     if (!known) return unknown(clientId);
     // Only now: what is issued to a client that was not suspended yet is there to be ended.
     const ended = await endClient(database, clientId);
@@ -86,7 +86,7 @@ async function suspend({ clientId, yes }: Asked): Promise<number> {
 
 async function restore({ clientId }: Asked): Promise<number> {
   return withDatabase(async (database) => {
-    const [known] = await database.change(restoreClient(clientId));
+    const [known] = await database.change(audited(restoreClient(clientId), OPERATOR, { type: 'client_restored', clientId }));
     if (!known) return unknown(clientId);
     console.log(`${clientId} is let in again`);
     return 0;
@@ -96,7 +96,8 @@ async function restore({ clientId }: Asked): Promise<number> {
 async function verify({ clientId, yes, publisher }: Asked): Promise<number> {
   if (!(await confirmed(`Tell people that ${JSON.stringify(publisher)} publishes ${clientId}?`, yes))) return 1;
   return withDatabase(async (database) => {
-    const [known] = await database.change(verifyClient(clientId, publisher));
+    const event = { type: 'client_verified', clientId, detail: { publisher } } as const;
+    const [known] = await database.change(audited(verifyClient(clientId, publisher), OPERATOR, event));
     if (!known) return unknown(clientId);
     console.log(`${clientId} is shown as published by ${publisher}, until it changes what it says of itself`);
     return 0;
@@ -106,7 +107,7 @@ async function verify({ clientId, yes, publisher }: Asked): Promise<number> {
 async function unverify({ clientId, yes }: Asked): Promise<number> {
   if (!(await confirmed(`Show ${clientId} as not verified?`, yes))) return 1;
   return withDatabase(async (database) => {
-    const [known] = await database.change(unverifyClient(clientId));
+    const [known] = await database.change(audited(unverifyClient(clientId), OPERATOR, { type: 'client_unverified', clientId }));
     if (!known) return unknown(clientId);
     console.log(`${clientId} is not verified`);
     return 0;
@@ -123,7 +124,8 @@ async function allow({ clientId, yes, services, origins }: Asked): Promise<numbe
       ? `Let ${clientId} act for people at ${services.join(', ')}${from}?`
       : `Let ${clientId} act for nobody anywhere?`;
     if (!(await confirmed(question, yes))) return 1;
-    const [found] = await database.change(allowServices(clientId, { services, origins }));
+    const event = { type: 'client_services_changed', clientId, detail: { services, origins } } as const;
+    const [found] = await database.change(audited(allowServices(clientId, { services, origins }), OPERATOR, event));
     if (!found) return unknown(clientId);
     console.log(
       services.length
@@ -141,9 +143,9 @@ async function allowAdmin({ clientId, yes, scopes }: Asked): Promise<number> {
     if (!before) return unknown(clientId);
     const what = scopes.length ? scopes.join(', ') : 'nothing';
     if (!(await confirmed(`Let ${clientId} ask the admin API for ${what}?`, yes))) return 1;
-    const told = auditEvent(OPERATOR, { type: 'client_admin_scopes_changed', clientId, detail: { scopes } });
-    // Both or neither, and nothing when somebody else changed it meanwhile.
-    await database.transaction([insist(allowAdminScopes(clientId, scopes, before)), told]);
+    const event = { type: 'client_admin_scopes_changed', clientId, detail: { scopes } } as const;
+    const [allowed] = await database.change(audited(allowAdminScopes(clientId, scopes, before), OPERATOR, event));
+    if (!allowed) throw new Error('somebody else changed it at the same time: look at it again');
     console.log(`${clientId} may ask the admin API for ${what}`);
     return 0;
   });
@@ -153,7 +155,9 @@ async function newSecret({ clientId, yes, overlapHours }: Asked): Promise<number
   if (overlapHours === 0 && !(await confirmed(`End every secret that ${clientId} has, at once?`, yes))) return 1;
   return withDatabase(async (database) => {
     const secret = randomSecret();
-    const [made] = await database.change(rotateSecret(clientId, secret, overlapHours * HOUR));
+    const told = auditEventForEach(OPERATOR, { type: 'client_secret_made', detail: { overlapHours } }, holderOfSecret(secret));
+    await database.transaction([rotateSecret(clientId, secret, overlapHours * HOUR), told]);
+    const [made] = await database.query(holderOfSecret(secret));
     if (!made) {
       console.log(`there is no client ${clientId} that authenticates by a secret`);
       return 1;

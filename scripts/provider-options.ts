@@ -1,8 +1,9 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { auditEventForEach } from '../src/audit/events.ts';
 import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
-import type { KnownProvider } from '../src/federation/administration.ts';
+import { type KnownProvider, linkedPeople } from '../src/federation/administration.ts';
 import { PRESETS, presetNamed } from '../src/federation/presets.ts';
 import {
   PROVIDER_ID,
@@ -12,8 +13,8 @@ import {
   type Service,
   settingsSchema,
 } from '../src/federation/providers.ts';
-import { isStorable } from '../src/platform/database.ts';
-import { UsageError } from './command.ts';
+import { isStorable, type Statement } from '../src/platform/database.ts';
+import { OPERATOR, UsageError } from './command.ts';
 
 /** Owns what an operator writes behind `provider add` and `provider services`: what it means, and the sentence when it means nothing. */
 
@@ -173,4 +174,9 @@ function isSentence(text: string, most: number): boolean {
 
 function assertSentence(text: string, most: number, option: string): void {
   if (!isSentence(text, most)) throw new UsageError(`${option} takes ${most} characters or fewer, without control or bidirectional ones`);
+}
+
+/** What each of those who linked a provider is told, when an operator ends all links to it. */
+export function tellUnlinked(id: string): Statement {
+  return auditEventForEach(OPERATOR, { type: 'identity_unlinked', detail: { provider: id } }, linkedPeople(id));
 }

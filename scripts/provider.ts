@@ -25,7 +25,7 @@ import type { Database } from '../src/platform/database.ts';
 import { createLog } from '../src/platform/log.ts';
 import { KeyRing } from '../src/platform/secrets.ts';
 import { confirmed, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
-import { OPTIONS, type Options, placeOf, providerFrom, servicesFrom } from './provider-options.ts';
+import { OPTIONS, type Options, placeOf, providerFrom, servicesFrom, tellUnlinked } from './provider-options.ts';
 
 const HELP = `Usage: node scripts/provider.ts list | presets
        node scripts/provider.ts add ID --client-id CLIENT_ID (--preset NAME | --issuer URL | --settings FILE) [--secret-file FILE] […]
@@ -213,7 +213,7 @@ async function remove({ id, options, keyRing, database }: Asked): Promise<number
   const links = known.linked === 1 ? '1 link to it has' : `${known.linked} links to it have`;
   if (!(await confirmed(`Remove ${id}, to which ${people(known.linked)} linked${lost}, and all that it gave for them?`, options.yes)))
     return 1;
-  await database.transaction(unlinkEverybody(id));
+  await database.transaction(unlinkEverybody(id, tellUnlinked(id)));
   const left = options.now ? 0 : await tell(id, database, keyRing);
   if (left) {
     console.log(`${links} ended${lost}. ${id} did not answer, and has still to be told of ${left}. It is disabled, and the server goes on telling

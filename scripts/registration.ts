@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
+import { audited } from '../src/audit/events.ts';
 import {
+  clientsRegisteredWith,
   createInitialAccessToken,
   knownScopes,
   listInitialAccessTokens,
@@ -10,24 +11,36 @@ import {
 import { HOUR } from '../src/platform/clock.ts';
 import { type Database, isStorable } from '../src/platform/database.ts';
 import { randomSecret } from '../src/platform/secrets.ts';
-import { confirmed, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
+import { deleteClientWith } from './client-register.ts';
+import { confirmed, moment, OPERATOR, runCommand, table, UsageError, withDatabase } from './command.ts';
+import { addIssuer, assertName, listIssuers, removeIssuer } from './registration-issuers.ts';
 
 const HELP = `Usage: node scripts/registration.ts token create --name NAME [--clients NUMBER] [--expire-in HOURS]
                                           [--grant-types TYPE,...] [--scopes SCOPE,...]
        node scripts/registration.ts token list
-       node scripts/registration.ts token revoke ID [--yes]
+       node scripts/registration.ts token revoke ID [--with-clients] [--yes]
+       node scripts/registration.ts issuer add ISSUER --name NAME --jwks FILE [--yes]
+       node scripts/registration.ts issuer list
+       node scripts/registration.ts issuer remove ISSUER [--yes]
 
   token create   makes an initial access token and shows it, this once: with REGISTRATION=token, whoever sends it as a bearer token
                  registers clients (RFC 7591 section 3)
   token list     shows those that have not expired: how many clients each made of how many it may, and what those may use
-  token revoke   ends one at once; the clients that it made stay (scripts/client.ts ends those)
+  token revoke   ends one at once; the clients that it made stay, unless you say --with-clients: then they are deleted with all that they
+                 hold, also those of a token that has ended before
+  issuer add     believes what ISSUER says of software in statements that it signs (RFC 7591 section 2.3), or puts other keys in the
+                 place of those that it is known by. What a statement says counts over what a registration says; it verifies no publisher
+  issuer list    shows who is believed
+  issuer remove  believes one no longer; the clients that came with its statements stay
 
-  --name NAME            whom or what it is for, in your words
+  --name NAME            whom or what a token is for, or who an issuer is, in your words
   --clients NUMBER       how many clients it makes, 1 to 10000: 1 unless given
   --expire-in HOURS      how long it can be used, up to a year: 24 unless given
   --grant-types TYPE,... what its clients may use at most, of ${SELF_SERVICE_GRANTS.slice(0, 3).join(', ')},
                          ${SELF_SERVICE_GRANTS[3]}: all of them unless given
   --scopes SCOPE,...     scopes that its clients may ask for at most: all that there are unless given
+  --with-clients         deletes the clients that the token made, too
+  --jwks FILE            the issuer's public keys, as a JSON Web Key Set; - for stdin. Nobody is asked for them
   --yes                  does not ask first
   --help                 shows this
 
@@ -37,6 +50,29 @@ Every node follows at once, without a restart.
 const YEAR_HOURS = 365 * 24;
 const MAX_CLIENTS = 10_000;
 
+const SAY =
+  'say what to do: token create, token list, token revoke and an id, issuer add and an issuer, issuer list, issuer remove and an issuer';
+
+type Options = { [option: string]: string | boolean | undefined };
+type Command = { named: boolean; options: string[]; run(values: Options, id: string): Promise<number> };
+
+const commands: Record<string, Command> = {
+  'token create': {
+    named: false,
+    options: ['name', 'clients', 'expire-in', 'grant-types', 'scopes'],
+    run: (values) => create(asked(values)),
+  },
+  'token list': { named: false, options: [], run: () => withDatabase(list) },
+  'token revoke': { named: true, options: ['with-clients'], run: (values, id) => revoke(id, values) },
+  'issuer add': {
+    named: true,
+    options: ['name', 'jwks'],
+    run: (values, issuer) => addIssuer(issuer, nameIn(values), text(values['jwks']) || undefined, values['yes'] === true),
+  },
+  'issuer list': { named: false, options: [], run: () => withDatabase(listIssuers) },
+  'issuer remove': { named: true, options: [], run: (values, issuer) => removeIssuer(issuer, values['yes'] === true) },
+};
+
 await runCommand('registration', HELP, async () => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -44,6 +80,8 @@ await runCommand('registration', HELP, async () => {
       help: { type: 'boolean' },
       yes: { type: 'boolean' },
       name: { type: 'string' },
+      jwks: { type: 'string' },
+      'with-clients': { type: 'boolean' },
       clients: { type: 'string' },
       'expire-in': { type: 'string' },
       'grant-types': { type: 'string' },
@@ -55,23 +93,18 @@ await runCommand('registration', HELP, async () => {
     return 0;
   }
   const [subject, command, id, ...more] = positionals;
-  const { yes, name, ...others } = values;
-  if (subject !== 'token' || more.length) throw new UsageError('say what to do: token create, token list or token revoke');
-  if (command !== 'create' && (name !== undefined || Object.keys(others).length))
-    throw new UsageError('--name and what goes with it are for token create');
-  if (command === 'create' && id === undefined) return create(asked({ name, ...others }));
-  if (command === 'list' && id === undefined) return withDatabase(list);
-  if (command === 'revoke' && id !== undefined) return revoke(id, yes);
-  throw new UsageError('say what to do: token create, token list or token revoke and an id');
+  const act = more.length ? undefined : commands[`${subject} ${command}`];
+  if (!act || (id !== undefined) !== act.named) throw new UsageError(SAY);
+  const strange = Object.keys(values).find((option) => option !== 'yes' && !act.options.includes(option));
+  if (strange !== undefined)
+    throw new UsageError(`--${strange} is not for ${subject} ${command}: --name and what goes with it are for token create and issuer add`);
+  return act.run(values, id as string);
 });
-
 type Asked = { name: string; maxClients: number; lifeSeconds: number; grantTypes: string[]; scopes: string[] };
 
 /** @throws UsageError for what makes no sense. */
-function asked(values: { [option: string]: string | boolean | undefined }): Asked {
-  const name = text(values['name']).trim();
-  if (!name || [...name].length > MAX_NAME_CHARACTERS || !isStorable(name) || DECEPTIVE.test(name))
-    throw new UsageError(`--name takes ${MAX_NAME_CHARACTERS} characters or fewer, without control or bidirectional ones`);
+function asked(values: Options): Asked {
+  const name = nameIn(values);
   const clients = text(values['clients'], '1');
   if (!/^[1-9]\d{0,4}$/.test(clients) || Number(clients) > MAX_CLIENTS)
     throw new UsageError(`--clients takes a whole number from 1 to ${MAX_CLIENTS}`);
@@ -83,6 +116,12 @@ function asked(values: { [option: string]: string | boolean | undefined }): Aske
   if (strange !== undefined)
     throw new UsageError(`no client registers itself with the grant type ${JSON.stringify(strange)}: ${SELF_SERVICE_GRANTS.join(', ')}`);
   return { name, maxClients: Number(clients), lifeSeconds: Number(hours) * HOUR, grantTypes, scopes };
+}
+
+function nameIn(values: Options): string {
+  const name = text(values['name']).trim();
+  assertName(name);
+  return name;
 }
 
 function text(value: string | boolean | undefined, otherwise = ''): string {
@@ -105,7 +144,9 @@ function create(token: Asked): Promise<number> {
     const strange = token.scopes.filter((scope) => !known.includes(scope));
     if (strange.length) throw new Error(`there is no scope ${JSON.stringify(strange.join(' '))}: there is ${known.join(', ')}`);
     const secret = randomSecret();
-    const [made] = await database.change<{ id: string; expiresAt: Date }>(createInitialAccessToken(secret, token));
+    const event = { type: 'initial_access_token_made', detail: { name: token.name, clients: token.maxClients } } as const;
+    const act = audited(createInitialAccessToken(secret, token), OPERATOR, event, 'token');
+    const [made] = await database.change<{ id: string; expiresAt: Date }>(act);
     const { id, expiresAt } = made as { id: string; expiresAt: Date };
     const clients = token.maxClients === 1 ? '1 client' : `${token.maxClients} clients`;
     console.log(
@@ -128,12 +169,25 @@ async function list(database: Database): Promise<number> {
   return 0;
 }
 
-async function revoke(id: string, yes: boolean | undefined): Promise<number> {
+/** The token first: then it makes no client more, while those that it made are ended. Begun again, it goes on where it was stopped. */
+async function revoke(id: string, { yes, 'with-clients': all }: Options): Promise<number> {
   if (!isStorable(id)) throw new UsageError('an id is as token list shows it');
-  if (!(await confirmed(`End the initial access token ${id}? The clients that it made stay.`, yes))) return 1;
   return withDatabase(async (database) => {
-    const [known] = await database.change(revokeInitialAccessToken(id));
-    console.log(known ? `${id} has ended` : `there is no initial access token ${id}`);
-    return known ? 0 : 1;
+    const clients = all ? await clientsRegisteredWith(database, id) : [];
+    const fate = all
+      ? `and delete ${clientsOf(clients.length)}, with all that people gave them, for good?`
+      : 'The clients that it made stay.';
+    const question = `End the initial access token ${id}${all ? ' ' : '? '}${fate}`;
+    if (!(await confirmed(question, yes === true))) return 1;
+    const event = { type: 'initial_access_token_ended' } as const;
+    const [known] = await database.change(audited(revokeInitialAccessToken(id), OPERATOR, event, 'token'));
+    // One that came after the question was as little meant to stay.
+    const made = all ? await clientsRegisteredWith(database, id) : [];
+    for (const clientId of made) await deleteClientWith(database, clientId);
+    if (!known && !made.length) console.log(`there is no initial access token ${id}`);
+    else console.log(`${id} has ended${all ? `, and ${clientsOf(made.length)} with it` : ''}`);
+    return known || made.length ? 0 : 1;
   });
 }
+
+const clientsOf = (number: number) => (number === 1 ? 'the 1 client that it made' : `the ${number} clients that it made`);

@@ -6,7 +6,9 @@ import { factorRoutes } from './account/factors.ts';
 import { accountRoutes } from './account/routes.ts';
 import { adminApplication, publicAdminApi } from './admin/listener.ts';
 import { adminRoutes } from './admin/routes.ts';
+import { beforeNaming } from './authorization-server/client-judgement.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
+import { openErrorBook } from './authorization-server/error-book.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { wayBackFrom } from './authorization-server/way-back.ts';
@@ -14,6 +16,7 @@ import { createClientCache } from './clients/cache.ts';
 import { firstPartyClient, RESOURCE_API_CLIENT } from './clients/first-party.ts';
 import { ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
+import { createVerifiedNames } from './clients/verified-names.ts';
 import { developerRoutes } from './developer/routes.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
@@ -58,9 +61,12 @@ const LISTENING = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTim
 export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
-  const providers = await keepProvider({ config, database, clients: createClientCache(database), log });
+  const errors = openErrorBook(database, log);
+  const names = createVerifiedNames(database);
+  const providers = await keepProvider({ config, database, clients: createClientCache(database), names, log, errors });
   let closing = false;
   let address = '';
+  const ask = fetchThrough(() => address, config.issuer);
 
   const app = new Koa({ proxy: true, keys: config.cookieKeys });
   // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
@@ -82,7 +88,7 @@ export async function startServer({ config, database, log }: { config: Config; d
         // It is told its credentials and no more.
         clientId: RESOURCE_API_CLIENT,
         clientSecret: apiSecret,
-        fetch: fetchThrough(() => address, config.issuer),
+        fetch: ask,
       }),
     ),
   );
@@ -93,6 +99,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
   app.use(under(['/upstream/'], upstreamCallbacks(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(under(['/upstream/'], upstreamClientKeys(database, new KeyRing(config.dataEncryptionKeys)) as never));
+  app.use(under(['/developer', '/admin'], beforeNaming(names) as never));
   app.use(inUnitOfWork(database));
   app.use(
     under(
@@ -121,7 +128,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/developer'],
-      providers.serve((provider, resourceServers) => developerRoutes({ provider, database, config, resourceServers }) as never),
+      providers.serve((provider, resourceServers) => developerRoutes({ provider, database, config, resourceServers, ask }) as never),
     ),
   );
   app.use(
@@ -139,7 +146,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/oauth/', '/.well-known/', '/device'],
-      providers.serve((provider) => protocolEndpoints({ provider, config, database }) as never),
+      providers.serve((provider) => protocolEndpoints({ provider, config, database, names }) as never),
     ),
   );
 
@@ -158,6 +165,7 @@ export async function startServer({ config, database, log }: { config: Config; d
       closing = true;
       providers.close();
       await Promise.all([stop(server), apart && stop(apart)]);
+      await errors.close();
     },
   };
 }

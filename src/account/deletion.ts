@@ -1,5 +1,6 @@
 import { GRACE_DAYS, scheduleDeletion } from '../accounts/profile.ts';
-import { backTo, kept, letter, type OwnPage, show, told } from '../authorization-server/own-pages.ts';
+import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
+import { ownedAlone } from '../clients/co-owners.ts';
 import { DAY } from '../platform/clock.ts';
 import { endAccount } from '../protocol-store/grants.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
@@ -13,14 +14,13 @@ export const deletion: OwnPage = {
   recent: true,
 
   async show(visit) {
-    show(visit, 'account/delete', { days: GRACE_DAYS, email: visit.account.email });
+    await page(visit);
   },
 
   /** `certain` is the box that must be ticked. */
   async submit(visit, form) {
     const { account, services } = visit;
-    if (form.get('certain') !== 'yes')
-      return show(visit, 'account/delete', { days: GRACE_DAYS, email: account.email, problem: 'account.delete.not_certain' });
+    if (form.get('certain') !== 'yes') return page(visit, 'account.delete.not_certain');
     const until = new Date(Date.now() + GRACE_DAYS * DAY * 1000);
     const scheduled = await writeTogether(services.database, [
       { purpose: 'keep', once: true, statement: scheduleDeletion(account.id) },
@@ -33,3 +33,9 @@ export const deletion: OwnPage = {
     show(visit, 'account/deleted', { until });
   },
 };
+
+async function page(visit: Visit, problem?: string): Promise<void> {
+  const { account, services } = visit;
+  const alone = await ownedAlone(services.database, account.id);
+  show(visit, 'account/delete', { days: GRACE_DAYS, email: account.email, alone, ...(problem && { problem }) });
+}

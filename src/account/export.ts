@@ -1,6 +1,8 @@
 import { listEvents } from '../audit/events.ts';
 import { type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
+import { listOwnedApis } from '../clients/api-ownership.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { listOwnedClients } from '../clients/ownership.ts';
 import { listLinks } from '../federation/identities.ts';
 import { languageOf } from '../http/language.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
@@ -33,7 +35,7 @@ export const dataExport: OwnPage = {
 
 async function everything({ account, ctx, services, session }: Visit) {
   const { database } = services;
-  const [user, clients, sessions, events, links] = await Promise.all([
+  const [user, clients, sessions, events, links, ownedClients, ownedApis] = await Promise.all([
     database.prisma.user.findUniqueOrThrow({
       where: { id: account.id },
       include: { passkeys: true, totp: true, recoveryCodes: { orderBy: { createdAt: 'asc' } } },
@@ -42,6 +44,8 @@ async function everything({ account, ctx, services, session }: Visit) {
     listSessions(database, account.id),
     listEvents(database, account.id, { limit: MOST_EVENTS, language: languageOf(ctx) }),
     listLinks(database, account.id),
+    listOwnedClients(database, account.id),
+    listOwnedApis(database, account.id),
   ]);
   // Named one by one: a column that comes later is not told by accident.
   const { id, email, emailVerified, username, name, locale, role, createdAt, updatedAt } = user;
@@ -65,6 +69,8 @@ async function everything({ account, ctx, services, session }: Visit) {
       const { id: clientId, scopes, selfRegistered: _, ...app } = describe(client, services, languageOf(ctx));
       return { clientId, ...app, scopes: scopes.map(({ name: scope, resource, title }) => ({ scope, resource, title })) };
     }),
+    ownedApps: ownedClients.map(({ id: clientId, name, created_at: createdAt }) => ({ clientId, name, createdAt })),
+    ownedApis: ownedApis.map(({ identifier, name }) => ({ identifier, name })),
     sessions: sessions.map((row) => ({
       thisDevice: row.uid === session.uid,
       browser: row.browser,

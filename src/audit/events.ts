@@ -86,13 +86,41 @@ export type AuditEvent = {
 };
 
 /** See http/visitor.ts. */
-type From = { address: string; browser: string | undefined; requestId: string };
+export type From = { address: string; browser: string | undefined; requestId: string };
 
 /** The writing of an event, to be run along with what it tells of: in the same transaction, so that neither is there without the other. */
 export function auditEvent(from: From, { type, accountId, actorId, clientId, detail = {} }: AuditEvent): Statement {
   return Prisma.sql`
     insert into audit_event (id, type, account_id, actor_id, client_id, address, browser, request_id, detail)
     values (uuidv7()::text, ${type}, ${accountId ?? null}, ${actorId ?? null}, ${clientId ?? null}, ${from.address}, ${from.browser ?? null}, ${from.requestId}, ${JSON.stringify(detail)}::jsonb)`;
+}
+
+/**
+ * An act and its event as one statement, whose rows are the act's: one that found nothing to change is not told of.
+ * @param act an insert, update or delete with `returning`, and no `with` before it. @param idAs the member of `detail` under which the `id` that the act returns is told.
+ */
+export function audited(act: Statement, from: From, event: AuditEvent, idAs?: string): Statement {
+  const { type, accountId, actorId, clientId, detail = {} } = event;
+  const told = idAs === undefined ? Prisma.empty : Prisma.sql`|| jsonb_build_object(${idAs}::text, act.id)`;
+  return Prisma.sql`
+    with act as (${act}),
+    told as (
+      insert into audit_event (id, type, account_id, actor_id, client_id, address, browser, request_id, detail)
+      select uuidv7()::text, ${type}, ${accountId ?? null}, ${actorId ?? null}, ${clientId ?? null}, ${from.address}, ${from.browser ?? null}, ${from.requestId}, ${JSON.stringify(detail)}::jsonb ${told}
+      from act limit 1)
+    select * from act`;
+}
+
+/** The writing of one event for each of many. @param each a select of their `account_id` and `client_id`, either of which may be null. */
+export function auditEventForEach(
+  from: From,
+  { type, actorId, detail = {} }: Omit<AuditEvent, 'accountId' | 'clientId'>,
+  each: Statement,
+): Statement {
+  return Prisma.sql`
+    insert into audit_event (id, type, account_id, actor_id, client_id, address, browser, request_id, detail)
+    select uuidv7()::text, ${type}, each.account_id, ${actorId ?? null}, each.client_id, ${from.address}, ${from.browser ?? null}, ${from.requestId}, ${JSON.stringify(detail)}::jsonb
+    from (${each}) each`;
 }
 
 export type KeptEvent = {

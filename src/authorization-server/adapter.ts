@@ -9,7 +9,7 @@ import { createSessionStore } from '../protocol-store/sessions.ts';
 import type { ProtocolStore } from '../protocol-store/store.ts';
 import { createCodeStore, createTokenStore } from '../protocol-store/tokens.ts';
 import { SingleUseLost, write } from '../protocol-store/unit-of-work.ts';
-import { createInitialAccessStore } from './initial-access.ts';
+import { createInitialAccessStore, registeredWith } from './initial-access.ts';
 
 /**
  * Gives the library its storage: each model is a store of ours, and this file only says which.
@@ -64,7 +64,8 @@ function asAdapter(store: ProtocolStore): Adapter {
 function createClientAdapter(database: Database, clients: ClientCache): ProtocolStore {
   return {
     async upsert(id, metadata) {
-      for (const [n, statement] of saveClient(metadata as unknown as ClientMetadata).entries())
+      const statements = saveClient(metadata as unknown as ClientMetadata, await registeredWith());
+      for (const [n, statement] of statements.entries())
         await write(database, { purpose: 'issue', subject: `Client ${id} ${n}`, statement, written: () => clients.forget(id) });
     },
     async find(clientId) {

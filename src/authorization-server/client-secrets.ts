@@ -1,19 +1,26 @@
 import type { Context, Next } from 'koa';
 import type { Client, Provider } from 'oidc-provider';
+import { noteUse } from '../clients/secret-use.ts';
 import { isSecretHandle, secretHandle, secretMatches } from '../clients/secrets.ts';
 import { readBody, replaceBody } from '../http/form.ts';
+import type { Database } from '../platform/database.ts';
 
 /**
  * Owns the meeting of hashed client secrets and a library that expects them in clear.
  * Inside the library a secret is its handle; here handles are compared, and kept from leaving.
  */
 
-/** The library awaits this method (undocumented; a test holds it), so that is where a presented secret is hashed and compared. */
-export function compareHashedSecrets(provider: Provider): void {
+/**
+ * The library awaits this method (undocumented; a test holds it), and the short way of introspection calls it too: that is where a presented
+ * secret is hashed and compared.
+ */
+export function compareHashedSecrets(provider: Provider, database: Database): void {
   (provider.Client.prototype as unknown as { compareClientSecret(this: Client, secret: string): boolean }).compareClientSecret = function (
     secret,
   ) {
-    return secretMatches(this.clientSecret, secret);
+    const matches = secretMatches(this.clientSecret, secret);
+    if (matches) noteUse(database, secret);
+    return matches;
   };
 }
 

@@ -1,6 +1,8 @@
 import type { Configuration, JWKS } from 'oidc-provider';
 import { CLAIMS_OF_SCOPE } from '../accounts/claims.ts';
 import type { ClientCache } from '../clients/cache.ts';
+import { TRY_CALLBACK_PATH } from '../clients/first-party.ts';
+import type { VerifiedNames } from '../clients/verified-names.ts';
 import { LANGUAGES } from '../http/language.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
@@ -14,9 +16,10 @@ import { createDevicePages, USER_CODE_MASK } from './device-pages.ts';
 import { createLoadExistingGrant } from './existing-grant.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
-import { registrationPolicy } from './registration-policy.ts';
+import { createRegistrationPolicy } from './registration-policy.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { createFindAccount } from './sign-in.ts';
+import { withKnownScopes } from './stored-scopes.ts';
 import { ACR_VALUES, tellStrength } from './strength.ts';
 import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from './token-policy.ts';
 
@@ -39,12 +42,14 @@ export function createConfiguration({
   config,
   database,
   clients,
+  names,
   jwks,
   resources,
 }: {
   config: Config;
   database: Database;
   clients: ClientCache;
+  names: VerifiedNames;
   jwks: JWKS;
   resources: ResourcePolicy;
 }): Configuration {
@@ -61,7 +66,7 @@ export function createConfiguration({
     jwks,
     findAccount: createFindAccount(database),
     loadExistingGrant: createLoadExistingGrant(database), //        consent holds for a person, not for a browser
-    renderError: renderProtocolError,
+    renderError: renderProtocolError(database),
     interactions: { policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
 
     // What may be asked for
@@ -73,7 +78,11 @@ export function createConfiguration({
     claims: { ...CLAIMS_OF_SCOPE, openid: [...(CLAIMS_OF_SCOPE['openid'] ?? []), 'acr', 'amr', 'auth_time'] }, // OIDC Core 5.4; 2: how the person signed in
     acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
     subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
-    extraClientMetadata: registrationPolicy, //                     RFC 7591 2: judged before the library's own checks
+    // RFC 7591 2: judged before the library's own checks
+    extraClientMetadata: withKnownScopes(
+      createRegistrationPolicy({ names, loopbackPages: !secure, tryCallback: `${config.issuer}${TRY_CALLBACK_PATH}` }),
+      resources.scopes,
+    ),
 
     // How clients prove who they are
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], // no client_secret_jwt: secrets are hashed

@@ -1,10 +1,12 @@
 import type { JWKS, Provider } from 'oidc-provider';
 import type { ClientCache } from '../clients/cache.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
+import type { VerifiedNames } from '../clients/verified-names.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import type { ErrorBook } from './error-book.ts';
 import { watchSigningKeys } from './key-watch.ts';
 import { createProvider } from './provider.ts';
 import { createResourcePolicy } from './resource-servers.ts';
@@ -31,7 +33,9 @@ export async function keepProvider(ingredients: {
   config: Config;
   database: Database;
   clients: ClientCache;
+  names: VerifiedNames;
   log: Log;
+  errors: ErrorBook;
 }): Promise<CurrentProvider> {
   const { config, database, log } = ingredients;
   let serving: Serving | undefined;

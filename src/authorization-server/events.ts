@@ -1,5 +1,6 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Log } from '../platform/log.ts';
+import type { ErrorBook, LibraryError } from './error-book.ts';
 
 const FAILURES = [
   'authorization.error',
@@ -20,21 +21,32 @@ const FAILURES = [
   'end_session_success.error',
 ] as const;
 
-/** What happens inside the library, joined to the request's log line. The private detail goes there and nowhere else. */
-export function logEvents(provider: Provider, log: Log): void {
+/** The endpoints whose failures a client's owners read of. Of the others, the client or its person was told all there is to know. */
+const ENDPOINTS: Partial<Record<(typeof FAILURES)[number], string>> = {
+  'authorization.error': 'authorization',
+  'grant.error': 'token',
+  'introspection.error': 'introspection',
+  'revocation.error': 'revocation',
+  'userinfo.error': 'userinfo',
+  'pushed_authorization_request.error': 'pushed_authorization_request',
+  'device_authorization.error': 'device_authorization',
+  'end_session.error': 'end_session',
+};
+
+/** What happens inside the library, joined to the request's log line, and to what the client's owners read. */
+export function logEvents(provider: Provider, log: Log, errors?: ErrorBook): void {
   for (const event of FAILURES) {
-    provider.on(
-      event as 'grant.error',
-      (ctx: KoaContextWithOIDC, error: Error & { error?: string; error_detail?: string; error_description?: string }) => {
-        ctx.state.logged = {
-          ...ctx.state.logged,
-          event,
-          client_id: ctx.oidc?.client?.clientId,
-          error: error.error ?? error.message,
-          reason: error.error_detail ?? error.error_description,
-        };
-      },
-    );
+    provider.on(event as 'grant.error', (ctx: KoaContextWithOIDC, error: LibraryError) => {
+      const endpoint = ENDPOINTS[event];
+      if (endpoint) errors?.note(ctx, endpoint, error);
+      ctx.state.logged = {
+        ...ctx.state.logged,
+        event,
+        client_id: ctx.oidc?.client?.clientId,
+        error: error.error ?? error.message,
+        reason: error.error_detail ?? error.error_description,
+      };
+    });
   }
   provider.on('server_error', (ctx, error) => {
     log.error({ event: 'server_error', request_id: ctx.state.requestId, err: error });

@@ -19,8 +19,8 @@ import { owesFactor } from './strength.ts';
 
 // A page of ours, and nothing that a browser could read as another place (`//evil.example`). `?again` is the door's own word: a form
 // was on its way when its person had to sign in, and is to be sent again. `?request=` is what we sealed ourselves: no free text.
-// A client's id in it may be whatever an operator chose, with what no path has as %XX.
-const OWN_PAGE = /^\/(account|developer|admin)(\/(?!\.\.?(\/|\?|$))[\w.~%-]+)*(\?again|\?request=[\w.-]{1,8000})?$/;
+// A client's id in it may be whatever an operator chose, with what no path has as %XX: but nothing that begins like another place.
+const OWN_PAGE = /^\/(account|developer|admin)(\/(?!\.\.?(\/|\?|$)|%2f|%5c|%2e)[\w.~%-]+)*(\?again|\?request=[\w.-]{1,8000})?$/i;
 
 // What is asked of the authorization endpoint is a little more than what is asked here: two nodes whose clocks differ would
 // otherwise send a browser to and fro, one finding that its sign-in was too long ago and the other that it was not.

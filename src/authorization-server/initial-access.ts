@@ -3,12 +3,18 @@ import { errors, type Provider } from 'oidc-provider';
 import { findInitialAccessToken, spendInitialAccessToken } from '../clients/initial-access-tokens.ts';
 import type { Database } from '../platform/database.ts';
 import type { ProtocolStore } from '../protocol-store/store.ts';
-import { write } from '../protocol-store/unit-of-work.ts';
+import { place, recall, write } from '../protocol-store/unit-of-work.ts';
 
 /**
  * Owns the door of registration where not everybody may register: initial access tokens (RFC 7591 section 3). That one is asked for, found
  * and not expired is the library's; how many clients it makes, and of what kind, is ours.
  */
+
+/** What a request remembers of the token that it came with. */
+const WITH = 'initial access token';
+
+/** The id of the initial access token by which the request makes a client; undefined where none is needed. */
+export const registeredWith = async (): Promise<string | undefined> => recall<string>(WITH);
 
 /** The library's view of initial access tokens. It finds them alone: operators make and revoke them, see scripts/registration.ts. */
 export function createInitialAccessStore(database: Database): ProtocolStore {
@@ -19,6 +25,7 @@ export function createInitialAccessStore(database: Database): ProtocolStore {
     async find(token) {
       const found = await findInitialAccessToken(database, token);
       if (!found) return undefined;
+      place(WITH, found.id);
       return { kind: 'InitialAccessToken', jti: token, iat: found.issuedAt, exp: found.expiresAt, limits: found.limits } as never;
     },
     upsert: elsewhere,

@@ -5,6 +5,8 @@ import { answerError } from '../http/boundary.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
+import type { Database } from '../platform/database.ts';
+import { tellOwner } from './owner-facts.ts';
 import { offerWayBack } from './way-back.ts';
 
 /** Owns the pages that the library asks for: its errors, the two of signing out, and the form that takes an answer on. */
@@ -19,18 +21,19 @@ const KNOWN = new Set([
 ]);
 
 /** An error that cannot go back to a client, because nobody knows yet that the address is the client's. */
-export async function renderProtocolError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> {
+export const renderProtocolError = (database: Database) => async (ctx: KoaContextWithOIDC, out: ErrorOut, error: Error) => {
   const code = error.name === 'SessionNotFound' ? 'interaction_expired' : KNOWN.has(out.error) ? out.error : 'invalid_request';
   // Whoever comes late may hold a session that was renamed meanwhile: a cookie of this answer could take the place of the newer one.
   if (code === 'interaction_expired') {
     ctx.remove('Set-Cookie');
     await offerWayBack(ctx, ctx.oidc.provider);
   }
+  await tellOwner(ctx, database);
   answerError(ctx, code, ctx.status, {
     error: out.error,
     ...(out.error_description ? { error_description: out.error_description } : undefined),
   });
-}
+};
 
 const nameOf = (ctx: KoaContextWithOIDC) => ctx.oidc.client && nameOfClient(ctx.oidc.client, languageOf(ctx));
 

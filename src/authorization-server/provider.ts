@@ -2,7 +2,9 @@ import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
 import { errors, type JWKS, Provider } from 'oidc-provider';
 import type { ClientCache } from '../clients/cache.ts';
+import type { VerifiedNames } from '../clients/verified-names.ts';
 import { allowFormAction } from '../http/security-headers.ts';
+import { under } from '../http/under.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
@@ -12,17 +14,21 @@ import { placeVisitor } from '../protocol-store/sessions.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
 import { onlyExactAddresses } from './addresses.ts';
 import { rememberReplaysOnce } from './client-assertions.ts';
+import { beforeNaming } from './client-judgement.ts';
 import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { deviceFlow } from './device-flow.ts';
+import type { ErrorBook } from './error-book.ts';
 import { logEvents } from './events.ts';
 import { carryLimits, spendToken, tokenSpent } from './initial-access.ts';
 import { describeSubject } from './introspection.ts';
 import { dressFormPost } from './pages.ts';
 import { keepParsedClients } from './parsed-clients.ts';
+import { tellRegistrations } from './registration-events.ts';
 import { guardRegistration } from './registration-guard.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
+import { judgeSoftwareStatements } from './software-statements.ts';
 import { tellReachedContext } from './strength.ts';
 import { exchangeTokens } from './token-exchange.ts';
 
@@ -34,38 +40,51 @@ export function createProvider({
   config,
   database,
   clients,
+  names,
   log,
   jwks,
   resources,
+  errors: book,
 }: {
   config: Config;
   database: Database;
   clients: ClientCache;
+  names: VerifiedNames;
   log: Log;
   jwks: JWKS;
   resources: ResourcePolicy;
+  /** None, where nothing is served. */
+  errors?: ErrorBook;
 }): Provider {
-  const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, jwks, resources }));
+  const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources }));
   // http/host.ts has written the forwarded headers: they say our own origin.
   provider.proxy = true;
-  compareHashedSecrets(provider);
+  compareHashedSecrets(provider, database);
   carryLimits(provider);
   keepParsedClients(provider, clients);
   rememberReplaysOnce(provider, database);
   tellReachedContext(provider);
   exchangeTokens(provider, { config, database });
-  logEvents(provider, log);
+  logEvents(provider, log, book);
   return provider;
 }
 
 /** The protocol's endpoints as middleware of our application; what is not theirs goes on to the next. */
-export function protocolEndpoints({ provider, config, database }: { provider: Provider; config: Config; database: Database }) {
+export function protocolEndpoints(parts: { provider: Provider; config: Config; database: Database; names: VerifiedNames }) {
+  const { provider, config, database } = parts;
   return compose([
     onlyExactAddresses as never,
     // Where nobody may register there is nothing to guard: those addresses are not there.
     ...(config.registration === 'closed'
       ? []
-      : [guardRegistration(database, ROUTES.registration), spendToken(database), hideSecretHandles(ROUTES.registration)]),
+      : [
+          guardRegistration(database, ROUTES.registration),
+          spendToken(database),
+          tellRegistrations(database, ROUTES.registration),
+          under([ROUTES.registration], beforeNaming(parts.names) as never),
+          judgeSoftwareStatements(parts, ROUTES.registration),
+          hideSecretHandles(ROUTES.registration),
+        ]),
     dressFormPost,
     deviceFlow(config, database),
     allowFormPost,

@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { HOUR, MINUTE } from '../platform/clock.ts';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import type { SealedColumn } from '../platform/reseal.ts';
 import { type KeyRing, randomSecret } from '../platform/secrets.ts';
 import { type Moments, scheduleOf } from './key-schedule.ts';
 import { ttl } from './token-policy.ts';
@@ -147,3 +148,6 @@ async function createKey(algorithm: Algorithm, keyRing: KeyRing) {
 }
 
 const context = (kid: string) => `signing_key:${kid}`;
+
+/** Which of its columns are sealed, and for what. */
+export const SEALED_KEYS: SealedColumn = { table: 'signing_key', id: 'kid', column: 'private_jwk', context };

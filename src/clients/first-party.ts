@@ -12,6 +12,9 @@ export const OWN_CLIENTS: readonly string[] = [FIRST_PARTY_CLIENT, RESOURCE_API_
 
 export const CALLBACK_PATH = '/account/signed-in';
 
+/** Where an answer comes to that a developer asked for on the portal's page to try a client: the client has this address registered for as long. */
+export const TRY_CALLBACK_PATH = '/developer/try/callback';
+
 /** The client as it is stored: public, and asked for no consent, since it gets nothing that the browser does not hold already. */
 export function firstPartyClient(issuer: string): ClientMetadata {
   return {

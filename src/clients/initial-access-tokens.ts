@@ -28,14 +28,14 @@ export function createInitialAccessToken(
     returning id, expires_at as "expiresAt"`;
 }
 
-/** Seconds since 1970, and what its clients may use. */
-export type FoundInitialAccessToken = { issuedAt: number; expiresAt: number; limits: RegistrationLimits };
+/** By what operators know it, seconds since 1970, and what its clients may use. */
+export type FoundInitialAccessToken = { id: string; issuedAt: number; expiresAt: number; limits: RegistrationLimits };
 
 /** @returns undefined for one that is unknown, has expired, or has made all its clients. */
 export async function findInitialAccessToken(database: Database, token: string): Promise<FoundInitialAccessToken | undefined> {
   if (!isStorable(token)) return undefined;
   const [row] = await database.query<FoundInitialAccessToken>(Prisma.sql`
-    select floor(extract(epoch from created_at))::float8 as "issuedAt", floor(extract(epoch from expires_at))::float8 as "expiresAt",
+    select id, floor(extract(epoch from created_at))::float8 as "issuedAt", floor(extract(epoch from expires_at))::float8 as "expiresAt",
       json_build_object('grantTypes', grant_types, 'scopes', scopes) as limits
     from initial_access_token where digest = ${digest(token)} and expires_at > now() and clients < max_clients`);
   return row;
@@ -50,6 +50,14 @@ export function spendInitialAccessToken(token: string): Statement {
 /** Those that it made stay. @returns a row, unless it is unknown. */
 export function revokeInitialAccessToken(id: string): Statement {
   return Prisma.sql`delete from initial_access_token where id = ${id} returning id`;
+}
+
+/** The clients that a token made and that are there still, also when the token itself has gone. */
+export async function clientsRegisteredWith(database: Database, id: string): Promise<string[]> {
+  const rows = await database.aside<{ id: string }>(
+    Prisma.sql`select id from client where registered_with = ${id} order by created_at, id`,
+  );
+  return rows.map((row) => row.id);
 }
 
 /** Whether there is one of this id that has not expired. */

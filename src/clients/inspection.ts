@@ -12,6 +12,8 @@ export type ClientRecord = {
   verified_at: Date | null;
   services: string[];
   origins: string[];
+  /** Id of the initial access token that made it. */
+  registered_with: string | null;
   created_at: Date;
   updated_at: Date;
   suspended_at: Date | null;
@@ -23,7 +25,7 @@ export type ClientRecord = {
 export async function findClientRecord(database: Database, clientId: string): Promise<ClientRecord | undefined> {
   if (!isStorable(clientId)) return undefined;
   const [row] = await database.query<ClientRecord>(Prisma.sql`
-    select id, metadata, registration::text, introspects, publisher, verified_at, services, origins, created_at, updated_at, suspended_at,
+    select id, metadata, registration::text, introspects, publisher, verified_at, services, origins, registered_with, created_at, updated_at, suspended_at,
       coalesce((
         select jsonb_agg(jsonb_build_object('made', s.created_at, 'expires', s.expires_at) order by s.created_at, s.digest)
         from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())), '[]') as secrets

@@ -1,4 +1,5 @@
 import type { Language } from '../http/language.ts';
+import { displayName, readableHost } from './display-name.ts';
 import type { ResourceServer } from './resource-servers.ts';
 
 /**
@@ -12,6 +13,8 @@ export type ScopeAt = { resource?: string | undefined; name: string };
 export type ScopeWords = ScopeAt & {
   /** Which API, when it is not the server's own. */
   api?: string;
+  /** Where that API is, when it is somebody else's: what it is called is its owner's to say. */
+  host?: string;
   /** Whose service an app reaches with it, when it is one of an upstream provider. */
   provider?: { id: string; name: string };
   title: string;
@@ -33,7 +36,7 @@ export function describeScopes(servers: ResourceServer[], issuer: string, scopes
     const names = new Set(asked.filter((scope) => scope.resource === resource).map(({ name }) => name));
     const known = (server?.scopes ?? []).filter(({ name }) => names.has(name));
     const dropped = [...names].filter((name) => !known.some((scope) => scope.name === name));
-    const at = resource === undefined ? undefined : { resource, api: server?.name ?? resource };
+    const at = resource === undefined ? undefined : { resource, api: displayName(server?.name, resource), ...hostOf(resource, issuer) };
     const words: ScopeWords[] = [
       ...known.map(({ name, title, required, sensitive, provider }) => ({
         ...at,
@@ -47,6 +50,11 @@ export function describeScopes(servers: ResourceServer[], issuer: string, scopes
     ];
     return [...words.filter(({ provider }) => !provider), ...words.filter(({ provider }) => provider)];
   });
+}
+
+function hostOf(identifier: string, issuer: string): { host: string } | undefined {
+  const url = URL.parse(identifier);
+  return url?.host && url.origin !== new URL(issuer).origin ? { host: readableHost(url.host) ?? url.host } : undefined;
 }
 
 export type ScopeGroup<Words extends ScopeWords> = { provider?: { id: string; name: string }; scopes: Words[] };

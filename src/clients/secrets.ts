@@ -31,3 +31,16 @@ export function secretMatches(handles: string | undefined, secret: string): bool
   const presented = Buffer.from(secretHandle(secret));
   return handles.split(',').filter((handle) => timingSafeEqual(Buffer.from(handle), presented)).length > 0;
 }
+
+// Of a shorter one, eight characters would be too much to tell.
+const TELLING_LENGTH = 24;
+
+/** By what its owner tells one secret from another, when neither can be seen any more: its beginning and its end. Null for one so short that this would tell too much. */
+export function secretHint(secret: string): string | null {
+  const plain = /^[\x21-\x7e]+$/.test(secret);
+  return plain && secret.length >= TELLING_LENGTH ? `${secret.slice(0, 4)}…${secret.slice(-4)}` : null;
+}
+
+/** Whether a client proves who it is by a secret (RFC 7591 section 2: unless it says otherwise). */
+export const hasSecret = (metadata: Record<string, unknown>): boolean =>
+  !['none', 'private_key_jwt'].includes(String(metadata['token_endpoint_auth_method'] ?? 'client_secret_basic'));

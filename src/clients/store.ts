@@ -1,6 +1,6 @@
 import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
-import { isSecretHandle, joinHandles } from './secrets.ts';
+import { isSecretHandle, joinHandles, secretHint } from './secrets.ts';
 
 /**
  * Owns registered clients: their metadata (RFC 7591) and the digests of their secrets.
@@ -80,24 +80,28 @@ export async function findClient(database: Database, clientId: string): Promise<
 /**
  * Statements that create or replace a client, to be run together. A secret in clear is digested and added; a handle stands for one that is kept already.
  * A client that says something else of itself is not the one that was verified. At which services it may act stays as an operator said.
+ * @param registeredWith id of the initial access token that makes it, which is told of it from then on.
  */
-export function saveClient({
-  client_id,
-  client_secret,
-  dynamically_registered,
-  introspects,
-  publisher: _verified,
-  services: _allowed,
-  origins: _trusted,
-  owners: _inThePortal,
-  admin_scopes: _permitted,
-  registered_at: _known,
-  ...metadata
-}: ClientMetadata): Statement[] {
+export function saveClient(
+  {
+    client_id,
+    client_secret,
+    dynamically_registered,
+    introspects,
+    publisher: _verified,
+    services: _allowed,
+    origins: _trusted,
+    owners: _inThePortal,
+    admin_scopes: _permitted,
+    registered_at: _known,
+    ...metadata
+  }: ClientMetadata,
+  registeredWith?: string,
+): Statement[] {
   const registration = dynamically_registered ? 'dynamic' : 'operator';
   const client = Prisma.sql`
-    insert into client (id, metadata, registration, introspects, updated_at)
-    values (${client_id}, ${JSON.stringify(metadata)}::jsonb, ${registration}::client_registration, ${introspects ?? null}, now())
+    insert into client (id, metadata, registration, introspects, registered_with, updated_at)
+    values (${client_id}, ${JSON.stringify(metadata)}::jsonb, ${registration}::client_registration, ${introspects ?? null}, ${registeredWith ?? null}, now())
     on conflict (id) do update set metadata = excluded.metadata, introspects = coalesce(excluded.introspects, client.introspects), updated_at = excluded.updated_at, seen_at = now(),
       publisher = case when client.metadata = excluded.metadata then client.publisher end,
       verified_at = case when client.metadata = excluded.metadata then client.verified_at end`;
@@ -107,7 +111,7 @@ export function saveClient({
   if (client_secret === undefined || isSecretHandle(client_secret)) return [client];
   return [
     client,
-    Prisma.sql`insert into client_secret (digest, client_id) values (${digest(client_secret)}, ${client_id}) on conflict (digest) do nothing`,
+    Prisma.sql`insert into client_secret (digest, client_id, hint) values (${digest(client_secret)}, ${client_id}, ${secretHint(client_secret)}) on conflict (digest) do nothing`,
   ];
 }
 
@@ -182,7 +186,12 @@ export function rotateSecret(clientId: string, secret: string, overlapSeconds: n
   return Prisma.sql`
     with known as (select id from client where id = ${clientId} and coalesce(metadata->>'token_endpoint_auth_method', '') not in (${Prisma.join([...SECRETLESS])})),
     old as (update client_secret set expires_at = least(expires_at, now() + ${overlapSeconds} * interval '1 second') where client_id in (select id from known))
-    insert into client_secret (digest, client_id) select ${digest(secret)}, id from known returning client_id`;
+    insert into client_secret (digest, client_id, hint) select ${digest(secret)}, id, ${secretHint(secret)} from known returning client_id`;
+}
+
+/** Whose secret it is, as auditEventForEach() takes it: no row when rotateSecret() found no client for it. */
+export function holderOfSecret(secret: string): Statement {
+  return Prisma.sql`select null::text as account_id, client_id from client_secret where digest = ${digest(secret)}`;
 }
 
 export type ListedClient = {

@@ -38,16 +38,17 @@ export function enableProvider(id: string): Statement {
   return Prisma.sql`update upstream_provider set disabled_at = null, updated_at = now() where id = ${id} returning id`;
 }
 
-/** Statements that keep people from a provider and end every link to it, to be run together. Each person's activity says that theirs ended. */
-export function unlinkEverybody(id: string): Statement[] {
-  return [
-    disableProvider(id),
-    Prisma.sql`
-      insert into audit_event (id, type, account_id, address, request_id, detail)
-      select uuidv7()::text, 'identity_unlinked', account_id, '', 'operator', ${JSON.stringify({ provider: id })}::jsonb
-      from upstream_identity where provider_id = ${id}`,
-    Prisma.sql`delete from upstream_identity where provider_id = ${id}`,
-  ];
+/** Those who linked a provider, as auditEventForEach() takes them. */
+export function linkedPeople(id: string): Statement {
+  return Prisma.sql`select account_id, null::text as client_id from upstream_identity where provider_id = ${id}`;
+}
+
+/**
+ * Statements that keep people from a provider and end every link to it, to be run together.
+ * @param told the writing of what each of linkedPeople() is told of it.
+ */
+export function unlinkEverybody(id: string, told: Statement): Statement[] {
+  return [disableProvider(id), told, Prisma.sql`delete from upstream_identity where provider_id = ${id}`];
 }
 
 /** How many tokens of links that ended the provider has still to be told of, see revocations.ts. */

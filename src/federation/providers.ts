@@ -117,6 +117,11 @@ export async function listProviders(database: Database): Promise<UpstreamProvide
   return rows.map(readProvider);
 }
 
+/** The ids of all, be they disabled: what begins with one and a colon is a service there. */
+export async function listProviderIds(database: Database): Promise<string[]> {
+  return (await database.query<{ id: string }>(Prisma.sql`select id from upstream_provider`)).map(({ id }) => id);
+}
+
 /** Those by which people sign in, as far as it takes to offer them: asked for at each sign-in page. */
 export function listSignInProviders(database: Database): Promise<Pick<UpstreamProvider, 'id' | 'name'>[]> {
   return database.query(Prisma.sql`

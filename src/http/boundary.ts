@@ -44,7 +44,9 @@ export function answerError(
     const { error = code, error_description } = detail;
     const minutes = retryAfterSeconds && Math.ceil(retryAfterSeconds / 60);
     const told = { error, ...(error_description ? { error_description: printable(error_description) } : undefined) };
-    render(ctx, 'error', { code, status, detail: told, minutes, ways: waysOn(ctx, code, status), time: new Date().toISOString() }, status);
+    const { forOwner } = ctx.state;
+    const time = new Date().toISOString();
+    render(ctx, 'error', { code, status, detail: told, minutes, ways: waysOn(ctx, code, status), time, forOwner }, status);
     return;
   }
   ctx.status = status;

@@ -38,6 +38,8 @@ export type Letters = {
   deletion_scheduled: Own & { until: Date };
   /** To a person whose account here and at a provider were linked, or are not any more. @param provider its name. */
   identity_changed: Own & { provider: string; change: 'linked' | 'unlinked' };
+  /** To an address that somebody offers a client to. Which one, and who, is told to whoever signs in with it. */
+  client_invitation: { link: string; days: number };
 };
 
 export type LetterName = keyof Letters;
@@ -63,6 +65,7 @@ export function composeLetter<Name extends LetterName>(language: Language, name:
     lead: t('lead', {
       ...choice,
       minutes: String(known.minutes ?? ''),
+      days: String(known['days'] ?? ''),
       until: known['until'] instanceof Date ? timeIn(language, known['until']) : '',
     }),
     notYou: t('not_you', choice),

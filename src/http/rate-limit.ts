@@ -32,6 +32,12 @@ export const LIMITS = {
   // Each asks the provider twice, and leaves a row for ten minutes.
   linksOfAccount: { name: 'links_account', points: 20, seconds: 15 * MINUTES },
   dataExport: { name: 'data_export', points: 5, seconds: 15 * MINUTES },
+  // Each has every node make its provider anew.
+  apiChanges: { name: 'api_changes', points: 60, seconds: 15 * MINUTES },
+  // Each walks through all tokens and grants there are.
+  audienceCounts: { name: 'audience_counts', points: 10, seconds: 15 * MINUTES },
+  // By who invites: a letter is also counted by whom it goes to.
+  ownerInvitations: { name: 'owner_invitations', points: 20, seconds: HOURS, code: 'too_many_letters' },
   // A device's user code is one of 20^8, and lives for ten minutes. Were a thousand alive at all times, the 48,000 guesses that all
   // networks together have in a day would meet any of them once in one and a half years (RFC 8628 section 5.1).
   userCodeFromNetwork: { name: 'user_code_network', points: 20, seconds: 15 * MINUTES },
@@ -45,6 +51,9 @@ export const LIMITS = {
   // By who calls: a program that reads all pages of a list is not held up, one that runs wild is.
   adminApi: { name: 'admin_api', points: 1_200, seconds: 15 * MINUTES },
   registration: { name: 'registration', points: 1_000, seconds: HOURS, code: 'too_many_registrations' },
+  // What a person makes in the portal. There is no more than MAX_OWNED_CLIENTS of it at once; this is for whoever makes and deletes.
+  clientsOfAccount: { name: 'clients_account', points: 100, seconds: HOURS, code: 'too_many_registrations' },
+  secretsOfAccount: { name: 'secrets_account', points: 20, seconds: 15 * MINUTES },
 } satisfies Record<string, Limit>;
 
 /**

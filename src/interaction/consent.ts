@@ -1,21 +1,16 @@
 import type { Client, Grant } from 'oidc-provider';
 import { findAccount } from '../accounts/store.ts';
 import { auditEvent } from '../audit/events.ts';
-import { type Decision, declinedScopes, grantedScopes } from '../authorization-server/decision.ts';
-import { ttl } from '../authorization-server/token-policy.ts';
-import { displayName } from '../clients/display-name.ts';
+import { describeConsent } from '../authorization-server/consent-page.ts';
+import type { Decision } from '../authorization-server/decision.ts';
 import type { Scope } from '../clients/resource-servers.ts';
-import { byProvider, describeScopes, type ScopeWords } from '../clients/scope-words.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
-import { DAY, systemClock } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Answer } from '../protocol-store/decisions.ts';
-import { countGrants } from '../protocol-store/grants.ts';
 import { write } from '../protocol-store/unit-of-work.ts';
-import { describeClient, describeDestination, initialOf, PEOPLE_COUNTED } from './client-facts.ts';
 import { finish } from './finish.ts';
 import type { Interaction, Services, Step } from './step.ts';
 
@@ -25,17 +20,15 @@ import type { Interaction, Services, Step } from './step.ts';
 type Request = { resource?: string; scopes: Scope[] };
 
 export async function showConsent({ ctx, interaction, csrf, services }: Step): Promise<void> {
-  const clientId = String(interaction.params['client_id']);
-  const [client, grant, account, people] = await Promise.all([
-    findClient(services, clientId),
+  const { database, resourceServers, config } = services;
+  const [client, grant, account] = await Promise.all([
+    findClient(services, String(interaction.params['client_id'])),
     findGrant(services, interaction),
-    findAccount(services.database, String(interaction.session?.accountId)),
-    countGrants(services.database, clientId, PEOPLE_COUNTED),
+    findAccount(database, String(interaction.session?.accountId)),
   ]);
   if (!account) throw new AppError('interaction_expired', { status: 400, reason: 'account_gone' });
-  const destination = describeDestination(interaction.params['redirect_uri']);
-  if (destination) allowFormAction(ctx, String(interaction.params['redirect_uri']));
-  const name = displayName(account.name, account.username);
+  const redirectUri = interaction.params['redirect_uri'];
+  if (typeof redirectUri === 'string') allowFormAction(ctx, redirectUri);
   const asked = requestedScopes(services, interaction).flatMap(({ resource, scopes }) =>
     scopes.map((scope) => ({ resource, name: scope.name })),
   );
@@ -43,29 +36,11 @@ export async function showConsent({ ctx, interaction, csrf, services }: Step): P
     csrf,
     action: `/interaction/${interaction.uid}/consent`,
     anotherAccountAction: `/interaction/${interaction.uid}/another-account`,
-    account: { name, initial: initialOf(name), email: account.email },
-    client: describeClient(client, people, systemClock.now(), languageOf(ctx)),
-    destination,
-    until: new Date(grant?.exp ? grant.exp * 1000 : systemClock.now().getTime() + ttl.Grant * 1000),
-    days: ttl.Grant / DAY,
-    ...inGroups(
-      describeScopes(services.resourceServers, services.config.issuer, asked, languageOf(ctx)).map((scope) => ({
-        ...scope,
-        granted: grantedScopes(grant, scope.resource).includes(scope.name),
-        declined: declinedScopes(grant, scope.resource).includes(scope.name),
-      })),
-    ),
+    ...(await describeConsent(
+      { database, resourceServers, issuer: config.issuer, language: languageOf(ctx) },
+      { client, account, redirectUri, asked, grant },
+    )),
   });
-}
-
-/** What is asked now, what of it is theirs to choose, and what they allowed before: each provider's services stand together. */
-function inGroups<Words extends ScopeWords & { granted: boolean }>(scopes: Words[]) {
-  const fresh = scopes.filter(({ granted }) => !granted);
-  return {
-    required: fresh.filter(({ required }) => required),
-    optional: byProvider(fresh.filter(({ required }) => !required)),
-    granted: byProvider(scopes.filter(({ granted }) => granted)),
-  };
 }
 
 /**

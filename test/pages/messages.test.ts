@@ -3,6 +3,8 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
+import { DIFFERENCES } from '../../src/clients/redirect-difference.ts';
+import { causeNames } from '../../src/developer/error-causes.ts';
 import { LANGUAGES } from '../../src/http/language.ts';
 
 /** Every sentence a person can meet exists in both languages, and no other does. */
@@ -28,7 +30,13 @@ const named = [
 
 // Keys that are put together, by what they begin with: in a view it.t('error.' + …), in the source translate(language, `error.${…}`).
 // Events have theirs by their type's own promise, see audit/events.ts.
-const beginnings = ['activity.', ...all(views, /it\.t\(\s*'([a-z_.]+\.)' \+/g), ...all(source, /translate\([^,`]+, `([a-z_.]+\.)\$\{/g)];
+// What is wrong with a redirect URI has its by its type's own promise as well, see clients/redirect-uri.ts.
+const beginnings = [
+  'activity.',
+  'redirect_uri.',
+  ...all(views, /it\.t\(\s*'([a-z_.]+\.)' \+/g),
+  ...all(source, /translate\([^,`]+, `([a-z_.]+\.)\$\{/g),
+];
 const CODE = /'([a-z_]+)'/g;
 const codes = [
   ...all(source, /new AppError\('(\w+)'/g),
@@ -43,10 +51,16 @@ const families: Record<string, string[]> = {
   'language.': [...LANGUAGES],
   'error.': codes.flatMap((code) => [`${code}.title`, `${code}.text`]),
   'connect.problem.': all(all([read('src/authorization-server/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
+  'redirect_uri.': all(all(source, /export type UriFault =([^;]+);/g), CODE),
   'activity.': all(all(source, /export type EventType =([^;]+);/g), CODE),
   'mail.': letters.flatMap((letter) =>
     ['subject', 'lead', 'not_you', ...(letter === 'no_account' ? [] : ['link'])].map((part) => `${letter}.${part}`),
   ),
+  'redirect.': [...DIFFERENCES],
+  'developer.cause.': causeNames(),
+  'developer.cure.': causeNames(),
+  'developer.endpoint.': all([read('src/authorization-server/events.ts')], /'[a-z_.]+': '([a-z_]+)',/g),
+  'developer.snippet.': all(all([read('src/developer/snippets.ts')], /const FILES = \[([^\]]+)\]/g), CODE),
   'mail.fact.': all([read('src/http/letters.ts')], /(?:\[|: )t\('([a-z_]+)'\)/g),
 };
 const built = beginnings.flatMap((beginning) => (families[beginning] ?? []).map((end) => beginning + end));
@@ -103,7 +117,8 @@ describe('Messages', () => {
   });
 
   it('are all that a view has to say: none has words of its own', () => {
-    for (const path of globSync('views/**/*.eta', { cwd: ROOT })) {
+    // Code to copy is in its own language, and its comments are in that of all code.
+    for (const path of globSync('views/**/*.eta', { cwd: ROOT, exclude: ['views/developer/snippets/**'] })) {
       const html = read(path)
         .replace(/<%[\s\S]*?%>/g, '')
         .replace(/<style>[\s\S]*?<\/style>|<!--[\s\S]*?-->|&\w+;/g, '');

@@ -7,6 +7,7 @@ import { createResourcePolicy } from '../../../src/authorization-server/resource
 import { loadSigningKeys } from '../../../src/authorization-server/signing-keys.ts';
 import { createClientCache } from '../../../src/clients/cache.ts';
 import { ownResourceServers } from '../../../src/clients/resource-servers.ts';
+import { NO_NAMES } from '../../../src/clients/verified-names.ts';
 import { readConfig } from '../../../src/platform/config.ts';
 import { type Database, openDatabase } from '../../../src/platform/database.ts';
 import { createLog } from '../../../src/platform/log.ts';
@@ -28,6 +29,7 @@ export async function serveLibrary(storage: 'memory' | 'prisma'): Promise<Served
     config,
     database,
     clients: createClientCache(database),
+    names: NO_NAMES,
     jwks: jwks as never,
     resources: createResourcePolicy(ownResourceServers(config.issuer), config.issuer),
   });

@@ -3,6 +3,7 @@ import { createResourcePolicy } from '../../../src/authorization-server/resource
 import { loadSigningKeys } from '../../../src/authorization-server/signing-keys.ts';
 import { createClientCache } from '../../../src/clients/cache.ts';
 import { ownResourceServers } from '../../../src/clients/resource-servers.ts';
+import { NO_NAMES } from '../../../src/clients/verified-names.ts';
 import { readConfig } from '../../../src/platform/config.ts';
 import { openDatabase } from '../../../src/platform/database.ts';
 import { createLog, type Log } from '../../../src/platform/log.ts';
@@ -25,6 +26,7 @@ export async function serveOurs(): Promise<Served> {
     config,
     database,
     clients: createClientCache(database),
+    names: NO_NAMES,
     log,
     jwks: await loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys)),
     resources: createResourcePolicy(ownResourceServers(config.issuer), config.issuer),

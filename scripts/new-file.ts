@@ -1,0 +1,34 @@
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { quoted } from './command.ts';
+
+/** Owns the writing of files that nobody else may read, and that take no other's place unasked. */
+
+export type NewFile = { line(text: string): void; close(): void };
+
+/** @throws Error when the file is there already, or cannot be made. */
+export function openNewFile(option: string, file: string): NewFile {
+  try {
+    const descriptor = openSync(file, 'wx', 0o600);
+    return {
+      line(text) {
+        writeSync(descriptor, `${text}\n`);
+        // It is to be there before what it tells of is true.
+        fsyncSync(descriptor);
+      },
+      close: () => closeSync(descriptor),
+    };
+  } catch (error) {
+    throw new Error(`${option}: ${whyNot(error as NodeJS.ErrnoException, file)}`);
+  }
+}
+
+function whyNot({ code, message }: NodeJS.ErrnoException, file: string): string {
+  if (code === 'EEXIST') return `${quoted(file)} is there already: choose another, or take it away`;
+  if (code === 'ENOENT') return `the folder of ${quoted(file)} is not there`;
+  return message;
+}
+
+/** For a file that came to nothing. */
+export function discard(file: string): void {
+  if (existsSync(file)) rmSync(file);
+}

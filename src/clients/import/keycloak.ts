@@ -1,0 +1,215 @@
+import {
+  changed,
+  createDraft,
+  type Draft,
+  dropped,
+  ELSEWHERE,
+  type Fields,
+  isFields,
+  kept,
+  type Rule,
+  type Source,
+  stringsOf,
+  textOf,
+  walk,
+} from './draft.ts';
+import { settleSecret } from './secret.ts';
+import {
+  DEVICE_GRANT,
+  settleAlgorithm,
+  settleGrants,
+  settleKeys,
+  settleLink,
+  settleMethod,
+  settleName,
+  settleScopes,
+  settleSwitch,
+  settleType,
+  settleUris,
+} from './settle.ts';
+
+/**
+ * Owns how a client of a Keycloak realm export is read.
+ * @see https://www.keycloak.org/docs-api/latest/javadocs/org/keycloak/representations/idm/ClientRepresentation.html for the fields
+ * @see https://candrews.integralblue.com/2021/09/users-and-client-secrets-in-keycloak-realm-exports/ for what the console's export leaves out
+ */
+
+/** Made in every realm, for Keycloak's own pages. */
+const BUILT_IN = ['account', 'account-console', 'admin-cli', 'broker', 'realm-management', 'security-admin-console'];
+
+// What this server has in common for all, or not at all.
+const RULES: Record<string, Rule> = {
+  ...Object.fromEntries(
+    [
+      ...[
+        'clientId',
+        'name',
+        'enabled',
+        'protocol',
+        'publicClient',
+        'clientAuthenticatorType',
+        'secret',
+        'rootUrl',
+        'redirectUris',
+        'attributes',
+      ],
+      ...['standardFlowEnabled', 'implicitFlowEnabled', 'directAccessGrantsEnabled', 'serviceAccountsEnabled', 'defaultClientScopes'],
+      ...['optionalClientScopes', 'bearerOnly'],
+    ].map((field) => [field, ELSEWHERE]),
+  ),
+  webOrigins: 'a page may call this server from the origin of a redirect URI of a client without a secret: there is nothing to set',
+  protocolMappers: 'claims follow from scopes here',
+  consentRequired: 'people are asked by every client here, once',
+  fullScopeAllowed: 'there are no roles in tokens here',
+  defaultRoles: 'there are no roles in tokens here',
+  registrationAccessToken: "the client is an operator's from now on",
+  authorizationSettings: 'rules of an API are for the API to keep',
+  authorizationServicesEnabled: 'rules of an API are for the API to keep',
+  authenticationFlowBindingOverrides: 'everybody signs in the same way here',
+  frontchannelLogout: 'clients are not told of a sign-out here',
+  adminUrl: 'clients are not called by this server',
+  notBefore: 'tokens of the other server mean nothing here',
+  id: 'clients are known by their client_id',
+  baseUrl: (value, draft) => settleLink(draft, 'baseUrl', value, 'client_uri'),
+};
+
+const ATTRIBUTES: Record<string, Rule> = {
+  ...Object.fromEntries(
+    [
+      ...['post.logout.redirect.uris', 'oauth2.device.authorization.grant.enabled', 'use.refresh.tokens', 'jwks.url', 'use.jwks.url'],
+      ...['jwks.string', 'use.jwks.string'],
+    ].map((field) => [field, ELSEWHERE]),
+  ),
+  'pkce.code.challenge.method'(value, draft) {
+    if (value === 'S256') kept(draft, 'attributes.pkce.code.challenge.method', value);
+    else changed(draft, 'attributes.pkce.code.challenge.method', { from: value, to: 'S256', why: 'every client uses it here' });
+  },
+  'id.token.signed.response.alg': (value, draft) => settleAlgorithm(draft, 'attributes.id.token.signed.response.alg', value),
+  'require.pushed.authorization.requests': (value, draft) =>
+    settleSwitch(draft, 'attributes.require.pushed.authorization.requests', value, 'require_pushed_authorization_requests'),
+  'dpop.bound.access.tokens': (value, draft) =>
+    settleSwitch(draft, 'attributes.dpop.bound.access.tokens', value, 'dpop_bound_access_tokens'),
+  logoUri: (value, draft) => settleLink(draft, 'attributes.logoUri', value, 'logo_uri'),
+  policyUri: (value, draft) => settleLink(draft, 'attributes.policyUri', value, 'policy_uri'),
+  tosUri: (value, draft) => settleLink(draft, 'attributes.tosUri', value, 'tos_uri'),
+  'backchannel.logout.url': 'clients are not told of a sign-out here',
+  'backchannel.logout.session.required': 'clients are not told of a sign-out here',
+  'frontchannel.logout.url': 'clients are not told of a sign-out here',
+  'access.token.lifespan': 'how long tokens live is said by the API that they are for',
+  'client.secret.creation.time': 'a secret is as old here as its import',
+  'oidc.ciba.grant.enabled': 'this server has no such grant',
+  'standard.token.exchange.enabled': 'an operator lets a client do so once it is here: node scripts/client.ts allow-services',
+};
+
+export const KEYCLOAK: Source = {
+  expected: 'a realm export of Keycloak, an object with "clients", or that array by itself: of objects with "clientId"',
+  clientsIn(document) {
+    const list = isFields(document) ? document['clients'] : document;
+    // Hydra and Auth0 write it with an underscore.
+    return Array.isArray(list) && !list.some((client) => isFields(client) && 'client_id' in client) ? list : undefined;
+  },
+  read(record, scopes) {
+    const clientId = textOf(record['clientId']);
+    const draft = createDraft(clientId, clientId);
+    const why = whyPassedOver(clientId, record);
+    if (why) return { ...draft, passedOver: why };
+    const attributes = isFields(record['attributes']) ? record['attributes'] : {};
+    // Names of Keycloak's own are keys of its translations.
+    if (!/^\$\{.*\}$/.test(textOf(record['name']))) settleName(draft, 'name', record['name']);
+    if (record['enabled'] === false) {
+      draft.suspended = true;
+      changed(draft, 'enabled', { from: false, to: 'suspended', why: 'node scripts/client.ts restore lets it in' });
+    }
+    readAddresses(draft, record, attributes);
+    readAuthentication(draft, record, attributes);
+    readGrants(draft, record, attributes);
+    readScopes(draft, record, scopes);
+    walk(draft, record, RULES);
+    walk(draft, attributes, ATTRIBUTES, 'attributes.');
+    settleKeys(draft);
+    return draft;
+  },
+};
+
+function whyPassedOver(clientId: string, record: Fields): string | undefined {
+  if (BUILT_IN.includes(clientId)) return "it is Keycloak's own";
+  if (textOf(record['protocol']) === 'saml')
+    return 'it speaks SAML, and this server OAuth 2.0: register it anew once it speaks OpenID Connect';
+  if (record['bearerOnly'] === true)
+    return 'it is an API that gets tokens and asks for none: make it a resource server, and let it introspect by node scripts/client.ts create --introspects';
+  return undefined;
+}
+
+function readAddresses(draft: Draft, record: Fields, attributes: Fields): void {
+  const uris = absolute(draft, record);
+  settleType(draft, uris, false);
+  settleUris(draft, 'redirectUris', uris, 'redirect_uris');
+  const field = 'attributes.post.logout.redirect.uris';
+  const after = textOf(attributes['post.logout.redirect.uris']).split('##').filter(Boolean);
+  // A plus stands for the redirect URIs; a minus for none.
+  const meant = after.flatMap((uri) => (uri === '+' ? stringsOf(draft.metadata['redirect_uris']) : uri === '-' ? [] : [uri]));
+  if (after.includes('+')) changed(draft, field, { from: '+', to: meant.join(' '), why: 'each address is registered in full' });
+  settleUris(draft, field, meant, 'post_logout_redirect_uris');
+}
+
+/** Addresses that are relative stand behind `rootUrl`. */
+function absolute(draft: Draft, record: Fields): string[] {
+  const root = textOf(record['rootUrl']).replace(/\/$/, '');
+  return stringsOf(record['redirectUris']).map((uri) => {
+    if (!uri.startsWith('/') || !root) return uri;
+    changed(draft, 'redirectUris', { from: uri, to: `${root}${uri}`, why: 'each address is registered in full' });
+    return `${root}${uri}`;
+  });
+}
+
+function readAuthentication(draft: Draft, record: Fields, attributes: Fields): void {
+  const type = textOf(record['clientAuthenticatorType']) || 'client-secret';
+  if (record['publicClient'] === true) {
+    settleMethod(draft, 'publicClient', 'none');
+    if (record['secret']) dropped(draft, 'secret', 'a public client has none');
+    return;
+  }
+  if (type === 'client-jwt') {
+    settleMethod(draft, 'clientAuthenticatorType', 'private_key_jwt');
+    readKeys(draft, attributes);
+    return;
+  }
+  if (type === 'client-secret') {
+    draft.metadata['token_endpoint_auth_method'] = 'client_secret_basic';
+    const why = 'a client authenticates in one way here: by Basic, and not by client_secret in the body';
+    changed(draft, 'clientAuthenticatorType', { from: type, to: 'client_secret_basic', why });
+  } else settleMethod(draft, 'clientAuthenticatorType', type === 'client-secret-jwt' ? 'client_secret_jwt' : type);
+  settleSecret(draft, 'secret', record['secret']);
+}
+
+function readKeys(draft: Draft, attributes: Fields): void {
+  if (attributes['use.jwks.url'] === 'true') settleLink(draft, 'attributes.jwks.url', attributes['jwks.url'], 'jwks_uri');
+  if (attributes['use.jwks.string'] !== 'true') return;
+  try {
+    draft.metadata['jwks'] = JSON.parse(textOf(attributes['jwks.string']));
+    kept(draft, 'attributes.jwks.string');
+  } catch {
+    dropped(draft, 'attributes.jwks.string', 'it is no JSON Web Key Set');
+  }
+}
+
+function readGrants(draft: Draft, record: Fields, attributes: Fields): void {
+  const refreshes = attributes['use.refresh.tokens'] !== 'false';
+  const grants = {
+    standardFlowEnabled: record['standardFlowEnabled'] === true ? ['authorization_code', ...(refreshes ? ['refresh_token'] : [])] : [],
+    implicitFlowEnabled: record['implicitFlowEnabled'] === true ? ['implicit'] : [],
+    directAccessGrantsEnabled: record['directAccessGrantsEnabled'] === true ? ['password'] : [],
+    serviceAccountsEnabled: record['serviceAccountsEnabled'] === true ? ['client_credentials'] : [],
+    device:
+      attributes['oauth2.device.authorization.grant.enabled'] === 'true' ? [DEVICE_GRANT, ...(refreshes ? ['refresh_token'] : [])] : [],
+  };
+  settleGrants(draft, 'grants (standardFlowEnabled …)', Object.values(grants).flat());
+}
+
+/** Keycloak makes no difference between scopes that a client asks for and those that are added: it may ask for both. */
+function readScopes(draft: Draft, record: Fields, known: string[]): void {
+  const said = [...stringsOf(record['defaultClientScopes']), ...stringsOf(record['optionalClientScopes'])];
+  if (!said.length) return;
+  const people = stringsOf(draft.metadata['grant_types']).some((grant) => grant !== 'client_credentials');
+  settleScopes(draft, 'defaultClientScopes, optionalClientScopes', [...(people ? ['openid'] : []), ...said], known);
+}

@@ -1,0 +1,61 @@
+import { AUTH0 } from './auth0.ts';
+import { createDraft, type Draft, isFields, isTooDeep, refuse, type Source } from './draft.ts';
+import { HYDRA } from './hydra.ts';
+import { KEYCLOAK } from './keycloak.ts';
+
+/** Owns which servers' exports can be read, and what is no export of theirs. */
+
+const SOURCES = { keycloak: KEYCLOAK, hydra: HYDRA, auth0: AUTH0 } satisfies Record<string, Source>;
+
+export type SourceName = keyof typeof SOURCES;
+
+export const SOURCE_NAMES = Object.keys(SOURCES) as SourceName[];
+
+export const isSourceName = (name: unknown): name is SourceName => SOURCE_NAMES.includes(name as SourceName);
+
+/**
+ * The clients of an export, one after another, so that many need not be in memory twice.
+ * @param scopes all that a client may name here. @throws Error that says which shape was expected, before the first.
+ */
+export function readExport(
+  from: SourceName,
+  text: string,
+  scopes: string[],
+): { count: number; document: unknown; drafts(): Generator<Draft> } {
+  const document = parse(text);
+  const source: Source = SOURCES[from];
+  const clients = isTooDeep(document) ? undefined : source.clientsIn(document);
+  if (!clients) throw new Error(`the file is not what --from ${from} reads: ${source.expected}`);
+  return {
+    count: clients.length,
+    document,
+    *drafts() {
+      const seen = new Set<string>();
+      for (const client of clients) {
+        const draft = isFields(client) ? source.read(client, scopes) : createDraft('', '');
+        judgeId(draft, seen);
+        yield draft;
+      }
+    },
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // What the parser says has parts of the file, which may be a secret.
+    throw new Error('the file is no JSON');
+  }
+}
+
+function judgeId(draft: Draft, seen: Set<string>): void {
+  // RFC 6749 appendix A.1, without spaces, and short enough to be looked at.
+  if (!/^[\x21-\x7e]{1,255}$/.test(draft.clientId))
+    draft.refusal = 'its client id must have 1 to 255 printable ASCII characters, without spaces';
+  else if (seen.has(draft.clientId)) draft.refusal = 'another client of the file before it has the same client id';
+  seen.add(draft.clientId);
+  if (!draft.metadata['client_name'] && !draft.passedOver) draft.metadata['client_name'] = draft.clientId;
+  if (draft.passedOver) return;
+  if (!draft.metadata['grant_types']) refuse(draft, 'it is no object');
+}

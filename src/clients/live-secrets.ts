@@ -1,0 +1,58 @@
+import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
+import { digest } from '../platform/secrets.ts';
+import { secretHint } from './secrets.ts';
+
+/** Owns the secrets of one client as whoever looks after it sees them: no more than two that live, each of which ends when they say so. */
+
+/** One that works, and one that takes its place. */
+export const MAX_LIVE_SECRETS = 2;
+
+export type LiveSecret = {
+  /** The beginning of its digest, by which a form speaks of it. */
+  name: string;
+  hint: string | null;
+  made: Date;
+  expires: Date | null;
+  /** To the hour. */
+  used: Date | null;
+  secondsLeft: number | null;
+};
+
+/** Those that live, the oldest first. */
+export function listLiveSecrets(database: Database, clientId: string): Promise<LiveSecret[]> {
+  return database.query<LiveSecret>(Prisma.sql`
+    select left(encode(digest, 'hex'), ${NAME_LENGTH}) as name, hint, created_at as made, expires_at as expires, used_at as used,
+      extract(epoch from expires_at - now())::float8 as "secondsLeft"
+    from client_secret where client_id = ${clientId} and (expires_at is null or expires_at > now()) order by created_at, digest`);
+}
+
+const NAME_LENGTH = 16;
+const NAME = /^[0-9a-f]{16}$/;
+
+/** Keeps two who change the secrets of one client at once from counting the same ones. To be run first, in the same transaction. */
+export function lockSecrets(clientId: string): Statement {
+  return Prisma.sql`select 1 from client where id = ${clientId} for no key update`;
+}
+
+/** Adds a secret, where there is room for one. @param secret in clear, of randomSecret(). */
+export function addLiveSecret(clientId: string, secret: string): Statement {
+  return Prisma.sql`
+    insert into client_secret (digest, client_id, hint)
+    select ${digest(secret)}, ${clientId}, ${secretHint(secret)}
+    where (select count(*) from client_secret where client_id = ${clientId} and (expires_at is null or expires_at > now())) < ${MAX_LIVE_SECRETS}`;
+}
+
+/** Ends the others after a while; one that ends sooner anyway does. @param secret that stays. */
+export function endOtherSecrets(clientId: string, secret: string, overlapSeconds: number): Statement {
+  return Prisma.sql`
+    update client_secret set expires_at = least(expires_at, now() + ${overlapSeconds} * interval '1 second')
+    where client_id = ${clientId} and digest <> ${digest(secret)}`;
+}
+
+/** Ends one at once. @param name of LiveSecret, as a stranger may write it. @returns undefined for what names none. */
+export function endSecret(clientId: string, name: string): Statement | undefined {
+  if (!NAME.test(name) || !isStorable(clientId)) return undefined;
+  return Prisma.sql`
+    update client_secret set expires_at = now()
+    where client_id = ${clientId} and left(encode(digest, 'hex'), ${NAME_LENGTH}) = ${name} and (expires_at is null or expires_at > now())`;
+}

@@ -1,0 +1,30 @@
+import type { OwnPage } from '../authorization-server/own-pages.ts';
+import { type ClientError, listClientErrors } from '../protocol-store/client-errors.ts';
+import { showClient } from './client-page.ts';
+import { causeOf } from './error-causes.ts';
+import { ownClient } from './owned.ts';
+
+/** Owns the page of what went wrong last when a client asked for something: each with why, and what to do. */
+
+export const clientErrors: OwnPage = {
+  async show(visit) {
+    const client = await ownClient(visit);
+    const errors = await listClientErrors(visit.services.database, client.id);
+    showClient(visit, client, 'errors', { errors: errors.map(described) });
+  },
+};
+
+function described(error: ClientError): Record<string, unknown> {
+  const { redirect_uri, nearest, auth_method, registered_auth_method, reason, ...sent } = error.detail;
+  const cause = causeOf(error);
+  return {
+    ...error,
+    cause,
+    received: nearest === undefined ? undefined : redirect_uri,
+    nearest,
+    methods: cause === 'auth_method' ? { sent: auth_method, registered: registered_auth_method } : undefined,
+    // As the server said it, for what there are no words for.
+    said: cause ? undefined : [error.description, reason].filter(Boolean).join(': '),
+    sent: Object.entries({ ...(nearest === undefined && redirect_uri ? { redirect_uri } : undefined), ...sent }),
+  };
+}

@@ -1,0 +1,18 @@
+import { show, type Visit } from '../authorization-server/own-pages.ts';
+import { displayName } from '../clients/display-name.ts';
+import type { ClientRecord } from '../clients/inspection.ts';
+
+/** The frame that all pages of one client share, by what its person knows it by. */
+
+type Named = Pick<ClientRecord, 'id' | 'metadata'>;
+
+/** Answers with a page of a client. @param view below `views/developer/`. @param data `problem` is why a form changed nothing. */
+export function showClient(visit: Visit, client: Named, view: string, data: Record<string, unknown> & { problem?: string } = {}): void {
+  show(visit, `developer/${view}`, { ...data, client: { id: client.id, name: nameOf(client) } });
+}
+
+/** What a client calls itself, as far as it can be shown; its id, for one without a name. */
+export function nameOf({ id, metadata }: Named): string {
+  const name: unknown = metadata['client_name'];
+  return displayName(typeof name === 'string' ? name : undefined, id);
+}

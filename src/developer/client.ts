@@ -1,0 +1,133 @@
+import { judgePortalClient } from '../authorization-server/client-judgement.ts';
+import { backTo, kept, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import type { ClientRecord } from '../clients/inspection.ts';
+import { redirectUriHints } from '../clients/redirect-uri.ts';
+import { type ClientMetadata, saveClient } from '../clients/store.ts';
+import { languageOf } from '../http/language.ts';
+import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, type Typed, typedIn, URI_LISTS } from './client-form.ts';
+import { showClient } from './client-page.ts';
+import { isRedirected, placeOf } from './kinds.ts';
+import { ownClient, pathOf } from './owned.ts';
+import { namesIn, registeredScopes, type ScopeGroup, scopeGroups } from './scope-choice.ts';
+
+/** Owns what a client says of itself, as its owner changes it. How it gets its tokens stays as it was chosen when it was made. */
+
+const FIELDS = [...NAMES, ...URI_LISTS, ...LINKS] as const;
+
+export const client: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    const record = await ownClient(visit);
+    page(visit, record, { typed: typedOf(record.metadata), groups: groupsFor(visit, record) });
+  },
+
+  async submit(visit, form) {
+    const { services } = visit;
+    const record = await ownClient(visit);
+    const typed = typedIn(form, FIELDS);
+    const ticked = form.getAll('scope');
+    const groups = groupsFor(visit, record, ticked);
+    const problems = problemsOf(record, typed, groups, ticked);
+    if (problems.length) return page(visit, record, { typed, groups, problems });
+    const changed = change(record, typed, groups, ticked);
+    const judged = await judgePortalClient(services.provider, changed, true);
+    if (!judged.ok)
+      return page(visit, record, {
+        typed,
+        groups,
+        problems: [{ field: judged.member ?? 'client_name', key: 'developer.refused', about: judged.sentence }],
+      });
+    const changes = membersThatDiffer(record.metadata, changed);
+    if (changes.length)
+      await writeTogether(
+        services.database,
+        kept([...saveClient(judged.metadata), told(visit, 'client_changed', { clientId: record.id, detail: { changes } })]),
+      );
+    backTo(visit, pathOf(record.id));
+  },
+};
+
+function problemsOf({ metadata, suspended_at }: ClientRecord, typed: Typed, groups: ScopeGroup[], ticked: string[]): Problem[] {
+  if (suspended_at) return [{ field: 'client_name', key: 'developer.suspended_unchanged' }];
+  const offered = namesIn(groups);
+  return [
+    ...problemsIn(typed, {
+      type: metadata['application_type'] === 'native' ? 'native' : 'web',
+      redirected: isRedirected({ grant_types: grantsOf(metadata) }),
+    }),
+    ...(ticked.length || keptScopes(metadata, groups).length ? [] : [{ field: 'scope', key: 'developer.scope_missing' }]),
+    ...(ticked.every((scope) => offered.includes(scope)) ? [] : [{ field: 'scope', key: 'developer.scope_unknown' }]),
+  ];
+}
+
+const grantsOf = (metadata: Record<string, unknown>): string[] =>
+  Array.isArray(metadata['grant_types']) ? metadata['grant_types'].map(String) : ['authorization_code'];
+
+/** The client as it would be; what the page has no field for stays. */
+function change({ id, metadata }: ClientRecord, typed: Typed, groups: ScopeGroup[], ticked: string[]): ClientMetadata {
+  const others = Object.entries(metadata).filter(([member]) => !FIELDS.some((field) => field === member) && member !== 'scope');
+  const scope = scopeOf(metadata, groups, ticked);
+  return {
+    ...Object.fromEntries(others),
+    client_id: id,
+    redirect_uris: [],
+    ...membersOf(typed),
+    ...(scope === undefined ? undefined : { scope }),
+  };
+}
+
+/** @returns undefined for a client that may ask for every scope, and goes on doing so. */
+function scopeOf(metadata: Record<string, unknown>, groups: ScopeGroup[], ticked: string[]): string | undefined {
+  if (!registeredScopes(metadata) && namesIn(groups).every((scope) => ticked.includes(scope))) return undefined;
+  return [...new Set([...ticked, ...keptScopes(metadata, groups)])].join(' ');
+}
+
+/** Those that an operator let it have: they are not on the page, and stay. */
+const keptScopes = (metadata: Record<string, unknown>, groups: ScopeGroup[]): string[] => {
+  const offered = namesIn(groups);
+  return (registeredScopes(metadata) ?? []).filter((scope) => !offered.includes(scope));
+};
+
+// A list without members, and one that is not there, are the same to who reads the page.
+const worth = (value: unknown): string => JSON.stringify(Array.isArray(value) && !value.length ? undefined : value) ?? '';
+
+const membersThatDiffer = (before: Record<string, unknown>, after: Record<string, unknown>): string[] =>
+  [...FIELDS, 'scope'].filter((member) => worth(before[member]) !== worth(after[member]));
+
+function typedOf(metadata: Record<string, unknown>): Typed {
+  const text = (value: unknown) => (Array.isArray(value) ? value.join('\n') : typeof value === 'string' ? value : '');
+  return Object.fromEntries(FIELDS.map((field) => [field, text(metadata[field])]));
+}
+
+function groupsFor({ ctx, services }: Visit, { metadata, services: allowed }: ClientRecord, ticked?: string[]): ScopeGroup[] {
+  const chosen = ticked ?? registeredScopes(metadata);
+  return scopeGroups(services.resourceServers, services.config.issuer, {
+    services: allowed,
+    chosen: (scope) => chosen?.includes(scope) ?? true,
+    language: languageOf(ctx),
+  });
+}
+
+type Shown = { typed: Typed; groups: ScopeGroup[]; problems?: Problem[] };
+
+function page(visit: Visit, record: ClientRecord, { typed, groups, problems = [] }: Shown): void {
+  const { id, metadata } = record;
+  showClient(visit, record, 'client', {
+    at: pathOf(id),
+    typed,
+    groups,
+    problems,
+    hints: redirectUriHints(linesOf(typed['redirect_uris'])),
+    place: placeOf(metadata),
+    method: metadata['token_endpoint_auth_method'] ?? 'client_secret_basic',
+    grants: grantsOf(metadata),
+    redirected: isRedirected({ grant_types: grantsOf(metadata) }),
+    registeredAt: record.created_at,
+    publisher: record.publisher,
+    verifiedAt: record.verified_at,
+    suspendedAt: record.suspended_at,
+    ...(problems.length ? { problem: 'developer.problems' } : undefined),
+  });
+}

@@ -1,0 +1,59 @@
+import { auditEvent } from '../audit/events.ts';
+import { backTo, kept, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
+import { acceptInvitation, declineInvitation, findInvitation, listInvitationsTo, lockClient } from '../clients/co-owners.ts';
+import { displayName } from '../clients/display-name.ts';
+import { visitorOf } from '../http/visitor.ts';
+import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { pathOf } from './owned.ts';
+
+/** What others offer to a person, by an address that was proven to be theirs: to look after a client with them, or in their place. */
+
+const PATH = '/developer/invitations';
+
+export const invitations: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    await page(visit);
+  },
+
+  /** `invitation` is its id, `answer` is `accept` or `decline`. */
+  async submit(visit, form) {
+    const { account, services } = visit;
+    const { database } = services;
+    const offer = account.emailVerified ? await findInvitation(database, account.email, form.get('invitation') ?? '') : undefined;
+    if (!offer) return page(visit, 'developer.invitations.gone');
+    if (form.get('answer') === 'decline') {
+      await database.change(declineInvitation(offer.id, account.email));
+      return backTo(visit, PATH);
+    }
+    if (form.get('answer') !== 'accept') return page(visit);
+    const [joins, ...rest] = acceptInvitation(offer, account.email, account.id);
+    const accepted = await writeTogether(database, [
+      { purpose: 'keep', apart: true, statement: lockClient(offer.client_id) },
+      { purpose: 'keep', once: true, statement: joins },
+      ...kept(rest),
+      { purpose: 'keep', statement: told(visit, 'client_owner_joined', { clientId: offer.client_id }) },
+      ...(offer.transfer && offer.by !== account.id ? kept([leftTo(visit, offer.by, offer.client_id)]) : []),
+    ]);
+    if (!accepted) return page(visit, 'developer.invitations.gone');
+    backTo(visit, pathOf(offer.client_id, '/owners'));
+  },
+};
+
+/** Who handed a client over reads it among what happened to their account: it was done by another's hand. */
+const leftTo = ({ ctx, account }: Visit, accountId: string, clientId: string) =>
+  auditEvent(visitorOf(ctx), { type: 'client_owner_left', accountId, actorId: account.id, clientId, detail: { transfer: true } });
+
+async function page(visit: Visit, problem?: string): Promise<void> {
+  const { account, services } = visit;
+  const offers = account.emailVerified ? await listInvitationsTo(services.database, account.email) : [];
+  show(visit, 'developer/invitations', {
+    offers: offers.map(({ client_id: clientId, client_name: name, inviter, ...offer }) => ({
+      ...offer,
+      client: { id: clientId, name: displayName(name ?? undefined, clientId) },
+      inviter: displayName(inviter, '?'),
+    })),
+    ...(problem && { problem }),
+  });
+}

@@ -1,0 +1,86 @@
+import {
+  differences,
+  judgeManifest,
+  membersOf,
+  needsSecret,
+  type ReadManifest,
+  readManifest,
+  writeManifest,
+} from '../authorization-server/client-manifest.ts';
+import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { replaceOwned } from '../clients/co-owners.ts';
+import type { ClientRecord } from '../clients/inspection.ts';
+import { saveClient } from '../clients/store.ts';
+import { LIMITS, limitRate } from '../http/rate-limit.ts';
+import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { showClient } from './client-page.ts';
+import { ownClient, pathOf } from './owned.ts';
+
+/** A client's description as a file: to take along, and to bring back changed. What changes is shown before it is done. */
+
+export const manifest: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    const client = await ownClient(visit);
+    page(visit, client, { text: writeManifest(client.metadata) });
+  },
+
+  /** `text` is the file; with `apply` it is done. */
+  async submit(visit, form) {
+    const client = await ownClient(visit);
+    const text = form.get('text') ?? '';
+    const read = readManifest(text);
+    if ('problem' in read) return page(visit, client, { text, ...problemOf(read) });
+    const found = await visit.services.provider.Client.find(client.id);
+    if (!found) return page(visit, client, { text, problem: 'developer.manifest.suspended' });
+    if (needsSecret(read.members) && !client.secrets.length) return page(visit, client, { text, problem: 'developer.manifest.no_secret' });
+    // A handle stands for the secret, which nobody knows any more; for a client that gives its secrets up it goes.
+    const secret = needsSecret(read.members) ? { client_secret: String(found.clientSecret) } : undefined;
+    const judged = judgeManifest(visit.services.provider, read.members, { ...client.metadata, client_id: client.id, ...secret }, found);
+    if ('problem' in judged) return page(visit, client, { text, problem: 'developer.manifest.wrong', sentence: judged.problem });
+    const changes = differences(membersOf(client.metadata), membersOf(judged.metadata));
+    if (form.get('apply') !== 'yes' || !changes.length) return page(visit, client, { text, changes, unknown: read.unknown });
+    await limitRate(visit.services.database, LIMITS.clientsOfAccount, visit.account.id);
+    const applied = await writeTogether(visit.services.database, [
+      { purpose: 'keep', apart: true, once: true, statement: replaceOwned(client, visit.account.id) },
+      ...saveClient({ ...judged.metadata, client_id: client.id }).map((statement) => ({ purpose: 'keep' as const, statement })),
+      {
+        purpose: 'keep',
+        statement: told(visit, 'client_changed', { clientId: client.id, detail: { changes: changes.map(({ member }) => member) } }),
+      },
+    ]);
+    if (!applied) return page(visit, await ownClient(visit), { text, problem: 'developer.manifest.changed_meanwhile' });
+    backTo(visit, pathOf(client.id, '/manifest'));
+  },
+};
+
+export const manifestFile: OwnPage = {
+  async show(visit) {
+    const client = await ownClient(visit);
+    const { ctx } = visit;
+    ctx.attachment('munjigi-client.json');
+    ctx.type = 'application/json';
+    ctx.set('Cache-Control', 'no-store');
+    ctx.body = writeManifest(client.metadata);
+  },
+};
+
+/** The sentence for a file that cannot be read. */
+export function problemOf(read: Extract<ReadManifest, { problem: string }>): { problem: string; values: Record<string, string> } {
+  return { problem: read.problem, values: { member: read.member ?? '' } };
+}
+
+type Shown = {
+  text: string;
+  changes?: ReturnType<typeof differences>;
+  unknown?: string[];
+  problem?: string;
+  /** What the library says is wrong, in English as at the registration endpoint. */
+  sentence?: string;
+  values?: Record<string, string>;
+};
+
+function page(visit: Visit, client: ClientRecord, shown: Shown): void {
+  showClient(visit, client, 'manifest', { file: pathOf(client.id, '/manifest/file'), ...shown });
+}

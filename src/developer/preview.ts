@@ -1,0 +1,48 @@
+import { describeConsent } from '../authorization-server/consent-page.ts';
+import type { OwnPage, Visit } from '../authorization-server/own-pages.ts';
+import type { ClientRecord } from '../clients/inspection.ts';
+import { adminApi } from '../clients/resource-servers.ts';
+import type { ScopeAt } from '../clients/scope-words.ts';
+import { languageOf } from '../http/language.ts';
+import { showClient } from './client-page.ts';
+import { isRedirected } from './kinds.ts';
+import { ownClient } from './owned.ts';
+import { registeredScopes } from './scope-choice.ts';
+
+/** The consent page as people meet it when the app asks for all that it registered: what stands there is told by the same file. */
+export const preview: OwnPage = {
+  async show(visit) {
+    const record = await ownClient(visit);
+    const { account, ctx, services } = visit;
+    const { database, resourceServers, config } = services;
+    const client = await services.provider.Client.find(record.id);
+    const language = languageOf(ctx);
+    const consent = client && {
+      ...(await describeConsent(
+        { database, resourceServers, issuer: config.issuer, language },
+        { client, account, redirectUri: addressOf(record), asked: askable(visit, record), grant: undefined },
+      )),
+      preview: true,
+    };
+    showClient(visit, record, 'preview', { consent });
+  },
+};
+
+/** Where the answer would go: the first address, as an app that names none would have it; nowhere, for a device. */
+function addressOf({ metadata }: ClientRecord): string | undefined {
+  const { grant_types: grants = ['authorization_code'], redirect_uris: uris } = metadata;
+  const [first] = Array.isArray(uris) ? uris : [];
+  return isRedirected({ grant_types: Array.isArray(grants) ? grants.map(String) : [] }) && typeof first === 'string' ? first : undefined;
+}
+
+function askable({ services }: Visit, { metadata, services: allowed }: ClientRecord): ScopeAt[] {
+  const registered = registeredScopes(metadata);
+  const { issuer } = services.config;
+  return services.resourceServers
+    .filter(({ identifier }) => identifier !== adminApi(issuer))
+    .flatMap(({ identifier, scopes }) =>
+      scopes
+        .filter(({ name, provider }) => (registered?.includes(name) ?? true) && (!provider || allowed.includes(provider.id)))
+        .map(({ name }) => ({ ...(identifier === issuer ? undefined : { resource: identifier }), name })),
+    );
+}

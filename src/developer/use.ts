@@ -1,0 +1,15 @@
+import type { OwnPage } from '../authorization-server/own-pages.ts';
+import { useOfClient } from '../protocol-store/client-use.ts';
+import { countPeople } from '../protocol-store/grants.ts';
+import { showClient } from './client-page.ts';
+import { ownClient } from './owned.ts';
+
+/** Owns the page of how much a client is used. Who its people are, is theirs to tell. */
+export const use: OwnPage = {
+  async show(visit) {
+    const client = await ownClient(visit);
+    const { database } = visit.services;
+    const [people, { tokens, used_at, weeks }] = await Promise.all([countPeople(database, client.id), useOfClient(database, client.id)]);
+    showClient(visit, client, 'use', { people, tokens, usedAt: used_at, weeks });
+  },
+};

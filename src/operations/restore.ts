@@ -1,0 +1,86 @@
+import { OWN_CLIENTS } from '../clients/first-party.ts';
+import { Prisma, type Statement } from '../platform/database.ts';
+import { inLongTransaction, type LongTransaction } from '../platform/long-transaction.ts';
+import { DURABLE, type Header } from './durable.ts';
+import { readMigrations } from './export.ts';
+import { eachRow } from './exported-file.ts';
+
+/** Owns the way back of an export, into a database that has nobody's data yet: as a whole or not at all. */
+
+const BYTES_AT_ONCE = 4 * 1024 * 1024;
+const ROWS_AT_ONCE = 500;
+
+/** What a server writes when it starts for the first time: it gives way to what is restored. Later ones refer to earlier ones. */
+const GIVES_WAY = ['signing_key', 'client', 'resource_server', 'hourly_count'];
+
+/** What has nobody's data when it is empty. */
+const MUST_BE_EMPTY = ['user_account', 'upstream_provider', 'initial_access_token', 'software_statement_issuer', 'post'];
+
+/** @throws Error with what is in the way, and what would be right. Writes nothing. */
+export function assertRestorable(url: string, header: Header): Promise<void> {
+  return inLongTransaction(url, 'read', (transaction) => assertRoom(transaction, header));
+}
+
+/** @param told the event that tells of it, written along. @param step hears of each row. @throws Error when nothing was restored. */
+export function restoreData(
+  { url, file, header, told }: { url: string; file: string; header: Header; told: Statement },
+  step: () => void,
+): Promise<void> {
+  return inLongTransaction(url, 'write', async (transaction) => {
+    // Nobody signs up between the look and the writing.
+    await transaction.run(Prisma.sql`lock table user_account, client, upstream_provider, signing_key in share row exclusive mode`);
+    await assertRoom(transaction, header);
+    for (const table of GIVES_WAY) await transaction.run(Prisma.raw(`delete from ${table}`));
+    const batch = createBatch(transaction);
+    await eachRow(file, async (table, row) => {
+      await batch.add(table, row);
+      step();
+    });
+    await batch.end();
+    await transaction.run(told);
+  });
+}
+
+async function assertRoom(transaction: LongTransaction, header: Header): Promise<void> {
+  const migrations = await readMigrations(transaction);
+  if (!migrations.length) throw new Error('the database has no tables yet. Run: node scripts/migrate.ts');
+  if (migrations.join() !== header.migrations.join())
+    throw new Error(
+      `the file is of a database at ${header.migrations.at(-1) ?? 'no migration'}, and this one is at ${migrations.at(-1)}: restore it by the release that exported it, and migrate then`,
+    );
+  const counts = MUST_BE_EMPTY.map((table) => `select '${table}' as name, count(*)::int as rows from ${table}`).join(' union all ');
+  const found = await transaction.run<{ name: string; rows: number }>(Prisma.raw(counts));
+  const clients = await transaction.run<{ name: string; rows: number }>(Prisma.sql`
+    select 'client' as name, count(*)::int as rows from client where id <> all(${[...OWN_CLIENTS]})`);
+  const full = [...found, ...clients].filter(({ rows }) => rows);
+  if (full.length)
+    throw new Error(
+      `the database is in use: it has rows in ${full.map(({ name, rows }) => `${name} (${rows})`).join(', ')}. Restore into a new one, which node scripts/migrate.ts has prepared`,
+    );
+}
+
+/** Rows of one table are written many at a time; Postgres reads them as it wrote them. */
+function createBatch(transaction: LongTransaction) {
+  let [table, rows, bytes] = ['', [] as string[], 0];
+  const write = async () => {
+    if (!rows.length) return;
+    const into = Prisma.raw(table);
+    await transaction.run(
+      Prisma.sql`insert into ${into} select * from jsonb_populate_recordset(null::${into}, ${`[${rows.join(',')}]`}::jsonb)`,
+    );
+    [rows, bytes] = [[], 0];
+  };
+  return {
+    async add(name: string, row: string) {
+      // Names that durable.ts knows, and no others, come this way: rowOf().
+      if (name !== table || rows.length === ROWS_AT_ONCE || bytes > BYTES_AT_ONCE) await write();
+      table = name;
+      rows.push(row);
+      bytes += row.length;
+    },
+    end: write,
+  };
+}
+
+/** How many rows a file says that it has. */
+export const rowsOf = ({ rows }: Header): number => DURABLE.reduce((total, [table]) => total + (Number(rows[table]) || 0), 0);

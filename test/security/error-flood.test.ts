@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { deleteClient } from '../../src/clients/store.ts';
+import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
+import { authorizePath, pkce, post, type TestClient } from '../support/flow.ts';
+import { liveOnce } from '../support/whole-flow.ts';
+import { createWire } from '../support/wire.ts';
+
+describe('The book of errors under attack', () => {
+  let server: TestServer;
+  let wire: Awaited<ReturnType<typeof createWire>>;
+  let client: TestClient;
+  before(async () => {
+    const database = await createDatabase();
+    wire = await createWire(database.url);
+    server = await startTestServer({ databaseUrl: wire.url }, database);
+    client = await server.createClient();
+  });
+  after(async () => {
+    await server.close();
+    wire.close();
+  });
+
+  const wrong = (of: TestClient, n: number) =>
+    server.send(new URL(authorizePath(of, { ...pkce(), redirect_uri: `https://attacker.example/${n}` }), server.issuer), {
+      redirect: 'manual',
+    });
+  const count = async (of: TestClient) =>
+    Number((await server.sql('select count(*) from client_error where client_id = $1', [of.client_id]))[0]?.['count']);
+
+  it('a thousand wrong requests leave a hundred rows, the newest, and cost no statement each', async () => {
+    await wrong(client, 0);
+    const before = wire.statements();
+    for (let n = 0; n < 1_000; n += 50) await Promise.all(Array.from({ length: 50 }, (_, i) => wrong(client, n + i)));
+    const last = await wrong(client, 1_000);
+    await eventually('the last is kept', async () => {
+      const rows = await server.sql('select request_id from client_error where client_id = $1', [client.client_id]);
+      return rows.some(({ request_id }) => request_id === last.headers.get('x-request-id'));
+    });
+    assert.equal(await count(client), 100);
+    // One every half second at most, whatever else the server does meanwhile.
+    const cost = wire.statements() - before;
+    assert(cost < 300, `${cost} statements`);
+  });
+
+  it('a client that was deleted meanwhile takes nothing of the others along', async () => {
+    const [gone, stays] = await Promise.all([server.createClient(), server.createClient()]);
+    await Promise.all([wrong(gone, 1), wrong(stays, 1)]);
+    await server.database.change(deleteClient(gone.client_id));
+    await eventually('it is kept', async () => (await count(stays)) === 1);
+    assert.equal(await count(gone), 0);
+  });
+
+  it('text that Postgres cannot keep takes nothing along either', async () => {
+    const own = await server.createClient();
+    await post(server, '/oauth/token', own, {
+      grant_type: 'refresh_token',
+      refresh_token: 'x\u0000y',
+      scope: 'a\u0000b',
+      redirect_uri: '\u0000',
+    });
+    await post(server, '/oauth/token', own, { grant_type: '홍길동\u0000\u202e' });
+    await wrong(own, 1);
+    await eventually('they are kept', async () => (await count(own)) >= 2);
+  });
+
+  it('no secret, code, token, verifier or state is in it', async () => {
+    const secrets = await liveOnce(server);
+    const own = await server.createClient();
+    const marks = Object.fromEntries(
+      ['state', 'nonce', 'code', 'code_verifier', 'refresh_token', 'token', 'login_hint', 'id_token_hint'].map((name) => [
+        name,
+        `canary-${name}-canary`,
+      ]),
+    );
+    await post(server, '/oauth/token', { ...own, client_secret: 'canary-secret-canary' }, { grant_type: 'authorization_code', ...marks });
+    await post(server, '/oauth/token', own, {
+      grant_type: 'authorization_code',
+      ...marks,
+      client_assertion: '',
+      scope: marks['code'] ?? '',
+    });
+    await server.send(new URL(authorizePath(own, { ...marks, response_type: 'canary', prompt: marks['state'] }), server.issuer), {
+      redirect: 'manual',
+    });
+    await eventually('they are kept', async () => (await count(own)) >= 3);
+    const kept = JSON.stringify(await server.sql('select * from client_error'));
+    for (const [name, value] of Object.entries({ ...secrets, ...marks, secret: 'canary-secret-canary' }))
+      assert(!kept.includes(value), `${name} is in the book of errors`);
+  });
+});
