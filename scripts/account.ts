@@ -7,7 +7,7 @@ import {
   findAccountRecord,
   listAccounts,
 } from '../src/accounts/administration.ts';
-import type { Role } from '../src/accounts/roles.ts';
+import { ROLES, type Role } from '../src/accounts/roles.ts';
 import { auditEvent, type EventType } from '../src/audit/events.ts';
 import { removeFactors } from '../src/factors/store.ts';
 import { LANGUAGES, type Language } from '../src/http/language.ts';
@@ -22,6 +22,7 @@ const SHOWN = 1_000;
 const HELP = `Usage: node scripts/account.ts list [--search TEXT]
        node scripts/account.ts create EMAIL --name NAME [--admin] [--language ko|en]
        node scripts/account.ts disable|enable|end-sessions|remove-factors|make-admin|unmake-admin EMAIL [--yes]
+       node scripts/account.ts set-role EMAIL user|auditor|support|admin [--yes]
 
   list                  shows people, the first ${SHOWN} by their addresses
   create EMAIL          makes an account without a password, and mails its person a link to choose one
@@ -32,6 +33,8 @@ const HELP = `Usage: node scripts/account.ts list [--search TEXT]
                         recovery codes away, and ends what is open. The password signs in alone again; without one, a reset does
   make-admin EMAIL      lets a person run this place
   unmake-admin EMAIL    takes that back, and signs them out
+  set-role EMAIL ROLE   says what a person may do here, and signs them out: a user nothing, an auditor sees everything and changes nothing,
+                        support also looks after people and ends what apps were allowed, an admin may do all
 
   --search TEXT         those alone of whom address, user name or name contains it
   --name NAME           what the person is called
@@ -44,7 +47,7 @@ create reads the server's environment, as the server does; the others need DATAB
 find it in their activity.
 `;
 
-type Act = { question?: string; done: string; type: EventType; statements(account: AccountRecord): Statement[] };
+type Act = { question?: string; done: string; type: EventType; detail?: { role: Role }; statements(account: AccountRecord): Statement[] };
 
 const ACTS: Record<string, Act> = {
   disable: {
@@ -85,6 +88,17 @@ const ACTS: Record<string, Act> = {
   },
 };
 
+/** Whatever the role was: what is open under it goes. */
+const roleAct = (role: Role): Act => ({
+  question: `Make EMAIL ${AS[role]}?`,
+  done: `EMAIL is ${AS[role]}, and signed out of every browser`,
+  type: 'role_changed',
+  detail: { role },
+  statements: ({ id }) => [changeRole(id, role), endSessions(id)],
+});
+
+const AS: Record<Role, string> = { user: 'a user like all others', auditor: 'an auditor', support: 'support', admin: 'an admin' };
+
 const OPTIONS = {
   help: { type: 'boolean' },
   yes: { type: 'boolean' },
@@ -96,7 +110,8 @@ const OPTIONS = {
 
 await runCommand('account', HELP, async () => {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: OPTIONS });
-  const [command = '', email, ...more] = positionals;
+  const [command = '', email, ...others] = positionals;
+  const more = command === 'set-role' ? others.slice(1) : others;
   if (values.help) {
     process.stdout.write(HELP);
     return 0;
@@ -110,10 +125,16 @@ await runCommand('account', HELP, async () => {
     if (values.name === undefined) throw new UsageError('create needs --name');
     return create({ email, name: values.name, role: values.admin ? 'admin' : 'user', language: languageFrom(values.language) });
   }
-  const act = Object.hasOwn(ACTS, command) ? ACTS[command] : undefined;
+  const act = command === 'set-role' ? roleAct(roleFrom(others[0])) : Object.hasOwn(ACTS, command) ? ACTS[command] : undefined;
   if (!act) throw new UsageError('say what to do, and to whom');
   return withDatabase((database) => run(database, act, email, values.yes));
 });
+
+function roleFrom(asked: string | undefined): Role {
+  const role = ROLES.find((known) => known === asked);
+  if (!role) throw new UsageError(`set-role takes a person and one of ${ROLES.join(', ')}`);
+  return role;
+}
 
 function languageFrom(asked = 'en'): Language {
   const language = LANGUAGES.find((known) => known === asked);
@@ -135,7 +156,7 @@ async function run(database: Database, act: Act, email: string, yes: boolean | u
     ))
   )
     return 1;
-  const told = auditEvent(OPERATOR, { type: act.type, accountId: account.id });
+  const told = auditEvent(OPERATOR, { type: act.type, accountId: account.id, ...(act.detail ? { detail: act.detail } : undefined) });
   await database.transaction([...act.statements(account), told]);
   console.log(act.done.replace('EMAIL', () => account.email));
   return 0;

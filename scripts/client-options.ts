@@ -1,4 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { ADMIN_SCOPES, type AdminScope } from '../src/clients/admin-scopes.ts';
 import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
 import { isWebOrigin } from '../src/clients/redirect-uri.ts';
 import { isStorable } from '../src/platform/database.ts';
@@ -17,6 +18,8 @@ export const HELP = `Usage: node scripts/client.ts list
        node scripts/client.ts unverify CLIENT_ID [--yes]
        node scripts/client.ts allow-services CLIENT_ID --services PROVIDER,... [--origins ORIGIN,...] [--yes]
        node scripts/client.ts disallow-services CLIENT_ID [--yes]
+       node scripts/client.ts allow-admin CLIENT_ID --scopes SCOPE,... [--yes]
+       node scripts/client.ts disallow-admin CLIENT_ID [--yes]
 
   list           shows all clients: how they authenticate, who was verified to publish them, at which upstream providers they may act for
                  people, how many live secrets they have, and since when they are suspended
@@ -34,6 +37,11 @@ export const HELP = `Usage: node scripts/client.ts list
                  theirs there (RFC 8693)
   disallow-services  takes that back; what it got at a provider until then is valid there until it expires
 
+  allow-admin    lets a client ask for these scopes of the admin API, and for no others (resource=ISSUER/admin/api): with them it does, for
+                 itself, all that they allow, and for a person what that person may do besides
+  disallow-admin takes that back; tokens that it has open nothing there any more
+
+  --scopes SCOPE,...     of ${ADMIN_SCOPES.join(', ')}
   --name NAME            what people read on the consent page
   --redirect-uri URI     where answers may go, as often as there are such addresses
   --grant-type TYPE      as often as there are such; authorization_code unless said otherwise, and none for a client that only introspects
@@ -72,6 +80,7 @@ const OPTIONS = {
   'expire-old-in': { type: 'string' },
   publisher: { type: 'string' },
   services: { type: 'string' },
+  scopes: { type: 'string' },
   origins: { type: 'string' },
 } as const satisfies ParseArgsOptionsConfig;
 
@@ -88,6 +97,7 @@ export type Asked = {
   publisher: string;
   services: string[];
   origins: string[];
+  scopes: AdminScope[];
 };
 
 /** What the command line says. @throws TypeError of parseArgs for an option that there is not. */
@@ -119,7 +129,24 @@ export function askedOf(values: Values, command: string, clientId: string): Aske
   const elsewhere = origins.find((origin) => !isWebOrigin(origin));
   if (elsewhere !== undefined)
     throw new UsageError(`${JSON.stringify(elsewhere)} is no origin: write it as in https://app.example, without a path`);
-  return { clientId, yes: values.yes, overlapHours: Number(hours ?? OVERLAP_HOURS), publisher: publisher ?? '', services, origins };
+  return {
+    clientId,
+    yes: values.yes,
+    overlapHours: Number(hours ?? OVERLAP_HOURS),
+    publisher: publisher ?? '',
+    services,
+    origins,
+    scopes: adminScopesOf(values, command),
+  };
+}
+
+/** @throws UsageError for what is none of the admin API's. */
+function adminScopesOf(values: Values, command: string): AdminScope[] {
+  const asked = listed(values.scopes);
+  if (asked.length > 0 !== (command === 'allow-admin')) throw new UsageError('--scopes is for allow-admin, which needs it');
+  const strange = asked.find((scope) => !(ADMIN_SCOPES as string[]).includes(scope));
+  if (strange !== undefined) throw new UsageError(`there is no scope ${JSON.stringify(strange)}: there is ${ADMIN_SCOPES.join(', ')}`);
+  return ADMIN_SCOPES.filter((scope) => asked.includes(scope));
 }
 
 function listed(values = ''): string[] {

@@ -1,4 +1,6 @@
 import { auditEventForEach, audited } from '../src/audit/events.ts';
+import { allowAdminScopes, readAdminScopes } from '../src/clients/admin-scopes.ts';
+import { OWN_CLIENTS } from '../src/clients/first-party.ts';
 import {
   allowServices,
   holderOfSecret,
@@ -28,6 +30,8 @@ const commands: Record<string, (asked: Asked) => Promise<number>> = {
   unverify,
   'allow-services': allow,
   'disallow-services': allow,
+  'allow-admin': allowAdmin,
+  'disallow-admin': allowAdmin,
 };
 
 await runCommand('client', HELP, async () => {
@@ -128,6 +132,21 @@ async function allow({ clientId, yes, services, origins }: Asked): Promise<numbe
         ? `${clientId} may act for people at ${services.join(', ')}${from}, where they allow it`
         : `${clientId} may act for nobody`,
     );
+    return 0;
+  });
+}
+
+async function allowAdmin({ clientId, yes, scopes }: Asked): Promise<number> {
+  if (OWN_CLIENTS.includes(clientId)) throw new Error(`${clientId} is this server's own, and administers nothing`);
+  return withDatabase(async (database) => {
+    const before = await readAdminScopes(database, clientId);
+    if (!before) return unknown(clientId);
+    const what = scopes.length ? scopes.join(', ') : 'nothing';
+    if (!(await confirmed(`Let ${clientId} ask the admin API for ${what}?`, yes))) return 1;
+    const event = { type: 'client_admin_scopes_changed', clientId, detail: { scopes } } as const;
+    const [allowed] = await database.change(audited(allowAdminScopes(clientId, scopes, before), OPERATOR, event));
+    if (!allowed) throw new Error('somebody else changed it at the same time: look at it again');
+    console.log(`${clientId} may ask the admin API for ${what}`);
     return 0;
   });
 }

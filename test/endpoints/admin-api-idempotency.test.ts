@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { call, createMachine, machineToken, problemOf } from '../support/admin-api.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+
+describe('Idempotency-Key at the admin API', () => {
+  let server: TestServer;
+  let token: string;
+  before(async () => {
+    server = await startTestServer();
+    token = await machineToken(server, await createMachine(server));
+  });
+  after(() => server.close());
+
+  const make = (key: string | undefined, body: unknown = { name: 'Once' }, as = token) =>
+    call(server, as, 'POST /initial-access-tokens', body, key === undefined ? {} : { 'idempotency-key': key });
+  const made = async () => (await server.sql('select count(*)::int as n from initial_access_token'))[0]?.['n'];
+
+  it('what makes something takes one', async () => {
+    const before = await made();
+    const said = await make(undefined);
+    assert.equal(said.status, 400);
+    assert.equal(problemOf(said), 'idempotency_key_missing');
+    for (const key of ['x'.repeat(256), 'two words']) assert.equal((await make(key)).status, 400, key);
+    assert.equal(await made(), before);
+  });
+
+  it('the same request is answered alike, and done once', async () => {
+    const first = await make('same');
+    const before = await made();
+    const second = await make('same');
+    assert.equal(second.status, 201);
+    assert.equal(second.headers.get('idempotency-replayed'), 'true');
+    assert.equal(first.headers.get('idempotency-replayed'), null);
+    assert.deepEqual(second.body, first.body);
+    assert.equal(await made(), before);
+  });
+
+  it('the answer is kept sealed: a token in it stands nowhere in the database', async () => {
+    const { body } = await make('sealed');
+    const rows = await server.sql('select sealed, encode(key, $1) as key from idempotency_key', ['escape']);
+    assert(rows.length > 0);
+    assert(!JSON.stringify(rows).includes(String(body['token'])));
+    assert(!JSON.stringify(rows).includes('sealed\\"'));
+  });
+
+  it('another request with the same key is refused, and changes nothing', async () => {
+    await make('other');
+    const before = await made();
+    const said = await make('other', { name: 'Twice' });
+    assert.equal(said.status, 422);
+    assert.equal(problemOf(said), 'idempotency_key_reused');
+    assert.equal(
+      problemOf(await call(server, token, 'POST /keys/rotate', undefined, { 'idempotency-key': 'other' })),
+      'idempotency_key_reused',
+    );
+    assert.equal(await made(), before);
+  });
+
+  it("a key is its caller's own", async () => {
+    const mine = await make('shared');
+    const other = await machineToken(server, await createMachine(server));
+    const theirs = await make('shared', { name: 'Once' }, other);
+    assert.equal(theirs.status, 201);
+    assert.notEqual(theirs.body['token'], mine.body['token']);
+  });
+
+  it('of twenty at once one is done, and the others hear its answer or that it is under way', async () => {
+    const before = Number(await made());
+    const answers = await Promise.all(Array.from({ length: 20 }, () => make('race')));
+    const done = answers.filter(({ status }) => status === 201);
+    assert(done.length >= 1);
+    assert.equal(new Set(done.map(({ body }) => body['token'])).size, 1);
+    assert.equal(done.filter(({ headers }) => !headers.get('idempotency-replayed')).length, 1);
+    for (const said of answers.filter(({ status }) => status !== 201)) assert.equal(problemOf(said), 'under_way');
+    assert.equal(await made(), before + 1);
+    assert.deepEqual((await make('race')).body, done[0]?.body);
+  });
+
+  it('of a race of two requests with one key, one is done', async () => {
+    const before = Number(await made());
+    const names = Array.from({ length: 10 }, (_, n) => `Racer ${n % 2}`);
+    const answers = await Promise.all(names.map((name) => make('race-of-two', { name })));
+    assert.equal(await made(), before + 1);
+    for (const said of answers) assert([201, 409, 422].includes(said.status), String(said.status));
+  });
+
+  it('what was refused is not kept: the key is free for what is right', async () => {
+    assert.equal((await make('mended', { name: '' })).status, 422);
+    assert.equal((await make('mended', { name: 'Mended' })).status, 201);
+  });
+
+  it('one that has expired is free, and one that was cut short stays taken', async () => {
+    await make('expired');
+    await server.sql(`update idempotency_key set expires_at = now() - interval '1 second'`);
+    assert.equal((await make('expired', { name: 'Anew' })).headers.get('idempotency-replayed'), null);
+    await server.sql('update idempotency_key set sealed = null where expires_at > now()');
+    const before = await made();
+    const said = await make('expired', { name: 'Anew' });
+    assert.equal(said.status, 409);
+    assert.equal(said.headers.get('retry-after'), '1');
+    assert.equal(await made(), before);
+  });
+});

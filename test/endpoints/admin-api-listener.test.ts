@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it } from 'node:test';
+import { openDatabase } from '../../src/platform/database.ts';
+import { createLog } from '../../src/platform/log.ts';
+import { startServer } from '../../src/server.ts';
+import { call, createMachine, machineToken } from '../support/admin-api.ts';
+import { freePort, startTestServer, type TestServer } from '../support/environment.ts';
+
+const ADDRESSES = ['/admin/api/v1/people', '/admin/api/v1/openapi.json', '/admin/api/', '/admin/api/v2/people'];
+
+/** The public listener knows nothing of an admin API, with whatever token, and says so as of any other address. */
+async function assertNotPublic(server: TestServer, token: string): Promise<void> {
+  for (const path of ADDRESSES) {
+    for (const method of ['GET', 'POST', 'DELETE']) {
+      const response = await fetch(server.issuer + path, { method, headers: { authorization: `Bearer ${token}`, accept: 'text/html' } });
+      assert.equal(response.status, 404, `${method} ${path}`);
+      assert.equal(response.headers.get('content-type'), 'application/problem+json');
+      assert.equal(response.headers.get('www-authenticate'), null);
+      await response.body?.cancel();
+    }
+  }
+}
+
+describe('Where the admin API answers', () => {
+  it('with ADMIN_PORT: there, and nowhere else', async () => {
+    const server = await startTestServer({ adminPort: 0, environment: 'production' });
+    try {
+      assert(server.adminAddress);
+      assert.notEqual(server.adminAddress, server.issuer.replace('localhost', '127.0.0.1'));
+      const token = await machineToken(server, await createMachine(server));
+      assert.equal((await call(server, token, 'GET /people')).status, 200);
+      await assertNotPublic(server, token);
+      for (const path of ['/', '/livez', '/account', '/oauth/token', '/.well-known/openid-configuration', '/admin']) {
+        const response: Response = await fetch(server.adminAddress + path);
+        assert.equal(response.status, 404, path);
+        assert.equal(response.headers.get('content-type'), 'application/problem+json');
+        await response.body?.cancel();
+      }
+      // Whoever is sent there by a challenge asks the issuer.
+      const told = await (await fetch(`${server.issuer}/.well-known/oauth-protected-resource/admin/api`)).json();
+      assert.equal((told as Record<string, unknown>)['resource'], `${server.issuer}/admin/api`);
+    } finally {
+      await server.close();
+    }
+    await assert.rejects(fetch(`${server.adminAddress}/admin/api/v1/people`), 'closed with the rest');
+  });
+
+  it('there too a body, a header and an id that are too much are refused', async () => {
+    const server = await startTestServer({ adminPort: 0 });
+    try {
+      const token = await machineToken(server, await createMachine(server));
+      const key = { 'idempotency-key': 'large' };
+      assert.equal((await call(server, token, 'POST /initial-access-tokens', { name: 'x'.repeat(70_000) }, key)).status, 413);
+      const response = await fetch(`${server.adminAddress}/admin/api/v1/people`, { headers: { 'x-long': 'x'.repeat(17_000) } });
+      assert.equal(response.status, 431);
+      await response.body?.cancel();
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('in production without it: nowhere', async () => {
+    const server = await startTestServer({ environment: 'production' });
+    try {
+      assert.equal(server.adminAddress, undefined);
+      await assertNotPublic(server, await machineToken(server, await createMachine(server)));
+      const metadata = await fetch(`${server.issuer}/.well-known/oauth-protected-resource/admin/api`);
+      assert.equal(metadata.status, 404);
+      await metadata.body?.cancel();
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('a port that is taken stops the start, and leaves nothing listening', async () => {
+    const server = await startTestServer();
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const log = createLog('silent');
+    const database = openDatabase(server.config.databaseUrl, log);
+    try {
+      const port = await freePort();
+      const config = { ...server.config, port, adminPort: (other.address() as AddressInfo).port };
+      await assert.rejects(startServer({ config, database, log }), { code: 'EADDRINUSE' });
+      await assert.rejects(fetch(`http://127.0.0.1:${port}/livez`));
+    } finally {
+      other.close();
+      await database.close();
+      await server.close();
+    }
+  });
+});
