@@ -46,7 +46,7 @@ export async function registerApi(developer: Developer, more: Partial<typeof API
 /** Makes a client that introspects for an API, by its page. */
 export async function makeIntrospector(developer: Developer, api: string): Promise<TestClient & { client_secret: string }> {
   const page = await fill(developer, `${api}/introspection`, { make: 'yes' });
-  const [client_id = '', client_secret = ''] = [...page.html.matchAll(/readonly value="([^"]+)"/g)].map(([, value]) => value);
+  const [client_id = '', client_secret = ''] = [...page.html.matchAll(/class="secret">([^<]+)</g)].map(([, value]) => value);
   assert(client_secret, page.html.slice(0, 3_000));
   return { client_id, client_secret, redirect_uri: '' };
 }
