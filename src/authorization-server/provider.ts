@@ -23,6 +23,7 @@ import { keepParsedClients } from './parsed-clients.ts';
 import { guardRegistration } from './registration-guard.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
+import { listOwnScopes } from './stored-scopes.ts';
 import { tellReachedContext } from './strength.ts';
 import { exchangeTokens } from './token-exchange.ts';
 
@@ -54,6 +55,7 @@ export function createProvider({
   rememberReplaysOnce(provider, database);
   tellReachedContext(provider);
   exchangeTokens(provider, { config, database });
+  listOwnScopes(provider, resources);
   logEvents(provider, log);
   return provider;
 }

@@ -68,6 +68,13 @@ describe('An API that a developer registered', () => {
     }
   });
 
+  it("stands in no list of this server's own: there may be a thousand", async () => {
+    for (const path of ['openid-configuration', 'oauth-authorization-server']) {
+      const document = (await (await fetch(`${server.issuer}/.well-known/${path}`)).json()) as { scopes_supported: string[] };
+      assert(document.scopes_supported.includes('posts:read') && !document.scopes_supported.includes('books:read'));
+    }
+  });
+
   it('has its tokens introspected by its own client alone (RFC 7662 section 4)', async () => {
     const client = await server.createClient();
     const tokens = await tokensFor(server, client, await server.createPerson(), forBooks);
