@@ -20,10 +20,12 @@ export function withKnownScopes(policy: Policy, known: string[]): Policy {
     ...policy,
     validator(ctx, member, value, metadata) {
       if (!ctx && member === 'scope' && typeof metadata.scope === 'string')
-        metadata.scope = metadata.scope
-          .split(' ')
-          .filter((scope) => scopes.has(scope))
-          .join(' ');
+        // One that is left with none must not be taken for one that never limited itself.
+        metadata.scope =
+          metadata.scope
+            .split(' ')
+            .filter((scope) => scopes.has(scope))
+            .join(' ') || 'openid';
       policy.validator(ctx, member, value, metadata);
     },
   };
