@@ -28,7 +28,11 @@ import { tellRegistrations } from './registration-events.ts';
 import { guardRegistration } from './registration-guard.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
+
 import { judgeSoftwareStatements } from './software-statements.ts';
+
+import { listOwnScopes } from './stored-scopes.ts';
+
 import { tellReachedContext } from './strength.ts';
 import { exchangeTokens } from './token-exchange.ts';
 
@@ -65,6 +69,7 @@ export function createProvider({
   rememberReplaysOnce(provider, database);
   tellReachedContext(provider);
   exchangeTokens(provider, { config, database });
+  listOwnScopes(provider, resources);
   logEvents(provider, log, book);
   return provider;
 }

@@ -1,4 +1,7 @@
-import type { ClientMetadata, KoaContextWithOIDC } from 'oidc-provider';
+import type { ClientMetadata, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { ResourcePolicy } from './resource-servers.ts';
+
+/** What it takes that scopes come and go with the APIs that developers register. */
 
 type Policy = {
   properties: string[];
@@ -17,11 +20,26 @@ export function withKnownScopes(policy: Policy, known: string[]): Policy {
     ...policy,
     validator(ctx, member, value, metadata) {
       if (!ctx && member === 'scope' && typeof metadata.scope === 'string')
-        metadata.scope = metadata.scope
-          .split(' ')
-          .filter((scope) => scopes.has(scope))
-          .join(' ');
+        // One that is left with none must not be taken for one that never limited itself.
+        metadata.scope =
+          metadata.scope
+            .split(' ')
+            .filter((scope) => scopes.has(scope))
+            .join(' ') || 'openid';
       policy.validator(ctx, member, value, metadata);
     },
   };
+}
+
+/**
+ * Says of scopes in the server's metadata what this server itself serves (RFC 8414 section 2: not all have to be listed). Those of developers' APIs
+ * are told by their own metadata (RFC 9728): a thousand a person would make a document that nobody can read.
+ */
+export function listOwnScopes(provider: Provider, { servers, issuer }: Pick<ResourcePolicy, 'servers' | 'issuer'>): void {
+  const own = servers.filter(({ identifier }) => new URL(identifier).origin === new URL(issuer).origin);
+  const scopes = [...new Set(own.flatMap((server) => server.scopes.map(({ name }) => name)))];
+  provider.use(async (ctx, next) => {
+    await next();
+    if (ctx.oidc?.route === 'discovery') (ctx.body as { scopes_supported: string[] }).scopes_supported = scopes;
+  });
 }

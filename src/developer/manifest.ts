@@ -10,7 +10,7 @@ import {
 import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
 import { replaceOwned } from '../clients/co-owners.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
-import { saveClient } from '../clients/store.ts';
+import { type ClientMetadata, saveClient } from '../clients/store.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { showClient } from './client-page.ts';
@@ -39,7 +39,10 @@ export const manifest: OwnPage = {
     const secret = needsSecret(read.members) ? { client_secret: String(found.clientSecret) } : undefined;
     const judged = judgeManifest(visit.services.provider, read.members, { ...client.metadata, client_id: client.id, ...secret }, found);
     if ('problem' in judged) return page(visit, client, { text, problem: 'developer.manifest.wrong', sentence: judged.problem });
-    const changes = differences(membersOf(client.metadata), membersOf(judged.metadata));
+    const stored = { ...client.metadata, client_id: client.id, client_secret: found.clientSecret };
+    // What goes without saying is no change for a client that never said it.
+    const now = judgeManifest(visit.services.provider, membersOf(client.metadata), stored as ClientMetadata, found);
+    const changes = differences(membersOf('problem' in now ? client.metadata : now.metadata), membersOf(judged.metadata));
     if (form.get('apply') !== 'yes' || !changes.length) return page(visit, client, { text, changes, unknown: read.unknown });
     await limitRate(visit.services.database, LIMITS.clientsOfAccount, visit.account.id);
     const applied = await writeTogether(visit.services.database, [

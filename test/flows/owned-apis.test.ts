@@ -68,6 +68,13 @@ describe('An API that a developer registered', () => {
     }
   });
 
+  it("stands in no list of this server's own: there may be a thousand", async () => {
+    for (const path of ['openid-configuration', 'oauth-authorization-server']) {
+      const document = (await (await fetch(`${server.issuer}/.well-known/${path}`)).json()) as { scopes_supported: string[] };
+      assert(document.scopes_supported.includes('posts:read') && !document.scopes_supported.includes('books:read'));
+    }
+  });
+
   it('has its tokens introspected by its own client alone (RFC 7662 section 4)', async () => {
     const client = await server.createClient();
     const tokens = await tokensFor(server, client, await server.createPerson(), forBooks);
@@ -129,12 +136,16 @@ describe('An API that a developer registered', () => {
     await fill(developer, `${path}/scopes`, { ...SCOPE, name: 'books:lend' });
     await knowsScope(server, 'books:lend');
     const client = await server.createClient({ scope: 'openid books:lend books:read' });
+    const lender = await server.createClient({ scope: 'books:lend' });
     const person = await server.createPerson();
     const browser = (await obtainTokens(server, client, person, { scope: 'openid books:lend', resource: API.identifier })).person;
     await fill(developer, `${path}/scopes`, { act: 'delete', name: 'books:lend' });
     await knowsScope(server, 'books:lend', false);
     const tokens = await tokensFor(server, client, person, { scope: 'openid books:read', resource: API.identifier });
     assert.equal((await introspect(server, introspector, tokens.access_token))['scope'], 'books:read');
+    const { code_verifier: _, ...challenge } = pkce();
+    const asked = await new Person(server.issuer).open(authorizePath(lender, { ...challenge, scope: 'openid profile' }));
+    assert.equal(asked.url.searchParams.get('error'), 'invalid_scope', 'who is left with no scope has not become free to ask for any');
     assert.match((await browser.open('/account/apps')).html, /books:lend/, 'what was allowed is not kept quiet');
   });
 

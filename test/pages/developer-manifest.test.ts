@@ -28,7 +28,7 @@ describe("A client's manifest", () => {
   /** A client made of a manifest. */
   const imported = async (manifest: object = MANIFEST) => {
     const page = await fill(developer, '/developer/import', { text: JSON.stringify(manifest), apply: 'yes' });
-    const [client_id = '', client_secret] = [...page.html.matchAll(/readonly value="([^"]+)"/g)].map(([, value]) => value);
+    const [client_id = '', client_secret] = [...page.html.matchAll(/class="secret">([^<]+)</g)].map(([, value]) => value);
     assert(client_id, page.html.slice(0, 3_000));
     return {
       client_id,

@@ -5,6 +5,7 @@ import { eventually } from './eventually.ts';
 import type { Credentials, TestClient } from './flow.ts';
 import { post } from './flow.ts';
 import { type Page, Person } from './person.ts';
+import { askToRegister, METADATA } from './registration.ts';
 
 /** The developer portal as its pages' forms are sent, by whoever has signed in. */
 
@@ -46,7 +47,7 @@ export async function registerApi(developer: Developer, more: Partial<typeof API
 /** Makes a client that introspects for an API, by its page. */
 export async function makeIntrospector(developer: Developer, api: string): Promise<TestClient & { client_secret: string }> {
   const page = await fill(developer, `${api}/introspection`, { make: 'yes' });
-  const [client_id = '', client_secret = ''] = [...page.html.matchAll(/readonly value="([^"]+)"/g)].map(([, value]) => value);
+  const [client_id = '', client_secret = ''] = [...page.html.matchAll(/class="secret">([^<]+)</g)].map(([, value]) => value);
   assert(client_secret, page.html.slice(0, 3_000));
   return { client_id, client_secret, redirect_uri: '' };
 }
@@ -59,12 +60,12 @@ export async function introspect(
   return (await (await post(server as TestServer, '/oauth/introspect', client, { token })).json()) as Record<string, unknown>;
 }
 
-/** Waits until a node knows a scope, or knows it no longer: it hears of it by the database. */
-export async function knowsScope(server: Pick<TestServer, 'issuer' | 'send'>, scope: string, known = true): Promise<void> {
+/** Waits until a node lets clients register with a scope, or does so no longer: it hears of it by the database. */
+export async function knowsScope(server: TestServer, scope: string, known = true): Promise<void> {
   await eventually(`${scope} is known: ${known}`, async () => {
-    const response = await server.send(`${server.issuer}/.well-known/openid-configuration`);
-    const { scopes_supported: scopes } = (await response.json()) as { scopes_supported: string[] };
-    return scopes.includes(scope) === known;
+    const response = await askToRegister(server, { ...METADATA, scope });
+    await response.body?.cancel();
+    return (response.status === 201) === known;
   });
 }
 
