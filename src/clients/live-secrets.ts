@@ -42,6 +42,11 @@ export function addLiveSecret(clientId: string, secret: string): Statement {
     where (select count(*) from client_secret where client_id = ${clientId} and (expires_at is null or expires_at > now())) < ${MAX_LIVE_SECRETS}`;
 }
 
+/** Forgets those that have ended: whoever makes one after another would leave them all behind. */
+export function dropEndedSecrets(clientId: string): Statement {
+  return Prisma.sql`delete from client_secret where client_id = ${clientId} and expires_at <= now()`;
+}
+
 /** Ends the others after a while; one that ends sooner anyway does. @param secret that stays. */
 export function endOtherSecrets(clientId: string, secret: string, overlapSeconds: number): Statement {
   return Prisma.sql`

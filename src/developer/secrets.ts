@@ -2,6 +2,7 @@ import { backTo, type OwnPage, told, type Visit } from '../authorization-server/
 import type { ClientRecord } from '../clients/inspection.ts';
 import {
   addLiveSecret,
+  dropEndedSecrets,
   endOtherSecrets,
   endSecret,
   type LiveSecret,
@@ -52,6 +53,7 @@ async function make(visit: Visit, client: ClientRecord, overlap: string): Promis
   const secret = randomSecret();
   const made = await writeTogether(services.database, [
     { purpose: 'keep', apart: true, statement: lockSecrets(client.id) },
+    { purpose: 'keep', statement: dropEndedSecrets(client.id) },
     { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret) },
     { purpose: 'keep', statement: endOtherSecrets(client.id, secret, hours * HOUR) },
     { purpose: 'keep', statement: told(visit, 'client_secret_made', { clientId: client.id, detail: { overlapHours: hours } }) },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { eventsOf, openAccount } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
 import { authorizePath, introspect, obtainTokens, pkce } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 import { type MadeClient, makeClient, problemsOn, sendTo } from '../support/portal.ts';
@@ -84,15 +85,9 @@ describe('A client in the portal', () => {
       `update client set services = '{far}', metadata = metadata || '{"grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"]}' where id = $1`,
       [one.client_id],
     );
-    const done = await sendTo(one.page, one.path, {
-      ...SETTINGS,
-      client_name: 'Renamed',
-      grant_types: 'client_credentials',
-      token_endpoint_auth_method: 'none',
-      publisher: 'Bank',
-      services: 'near',
-    });
-    assert.equal(done.url.search, '?done', done.html);
+    const fields = { grant_types: 'client_credentials', token_endpoint_auth_method: 'none', publisher: 'Bank', services: 'near' };
+    const change = () => sendTo(one.page, one.path, { ...SETTINGS, client_name: 'Renamed', ...fields });
+    await eventually('the server knows what was allowed', async () => (await change()).url.search === '?done');
     const metadata = await metadataOf(one);
     assert.equal((metadata['grant_types'] as string[]).length, 3);
     assert.equal(metadata['token_endpoint_auth_method'], 'client_secret_basic');
@@ -118,9 +113,9 @@ describe('A client in the portal', () => {
       assert.match(problemsOn(page).join('\n'), problem);
     }
     await server.sql('update client set suspended_at = now() where id = $1', [one.client_id]);
+    await eventually('the server knows', async () => /suspended/.test((await one.page.person.open(`${one.path}/preview`)).html));
     const suspended = await unchanged(server, () => sendTo(one.page, one.path, SETTINGS), ['session']);
     assert.equal(suspended.response.status, 422);
-    assert.match((await one.page.person.open(`${one.path}/preview`)).html, /suspended/);
     assert.match((await one.page.person.open('/developer')).html, /Suspended/);
   });
 

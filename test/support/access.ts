@@ -118,11 +118,11 @@ export async function assertKeyboardReaches(page: Page): Promise<void> {
   );
 }
 
-/** Without JavaScript every form can be sent, and there is no button that would do nothing. */
+/** Without JavaScript every form can be sent, and there is no button that would do nothing, but one that says so. */
 export async function assertFormsNeedNoScript(page: Page): Promise<void> {
   const dead = await page.locator('form, button').evaluateAll((all) =>
     all
-      .filter((element) => element.checkVisibility())
+      .filter((element) => element.checkVisibility() && !element.matches(':disabled'))
       .filter((element) =>
         element instanceof HTMLFormElement
           ? ![...element.elements].some((control) => control.matches('[type=submit], button:not([type])'))
