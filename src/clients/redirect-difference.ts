@@ -77,7 +77,7 @@ const LONGEST = 500;
  * is not registered, a fragment and a password are left out.
  */
 export function presentable(received: string, registered: readonly string[]): string {
-  const text = received.replace(/[^\x21-\x7e]/g, '?');
+  const text = received.replace(/[^\x21-\x7e]/g, '_');
   const [, before = '', query, fragment] = /^([^?#]*)(\?[^#]*)?(#.*)?$/.exec(text) ?? [];
   const known = query !== undefined && registered.some((uri) => uri.includes('?') && uri.slice(uri.indexOf('?')) === query);
   const shown = [
