@@ -5,6 +5,7 @@ import { connectRoutes } from './account/connect.ts';
 import { factorRoutes } from './account/factors.ts';
 import { accountRoutes } from './account/routes.ts';
 import { adminRoutes } from './admin/routes.ts';
+import type { Counts } from './audit/counts.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
@@ -49,11 +50,21 @@ export type RunningServer = {
 
 const DRAIN_MS = 8_000;
 
-/** @throws when the port is taken or the database cannot be reached. */
-export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
+/** @param counts what happens is added to it; who writes that, and when, is the caller's. @throws when the port is taken or the database cannot be reached. */
+export async function startServer({
+  config,
+  database,
+  log,
+  counts,
+}: {
+  config: Config;
+  database: Database;
+  log: Log;
+  counts: Counts;
+}): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
-  const providers = await keepProvider({ config, database, clients: createClientCache(database), log });
+  const providers = await keepProvider({ config, database, clients: createClientCache(database), log, counts });
   let closing = false;
   let address = '';
 
@@ -91,7 +102,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/interaction/'],
-      providers.serve((provider, resourceServers) => interactionRoutes({ provider, database, config, resourceServers }) as never),
+      providers.serve((provider, resourceServers) => interactionRoutes({ provider, database, config, resourceServers, counts }) as never),
     ),
   );
   app.use(
@@ -133,12 +144,12 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/oauth/', '/.well-known/', '/device'],
-      providers.serve((provider) => protocolEndpoints({ provider, config, database }) as never),
+      providers.serve((provider) => protocolEndpoints({ provider, config, database, counts }) as never),
     ),
   );
 
   const answer = app.callback();
-  const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log }));
+  const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log, counts }));
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,

@@ -1,4 +1,5 @@
 import type { JWKS, Provider } from 'oidc-provider';
+import type { Counts } from '../audit/counts.ts';
 import type { ClientCache } from '../clients/cache.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
 import type { Config } from '../platform/config.ts';
@@ -32,6 +33,7 @@ export async function keepProvider(ingredients: {
   database: Database;
   clients: ClientCache;
   log: Log;
+  counts: Counts;
 }): Promise<CurrentProvider> {
   const { config, database, log } = ingredients;
   let serving: Serving | undefined;

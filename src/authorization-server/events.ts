@@ -1,4 +1,5 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { CountName, Counts } from '../audit/counts.ts';
 import type { Log } from '../platform/log.ts';
 
 const FAILURES = [
@@ -20,8 +21,15 @@ const FAILURES = [
   'end_session_success.error',
 ] as const;
 
-/** What happens inside the library, joined to the request's log line. The private detail goes there and nowhere else. */
-export function logEvents(provider: Provider, log: Log): void {
+/** What went well, as it is counted, and of which kind. */
+const SUCCESSES: Record<string, [CountName, (ctx: KoaContextWithOIDC) => string]> = {
+  'grant.success': ['token', ({ oidc }) => String(oidc.params?.['grant_type'])],
+  'authorization.success': ['authorization', () => 'success'],
+  'registration_create.success': ['registration', () => 'success'],
+};
+
+/** What happens inside the library, joined to the request's log line. The private detail goes there and nowhere else; how often, is counted. */
+export function logEvents(provider: Provider, log: Log, counts: Counts): void {
   for (const event of FAILURES) {
     provider.on(
       event as 'grant.error',
@@ -33,10 +41,14 @@ export function logEvents(provider: Provider, log: Log): void {
           error: error.error ?? error.message,
           reason: error.error_detail ?? error.error_description,
         };
+        counts.add('error', error.error);
       },
     );
   }
+  for (const [event, [name, kind]] of Object.entries(SUCCESSES))
+    provider.on(event as 'grant.success', (ctx: KoaContextWithOIDC) => counts.add(name, kind(ctx)));
   provider.on('server_error', (ctx, error) => {
+    counts.add('error', 'server_error');
     log.error({ event: 'server_error', request_id: ctx.state.requestId, err: error });
   });
 }

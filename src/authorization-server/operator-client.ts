@@ -1,5 +1,6 @@
 import { exportJWK, generateKeyPair } from 'jose';
 import { errors } from 'oidc-provider';
+import { createCounts } from '../audit/counts.ts';
 import type { ClientMetadata } from '../clients/store.ts';
 import type { Config } from '../platform/config.ts';
 import { type Database, isStorable } from '../platform/database.ts';
@@ -26,7 +27,15 @@ export async function judgeClient(
   const resources = createResourcePolicy(await readResourceServers(database, config.issuer), config.issuer);
   // Nothing is looked up and nothing signed: the provider is there to be asked, and has gone when this returns.
   const clients = { find: async () => undefined, forget() {} };
-  const provider = createProvider({ config, database, clients, log: createLog('silent'), jwks: { keys: await passingKeys() }, resources });
+  const provider = createProvider({
+    config,
+    database,
+    clients,
+    log: createLog('silent'),
+    counts: createCounts(),
+    jwks: { keys: await passingKeys() },
+    resources,
+  });
   try {
     // Those are ours to say, of a client that registers: an operator vouches for this one.
     const { dynamically_registered: _, ...judged } = judgeMetadata(provider, metadata);

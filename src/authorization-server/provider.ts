@@ -1,6 +1,7 @@
 import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
 import { errors, type JWKS, Provider } from 'oidc-provider';
+import type { Counts } from '../audit/counts.ts';
 import type { ClientCache } from '../clients/cache.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
@@ -37,6 +38,7 @@ export function createProvider({
   log,
   jwks,
   resources,
+  counts,
 }: {
   config: Config;
   database: Database;
@@ -44,6 +46,7 @@ export function createProvider({
   log: Log;
   jwks: JWKS;
   resources: ResourcePolicy;
+  counts: Counts;
 }): Provider {
   const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, jwks, resources }));
   // http/host.ts has written the forwarded headers: they say our own origin.
@@ -54,12 +57,22 @@ export function createProvider({
   rememberReplaysOnce(provider, database);
   tellReachedContext(provider);
   exchangeTokens(provider, { config, database });
-  logEvents(provider, log);
+  logEvents(provider, log, counts);
   return provider;
 }
 
 /** The protocol's endpoints as middleware of our application; what is not theirs goes on to the next. */
-export function protocolEndpoints({ provider, config, database }: { provider: Provider; config: Config; database: Database }) {
+export function protocolEndpoints({
+  provider,
+  config,
+  database,
+  counts,
+}: {
+  provider: Provider;
+  config: Config;
+  database: Database;
+  counts: Counts;
+}) {
   return compose([
     onlyExactAddresses as never,
     // Where nobody may register there is nothing to guard: those addresses are not there.
@@ -69,6 +82,7 @@ export function protocolEndpoints({ provider, config, database }: { provider: Pr
     dressFormPost,
     deviceFlow(config, database),
     allowFormPost,
+    countIntrospections(counts),
     tellOwnApi(config, database),
     ...(provider.middleware as never[]),
   ]);
@@ -119,6 +133,15 @@ async function allowFormPost(ctx: Context, next: Next): Promise<void> {
     oidc.params?.response_mode === 'form_post'
   )
     allowFormAction(ctx, oidc.params.redirect_uri);
+}
+
+/** Those that come the long way; for the others see introspection.ts. Errors are counted as such. */
+function countIntrospections(counts: Counts) {
+  return async (ctx: Context, next: Next) => {
+    await next();
+    if (ctx.path !== ROUTES.introspection || ctx.status !== 200) return;
+    counts.add('introspection', (ctx.body as { active?: boolean }).active ? 'active' : 'inactive');
+  };
 }
 
 /** Tells the server's own API, when it introspects a person's token, about the person. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { freePort } from '../../scripts/bootstrap/free-port.mjs';
 import { createAccount, type NewAccount } from '../../src/accounts/store.ts';
+import { type Counts, createCounts } from '../../src/audit/counts.ts';
 import { ownResourceServers, saveResourceServers } from '../../src/clients/resource-servers.ts';
 import { type ClientMetadata, saveClient } from '../../src/clients/store.ts';
 import type { Config } from '../../src/platform/config.ts';
@@ -22,6 +23,8 @@ export { freePort };
 export type TestServer = TestSite & {
   config: Config;
   database: Database;
+  /** What happened there and is not written yet: nobody writes it by itself. */
+  counts: Counts;
   /** The same issuer and database served by another application, as a second node behind a balancer. */
   secondNode(): Promise<TestServer>;
 };
@@ -73,7 +76,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
   const log: Log = createLog(config.logLevel, { write: (line: string) => void lines.push(line) });
   const database = openDatabase(config.databaseUrl, log);
   await saveResourceServers(database, ownResourceServers(config.issuer));
-  const server = await startServer({ config, database, log });
+  const counts = createCounts();
+  const server = await startServer({ config, database, log, counts });
   const side = new pg.Pool({ connectionString: url, max: 2 });
   // A pool has ended before its connections have: those that the database is dropped under say so, and nobody is left to hear it.
   side.on('error', () => {});
@@ -83,11 +87,12 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     issuer: config.issuer,
     config,
     database,
+    counts,
     logLines: () => lines,
     send: fetch,
     async secondNode() {
       const other = openDatabase(url, log);
-      const node = await startServer({ config: { ...config, port: 0 }, database: other, log });
+      const node = await startServer({ config: { ...config, port: 0 }, database: other, log, counts });
       return {
         ...this,
         send: fetchThrough(() => node.address, config.issuer),
