@@ -1,26 +1,18 @@
-import { findAccountRecord, insertAccountToClaim } from '../src/accounts/administration.ts';
+import { findAccountRecord } from '../src/accounts/administration.ts';
+import { accountToClaim, type NewAccount } from '../src/accounts/claimable.ts';
 import { nameFault, tidyName } from '../src/accounts/names.ts';
-import { newProof, PROOF_MINUTES } from '../src/accounts/proofs.ts';
-import type { Role } from '../src/accounts/roles.ts';
+import { PROOF_MINUTES } from '../src/accounts/proofs.ts';
 import { emailProblem } from '../src/accounts/sign-up.ts';
 import { normalizeEmail } from '../src/accounts/store.ts';
 import { auditEvent } from '../src/audit/events.ts';
-import type { Language } from '../src/http/language.ts';
-import { composeLetter } from '../src/http/letters.ts';
 import { readConfig } from '../src/platform/config.ts';
 import { sqlState } from '../src/platform/database.ts';
-import { mailLetter } from '../src/platform/mail.ts';
-import { KeyRing, timeOrderedId } from '../src/platform/secrets.ts';
+import { KeyRing } from '../src/platform/secrets.ts';
 import { OPERATOR, UsageError, withDatabase } from './command.ts';
 
-/**
- * Owns how an operator makes an account: without a password, which nobody but its person is to know. They are sent the link of a proof, by
- * which they choose one; until then nobody can sign in with it.
- */
+/** Owns what an operator is told who makes an account: see accounts/claimable.ts. */
 
 const UNIQUE_VIOLATION = '23505';
-
-export type NewAccount = { email: string; name: string; role: Role; language: Language };
 
 export async function create(wish: NewAccount): Promise<number> {
   const [email, name] = [normalizeEmail(wish.email), tidyName(wish.name)];
@@ -29,24 +21,12 @@ export async function create(wish: NewAccount): Promise<number> {
     throw new UsageError('--name takes what people are called: 100 characters or fewer, without control or bidirectional ones');
   const config = readConfig();
   const keyRing = new KeyRing(config.dataEncryptionKeys);
-  const id = timeOrderedId();
-  const { secret, statement } = newProof(keyRing, { purpose: 'reset_password', email, accountId: id, told: true });
-  const letter = composeLetter(wish.language, 'account_made', {
-    // No interaction waits for it: the page stands for itself, in whatever browser.
-    link: `${config.issuer}/interaction/made/reset/link?token=${secret}`,
-    minutes: PROOF_MINUTES,
-    person: email,
-    issuer: config.issuer,
-    visitor: OPERATOR,
-    at: new Date(),
-  });
+  const { id, statements } = accountToClaim({ issuer: config.issuer, keyRing, from: OPERATOR }, { ...wish, email, name });
   return withDatabase(async (database) => {
     if (await findAccountRecord(database, email)) return taken(email);
     try {
       await database.transaction([
-        insertAccountToClaim({ id, email, name, role: wish.role }),
-        statement,
-        mailLetter(keyRing, email, letter),
+        ...statements,
         auditEvent(OPERATOR, { type: 'account_made', accountId: id, detail: { role: wish.role } }),
       ]);
     } catch (error) {

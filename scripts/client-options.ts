@@ -1,5 +1,6 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
+import { isWebOrigin } from '../src/clients/redirect-uri.ts';
 import { isStorable } from '../src/platform/database.ts';
 import { UsageError } from './command.ts';
 
@@ -115,7 +116,7 @@ export function askedOf(values: Values, command: string, clientId: string): Aske
   const [services, origins] = [listed(values.services), listed(values.origins)];
   if (services.length > 0 !== (command === 'allow-services') || (origins.length && !services.length))
     throw new UsageError('--services is for allow-services, which needs it, and --origins goes with it');
-  const elsewhere = origins.find((origin) => !isOrigin(origin));
+  const elsewhere = origins.find((origin) => !isWebOrigin(origin));
   if (elsewhere !== undefined)
     throw new UsageError(`${JSON.stringify(elsewhere)} is no origin: write it as in https://app.example, without a path`);
   return { clientId, yes: values.yes, overlapHours: Number(hours ?? OVERLAP_HOURS), publisher: publisher ?? '', services, origins };
@@ -124,13 +125,6 @@ export function askedOf(values: Values, command: string, clientId: string): Aske
 function listed(values = ''): string[] {
   const words = values.split(',').map((value) => value.trim());
   return [...new Set(words.filter(Boolean))];
-}
-
-function isOrigin(value: string): boolean {
-  const url = URL.parse(value);
-  return (
-    url?.origin === value && (url.protocol === 'https:' || (url.protocol === 'http:' && /^(localhost|127\.0\.0\.1)$/.test(url.hostname)))
-  );
 }
 
 function isName(name: string): boolean {

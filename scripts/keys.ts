@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { auditEvent } from '../src/audit/events.ts';
 import { scheduleOf } from '../src/authorization-server/key-schedule.ts';
 import { readSigningKeys, replaceSigningKeys, rotateSigningKeys } from '../src/authorization-server/signing-keys.ts';
 import { SEALED_SECRETS } from '../src/factors/totp.ts';
@@ -8,7 +9,7 @@ import { readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
 import { reseal } from '../src/platform/reseal.ts';
 import { KeyRing } from '../src/platform/secrets.ts';
-import { confirmed, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
+import { confirmed, moment, OPERATOR, runCommand, table, UsageError, withDatabase } from './command.ts';
 
 const HELP = `Usage: node scripts/keys.ts list
        node scripts/keys.ts rotate [--now] [--yes]
@@ -66,9 +67,11 @@ async function list(database: Database): Promise<number> {
   return 0;
 }
 
+const told = (now: boolean) => auditEvent(OPERATOR, { type: 'keys_rotated', detail: { now } });
+
 async function rotate(): Promise<number> {
   const keyRing = new KeyRing(readConfig().dataEncryptionKeys);
-  const rotated = await withDatabase((database) => rotateSigningKeys(database, keyRing));
+  const rotated = await withDatabase((database) => rotateSigningKeys(database, keyRing, [told(false)]));
   for (const { algorithm, made, next } of rotated)
     console.log(
       made
@@ -83,7 +86,7 @@ async function replace(yes: boolean | undefined): Promise<number> {
   const question = 'Delete every signing key now? ID Tokens and JWT access tokens that are about will be refused.';
   if (!(await confirmed(question, yes))) return 1;
   return withDatabase(async (database) => {
-    await replaceSigningKeys(database, keyRing);
+    await replaceSigningKeys(database, keyRing, [told(true)]);
     console.log('new keys sign, all others are deleted:\n');
     return list(database);
   });

@@ -39,6 +39,26 @@ export async function findAccountRecord(database: Database, email: string): Prom
   return (await database.prisma.user.findUnique({ where: { email: normalizeEmail(email) }, select })) ?? undefined;
 }
 
+/** The same by its id, as it stands in an address. */
+export async function findAccountRecordById(database: Database, id: string): Promise<AccountRecord | undefined> {
+  if (!isStorable(id)) return undefined;
+  const select = { id: true, email: true, name: true, role: true, locale: true, disabledAt: true };
+  return (await database.prisma.user.findUnique({ where: { id }, select })) ?? undefined;
+}
+
+/** The row of a person who still has the role that was read of them, locked. */
+export function isStillAs({ id, role }: Pick<AccountRecord, 'id' | 'role'>): Statement {
+  return Prisma.sql`select id from user_account where id = ${id} and role = ${role}::user_role for update`;
+}
+
+/** The admins who could go on without this one. @param locked all admins, in one order, so that of two changes at once the second sees the first. */
+export function isAnotherAdmin(accountId: string, locked: boolean): Statement {
+  const lock = locked ? Prisma.sql`for update` : Prisma.empty;
+  return Prisma.sql`
+    select id from (select id from user_account where role = 'admin' and disabled_at is null and delete_after is null order by id ${lock}) admins
+    where id <> ${accountId}`;
+}
+
 /**
  * The writing of an account without a password, whose address nobody has proven yet: whoever reads its mail chooses one, and has proven it
  * then. @throws a unique violation (23505) when the address is taken.

@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { HOUR, MINUTE } from '../platform/clock.ts';
-import { type Database, Prisma } from '../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { type KeyRing, randomSecret } from '../platform/secrets.ts';
 import { type Moments, scheduleOf } from './key-schedule.ts';
 import { ttl } from './token-policy.ts';
@@ -85,11 +85,13 @@ export async function readSigningKeys(database: Database): Promise<StoredKeys> {
 
 /**
  * Makes the next key of each algorithm: published from now on, it takes over after PUBLISHED_BEFORE_SECONDS. One that is on its way already stays the next.
+ * @param along what is written with it, such as the record of it.
  * @returns what came of each algorithm: the next key, and whether it was made now.
  */
 export async function rotateSigningKeys(
   database: Database,
   keyRing: KeyRing,
+  along: Statement[] = [],
 ): Promise<{ algorithm: string; made: boolean; next: StoredKey }[]> {
   const made = await Promise.all(ALGORITHMS.map((algorithm) => createKey(algorithm, keyRing)));
   await database.transaction([
@@ -103,6 +105,7 @@ export async function rotateSigningKeys(
           returning active_at)
         update signing_key set retired_at = next.active_at from next where algorithm = ${algorithm} and retired_at is null`,
     ),
+    ...along,
   ]);
   const { keys } = await readSigningKeys(database);
   return made.map(({ kid, algorithm }) => {
@@ -116,7 +119,7 @@ export async function rotateSigningKeys(
 /**
  * For keys that leaked: new ones sign at once, all others are deleted. What those signed is refused by whoever asks for the published keys.
  */
-export async function replaceSigningKeys(database: Database, keyRing: KeyRing): Promise<void> {
+export async function replaceSigningKeys(database: Database, keyRing: KeyRing, along: Statement[] = []): Promise<void> {
   const made = await Promise.all(ALGORITHMS.map((algorithm) => createKey(algorithm, keyRing)));
   await database.transaction([
     lock,
@@ -125,6 +128,7 @@ export async function replaceSigningKeys(database: Database, keyRing: KeyRing): 
       ({ kid, algorithm, privateJwk }) => Prisma.sql`
         insert into signing_key (kid, algorithm, private_jwk) values (${kid}, ${algorithm}, ${privateJwk})`,
     ),
+    ...along,
   ]);
 }
 

@@ -1,3 +1,4 @@
+import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
 import type { Scope } from './resource-servers.ts';
 
 /** Owns the scopes of the admin API, with the sentence that people read of each. Who may use one is authorization-server/permissions.ts's. */
@@ -18,3 +19,18 @@ export const ADMIN_SCOPES = Object.keys(IN_WORDS) as AdminScope[];
 
 export const adminScopesInWords = (): Scope[] =>
   ADMIN_SCOPES.map((name) => ({ name, required: false, sensitive: true, title: IN_WORDS[name] }));
+
+/** What an operator lets a client ask for; undefined for one that is unknown. */
+export async function readAdminScopes(database: Database, clientId: string): Promise<AdminScope[] | undefined> {
+  if (!isStorable(clientId)) return undefined;
+  const [row] = await database.query<{ scopes: AdminScope[] }>(
+    Prisma.sql`select admin_scopes as scopes from client where id = ${clientId}`,
+  );
+  return row?.scopes;
+}
+
+/** Lets a client ask for these and no others. @param before what it could ask for when that was decided. @returns a row, unless that has changed. */
+export function allowAdminScopes(clientId: string, scopes: AdminScope[], before: AdminScope[]): Statement {
+  return Prisma.sql`
+    update client set admin_scopes = ${scopes}, updated_at = now() where id = ${clientId} and admin_scopes = ${before}::text[] returning id`;
+}

@@ -52,6 +52,12 @@ export function revokeInitialAccessToken(id: string): Statement {
   return Prisma.sql`delete from initial_access_token where id = ${id} returning id`;
 }
 
+/** Whether there is one of this id that has not expired. */
+export async function isInitialAccessToken(database: Database, id: string): Promise<boolean> {
+  if (!isStorable(id)) return false;
+  return (await database.query(Prisma.sql`select 1 from initial_access_token where id = ${id} and expires_at > now()`)).length > 0;
+}
+
 export type ListedInitialAccessToken = RegistrationLimits & {
   id: string;
   name: string;

@@ -67,3 +67,11 @@ function redirectUriProblem(uri: string, applicationType: 'web' | 'native'): str
   if (!url.protocol.includes('.')) return 'with a private-use scheme must be based on a domain name, such as com.example.app:/callback';
   return undefined;
 }
+
+/** Whether it is a web origin as browsers write it, of a host that others cannot speak for. */
+export function isWebOrigin(value: string): boolean {
+  const url = URL.parse(value);
+  return (
+    url?.origin === value && (url.protocol === 'https:' || (url.protocol === 'http:' && /^(localhost|127\.0\.0\.1)$/.test(url.hostname)))
+  );
+}

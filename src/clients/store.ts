@@ -118,6 +118,17 @@ export async function isTrustedOrigin(database: Database, origin: string): Promi
   return row !== undefined;
 }
 
+/** @returns whether there is such a client, be it a suspended one. */
+export async function isClientKnown(database: Database, clientId: string): Promise<boolean> {
+  if (!isStorable(clientId)) return false;
+  return (await database.query(Prisma.sql`select 1 from client where id = ${clientId}`)).length > 0;
+}
+
+/** The row of a client, locked against whoever changes it, or issues to it. */
+export function lockClient(clientId: string): Statement {
+  return Prisma.sql`select id from client where id = ${clientId} for update`;
+}
+
 /** Deletes a client; its secrets, grants, tokens and registration token go by cascade (RFC 7592 section 2.3). */
 export function deleteClient(clientId: string): Statement {
   return Prisma.sql`delete from client where id = ${clientId}`;

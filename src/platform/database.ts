@@ -24,8 +24,8 @@ export type Database = {
   change<Row>(statement: Statement): Promise<Row[]>;
   /** Runs a statement that may take its time, and that nobody waits for. */
   aside<Row>(statement: Statement): Promise<Row[]>;
-  /** Runs statements in their order in one transaction. */
-  transaction(statements: Statement[]): Promise<void>;
+  /** Runs statements in their order in one transaction. @returns the rows of each, for one that returns some. */
+  transaction(statements: Statement[]): Promise<unknown[][]>;
   /** Hears what is told on a channel, on a connection beside the others that is made again when it is lost. @param missed called when it begins to hear: whatever was told before went by. */
   listen(channel: string, hear: (message: string) => void, missed: () => void): Listening;
   /** See vacuum.ts. @throws DatabaseUnavailable */
@@ -93,9 +93,11 @@ export function openDatabase(url: string, log: Log): Database {
       const connection = await unavailableOr(() => pool.connect());
       try {
         await connection.query('begin');
-        for (const statement of statements) await connection.query(prepared(statement));
+        const answers: unknown[][] = [];
+        for (const statement of statements) answers.push((await connection.query(prepared(statement))).rows);
         await connection.query('commit');
         connection.release();
+        return answers;
       } catch (error) {
         // A connection that cannot answer, or roll back, is closed, and the server rolls back for it.
         if (isUnavailable(error)) {
