@@ -43,6 +43,13 @@ function isHeldBy({ clientId, accountId }: Holder): Statement {
   return Prisma.sql`(${Prisma.join(conditions, ' and ')})`;
 }
 
+/** How many live opaque tokens a client holds. JWT access tokens are kept nowhere. */
+export async function countTokens(database: Database, clientId: string): Promise<number> {
+  const [row] = await database.aside<{ count: number }>(Prisma.sql`
+    select count(*)::int from token where client_id = ${clientId} and expires_at > now() and consumed_at is null`);
+  return row?.count ?? 0;
+}
+
 export type NamedToken = { kind: string; client_id: string; account_id: string | null };
 
 /** The tokens that a handle names: one, unless two digests begin alike. None for what is no handle. */
