@@ -47,7 +47,9 @@ export function compose(language: Language, view: string, data: Record<string, u
 }
 
 /** The clock that pages in a language go by: a page does not know its reader's, so it says which one it is. */
-export const timeZoneOf = (language: Language): string => (language === 'ko' ? 'Asia/Seoul' : 'UTC');
+export function timeZoneOf(language: Language): string {
+  return language === 'ko' ? 'Asia/Seoul' : 'UTC';
+}
 
 /** Days and moments as our sentences name them; `hour` and `brief` where a column says of which day, and by which clock. */
 function formatsOf(language: Language) {

@@ -6,8 +6,15 @@ import { openConsent, signIn, type Visit } from './tour.ts';
 
 const SECRET = 'an initial access token of the tour';
 
+type Begun = { client: { client_id: string; client_secret: string }; personPath: string; clientPath: string };
+
 /** Somebody allowed an app something, counts of a day were written, and an admin is signed in. @returns what pages are about. */
-async function begin(page: Page, { server, client, person }: Visit): Promise<{ personPath: string; clientPath: string }> {
+async function begin(page: Page, { server, client: { redirect_uri } }: Visit): Promise<Begun> {
+  // Of its own, so that other visits meet what they expect.
+  const [person, client] = [
+    await server.createPerson(),
+    await server.createClient({ client_name: 'Photo Helper', redirect_uris: [redirect_uri] }),
+  ];
   await openConsent(page, { server, client, person });
   await page.click('button[value=approve]');
   await page.waitForURL(`${client.redirect_uri}?**`);
@@ -27,8 +34,7 @@ async function begin(page: Page, { server, client, person }: Visit): Promise<{ p
   await page.goto(`${server.issuer}/admin`);
   await signIn(page, admin);
   await page.waitForURL('**/admin');
-  const [{ id } = {}] = await server.sql('select id from user_account where email = $1', [person.email]);
-  return { personPath: `/admin/people/${id}`, clientPath: `/admin/clients/${client.client_id}` };
+  return { client, personPath: `/admin/people/${person.id}`, clientPath: `/admin/clients/${client.client_id}` };
 }
 
 /** A day and a month of a place that is used. */
@@ -89,10 +95,10 @@ export const ADMIN_TOUR: Record<string, (page: Page, visit: Visit) => Promise<vo
     await page.click('main section.item a.button');
   },
   'admin-tokens': async (page, visit) => {
-    await begin(page, visit);
+    const { client } = await begin(page, visit);
     await visit.server.send(`${visit.server.issuer}/oauth/token`, {
       method: 'POST',
-      headers: { authorization: `Basic ${Buffer.from(`${visit.client.client_id}:${visit.client.client_secret}`).toString('base64')}` },
+      headers: { authorization: `Basic ${Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64')}` },
       body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'api' }),
     });
     await page.goto(`${visit.server.issuer}/admin/tokens`);

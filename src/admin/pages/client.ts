@@ -25,6 +25,7 @@ export const client: OwnPage = {
     const names = await namesOf(database, { people: kept?.owners ?? [], clients: [] });
     show(visit, 'admin/client', {
       client: them,
+      selfRegistered: them.registration === 'dynamic',
       // Marks that turn text round are shown as what they are.
       metadata: Object.entries(metadata).map(([member, value]) => [
         member,
