@@ -4,7 +4,7 @@ import { type Database, isUnavailable, Prisma } from '../platform/database.ts';
 /** Owns what an operator should look at without being asked: few of each, and how many there are. */
 
 const SHOWN = 5;
-// A key that signs for so long has been about longer than most rotate theirs (NIST SP 800-57 part 1 section 5.3.6 speaks of one to two years).
+// One to three years are recommended for a key that signs (NIST SP 800-57 part 1 section 5.3.6): this is the first of them.
 const OLD_KEY = Prisma.sql`interval '365 days'`;
 
 export type NamedClient = { id: string; name: string | null; count: number };

@@ -7,7 +7,7 @@ import { type Database, Prisma, type Statement } from '../platform/database.ts';
 
 export const HANDLE_CHARACTERS = 16;
 
-const HANDLE = /^[0-9a-f]{16}$/;
+export const HANDLE = /^[0-9a-f]{16}$/;
 
 export type ListedToken = {
   handle: string;
@@ -63,6 +63,6 @@ export function endByHandle(handle: string): Statement {
   return Prisma.sql`delete from token t where ${isNamed(handle)}`;
 }
 
-// A range, so that the primary key finds it.
-const isNamed = (handle: string) => Prisma.sql`
+/** What holds of the live token that a handle names, in a table called t. A range, so that the primary key finds it. */
+export const isNamed = (handle: string) => Prisma.sql`
   t.id between decode(${handle.padEnd(64, '0')}, 'hex') and decode(${handle.padEnd(64, 'f')}, 'hex') and t.expires_at > now()`;

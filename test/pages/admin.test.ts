@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { keepCountsWritten } from '../../src/audit/counts.ts';
-import { act, createSubjects, look, signInAs, stateOf } from '../support/admin.ts';
+import { signInIfAsked } from '../support/account.ts';
+import { act, createSubjects, look, signInAs, stateOf, visitor } from '../support/admin.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { clientCredentials, createResourceServerClient, introspect, obtainTokens } from '../support/flow.ts';
 
@@ -212,6 +213,8 @@ describe('Administration', () => {
     server.counts.take();
     await server.sql('truncate hourly_count');
     const [admin, client, api] = [await signInAs(server, 'admin'), await server.createClient(), await createResourceServerClient(server)];
+    const wrong = { ...(await server.createPerson()), password: 'not this one' };
+    assert.equal((await signInIfAsked(await visitor(server).open('/account'), wrong)).response.status, 401);
     const { access_token } = await obtainTokens(server, client, await server.createPerson());
     for (let n = 0; n < 4; n++) await clientCredentials(server, client, 'api');
     for (const token of [access_token, 'unknown', 'unknown']) await introspect(server, api, token);
@@ -225,6 +228,7 @@ describe('Administration', () => {
     );
     assert.deepEqual(counted, {
       'sign_in password': 2,
+      'sign_in_failed password': 1,
       'token authorization_code': 1,
       'token client_credentials': 4,
       'authorization success': counted['authorization success'],

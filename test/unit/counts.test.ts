@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createCounts, labelsOf } from '../../src/audit/counts.ts';
+import { createCounts, keepCountsWritten, labelsOf } from '../../src/audit/counts.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -33,6 +33,22 @@ describe('Counts in memory', () => {
       counts.take().map(({ count }) => count),
       [2],
     );
+  });
+
+  it('wait for a database that does not answer, and are written when it does', async () => {
+    const counts = createCounts(() => 0);
+    counts.add('token', 'refresh_token');
+    const warned: unknown[] = [];
+    const log = { warn: (line: unknown) => warned.push(line) } as never;
+    const down = { change: () => Promise.reject(new Error('down')) } as never;
+    await keepCountsWritten({ counts, database: down, log }).stop();
+    assert.deepEqual(warned, [{ event: 'counts_wait', reason: 'down' }]);
+    const written: unknown[] = [];
+    const up = { change: async ({ values }: { values: unknown[] }) => void written.push(values) } as never;
+    await keepCountsWritten({ counts, database: up, log }).stop();
+    assert.deepEqual(written, [[['1970-01-01T00:00:00.000Z'], ['token'], ['refresh_token'], [1]]]);
+    await keepCountsWritten({ counts, database: up, log }).stop();
+    assert.equal(written.length, 1, 'nothing to write is no statement');
   });
 
   it('have few labels, whatever is sent', () => {

@@ -45,8 +45,8 @@ export type ActPage = {
   /** It takes something away. */
   grave?: true;
   ask(visit: Visit): Promise<Question>;
-  /** In the place of the way back. */
-  tell?(visit: Visit, result: never, question: Question): void;
+  /** In the place of the way back. @returns why nothing came of it, if so. */
+  tell?(visit: Visit, result: never): string | undefined;
 };
 
 /** Why nothing was done, in words; what is not here is as if there were no such page. */
@@ -82,8 +82,9 @@ export function actPage(page: ActPage): OwnPage {
         input: question.input?.(form) ?? {},
       });
       if (!outcome.ok) return showQuestion(visit, page, refill(question, form), problemOf(outcome.reason));
-      if (page.tell) return page.tell(visit, outcome.result as never, question);
-      goBack(visit, question.back);
+      if (!page.tell) return goBack(visit, question.back);
+      const problem = page.tell(visit, outcome.result as never);
+      if (problem) showQuestion(visit, page, question, problem);
     },
   };
 }
@@ -122,7 +123,7 @@ function refill(question: Question, form: URLSearchParams): Question {
 }
 
 /** Leads from a form to a page, so that a reload sends nothing twice. @param path of ours, perhaps with a query. */
-export function goBack({ ctx }: Visit, path: string): void {
+export function goBack({ ctx }: Visit, path: string): undefined {
   ctx.redirect(`${path}${path.includes('?') ? '&' : '?'}done`);
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');

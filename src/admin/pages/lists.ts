@@ -87,7 +87,7 @@ export const access = listPage({
 export const tokens = listPage({
   list: 'tokens',
   view: 'admin/tokens',
-  filters: HOLDER,
+  filters: [...HOLDER, { name: 'handle', label: 'admin.token.handle' }],
   people: { person: 'account' },
   more: may('admin:access'),
   async rows({ services }, rows: TokenRow[]) {

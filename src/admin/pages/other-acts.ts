@@ -55,7 +55,13 @@ const deleteApi = actPage({
   },
 });
 
-const rotateKeys = actPage({ act: 'rotateKeys', words: 'rotate_keys', ask: async () => ({ target: '', back: '/admin/keys' }) });
+const rotateKeys = actPage({
+  act: 'rotateKeys',
+  words: 'rotate_keys',
+  ask: async () => ({ target: '', back: '/admin/keys' }),
+  tell: (visit, { keys }: { keys: { made: boolean }[] }) =>
+    keys.some(({ made }) => made) ? goBack(visit, '/admin/keys') : 'admin.problem.rotating',
+});
 
 // Typed, since it refuses every token that is about: nobody does that by a slip.
 const replaceKeys = actPage({
@@ -95,8 +101,10 @@ const newToken = actPage({
     }),
   }),
   // The one page that ever shows it.
-  tell: (visit, { token, expires_at }: { token: string; expires_at: string }) =>
-    show(visit, 'admin/token-made', { token, until: new Date(expires_at) }),
+  tell(visit, { token, expires_at }: { token: string; expires_at: string }) {
+    show(visit, 'admin/token-made', { token, until: new Date(expires_at) });
+    return undefined;
+  },
 });
 
 const endInitialToken = actPage({
