@@ -1,3 +1,4 @@
+import { createCounts, keepCountsWritten } from './audit/counts.ts';
 import { keepProvidersTold } from './federation/revocations.ts';
 import { type Config, ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
@@ -30,9 +31,11 @@ export async function main(): Promise<void> {
 
 async function serve(config: Config, log: Log): Promise<void> {
   const database = openDatabase(config.databaseUrl, log);
-  const server = await startServer({ config, database, log });
+  const counts = createCounts();
+  const server = await startServer({ config, database, log, counts });
   log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin_api: server.adminAddress });
 
+  const counting = keepCountsWritten({ counts, database, log });
   const pruning = keepPruned(database, log);
   const keyRing = new KeyRing(config.dataEncryptionKeys);
   const telling = keepProvidersTold({ database, keyRing, log });
@@ -51,6 +54,8 @@ async function serve(config: Config, log: Log): Promise<void> {
     stopping = true;
     log.info({ event: 'stopping', signal });
     await Promise.all([pruning.stop(), mailing?.stop(), telling.stop(), server.close()]);
+    // After the last request, which is counted too.
+    await counting.stop();
     await database.close();
     process.exit(0);
   };

@@ -6,6 +6,7 @@ import { factorRoutes } from './account/factors.ts';
 import { accountRoutes } from './account/routes.ts';
 import { adminApplication, publicAdminApi } from './admin/listener.ts';
 import { adminRoutes } from './admin/routes.ts';
+import type { Counts } from './audit/counts.ts';
 import { beforeNaming } from './authorization-server/client-judgement.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { openErrorBook } from './authorization-server/error-book.ts';
@@ -57,13 +58,15 @@ const DRAIN_MS = 8_000;
 
 const LISTENING = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
 
-/** @throws when the port is taken or the database cannot be reached. */
-export async function startServer({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<RunningServer> {
+type Parts = { config: Config; database: Database; log: Log; counts: Counts };
+
+/** @param counts what happens is added to it; who writes that, and when, is the caller's. @throws when the port is taken or the database cannot be reached. */
+export async function startServer({ config, database, log, counts }: Parts): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   const errors = openErrorBook(database, log);
   const names = createVerifiedNames(database);
-  const providers = await keepProvider({ config, database, clients: createClientCache(database), names, log, errors });
+  const providers = await keepProvider({ config, database, clients: createClientCache(database), names, log, errors, counts });
   let closing = false;
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);
@@ -104,7 +107,7 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/interaction/'],
-      providers.serve((provider, resourceServers) => interactionRoutes({ provider, database, config, resourceServers }) as never),
+      providers.serve((provider, resourceServers) => interactionRoutes({ provider, database, config, resourceServers, counts }) as never),
     ),
   );
   app.use(
@@ -146,12 +149,12 @@ export async function startServer({ config, database, log }: { config: Config; d
   app.use(
     under(
       ['/oauth/', '/.well-known/', '/device'],
-      providers.serve((provider) => protocolEndpoints({ provider, config, database, names }) as never),
+      providers.serve((provider) => protocolEndpoints({ provider, config, database, names, counts }) as never),
     ),
   );
 
   const answer = app.callback();
-  const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log }));
+  const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log, counts }));
   const options = { ...LISTENING, ServerResponse: drainingResponse(() => closing) };
   const server = createServer(options, (request, response) => introspection(request, response, () => answer(request, response)));
   address = await listen(server, config);

@@ -1,4 +1,5 @@
 import { type OwnPage, show } from '../authorization-server/own-pages.ts';
+import { mayDo } from '../authorization-server/permissions.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { listIdentities } from '../federation/identities.ts';
 import { languageOf } from '../http/language.ts';
@@ -19,6 +20,7 @@ export const overview: OwnPage = {
       apps: clients.length,
       sessions: sessions.length,
       links: links.length,
+      operator: mayDo(account.role, 'admin:read'),
     });
   },
 };

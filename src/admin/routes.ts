@@ -3,16 +3,37 @@ import { mayDo } from '../authorization-server/permissions.ts';
 import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { overview } from './overview.ts';
+import { audit } from './pages/audit.ts';
+import { client } from './pages/client.ts';
+import { CLIENT_ACT_PAGES } from './pages/client-acts.ts';
+import { access, apis, clients, keys, people, registration, tokens } from './pages/lists.ts';
+import { OTHER_ACT_PAGES } from './pages/other-acts.ts';
+import { person } from './pages/person.ts';
+import { newPerson, PERSON_ACT_PAGES } from './pages/person-acts.ts';
 
 /** Owns the pages and the API by which operators run the place. Who may do what is authorization-server/permissions.ts's to say. */
 
-const PAGES: Record<string, OwnPage> = {
+export const ADMIN_PAGES: Record<string, OwnPage> = {
   '/admin': overview,
+  '/admin/people': people,
+  '/admin/people/new': newPerson,
+  '/admin/people/:account': person,
+  ...PERSON_ACT_PAGES,
+  '/admin/clients': clients,
+  '/admin/clients/:client': client,
+  ...CLIENT_ACT_PAGES,
+  '/admin/access': access,
+  '/admin/tokens': tokens,
+  '/admin/apis': apis,
+  '/admin/keys': keys,
+  '/admin/registration': registration,
+  '/admin/audit': audit,
+  ...OTHER_ACT_PAGES,
 };
 
 export function adminRoutes(given: Omit<OwnServices, 'keyRing'>) {
   const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
-  return ownPages(PAGES, services, onlyOperators).routes();
+  return ownPages(ADMIN_PAGES, services, onlyOperators).routes();
 }
 
 /** Whoever may not even look is told that there is nothing here. */

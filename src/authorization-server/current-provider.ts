@@ -1,4 +1,5 @@
 import type { JWKS, Provider } from 'oidc-provider';
+import type { Counts } from '../audit/counts.ts';
 import type { ClientCache } from '../clients/cache.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
 import type { VerifiedNames } from '../clients/verified-names.ts';
@@ -36,6 +37,7 @@ export async function keepProvider(ingredients: {
   names: VerifiedNames;
   log: Log;
   errors: ErrorBook;
+  counts: Counts;
 }): Promise<CurrentProvider> {
   const { config, database, log } = ingredients;
   let serving: Serving | undefined;

@@ -1,4 +1,5 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { CountName, Counts } from '../audit/counts.ts';
 import type { Log } from '../platform/log.ts';
 import type { ErrorBook, LibraryError } from './error-book.ts';
 
@@ -33,8 +34,18 @@ const ENDPOINTS: Partial<Record<(typeof FAILURES)[number], string>> = {
   'end_session.error': 'end_session',
 };
 
-/** What happens inside the library, joined to the request's log line, and to what the client's owners read. */
-export function logEvents(provider: Provider, log: Log, errors?: ErrorBook): void {
+/** What went well, as it is counted, and of which kind. */
+const SUCCESSES: Record<string, [CountName, (ctx: KoaContextWithOIDC) => string]> = {
+  'grant.success': ['token', ({ oidc }) => String(oidc.params?.['grant_type'])],
+  'authorization.success': ['authorization', () => 'success'],
+  'registration_create.success': ['registration', () => 'success'],
+};
+
+/**
+ * What happens inside the library, joined to the request's log line, to what the client's owners read, and to what is counted. The private
+ * detail goes into the log and nowhere else.
+ */
+export function logEvents(provider: Provider, log: Log, counts: Counts, errors?: ErrorBook): void {
   for (const event of FAILURES) {
     provider.on(event as 'grant.error', (ctx: KoaContextWithOIDC, error: LibraryError) => {
       const endpoint = ENDPOINTS[event];
@@ -46,9 +57,13 @@ export function logEvents(provider: Provider, log: Log, errors?: ErrorBook): voi
         error: error.error ?? error.message,
         reason: error.error_detail ?? error.error_description,
       };
+      counts.add('error', error.error);
     });
   }
+  for (const [event, [name, kind]] of Object.entries(SUCCESSES))
+    provider.on(event as 'grant.success', (ctx: KoaContextWithOIDC) => counts.add(name, kind(ctx)));
   provider.on('server_error', (ctx, error) => {
+    counts.add('error', 'server_error');
     log.error({ event: 'server_error', request_id: ctx.state.requestId, err: error });
   });
 }

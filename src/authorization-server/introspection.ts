@@ -4,6 +4,7 @@ import querystring from 'node:querystring';
 import type { Client, Provider } from 'oidc-provider';
 import { claimsForScopes } from '../accounts/claims.ts';
 import { type Account, accountFromRow } from '../accounts/store.ts';
+import type { Counts } from '../audit/counts.ts';
 import { errorAsJson, RETRY_AFTER_SECONDS } from '../http/boundary.ts';
 import { readBody, replaceBody } from '../http/form.ts';
 import { logRequest } from '../http/request-id.ts';
@@ -27,6 +28,9 @@ const OPAQUE_TOKEN = /^[\w-]{43}$/;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 const KNOWN_PARAMETERS = new Set(['token', 'token_type_hint', 'client_id', 'client_secret']);
 
+/** RFC 7662 section 2.2. */
+type Answer = { active?: boolean; scope?: string | undefined; [member: string]: unknown };
+
 type Question = { token: string; clientId: string; clientSecret: string };
 
 /** Answers a request, or leaves it, with its body, to `otherwise`. */
@@ -37,11 +41,13 @@ export function createShortIntrospection({
   database,
   issuer,
   log,
+  counts,
 }: {
   provider: Provider;
   database: Database;
   issuer: string;
   log: Log;
+  counts: Counts;
 }): ShortWay {
   const host = new URL(issuer).host;
   const allowed = mayIntrospect(issuer);
@@ -56,7 +62,7 @@ export function createShortIntrospection({
   }).flat();
 
   /** @returns the answer; undefined when the question is not the common case. @throws what the database throws. */
-  async function introspect(request: IncomingMessage): Promise<object | undefined> {
+  async function introspect(request: IncomingMessage): Promise<Answer | undefined> {
     const question = await readQuestion(request);
     const caller = question && (await authenticate(provider, question));
     if (!caller) return undefined;
@@ -66,6 +72,11 @@ export function createShortIntrospection({
     if (!asked || !(await allowed(undefined as never, caller, asked))) return { active: false };
     const answer = describe(token, issuer);
     return ownApi && token.account_id ? describeSubject(answer, token.account ? accountFromRow(token.account) : undefined) : answer;
+  }
+
+  function tell(response: ServerResponse, started: number, body: Answer): void {
+    counts.add('introspection', body.active ? 'active' : 'inactive');
+    answer(response, started, 200, body, [], {});
   }
 
   function answer(response: ServerResponse, started: number, status: number, body: object, more: string[], logged: object): void {
@@ -80,7 +91,7 @@ export function createShortIntrospection({
     if (!isPlain(request, host)) return otherwise();
     const started = performance.now();
     introspect(request).then(
-      (body) => (body ? answer(response, started, 200, body, [], {}) : otherwise()),
+      (body) => (body ? tell(response, started, body) : otherwise()),
       (error) => {
         // Asking once more the long way would make an outage last twice as long for whoever waits.
         if (!isUnavailable(error)) return otherwise();
@@ -147,7 +158,7 @@ async function authenticate(provider: Provider, { clientId, clientSecret }: Ques
 }
 
 /** The members in the library's order; JSON leaves out what is undefined. */
-function describe({ kind, client_id, account_id, exp, payload }: StandingToken, issuer: string): Record<string, unknown> {
+function describe({ kind, client_id, account_id, exp, payload }: StandingToken, issuer: string): Answer {
   const { extra, iat, sid, aud, scope, jkt } = payload as Record<string, string> & { extra?: object };
   return {
     active: true,
@@ -169,7 +180,7 @@ function describe({ kind, client_id, account_id, exp, payload }: StandingToken, 
  * Adds, for the server's own API and nobody else, what a person's token allows to be known of the person: `username`
  * (RFC 7662 section 2.2) and the claims of its scopes. The token of a person who is gone or disabled is worth nothing.
  */
-export function describeSubject(answer: { scope?: string }, account: Account | undefined): object {
+export function describeSubject(answer: Answer, account: Account | undefined): Answer {
   if (!account) return { active: false };
   const scopes = (answer.scope ?? '').split(' ');
   return { ...claimsForScopes(account, scopes), ...answer, ...(scopes.includes('profile') ? { username: account.username } : undefined) };

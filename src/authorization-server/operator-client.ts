@@ -1,5 +1,6 @@
 import { exportJWK, generateKeyPair } from 'jose';
 import { errors } from 'oidc-provider';
+import { createCounts } from '../audit/counts.ts';
 import type { ClientMetadata } from '../clients/store.ts';
 import { NO_NAMES } from '../clients/verified-names.ts';
 import type { Config } from '../platform/config.ts';
@@ -42,6 +43,7 @@ export async function openClientJudge({ config, database }: Place): Promise<Clie
     clients,
     names: NO_NAMES,
     log: createLog('silent'),
+    counts: createCounts(),
     jwks: { keys: await passingKeys() },
     resources,
   });

@@ -1,6 +1,7 @@
 import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
 import { errors, type JWKS, Provider } from 'oidc-provider';
+import type { Counts } from '../audit/counts.ts';
 import type { ClientCache } from '../clients/cache.ts';
 import type { VerifiedNames } from '../clients/verified-names.ts';
 import { allowFormAction } from '../http/security-headers.ts';
@@ -49,6 +50,7 @@ export function createProvider({
   jwks,
   resources,
   errors: book,
+  counts,
 }: {
   config: Config;
   database: Database;
@@ -59,6 +61,7 @@ export function createProvider({
   resources: ResourcePolicy;
   /** None, where nothing is served. */
   errors?: ErrorBook;
+  counts: Counts;
 }): Provider {
   const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources }));
   // http/host.ts has written the forwarded headers: they say our own origin.
@@ -70,13 +73,13 @@ export function createProvider({
   tellReachedContext(provider);
   exchangeTokens(provider, { config, database });
   listOwnScopes(provider, resources);
-  logEvents(provider, log, book);
+  logEvents(provider, log, counts, book);
   return provider;
 }
 
 /** The protocol's endpoints as middleware of our application; what is not theirs goes on to the next. */
-export function protocolEndpoints(parts: { provider: Provider; config: Config; database: Database; names: VerifiedNames }) {
-  const { provider, config, database } = parts;
+export function protocolEndpoints(parts: { provider: Provider; config: Config; database: Database; names: VerifiedNames; counts: Counts }) {
+  const { provider, config, database, counts } = parts;
   return compose([
     onlyExactAddresses as never,
     // Where nobody may register there is nothing to guard: those addresses are not there.
@@ -93,6 +96,7 @@ export function protocolEndpoints(parts: { provider: Provider; config: Config; d
     dressFormPost,
     deviceFlow(config, database),
     allowFormPost,
+    countIntrospections(counts),
     tellOwnApi(config, database),
     ...(provider.middleware as never[]),
   ]);
@@ -143,6 +147,15 @@ async function allowFormPost(ctx: Context, next: Next): Promise<void> {
     oidc.params?.response_mode === 'form_post'
   )
     allowFormAction(ctx, oidc.params.redirect_uri);
+}
+
+/** Those that come the long way; for the others see introspection.ts. Errors are counted as such. */
+function countIntrospections(counts: Counts) {
+  return async (ctx: Context, next: Next) => {
+    await next();
+    if (ctx.path !== ROUTES.introspection || ctx.status !== 200) return;
+    counts.add('introspection', (ctx.body as { active?: boolean }).active ? 'active' : 'inactive');
+  };
 }
 
 /** Tells the server's own API, when it introspects a person's token, about the person. */

@@ -46,11 +46,18 @@ export function compose(language: Language, view: string, data: Record<string, u
   return eta.render(view, { ...data, language, t });
 }
 
-/** Days and moments as our sentences name them: a page does not know its reader's clock, so it says which one it goes by. */
+/** The clock that pages in a language go by: a page does not know its reader's, so it says which one it is. */
+export function timeZoneOf(language: Language): string {
+  return language === 'ko' ? 'Asia/Seoul' : 'UTC';
+}
+
+/** Days and moments as our sentences name them; `hour` and `brief` where a column says of which day, and by which clock. */
 function formatsOf(language: Language) {
-  const timeZone = language === 'ko' ? 'Asia/Seoul' : 'UTC';
+  const timeZone = timeZoneOf(language);
   const day = { year: 'numeric', month: 'long', day: 'numeric', timeZone } as const;
-  return { date: { day, moment: { ...day, hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const } };
+  const hour = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone } as const;
+  const brief = { month: 'short', day: 'numeric', timeZone } as const;
+  return { date: { day, hour, brief, moment: { ...day, hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const } };
 }
 
 function loadMessages(language: Language): Map<string, IntlMessageFormat> {

@@ -69,6 +69,7 @@ async function goOn(step: Step): Promise<void> {
 
 async function fail(step: Step, accountId: string, factor: string, problem: Problem): Promise<void> {
   step.ctx.state.logged = { ...step.ctx.state.logged, reason: `${factor} ${problem}` };
+  step.services.counts.add('sign_in_failed', 'factor');
   await step.services.database.change(auditEvent(visitorOf(step.ctx), { type: 'factor_failed', accountId, detail: { factor } }));
   await page(step, problem, 401);
 }

@@ -12,8 +12,10 @@ import type { Services } from './step.ts';
 
 type Here = { ctx: Context; services: Services };
 
-/** Records an event in the request's unit of work. */
+/** Records an event in the request's unit of work, and counts the sign-ins among them. */
 export async function note({ ctx, services }: Here, event: AuditEvent): Promise<void> {
+  if (event.type === 'signed_in') services.counts.add('sign_in', String(event.detail?.['method']));
+  if (event.type === 'sign_in_failed') services.counts.add('sign_in_failed', event.detail?.['provider'] ? 'upstream' : 'password');
   const subject = `event ${event.type} ${event.accountId}`;
   await write(services.database, { purpose: 'keep', subject, statement: auditEvent(visitorOf(ctx), event) });
 }

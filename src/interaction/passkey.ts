@@ -45,6 +45,7 @@ export async function submitPasskey(step: Step, form: URLSearchParams, show: (st
     ctx.state.passkeyFailed = true;
     // A switch of language leads to the page, not to this form.
     ctx.state.pagePath = `/interaction/${interaction.uid}`;
+    step.services.counts.add('sign_in_failed', expected ? 'factor' : 'passkey');
     if (expected) await database.change(auditEvent(visitor, { type: 'factor_failed', accountId: expected, detail: { factor: 'passkey' } }));
     await show(step);
     ctx.status = 401;

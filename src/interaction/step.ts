@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
+import type { Counts } from '../audit/counts.ts';
 import { nameOfClient } from '../clients/display-name.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
@@ -17,7 +18,14 @@ export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 /** What a step works with. `interaction` is this browser's own: its cookie and the address agree. */
 export type Step = { ctx: Context; interaction: Interaction; csrf: string; services: Services };
 
-export type Services = { provider: Provider; database: Database; config: Config; keyRing: KeyRing; resourceServers: ResourceServer[] };
+export type Services = {
+  provider: Provider;
+  database: Database;
+  config: Config;
+  keyRing: KeyRing;
+  resourceServers: ResourceServer[];
+  counts: Counts;
+};
 
 /** The address of a page of this interaction. */
 export const pathOf = ({ interaction }: Pick<Step, 'interaction'>, page: string): string => `/interaction/${interaction.uid}/${page}`;

@@ -7,7 +7,7 @@ import { type Database, Prisma, type Statement } from '../platform/database.ts';
 
 export const HANDLE_CHARACTERS = 16;
 
-const HANDLE = /^[0-9a-f]{16}$/;
+export const HANDLE = /^[0-9a-f]{16}$/;
 
 export type ListedToken = {
   handle: string;
@@ -43,6 +43,13 @@ function isHeldBy({ clientId, accountId }: Holder): Statement {
   return Prisma.sql`(${Prisma.join(conditions, ' and ')})`;
 }
 
+/** How many live opaque tokens a client holds. JWT access tokens are kept nowhere. */
+export async function countTokens(database: Database, clientId: string): Promise<number> {
+  const [row] = await database.aside<{ count: number }>(Prisma.sql`
+    select count(*)::int from token where client_id = ${clientId} and expires_at > now() and consumed_at is null`);
+  return row?.count ?? 0;
+}
+
 export type NamedToken = { kind: string; client_id: string; account_id: string | null };
 
 /** The tokens that a handle names: one, unless two digests begin alike. None for what is no handle. */
@@ -56,6 +63,6 @@ export function endByHandle(handle: string): Statement {
   return Prisma.sql`delete from token t where ${isNamed(handle)}`;
 }
 
-// A range, so that the primary key finds it.
-const isNamed = (handle: string) => Prisma.sql`
+/** What holds of the live token that a handle names, in a table called t. A range, so that the primary key finds it. */
+export const isNamed = (handle: string) => Prisma.sql`
   t.id between decode(${handle.padEnd(64, '0')}, 'hex') and decode(${handle.padEnd(64, 'f')}, 'hex') and t.expires_at > now()`;

@@ -83,7 +83,7 @@ describe('Where the admin API answers', () => {
     try {
       const port = await freePort();
       const config = { ...server.config, port, adminPort: (other.address() as AddressInfo).port };
-      await assert.rejects(startServer({ config, database, log }), { code: 'EADDRINUSE' });
+      await assert.rejects(startServer({ config, database, log, counts: server.counts }), { code: 'EADDRINUSE' });
       await assert.rejects(fetch(`http://127.0.0.1:${port}/livez`));
     } finally {
       other.close();

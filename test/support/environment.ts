@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { freePort } from '../../scripts/bootstrap/free-port.mjs';
 import { createAccount, type NewAccount } from '../../src/accounts/store.ts';
+import { type Counts, createCounts } from '../../src/audit/counts.ts';
 import { ownResourceServers, saveResourceServers } from '../../src/clients/resource-servers.ts';
 import { type ClientMetadata, saveClient } from '../../src/clients/store.ts';
 import type { Config } from '../../src/platform/config.ts';
@@ -24,6 +25,8 @@ export type TestServer = TestSite & {
   database: Database;
   /** Where the admin API listens, if that is elsewhere. */
   adminAddress: string | undefined;
+  /** What happened there and is not written yet: nobody writes it by itself. */
+  counts: Counts;
   /** The same issuer and database served by another application, as a second node behind a balancer. */
   secondNode(): Promise<TestServer>;
 };
@@ -77,7 +80,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
   const log: Log = createLog(config.logLevel, { write: (line: string) => void lines.push(line) });
   const database = openDatabase(config.databaseUrl, log);
   await saveResourceServers(database, ownResourceServers(config.issuer));
-  const server = await startServer({ config, database, log });
+  const counts = createCounts();
+  const server = await startServer({ config, database, log, counts });
   const side = new pg.Pool({ connectionString: url, max: 2 });
   // A pool has ended before its connections have: those that the database is dropped under say so, and nobody is left to hear it.
   side.on('error', () => {});
@@ -88,11 +92,12 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     config,
     database,
     adminAddress: server.adminAddress,
+    counts,
     logLines: () => lines,
     send: fetch,
     async secondNode() {
       const other = openDatabase(url, log);
-      const node = await startServer({ config: { ...config, port: 0 }, database: other, log });
+      const node = await startServer({ config: { ...config, port: 0 }, database: other, log, counts });
       return {
         ...this,
         send: fetchThrough(() => node.address, config.issuer),

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
 import { TOUR, type Visit } from './tour.ts';
+import { ADMIN_TOUR } from './tour-admin.ts';
 import { CONNECT_TOUR } from './tour-connect.ts';
 import { FACTOR_TOUR } from './tour-factors.ts';
 import { LINK_TOUR } from './tour-links.ts';
@@ -20,4 +21,5 @@ export const EVERY_PAGE: Record<string, (page: Page, visit: Visit) => Promise<vo
   ...PORTAL_TOUR,
   ...PORTAL_TOOLS_TOUR,
   ...PORTAL_API_TOUR,
+  ...ADMIN_TOUR,
 };

@@ -1,3 +1,4 @@
+import { createCounts, keepCountsWritten } from '../../../src/audit/counts.ts';
 import { createProvider } from '../../../src/authorization-server/provider.ts';
 import { createResourcePolicy } from '../../../src/authorization-server/resource-servers.ts';
 import { loadSigningKeys } from '../../../src/authorization-server/signing-keys.ts';
@@ -20,7 +21,10 @@ export async function serveOurs(): Promise<Served> {
   const config = { ...readConfig(), port: 0 };
   const log = createLog('silent');
   const database = openDatabase(config.databaseUrl, log);
-  const address = config.workers > 1 ? await withWorkers(config.workers, log) : (await startServer({ config, database, log })).address;
+  const counts = createCounts();
+  if (config.workers === 1) keepCountsWritten({ counts, database, log });
+  const address =
+    config.workers > 1 ? await withWorkers(config.workers, log) : (await startServer({ config, database, log, counts })).address;
   // A second provider, to mint with: the one that serves is nobody's business.
   const minting = createProvider({
     config,
@@ -28,6 +32,7 @@ export async function serveOurs(): Promise<Served> {
     clients: createClientCache(database),
     names: NO_NAMES,
     log,
+    counts,
     jwks: await loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys)),
     resources: createResourcePolicy(ownResourceServers(config.issuer), config.issuer),
   });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Prisma } from '../../platform/database.ts';
-import { HANDLE_CHARACTERS } from '../../protocol-store/token-handles.ts';
+import { HANDLE, HANDLE_CHARACTERS, isNamed } from '../../protocol-store/token-handles.ts';
 import { all, identifier, type List } from './list.ts';
 
 /**
@@ -77,15 +77,22 @@ export type TokenRow = {
   consumed_at: Date | null;
 };
 
+const named = holder.extend({ handle: z.string().regex(HANDLE).optional().describe('The handle of one token') });
+
 type PlacedToken = TokenRow & { place?: string };
 
-export const tokens: List<Holder, PlacedToken> = {
+export const tokens: List<z.infer<typeof named>, PlacedToken> = {
   name: 'tokens',
   summary: 'Opaque tokens that have not expired. JWT access tokens are kept nowhere',
-  filters: holder,
+  filters: named,
   row: TOKEN,
   async find({ database }, wanted, limit, after) {
-    const where = all([...heldBy(wanted), after && Prisma.sql`t.id > decode(${after[0]}, 'hex')`, Prisma.sql`t.expires_at > now()`]);
+    const where = all([
+      ...heldBy(wanted),
+      wanted.handle !== undefined && isNamed(wanted.handle),
+      after && Prisma.sql`t.id > decode(${after[0]}, 'hex')`,
+      Prisma.sql`t.expires_at > now()`,
+    ]);
     const rows = await database.aside<TokenRow & { place: string }>(Prisma.sql`
       select encode(t.id, 'hex') as place, substr(encode(t.id, 'hex'), 1, ${HANDLE_CHARACTERS}::int) as handle, t.kind::text as kind, t.client_id, t.account_id, t.grant_id,
         t.payload->>'scope' as scope, t.payload->>'aud' as audience, t.expires_at, t.consumed_at

@@ -1,0 +1,64 @@
+import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages.ts';
+import { mayDo } from '../../authorization-server/permissions.ts';
+import { OWN_CLIENTS } from '../../clients/first-party.ts';
+import { Prisma } from '../../platform/database.ts';
+import { countPeople } from '../../protocol-store/grants.ts';
+import { countTokens } from '../../protocol-store/token-handles.ts';
+import { actNamed } from '../acts/table.ts';
+import { pathOfClient } from '../paths.ts';
+import { CLIENT_ACTS } from './client-acts.ts';
+import { clientOf, namesOf } from './named.ts';
+
+/** Owns what an operator reads of one client. What it says of itself is shown as text, whatever it is. */
+
+export const client: OwnPage = {
+  async show(visit) {
+    const { database } = visit.services;
+    const { metadata, ...them } = await clientOf(visit);
+    const [people, tokens, [kept]] = await Promise.all([
+      countPeople(database, them.id),
+      countTokens(database, them.id),
+      database.query<Kept>(Prisma.sql`
+        select c.admin_scopes, c.registered_with, t.name as token_name, array(select o.account_id from client_owner o where o.client_id = c.id order by o.created_at, o.account_id) as owners
+        from client c left join initial_access_token t on t.id = c.registered_with where c.id = ${them.id}`),
+    ]);
+    const names = await namesOf(database, { people: kept?.owners ?? [], clients: [] });
+    show(visit, 'admin/client', {
+      client: them,
+      selfRegistered: them.registration === 'dynamic',
+      // Marks that turn text round are shown as what they are.
+      metadata: Object.entries(metadata).map(([member, value]) => [
+        member,
+        legible(typeof value === 'string' ? value : JSON.stringify(value)),
+      ]),
+      people,
+      tokens,
+      adminScopes: kept?.admin_scopes ?? [],
+      madeWith: kept?.registered_with && { id: kept.registered_with, name: kept.token_name },
+      owners: (kept?.owners ?? []).map((id) => names.person(id)),
+      links: {
+        access: withClient('/admin/access', them.id),
+        tokens: withClient('/admin/tokens', them.id),
+        audit: withClient('/admin/audit', them.id),
+      },
+      acts: actsOn(visit, them),
+    });
+  },
+};
+
+type Kept = { admin_scopes: string[]; registered_with: string | null; token_name: string | null; owners: string[] };
+
+/** What who looks may do. Nobody does anything to this server's own. */
+function actsOn({ account }: Visit, them: Omit<Awaited<ReturnType<typeof clientOf>>, 'metadata'>) {
+  if (OWN_CLIENTS.includes(them.id)) return [];
+  return CLIENT_ACTS.filter(({ act, fits }) => mayDo(account.role, actNamed(act).scope) && (fits?.({ ...them, metadata: {} }) ?? true)).map(
+    ({ path, words, grave }) => ({ href: pathOfClient(them.id, path), words, grave }),
+  );
+}
+
+const withClient = (path: string, client: string) => `${path}?${new URLSearchParams({ client })}`;
+
+const CONTROL = /[\p{Cc}\p{Cf}\p{Cs}\u115f\u1160\u2028\u2029\u3164\uffa0]/gu;
+
+/** Characters that cannot be seen, or that reorder others, are written as their numbers: an operator judges what is there. */
+export const legible = (text: string): string => text.replace(CONTROL, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);

@@ -1,0 +1,166 @@
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import type { Log } from '../platform/log.ts';
+
+/**
+ * Owns how often things happen: added up in memory by the hour, and written behind, so that no request waits for it. Never by person or
+ * client, and the labels are few whatever is sent. A process that is killed takes what it has not written with it: a few seconds of it.
+ *
+ * Sign-ins are counted here too, and not out of the audit log: that has a row for each, and a month of them is more than a page can add up.
+ */
+
+const GRANT_TYPES: Record<string, string> = {
+  'urn:ietf:params:oauth:grant-type:device_code': 'device_code',
+  'urn:ietf:params:oauth:grant-type:token-exchange': 'token_exchange',
+};
+
+/** What is counted, and of which kinds. Whatever else is said is `other`: what strangers send makes no rows. */
+const LABELS = {
+  sign_in: ['password', 'passkey', 'upstream', 'sign_up', 'reset'],
+  sign_in_failed: ['password', 'passkey', 'upstream', 'factor'],
+  token: ['authorization_code', 'refresh_token', 'client_credentials', 'device_code', 'token_exchange'],
+  authorization: ['success'],
+  introspection: ['active', 'inactive'],
+  registration: ['success'],
+  // RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7591 section 3.2.2, RFC 8628 section 3.5, RFC 8693, RFC 8707, RFC 9449, OpenID Connect Core.
+  error: [
+    'access_denied',
+    'authorization_pending',
+    'consent_required',
+    'expired_token',
+    'insufficient_scope',
+    'interaction_required',
+    'invalid_client',
+    'invalid_client_metadata',
+    'invalid_dpop_proof',
+    'invalid_grant',
+    'invalid_redirect_uri',
+    'invalid_request',
+    'invalid_scope',
+    'invalid_software_statement',
+    'invalid_target',
+    'invalid_token',
+    'login_required',
+    'server_error',
+    'slow_down',
+    'temporarily_unavailable',
+    'unapproved_software_statement',
+    'unauthorized_client',
+    'unmet_authentication_requirements',
+    'unsupported_grant_type',
+    'unsupported_response_type',
+    'use_dpop_nonce',
+  ],
+} as const;
+
+export type CountName = keyof typeof LABELS;
+
+/** The kinds of what is counted, in the order of which they are told. */
+export const labelsOf = (name: CountName): string[] => [...LABELS[name], 'other'];
+
+export type Counted = { hour: Date; name: CountName; label: string; count: number };
+
+export type Counts = {
+  /** Adds one. It costs a look into two maps. */
+  add(name: CountName, label: string | undefined): void;
+  /** What was added since it was last taken. */
+  take(): Counted[];
+  /** What was taken and could not be written. */
+  giveBack(counted: Counted[]): void;
+};
+
+const HOUR_MS = 3_600_000;
+const KNOWN = new Map(Object.entries(LABELS).map(([name, labels]) => [name, new Set<string>(labels)]));
+
+/** @param now milliseconds since 1970. */
+export function createCounts(now: () => number = Date.now): Counts {
+  let kept = new Map<string, Counted>();
+  const addTo = (hourMs: number, name: CountName, label: string, count: number) => {
+    const key = `${hourMs} ${name} ${label}`;
+    const entry = kept.get(key);
+    if (entry) entry.count += count;
+    else kept.set(key, { hour: new Date(hourMs), name, label, count });
+  };
+  return {
+    add(name, said = '') {
+      const label = Object.hasOwn(GRANT_TYPES, said) ? (GRANT_TYPES[said] as string) : said;
+      addTo(Math.floor(now() / HOUR_MS) * HOUR_MS, name, KNOWN.get(name)?.has(label) ? label : 'other', 1);
+    },
+    take() {
+      const taken = [...kept.values()];
+      kept = new Map();
+      return taken;
+    },
+    giveBack(counted) {
+      for (const { hour, name, label, count } of counted) addTo(hour.getTime(), name, label, count);
+    },
+  };
+}
+
+/** Adds to what this and other nodes have written: one statement, its rows in one order, so that no two nodes wait for each other. */
+export function addCounts(counted: Counted[]): Statement {
+  const [hours, names, labels, counts] = [
+    counted.map(({ hour }) => hour.toISOString()),
+    counted.map(({ name }) => name),
+    counted.map(({ label }) => label),
+    counted.map(({ count }) => count),
+  ];
+  return Prisma.sql`
+    insert into hourly_count (hour, name, label, count)
+    select * from unnest(${hours}::timestamptz[], ${names}::text[], ${labels}::text[], ${counts}::bigint[]) as c (hour, name, label, count) order by 1, 2, 3
+    on conflict (hour, name, label) do update set count = hourly_count.count + excluded.count`;
+}
+
+const EVERY_MS = 5_000;
+
+/** Writes what was added, every few seconds and at the end. */
+export function keepCountsWritten(
+  { counts, database, log }: { counts: Counts; database: Database; log: Log },
+  everyMs = EVERY_MS,
+): { stop(): Promise<void> } {
+  let writing = Promise.resolve();
+  const write = () => {
+    writing = writing.then(async () => {
+      const counted = counts.take();
+      try {
+        if (counted.length) await database.change(addCounts(counted));
+      } catch (error) {
+        // Not lost: it goes with what comes next.
+        counts.giveBack(counted);
+        log.warn({ event: 'counts_wait', reason: (error as Error).message });
+      }
+    });
+    return writing;
+  };
+  const timer = setInterval(write, everyMs).unref();
+  return {
+    stop() {
+      clearInterval(timer);
+      return write();
+    },
+  };
+}
+
+/** A span of time as it is drawn: so many hours or days up to now. */
+export type Span = { unit: 'hour' | 'day'; steps: number; timeZone: string };
+
+export type CountedStep = { at: Date; name: CountName; label: string; count: number };
+
+/** When each hour or day began, the oldest first, and what happened in it. */
+export async function readCounts(
+  database: Database,
+  { unit, steps, timeZone }: Span,
+  names: CountName[],
+): Promise<{ moments: Date[]; counted: CountedStep[] }> {
+  const rows = await database.query<{ at: Date; name: CountName | null; label: string; count: number }>(Prisma.sql`
+    with step as (
+      select generate_series(
+        date_trunc(${unit}, now(), ${timeZone}) - (${steps}::int - 1) * ('1 ' || ${unit})::interval, date_trunc(${unit}, now(), ${timeZone}), ('1 ' || ${unit})::interval) as at)
+    select s.at, c.name, c.label, c.count from step s left join (
+      select date_trunc(${unit}, hour, ${timeZone}) as at, name, label, sum(count)::float8 as count from hourly_count
+      where hour >= (select min(at) from step) and name = any(${names}) group by 1, 2, 3) c on c.at = s.at
+    order by s.at, c.name, c.label`);
+  return {
+    moments: [...new Map(rows.map(({ at }) => [at.getTime(), at])).values()],
+    counted: rows.filter((row): row is CountedStep => row.name !== null),
+  };
+}

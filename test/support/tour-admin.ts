@@ -1,0 +1,119 @@
+import type { Page } from 'playwright-core';
+import { createInitialAccessToken } from '../../src/clients/initial-access-tokens.ts';
+import { openConsent, signIn, type Visit } from './tour.ts';
+
+/** The pages of administration, as an admin meets them, with something on each. */
+
+const SECRET = 'an initial access token of the tour';
+
+type Begun = { client: { client_id: string; client_secret: string }; personPath: string; clientPath: string };
+
+/** Somebody allowed an app something, counts of a day were written, and an admin is signed in. @returns what pages are about. */
+async function begin(page: Page, { server, client: { redirect_uri } }: Visit): Promise<Begun> {
+  // Of its own, so that other visits meet what they expect.
+  const [person, client] = [
+    await server.createPerson(),
+    await server.createClient({ client_name: 'Photo Helper', redirect_uris: [redirect_uri] }),
+  ];
+  await openConsent(page, { server, client, person });
+  await page.click('button[value=approve]');
+  await page.waitForURL(`${client.redirect_uri}?**`);
+  await page.context().clearCookies();
+  await writeCounts(server);
+  await server.sql("update client set registration = 'dynamic' where id = $1", [client.client_id]);
+  await server.database.change(
+    createInitialAccessToken(`${SECRET} ${Math.random()}`, {
+      name: '파트너 개발팀',
+      maxClients: 5,
+      lifeSeconds: 86_400,
+      grantTypes: [],
+      scopes: [],
+    }),
+  );
+  const admin = await server.createPerson({ role: 'admin' });
+  await page.goto(`${server.issuer}/admin`);
+  await signIn(page, admin);
+  await page.waitForURL('**/admin');
+  return { client, personPath: `/admin/people/${person.id}`, clientPath: `/admin/clients/${client.client_id}` };
+}
+
+/** A day and a month of a place that is used. */
+async function writeCounts(server: Visit['server']): Promise<void> {
+  await server.sql(`
+    insert into hourly_count (hour, name, label, count)
+    select date_trunc('hour', now()) - h * interval '1 hour', k.name, k.label, (k.most * (1 + sin(h / 4.0)))::bigint + 1
+    from generate_series(0, 720) h, (values
+      ('sign_in', 'password', 40), ('sign_in', 'passkey', 20), ('sign_in', 'upstream', 9), ('sign_in_failed', 'password', 12), ('sign_in_failed', 'factor', 2),
+      ('token', 'authorization_code', 60), ('token', 'refresh_token', 300), ('token', 'client_credentials', 90), ('token', 'device_code', 4),
+      ('error', 'invalid_grant', 11), ('error', 'invalid_client', 7), ('error', 'access_denied', 3), ('error', 'login_required', 5),
+      ('introspection', 'active', 4000), ('introspection', 'inactive', 300), ('authorization', 'success', 60)) k (name, label, most)
+    on conflict do nothing`);
+}
+
+const at = (path: string) => async (page: Page, visit: Visit) => {
+  await begin(page, visit);
+  await page.goto(visit.server.issuer + path);
+};
+
+const ofClient = (act: string) => async (page: Page, visit: Visit) => {
+  const { clientPath } = await begin(page, visit);
+  await page.goto(visit.server.issuer + clientPath + act);
+};
+
+const ofPerson = (act: string) => async (page: Page, visit: Visit) => {
+  const { personPath } = await begin(page, visit);
+  await page.goto(visit.server.issuer + personPath + act);
+};
+
+export const ADMIN_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
+  admin: at('/admin'),
+  'admin-days': at('/admin?span=days'),
+  'admin-tables': async (page, visit) => {
+    await at('/admin')(page, visit);
+    for (const summary of await page.locator('summary').all()) await summary.click();
+  },
+  'admin-people': at('/admin/people'),
+  'admin-new-person': at('/admin/people/new'),
+  'admin-person': ofPerson(''),
+  'admin-person-disable': ofPerson('/disable'),
+  'admin-person-role': ofPerson('/role'),
+  'admin-clients': at('/admin/clients'),
+  'admin-client': ofClient(''),
+  'admin-client-verify': ofClient('/verify'),
+  'admin-client-suspend': ofClient('/suspend'),
+  'admin-client-services': ofClient('/services'),
+  'admin-client-admin-scopes': ofClient('/admin-scopes'),
+  'admin-client-delete': async (page, visit) => {
+    await ofClient('/delete')(page, visit);
+    await page.fill('input[name=typed]', 'another');
+    await page.click('main button[type=submit]');
+    await page.locator('[role=alert]').waitFor();
+  },
+  'admin-access': at('/admin/access'),
+  'admin-access-end': async (page, visit) => {
+    await at('/admin/access')(page, visit);
+    await page.click('main section.item a.button');
+  },
+  'admin-tokens': async (page, visit) => {
+    const { client } = await begin(page, visit);
+    await visit.server.send(`${visit.server.issuer}/oauth/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64')}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'api' }),
+    });
+    await page.goto(`${visit.server.issuer}/admin/tokens`);
+  },
+  'admin-apis': at('/admin/apis'),
+  'admin-keys': at('/admin/keys'),
+  'admin-keys-rotate': at('/admin/keys/rotate'),
+  'admin-keys-replace': at('/admin/keys/replace'),
+  'admin-registration': at('/admin/registration'),
+  'admin-registration-new': at('/admin/registration/new'),
+  'admin-registration-made': async (page, visit) => {
+    await at('/admin/registration/new')(page, visit);
+    await page.fill('input[name=name]', 'CI');
+    await page.click('main button[type=submit]');
+    await page.locator('.secret').waitFor();
+  },
+  'admin-audit': at('/admin/audit'),
+};
