@@ -37,7 +37,7 @@ describe('A developer at a real browser', () => {
       assert.equal(await copy.isVisible(), javaScriptEnabled);
       if (javaScriptEnabled) {
         await copy.click();
-        await page.locator('#secret-copied:not(:empty)').waitFor();
+        await page.locator('[data-copies] + [role=status]:not(:empty)').waitFor();
         assert.equal(await page.evaluate('navigator.clipboard.readText()'), secret);
       }
       const [file] = await Promise.all([page.waitForEvent('download'), page.click('section form button')]);
