@@ -6,7 +6,7 @@ import { SEALED_SECRETS } from '../src/factors/totp.ts';
 import { SEALED_TOKENS } from '../src/federation/held-tokens.ts';
 import { SEALED_CREDENTIALS } from '../src/federation/providers.ts';
 import { readConfig } from '../src/platform/config.ts';
-import type { Database } from '../src/platform/database.ts';
+import type { Database, Statement } from '../src/platform/database.ts';
 import { reseal } from '../src/platform/reseal.ts';
 import { KeyRing } from '../src/platform/secrets.ts';
 import { confirmed, moment, OPERATOR, runCommand, table, UsageError, withDatabase } from './command.ts';
@@ -67,8 +67,6 @@ async function list(database: Database): Promise<number> {
   return 0;
 }
 
-const told = (now: boolean) => auditEvent(OPERATOR, { type: 'keys_rotated', detail: { now } });
-
 async function rotate(): Promise<number> {
   const keyRing = new KeyRing(readConfig().dataEncryptionKeys);
   const rotated = await withDatabase((database) => rotateSigningKeys(database, keyRing, [told(false)]));
@@ -79,6 +77,10 @@ async function rotate(): Promise<number> {
         : `${algorithm}: ${next.kid} is on its way already, and signs from ${moment(next.activeAt)}: nothing was made`,
     );
   return rotated.some(({ made }) => made) ? 0 : 1;
+}
+
+function told(now: boolean): Statement {
+  return auditEvent(OPERATOR, { type: 'keys_rotated', detail: { now } });
 }
 
 async function replace(yes: boolean | undefined): Promise<number> {

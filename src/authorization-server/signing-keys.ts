@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { HOUR, MINUTE } from '../platform/clock.ts';
-import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import { type Database, Prisma, type Statement, sqlState } from '../platform/database.ts';
 import type { SealedColumn } from '../platform/reseal.ts';
 import { type KeyRing, randomSecret } from '../platform/secrets.ts';
 import { type Moments, scheduleOf } from './key-schedule.ts';
@@ -22,6 +22,8 @@ const MARGIN_SECONDS = 5 * MINUTE;
 
 // Nodes that start together on an empty database must agree on one set of keys, and two rotations must not make one each.
 const KEY_LOCK = 7_305_115;
+
+const DIVISION_BY_ZERO = '22012';
 
 export type StoredKey = Moments & { createdAt: Date; privateJwk: string };
 
@@ -86,7 +88,7 @@ export async function readSigningKeys(database: Database): Promise<StoredKeys> {
 
 /**
  * Makes the next key of each algorithm: published from now on, it takes over after PUBLISHED_BEFORE_SECONDS. One that is on its way already stays the next.
- * @param along what is written with it, such as the record of it.
+ * @param along what is written with it if one is made, such as the record of it.
  * @returns what came of each algorithm: the next key, and whether it was made now.
  */
 export async function rotateSigningKeys(
@@ -95,7 +97,7 @@ export async function rotateSigningKeys(
   along: Statement[] = [],
 ): Promise<{ algorithm: string; made: boolean; next: StoredKey }[]> {
   const made = await Promise.all(ALGORITHMS.map((algorithm) => createKey(algorithm, keyRing)));
-  await database.transaction([
+  const rotation = [
     lock,
     ...made.map(
       ({ kid, algorithm, privateJwk }) => Prisma.sql`
@@ -106,8 +108,13 @@ export async function rotateSigningKeys(
           returning active_at)
         update signing_key set retired_at = next.active_at from next where algorithm = ${algorithm} and retired_at is null`,
     ),
+    // Fails when nothing was made: then nothing is told of either.
+    Prisma.sql`select 1 / count(*) from signing_key where kid = any(${made.map(({ kid }) => kid)})`,
     ...along,
-  ]);
+  ];
+  await database.transaction(rotation).catch((error) => {
+    if (sqlState(error) !== DIVISION_BY_ZERO) throw error;
+  });
   const { keys } = await readSigningKeys(database);
   return made.map(({ kid, algorithm }) => {
     const next = keys

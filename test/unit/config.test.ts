@@ -96,6 +96,15 @@ describe('Configuration', () => {
       assert.match(problems({ DATABASE_URL, ...SECRETS, WEB_CONCURRENCY: wrong }).join(), /^WEB_CONCURRENCY must be /, wrong);
   });
 
+  it('lets the admin API listen elsewhere, on this machine unless told otherwise, and never on the same port', () => {
+    const { adminPort, adminHost } = readConfig({ DATABASE_URL, ...SECRETS, ADMIN_PORT: '3001' });
+    assert.deepEqual([adminPort, adminHost], [3001, '127.0.0.1']);
+    assert.equal(readConfig({ DATABASE_URL, ...SECRETS }).adminPort, undefined);
+    assert.equal(readConfig({ DATABASE_URL, ...SECRETS, ADMIN_PORT: '3001', ADMIN_HOST: '10.0.0.1' }).adminHost, '10.0.0.1');
+    for (const wrong of ['-1', '65536', 'x', '3000'])
+      assert.match(problems({ DATABASE_URL, ...SECRETS, ADMIN_PORT: wrong }).join(), /^ADMIN_PORT must be /, wrong);
+  });
+
   it('takes a mail relay by its address, and a sender who is the host of the issuer unless said otherwise', () => {
     const development = { DATABASE_URL, ...SECRETS };
     assert.equal(readConfig(development).smtpUrl, undefined);
