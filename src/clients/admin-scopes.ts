@@ -34,3 +34,10 @@ export function allowAdminScopes(clientId: string, scopes: AdminScope[], before:
   return Prisma.sql`
     update client set admin_scopes = ${scopes}, updated_at = now() where id = ${clientId} and admin_scopes = ${before}::text[] returning id`;
 }
+
+/** The same of a client that is not suspended, as it is now: no node's memory is asked. */
+export async function readLiveAdminScopes(database: Database, clientId: string): Promise<AdminScope[] | undefined> {
+  const [row] = await database.query<{ scopes: AdminScope[] }>(Prisma.sql`
+    select admin_scopes as scopes from client where id = ${clientId} and suspended_at is null`);
+  return row?.scopes;
+}

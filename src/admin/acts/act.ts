@@ -90,13 +90,13 @@ export async function perform<Input, Result>(
 ): Promise<Outcome<Result>> {
   if (!doing.actor.may.includes(act.scope)) return refused('forbidden');
   if (!isStorable(target)) return refused('unknown');
-  if (!isStorable(input)) return refused('invalid', [{ field: '', detail: 'text must not contain NUL or unpaired surrogates' }]);
   const judged = act.input.safeParse(input);
   if (!judged.success)
     return refused(
       'invalid',
       judged.error.issues.map(({ path, message }) => ({ field: path.join('.'), detail: message })),
     );
+  if (!isStorable(judged.data)) return refused('invalid', [{ field: '', detail: 'text must not contain NUL or unpaired surrogates' }]);
   try {
     return await act.run(doing, target, judged.data);
   } catch (error) {

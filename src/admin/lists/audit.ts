@@ -14,7 +14,7 @@ const EVENT = z.object({
   address: z.string().nullable(),
   browser: z.string().nullable(),
   request_id: z.string().nullable(),
-  detail: z.record(z.string(), z.json()),
+  detail: z.record(z.string(), z.unknown()),
 });
 
 export type AuditRow = {

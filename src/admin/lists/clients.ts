@@ -84,4 +84,4 @@ export async function findClientDetails(database: Database, id: string): Promise
   return row;
 }
 
-export const clientDetails = CLIENT.extend({ metadata: z.record(z.string(), z.json()) });
+export const clientDetails = CLIENT.extend({ metadata: z.record(z.string(), z.unknown()) });

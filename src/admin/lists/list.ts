@@ -105,6 +105,10 @@ function withoutScan<Row>(looked: object): Row {
   return row as Row;
 }
 
+/** By what name cursors are a reader's. */
+export const readerOf = ({ accountId, clientId = '' }: { accountId?: string | undefined; clientId?: string | undefined }): string =>
+  accountId === undefined ? `client ${clientId}` : `account ${accountId}`;
+
 // What a query says is text.
 export const search = z.string().trim().max(200).optional();
 export const flag = z
@@ -112,4 +116,9 @@ export const flag = z
   .transform((value) => value === 'true')
   .optional();
 export const identifier = z.string().min(1).max(500).optional();
-export const moment = z.iso.datetime({ offset: true }).optional();
+/** A moment that the database knows too: neither its years nor its offsets go as far as those of ISO 8601. */
+export const moment = z.iso
+  .datetime({ offset: true })
+  .refine((text) => text > '1970' && text < '9000', 'must be a moment of our time')
+  .transform((text) => new Date(text).toISOString())
+  .optional();
