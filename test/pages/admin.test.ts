@@ -251,11 +251,7 @@ describe('Administration', () => {
     });
     for (const path of ['/admin', '/admin?span=days']) {
       const { html } = await look(admin, path);
-      assert.equal(
-        html.match(/<svg class="chart"[^>]*role="img" aria-labelledby="\w+-picture"><title id="\w+-picture">[^<]+<\/title>/g)?.length,
-        5,
-        path,
-      );
+      assert.equal(html.match(/<svg class="chart"[^>]*role="img" aria-label="[^"]+">/g)?.length, 5, path);
       assert.match(html, /client_credentials<\/bdi> <strong>4<\/strong>/);
       assert.match(html, /<td class="number">4<\/td>/);
       assert.equal(html.match(/<th scope="row">/g)?.length, 5 * (path === '/admin' ? 24 : 30));
