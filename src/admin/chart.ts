@@ -14,14 +14,13 @@ const LEAST = 1;
 /** So many hues there are, `s0` and on. */
 export const HUES = 6;
 
-/** @param id of the page's own making, by which the picture's name is found. @param name what the picture shows, in a sentence. */
-export function drawChart({ id, name, series }: { id: string; name: string; series: Series[] }): string {
+/** @param name what the picture shows, in a sentence: who does not see it is told that, and finds the table. */
+export function drawChart({ name, series }: { name: string; series: Series[] }): string {
   const steps = Math.max(0, ...series.map(({ values }) => values.length));
   const most = highest(series);
   const bars = Array.from({ length: steps }, (_, step) => drawBar(step, series, most)).join('');
   return (
-    `<svg class="chart" viewBox="0 0 ${Math.max(1, steps) * STEP} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-labelledby="${escaped(id)}">` +
-    `<title id="${escaped(id)}">${escaped(name)}</title>` +
+    `<svg class="chart" viewBox="0 0 ${Math.max(1, steps) * STEP} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${escaped(name)}">` +
     `<path class="grid" d="M0 0.5H${Math.max(1, steps) * STEP}M0 ${HEIGHT / 2}H${Math.max(1, steps) * STEP}"/>${bars}</svg>`
   );
 }

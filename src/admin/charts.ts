@@ -80,7 +80,7 @@ export async function drawCharts(
     const series = others.total ? [...named, others] : named;
     return {
       id,
-      svg: drawChart({ id: `${id}-picture`, name: translate(language, `admin.chart.${id}`), series }),
+      svg: drawChart({ name: translate(language, `admin.chart.${id}`), series }),
       most: highest(series),
       moments: moments.map((moment) => translate(language, span === 'hours' ? 'admin.chart.hour' : 'admin.chart.day', { moment })),
       timeZone,

@@ -17,8 +17,8 @@ const FILTERS: Filter[] = [
   { name: 'client', label: 'admin.client_id' },
   { name: 'type', label: 'admin.audit.type' },
   { name: 'request', label: 'admin.audit.request' },
-  { name: 'from', label: 'admin.audit.from', kind: 'date' },
-  { name: 'until', label: 'admin.audit.until', kind: 'date' },
+  { name: 'from', label: 'admin.audit.from' },
+  { name: 'until', label: 'admin.audit.until' },
 ];
 
 const PEOPLE = { person: 'account', operator: 'actor' };

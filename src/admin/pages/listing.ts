@@ -12,7 +12,6 @@ import { type ListName, listNamed } from '../lists/table.ts';
 export type Filter = {
   name: string;
   label: string;
-  kind?: 'date';
   /** For one of a few; any text otherwise. */
   options?: { value: string; label: string }[];
 };
