@@ -12,7 +12,8 @@ describe('The signing keys in administration', () => {
 
   const published = async () =>
     ((await (await fetch(`${server.issuer}/oauth/jwks`)).json()) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid).sort();
-  const phases = (html: string) => [...html.matchAll(/<code>([\w-]{16})<\/code> <span class="tag[^"]*">([^<]+)</g)].map(([, kid, phase]) => `${phase} ${kid}`);
+  const phases = (html: string) =>
+    [...html.matchAll(/<code>([\w-]{16})<\/code> <span class="tag[^"]*">([^<]+)</g)].map(([, kid, phase]) => `${phase} ${kid}`);
 
   it('a rotation asks, says that what it makes is published now and signs in an hour, and so it is', async () => {
     const admin = await signInAs(server, 'admin');
