@@ -11,6 +11,12 @@ export type Decision = {
   kept?: true;
 };
 
+/**
+ * By what the consent page's form speaks of a scope. Two APIs may have scopes of one name: whoever allows the one has not allowed the other, so
+ * that nobody makes an API whose harmless sentence stands for another's scope. Neither a scope nor an identifier has a space in it.
+ */
+export const tickOf = (resource: string | undefined, name: string): string => (resource === undefined ? name : `${resource} ${name}`);
+
 export function grantedScopes(grant: Grant | undefined, resource: string | undefined): string[] {
   return words(resource === undefined ? grant?.getOIDCScope() : grant?.getResourceScope(resource));
 }

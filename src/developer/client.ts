@@ -1,9 +1,11 @@
 import { judgePortalClient } from '../authorization-server/client-judgement.ts';
-import { backTo, kept, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { replaceOwned } from '../clients/co-owners.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { redirectUriHints } from '../clients/redirect-uri.ts';
 import { type ClientMetadata, saveClient } from '../clients/store.ts';
 import { languageOf } from '../http/language.ts';
+import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, type Typed, typedIn, URI_LISTS } from './client-form.ts';
 import { showClient } from './client-page.ts';
@@ -40,11 +42,20 @@ export const client: OwnPage = {
         problems: [{ field: judged.member ?? 'client_name', key: 'developer.refused', about: judged.sentence }],
       });
     const changes = membersThatDiffer(record.metadata, changed);
-    if (changes.length)
-      await writeTogether(
-        services.database,
-        kept([...saveClient(judged.metadata), told(visit, 'client_changed', { clientId: record.id, detail: { changes } })]),
-      );
+    if (!changes.length) return backTo(visit, pathOf(record.id));
+    await limitRate(services.database, LIMITS.clientChanges, visit.account.id);
+    const kept = await writeTogether(services.database, [
+      // Whoever was first may have changed it, or deleted it: it must not come back by this.
+      { purpose: 'keep', apart: true, once: true, statement: replaceOwned(record, visit.account.id) },
+      ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
+      { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: record.id, detail: { changes } }) },
+    ]);
+    if (!kept)
+      return page(visit, await ownClient(visit), {
+        typed,
+        groups,
+        problems: [{ field: 'client_name', key: 'developer.changed_meanwhile' }],
+      });
     backTo(visit, pathOf(record.id));
   },
 };

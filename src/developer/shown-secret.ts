@@ -1,5 +1,6 @@
 import type { Visit } from '../authorization-server/own-pages.ts';
 import { MINUTE } from '../platform/clock.ts';
+import { inShell } from './quoting.ts';
 
 /**
  * Owns the one time that a secret is seen: on the page that answers the form which made it, and, from there, as a file.
@@ -25,8 +26,9 @@ export function answerFile({ ctx, account, services }: Visit, clientId: string, 
   ctx.type = 'text/plain';
   ctx.set('Content-Disposition', 'attachment; filename="client.env"');
   ctx.set('Cache-Control', 'no-store');
+  // Some programs read it, others have their shell do so: within single quotes it is nothing but a text to both.
   ctx.body = Object.entries(lines)
-    .map(([name, value]) => `${name}=${/^[\w.:/-]+$/.test(value) ? value : JSON.stringify(value)}\n`)
+    .map(([name, value]) => `${name}=${/^[\w.:/-]+$/.test(value) ? value : inShell(value)}\n`)
     .join('');
   return true;
 }
