@@ -1,21 +1,12 @@
 import { parseArgs } from 'node:util';
-import {
-  type AccountRecord,
-  changeRole,
-  disableAccount,
-  enableAccount,
-  findAccountRecord,
-  listAccounts,
-} from '../src/accounts/administration.ts';
+import { findAccountRecord, listAccounts } from '../src/accounts/administration.ts';
 import { ROLES, type Role } from '../src/accounts/roles.ts';
-import { auditEvent, type EventType } from '../src/audit/events.ts';
-import { removeFactors } from '../src/factors/store.ts';
+import type { Act } from '../src/admin/acts/act.ts';
+import { changeRole, disablePerson, enablePerson, endSessionsOfPerson, removeFactorsOfPerson } from '../src/admin/acts/people.ts';
 import { LANGUAGES, type Language } from '../src/http/language.ts';
-import type { Database, Statement } from '../src/platform/database.ts';
-import { endAccount } from '../src/protocol-store/grants.ts';
-import { endSessions } from '../src/protocol-store/signed-in-browsers.ts';
+import type { Database } from '../src/platform/database.ts';
 import { create } from './account-create.ts';
-import { confirmed, moment, OPERATOR, quoted, runCommand, table, UsageError, withDatabase } from './command.ts';
+import { confirmed, moment, performAsOperator, quoted, resultOf, runCommand, table, UsageError, withDatabase } from './command.ts';
 
 const SHOWN = 1_000;
 
@@ -31,7 +22,7 @@ const HELP = `Usage: node scripts/account.ts list [--search TEXT]
   end-sessions EMAIL    signs a person out of every browser, and ends what apps hold for as long as they are signed in
   remove-factors EMAIL  for a person who has lost theirs, and who it is you are sure of: takes passkeys, authenticator app and
                         recovery codes away, and ends what is open. The password signs in alone again; without one, a reset does
-  make-admin EMAIL      lets a person run this place
+  make-admin EMAIL      lets a person run this place, and signs them out
   unmake-admin EMAIL    takes that back, and signs them out
   set-role EMAIL ROLE   says what a person may do here, and signs them out: a user nothing, an auditor sees everything and changes nothing,
                         support also looks after people and ends what apps were allowed, an admin may do all
@@ -43,61 +34,45 @@ const HELP = `Usage: node scripts/account.ts list [--search TEXT]
   --yes                 does not ask first (all but list, create and enable ask)
   --help                shows this
 
+The admin pages keep the last admin: here they can be disabled and unmade too, since whoever has this machine makes another.
 create reads the server's environment, as the server does; the others need DATABASE_URL alone. Everything but list is recorded, and people
 find it in their activity.
 `;
 
-type Act = { question?: string; done: string; type: EventType; detail?: { role: Role }; statements(account: AccountRecord): Statement[] };
+/** What is said, and what is done: the act of the admin pages. @returns of `perform` nothing where nobody is left by the time. */
+type Command = { question?: string; done: string; perform(database: Database, id: string): Promise<unknown> };
 
-const ACTS: Record<string, Act> = {
-  disable: {
-    question: 'Keep EMAIL from signing in, and end everything that is open under it?',
-    done: 'EMAIL is disabled, and all that was open under it has ended',
-    type: 'account_disabled',
-    // Together: an account that is disabled has nothing open, at no moment.
-    statements: ({ id }) => [disableAccount(id), endAccount(id)],
-  },
-  enable: {
-    done: 'EMAIL can sign in again',
-    type: 'account_enabled',
-    statements: ({ id }) => [enableAccount(id)],
-  },
-  'end-sessions': {
-    question: 'Sign EMAIL out of every browser?',
-    done: 'EMAIL is signed out of every browser',
-    type: 'signed_out_everywhere',
-    statements: ({ id }) => [endSessions(id)],
-  },
-  'remove-factors': {
-    question: 'Take all factors of EMAIL away, and end everything that is open under it?',
-    done: 'EMAIL has no factors any more, and all that was open under it has ended',
-    type: 'factors_removed',
-    statements: ({ id }) => [removeFactors(id), endAccount(id)],
-  },
-  'make-admin': {
-    question: 'Let EMAIL run this place?',
-    done: 'EMAIL is an admin',
-    type: 'admin_made',
-    statements: ({ id }) => [changeRole(id, 'admin')],
-  },
-  'unmake-admin': {
-    question: 'Let EMAIL run this place no longer?',
-    done: 'EMAIL is no admin, and signed out of every browser',
-    type: 'admin_unmade',
-    statements: ({ id }) => [changeRole(id, 'user'), endSessions(id)],
-  },
-};
+function command<Input>(act: Act<Input, unknown>, said: Pick<Command, 'question' | 'done'>, input?: Input): Command {
+  return {
+    ...said,
+    perform: async (database, target) =>
+      resultOf(await performAsOperator(database, act, { target, ...(input === undefined ? {} : { input }) }), target),
+  };
+}
 
 /** Whatever the role was: what is open under it goes. */
-const roleAct = (role: Role): Act => ({
-  question: `Make EMAIL ${AS[role]}?`,
-  done: `EMAIL is ${AS[role]}, and signed out of every browser`,
-  type: 'role_changed',
-  detail: { role },
-  statements: ({ id }) => [changeRole(id, role), endSessions(id)],
-});
+const roleCommand = (role: Role, question = `Make EMAIL ${AS[role]}?`, done = `EMAIL is ${AS[role]}, and signed out of every browser`) =>
+  command(changeRole, { question, done }, { role });
 
 const AS: Record<Role, string> = { user: 'a user like all others', auditor: 'an auditor', support: 'support', admin: 'an admin' };
+
+const COMMANDS: Record<string, Command> = {
+  disable: command(disablePerson, {
+    question: 'Keep EMAIL from signing in, and end everything that is open under it?',
+    done: 'EMAIL is disabled, and all that was open under it has ended',
+  }),
+  enable: command(enablePerson, { done: 'EMAIL can sign in again' }),
+  'end-sessions': command(endSessionsOfPerson, {
+    question: 'Sign EMAIL out of every browser?',
+    done: 'EMAIL is signed out of every browser',
+  }),
+  'remove-factors': command(removeFactorsOfPerson, {
+    question: 'Take all factors of EMAIL away, and end everything that is open under it?',
+    done: 'EMAIL has no factors any more, and all that was open under it has ended',
+  }),
+  'make-admin': roleCommand('admin', 'Let EMAIL run this place?'),
+  'unmake-admin': roleCommand('user', 'Let EMAIL run this place no longer?', 'EMAIL is no admin, and signed out of every browser'),
+};
 
 const OPTIONS = {
   help: { type: 'boolean' },
@@ -110,24 +85,25 @@ const OPTIONS = {
 
 await runCommand('account', HELP, async () => {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: OPTIONS });
-  const [command = '', email, ...others] = positionals;
-  const more = command === 'set-role' ? others.slice(1) : others;
+  const [name = '', email, ...others] = positionals;
+  const more = name === 'set-role' ? others.slice(1) : others;
   if (values.help) {
     process.stdout.write(HELP);
     return 0;
   }
-  if (values.search !== undefined && command !== 'list') throw new UsageError('--search is for list');
+  if (values.search !== undefined && name !== 'list') throw new UsageError('--search is for list');
   for (const option of ['name', 'admin', 'language'] as const)
-    if (values[option] !== undefined && command !== 'create') throw new UsageError(`--${option} is for create`);
-  if (command === 'list' && !email) return withDatabase((database) => list(database, values.search ?? ''));
+    if (values[option] !== undefined && name !== 'create') throw new UsageError(`--${option} is for create`);
+  if (name === 'list' && !email) return withDatabase((database) => list(database, values.search ?? ''));
   if (!email || more.length) throw new UsageError('say what to do, and to whom');
-  if (command === 'create') {
+  if (name === 'create') {
     if (values.name === undefined) throw new UsageError('create needs --name');
     return create({ email, name: values.name, role: values.admin ? 'admin' : 'user', language: languageFrom(values.language) });
   }
-  const act = command === 'set-role' ? roleAct(roleFrom(others[0])) : Object.hasOwn(ACTS, command) ? ACTS[command] : undefined;
-  if (!act) throw new UsageError('say what to do, and to whom');
-  return withDatabase((database) => run(database, act, email, values.yes));
+  const known = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const asked = name === 'set-role' ? roleCommand(roleFrom(others[0])) : known;
+  if (!asked) throw new UsageError('say what to do, and to whom');
+  return withDatabase((database) => run(database, asked, email, values.yes));
 });
 
 function roleFrom(asked: string | undefined): Role {
@@ -142,23 +118,16 @@ function languageFrom(asked = 'en'): Language {
   return language;
 }
 
-async function run(database: Database, act: Act, email: string, yes: boolean | undefined): Promise<number> {
+async function run(database: Database, { question, done, perform }: Command, email: string, yes: boolean | undefined): Promise<number> {
   const account = await findAccountRecord(database, email);
   if (!account) {
     console.log(`there is no account ${email}`);
     return 1;
   }
-  if (
-    act.question &&
-    !(await confirmed(
-      act.question.replace('EMAIL', () => account.email),
-      yes,
-    ))
-  )
-    return 1;
-  const told = auditEvent(OPERATOR, { type: act.type, accountId: account.id, ...(act.detail ? { detail: act.detail } : undefined) });
-  await database.transaction([...act.statements(account), told]);
-  console.log(act.done.replace('EMAIL', () => account.email));
+  const about = (sentence: string) => sentence.replace('EMAIL', () => account.email);
+  if (question && !(await confirmed(about(question), yes))) return 1;
+  if (!(await perform(database, account.id))) throw new Error(`there is no account ${account.email} any more`);
+  console.log(about(done));
   return 0;
 }
 

@@ -1,19 +1,33 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { decodeJwt } from 'jose';
+import { deleteClient } from '../src/admin/acts/clients.ts';
 import { auditEvent } from '../src/audit/events.ts';
 import { judgeClient } from '../src/authorization-server/operator-client.ts';
+import { readAdminScopes } from '../src/clients/admin-scopes.ts';
+import { listOwners } from '../src/clients/co-owners.ts';
 import { OWN_CLIENTS } from '../src/clients/first-party.ts';
 import { findClientRecord } from '../src/clients/inspection.ts';
 import { listResourceServers } from '../src/clients/resource-servers.ts';
 import { findSoftwareIssuer } from '../src/clients/software-issuers.ts';
-import { type ClientMetadata, deleteClient, saveClient, suspendClient } from '../src/clients/store.ts';
+import { type ClientMetadata, saveClient } from '../src/clients/store.ts';
 import { readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
 import { randomSecret } from '../src/platform/secrets.ts';
-import { countPeople, endClient } from '../src/protocol-store/grants.ts';
+import { countPeople } from '../src/protocol-store/grants.ts';
 import type { Asked, Values } from './client-options.ts';
-import { confirmed, moment, OPERATOR, quoted, table, UsageError, withDatabase } from './command.ts';
+import {
+  confirmed,
+  moment,
+  OPERATOR,
+  ownClientStays,
+  performAsOperator,
+  quoted,
+  resultOf,
+  table,
+  UsageError,
+  withDatabase,
+} from './command.ts';
 
 /** Owns the coming, the showing and the going of one client, at an operator's word. */
 
@@ -80,6 +94,7 @@ export async function show(database: Database, clientId: string): Promise<number
   const live = secrets.map(
     ({ made, expires }) => `made ${moment(new Date(made))}, ${expires ? `ends ${moment(new Date(expires))}` : 'does not end'}`,
   );
+  const owners = (await listOwners(database, clientId)).map(({ email, since }) => `${email}, since ${moment(since)}`);
   const rows: [string, string][] = [
     ['client_id', clientId],
     ['registered by', client.registration],
@@ -92,6 +107,8 @@ export async function show(database: Database, clientId: string): Promise<number
     ['introspects', client.introspects ?? '-'],
     ['acts at', client.services.join() || '-'],
     ['from pages at', client.origins.join() || '-'],
+    ['admin scopes', (await readAdminScopes(database, clientId))?.join() || '-'],
+    ...(owners.length ? owners : ['-']).map((text, n): [string, string] => [n ? '' : 'owners', text]),
     ['people', String(await countPeople(database, clientId))],
     ...(live.length ? live : ['-']).map((text, n): [string, string] => [n ? '' : 'secrets', text]),
     ...Object.entries(metadata)
@@ -111,28 +128,20 @@ async function voucher(database: Database, statement: unknown): Promise<string> 
 }
 
 export async function remove({ clientId, yes }: Asked): Promise<number> {
-  if (OWN_CLIENTS.includes(clientId)) throw new Error(`${clientId} is this server's own, and stays`);
+  if (OWN_CLIENTS.includes(clientId)) throw new Error(ownClientStays(clientId));
   return withDatabase(async (database) => {
     const client = await findClientRecord(database, clientId);
     if (!client) return unknown(clientId);
-    const people = await countPeople(database, clientId);
-    const lost = people === 1 ? '1 person loses' : `${people} people lose`;
+    const asked = await countPeople(database, clientId);
+    const lost = asked === 1 ? '1 person loses' : `${asked} people lose`;
     const name = quoted(client.metadata['client_name'] ?? '');
     if (!(await confirmed(`Delete ${clientId}, ${name}? With it ${lost} access, for good.`, yes))) return 1;
-    await deleteClientWith(database, clientId, people);
+    const deleted = resultOf(await performAsOperator(database, deleteClient, { target: clientId }), clientId);
+    if (!deleted) return unknown(clientId);
+    const { people } = deleted;
     console.log(`${clientId} is deleted, and ${people === 1 ? '1 person has' : `${people} people have`} lost access with it`);
     return 0;
   });
-}
-
-/** Takes a client out of the world with all that it holds, and tells of it. */
-export async function deleteClientWith(database: Database, clientId: string, known?: number): Promise<void> {
-  const people = known ?? (await countPeople(database, clientId));
-  // First, so that nothing is issued to it while what it holds is ended: in parts, which one deletion would not be.
-  await database.change(suspendClient(clientId));
-  await endClient(database, clientId);
-  const told = auditEvent(OPERATOR, { type: 'client_deleted', clientId, detail: { people } });
-  await database.transaction([deleteClient(clientId), told]);
 }
 
 function unknown(clientId: string): number {

@@ -1,24 +1,26 @@
-import { auditEventForEach, audited } from '../src/audit/events.ts';
-import { allowAdminScopes, readAdminScopes } from '../src/clients/admin-scopes.ts';
+import type { Act } from '../src/admin/acts/act.ts';
+import { allowAdminScopes, allowServices, restoreClient, suspendClient, unverifyClient, verifyClient } from '../src/admin/acts/clients.ts';
+import { auditEventForEach } from '../src/audit/events.ts';
 import { OWN_CLIENTS } from '../src/clients/first-party.ts';
-import {
-  allowServices,
-  holderOfSecret,
-  listClients,
-  restoreClient,
-  rotateSecret,
-  suspendClient,
-  unverifyClient,
-  verifyClient,
-} from '../src/clients/store.ts';
+import { holderOfSecret, listClients, rotateSecret } from '../src/clients/store.ts';
 import { listProviders } from '../src/federation/providers.ts';
 import { HOUR } from '../src/platform/clock.ts';
 import type { Database } from '../src/platform/database.ts';
 import { randomSecret } from '../src/platform/secrets.ts';
-import { endClient } from '../src/protocol-store/grants.ts';
 import { type Asked, askedOf, HELP, readArguments, rejectOthers } from './client-options.ts';
 import { create, remove, show } from './client-register.ts';
-import { confirmed, moment, OPERATOR, runCommand, table, UsageError, withDatabase } from './command.ts';
+import {
+  confirmed,
+  moment,
+  OPERATOR,
+  ownClientStays,
+  performAsOperator,
+  resultOf,
+  runCommand,
+  table,
+  UsageError,
+  withDatabase,
+} from './command.ts';
 
 const commands: Record<string, (asked: Asked) => Promise<number>> = {
   show: ({ clientId }) => withDatabase((database) => show(database, clientId)),
@@ -72,86 +74,79 @@ async function list(database: Database): Promise<number> {
   return 0;
 }
 
-async function suspend({ clientId, yes }: Asked): Promise<number> {
-  if (!(await confirmed(`Suspend ${clientId} and end everything that it holds?`, yes))) return 1;
+/** What is done to one client by an act, and said of it then. @param question when it asks first. */
+async function run<Input, Result>(
+  { clientId, yes }: Asked,
+  act: Act<Input, Result>,
+  { question, input, tell }: { question?: string; input?: Input; tell(result: Result): string },
+): Promise<number> {
+  // Before anybody is asked whether they are certain of what will not be done.
+  if (OWN_CLIENTS.includes(clientId)) throw new Error(ownClientStays(clientId));
+  if (question && !(await confirmed(question, yes))) return 1;
   return withDatabase(async (database) => {
-    const [known] = await database.change(audited(suspendClient(clientId), OPERATOR, { type: 'client_suspended', clientId }));
-    if (!known) return unknown(clientId);
-    // Only now: what is issued to a client that was not suspended yet is there to be ended.
-    const ended = await endClient(database, clientId);
-    console.log(`${clientId} is suspended, and all that it held has ended (${ended} codes, tokens and grants)`);
-    return 0;
-  });
-}
-
-async function restore({ clientId }: Asked): Promise<number> {
-  return withDatabase(async (database) => {
-    const [known] = await database.change(audited(restoreClient(clientId), OPERATOR, { type: 'client_restored', clientId }));
-    if (!known) return unknown(clientId);
-    console.log(`${clientId} is let in again`);
-    return 0;
-  });
-}
-
-async function verify({ clientId, yes, publisher }: Asked): Promise<number> {
-  if (!(await confirmed(`Tell people that ${JSON.stringify(publisher)} publishes ${clientId}?`, yes))) return 1;
-  return withDatabase(async (database) => {
-    const event = { type: 'client_verified', clientId, detail: { publisher } } as const;
-    const [known] = await database.change(audited(verifyClient(clientId, publisher), OPERATOR, event));
-    if (!known) return unknown(clientId);
-    console.log(`${clientId} is shown as published by ${publisher}, until it changes what it says of itself`);
-    return 0;
-  });
-}
-
-async function unverify({ clientId, yes }: Asked): Promise<number> {
-  if (!(await confirmed(`Show ${clientId} as not verified?`, yes))) return 1;
-  return withDatabase(async (database) => {
-    const [known] = await database.change(audited(unverifyClient(clientId), OPERATOR, { type: 'client_unverified', clientId }));
-    if (!known) return unknown(clientId);
-    console.log(`${clientId} is not verified`);
-    return 0;
-  });
-}
-
-async function allow({ clientId, yes, services, origins }: Asked): Promise<number> {
-  return withDatabase(async (database) => {
-    const known = (await listProviders(database)).map(({ id }) => id);
-    const strange = services.filter((id) => !known.includes(id));
-    if (strange.length) throw new Error(`there is no provider ${strange.join(', ')}: there is ${known.join(', ') || 'none'}`);
-    const from = origins.length ? `, and its pages at ${origins.join(', ')} do so with the person's session alone` : '';
-    const question = services.length
-      ? `Let ${clientId} act for people at ${services.join(', ')}${from}?`
-      : `Let ${clientId} act for nobody anywhere?`;
-    if (!(await confirmed(question, yes))) return 1;
-    const event = { type: 'client_services_changed', clientId, detail: { services, origins } } as const;
-    const [found] = await database.change(audited(allowServices(clientId, { services, origins }), OPERATOR, event));
-    if (!found) return unknown(clientId);
-    console.log(
-      services.length
-        ? `${clientId} may act for people at ${services.join(', ')}${from}, where they allow it`
-        : `${clientId} may act for nobody`,
+    const result = resultOf(
+      await performAsOperator(database, act, { target: clientId, ...(input === undefined ? {} : { input }) }),
+      clientId,
     );
+    if (!result) return unknown(clientId);
+    console.log(tell(result));
     return 0;
   });
 }
 
-async function allowAdmin({ clientId, yes, scopes }: Asked): Promise<number> {
-  if (OWN_CLIENTS.includes(clientId)) throw new Error(`${clientId} is this server's own, and administers nothing`);
-  return withDatabase(async (database) => {
-    const before = await readAdminScopes(database, clientId);
-    if (!before) return unknown(clientId);
-    const what = scopes.length ? scopes.join(', ') : 'nothing';
-    if (!(await confirmed(`Let ${clientId} ask the admin API for ${what}?`, yes))) return 1;
-    const event = { type: 'client_admin_scopes_changed', clientId, detail: { scopes } } as const;
-    const [allowed] = await database.change(audited(allowAdminScopes(clientId, scopes, before), OPERATOR, event));
-    if (!allowed) throw new Error('somebody else changed it at the same time: look at it again');
-    console.log(`${clientId} may ask the admin API for ${what}`);
-    return 0;
+function suspend(asked: Asked): Promise<number> {
+  return run(asked, suspendClient, {
+    question: `Suspend ${asked.clientId} and end everything that it holds?`,
+    tell: ({ id, ended }) => `${id} is suspended, and all that it held has ended (${ended} codes, tokens and grants)`,
+  });
+}
+
+function restore(asked: Asked): Promise<number> {
+  return run(asked, restoreClient, { tell: ({ id }) => `${id} is let in again` });
+}
+
+function verify(asked: Asked): Promise<number> {
+  return run(asked, verifyClient, {
+    question: `Tell people that ${JSON.stringify(asked.publisher)} publishes ${asked.clientId}?`,
+    input: { publisher: asked.publisher },
+    tell: ({ id }) => `${id} is shown as published by ${asked.publisher}, until it changes what it says of itself`,
+  });
+}
+
+function unverify(asked: Asked): Promise<number> {
+  return run(asked, unverifyClient, { question: `Show ${asked.clientId} as not verified?`, tell: ({ id }) => `${id} is not verified` });
+}
+
+async function allow(asked: Asked): Promise<number> {
+  const { clientId, services, origins } = asked;
+  await withDatabase((database) => assertKnown(database, services));
+  const from = origins.length ? `, and its pages at ${origins.join(', ')} do so with the person's session alone` : '';
+  const where = `${services.join(', ')}${from}`;
+  return run(asked, allowServices, {
+    question: services.length ? `Let ${clientId} act for people at ${where}?` : `Let ${clientId} act for nobody anywhere?`,
+    input: { services, origins },
+    tell: ({ id }) => (services.length ? `${id} may act for people at ${where}, where they allow it` : `${id} may act for nobody`),
+  });
+}
+
+async function assertKnown(database: Database, services: string[]): Promise<void> {
+  const known = (await listProviders(database)).map(({ id }) => id);
+  const strange = services.filter((id) => !known.includes(id));
+  if (strange.length) throw new Error(`there is no provider ${strange.join(', ')}: there is ${known.join(', ') || 'none'}`);
+}
+
+function allowAdmin(asked: Asked): Promise<number> {
+  const what = asked.scopes.length ? asked.scopes.join(', ') : 'nothing';
+  return run(asked, allowAdminScopes, {
+    question: `Let ${asked.clientId} ask the admin API for ${what}?`,
+    input: { scopes: asked.scopes },
+    tell: ({ id }) => `${id} may ask the admin API for ${what}`,
   });
 }
 
 async function newSecret({ clientId, yes, overlapHours }: Asked): Promise<number> {
+  // Every node derives theirs from DATA_ENCRYPTION_KEYS: with another one the server's own API could not ask about tokens.
+  if (OWN_CLIENTS.includes(clientId)) throw new Error(ownClientStays(clientId));
   if (overlapHours === 0 && !(await confirmed(`End every secret that ${clientId} has, at once?`, yes))) return 1;
   return withDatabase(async (database) => {
     const secret = randomSecret();

@@ -1,7 +1,11 @@
 import { createInterface } from 'node:readline/promises';
-import { readDatabaseUrl } from '../src/platform/config.ts';
+import { type Act, type Doing, type Outcome, perform, type Reason } from '../src/admin/acts/act.ts';
+import { AT_THE_MACHINE } from '../src/audit/events.ts';
+import { ADMIN_SCOPES } from '../src/clients/admin-scopes.ts';
+import { readConfig, readDatabaseUrl } from '../src/platform/config.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
 import { createLog } from '../src/platform/log.ts';
+import { KeyRing } from '../src/platform/secrets.ts';
 
 /** What the operator's commands share: how they fail, ask, reach the database and print a table. */
 
@@ -36,7 +40,44 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
 }
 
 /** From where an operator's acts are recorded to come: see audit/events.ts. */
-export const OPERATOR = { address: '', browser: undefined, requestId: 'operator' };
+export const OPERATOR = { address: '', browser: undefined, requestId: AT_THE_MACHINE };
+
+/** Does what the admin pages and the admin API do, in the same way and told alike, as who may do everything. What takes the server's environment reads it then. */
+export function performAsOperator<Input, Result>(
+  database: Database,
+  act: Act<Input, Result>,
+  wish: { target?: string; input?: Input },
+): Promise<Outcome<Result>> {
+  const doing: Doing = {
+    database,
+    get config() {
+      return readConfig();
+    },
+    get keyRing() {
+      return new KeyRing(readConfig().dataEncryptionKeys);
+    },
+    actor: { may: ADMIN_SCOPES, from: OPERATOR, atTheMachine: true },
+  };
+  return perform(act, doing, wish);
+}
+
+/** @returns what was done; undefined where there is nothing of that name. @throws Error with the sentence of why else it was not. */
+export function resultOf<Result>(outcome: Outcome<Result>, about: string): Result | undefined {
+  if (outcome.ok) return outcome.result;
+  if (outcome.reason === 'unknown') return undefined;
+  const problems = outcome.problems?.map(({ field, detail }) => [field, detail].filter(Boolean).join(' ')).join('; ');
+  throw new Error(problems ?? REFUSALS[outcome.reason]?.(about) ?? `${about}: ${outcome.reason}`);
+}
+
+/** Said before anybody is asked whether they are certain, too. */
+export const ownClientStays = (clientId: string) => `${clientId} is this server's own, and stays as it is`;
+
+const REFUSALS: Partial<Record<Reason, (about: string) => string>> = {
+  own_client: ownClientStays,
+  taken: (email) => `there is an account ${email} already`,
+  changed: () => 'somebody else changed it at the same time: look at it again',
+  ambiguous: () => 'the handle names more than one token: end their grants instead',
+};
 
 /** Somebody else's text as JSON, without the characters that a terminal obeys or hides. */
 export function quoted(value: unknown): string {

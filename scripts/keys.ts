@@ -1,15 +1,15 @@
 import { parseArgs } from 'node:util';
-import { auditEvent } from '../src/audit/events.ts';
+import { replaceKeys, rotateKeys } from '../src/admin/acts/keys.ts';
 import { scheduleOf } from '../src/authorization-server/key-schedule.ts';
-import { readSigningKeys, replaceSigningKeys, rotateSigningKeys } from '../src/authorization-server/signing-keys.ts';
+import { readSigningKeys } from '../src/authorization-server/signing-keys.ts';
 import { SEALED_SECRETS } from '../src/factors/totp.ts';
 import { SEALED_TOKENS } from '../src/federation/held-tokens.ts';
 import { SEALED_CREDENTIALS } from '../src/federation/providers.ts';
 import { readConfig } from '../src/platform/config.ts';
-import type { Database, Statement } from '../src/platform/database.ts';
+import type { Database } from '../src/platform/database.ts';
 import { reseal } from '../src/platform/reseal.ts';
 import { KeyRing } from '../src/platform/secrets.ts';
-import { confirmed, moment, OPERATOR, runCommand, table, UsageError, withDatabase } from './command.ts';
+import { confirmed, moment, performAsOperator, resultOf, runCommand, table, UsageError, withDatabase } from './command.ts';
 
 const HELP = `Usage: node scripts/keys.ts list
        node scripts/keys.ts rotate [--now] [--yes]
@@ -68,27 +68,23 @@ async function list(database: Database): Promise<number> {
 }
 
 async function rotate(): Promise<number> {
-  const keyRing = new KeyRing(readConfig().dataEncryptionKeys);
-  const rotated = await withDatabase((database) => rotateSigningKeys(database, keyRing, [told(false)]));
-  for (const { algorithm, made, next } of rotated)
+  const rotated = resultOf(await withDatabase((database) => performAsOperator(database, rotateKeys, {})), 'rotate');
+  for (const { algorithm, kid, made, signs_from } of rotated?.keys ?? []) {
+    const from = moment(new Date(signs_from));
     console.log(
       made
-        ? `${algorithm}: ${next.kid} is published, and signs from ${moment(next.activeAt)}`
-        : `${algorithm}: ${next.kid} is on its way already, and signs from ${moment(next.activeAt)}: nothing was made`,
+        ? `${algorithm}: ${kid} is published, and signs from ${from}`
+        : `${algorithm}: ${kid} is on its way already, and signs from ${from}: nothing was made`,
     );
-  return rotated.some(({ made }) => made) ? 0 : 1;
-}
-
-function told(now: boolean): Statement {
-  return auditEvent(OPERATOR, { type: 'keys_rotated', detail: { now } });
+  }
+  return rotated?.keys.some(({ made }) => made) ? 0 : 1;
 }
 
 async function replace(yes: boolean | undefined): Promise<number> {
-  const keyRing = new KeyRing(readConfig().dataEncryptionKeys);
   const question = 'Delete every signing key now? ID Tokens and JWT access tokens that are about will be refused.';
   if (!(await confirmed(question, yes))) return 1;
   return withDatabase(async (database) => {
-    await replaceSigningKeys(database, keyRing, [told(true)]);
+    resultOf(await performAsOperator(database, replaceKeys, {}), 'rotate --now');
     console.log('new keys sign, all others are deleted:\n');
     return list(database);
   });

@@ -1,18 +1,11 @@
 import { parseArgs } from 'node:util';
-import { audited } from '../src/audit/events.ts';
-import {
-  clientsRegisteredWith,
-  createInitialAccessToken,
-  knownScopes,
-  listInitialAccessTokens,
-  revokeInitialAccessToken,
-  SELF_SERVICE_GRANTS,
-} from '../src/clients/initial-access-tokens.ts';
+import type { z } from 'zod';
+import { deleteClient } from '../src/admin/acts/clients.ts';
+import { createInitialAccessToken, endInitialAccessToken } from '../src/admin/acts/registration.ts';
+import { clientsRegisteredWith, knownScopes, listInitialAccessTokens, SELF_SERVICE_GRANTS } from '../src/clients/initial-access-tokens.ts';
 import { HOUR } from '../src/platform/clock.ts';
 import { type Database, isStorable } from '../src/platform/database.ts';
-import { randomSecret } from '../src/platform/secrets.ts';
-import { deleteClientWith } from './client-register.ts';
-import { confirmed, moment, OPERATOR, runCommand, table, UsageError, withDatabase } from './command.ts';
+import { confirmed, moment, performAsOperator, resultOf, runCommand, table, UsageError, withDatabase } from './command.ts';
 import { addIssuer, assertName, listIssuers, removeIssuer } from './registration-issuers.ts';
 
 const HELP = `Usage: node scripts/registration.ts token create --name NAME [--clients NUMBER] [--expire-in HOURS]
@@ -100,7 +93,7 @@ await runCommand('registration', HELP, async () => {
     throw new UsageError(`--${strange} is not for ${subject} ${command}: --name and what goes with it are for token create and issuer add`);
   return act.run(values, id as string);
 });
-type Asked = { name: string; maxClients: number; lifeSeconds: number; grantTypes: string[]; scopes: string[] };
+type Asked = z.infer<typeof createInitialAccessToken.input>;
 
 /** @throws UsageError for what makes no sense. */
 function asked(values: Options): Asked {
@@ -111,11 +104,11 @@ function asked(values: Options): Asked {
   const hours = text(values['expire-in'], '24');
   if (!/^\d+(\.\d+)?$/.test(hours) || !(Number(hours) > 0) || Number(hours) > YEAR_HOURS)
     throw new UsageError(`--expire-in takes a number of hours, up to ${YEAR_HOURS}`);
-  const [grantTypes, scopes] = [listed('grant-types', values['grant-types']), listed('scopes', values['scopes'])];
-  const strange = grantTypes.find((type) => !SELF_SERVICE_GRANTS.includes(type));
+  const [grant_types, scopes] = [listed('grant-types', values['grant-types']), listed('scopes', values['scopes'])];
+  const strange = grant_types.find((type) => !SELF_SERVICE_GRANTS.includes(type));
   if (strange !== undefined)
     throw new UsageError(`no client registers itself with the grant type ${JSON.stringify(strange)}: ${SELF_SERVICE_GRANTS.join(', ')}`);
-  return { name, maxClients: Number(clients), lifeSeconds: Number(hours) * HOUR, grantTypes, scopes };
+  return { name, max_clients: Number(clients), expires_in_seconds: Math.round(Number(hours) * HOUR), grant_types, scopes };
 }
 
 function nameIn(values: Options): string {
@@ -143,14 +136,11 @@ function create(token: Asked): Promise<number> {
     const known = await knownScopes(database);
     const strange = token.scopes.filter((scope) => !known.includes(scope));
     if (strange.length) throw new Error(`there is no scope ${JSON.stringify(strange.join(' '))}: there is ${known.join(', ')}`);
-    const secret = randomSecret();
-    const event = { type: 'initial_access_token_made', detail: { name: token.name, clients: token.maxClients } } as const;
-    const act = audited(createInitialAccessToken(secret, token), OPERATOR, event, 'token');
-    const [made] = await database.change<{ id: string; expiresAt: Date }>(act);
-    const { id, expiresAt } = made as { id: string; expiresAt: Date };
-    const clients = token.maxClients === 1 ? '1 client' : `${token.maxClients} clients`;
+    const made = resultOf(await performAsOperator(database, createInitialAccessToken, { input: token }), 'token create');
+    if (!made) return 1;
+    const clients = token.max_clients === 1 ? '1 client' : `${token.max_clients} clients`;
     console.log(
-      `${secret}\n\nThis is shown once. It registers ${clients} until ${moment(expiresAt)}. To end it before: token revoke ${id}`,
+      `${made.token}\n\nThis is shown once. It registers ${clients} until ${moment(new Date(made.expires_at))}. To end it before: token revoke ${made.id}`,
     );
     return 0;
   });
@@ -179,11 +169,10 @@ async function revoke(id: string, { yes, 'with-clients': all }: Options): Promis
       : 'The clients that it made stay.';
     const question = `End the initial access token ${id}${all ? ' ' : '? '}${fate}`;
     if (!(await confirmed(question, yes === true))) return 1;
-    const event = { type: 'initial_access_token_ended' } as const;
-    const [known] = await database.change(audited(revokeInitialAccessToken(id), OPERATOR, event, 'token'));
+    const known = resultOf(await performAsOperator(database, endInitialAccessToken, { target: id }), id);
     // One that came after the question was as little meant to stay.
     const made = all ? await clientsRegisteredWith(database, id) : [];
-    for (const clientId of made) await deleteClientWith(database, clientId);
+    for (const target of made) await performAsOperator(database, deleteClient, { target });
     if (!known && !made.length) console.log(`there is no initial access token ${id}`);
     else console.log(`${id} has ended${all ? `, and ${clientsOf(made.length)} with it` : ''}`);
     return known || made.length ? 0 : 1;

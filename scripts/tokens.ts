@@ -1,11 +1,24 @@
 import { parseArgs } from 'node:util';
 import { findAccountRecord } from '../src/accounts/administration.ts';
-import { type AuditEvent, auditEvent } from '../src/audit/events.ts';
+import { endAccessOfClient, endAccessOfPerson, endGrant, endToken } from '../src/admin/acts/access.ts';
+import type { Act } from '../src/admin/acts/act.ts';
+import { auditEvent } from '../src/audit/events.ts';
 import { findClientRecord } from '../src/clients/inspection.ts';
-import type { Database, Statement } from '../src/platform/database.ts';
-import { endClient, findGrant, revokeGrant, revokeGrantsOf, revokeGrantsTo } from '../src/protocol-store/grants.ts';
-import { endByHandle, findByHandle, type Holder, listTokens } from '../src/protocol-store/token-handles.ts';
-import { confirmed, moment, OPERATOR, quoted, runCommand, table, UsageError, withDatabase } from './command.ts';
+import type { Database } from '../src/platform/database.ts';
+import { findGrant, revokeGrantsTo } from '../src/protocol-store/grants.ts';
+import { findByHandle, type Holder, listTokens } from '../src/protocol-store/token-handles.ts';
+import {
+  confirmed,
+  moment,
+  OPERATOR,
+  performAsOperator,
+  quoted,
+  resultOf,
+  runCommand,
+  table,
+  UsageError,
+  withDatabase,
+} from './command.ts';
 
 const SHOWN = 1_000;
 
@@ -100,26 +113,29 @@ function orderForHolder(database: Database, { clientId, accountId }: Holder, ema
     return {
       question: `End all that ${client} holds, for whomever?`,
       async end() {
-        const ended = await endClient(database, client);
-        await database.transaction([auditEvent(OPERATOR, { type: 'access_ended', clientId: client, detail: { ended } })]);
-        return `all that ${client} held has ended (${ended} codes, tokens and grants)`;
+        const done = resultOf(await performAsOperator(database, endAccessOfClient, { target: client }), client);
+        if (!done) throw new Error(`there is no client ${quoted(client)}`);
+        return `all that ${client} held has ended (${done.ended} codes, tokens and grants)`;
       },
     };
   }
-  const statement = clientId === undefined ? revokeGrantsOf(accountId) : revokeGrantsTo(clientId, accountId);
-  const what = clientId === undefined ? `all that ${email} allowed` : `all that ${email} allowed ${clientId}`;
-  return orderOf(database, what, statement, { type: 'access_ended', accountId, ...(clientId === undefined ? undefined : { clientId }) });
+  if (clientId === undefined) return orderOf(database, `all that ${email} allowed`, endAccessOfPerson, accountId);
+  const what = `all that ${email} allowed ${clientId}`;
+  return {
+    question: `End ${what}?`,
+    async end() {
+      const told = auditEvent(OPERATOR, { type: 'access_ended', accountId, clientId });
+      await database.transaction([revokeGrantsTo(clientId, accountId), told]);
+      return `ended: ${what}`;
+    },
+  };
 }
 
 /** @throws Error for a grant that there is not. */
 async function orderForGrant(database: Database, id: string): Promise<Order> {
   const grant = await findGrant(database, id);
   if (!grant) throw new Error(`there is no grant ${quoted(id)}`);
-  return orderOf(database, `grant ${id}, to ${grant.client_id}, and all that was issued under it`, revokeGrant(id), {
-    type: 'access_ended',
-    accountId: grant.account_id,
-    clientId: grant.client_id,
-  });
+  return orderOf(database, `grant ${id}, to ${grant.client_id}, and all that was issued under it`, endGrant, id);
 }
 
 /** @throws Error for a handle that names none, or more than one. */
@@ -128,18 +144,15 @@ async function orderForToken(database: Database, handle: string): Promise<Order>
   // Somebody may have written a token's value: it is not repeated.
   if (!token) throw new Error('there is no live token by that handle: take it from the list');
   if (another) throw new Error('the handle names more than one token: end their grants instead');
-  return orderOf(database, `${token.kind} ${handle}, of ${token.client_id}`, endByHandle(handle), {
-    type: 'access_ended',
-    clientId: token.client_id,
-    ...(token.account_id === null ? undefined : { accountId: token.account_id }),
-  });
+  return orderOf(database, `${token.kind} ${handle}, of ${token.client_id}`, endToken, handle);
 }
 
-function orderOf(database: Database, what: string, statement: Statement, event: AuditEvent): Order {
+function orderOf<Result>(database: Database, what: string, act: Act<object, Result>, target: string): Order {
   return {
     question: `End ${what}?`,
     async end() {
-      await database.transaction([statement, auditEvent(OPERATOR, event)]);
+      // Whatever has gone since it was asked about has ended all the same.
+      resultOf(await performAsOperator(database, act, { target }), what);
       return `ended: ${what}`;
     },
   };

@@ -6,6 +6,7 @@ import { overview } from './overview.ts';
 import { audit } from './pages/audit.ts';
 import { client } from './pages/client.ts';
 import { CLIENT_ACT_PAGES } from './pages/client-acts.ts';
+import { HELD_ACT_PAGES } from './pages/held-acts.ts';
 import { access, apis, clients, keys, people, registration, tokens } from './pages/lists.ts';
 import { OTHER_ACT_PAGES } from './pages/other-acts.ts';
 import { person } from './pages/person.ts';
@@ -28,6 +29,7 @@ export const ADMIN_PAGES: Record<string, OwnPage> = {
   '/admin/keys': keys,
   '/admin/registration': registration,
   '/admin/audit': audit,
+  ...HELD_ACT_PAGES,
   ...OTHER_ACT_PAGES,
 };
 

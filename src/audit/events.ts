@@ -45,6 +45,7 @@ export type EventType =
   | 'account_disabled'
   | 'account_enabled'
   | 'signed_out_everywhere'
+  // Told as role_changed by now; what was told before is kept as long as any.
   | 'admin_made'
   | 'admin_unmade'
   | 'access_ended'
@@ -84,6 +85,9 @@ export type AuditEvent = {
   /** What else there is to know, without a secret and without free text of a stranger's. */
   detail?: Record<string, string | number | boolean | string[]>;
 };
+
+/** In the place of a request's id, where an operator's command did it. */
+export const AT_THE_MACHINE = 'operator';
 
 /** See http/visitor.ts. */
 export type From = { address: string; browser: string | undefined; requestId: string };

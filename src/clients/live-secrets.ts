@@ -54,6 +54,15 @@ export function endOtherSecrets(clientId: string, secret: string, overlapSeconds
     where client_id = ${clientId} and digest <> ${digest(secret)}`;
 }
 
+/** Whose live secret it is. @param name of LiveSecret, as a stranger may write it. @returns undefined for what names none, or more than one. */
+export async function findClientOfSecret(database: Database, name: string): Promise<string | undefined> {
+  if (!NAME.test(name)) return undefined;
+  const rows = await database.query<{ client_id: string }>(Prisma.sql`
+    select client_id from client_secret
+    where digest >= decode(${name} || repeat('00', 24), 'hex') and digest <= decode(${name} || repeat('ff', 24), 'hex') and (expires_at is null or expires_at > now())`);
+  return rows.length === 1 ? rows[0]?.client_id : undefined;
+}
+
 /** Ends one at once. @param name of LiveSecret, as a stranger may write it. @returns undefined for what names none. */
 export function endSecret(clientId: string, name: string): Statement | undefined {
   if (!NAME.test(name) || !isStorable(clientId)) return undefined;

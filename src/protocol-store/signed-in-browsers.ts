@@ -1,4 +1,4 @@
-import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
 
 /** Owns what a person sees of their sessions, and the ending of them. What ends with a session, ends at once: every look at a token asks for it. */
 
@@ -17,6 +17,15 @@ export function listSessions(database: Database, accountId: string): Promise<Sig
   return database.query<SignedInBrowser>(Prisma.sql`
     select uid, browser, address, created_at, used_at, expires_at from session
     where account_id = ${accountId} and expires_at > now() order by used_at desc, uid`);
+}
+
+/** Whose live session it is; undefined for one that there is not, or in which nobody has signed in. @param uid as a stranger may write it. */
+export async function findAccountOfSession(database: Database, uid: string): Promise<string | undefined> {
+  if (!isStorable(uid)) return undefined;
+  const [row] = await database.query<{ account_id: string | null }>(
+    Prisma.sql`select account_id from session where uid = ${uid} and expires_at > now()`,
+  );
+  return row?.account_id ?? undefined;
 }
 
 /** Ends a session, if it is this person's. */

@@ -24,6 +24,8 @@ const BODIES: Record<string, object> = {
   allow_services: { services: [] },
   allow_admin_scopes: { scopes: ['admin:read'] },
   create_initial_access_token: { name: 'Walk' },
+  add_client_owner: { account: 'somebody' },
+  remove_client_owner: { account: 'somebody' },
 };
 
 /** A text that a filter takes, by its schema. */
@@ -63,6 +65,9 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     if (path.startsWith('/grants/')) return one('select id from grant_record where client_id = $1', [app.client_id]);
     if (path.startsWith('/tokens/'))
       return one(`select substr(encode(id, 'hex'), 1, 16) as id from token where client_id = $1`, [app.client_id]);
+    if (path.startsWith('/sessions/')) return one('select uid as id from session where account_id = $1', [person.id]);
+    if (path.startsWith('/client-secrets/'))
+      return one(`select left(encode(digest, 'hex'), 16) as id from client_secret where client_id = $1`, [app.client_id]);
     if (path.startsWith('/resource-servers/'))
       return one(`insert into resource_server (identifier, name, owner_id) values ($1, 'Developer', $2) returning id`, [
         `https://api.example/${app.client_id}`,
@@ -74,9 +79,18 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     );
   }
 
+  /** Somebody to be made an owner of a client, or one of its two. */
+  async function ownerFor({ operationId }: Operation, clientId: string): Promise<object> {
+    if (!operationId.endsWith('_client_owner')) return {};
+    const [account, another] = [(await server.createPerson()).id, (await server.createPerson()).id];
+    if (operationId === 'remove_client_owner')
+      await server.sql('insert into client_owner (client_id, account_id) select $1, unnest($2::text[])', [clientId, [account, another]]);
+    return { account };
+  }
+
   async function walk(path: string, method: string, operation: Operation, key: string): Promise<Said> {
     const id = path.includes('{id}') ? await idFor(path, await server.createClient()) : '';
-    const body = operation.requestBody ? BODIES[operation.operationId] : undefined;
+    const body = operation.requestBody ? { ...BODIES[operation.operationId], ...(await ownerFor(operation, id)) } : undefined;
     return call(server, token, `${method} ${path.replace('{id}', encodeURIComponent(id))}`, body, { 'idempotency-key': key });
   }
 

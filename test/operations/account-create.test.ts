@@ -153,6 +153,20 @@ describe('scripts/account.ts create, list and the acts on one account', () => {
     assert.equal(await audited('signed_out_everywhere', person.id), 1);
   });
 
+  it('takes it back of the last admin too, at this machine alone, and says so', async () => {
+    const person = await server.createPerson();
+    await server.sql(`update user_account set role = 'user'`);
+    done('make-admin', person.email, '--yes');
+    done('disable', person.email, '--yes');
+    done('enable', person.email);
+    done('unmake-admin', person.email, '--yes');
+    assert.equal(await countRows(server, `user_account where role = 'admin'`), 0);
+    assert.match(
+      runScript(server, 'account', '--help').stdout,
+      /The admin pages keep the last admin: here they can be disabled and unmade too/,
+    );
+  });
+
   it('makes an admin of a person, and takes that back with their sessions', async () => {
     const person = await server.createPerson();
     done('make-admin', person.email, '--yes');
@@ -161,6 +175,6 @@ describe('scripts/account.ts create, list and the acts on one account', () => {
     done('unmake-admin', person.email, '--yes');
     assert.equal((await row(person.email))?.['role'], 'user');
     assert.equal(await countRows(server, 'session where account_id = $1', [person.id]), 0);
-    assert.deepEqual([await audited('admin_made', person.id), await audited('admin_unmade', person.id)], [1, 1]);
+    assert.equal(await audited('role_changed', person.id), 2);
   });
 });

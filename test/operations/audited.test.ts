@@ -50,6 +50,7 @@ describe('What operators do by commands is told with it', () => {
         told('client_unverified'),
         told('client_services_changed', { services: ['far'], origins: ['https://app.example'] }),
         told('client_services_changed', { services: [], origins: [] }),
+        told('client_suspended'),
         told('client_deleted', { people: 0 }),
       ]);
     } finally {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { OWN_CLIENTS } from '../../src/clients/first-party.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../../src/clients/store.ts';
 import { runScript } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
-import { authorizePath, clientCredentials, introspect, pkce, post, type TestClient } from '../support/flow.ts';
+import { authorizePath, callApi, clientCredentials, introspect, obtainTokens, pkce, post, type TestClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 import { askToRegister, METADATA, manage, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
@@ -61,6 +62,31 @@ describe('scripts/client.ts', () => {
     const last = command('new-secret', client.client_id, '--expire-old-in', '0', '--yes');
     await eventually('the others have ended', async () => (await status(renewed)) === 401 && (await status(client)) === 401);
     assert.equal(await status({ ...client, client_secret: last.stdout.split('\n')[0] as string }), 200);
+  });
+
+  it("leaves this server's own clients as they are, their secrets too: its API goes on hearing of tokens", async () => {
+    for (const own of OWN_CLIENTS)
+      for (const act of [
+        ['suspend'],
+        ['restore'],
+        ['delete'],
+        ['new-secret'],
+        ['new-secret', '--expire-old-in', '0'],
+        ['verify', '--publisher', 'Bell'],
+        ['unverify'],
+        ['disallow-services'],
+        ['disallow-admin'],
+      ]) {
+        const [name = '', ...more] = act;
+        const { status: exit, stderr, stdout } = await unchanged(server, async () => command(name, own, ...more, '--yes'));
+        assert.equal(exit, 1, `${name} ${own}`);
+        assert.equal(stderr, `client: ${own} is this server's own, and stays as it is\n`, name);
+        assert.equal(stdout, '');
+      }
+    const { access_token } = await obtainTokens(server, await server.createClient(), await server.createPerson(), {
+      scope: 'openid profile',
+    });
+    assert.equal((await callApi(server, '/api/me', access_token)).status, 200);
   });
 
   it('verifies who publishes a client, which people are told at once, and takes it back', async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { act, createSubjects, look, signInAs } from '../support/admin.ts';
+import { call, createMachine, machineToken } from '../support/admin-api.ts';
+import { runScript } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 
 describe('The audit log in administration', () => {
@@ -33,6 +35,33 @@ describe('The audit log in administration', () => {
     assert.equal((await found({ operator: admin.email, from: today, until: today })).length, 2);
     assert.deepEqual(await found({ operator: admin.email, until: '2020-01-01' }), []);
     assert.deepEqual(await found({ person: 'nobody@people.example' }), []);
+  });
+
+  it('says who acted, by which client or by a command, and finds each by its request id', async () => {
+    const [auditor, machine, of] = [await signInAs(server, 'auditor'), await createMachine(server), await server.createClient()];
+    await server.sql('update client set metadata = metadata || \'{"client_name": "Night Shift"}\' where id = $1', [machine.client_id]);
+    const said = await call(server, await machineToken(server, machine), `POST /clients/${of.client_id}/suspend`);
+    assert.equal(said.status, 200);
+    const byRequest = async (request: string | null) =>
+      (await look(auditor, `/admin/audit?${new URLSearchParams({ request: String(request) })}`)).html;
+    const api = await byRequest(said.headers.get('x-request-id'));
+    assert.deepEqual(typesOn(api), ['client_suspended']);
+    assert.match(api, new RegExp(`By the client · <a href="/admin/clients/${machine.client_id}"><bdi>Night Shift</bdi></a>`));
+    assert.doesNotMatch(api, /by: /, 'it is said once');
+
+    const admin = await signInAs(server, 'admin');
+    const person = await server.createPerson();
+    const page = await act(admin, `/admin/people/${person.id}/disable`);
+    assert.equal(page.response.status, 200);
+    const [event] = await server.sql("select request_id from audit_event where type = 'account_disabled' and account_id = $1", [person.id]);
+    const own = await byRequest(String(event?.['request_id']));
+    assert.deepEqual(typesOn(own), ['account_disabled']);
+    assert.match(own, new RegExp(`Operator \\(email\\) · <a href="/admin/people/${admin.id}"><bdi>${admin.email}</bdi></a>`));
+
+    assert.equal(runScript(server, 'client', 'restore', of.client_id).status, 0);
+    const command = await byRequest('operator');
+    assert.deepEqual(typesOn(command), ['client_restored']);
+    assert.match(command, /By a command, at the server/);
   });
 
   it('goes on, page by page, without a gap or a row twice', async () => {

@@ -36,6 +36,7 @@ const ACTS = (of: Subjects, issuer: string): Doing[] => {
     { path: `/admin/tokens/${of.handle}/end`, may: HELPS, type: 'access_ended' },
     { path: `/admin/access/${of.grant}/end`, may: HELPS, type: 'access_ended' },
     { path: `${person}/end-access`, may: HELPS, type: 'access_ended' },
+    { path: `${person}/sessions/${of.session}/end`, may: HELPS, type: 'session_ended' },
     { path: `${person}/end-sessions`, may: HELPS, type: 'signed_out_everywhere' },
     { path: `${person}/remove-factors`, may: HELPS, type: 'factors_removed' },
     { path: `${person}/disable`, may: HELPS, type: 'account_disabled' },
@@ -51,6 +52,9 @@ const ACTS = (of: Subjects, issuer: string): Doing[] => {
     { path: `${client}/unverify`, may: RUNS, type: 'client_unverified' },
     { path: `${client}/services`, may: RUNS, type: 'client_services_changed', fields: { origins: '' } },
     { path: `${client}/admin-scopes`, may: RUNS, type: 'client_admin_scopes_changed', fields: { scopes: 'admin:read' } },
+    { path: `${client}/secrets/${of.secret}/end`, may: RUNS, type: 'client_secret_ended' },
+    { path: `${client}/owners/add`, may: RUNS, type: 'client_owner_joined', fields: { email: of.person.email } },
+    { path: `${client}/owners/${of.owner.id}/remove`, may: RUNS, type: 'client_owner_left' },
     { path: `${client}/end-access`, may: HELPS, type: 'access_ended' },
     { path: `${client}/suspend`, may: RUNS, type: 'client_suspended' },
     { path: `${client}/restore`, may: RUNS, type: 'client_restored' },
@@ -118,7 +122,7 @@ describe('Administration by role', () => {
         '/admin/apis',
       ]) {
         const { html } = await look(operator, path);
-        const buttons = [...html.matchAll(/<a class="button wide[^"]*" href="([^"]+)"/g)].map(([, href]) => href as string);
+        const buttons = [...html.matchAll(/<a class="button (?:wide|removes)[^"]*" href="([^"]+)"/g)].map(([, href]) => href as string);
         assert.equal(
           buttons.length > 0,
           role === 'admin' || (role === 'support' && !/keys|registration|apis/.test(path)),

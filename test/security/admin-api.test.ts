@@ -33,6 +33,8 @@ const LISTS = [
   'hourly-counts',
   'initial-access-tokens',
   'resource-servers',
+  'sessions',
+  'client-secrets',
 ];
 const FILTERS = [
   'search',

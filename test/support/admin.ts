@@ -30,13 +30,18 @@ export const act = (operator: Operator, path: string, fields: Record<string, str
 /** One of everything that an act can be done to, with ids that addresses take as they are. */
 export async function createSubjects(server: TestServer) {
   const client = await server.createClient();
-  const person = await server.createPerson();
+  const [person, owner] = [await server.createPerson(), await server.createPerson()];
+  await server.sql('insert into client_owner (client_id, account_id) values ($1, $2)', [client.client_id, owner.id]);
   const tokens = await obtainTokens(server, client, person, { scope: 'openid offline_access', prompt: 'consent' });
   const [grant] = await server.sql('select id from grant_record where account_id = $1', [person.id]);
   const [token] = await server.sql(
     "select substr(encode(id, 'hex'), 1, 16) as handle from token where account_id = $1 and kind = 'AccessToken'",
     [person.id],
   );
+  const [session] = await server.sql('select uid from session where account_id = $1', [person.id]);
+  const [secret] = await server.sql("select left(encode(digest, 'hex'), 16) as name from client_secret where client_id = $1", [
+    client.client_id,
+  ]);
   const made = createInitialAccessToken(randomSecret(), { name: 'Partner', maxClients: 2, lifeSeconds: 3_600, grantTypes: [], scopes: [] });
   const [initial] = await server.database.change<{ id: string }>(made);
   const identifier = `https://api.example/${randomSecret()}`;
@@ -47,7 +52,10 @@ export async function createSubjects(server: TestServer) {
   return {
     client,
     person,
+    owner,
     tokens,
+    session: String(session?.['uid']),
+    secret: String(secret?.['name']),
     identifier,
     grant: String(grant?.['id']),
     handle: String(token?.['handle']),
@@ -69,6 +77,8 @@ export async function stateOf(server: TestServer): Promise<unknown> {
       (select jsonb_agg(kid order by kid) from signing_key) as keys,
       (select jsonb_agg(id order by id) from initial_access_token) as initial,
       (select jsonb_agg(uid order by uid) from session) as sessions,
+      (select jsonb_agg(jsonb_build_array(encode(digest, 'hex'), expires_at) order by digest) from client_secret) as secrets,
+      (select jsonb_agg(to_jsonb(o) order by client_id, account_id) from client_owner o) as owners,
       (select count(*) from audit_event where type not in ('signed_in', 'consent_given')) as events`);
   return row;
 }

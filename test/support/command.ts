@@ -47,7 +47,8 @@ export function startScript(
 
 const scriptOf = (name: string) => join(import.meta.dirname, `../../scripts/${name}.ts`);
 
-const environmentOf = (server: TestServer): NodeJS.ProcessEnv => ({
+/** What an operator's terminal has set. */
+export const environmentOf = (server: TestServer): NodeJS.ProcessEnv => ({
   ...process.env,
   ISSUER: server.config.issuer,
   DATABASE_URL: server.config.databaseUrl,

@@ -5,7 +5,9 @@ import type { TestServer } from './environment.ts';
 export async function dumpTables(server: TestServer, row = (_table: unknown) => 't::text'): Promise<Record<string, string[]>> {
   const tables = await server.sql(`select tablename as name from pg_tables where schemaname = 'public' order by 1`);
   const dump: Record<string, string[]> = Object.fromEntries(tables.map(({ name }) => [name, []]));
-  const rows = await server.sql(tables.map(({ name }) => `select '${name}' as name, ${row(name)} as line from "${name}" t`).join(' union all '));
+  const rows = await server.sql(
+    tables.map(({ name }) => `select '${name}' as name, ${row(name)} as line from "${name}" t`).join(' union all '),
+  );
   for (const { name, line } of rows) dump[String(name)]?.push(String(line));
   return dump;
 }
@@ -18,7 +20,8 @@ const withoutUse = (table: unknown) => (table === 'client_secret' ? "(to_jsonb(t
 /** Does something, and asserts that afterwards no row of any table is another than before. @param but tables that may differ. @returns what it did. */
 export async function unchanged<T>(server: TestServer, act: () => Promise<T>, but: string[] = []): Promise<T> {
   const aside = [...but, ...WRITTEN_BEHIND];
-  const dump = async () => lines(Object.fromEntries(Object.entries(await dumpTables(server, withoutUse)).filter(([table]) => !aside.includes(table))));
+  const dump = async () =>
+    lines(Object.fromEntries(Object.entries(await dumpTables(server, withoutUse)).filter(([table]) => !aside.includes(table))));
   const before = await dump();
   const result = await act();
   const after = await dump();

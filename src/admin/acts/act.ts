@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Role } from '../../accounts/roles.ts';
 import { ROLES } from '../../accounts/roles.ts';
-import { type AuditEvent, auditEvent } from '../../audit/events.ts';
+import { type AuditEvent, auditEvent, audited } from '../../audit/events.ts';
 import { allowedTo } from '../../authorization-server/permissions.ts';
 import type { AdminScope } from '../../clients/admin-scopes.ts';
 import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
@@ -22,9 +22,18 @@ export type Actor = {
   /** What they may do now: of a person by a client, what both may. */
   may: readonly AdminScope[];
   from: Visitor;
+  /** Whoever has the machine may do what would lock everybody out here, such as unmake the last admin: they can undo it. */
+  atTheMachine?: true;
 };
 
-export type Doing = { database: Database; config: Config; keyRing: KeyRing; actor: Actor };
+export type Doing = {
+  database: Database;
+  config: Config;
+  keyRing: KeyRing;
+  actor: Actor;
+  /** What is to be written in the first transaction of an act or not at all, told once: see api/idempotency.ts. */
+  along?(): Statement | undefined;
+};
 
 /** Why something was not done. Then nothing was. */
 export type Reason =
@@ -37,6 +46,8 @@ export type Reason =
   | 'own_account'
   /** Nobody would be left who may do everything. */
   | 'last_admin'
+  /** Nobody would be left who looks after it. */
+  | 'last_owner'
   /** A client that this server cannot do without. */
   | 'own_client'
   | 'own_resource_server'
@@ -108,14 +119,23 @@ export async function perform<Input, Result>(
 /** Fails, by a division by zero, unless there are such rows: in a transaction nothing is written then. @param rows to be locked, with `for update`. */
 export const insist = (rows: Statement): Statement => Prisma.sql`with found as materialized (${rows}) select 1 / count(*) from found`;
 
-/** The record of an act: who, by which client, from where. */
-export function recorded({ actor }: Doing, { detail, ...event }: Omit<AuditEvent, 'actorId'>): Statement {
-  return auditEvent(actor.from, {
-    ...event,
-    ...(actor.accountId === undefined ? undefined : { actorId: actor.accountId }),
-    detail: { ...detail, ...(actor.clientId === undefined ? undefined : { by: actor.clientId }) },
-  });
+/** The record of an act: who, by which client, from where. It is in the transaction of what it tells of, and so is what goes along with it. */
+export function recorded(doing: Doing, event: Omit<AuditEvent, 'actorId'>): Statement {
+  const [told, along] = [auditEvent(doing.actor.from, byWhom(doing, event)), doing.along?.()];
+  return along ? Prisma.sql`with along as (${along}) ${told}` : told;
 }
+
+/** The same of an insert, update or delete, whose `id` it tells as `idAs`; its rows are the act's. */
+export function recordedAct(doing: Doing, act: Statement, event: Omit<AuditEvent, 'actorId'>, idAs: string): [Statement, ...Statement[]] {
+  const along = doing.along?.();
+  return [audited(act, doing.actor.from, byWhom(doing, event), idAs), ...(along ? [along] : [])];
+}
+
+const byWhom = ({ actor }: Doing, { detail, ...event }: Omit<AuditEvent, 'actorId'>): AuditEvent => ({
+  ...event,
+  ...(actor.accountId === undefined ? undefined : { actorId: actor.accountId }),
+  detail: { ...detail, ...(actor.clientId === undefined ? undefined : { by: actor.clientId }) },
+});
 
 /** The roles that may do nothing which who acts may not do: theirs to give and to take, and those who have them theirs to look after. */
 export const rolesWithin = (may: readonly AdminScope[]): Role[] =>

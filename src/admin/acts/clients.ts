@@ -1,50 +1,34 @@
 import { z } from 'zod';
-import type { AuditEvent } from '../../audit/events.ts';
 import { ADMIN_SCOPES, type AdminScope, allowAdminScopes as adminScopesOf, readAdminScopes } from '../../clients/admin-scopes.ts';
-import { OWN_CLIENTS } from '../../clients/first-party.ts';
+import { endSecret, findClientOfSecret } from '../../clients/live-secrets.ts';
 import { isWebOrigin } from '../../clients/redirect-uri.ts';
 import * as store from '../../clients/store.ts';
 import { listProviders } from '../../federation/providers.ts';
-import type { Statement } from '../../platform/database.ts';
+import { Prisma } from '../../platform/database.ts';
 import { countPeople, endClient } from '../../protocol-store/grants.ts';
-import { type Act, type Doing, done, insist, NOTHING, nameInWords, type Outcome, recorded, refused } from './act.ts';
+import { type Act, done, insist, NOTHING, nameInWords, refused } from './act.ts';
+import { type ChangedClient, changedClient, doToClient } from './on-client.ts';
 
 /** Owns what operators do about clients. This server's own stay as they are: without them nobody could sign in to undo it. */
 
-const CHANGED = z.object({ id: z.string() });
 const ENDED = z.object({ id: z.string(), ended: z.int() });
-type Changed = z.infer<typeof CHANGED>;
 type Ended = z.infer<typeof ENDED>;
 
-/** Does something to a client that is there, and tells of it. */
-async function doTo(
-  doing: Doing,
-  id: string,
-  statements: Statement[],
-  event: Omit<AuditEvent, 'actorId' | 'clientId'>,
-): Promise<Outcome<Changed>> {
-  const { database } = doing;
-  if (OWN_CLIENTS.includes(id)) return refused('own_client');
-  if (!(await store.isClientKnown(database, id))) return refused('unknown');
-  await database.transaction([insist(store.lockClient(id)), ...statements, recorded(doing, { ...event, clientId: id })]);
-  return done({ id });
-}
-
-export const verifyClient: Act<{ publisher: string }, Changed> = {
+export const verifyClient: Act<{ publisher: string }, ChangedClient> = {
   summary: 'Say who was found to publish a client: it holds until the client says something else of itself',
   scope: 'admin:clients',
   input: z.strictObject({ publisher: nameInWords }),
-  result: CHANGED,
+  result: changedClient,
   run: (doing, id, { publisher }) =>
-    doTo(doing, id, [store.verifyClient(id, publisher)], { type: 'client_verified', detail: { publisher } }),
+    doToClient(doing, id, [store.verifyClient(id, publisher)], { type: 'client_verified', detail: { publisher } }),
 };
 
-export const unverifyClient: Act<object, Changed> = {
+export const unverifyClient: Act<object, ChangedClient> = {
   summary: 'Show a client as not verified',
   scope: 'admin:clients',
   input: NOTHING,
-  result: CHANGED,
-  run: (doing, id) => doTo(doing, id, [store.unverifyClient(id)], { type: 'client_unverified' }),
+  result: changedClient,
+  run: (doing, id) => doToClient(doing, id, [store.unverifyClient(id)], { type: 'client_unverified' }),
 };
 
 export const suspendClient: Act<object, Ended> = {
@@ -53,22 +37,36 @@ export const suspendClient: Act<object, Ended> = {
   input: NOTHING,
   result: ENDED,
   async run(doing, id) {
-    const suspended = await doTo(doing, id, [store.suspendClient(id)], { type: 'client_suspended' });
+    const suspended = await doToClient(doing, id, [store.suspendClient(id)], { type: 'client_suspended' });
     if (!suspended.ok) return suspended;
     // Only now: what is issued to a client that was not suspended yet is there to be ended.
     return done({ id, ended: await endClient(doing.database, id) });
   },
 };
 
-export const restoreClient: Act<object, Changed> = {
+export const endClientSecret: Act<object, ChangedClient> = {
+  summary: 'End one secret of a client at once, by its id: the beginning of its digest',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: changedClient,
+  async run(doing, name) {
+    const clientId = await findClientOfSecret(doing.database, name);
+    const ending = clientId && endSecret(clientId, name);
+    if (!ending) return refused('unknown');
+    const ended = await doToClient(doing, clientId, [insist(Prisma.sql`${ending} returning 1`)], { type: 'client_secret_ended' });
+    return ended.ok ? done({ id: name }) : ended;
+  },
+};
+
+export const restoreClient: Act<object, ChangedClient> = {
   summary: 'Let a suspended client in again, with the secrets it had; what was ended stays so',
   scope: 'admin:clients',
   input: NOTHING,
-  result: CHANGED,
-  run: (doing, id) => doTo(doing, id, [store.restoreClient(id)], { type: 'client_restored' }),
+  result: changedClient,
+  run: (doing, id) => doToClient(doing, id, [store.restoreClient(id)], { type: 'client_restored' }),
 };
 
-export const deleteClient: Act<object, Changed & { people: number }> = {
+export const deleteClient: Act<object, ChangedClient & { people: number }> = {
   summary: 'Delete a client with all that it holds; `people` counts who loses access with it',
   scope: 'admin:clients',
   input: NOTHING,
@@ -78,7 +76,7 @@ export const deleteClient: Act<object, Changed & { people: number }> = {
     // First, so that nothing is issued to it while what it holds is ended: in parts, which one deletion would not be.
     const suspended = await suspendClient.run(doing, id, {});
     if (!suspended.ok) return suspended;
-    const deleted = await doTo(doing, id, [store.deleteClient(id)], { type: 'client_deleted', detail: { people } });
+    const deleted = await doToClient(doing, id, [store.deleteClient(id)], { type: 'client_deleted', detail: { people } });
     return deleted.ok ? done({ id, people }) : deleted;
   },
 };
@@ -91,11 +89,11 @@ const services = z.strictObject({
     .default([]),
 });
 
-export const allowServices: Act<z.infer<typeof services>, Changed> = {
+export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
   summary: 'Let a client act for people at these upstream providers, and at no others; with none, no longer',
   scope: 'admin:clients',
   input: services,
-  result: CHANGED,
+  result: changedClient,
   async run(doing, id, allowed) {
     const known = new Set((await listProviders(doing.database)).map((provider) => provider.id));
     const strange = allowed.services.flatMap((service, n) =>
@@ -104,18 +102,18 @@ export const allowServices: Act<z.infer<typeof services>, Changed> = {
     if (!allowed.services.length && allowed.origins.length) strange.push({ field: 'origins', detail: 'needs services' });
     if (strange.length) return refused('invalid', strange);
     const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
-    return doTo(doing, id, [store.allowServices(id, { services, origins })], {
+    return doToClient(doing, id, [store.allowServices(id, { services, origins })], {
       type: 'client_services_changed',
       detail: { services, origins },
     });
   },
 };
 
-export const allowAdminScopes: Act<{ scopes: AdminScope[] }, Changed> = {
+export const allowAdminScopes: Act<{ scopes: AdminScope[] }, ChangedClient> = {
   summary: 'Let a client ask for these scopes of the admin API, and for no others; with none, no longer',
   scope: 'admin:roles',
   input: z.strictObject({ scopes: z.array(z.enum(ADMIN_SCOPES as [AdminScope, ...AdminScope[]])).max(ADMIN_SCOPES.length) }),
-  result: CHANGED,
+  result: changedClient,
   async run(doing, id, { scopes }) {
     const before = await readAdminScopes(doing.database, id);
     if (!before) return refused('unknown');
@@ -123,6 +121,9 @@ export const allowAdminScopes: Act<{ scopes: AdminScope[] }, Changed> = {
     const touched = ADMIN_SCOPES.filter((scope) => scopes.includes(scope) !== before.includes(scope));
     if (touched.some((scope) => !doing.actor.may.includes(scope))) return refused('above');
     const kept = ADMIN_SCOPES.filter((scope) => scopes.includes(scope));
-    return doTo(doing, id, [insist(adminScopesOf(id, kept, before))], { type: 'client_admin_scopes_changed', detail: { scopes: kept } });
+    return doToClient(doing, id, [insist(adminScopesOf(id, kept, before))], {
+      type: 'client_admin_scopes_changed',
+      detail: { scopes: kept },
+    });
   },
 };

@@ -18,7 +18,7 @@ import { removeFactors } from '../../factors/store.ts';
 import { LANGUAGES } from '../../http/language.ts';
 import { type Statement, sqlState } from '../../platform/database.ts';
 import { endAccount } from '../../protocol-store/grants.ts';
-import { endSessions } from '../../protocol-store/signed-in-browsers.ts';
+import { endSessions, findAccountOfSession, endSession as sessionOf } from '../../protocol-store/signed-in-browsers.ts';
 import { type Act, type Doing, done, insist, NOTHING, type Outcome, recorded, refused, rolesWithin } from './act.ts';
 
 /** Owns what operators do about people. Whoever may do more than who acts is out of reach, and nobody acts on themselves. */
@@ -50,7 +50,7 @@ async function judge(doing: Doing, id: string, losesAdmin?: true): Promise<Outco
   if (person.id === actor.accountId) return refused('own_account');
   if (!rolesWithin(actor.may).includes(person.role)) return refused('above');
   const guards = [insist(isStillAs(person))];
-  if (losesAdmin && person.role === 'admin' && !person.disabledAt) {
+  if (losesAdmin && person.role === 'admin' && !person.disabledAt && !actor.atTheMachine) {
     const [another] = await database.aside(isAnotherAdmin(id, false));
     if (!another) return refused('last_admin');
     // Before the person's own row, and all in one order: of two who take it from each other one succeeds.
@@ -78,6 +78,19 @@ export const endSessionsOfPerson = onPerson(
     statements: (id) => [endSessions(id)],
   },
 );
+
+export const endSession: Act<object, Changed> = {
+  summary: 'Sign a person out of one browser, and end what apps hold for as long as they are signed in there',
+  scope: 'admin:people',
+  input: NOTHING,
+  result: CHANGED,
+  async run(doing, uid) {
+    const accountId = await findAccountOfSession(doing.database, uid);
+    if (accountId === undefined) return refused('unknown');
+    const ended = await doTo(doing, accountId, { type: 'session_ended', statements: (id) => [sessionOf(id, uid)] });
+    return ended.ok ? done({ id: uid }) : ended;
+  },
+};
 
 export const removeFactorsOfPerson = onPerson('Take all further factors of a person away, and end everything that is open', {
   type: 'factors_removed',

@@ -11,7 +11,7 @@ import { ownResourceServers } from '../../clients/resource-servers.ts';
 import { DAY, MINUTE } from '../../platform/clock.ts';
 import { randomSecret } from '../../platform/secrets.ts';
 import { endAudience } from '../../protocol-store/audiences.ts';
-import { type Act, done, insist, NOTHING, nameInWords, recorded, refused } from './act.ts';
+import { type Act, done, insist, NOTHING, nameInWords, recorded, recordedAct, refused } from './act.ts';
 
 /** Owns what operators do about who registers clients, and about the APIs that developers registered. */
 
@@ -52,8 +52,8 @@ export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typ
       grantTypes: [...new Set(grant_types)],
       scopes: [...new Set(scopes)],
     };
-    const told = recorded(doing, { type: 'initial_access_token_made', detail: { name, max_clients } });
-    const [made = []] = await doing.database.transaction([insertToken(token, wish), told]);
+    const event = { type: 'initial_access_token_made', detail: { name, clients: max_clients } } as const;
+    const [made = []] = await doing.database.transaction(recordedAct(doing, insertToken(token, wish), event, 'token'));
     const [{ id, expiresAt }] = made as [{ id: string; expiresAt: Date }];
     return done({ id, token, expires_at: expiresAt.toISOString() });
   },

@@ -10,7 +10,7 @@ import { type Database, isStorable } from '../../platform/database.ts';
 import { AppError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import { KeyRing } from '../../platform/secrets.ts';
-import { perform } from '../acts/act.ts';
+import { type Doing, perform } from '../acts/act.ts';
 import { actNamed } from '../acts/table.ts';
 import { readerOf, readPage } from '../lists/list.ts';
 import { listNamed } from '../lists/table.ts';
@@ -115,12 +115,13 @@ async function respondToAct({ ctx, caller, target, services }: Call, route: Rout
   const key = sent && judgeKey(sent);
   const body = (await readBody(ctx.req)).toString('utf8');
   const input = parsed(ctx, body);
-  const run = async (): Promise<Answer> => {
-    const outcome = await perform(act, { ...services, actor: caller }, { target, input });
+  const run = async (along?: Doing['along']): Promise<Answer> => {
+    const outcome = await perform(act, { ...services, actor: caller, ...(along && { along }) }, { target, input });
     return { status: act.creates ? 201 : 200, body: resultOf(outcome) };
   };
   const name = `${caller.clientId}\n${caller.accountId ?? ''}\n${key}`;
-  const answer = key ? await once(services, { name, request: `${ctx.method} ${ctx.path}\n${body}` }, run) : await run();
+  const asked = { name, request: `${ctx.method} ${ctx.path}\n${body}`, creates: act.creates === true };
+  const answer = key ? await once(services, asked, run) : await run();
   if ('replayed' in answer && answer.replayed) ctx.set('Idempotency-Replayed', 'true');
   writeJson(ctx, answer.status, JSON.stringify(answer.body));
 }

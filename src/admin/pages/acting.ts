@@ -35,7 +35,7 @@ export type Question = {
   /** What must be typed, letter by letter. */
   typed?: string;
   /** What the act is told, out of the form. */
-  input?(form: URLSearchParams): unknown;
+  input?(form: URLSearchParams): unknown | Promise<unknown>;
 };
 
 export type ActPage = {
@@ -54,6 +54,7 @@ const PROBLEMS: Partial<Record<Reason, string>> = {
   above: 'admin.problem.above',
   own_account: 'admin.problem.own_account',
   last_admin: 'admin.problem.last_admin',
+  last_owner: 'admin.problem.last_owner',
   own_client: 'admin.problem.own_client',
   own_resource_server: 'admin.problem.own_resource_server',
   taken: 'admin.problem.taken',
@@ -79,7 +80,7 @@ export function actPage(page: ActPage): OwnPage {
         return showQuestion(visit, page, refill(question, form), 'admin.problem.typed');
       const outcome: Outcome<unknown> = await perform(act, doingOf(visit), {
         target: question.target,
-        input: question.input?.(form) ?? {},
+        input: (await question.input?.(form)) ?? {},
       });
       if (!outcome.ok) return showQuestion(visit, page, refill(question, form), problemOf(outcome.reason));
       if (!page.tell) return goBack(visit, question.back);

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { EventType } from '../../audit/events.ts';
+import { AT_THE_MACHINE, type EventType } from '../../audit/events.ts';
 import { backTo, type OwnPage, type Visit } from '../../authorization-server/own-pages.ts';
 import { mayDo } from '../../authorization-server/permissions.ts';
 import type { Database } from '../../platform/database.ts';
@@ -32,17 +32,24 @@ const list = listPage({
   async rows({ services }, rows: AuditRow[]) {
     const names = await namesOf(services.database, {
       people: rows.flatMap((row) => [row.account_id, row.actor_id]),
-      clients: rows.map((row) => row.client_id),
+      clients: rows.flatMap((row) => [row.client_id, byOf(row)]),
     });
     return rows.map((row) => ({
       ...row,
       person: names.person(row.account_id),
       actor: names.person(row.actor_id),
       client: names.client(row.client_id),
-      detail: Object.entries(row.detail).map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`),
+      by: names.client(byOf(row)),
+      atTheMachine: row.request_id === AT_THE_MACHINE,
+      detail: Object.entries(row.detail)
+        .filter(([name]) => name !== 'by')
+        .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`),
     }));
   },
 });
+
+/** The client that an operator acted by at the admin API, or that acted for itself. */
+const byOf = ({ detail }: AuditRow): string | null => (typeof detail['by'] === 'string' ? detail['by'] : null);
 
 export const audit: OwnPage = {
   show: (visit) => list.show(visit),

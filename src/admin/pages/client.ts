@@ -1,13 +1,17 @@
 import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages.ts';
 import { mayDo } from '../../authorization-server/permissions.ts';
+import { listOwners } from '../../clients/co-owners.ts';
+import { displayName } from '../../clients/display-name.ts';
 import { OWN_CLIENTS } from '../../clients/first-party.ts';
+import { listLiveSecrets } from '../../clients/live-secrets.ts';
 import { Prisma } from '../../platform/database.ts';
 import { countPeople } from '../../protocol-store/grants.ts';
 import { countTokens } from '../../protocol-store/token-handles.ts';
 import { actNamed } from '../acts/table.ts';
-import { pathOfClient } from '../paths.ts';
+import { pathOfClient, pathOfPerson } from '../paths.ts';
 import { CLIENT_ACTS } from './client-acts.ts';
-import { clientOf, namesOf } from './named.ts';
+import { pathOfOwner, pathOfSecret } from './held-acts.ts';
+import { clientOf } from './named.ts';
 
 /** Owns what an operator reads of one client. What it says of itself is shown as text, whatever it is. */
 
@@ -15,14 +19,17 @@ export const client: OwnPage = {
   async show(visit) {
     const { database } = visit.services;
     const { metadata, ...them } = await clientOf(visit);
-    const [people, tokens, [kept]] = await Promise.all([
+    const [people, tokens, secrets, owners, [kept]] = await Promise.all([
       countPeople(database, them.id),
       countTokens(database, them.id),
+      listLiveSecrets(database, them.id),
+      listOwners(database, them.id),
       database.query<Kept>(Prisma.sql`
-        select c.admin_scopes, c.registered_with, t.name as token_name, array(select o.account_id from client_owner o where o.client_id = c.id order by o.created_at, o.account_id) as owners
+        select c.admin_scopes, c.registered_with, t.name as token_name
         from client c left join initial_access_token t on t.id = c.registered_with where c.id = ${them.id}`),
     ]);
-    const names = await namesOf(database, { people: kept?.owners ?? [], clients: [] });
+    const acts = actsOn(visit, them);
+    const may = acts.length > 0 && mayDo(visit.account.role, 'admin:clients');
     show(visit, 'admin/client', {
       client: them,
       selfRegistered: them.registration === 'dynamic',
@@ -35,18 +42,25 @@ export const client: OwnPage = {
       tokens,
       adminScopes: kept?.admin_scopes ?? [],
       madeWith: kept?.registered_with && { id: kept.registered_with, name: kept.token_name },
-      owners: (kept?.owners ?? []).map((id) => names.person(id)),
+      owners: owners.map(({ id, name, email }) => ({
+        path: pathOfPerson(id),
+        name: displayName(name, email),
+        email,
+        ...(may && owners.length > 1 && { remove: pathOfOwner(them.id, id) }),
+      })),
+      ...(may && { addOwner: pathOfClient(them.id, '/owners/add') }),
+      secrets: secrets.map((secret) => ({ ...secret, ...(may && { end: pathOfSecret(them.id, secret.name) }) })),
       links: {
         access: withClient('/admin/access', them.id),
         tokens: withClient('/admin/tokens', them.id),
         audit: withClient('/admin/audit', them.id),
       },
-      acts: actsOn(visit, them),
+      acts,
     });
   },
 };
 
-type Kept = { admin_scopes: string[]; registered_with: string | null; token_name: string | null; owners: string[] };
+type Kept = { admin_scopes: string[]; registered_with: string | null; token_name: string | null };
 
 /** What who looks may do. Nobody does anything to this server's own. */
 function actsOn({ account }: Visit, them: Omit<Awaited<ReturnType<typeof clientOf>>, 'metadata'>) {

@@ -4,7 +4,7 @@ import { type Language, languageOf } from '../../http/language.ts';
 import { DAY } from '../../platform/clock.ts';
 import { isStorable } from '../../platform/database.ts';
 import { AppError } from '../../platform/errors.ts';
-import { readPage } from '../lists/list.ts';
+import { readerOf, readPage } from '../lists/list.ts';
 import { type ListName, listNamed } from '../lists/table.ts';
 
 /** Owns how operators look through what there is at our pages: a form that narrows it down, a page of rows, and the way to the next. */
@@ -61,7 +61,11 @@ async function readListed(
   const wanted = await withIds(visit, query, people);
   if (!wanted) return { rows: [], next: undefined };
   const asked = listNamed(list);
-  const page = await readPage(asked, visit.services, { filters: filtersOf(list, wanted), cursor, reader: visit.account.id });
+  const page = await readPage(asked, visit.services, {
+    filters: filtersOf(list, wanted),
+    cursor,
+    reader: readerOf({ accountId: visit.account.id }),
+  });
   if (!page) throw new AppError('invalid_request', { status: 400, reason: 'cursor' });
   return page;
 }

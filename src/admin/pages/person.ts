@@ -10,6 +10,7 @@ import { listSessions } from '../../protocol-store/signed-in-browsers.ts';
 import { rolesWithin } from '../acts/act.ts';
 import { actNamed } from '../acts/table.ts';
 import { pathOfClient, pathOfPerson } from '../paths.ts';
+import { pathOfSession } from './held-acts.ts';
 import { type Person, personOf } from './named.ts';
 import { PERSON_ACTS } from './person-acts.ts';
 
@@ -29,11 +30,12 @@ export const person: OwnPage = {
       listIdentities(database, them.id),
       listEvents(database, them.id, { limit: EVENTS, language }),
     ]);
+    const acts = actsOn(visit, them);
     show(visit, 'admin/person', {
       person: { ...them, name: displayName(them.name, them.id) },
       factors: { ...factors, totp: totp?.confirmedAt ? 1 : 0, password: passwordHash !== null },
       identities: identities.length,
-      sessions,
+      sessions: sessions.map((session) => ({ ...session, ...(acts.length && { end: pathOfSession(them.id, session.uid) }) })),
       clients: clients.map(({ id, name, granted_at, used_at }) => ({
         path: pathOfClient(id),
         name: displayName(name ?? undefined, id),
@@ -41,7 +43,7 @@ export const person: OwnPage = {
         usedAt: used_at,
       })),
       events: events.map((event): KeptEvent => ({ ...event, clientName: event.clientName && displayName(event.clientName, '') })),
-      acts: actsOn(visit, them),
+      acts,
     });
   },
 };
