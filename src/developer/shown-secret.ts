@@ -1,5 +1,7 @@
 import type { Visit } from '../authorization-server/own-pages.ts';
 import { MINUTE } from '../platform/clock.ts';
+
+import { pathOf } from './owned.ts';
 import { inShell } from './quoting.ts';
 
 /**
@@ -11,10 +13,16 @@ const OFFERED_SECONDS = 10 * MINUTE;
 
 type Sealed = { secret: string; until: number };
 
-/** For the form that asks for the file. */
-export function sealForFile({ account, services }: Visit, clientId: string, secret: string): string {
+/** What views/developer/secret-shown.eta shows. `sealed` is for the form that asks for the file. */
+export type ShownSecret = { secret: string; sealed: string; asksFile: string };
+
+export function showSecret({ account, services }: Visit, clientId: string, secret: string): ShownSecret {
   const sealed: Sealed = { secret, until: Date.now() + OFFERED_SECONDS * 1000 };
-  return services.keyRing.encrypt(JSON.stringify(sealed), contextOf(account.id, clientId));
+  return {
+    secret,
+    sealed: services.keyRing.encrypt(JSON.stringify(sealed), contextOf(account.id, clientId)),
+    asksFile: pathOf(clientId, '/secrets'),
+  };
 }
 
 /** Answers with the file. @returns false when what was sent is not, or no longer, what we showed this person of this client. */

@@ -78,8 +78,8 @@ function begin(visit: Visit, client: ClientRecord, more: Record<string, unknown>
 }
 
 async function add(visit: Visit, client: ClientRecord): Promise<void> {
-  const why = await addAddress(visit, client);
-  if (why) return begin(visit, client, { problem: 'developer.try.not_added', values: { why } });
+  const problems = await addAddress(visit, client);
+  if (problems.length) return begin(visit, client, { problem: 'developer.problems', wrong: problems });
   backTo(visit, pathOf(client.id, '/try'));
 }
 
