@@ -94,11 +94,11 @@ function writesOf(visit: Visit, metadata: ClientMetadata): Omit<Write, 'subject'
   ];
 }
 
-function groupsFor({ ctx, services }: Visit, scopes: string[]): ScopeGroup[] {
-  const ticked = new Set(scopes);
+function groupsFor({ account, ctx, services }: Visit, scopes: string[]): ScopeGroup[] {
   return scopeGroups(services.resourceServers, services.config.issuer, {
+    accountId: account.id,
     services: [],
-    chosen: (scope) => ticked.has(scope),
+    chosen: scopes,
     language: languageOf(ctx),
   });
 }
