@@ -42,7 +42,7 @@ export async function describeConsent(
     ...inGroups(
       describeScopes(resourceServers, issuer, asked, language).map((scope) => ({
         ...scope,
-        tick: tickOf(scope.resource, scope.name),
+        tick: tickOf(scope, issuer),
         granted: grantedScopes(grant, scope.resource).includes(scope.name),
         declined: declinedScopes(grant, scope.resource).includes(scope.name),
       })),

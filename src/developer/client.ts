@@ -117,11 +117,11 @@ function typedOf(metadata: Record<string, unknown>): Typed {
   return Object.fromEntries(FIELDS.map((field) => [field, text(metadata[field])]));
 }
 
-function groupsFor({ ctx, services }: Visit, { metadata, services: allowed }: ClientRecord, ticked?: string[]): ScopeGroup[] {
-  const chosen = ticked ?? registeredScopes(metadata);
+function groupsFor({ account, ctx, services }: Visit, { metadata, services: allowed }: ClientRecord, ticked?: string[]): ScopeGroup[] {
   return scopeGroups(services.resourceServers, services.config.issuer, {
+    accountId: account.id,
     services: allowed,
-    chosen: (scope) => chosen?.includes(scope) ?? true,
+    chosen: ticked ?? registeredScopes(metadata),
     language: languageOf(ctx),
   });
 }

@@ -66,11 +66,11 @@ function membersFor(typed: Typed, chosen: Chosen, scopes: string[]): Record<stri
   };
 }
 
-function groupsFor({ ctx, services }: Visit, scopes: string[]): ScopeGroup[] {
-  const ticked = new Set(scopes);
+function groupsFor({ account, ctx, services }: Visit, scopes: string[]): ScopeGroup[] {
   return scopeGroups(services.resourceServers, services.config.issuer, {
+    accountId: account.id,
     services: [],
-    chosen: (scope) => ticked.has(scope),
+    chosen: scopes,
     language: languageOf(ctx),
   });
 }

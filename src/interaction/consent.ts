@@ -54,7 +54,7 @@ export async function decideConsent(step: Step, form: URLSearchParams): Promise<
   await findClient(services, String(interaction.params['client_id']));
   const decision: Decision = {
     accountId,
-    answers: answersOf(requestedScopes(services, interaction), new Set(form.getAll('scope'))),
+    answers: answersOf(requestedScopes(services, interaction), new Set(form.getAll('scope')), services.config.issuer),
   };
   await finish(step, { consent: decision });
 }
@@ -72,9 +72,9 @@ async function denyConsent(step: Step, accountId: string): Promise<void> {
 }
 
 /** A required scope is allowed with the rest, an optional one where it was ticked. */
-function answersOf(requests: Request[], ticked: Set<string>): Answer[] {
+function answersOf(requests: Request[], ticked: Set<string>, issuer: string): Answer[] {
   return requests.map(({ scopes, ...at }) => {
-    const allowed = scopes.filter(({ name, required }) => required || ticked.has(tickOf(at.resource, name))).map(({ name }) => name);
+    const allowed = scopes.filter(({ name, required }) => required || ticked.has(tickOf({ ...at, name }, issuer))).map(({ name }) => name);
     return { ...at, allowed, declined: scopes.map(({ name }) => name).filter((name) => !allowed.includes(name)) };
   });
 }

@@ -26,11 +26,13 @@ export function csrfOf(page: Page): string {
   return csrf;
 }
 
-/** Sends a form of a page of the portal. */
-export function fill({ browser, csrf }: Developer, path: string, fields: Record<string, string> = {}): Promise<Page> {
+/** Sends a form of a page of the portal. One that makes a client is good for one, and fresh unless `creation` says which it is. */
+export async function fill({ browser, csrf }: Developer, path: string, fields: Record<string, string> = {}): Promise<Page> {
+  const makes = ('make' in fields || 'apply' in fields) && !('creation' in fields);
+  const creation = makes ? creationOn(await browser.open('/developer/import')) : undefined;
   return browser.open(path, {
     method: 'POST',
-    body: new URLSearchParams({ csrf, ...fields }),
+    body: new URLSearchParams({ csrf, ...(creation && { creation }), ...fields }),
     headers: { 'sec-fetch-site': 'same-origin' },
   });
 }
@@ -47,8 +49,7 @@ export async function registerApi(developer: Developer, more: Partial<typeof API
 
 /** Makes a client that introspects for an API, by its page. */
 export async function makeIntrospector(developer: Developer, api: string): Promise<TestClient & { client_secret: string }> {
-  const creation = creationOn(await developer.browser.open(`${api}/introspection`)) ?? '';
-  const page = await fill(developer, `${api}/introspection`, { make: 'yes', creation });
+  const page = await fill(developer, `${api}/introspection`, { make: 'yes' });
   const { client_id, client_secret = '' } = madeOn(page);
   assert(client_secret, page.html.slice(0, 3_000));
   return { client_id, client_secret, redirect_uri: '' };

@@ -13,9 +13,9 @@ export async function dumpTables(server: TestServer, row = (_table: unknown) => 
 }
 
 // What is noted of what happened, some time after the answer: that something was refused, and how often.
-const WRITTEN_BEHIND = ['client_error', 'hourly_count'];
+export const WRITTEN_BEHIND = ['client_error', 'hourly_count'];
 // So is when a secret was used.
-const withoutUse = (table: unknown) => (table === 'client_secret' ? "(to_jsonb(t) - 'used_at')::text" : 't::text');
+export const withoutUse = (table: unknown) => (table === 'client_secret' ? "(to_jsonb(t) - 'used_at')::text" : 't::text');
 
 /** Does something, and asserts that afterwards no row of any table is another than before. @param but tables that may differ. @returns what it did. */
 export async function unchanged<T>(server: TestServer, act: () => Promise<T>, but: string[] = []): Promise<T> {
