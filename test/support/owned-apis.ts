@@ -29,7 +29,7 @@ export function csrfOf(page: Page): string {
 /** Sends a form of a page of the portal. One that makes a client is good for one, and fresh unless `creation` says which it is. */
 export async function fill({ browser, csrf }: Developer, path: string, fields: Record<string, string> = {}): Promise<Page> {
   const makes = ('make' in fields || 'apply' in fields) && !('creation' in fields);
-  const creation = makes ? creationOn(await browser.open('/developer/import')) : undefined;
+  const creation = makes ? creationOn(await browser.open('/developer/clients/new')) : undefined;
   return browser.open(path, {
     method: 'POST',
     body: new URLSearchParams({ csrf, ...(creation && { creation }), ...fields }),
