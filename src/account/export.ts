@@ -69,7 +69,11 @@ async function everything({ account, ctx, services, session }: Visit) {
       const { id: clientId, scopes, selfRegistered: _, ...app } = describe(client, services, languageOf(ctx));
       return { clientId, ...app, scopes: scopes.map(({ name: scope, resource, title }) => ({ scope, resource, title })) };
     }),
-    ownedApps: ownedClients.map(({ id: clientId, name, created_at: createdAt }) => ({ clientId, name, createdAt })),
+    ownedApps: ownedClients.map(({ id: clientId, metadata, created_at: createdAt }) => ({
+      clientId,
+      name: metadata['client_name'] ?? null,
+      createdAt,
+    })),
     ownedApis: ownedApis.map(({ identifier, name }) => ({ identifier, name })),
     sessions: sessions.map((row) => ({
       thisDevice: row.uid === session.uid,

@@ -45,7 +45,7 @@ export type EventType =
   | 'account_disabled'
   | 'account_enabled'
   | 'signed_out_everywhere'
-  // Told as role_changed by now; what was told before is kept as long as any.
+  // Told as role_changed by now: what was told before is kept as long as any.
   | 'admin_made'
   | 'admin_unmade'
   | 'access_ended'

@@ -4,6 +4,7 @@ import { hasSecret, isSecretHandle, secretHandle } from '../clients/secrets.ts';
 import type { ClientMetadata } from '../clients/store.ts';
 import type { VerifiedNames } from '../clients/verified-names.ts';
 import { isStorable } from '../platform/database.ts';
+import { NameTaken } from './registration-policy.ts';
 
 /**
  * Owns the judgement of a client that does not come by the registration endpoint: one that an operator makes, or a developer in the portal.
@@ -35,36 +36,33 @@ export function judgeMetadata(provider: Provider, metadata: ClientMetadata, clie
   return new Client(metadata, { oidc: { body: metadata, entities: {}, client } }).metadata();
 }
 
-/** @returns the sentence of what is wrong with metadata; undefined when judgeMetadata() takes it. */
-export function metadataProblem(provider: Provider, metadata: ClientMetadata, client?: Client): string | undefined {
-  try {
-    judgeMetadata(provider, metadata, client);
-    return undefined;
-  } catch (error) {
-    if (error instanceof errors.OIDCProviderError) return error.error_description ?? error.message;
-    throw error;
-  }
-}
+/**
+ * What is wrong: with which member, as far as that is said, in the sentence that the registration endpoint would say. `like` is there for a name
+ * that people could take for another: the other one, or null where it is this server's own.
+ */
+export type Refusal = { member: string | undefined; sentence: string; like?: string | null };
 
-/** What came of it: the metadata as it is to be stored, or which member is wrong, with the sentence that the registration endpoint would say. */
-export type PortalJudgement = { ok: true; metadata: ClientMetadata } | { ok: false; member: string | undefined; sentence: string };
+/** What came of it: the metadata as it is to be stored, or why not. */
+export type PortalJudgement = { ok: true; metadata: ClientMetadata } | { ok: false; refusal: Refusal };
 
 /**
- * The same for a client of the portal, which has a page to say what is wrong.
- * @param metadata with a secret in clear when one is made; a client that has its own keeps it. @param known whether it is there already, and changes.
+ * The same for the portal, whose pages say what is wrong in their reader's language. One way for whatever makes or changes a client there.
+ * @param metadata with a secret in clear when one is made; without, a client that authenticates by one keeps what it has.
+ * @param client as it was, when it changes: one that the library does not find, since it is suspended, cannot.
  */
-export async function judgePortalClient(provider: Provider, metadata: ClientMetadata, known: boolean): Promise<PortalJudgement> {
-  if (!isStorable(metadata)) return { ok: false, member: undefined, sentence: 'parameters must not contain NUL or unpaired surrogates' };
-  const client = known ? await provider.Client.find(metadata.client_id) : undefined;
-  if (known && !client) return { ok: false, member: 'client_id', sentence: 'client_id is suspended' };
-  const kept = hasSecret(metadata) ? { client_secret: metadata.client_secret ?? secretHandle(metadata.client_id) } : undefined;
+export function judgePortalClient(provider: Provider, metadata: ClientMetadata, client?: Client): PortalJudgement {
+  if (!isStorable(metadata))
+    return { ok: false, refusal: { member: undefined, sentence: 'parameters must not contain NUL or unpaired surrogates' } };
+  const { client_secret: given, ...rest } = metadata;
+  const kept = hasSecret(metadata) ? { client_secret: given ?? secretHandle(metadata.client_id) } : undefined;
   try {
-    const { client_secret, ...judged } = judgeMetadata(provider, { ...metadata, ...kept }, client);
-    const own = typeof client_secret === 'string' && !isSecretHandle(client_secret) ? { client_secret } : undefined;
-    return { ok: true, metadata: { ...judged, ...own } as ClientMetadata };
+    const { client_secret: secret, ...judged } = judgeMetadata(provider, { ...rest, ...kept }, client);
+    const made = typeof secret === 'string' && !isSecretHandle(secret) ? { client_secret: secret } : undefined;
+    return { ok: true, metadata: { ...judged, ...made } as ClientMetadata };
   } catch (error) {
     if (!(error instanceof errors.OIDCProviderError)) throw error;
     const sentence = error.error_description ?? error.message;
-    return { ok: false, member: /^([a-z_]+(#[a-z]+)?) /.exec(sentence)?.[1], sentence };
+    const member = /^([a-z_]+(#[a-z]+)?) /.exec(sentence)?.[1];
+    return { ok: false, refusal: { member, sentence, ...(error instanceof NameTaken && { like: error.like }) } };
   }
 }

@@ -1,12 +1,10 @@
-import { type Client, errors, type Provider } from 'oidc-provider';
 import { LOCALIZED, localizedMembers } from '../clients/display-name.ts';
 import type { ClientMetadata } from '../clients/store.ts';
 import { isStorable } from '../platform/database.ts';
-import { judgeMetadata } from './client-judgement.ts';
 
 /**
  * Owns a client's description as a file: what its owner may say of it, under the names of RFC 7591, to be kept beside the app's code and brought
- * back. Nothing secret is in it, and nobody's id. What it says is judged as at the registration endpoint.
+ * back. Nothing secret is in it, and nobody's id. What it says is judged as at the registration endpoint: see client-judgement.ts.
  */
 
 export const MANIFEST_VERSION = 1;
@@ -111,21 +109,10 @@ function isDeeperThan(value: unknown, depth: number): boolean {
   return depth === 0 || Object.values(value).some((member) => isDeeperThan(member, depth - 1));
 }
 
-export type Judged = { metadata: ClientMetadata } | { problem: string };
-
-/**
- * The client as it would be: what a manifest says in the place of what it could say, and the rest as it was.
- * @param stored metadata of a client that there is; without `client`, one that is to be made, with its id and secret alone.
- * @returns metadata as it is to be stored, or the library's sentence of what is wrong.
- */
-export function judgeManifest(provider: Provider, members: Members, stored: ClientMetadata, client?: Client): Judged {
+/** The client as it would be, before it is judged: what a manifest says in the place of what it could say, and the rest as it was. */
+export function withMembers(members: Members, stored: ClientMetadata): ClientMetadata {
   const others = Object.entries(stored).filter(([member]) => !MEMBERS.includes(member));
-  try {
-    return { metadata: judgeMetadata(provider, { ...Object.fromEntries(others), ...members } as ClientMetadata, client) };
-  } catch (error) {
-    if (error instanceof errors.OIDCProviderError) return { problem: error.error_description ?? error.message };
-    throw error;
-  }
+  return { ...Object.fromEntries(others), ...members } as ClientMetadata;
 }
 
 /** Whether a client of this metadata has a secret. */

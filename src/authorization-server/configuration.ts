@@ -1,7 +1,6 @@
 import type { Configuration, JWKS } from 'oidc-provider';
 import { CLAIMS_OF_SCOPE } from '../accounts/claims.ts';
 import type { ClientCache } from '../clients/cache.ts';
-import { TRY_CALLBACK_PATH } from '../clients/first-party.ts';
 import type { VerifiedNames } from '../clients/verified-names.ts';
 import { LANGUAGES } from '../http/language.ts';
 import type { Config } from '../platform/config.ts';
@@ -16,7 +15,7 @@ import { createDevicePages, USER_CODE_MASK } from './device-pages.ts';
 import { createLoadExistingGrant } from './existing-grant.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
-import { createRegistrationPolicy } from './registration-policy.ts';
+import { createRegistrationPolicy, placesOf } from './registration-policy.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { createFindAccount } from './sign-in.ts';
 import { withKnownScopes } from './stored-scopes.ts';
@@ -79,10 +78,7 @@ export function createConfiguration({
     acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
     subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
     // RFC 7591 2: judged before the library's own checks
-    extraClientMetadata: withKnownScopes(
-      createRegistrationPolicy({ names, loopbackPages: !secure, tryCallback: `${config.issuer}${TRY_CALLBACK_PATH}` }),
-      resources.scopes,
-    ),
+    extraClientMetadata: withKnownScopes(createRegistrationPolicy({ names, ...placesOf(config.issuer) }), resources.scopes),
 
     // How clients prove who they are
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], // no client_secret_jwt: secrets are hashed

@@ -8,7 +8,7 @@ import { DAY, systemClock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import { countGrants } from '../protocol-store/grants.ts';
 import { describeClient, describeDestination, initialOf, PEOPLE_COUNTED } from './client-facts.ts';
-import { declinedScopes, grantedScopes } from './decision.ts';
+import { declinedScopes, grantedScopes, tickOf } from './decision.ts';
 import { ttl } from './token-policy.ts';
 
 /** Owns what stands on the consent page, for whoever decides there and for whoever looks at it beforehand in the portal. Does not own the decision. */
@@ -42,6 +42,7 @@ export async function describeConsent(
     ...inGroups(
       describeScopes(resourceServers, issuer, asked, language).map((scope) => ({
         ...scope,
+        tick: tickOf(scope, issuer),
         granted: grantedScopes(grant, scope.resource).includes(scope.name),
         declined: declinedScopes(grant, scope.resource).includes(scope.name),
       })),

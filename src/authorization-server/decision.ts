@@ -11,6 +11,16 @@ export type Decision = {
   kept?: true;
 };
 
+/**
+ * By what the consent page's form speaks of a scope: its name where it is this server's own, whose names are no two alike, and the API along with
+ * it elsewhere. Others may call theirs what they like: whoever allows the one has not allowed the other, so that nobody makes an API whose
+ * harmless sentence stands for another's scope. Neither a scope nor an identifier has a space in it.
+ */
+export function tickOf({ resource, name }: { resource?: string | undefined; name: string }, issuer: string): string {
+  const ours = resource === undefined || URL.parse(resource)?.origin === new URL(issuer).origin;
+  return ours ? name : `${resource} ${name}`;
+}
+
 export function grantedScopes(grant: Grant | undefined, resource: string | undefined): string[] {
   return words(resource === undefined ? grant?.getOIDCScope() : grant?.getResourceScope(resource));
 }

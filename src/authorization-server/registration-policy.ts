@@ -1,5 +1,6 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { DECEPTIVE, LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
+import { TRY_CALLBACK_PATH } from '../clients/first-party.ts';
 import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../clients/initial-access-tokens.ts';
 import { leadToNativeApp, redirectUrisProblem } from '../clients/redirect-uri.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../clients/store.ts';
@@ -24,10 +25,17 @@ type Circumstances = {
 };
 
 /**
- * `loopbackPages`: a client's pages may be on its developer's own machine, where this server is too. `tryCallback`: the developer portal's own
- * address, to which a client that is tried there is led, and which may be http where the issuer is.
+ * What depends on where this server is. `loopbackPages`: a client's pages may be on its developer's own machine, where this server is too.
+ * `tryCallback`: the developer portal's own address, to which a client that is tried there is led, and which may be http where the issuer is.
  */
-export type House = { names: VerifiedNames; loopbackPages: boolean; tryCallback: string };
+export type Places = { loopbackPages: boolean; tryCallback: string };
+
+export const placesOf = (issuer: string): Places => ({
+  loopbackPages: !issuer.startsWith('https:'),
+  tryCallback: `${issuer}${TRY_CALLBACK_PATH}`,
+});
+
+export type House = Places & { names: VerifiedNames };
 
 /**
  * One check per member; the library calls the one of each member it names in `members`, in their order, before its own checks.
@@ -135,8 +143,19 @@ function judgeName(metadata: Metadata, member: string, { client, house }: Circum
   if (client && name === (member === 'client_name' ? client.clientName : client[member])) return;
   const taken = house.names.takenBy(name, client?.clientId);
   if (!taken) return;
-  const whose = 'own' in taken ? "this server's own name" : `the name ${toldName(taken.name)} of a client whose publisher is verified`;
-  throw new errors.InvalidClientMetadata(`${member} is too similar to ${whose}: choose one that people cannot take for it`);
+  throw new NameTaken(member, 'own' in taken ? null : taken.name);
+}
+
+/** A name that people could take for another. It is on the wire what every other fault is; pages have a sentence of their own for it. */
+export class NameTaken extends errors.InvalidClientMetadata {
+  readonly like: string | null;
+
+  /** @param like the other name; null for this server's own. */
+  constructor(member: string, like: string | null) {
+    const whose = like === null ? "this server's own name" : `the name ${toldName(like)} of a client whose publisher is verified`;
+    super(`${member} is too similar to ${whose}: choose one that people cannot take for it`);
+    this.like = like;
+  }
 }
 
 function judgeCharacters(text: string, member: string): void {

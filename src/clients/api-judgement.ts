@@ -1,5 +1,6 @@
 import { DECEPTIVE, MAX_NAME_CHARACTERS } from './display-name.ts';
 import type { ResourceServer } from './resource-servers.ts';
+import { isOwnName } from './similar-names.ts';
 
 /**
  * Owns what an API that a developer registers may be called, and its scopes: other people read both on the consent page.
@@ -27,7 +28,8 @@ export function identifierProblem(identifier: string, issuer: string): string | 
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK.has(url.hostname))) return 'developer.apis.identifier_scheme';
   if (url.username || url.password || ![url.href, url.href.replace(/\/$/, '')].includes(identifier))
     return 'developer.apis.identifier_spelling';
-  if (url.origin === new URL(issuer).origin) return 'developer.apis.identifier_ours';
+  // A name with the root's dot at its end is the same host's.
+  if (`${url.protocol}//${url.host.replace(/\.(?=:|$)/, '')}` === new URL(issuer).origin) return 'developer.apis.identifier_ours';
   return undefined;
 }
 
@@ -35,6 +37,8 @@ export type ApiFields = { name: string; tokenFormat: string; accessTokenTtlSecon
 
 export function apiProblem({ name, tokenFormat, accessTokenTtlSeconds: seconds }: ApiFields): string | undefined {
   if (!isLine(name, MAX_NAME_CHARACTERS)) return 'developer.apis.name';
+  // Its host stands beside it; but nobody asks for consent in this server's name.
+  if (isOwnName(name)) return 'developer.apis.ours.name';
   if (tokenFormat !== 'opaque' && tokenFormat !== 'jwt') return 'developer.apis.format';
   if (!Number.isInteger(seconds) || seconds < LIFETIME_SECONDS.least || seconds > LIFETIME_SECONDS.most) return 'developer.apis.lifetime';
   return undefined;

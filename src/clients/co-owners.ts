@@ -34,7 +34,7 @@ export function leaveClient(clientId: string, accountId: string): Statement {
 
 /**
  * What goes with an owner who leaves: what they offered to others, and the client's leave to introspect for an API of theirs, which is nobody
- * else's to use.
+ * else's to use, with the tokens of its own that it holds for one.
  */
 export function forgetOwner(clientId: string, accountId: string): Statement[] {
   return [
@@ -42,6 +42,9 @@ export function forgetOwner(clientId: string, accountId: string): Statement[] {
     Prisma.sql`
       update client c set introspects = null, updated_at = now() from resource_server r
       where c.id = ${clientId} and r.identifier = c.introspects and r.owner_id = ${accountId}`,
+    Prisma.sql`
+      delete from token t using resource_server r
+      where t.client_id = ${clientId} and t.kind = 'ClientCredentials' and r.identifier = t.payload->>'aud' and r.owner_id = ${accountId}`,
   ];
 }
 

@@ -5,7 +5,8 @@ import { type ClientRecord, findClientRecord } from './inspection.ts';
 
 export type OwnedClient = {
   id: string;
-  name: string | null;
+  /** RFC 7591, as it is stored. */
+  metadata: Record<string, unknown>;
   created_at: Date;
   suspended_at: Date | null;
   publisher: string | null;
@@ -19,7 +20,7 @@ export const MAX_OWNED_CLIENTS = 50;
 /** The clients that a person looks after, the newest first. */
 export function listOwnedClients(database: Database, accountId: string): Promise<OwnedClient[]> {
   return database.query<OwnedClient>(Prisma.sql`
-    select c.id, c.metadata->>'client_name' as name, c.created_at, c.suspended_at, c.publisher,
+    select c.id, c.metadata, c.created_at, c.suspended_at, c.publisher,
       (select min(s.expires_at) from client_secret s where s.client_id = c.id and s.expires_at > now()) as secret_ends_at
     from client_owner o join client c on c.id = o.client_id where o.account_id = ${accountId}
     order by o.created_at desc, c.id`);

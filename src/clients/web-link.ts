@@ -7,20 +7,37 @@ import { LOOPBACK } from './redirect-uri.ts';
 
 const MAX_LENGTH = 2_000;
 
+/** What can be wrong with one; each has a sentence in each language, `link.<fault>` in views/messages. */
+export type LinkFault = 'too_long' | 'not_ascii' | 'not_https' | 'backslash' | 'user';
+
+/** As the registration endpoint says it, after the member's name. */
+const SENTENCES: Record<LinkFault, string> = {
+  too_long: `must not be longer than ${MAX_LENGTH} characters`,
+  not_ascii: 'must only contain printable ASCII characters: write other characters percent-encoded, and host names in punycode',
+  not_https: 'must be an absolute https address, such as https://app.example.com/terms',
+  backslash: 'must not contain a backslash',
+  user: 'must not contain a user name or password',
+};
+
 /**
  * @param loopback whether a page may be on the developer's own machine, by http.
- * @returns what is wrong with an address, in a sentence that begins after the member's name; undefined when all is well.
+ * @returns what is wrong with an address; undefined when all is well.
  */
-export function webLinkProblem(link: string, loopback: boolean): string | undefined {
-  if (link.length > MAX_LENGTH) return `must not be longer than ${MAX_LENGTH} characters`;
+export function webLinkFault(link: string, loopback: boolean): LinkFault | undefined {
+  if (link.length > MAX_LENGTH) return 'too_long';
   // The URL parser drops tabs and line breaks and mends backslashes: judge the text as it was sent.
-  if (/[^\x21-\x7e]/.test(link))
-    return 'must only contain printable ASCII characters: write other characters percent-encoded, and host names in punycode';
+  if (/[^\x21-\x7e]/.test(link)) return 'not_ascii';
   const url = URL.parse(link);
   const web = url && /^https?:\/\/[^/\\]/i.test(link);
   const https = web && (url.protocol === 'https:' || (loopback && LOOPBACK.has(url.hostname)));
-  if (!https) return 'must be an absolute https address, such as https://app.example.com/terms';
-  if (link.includes('\\')) return 'must not contain a backslash';
-  if (url.username || url.password || /^https?:\/\/[^/?#]*@/i.test(link)) return 'must not contain a user name or password';
+  if (!https) return 'not_https';
+  if (link.includes('\\')) return 'backslash';
+  if (url.username || url.password || /^https?:\/\/[^/?#]*@/i.test(link)) return 'user';
   return undefined;
+}
+
+/** The same in a sentence that begins after the member's name. */
+export function webLinkProblem(link: string, loopback: boolean): string | undefined {
+  const fault = webLinkFault(link, loopback);
+  return fault && SENTENCES[fault];
 }

@@ -2,7 +2,9 @@ import { backTo, type OwnPage, told, type Visit } from '../authorization-server/
 import { chooseIntrospector, dismissIntrospector, listPossibleIntrospectors, type OwnedApiWithScopes } from '../clients/api-ownership.ts';
 import { displayName } from '../clients/display-name.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import type { Problem } from './client-form.ts';
 import { makeIntrospector } from './introspector.ts';
+import { sealCreation } from './one-creation.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 
 /**
@@ -22,8 +24,10 @@ export const apiIntrospection: OwnPage = {
     const own = await ownApi(visit);
     await limitApiChanges(visit);
     if (form.has('make')) {
-      const made = await makeIntrospector(visit, own);
-      return 'problem' in made ? page(visit, own, made.problem, made.values) : showApi(visit, own, 'api-client', made);
+      const result = await makeIntrospector(visit, own, form);
+      if ('made' in result) showApi(visit, own, 'api-client', { ...result.made, clientId: result.made.metadata.client_id });
+      else if ('problems' in result) await page(visit, own, 'developer.problems', result.problems);
+      return;
     }
     const chosen = form.get('client') ?? '';
     const kept = await writeTogether(visit.services.database, [
@@ -42,13 +46,14 @@ export const apiIntrospection: OwnPage = {
   },
 };
 
-async function page(visit: Visit, own: OwnedApiWithScopes, problem?: string, values: Record<string, number> = {}): Promise<void> {
+async function page(visit: Visit, own: OwnedApiWithScopes, problem?: string, wrong: Problem[] = []): Promise<void> {
   const clients = await listPossibleIntrospectors(visit.services.database, visit.account.id, own.id);
   showApi(visit, own, 'api-introspection', {
     clients: clients.map(({ id, name, chosen }) => ({ id, chosen, name: displayName(name ?? undefined, id) })),
     elsewhere: own.introspector && !clients.some(({ id }) => id === own.introspector) ? own.introspector : undefined,
     issuer: visit.services.config.issuer,
+    creation: sealCreation(visit),
     ...(problem && { problem }),
-    values,
+    wrong,
   });
 }

@@ -1,9 +1,14 @@
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
+import type { Refusal } from '../authorization-server/client-judgement.ts';
+import type { OwnServices } from '../authorization-server/own-pages.ts';
+import { type Places, placesOf } from '../authorization-server/registration-policy.ts';
+import { DECEPTIVE, displayName, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
 import { MAX_URIS, redirectUriProblems } from '../clients/redirect-uri.ts';
+import { webLinkFault } from '../clients/web-link.ts';
 
 /**
  * Owns the fields by which a client says who it is, alike where one is made and where it is changed, and what is said beside a field that is
- * wrong. The last word is authorization-server/client-judgement.ts's: what is found here is found there as well, but said in no language but English.
+ * wrong. The last word is authorization-server/client-judgement.ts's: what is found here is found there as well, and what is found there alone is
+ * said in the words of this file, as far as it has any.
  */
 
 /** What a field has, by the name of the metadata that it becomes (RFC 7591 section 2). Lists have one a line. */
@@ -11,7 +16,10 @@ export const NAMES = ['client_name', 'client_name#ko', 'client_name#en'] as cons
 export const LINKS = ['client_uri', 'policy_uri', 'policy_uri#ko', 'policy_uri#en', 'tos_uri', 'tos_uri#ko', 'tos_uri#en'] as const;
 export const URI_LISTS = ['redirect_uris', 'post_logout_redirect_uris'] as const;
 
-/** `field` is the id of the field, `key` of the sentence. `about` is what was typed, to be shown beside it and never within it. */
+/**
+ * `field` is the id of the field, `key` of the sentence. `about` is what was typed, to be shown beside it and never within it, or the library's
+ * own English.
+ */
 export type Problem = { field: string; key: string; values?: Record<string, string | number>; about?: string };
 
 export type Typed = Record<string, string>;
@@ -31,14 +39,55 @@ export function membersOf(typed: Typed): Record<string, unknown> {
 export const linesOf = (text = ''): string[] => text.split('\n').filter((line) => line.trim() !== '');
 
 /** @param redirected whether it needs an address to send answers to. */
-export function problemsIn(typed: Typed, { type, redirected }: { type: 'web' | 'native'; redirected: boolean }): Problem[] {
+export function problemsIn(
+  typed: Typed,
+  { type, redirected, issuer }: { type: 'web' | 'native'; redirected: boolean; issuer: string },
+): Problem[] {
+  const places = placesOf(issuer);
   return [
     ...NAMES.flatMap((field) => nameProblems(field, typed[field] ?? '')),
     ...(redirected && !linesOf(typed['redirect_uris']).length ? [{ field: 'redirect_uris', key: 'redirect_uri.missing' }] : []),
-    ...URI_LISTS.flatMap((field) => uriProblems(field, linesOf(typed[field]), type)),
-    ...LINKS.filter((field) => typed[field] && !isWebAddress(typed[field])).map((field) => ({ field, key: 'developer.link_wrong' })),
+    ...URI_LISTS.flatMap((field) => uriProblems(field, linesOf(typed[field]), type, places)),
+    ...LINKS.flatMap((field) => linkProblems(field, typed[field] ?? '', places)),
   ];
 }
+
+/**
+ * What was refused, in the reader's language where there is a sentence for it; otherwise as the library says it.
+ * @param metadata that was refused.
+ */
+export function problemsOf(
+  metadata: Record<string, unknown>,
+  { member = 'client_name', sentence, like }: Refusal,
+  { config: { issuer }, resourceServers }: Pick<OwnServices, 'config' | 'resourceServers'>,
+): Problem[] {
+  const said = metadata[member];
+  const known = (): Problem[] => {
+    if (like !== undefined)
+      return [
+        {
+          field: member,
+          key: like === null ? 'developer.name_ours' : 'developer.name_similar',
+          ...(like !== null && { about: displayName(like, '') }),
+        },
+      ];
+    if (NAMES.some((name) => name === member)) return typeof said === 'string' ? nameProblems(member, said) : [];
+    if (URI_LISTS.some((list) => list === member) && isListOfText(said))
+      return uriProblems(member, said, metadata['application_type'] === 'native' ? 'native' : 'web', placesOf(issuer));
+    if (member === 'scope' && typeof said === 'string') {
+      const scopes = resourceServers.flatMap((server) => server.scopes.map(({ name }) => name));
+      const unknown = said.split(' ').filter((scope) => !scopes.includes(scope));
+      return unknown.length ? [{ field: member, key: 'developer.scope_gone', about: visible(unknown.join(' ')) }] : [];
+    }
+    const page = [...LINKS, 'logo_uri'].some((link) => link === member);
+    const places = { ...placesOf(issuer), loopbackPages: page && placesOf(issuer).loopbackPages };
+    return typeof said === 'string' && (page || member.endsWith('_uri')) ? linkProblems(member, said, places) : [];
+  };
+  const problems = known();
+  return problems.length ? problems : [{ field: member, key: 'developer.refused', about: sentence }];
+}
+
+const isListOfText = (value: unknown): value is string[] => Array.isArray(value) && value.every((one) => typeof one === 'string');
 
 function nameProblems(field: string, name: string): Problem[] {
   if (!name) return field === 'client_name' ? [{ field, key: 'developer.name_missing' }] : [];
@@ -47,17 +96,24 @@ function nameProblems(field: string, name: string): Problem[] {
   return [];
 }
 
-function uriProblems(field: string, uris: string[], type: 'web' | 'native'): Problem[] {
-  if (uris.length > MAX_URIS) return [{ field, key: 'redirect_uri.too_many', values: { most: MAX_URIS } }];
-  return redirectUriProblems(uris, type).map(({ fault, uri, right, line }) => ({
-    field,
-    key: `redirect_uri.${fault}`,
-    values: { line, right: right ?? '' },
-    about: visible(uri),
-  }));
+/** Our own page to try a client is as safe as this server is, see registration-policy.ts. It stands in the list like the others. */
+function uriProblems(field: string, uris: string[], type: 'web' | 'native', { tryCallback }: Places): Problem[] {
+  const judged = field === 'redirect_uris' ? uris.filter((uri) => uri !== tryCallback) : uris;
+  if (judged.length > MAX_URIS) return [{ field, key: 'redirect_uri.too_many', values: { most: MAX_URIS } }];
+  return redirectUriProblems(uris, type)
+    .filter(({ uri }) => judged.includes(uri))
+    .map(({ fault, uri, right, line }) => ({
+      field,
+      key: `redirect_uri.${fault}`,
+      values: { line, right: right ?? '' },
+      about: visible(uri),
+    }));
 }
 
-const isWebAddress = (text = ''): boolean => /^https?:\/\/[^\s]+$/.test(text) && URL.canParse(text) && text.length <= 2_000;
+function linkProblems(field: string, link: string, { loopbackPages }: Places): Problem[] {
+  const fault = link && webLinkFault(link, loopbackPages);
+  return fault ? [{ field, key: `link.${fault}` }] : [];
+}
 
 // What shows as nothing, or turns others round, shows as that it is there.
 const visible = (uri: string): string => uri.slice(0, 100).replace(new RegExp(DECEPTIVE, 'gu'), '\ufffd') + (uri.length > 100 ? '…' : '');

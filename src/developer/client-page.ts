@@ -1,6 +1,9 @@
+import { initialOf } from '../authorization-server/client-facts.ts';
 import { show, type Visit } from '../authorization-server/own-pages.ts';
 import { displayName } from '../clients/display-name.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
+import { hasSecret } from '../clients/secrets.ts';
+import { asksForNothing, placeOf, signsPeopleIn } from './kinds.ts';
 
 /** The frame that all pages of one client share, by what its person knows it by. */
 
@@ -8,7 +11,21 @@ type Named = Pick<ClientRecord, 'id' | 'metadata'>;
 
 /** Answers with a page of a client. @param view below `views/developer/`. @param data `problem` is why a form changed nothing. */
 export function showClient(visit: Visit, client: Named, view: string, data: Record<string, unknown> & { problem?: string } = {}): void {
-  show(visit, `developer/${view}`, { ...data, client: { id: client.id, name: nameOf(client) } });
+  const name = nameOf(client);
+  const { id, metadata } = client;
+  show(visit, `developer/${view}`, {
+    ...data,
+    client: { id, name, initial: initialOf(name), kind: placeOf(metadata) ?? 'otherwise', without: pagesWithout(metadata) },
+  });
+}
+
+/** The pages that would have nothing to say of a client: its menu does without them. */
+function pagesWithout(metadata: Record<string, unknown>): string[] {
+  return [
+    ...(hasSecret(metadata) ? [] : ['secrets']),
+    ...(signsPeopleIn(metadata) ? [] : ['preview']),
+    ...(asksForNothing(metadata) ? ['try', 'snippets'] : []),
+  ];
 }
 
 /** What a client calls itself, as far as it can be shown; its id, for one without a name. */

@@ -1,13 +1,15 @@
 import { judgePortalClient } from '../authorization-server/client-judgement.ts';
-import { backTo, kept, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { replaceOwned } from '../clients/co-owners.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { redirectUriHints } from '../clients/redirect-uri.ts';
 import { type ClientMetadata, saveClient } from '../clients/store.ts';
 import { languageOf } from '../http/language.ts';
+import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, type Typed, typedIn, URI_LISTS } from './client-form.ts';
+import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, problemsOf, type Typed, typedIn, URI_LISTS } from './client-form.ts';
 import { showClient } from './client-page.ts';
-import { isRedirected, placeOf } from './kinds.ts';
+import { asksForNothing, isRedirected } from './kinds.ts';
 import { ownClient, pathOf } from './owned.ts';
 import { namesIn, registeredScopes, type ScopeGroup, scopeGroups } from './scope-choice.ts';
 
@@ -29,35 +31,48 @@ export const client: OwnPage = {
     const typed = typedIn(form, FIELDS);
     const ticked = form.getAll('scope');
     const groups = groupsFor(visit, record, ticked);
-    const problems = problemsOf(record, typed, groups, ticked);
+    const problems = problemsWith(record, typed, { groups, ticked, issuer: services.config.issuer });
     if (problems.length) return page(visit, record, { typed, groups, problems });
     const changed = change(record, typed, groups, ticked);
-    const judged = await judgePortalClient(services.provider, changed, true);
-    if (!judged.ok)
-      return page(visit, record, {
+    const known = await services.provider.Client.find(record.id);
+    if (!known) return page(visit, record, { typed, groups, problems: [SUSPENDED] });
+    const judged = judgePortalClient(services.provider, changed, known);
+    if (!judged.ok) return page(visit, record, { typed, groups, problems: problemsOf(changed, judged.refusal, services) });
+    const changes = membersThatDiffer(record.metadata, changed);
+    if (!changes.length) return backTo(visit, pathOf(record.id));
+    await limitRate(services.database, LIMITS.clientChanges, visit.account.id);
+    const kept = await writeTogether(services.database, [
+      // Whoever was first may have changed it, or deleted it: it must not come back by this.
+      { purpose: 'keep', apart: true, once: true, statement: replaceOwned(record, visit.account.id) },
+      ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
+      { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: record.id, detail: { changes } }) },
+    ]);
+    if (!kept)
+      return page(visit, await ownClient(visit), {
         typed,
         groups,
-        problems: [{ field: judged.member ?? 'client_name', key: 'developer.refused', about: judged.sentence }],
+        problems: [{ field: 'client_name', key: 'developer.changed_meanwhile' }],
       });
-    const changes = membersThatDiffer(record.metadata, changed);
-    if (changes.length)
-      await writeTogether(
-        services.database,
-        kept([...saveClient(judged.metadata), told(visit, 'client_changed', { clientId: record.id, detail: { changes } })]),
-      );
     backTo(visit, pathOf(record.id));
   },
 };
 
-function problemsOf({ metadata, suspended_at }: ClientRecord, typed: Typed, groups: ScopeGroup[], ticked: string[]): Problem[] {
-  if (suspended_at) return [{ field: 'client_name', key: 'developer.suspended_unchanged' }];
+const SUSPENDED: Problem = { field: 'client_name', key: 'developer.suspended_unchanged' };
+
+type Asked = { groups: ScopeGroup[]; ticked: string[]; issuer: string };
+
+function problemsWith({ metadata, suspended_at }: ClientRecord, typed: Typed, { groups, ticked, issuer }: Asked): Problem[] {
+  if (suspended_at) return [SUSPENDED];
   const offered = namesIn(groups);
   return [
     ...problemsIn(typed, {
       type: metadata['application_type'] === 'native' ? 'native' : 'web',
       redirected: isRedirected({ grant_types: grantsOf(metadata) }),
+      issuer,
     }),
-    ...(ticked.length || keptScopes(metadata, groups).length ? [] : [{ field: 'scope', key: 'developer.scope_missing' }]),
+    ...(asksForNothing(metadata) || ticked.length || keptScopes(metadata, groups).length
+      ? []
+      : [{ field: 'scope', key: 'developer.scope_missing' }]),
     ...(ticked.every((scope) => offered.includes(scope)) ? [] : [{ field: 'scope', key: 'developer.scope_unknown' }]),
   ];
 }
@@ -80,6 +95,7 @@ function change({ id, metadata }: ClientRecord, typed: Typed, groups: ScopeGroup
 
 /** @returns undefined for a client that may ask for every scope, and goes on doing so. */
 function scopeOf(metadata: Record<string, unknown>, groups: ScopeGroup[], ticked: string[]): string | undefined {
+  if (asksForNothing(metadata)) return registeredScopes(metadata)?.join(' ');
   if (!registeredScopes(metadata) && namesIn(groups).every((scope) => ticked.includes(scope))) return undefined;
   return [...new Set([...ticked, ...keptScopes(metadata, groups)])].join(' ');
 }
@@ -101,11 +117,11 @@ function typedOf(metadata: Record<string, unknown>): Typed {
   return Object.fromEntries(FIELDS.map((field) => [field, text(metadata[field])]));
 }
 
-function groupsFor({ ctx, services }: Visit, { metadata, services: allowed }: ClientRecord, ticked?: string[]): ScopeGroup[] {
-  const chosen = ticked ?? registeredScopes(metadata);
+function groupsFor({ account, ctx, services }: Visit, { metadata, services: allowed }: ClientRecord, ticked?: string[]): ScopeGroup[] {
   return scopeGroups(services.resourceServers, services.config.issuer, {
+    accountId: account.id,
     services: allowed,
-    chosen: (scope) => chosen?.includes(scope) ?? true,
+    chosen: ticked ?? registeredScopes(metadata),
     language: languageOf(ctx),
   });
 }
@@ -120,10 +136,14 @@ function page(visit: Visit, record: ClientRecord, { typed, groups, problems = []
     groups,
     problems,
     hints: redirectUriHints(linesOf(typed['redirect_uris'])),
-    place: placeOf(metadata),
     method: metadata['token_endpoint_auth_method'] ?? 'client_secret_basic',
     grants: grantsOf(metadata),
     redirected: isRedirected({ grant_types: grantsOf(metadata) }),
+    // What it does not use it is not asked for; what it has of it can be taken away.
+    addressed: isRedirected({ grant_types: grantsOf(metadata) }) || URI_LISTS.some((list) => typed[list]),
+    asksForNothing: asksForNothing(metadata),
+    stated: metadata['software_statement'] !== undefined,
+    already: visit.ctx.query['made'] !== undefined,
     registeredAt: record.created_at,
     publisher: record.publisher,
     verifiedAt: record.verified_at,

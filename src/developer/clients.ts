@@ -1,17 +1,40 @@
+import { initialOf } from '../authorization-server/client-facts.ts';
 import { type OwnPage, show } from '../authorization-server/own-pages.ts';
 import { listInvitationsTo } from '../clients/co-owners.ts';
-import { displayName } from '../clients/display-name.ts';
 import { listOwnedClients } from '../clients/ownership.ts';
+import { glanceAt } from '../protocol-store/client-use.ts';
+import { nameOf } from './client-page.ts';
+import { asksForNothing, placeOf } from './kinds.ts';
+import { pathOf } from './owned.ts';
 
-/** The way in: the clients that a person looks after. */
+/** The way in: the clients that a person looks after, what each of them is, and what is to be done about it next. */
 export const clients: OwnPage = {
   async show(visit) {
     const { account, services } = visit;
-    const owned = await listOwnedClients(services.database, account.id);
-    const offers = account.emailVerified ? await listInvitationsTo(services.database, account.email) : [];
+    const { database } = services;
+    const owned = await listOwnedClients(database, account.id);
+    const [glances, offers] = await Promise.all([
+      glanceAt(
+        database,
+        owned.map(({ id }) => id),
+      ),
+      account.emailVerified ? listInvitationsTo(database, account.email) : [],
+    ]);
     show(visit, 'developer/clients', {
       invitations: offers.length,
-      clients: owned.map(({ name, ...client }) => ({ ...client, name: displayName(name ?? undefined, client.id) })),
+      clients: owned.map((client) => {
+        const { used = false, errors = 0 } = glances.find(({ id }) => id === client.id) ?? {};
+        const name = nameOf(client);
+        return {
+          ...client,
+          name,
+          initial: initialOf(name),
+          at: pathOf(client.id),
+          kind: placeOf(client.metadata) ?? 'otherwise',
+          errors,
+          untried: !used && !client.suspended_at && !asksForNothing(client.metadata),
+        };
+      }),
     });
   },
 };

@@ -1,11 +1,10 @@
-import { differences, judgeManifest, membersOf, needsSecret, readManifest } from '../authorization-server/client-manifest.ts';
+import { judgePortalClient } from '../authorization-server/client-judgement.ts';
+import { differences, membersOf, readManifest } from '../authorization-server/client-manifest.ts';
 import { type OwnPage, show, type Visit } from '../authorization-server/own-pages.ts';
-import { displayName } from '../clients/display-name.ts';
-import { MAX_OWNED_CLIENTS } from '../clients/ownership.ts';
-import { randomSecret } from '../platform/secrets.ts';
-import { makeClient } from './making.ts';
+import { type Problem, problemsOf } from './client-form.ts';
+import { makeClient, showMade } from './making.ts';
 import { problemOf } from './manifest.ts';
-import { pathOf } from './owned.ts';
+import { sealCreation } from './one-creation.ts';
 
 /** A client made of a manifest: what it would be is shown first. */
 
@@ -21,21 +20,21 @@ export const imported: OwnPage = {
     const text = form.get('text') ?? '';
     const read = readManifest(text);
     if ('problem' in read) return page(visit, { text, ...problemOf(read) });
-    // Judged for what it would be, with a secret that nobody will ever have.
-    const secret = needsSecret(read.members) ? { client_secret: randomSecret() } : undefined;
-    const judged = judgeManifest(visit.services.provider, read.members, { client_id: 'new', ...secret });
-    if ('problem' in judged) return page(visit, { text, problem: 'developer.manifest.wrong', sentence: judged.problem });
+    // Judged for what it would be.
+    const metadata = { ...read.members, client_id: 'new' };
+    const judged = judgePortalClient(visit.services.provider, metadata);
+    if (!judged.ok)
+      return page(visit, { text, problem: 'developer.manifest.wrong', wrong: problemsOf(metadata, judged.refusal, visit.services) });
     if (form.get('apply') !== 'yes')
-      return page(visit, { text, changes: differences({}, membersOf(judged.metadata)), unknown: read.unknown });
-    const made = await makeClient(visit, read.members);
-    if ('tooMany' in made) return page(visit, { text, problem: 'developer.too_many_clients', values: { most: MAX_OWNED_CLIENTS } });
-    if ('problem' in made) return page(visit, { text, problem: 'developer.manifest.wrong', sentence: made.problem });
-    const { client_name: name } = judged.metadata;
-    show(visit, 'developer/imported', {
-      ...made,
-      name: displayName(typeof name === 'string' ? name : undefined, made.clientId),
-      path: pathOf(made.clientId),
-    });
+      return page(visit, {
+        text,
+        changes: differences({}, membersOf(judged.metadata)),
+        unknown: read.unknown,
+        creation: sealCreation(visit),
+      });
+    const result = await makeClient(visit, form, read.members);
+    if ('made' in result) showMade(visit, result.made);
+    else if ('problems' in result) page(visit, { text, problem: 'developer.manifest.wrong', wrong: result.problems });
   },
 };
 
@@ -43,8 +42,10 @@ type Shown = {
   text: string;
   changes?: ReturnType<typeof differences>;
   unknown?: string[];
+  /** For the form that makes it. */
+  creation?: string;
   problem?: string;
-  sentence?: string;
+  wrong?: Problem[];
   values?: Record<string, string | number>;
 };
 

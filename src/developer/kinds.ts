@@ -37,15 +37,23 @@ export function chosenBy(place: Place, person: boolean): Chosen | undefined {
   return (person ? WITH_PERSON : BY_ITSELF)[place];
 }
 
+/** Whether it gets no tokens: all that it does is to ask about those of others, such as a client that introspects for an API. */
+export const asksForNothing = ({ grant_types: grants }: Record<string, unknown>): boolean => Array.isArray(grants) && !grants.length;
+
+/** Whether people decide on what it asks for. */
+export const signsPeopleIn = ({ grant_types: grants = ['authorization_code'] }: Record<string, unknown>): boolean =>
+  Array.isArray(grants) && ['authorization_code', DEVICE_GRANT].some((grant) => grants.includes(grant));
+
 /** Whether answers are sent to an address of the app. */
 export const isRedirected = ({ grant_types }: Pick<Chosen, 'grant_types'>): boolean =>
   Array.isArray(grant_types) && grant_types.includes('authorization_code');
 
 /**
  * The answers that would choose what a client is. They are not kept beside what they chose, so that the two cannot differ.
- * @returns undefined for one that was made in another way.
+ * @returns undefined for one that was made in another way; `introspector` for one that an API's page makes.
  */
-export function placeOf(metadata: Record<string, unknown>): Place | undefined {
+export function placeOf(metadata: Record<string, unknown>): Place | 'introspector' | undefined {
+  if (asksForNothing(metadata)) return 'introspector';
   const { grant_types: grants, token_endpoint_auth_method: method = 'client_secret_basic', application_type: type = 'web' } = metadata;
   const same = (chosen: Chosen) =>
     chosen.token_endpoint_auth_method === method &&

@@ -1,35 +1,65 @@
-import { randomBytes } from 'node:crypto';
-import { judgeManifest, type Members, needsSecret } from '../authorization-server/client-manifest.ts';
+import { judgePortalClient } from '../authorization-server/client-judgement.ts';
+import { needsSecret } from '../authorization-server/client-manifest.ts';
 import { told, type Visit } from '../authorization-server/own-pages.ts';
-import { addOwnerOfNew, lockOwner } from '../clients/ownership.ts';
-import { saveClient } from '../clients/store.ts';
+import { addOwnerOfNew, listOwnedClients, lockOwner, MAX_OWNED_CLIENTS } from '../clients/ownership.ts';
+import { type ClientMetadata, saveClient } from '../clients/store.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { randomSecret } from '../platform/secrets.ts';
-import type { Write } from '../protocol-store/unit-of-work.ts';
-import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { type Write, writeTogether } from '../protocol-store/unit-of-work.ts';
+import { type Problem, problemsOf } from './client-form.ts';
+import { showClient } from './client-page.ts';
+import { creationOf, leadToMade, onlyOnce } from './one-creation.ts';
+import { pathOf } from './owned.ts';
+import { type ShownSecret, showSecret } from './shown-secret.ts';
 
-/** The making of a client from what is said of it elsewhere than in the portal's questions: a manifest, an API that needs one. */
+/** The making of a client, by the portal's questions, of a manifest, or for an API that needs one: one way, whatever it is made of. */
 
-export type Made = { clientId: string; secret?: string } | { problem: string } | { tooMany: true };
+export type MadeClient = { metadata: ClientMetadata } & Partial<ShownSecret>;
 
-/** @param along what is to be written with it, for the client of this id. */
+/** `answered`: the form had made its client before, and the answer leads there. */
+export type Made = { made: MadeClient } | { problems: Problem[] } | { answered: true };
+
+/**
+ * @param form that is good for one client, see one-creation.ts.
+ * @param members what it says of itself. @param along what is to be written with it, for the client of this id.
+ */
 export async function makeClient(
   visit: Visit,
-  members: Members,
+  form: URLSearchParams,
+  members: Record<string, unknown>,
   along: (clientId: string) => Omit<Write, 'subject'>[] = () => [],
 ): Promise<Made> {
   const { account, services } = visit;
-  await limitRate(services.database, LIMITS.clientsOfAccount, account.id);
-  const clientId = randomBytes(16).toString('base64url');
+  const id = creationOf(visit, form);
+  if (!id) return { problems: [{ field: 'client_name', key: 'developer.form_old' }] };
   const secret = needsSecret(members) ? randomSecret() : undefined;
-  const judged = judgeManifest(services.provider, members, { client_id: clientId, ...(secret && { client_secret: secret }) });
-  if ('problem' in judged) return judged;
-  const made = await writeTogether(services.database, [
+  const metadata = { ...members, client_id: id, ...(secret && { client_secret: secret }) };
+  const judged = judgePortalClient(services.provider, metadata);
+  if (!judged.ok) return { problems: problemsOf(metadata, judged.refusal, visit.services) };
+  await limitRate(services.database, LIMITS.clientsOfAccount, account.id);
+  const written = await writeTogether(services.database, [
+    // Of any number at once each sees those before it.
     { purpose: 'keep', apart: true, statement: lockOwner(account.id) },
+    onlyOnce(id),
     ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
-    { purpose: 'keep', once: true, statement: addOwnerOfNew(clientId, account.id) },
-    ...along(clientId),
-    { purpose: 'keep', statement: told(visit, 'client_made', { clientId }) },
+    { purpose: 'keep', once: true, statement: addOwnerOfNew(id, account.id) },
+    ...along(id),
+    { purpose: 'keep', statement: told(visit, 'client_made', { clientId: id }) },
   ]);
-  return made ? { clientId, ...(secret && { secret }) } : { tooMany: true };
+  if (!written) return (await leadToMade(visit, id)) ? { answered: true } : { problems: [await whyNone(visit)] };
+  return { made: { metadata: judged.metadata, ...(secret && showSecret(visit, id, secret)) } };
+}
+
+/** Nothing was made: there are as many as there may be, or the form had made one that is there no more. */
+async function whyNone({ account, services }: Visit): Promise<Problem> {
+  const owned = await listOwnedClients(services.database, account.id);
+  return owned.length >= MAX_OWNED_CLIENTS
+    ? { field: 'client_name', key: 'developer.too_many', values: { most: MAX_OWNED_CLIENTS } }
+    : { field: 'client_name', key: 'developer.form_old' };
+}
+
+/** The answer itself has the secret: it is in no address, and nothing keeps it for a next page. */
+export function showMade(visit: Visit, { metadata, ...shown }: MadeClient): void {
+  const { client_id: id } = metadata;
+  showClient(visit, { id, metadata }, 'client-made', { at: pathOf(id), ...shown });
 }

@@ -1,10 +1,11 @@
+import { judgePortalClient } from '../authorization-server/client-judgement.ts';
 import {
   differences,
-  judgeManifest,
   membersOf,
   needsSecret,
   type ReadManifest,
   readManifest,
+  withMembers,
   writeManifest,
 } from '../authorization-server/client-manifest.ts';
 import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
@@ -13,6 +14,7 @@ import type { ClientRecord } from '../clients/inspection.ts';
 import { type ClientMetadata, saveClient } from '../clients/store.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { type Problem, problemsOf } from './client-form.ts';
 import { showClient } from './client-page.ts';
 import { ownClient, pathOf } from './owned.ts';
 
@@ -35,14 +37,18 @@ export const manifest: OwnPage = {
     const found = await visit.services.provider.Client.find(client.id);
     if (!found) return page(visit, client, { text, problem: 'developer.manifest.suspended' });
     if (needsSecret(read.members) && !client.secrets.length) return page(visit, client, { text, problem: 'developer.manifest.no_secret' });
-    // A handle stands for the secret, which nobody knows any more; for a client that gives its secrets up it goes.
-    const secret = needsSecret(read.members) ? { client_secret: String(found.clientSecret) } : undefined;
-    const judged = judgeManifest(visit.services.provider, read.members, { ...client.metadata, client_id: client.id, ...secret }, found);
-    if ('problem' in judged) return page(visit, client, { text, problem: 'developer.manifest.wrong', sentence: judged.problem });
-    const stored = { ...client.metadata, client_id: client.id, client_secret: found.clientSecret };
+    const stored: ClientMetadata = { ...client.metadata, client_id: client.id };
+    const wished = withMembers(read.members, stored);
+    const judged = judgePortalClient(visit.services.provider, wished, found);
+    if (!judged.ok)
+      return page(visit, client, {
+        text,
+        problem: 'developer.manifest.wrong',
+        wrong: problemsOf(wished, judged.refusal, visit.services),
+      });
     // What goes without saying is no change for a client that never said it.
-    const now = judgeManifest(visit.services.provider, membersOf(client.metadata), stored as ClientMetadata, found);
-    const changes = differences(membersOf('problem' in now ? client.metadata : now.metadata), membersOf(judged.metadata));
+    const now = judgePortalClient(visit.services.provider, stored, found);
+    const changes = differences(membersOf(now.ok ? now.metadata : client.metadata), membersOf(judged.metadata));
     if (form.get('apply') !== 'yes' || !changes.length) return page(visit, client, { text, changes, unknown: read.unknown });
     await limitRate(visit.services.database, LIMITS.clientsOfAccount, visit.account.id);
     const applied = await writeTogether(visit.services.database, [
@@ -79,8 +85,8 @@ type Shown = {
   changes?: ReturnType<typeof differences>;
   unknown?: string[];
   problem?: string;
-  /** What the library says is wrong, in English as at the registration endpoint. */
-  sentence?: string;
+  /** What of it the app cannot be. */
+  wrong?: Problem[];
   values?: Record<string, string>;
 };
 

@@ -1,3 +1,4 @@
+import { initialOf } from '../authorization-server/client-facts.ts';
 import { named, show, type Visit } from '../authorization-server/own-pages.ts';
 import { findOwnedApi, type OwnedApiWithScopes } from '../clients/api-ownership.ts';
 import { displayName } from '../clients/display-name.ts';
@@ -23,7 +24,8 @@ export function showApi(
   view: string,
   data: Record<string, unknown> & { problem?: string } = {},
 ): void {
-  show(visit, `developer/${view}`, { ...data, api: { ...api, shownName: displayName(api.name, api.identifier) } });
+  const shownName = displayName(api.name, api.identifier);
+  show(visit, `developer/${view}`, { ...data, api: { ...api, shownName, initial: initialOf(shownName) } });
 }
 
 /** Each change of an API has every node read its scopes again. @throws AppError 429 */

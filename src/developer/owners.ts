@@ -66,7 +66,11 @@ async function invite(visit: Visit, client: ClientRecord, form: URLSearchParams)
 async function withdraw(visit: Visit, client: ClientRecord, id: string): Promise<void> {
   const statement = withdrawInvitation(client.id, id);
   // It may have been answered a moment before.
-  if (statement) await visit.services.database.change(statement);
+  if (statement)
+    await writeTogether(visit.services.database, [
+      { purpose: 'keep', once: true, statement },
+      { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: client.id, detail: { changes: ['invitation_withdrawn'] } }) },
+    ]);
   backTo(visit, pathOf(client.id, '/owners'));
 }
 

@@ -7,7 +7,7 @@ import { languageOf } from '../http/language.ts';
 import { showClient } from './client-page.ts';
 import { isRedirected } from './kinds.ts';
 import { ownClient } from './owned.ts';
-import { registeredScopes } from './scope-choice.ts';
+import { isNear, registeredScopes } from './scope-choice.ts';
 
 /** The consent page as people meet it when the app asks for all that it registered: what stands there is told by the same file. */
 export const preview: OwnPage = {
@@ -35,11 +35,12 @@ function addressOf({ metadata }: ClientRecord): string | undefined {
   return isRedirected({ grant_types: Array.isArray(grants) ? grants.map(String) : [] }) && typeof first === 'string' ? first : undefined;
 }
 
-function askable({ services }: Visit, { metadata, services: allowed }: ClientRecord): ScopeAt[] {
+// A client that never limited itself may ask for every scope: the page stands for what is near.
+function askable({ account, services }: Visit, { metadata, services: allowed }: ClientRecord): ScopeAt[] {
   const registered = registeredScopes(metadata);
   const { issuer } = services.config;
   return services.resourceServers
-    .filter(({ identifier }) => identifier !== adminApi(issuer))
+    .filter((server) => server.identifier !== adminApi(issuer) && (registered || isNear(server, issuer, account.id)))
     .flatMap(({ identifier, scopes }) =>
       scopes
         .filter(({ name, provider }) => (registered?.includes(name) ?? true) && (!provider || allowed.includes(provider.id)))

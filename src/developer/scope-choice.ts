@@ -10,18 +10,26 @@ export type ScopeGroup = {
   scopes: { name: string; title: string; required: boolean; sensitive: boolean; chosen: boolean }[];
 };
 
+/** So many are shown of APIs that others look after: whoever registers thousands must not fill everybody's page. A manifest may name the rest. */
+const MOST_OF_OTHERS = 60;
+
+type Choice = {
+  /** Whose page it is. */
+  accountId: string;
+  services: string[];
+  /** Those that are ticked; undefined for all. */
+  chosen: string[] | undefined;
+  language: Language;
+};
+
 /**
  * Those that are there to choose: not the admin API's, which an operator gives, and of what is done at upstream providers what an operator
- * allowed this client.
- * @param chosen which are ticked.
+ * allowed this client. This server's own come first, then the person's.
  */
-export function scopeGroups(
-  servers: ResourceServer[],
-  issuer: string,
-  { services, chosen, language }: { services: string[]; chosen: (scope: string) => boolean; language: Language },
-): ScopeGroup[] {
-  return [...servers]
-    .filter(({ identifier }) => identifier !== adminApi(issuer))
+export function scopeGroups(servers: ResourceServer[], issuer: string, { accountId, services, chosen, language }: Choice): ScopeGroup[] {
+  const near = servers.filter(({ identifier }) => identifier !== adminApi(issuer)).filter((server) => isNear(server, issuer, accountId));
+  const others = servers.filter((server) => !isNear(server, issuer, accountId));
+  return [...near, ...boundedBy(others, near, chosen)]
     .sort((left, right) => Number(right.identifier === issuer) - Number(left.identifier === issuer))
     .map(({ identifier, name, scopes }) => ({
       api: identifier === issuer ? null : name,
@@ -32,10 +40,32 @@ export function scopeGroups(
           title: title[language],
           required,
           sensitive,
-          chosen: chosen(scope),
+          chosen: chosen?.includes(scope) ?? true,
         })),
     }))
     .filter(({ scopes }) => scopes.length > 0);
+}
+
+/** Whether an API is this server's own, or one that the person looks after. */
+export function isNear(
+  { identifier, ownerId }: Pick<ResourceServer, 'identifier' | 'ownerId'>,
+  issuer: string,
+  accountId: string,
+): boolean {
+  return ownerId === accountId || URL.parse(identifier)?.origin === new URL(issuer).origin;
+}
+
+/** Those of which something is ticked that no other has, and as many more as there is room for. */
+function boundedBy(others: ResourceServer[], near: ResourceServer[], chosen: string[] = []): ResourceServer[] {
+  const known = new Set(near.flatMap(({ scopes }) => scopes.map(({ name }) => name)));
+  let room = MOST_OF_OTHERS;
+  return others.filter(({ scopes }) => {
+    const wanted = scopes.some(({ name }) => chosen.includes(name) && !known.has(name));
+    if (!wanted && scopes.length > room) return false;
+    for (const { name } of scopes) known.add(name);
+    room -= scopes.length;
+    return true;
+  });
 }
 
 export const namesIn = (groups: ScopeGroup[]): string[] => [...new Set(groups.flatMap(({ scopes }) => scopes.map(({ name }) => name)))];

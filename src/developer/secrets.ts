@@ -17,7 +17,7 @@ import { randomSecret } from '../platform/secrets.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { showClient } from './client-page.ts';
 import { ownClient, pathOf } from './owned.ts';
-import { answerFile, sealForFile } from './shown-secret.ts';
+import { answerFile, type ShownSecret, showSecret } from './shown-secret.ts';
 
 /** Owns a client's secrets as its owner sees them: each once in full, and from then on by its beginning and its end. */
 
@@ -59,7 +59,7 @@ async function make(visit: Visit, client: ClientRecord, overlap: string): Promis
     { purpose: 'keep', statement: told(visit, 'client_secret_made', { clientId: client.id, detail: { overlapHours: hours } }) },
   ]);
   if (!made) return page(visit, client, 'developer.secrets.too_many');
-  await page(visit, client, undefined, { secret, sealed: sealForFile(visit, client.id, secret) });
+  await page(visit, client, undefined, showSecret(visit, client.id, secret));
 }
 
 async function end(visit: Visit, client: ClientRecord, name: string): Promise<void> {
@@ -75,7 +75,7 @@ async function end(visit: Visit, client: ClientRecord, name: string): Promise<vo
 }
 
 /** @param shown what was made a moment ago: it stands on this page, and on no other ever again. */
-async function page(visit: Visit, client: ClientRecord, problem?: string, shown?: { secret: string; sealed: string }): Promise<void> {
+async function page(visit: Visit, client: ClientRecord, problem?: string, shown?: ShownSecret): Promise<void> {
   const live = hasSecret(client.metadata) ? await listLiveSecrets(visit.services.database, client.id) : [];
   showClient(visit, client, 'secrets', {
     at: pathOf(client.id, '/secrets'),

@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { metadataProblem } from '../authorization-server/client-judgement.ts';
+import { judgePortalClient } from '../authorization-server/client-judgement.ts';
 import { told, type Visit } from '../authorization-server/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import type { ClientMetadata } from '../clients/store.ts';
 import { Prisma } from '../platform/database.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { type Problem, problemsOf } from './client-form.ts';
 import { callbackOf } from './try-visit.ts';
 
 /**
@@ -17,15 +18,16 @@ export function hasAddress({ services: { config } }: Visit, { metadata }: Client
   return Array.isArray(uris) && uris.includes(callbackOf(config.issuer));
 }
 
-/** @returns the sentence of what is wrong with it; undefined when it is registered. */
-export async function addAddress(visit: Visit, client: ClientRecord): Promise<string | undefined> {
+/** @returns what is wrong with it; nothing when it is registered. */
+export async function addAddress(visit: Visit, client: ClientRecord): Promise<Problem[]> {
   const { provider, database, config } = visit.services;
   const address = callbackOf(config.issuer);
   const live = await provider.Client.find(client.id);
-  if (!live) return 'the client is suspended';
+  if (!live) return [{ field: 'redirect_uris', key: 'developer.suspended_unchanged' }];
   const uris = [...(live.redirectUris ?? []).filter((uri) => uri !== address), address];
-  const problem = metadataProblem(provider, { ...live.metadata(), client_id: client.id, redirect_uris: uris } as ClientMetadata, live);
-  if (problem) return problem;
+  const metadata = { ...live.metadata(), client_id: client.id, redirect_uris: uris } as ClientMetadata;
+  const judged = judgePortalClient(provider, metadata, live);
+  if (!judged.ok) return problemsOf(metadata, judged.refusal, visit.services);
   await writeTogether(database, [
     {
       purpose: 'keep',
@@ -37,7 +39,7 @@ export async function addAddress(visit: Visit, client: ClientRecord): Promise<st
     { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: client.id, detail: { redirect_uri_added: address } }) },
   ]);
   await heard(visit, client.id, address);
-  return undefined;
+  return [];
 }
 
 const HEARD_WITHIN_MS = 1_000;

@@ -2,6 +2,7 @@ import { ROUTES } from '../authorization-server/configuration.ts';
 import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { findOwnedClient } from '../clients/ownership.ts';
+import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { isStorable } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { digestInHex } from '../platform/secrets.ts';
@@ -78,12 +79,14 @@ function begin(visit: Visit, client: ClientRecord, more: Record<string, unknown>
 }
 
 async function add(visit: Visit, client: ClientRecord): Promise<void> {
-  const why = await addAddress(visit, client);
-  if (why) return begin(visit, client, { problem: 'developer.try.not_added', values: { why } });
+  await limitRate(visit.services.database, LIMITS.clientChanges, visit.account.id);
+  const problems = await addAddress(visit, client);
+  if (problems.length) return begin(visit, client, { problem: 'developer.problems', wrong: problems });
   backTo(visit, pathOf(client.id, '/try'));
 }
 
 async function remove(visit: Visit, client: ClientRecord): Promise<void> {
+  await limitRate(visit.services.database, LIMITS.clientChanges, visit.account.id);
   backTo(visit, pathOf(client.id, '/try'), await removeAddress(visit, client));
 }
 

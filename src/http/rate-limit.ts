@@ -53,6 +53,8 @@ export const LIMITS = {
   registration: { name: 'registration', points: 1_000, seconds: HOURS, code: 'too_many_registrations' },
   // What a person makes in the portal. There is no more than MAX_OWNED_CLIENTS of it at once; this is for whoever makes and deletes.
   clientsOfAccount: { name: 'clients_account', points: 100, seconds: HOURS, code: 'too_many_registrations' },
+  // Each has every node read the client anew, and leaves an event.
+  clientChanges: { name: 'client_changes', points: 120, seconds: 15 * MINUTES },
   secretsOfAccount: { name: 'secrets_account', points: 20, seconds: 15 * MINUTES },
 } satisfies Record<string, Limit>;
 

@@ -2,7 +2,7 @@ import type { Client, Grant } from 'oidc-provider';
 import { findAccount } from '../accounts/store.ts';
 import { auditEvent } from '../audit/events.ts';
 import { describeConsent } from '../authorization-server/consent-page.ts';
-import type { Decision } from '../authorization-server/decision.ts';
+import { type Decision, tickOf } from '../authorization-server/decision.ts';
 import type { Scope } from '../clients/resource-servers.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
@@ -45,7 +45,7 @@ export async function showConsent({ ctx, interaction, csrf, services }: Step): P
 
 /**
  * Takes what the person decided to where it is kept along with the code, existing-grant.ts. What is asked comes from the stored
- * request, never from the form: the form only says which of the optional scopes stay (checkboxes `scope`), and `decision`.
+ * request, never from the form: the form only says which of the optional scopes stay (checkboxes `scope`, each by its tickOf()), and `decision`.
  */
 export async function decideConsent(step: Step, form: URLSearchParams): Promise<void> {
   const { interaction, services } = step;
@@ -54,7 +54,7 @@ export async function decideConsent(step: Step, form: URLSearchParams): Promise<
   await findClient(services, String(interaction.params['client_id']));
   const decision: Decision = {
     accountId,
-    answers: answersOf(requestedScopes(services, interaction), new Set(form.getAll('scope'))),
+    answers: answersOf(requestedScopes(services, interaction), new Set(form.getAll('scope')), services.config.issuer),
   };
   await finish(step, { consent: decision });
 }
@@ -72,9 +72,9 @@ async function denyConsent(step: Step, accountId: string): Promise<void> {
 }
 
 /** A required scope is allowed with the rest, an optional one where it was ticked. */
-function answersOf(requests: Request[], ticked: Set<string>): Answer[] {
+function answersOf(requests: Request[], ticked: Set<string>, issuer: string): Answer[] {
   return requests.map(({ scopes, ...at }) => {
-    const allowed = scopes.filter(({ name, required }) => required || ticked.has(name)).map(({ name }) => name);
+    const allowed = scopes.filter(({ name, required }) => required || ticked.has(tickOf({ ...at, name }, issuer))).map(({ name }) => name);
     return { ...at, allowed, declined: scopes.map(({ name }) => name).filter((name) => !allowed.includes(name)) };
   });
 }

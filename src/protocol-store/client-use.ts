@@ -11,6 +11,23 @@ export type ClientUse = {
   weeks: { week: Date; people: number }[];
 };
 
+export type Glance = {
+  id: string;
+  /** Whether it holds a token, or somebody has allowed it something. */
+  used: boolean;
+  /** What went wrong in the last day. */
+  errors: number;
+};
+
+/** What there is to know of clients at a glance. */
+export function glanceAt(database: Database, clientIds: string[]): Promise<Glance[]> {
+  return database.query<Glance>(Prisma.sql`
+    select id,
+      (exists (select from grant_record g where g.client_id = c.id) or exists (select from token t where t.client_id = c.id)) as used,
+      (select count(*)::int from client_error e where e.client_id = c.id and e.at > now() - interval '1 day') as errors
+    from unnest(${clientIds}::text[]) c (id)`);
+}
+
 const WEEKS = 12;
 
 /** Counted to the end, for a page that its owner opens now and then. */

@@ -1,4 +1,4 @@
-import { type Database, Prisma } from '../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
 import { deviceCodeHandle, deviceCodeKey } from './device-codes.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
@@ -63,12 +63,16 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
  * @returns whether this was the first time.
  */
 export async function rememberOnce(database: Database, id: string, expiresInSeconds: number): Promise<boolean> {
-  const inserted = await database.change(Prisma.sql`
+  const inserted = await database.change(Prisma.sql`${rememberedOnce(id, expiresInSeconds)} returning 1`);
+  return inserted.length > 0;
+}
+
+/** The same as a part of what is written together: it changes a row the first time alone. */
+export function rememberedOnce(id: string, expiresInSeconds: number): Statement {
+  return Prisma.sql`
     insert into protocol_record (kind, id, expires_at, payload)
     values ('ReplayDetection', ${digest(id)}, now() + ${expiresInSeconds} * interval '1 second', '{}')
-    on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()
-    returning 1`);
-  return inserted.length > 0;
+    on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()`;
 }
 
 /** Whose sign-in waits in an interaction to become a session: what ends for an account, ends there too. */

@@ -4,7 +4,7 @@ import { eventsOf } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { obtainTokens, post } from '../support/flow.ts';
-import { comeToPortal, type Developer, fill, own } from '../support/owned-apis.ts';
+import { comeToPortal, type Developer, fill, importManifest, madeOn, own } from '../support/owned-apis.ts';
 
 const MANIFEST = {
   munjigi_manifest: 1,
@@ -27,14 +27,11 @@ describe("A client's manifest", () => {
 
   /** A client made of a manifest. */
   const imported = async (manifest: object = MANIFEST) => {
-    const page = await fill(developer, '/developer/import', { text: JSON.stringify(manifest), apply: 'yes' });
-    const [client_id = '', client_secret] = [...page.html.matchAll(/class="secret">([^<]+)</g)].map(([, value]) => value);
-    assert(client_id, page.html.slice(0, 3_000));
+    const made = madeOn(await importManifest(developer, JSON.stringify(manifest)));
     return {
-      client_id,
-      ...(client_secret && { client_secret }),
+      ...made,
       redirect_uri: 'https://client.example/callback',
-      path: `/developer/clients/${client_id}/manifest`,
+      path: `/developer/clients/${made.client_id}/manifest`,
     };
   };
   const stored = async (id: string) => (await server.sql('select * from client where id = $1', [id]))[0];

@@ -31,10 +31,11 @@ const named = [
 
 // Keys that are put together, by what they begin with: in a view it.t('error.' + …), in the source translate(language, `error.${…}`).
 // Events have theirs by their type's own promise, see audit/events.ts.
-// What is wrong with a redirect URI has its by its type's own promise as well, see clients/redirect-uri.ts.
+// What is wrong with a redirect URI, or a link, has its by its type's own promise as well, see clients/redirect-uri.ts and web-link.ts.
 const beginnings = [
   'activity.',
   'redirect_uri.',
+  'link.',
   ...all(views, /it\.t\(\s*'([a-z_.]+\.)' \+/g),
   ...all(source, /translate\([^,`]+, `([a-z_.]+\.)\$\{/g),
 ];
@@ -53,6 +54,7 @@ const families: Record<string, string[]> = {
   'error.': codes.flatMap((code) => [`${code}.title`, `${code}.text`]),
   'connect.problem.': all(all([read('src/authorization-server/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
   'redirect_uri.': all(all(source, /export type UriFault =([^;]+);/g), CODE),
+  'link.': all(all(source, /export type LinkFault =([^;]+);/g), CODE),
   'activity.': all(all(source, /export type EventType =([^;]+);/g), CODE),
   'mail.': letters.flatMap((letter) =>
     ['subject', 'lead', 'not_you', ...(letter === 'no_account' ? [] : ['link'])].map((part) => `${letter}.${part}`),

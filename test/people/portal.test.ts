@@ -43,7 +43,7 @@ describe('A developer at a real browser', () => {
       const [file] = await Promise.all([page.waitForEvent('download'), page.click('section form button')]);
       assert.equal(file.suggestedFilename(), 'client.env');
 
-      await page.click('nav.menu a[href$="/delete"]');
+      await page.click('nav.pages a[href$="/delete"]');
       await page.fill('input[name=name]', 'Night Shift');
       await page.click('form button.danger');
       await page.waitForURL('**/developer?done');

@@ -16,7 +16,7 @@ import {
 } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 import { manage, type RegisteredClient, register } from '../support/registration.ts';
-import { dumpTables } from '../support/storage.ts';
+import { dumpTables, WRITTEN_BEHIND, withoutUse } from '../support/storage.ts';
 
 const REQUEST_URI = 'urn:ietf:params:oauth:request_uri:';
 const MEGABYTE = 1024 * 1024;
@@ -214,10 +214,14 @@ describe('Ids that nobody issued for what they are used as', () => {
 
   /** Each row with the transaction that wrote it, so that a write which changes nothing shows too. */
   async function rows(): Promise<Set<string>> {
-    const tables = Object.keys(await dumpTables(server));
+    const tables = Object.keys(await dumpTables(server)).filter((table) => !WRITTEN_BEHIND.includes(table));
     const all = await server.sql(
       tables
-        .map((table) => `select '${table}' || ' ' || xmin || ' ' || ctid || ' ' || t::text as row from "${table}" t`)
+        .map((table) => {
+          // When a secret was used is written behind an answer too.
+          const written = table === 'client_secret' ? '' : `xmin || ' ' || ctid || ' ' || `;
+          return `select '${table}' || ' ' || ${written}${withoutUse(table)} as row from "${table}" t`;
+        })
         .join(' union all '),
     );
     return new Set(all.map(({ row }) => String(row)));

@@ -5,6 +5,7 @@ import { eventually } from './eventually.ts';
 import type { Credentials, TestClient } from './flow.ts';
 import { post } from './flow.ts';
 import { type Page, Person } from './person.ts';
+import { creationOn, secretOn } from './portal.ts';
 import { askToRegister, METADATA } from './registration.ts';
 
 /** The developer portal as its pages' forms are sent, by whoever has signed in. */
@@ -25,11 +26,13 @@ export function csrfOf(page: Page): string {
   return csrf;
 }
 
-/** Sends a form of a page of the portal. */
-export function fill({ browser, csrf }: Developer, path: string, fields: Record<string, string> = {}): Promise<Page> {
+/** Sends a form of a page of the portal. One that makes a client is good for one, and fresh unless `creation` says which it is. */
+export async function fill({ browser, csrf }: Developer, path: string, fields: Record<string, string> = {}): Promise<Page> {
+  const makes = ('make' in fields || 'apply' in fields) && !('creation' in fields);
+  const creation = makes ? creationOn(await browser.open('/developer/clients/new')) : undefined;
   return browser.open(path, {
     method: 'POST',
-    body: new URLSearchParams({ csrf, ...fields }),
+    body: new URLSearchParams({ csrf, ...(creation && { creation }), ...fields }),
     headers: { 'sec-fetch-site': 'same-origin' },
   });
 }
@@ -47,9 +50,23 @@ export async function registerApi(developer: Developer, more: Partial<typeof API
 /** Makes a client that introspects for an API, by its page. */
 export async function makeIntrospector(developer: Developer, api: string): Promise<TestClient & { client_secret: string }> {
   const page = await fill(developer, `${api}/introspection`, { make: 'yes' });
-  const [client_id = '', client_secret = ''] = [...page.html.matchAll(/class="secret">([^<]+)</g)].map(([, value]) => value);
+  const { client_id, client_secret = '' } = madeOn(page);
   assert(client_secret, page.html.slice(0, 3_000));
   return { client_id, client_secret, redirect_uri: '' };
+}
+
+/** Makes a client of a manifest, by the two steps of its page. */
+export async function importManifest(developer: Developer, text: string): Promise<Page> {
+  const creation = creationOn(await fill(developer, '/developer/import', { text })) ?? '';
+  return fill(developer, '/developer/import', { text, creation, apply: 'yes' });
+}
+
+/** The client that was made a moment ago, as its page says. */
+export function madeOn(page: Page): { client_id: string; client_secret?: string } {
+  const client_id = /id="client-id">([^<]+)</.exec(page.html)?.[1];
+  assert(client_id, page.html.slice(0, 3_000));
+  const client_secret = secretOn(page);
+  return { client_id, ...(client_secret && { client_secret }) };
 }
 
 export async function introspect(

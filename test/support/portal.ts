@@ -21,10 +21,14 @@ export const ANSWERS: Record<string, string | string[]> = {
 export function sendTo(page: Page, path: string, fields: Record<string, string | string[]>): Promise<Page> {
   const csrf = /name="csrf" value="([^"]+)"/.exec(page.html)?.[1];
   assert(csrf, `no form at ${page.url}`);
-  const body = new URLSearchParams({ csrf });
+  const creation = creationOn(page);
+  const body = new URLSearchParams({ csrf, ...(creation && !('creation' in fields) && { creation }) });
   for (const [name, values] of Object.entries(fields)) for (const value of [values].flat()) body.append(name, value);
   return page.person.open(path, { method: 'POST', body, headers: { 'sec-fetch-site': 'same-origin' } });
 }
+
+/** By what a form of the page makes one client and no other. */
+export const creationOn = (page: Page): string | undefined => /name="creation" value="([^"]+)"/.exec(page.html)?.[1];
 
 export type MadeClient = { client_id: string; client_secret: string | undefined; redirect_uri: string; page: Page };
 
@@ -38,7 +42,7 @@ export async function makeClient(
   const form = await openAccount(server, person, NEW_CLIENT, browser);
   const page = await sendTo(form, NEW_CLIENT, { ...ANSWERS, ...answers });
   assert.equal(page.response.status, 200, page.html.slice(0, 3_000));
-  const client_id = /<dd><code>([0-9a-f-]{36})<\/code>/.exec(page.html)?.[1];
+  const client_id = /id="client-id">([0-9a-f-]{36})</.exec(page.html)?.[1];
   assert(client_id, page.html);
   const redirect_uri = String(answers['redirect_uris'] ?? ANSWERS['redirect_uris']).split('\n')[0] as string;
   return { client_id, client_secret: secretOn(page), redirect_uri, page };

@@ -67,7 +67,7 @@ async function makeApp(page: Page, shared: Visit): Promise<{ id: string }> {
   await fillInApp(page);
   await page.click('form button[type=submit]');
   await page.locator('#secret').waitFor();
-  return { id: String(await page.locator('dd code').first().textContent()) };
+  return { id: String(await page.locator('#client-id').textContent()) };
 }
 
 async function fillInApp(page: Page): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { composeLetter } from '../../src/http/letters.ts';
 import { mailLetter } from '../../src/platform/mail.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
@@ -17,7 +17,7 @@ export type Visit = { server: TestServer; client: TestClient; person: Credential
 
 const SCOPES = 'openid profile email offline_access api restricted';
 
-/** Each leaves the browser on its page, without JavaScript too. They share nothing: a visit begins in a browser without cookies. */
+/** Each leaves the browser on its page, without JavaScript too. A visit begins in a browser without cookies. */
 export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
   home: async (page, { server }) => {
     await page.goto(server.issuer);
@@ -274,10 +274,27 @@ async function openMailbox(page: Page, { server: { issuer, config, database } }:
 
 /** Signs in when asked to, and comes to a page of the account. */
 export async function openAccountPage(page: Page, { server, person }: Pick<Visit, 'server' | 'person'>, path: string): Promise<void> {
+  const known = signedInAs(server, person);
+  if (known.cookies) await page.context().addCookies(known.cookies);
   await page.goto(server.issuer + path);
-  if (page.url() === server.issuer + path) return;
-  await signIn(page, person);
-  await page.waitForURL(server.issuer + path);
+  if (page.url() !== server.issuer + path) {
+    await signIn(page, person);
+    await page.waitForURL(server.issuer + path);
+  }
+  known.cookies = await page.context().cookies();
+}
+
+type SignedIn = { cookies?: Awaited<ReturnType<BrowserContext['cookies']>> };
+
+// Who signed in for one page is signed in for the next: what is looked at is the page. One whose session has ended, or is too old, signs in again.
+const signedIn = new WeakMap<TestServer, Map<string, SignedIn>>();
+
+function signedInAs(server: TestServer, { email }: Credentials): SignedIn {
+  const people = signedIn.get(server) ?? new Map<string, SignedIn>();
+  signedIn.set(server, people);
+  const known = people.get(email) ?? {};
+  people.set(email, known);
+  return known;
 }
 
 /** For what stays with a person, and would change what others see. */

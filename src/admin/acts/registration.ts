@@ -10,6 +10,7 @@ import { deleteResourceServer, findResourceServerById } from '../../clients/reso
 import { ownResourceServers } from '../../clients/resource-servers.ts';
 import { DAY, MINUTE } from '../../platform/clock.ts';
 import { randomSecret } from '../../platform/secrets.ts';
+import { endAudience } from '../../protocol-store/audiences.ts';
 import { type Act, done, insist, NOTHING, nameInWords, recorded, recordedAct, refused } from './act.ts';
 
 /** Owns what operators do about who registers clients, and about the APIs that developers registered. */
@@ -75,7 +76,7 @@ export const endInitialAccessToken: Act<object, z.infer<typeof NAMED>> = {
 
 export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> = {
   summary:
-    'Delete an API that a developer registered, with its scopes: no token is issued for it any more, and nobody may introspect those that are',
+    'Delete an API that a developer registered, with its scopes, and end what was issued and allowed for it. JWTs, which are kept nowhere, run out',
   scope: 'admin:clients',
   input: NOTHING,
   result: NAMED,
@@ -87,6 +88,8 @@ export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> 
     const owner = server.ownerId === null ? undefined : { accountId: server.ownerId };
     const told = recorded(doing, { type: 'resource_server_deleted', ...owner, detail: { identifier: server.identifier } });
     await doing.database.transaction([insist(deleteResourceServer(server.identifier)), told]);
+    // Only now: whoever registers the identifier next is told of no token that was issued for somebody else's API.
+    await endAudience(doing.database, server.identifier);
     return done({ id });
   },
 };

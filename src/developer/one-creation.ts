@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto';
+import { backTo, type Visit } from '../authorization-server/own-pages.ts';
+import { findOwnedClient } from '../clients/ownership.ts';
+import { HOUR } from '../platform/clock.ts';
+import { rememberedOnce } from '../protocol-store/records.ts';
+import type { Write } from '../protocol-store/unit-of-work.ts';
+import { pathOf } from './owned.ts';
+
+/**
+ * Owns that a form makes one client. The form carries, sealed, the id that its client will have: whoever sends it again, by a reload or a second
+ * click, is led to the client that the first one made, and makes none. Its secret was on the first answer, and is on no other.
+ */
+
+const GOOD_SECONDS = 4 * HOUR;
+
+type Sealed = { id: string; until: number };
+
+/** For the form. */
+export function sealCreation({ account, services }: Visit): string {
+  const sealed: Sealed = { id: randomUUID(), until: Date.now() + GOOD_SECONDS * 1000 };
+  return services.keyRing.encrypt(JSON.stringify(sealed), contextOf(account.id));
+}
+
+/** The id of the client that a form is to make. @returns undefined for what we have not sealed for this person, or too long ago. */
+export function creationOf({ account, services }: Visit, form: URLSearchParams): string | undefined {
+  try {
+    const { id, until } = JSON.parse(services.keyRing.decrypt(form.get('creation') ?? '', contextOf(account.id))) as Sealed;
+    return until > Date.now() ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** To be written with the client, before it: a second time nothing is. */
+export function onlyOnce(id: string): Omit<Write, 'subject'> {
+  return { purpose: 'keep', apart: true, once: true, statement: rememberedOnce(JSON.stringify(['creation', id]), GOOD_SECONDS) };
+}
+
+/** Leads to the client that a form has made already. @returns whether there is one. */
+export async function leadToMade(visit: Visit, id: string): Promise<boolean> {
+  if (!(await findOwnedClient(visit.services.database, visit.account.id, id))) return false;
+  backTo(visit, `${pathOf(id)}?made`, false);
+  return true;
+}
+
+const contextOf = (accountId: string) => `creation of a client ${accountId}`;
