@@ -7,7 +7,7 @@ import { type Database, openDatabase } from '../src/platform/database.ts';
 import { createLog } from '../src/platform/log.ts';
 import { KeyRing } from '../src/platform/secrets.ts';
 
-/** What the operator's commands share: how they fail, ask, reach the database and print a table. */
+/** What the operator's commands share: how they fail, ask, reach the database, do what the admin pages do, and print a table. */
 
 /** An argument that makes no sense: the sentence is followed by the command's help. */
 export class UsageError extends Error {}

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { deleteClient } from '../src/admin/acts/clients.ts';
 import { createInitialAccessToken, endInitialAccessToken } from '../src/admin/acts/registration.ts';
 import { clientsRegisteredWith, knownScopes, listInitialAccessTokens, SELF_SERVICE_GRANTS } from '../src/clients/initial-access-tokens.ts';
-import { HOUR } from '../src/platform/clock.ts';
+import { HOUR, MINUTE } from '../src/platform/clock.ts';
 import { type Database, isStorable } from '../src/platform/database.ts';
 import { confirmed, moment, performAsOperator, resultOf, runCommand, table, UsageError, withDatabase } from './command.ts';
 import { addIssuer, assertName, listIssuers, removeIssuer } from './registration-issuers.ts';
@@ -102,8 +102,8 @@ function asked(values: Options): Asked {
   if (!/^[1-9]\d{0,4}$/.test(clients) || Number(clients) > MAX_CLIENTS)
     throw new UsageError(`--clients takes a whole number from 1 to ${MAX_CLIENTS}`);
   const hours = text(values['expire-in'], '24');
-  if (!/^\d+(\.\d+)?$/.test(hours) || !(Number(hours) > 0) || Number(hours) > YEAR_HOURS)
-    throw new UsageError(`--expire-in takes a number of hours, up to ${YEAR_HOURS}`);
+  if (!/^\d+(\.\d+)?$/.test(hours) || !(Number(hours) * HOUR >= MINUTE) || Number(hours) > YEAR_HOURS)
+    throw new UsageError(`--expire-in takes a number of hours, from a minute up to ${YEAR_HOURS} hours`);
   const [grant_types, scopes] = [listed('grant-types', values['grant-types']), listed('scopes', values['scopes'])];
   const strange = grant_types.find((type) => !SELF_SERVICE_GRANTS.includes(type));
   if (strange !== undefined)
@@ -172,7 +172,7 @@ async function revoke(id: string, { yes, 'with-clients': all }: Options): Promis
     const known = resultOf(await performAsOperator(database, endInitialAccessToken, { target: id }), id);
     // One that came after the question was as little meant to stay.
     const made = all ? await clientsRegisteredWith(database, id) : [];
-    for (const target of made) await performAsOperator(database, deleteClient, { target });
+    for (const target of made) resultOf(await performAsOperator(database, deleteClient, { target }), target);
     if (!known && !made.length) console.log(`there is no initial access token ${id}`);
     else console.log(`${id} has ended${all ? `, and ${clientsOf(made.length)} with it` : ''}`);
     return known || made.length ? 0 : 1;
