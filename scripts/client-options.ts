@@ -58,6 +58,7 @@ export const HELP = `Usage: node scripts/client.ts list
   --yes          does not ask first (all but list, show, create and restore ask; new-secret does when it ends the others at once)
   --help         shows this
 
+This server's own clients are shown, and stay as they are.
 create reads the server's environment, as the server does; the others need DATABASE_URL alone.
 Every node follows within a second, without a restart.
 `;

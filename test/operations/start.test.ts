@@ -6,6 +6,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { openAccount, signInIfAsked } from '../support/account.ts';
+import type { TestServer } from '../support/environment.ts';
+import { Person } from '../support/person.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -75,6 +78,12 @@ describe('npm start', () => {
       'resourceServerSecret',
     ]);
     for (const secret of [demo.password, demo.adminPassword, demo.clientSecret]) assert.ok(panel.includes(secret));
+
+    const site = { issuer: `http://localhost:${port}` } as TestServer;
+    const admin = await openAccount(site, { email: demo.adminEmail, password: demo.adminPassword }, '/admin');
+    assert.match(admin.html, /Nothing was counted in this time\.|class="chart"/);
+    const person = await signInIfAsked(await new Person(site.issuer).open('/admin'), demo);
+    assert.equal(person.response.status, 404, 'and the demo user does not');
 
     first.child.kill('SIGTERM');
     await ended(first.child);

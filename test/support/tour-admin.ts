@@ -1,5 +1,8 @@
 import type { Page } from 'playwright-core';
 import { createInitialAccessToken } from '../../src/clients/initial-access-tokens.ts';
+import { addOwner } from '../../src/clients/ownership.ts';
+import { rotateSecret } from '../../src/clients/store.ts';
+import { randomSecret } from '../../src/platform/secrets.ts';
 import type { TestServer } from './environment.ts';
 import type { Credentials } from './flow.ts';
 import { openAccountPage, openConsent, type Visit } from './tour.ts';
@@ -43,6 +46,9 @@ async function happen(page: Page, { server, client: { redirect_uri } }: Visit): 
       scopes: [],
     }),
   );
+  await server.database.change(rotateSecret(client.client_id, randomSecret(), 86_400));
+  const owners = [await server.createPerson({ name: '박개발' }), await server.createPerson({ name: 'Ada Developer' })];
+  for (const { id } of owners) await server.database.change(addOwner(client.client_id, id));
   const admin = await server.createPerson({ role: 'admin' });
   return { admin, client, personPath: `/admin/people/${person.id}`, clientPath: `/admin/clients/${client.client_id}` };
 }
@@ -75,9 +81,22 @@ const ofPerson = (act: string) => async (page: Page, visit: Visit) => {
   await page.goto(visit.server.issuer + personPath + act);
 };
 
+/** What is asked before the first thing of a kind on a page is ended. */
+const chosen = (reach: (page: Page, visit: Visit) => Promise<void>, what: string) => async (page: Page, visit: Visit) => {
+  await reach(page, visit);
+  await page.click(`a[aria-describedby="${what}-0"]`);
+};
+
 export const ADMIN_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
   admin: at('/admin'),
   'admin-days': at('/admin?span=days'),
+  // As on the first day of a place.
+  'admin-empty': async (page, visit) => {
+    await begin(page, visit);
+    await visit.server.sql('truncate hourly_count');
+    await page.goto(`${visit.server.issuer}/admin`);
+    await writeCounts(visit.server);
+  },
   'admin-tables': async (page, visit) => {
     await at('/admin')(page, visit);
     for (const summary of await page.locator('summary').all()) await summary.click();
@@ -87,8 +106,12 @@ export const ADMIN_TOUR: Record<string, (page: Page, visit: Visit) => Promise<vo
   'admin-person': ofPerson(''),
   'admin-person-disable': ofPerson('/disable'),
   'admin-person-role': ofPerson('/role'),
+  'admin-person-session': chosen(ofPerson(''), 'session'),
   'admin-clients': at('/admin/clients'),
   'admin-client': ofClient(''),
+  'admin-client-secret': chosen(ofClient(''), 'secret'),
+  'admin-client-add-owner': ofClient('/owners/add'),
+  'admin-client-remove-owner': chosen(ofClient(''), 'owner'),
   'admin-client-verify': ofClient('/verify'),
   'admin-client-suspend': ofClient('/suspend'),
   'admin-client-services': ofClient('/services'),
