@@ -80,7 +80,7 @@ export const PORTAL_API_TOUR: Record<string, (page: Page, visit: Visit) => Promi
       await openAccountPage(page, own, '/developer/import');
       await page.fill(
         'textarea',
-        '{ "munjigi_manifest": 1, "client_name": "Moonlight", "redirect_uris": ["https://app.example/callback"] }',
+        '{ "munjigi_manifest": 1, "client_name": "Garden Helper", "redirect_uris": ["https://app.example/callback"] }',
       );
       await page
         .locator('form', { has: page.locator('textarea') })

@@ -5,7 +5,7 @@ import { openAccountPage, type Visit } from './tour.ts';
 export const PORTAL_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
   developer: async (page, visit) => {
     const own = await makeApp(page, visit);
-    await visit.server.sql(`update client set publisher = 'Walking Inc.', verified_at = now() where id = $1`, [own.id]);
+    await verify(visit, own.id);
     await visit.server.sql(`update client_secret set expires_at = now() + interval '3 hours' where client_id = $1`, [own.id]);
     await page.goto(`${visit.server.issuer}/developer`);
   },
@@ -29,11 +29,9 @@ export const PORTAL_TOUR: Record<string, (page: Page, visit: Visit) => Promise<v
   },
   'developer-client': async (page, visit) => {
     const { id } = await makeApp(page, visit);
+    await verify(visit, id);
     const uris = JSON.stringify(['https://walk.example/callback', 'https://walk.example/callback/']);
-    await visit.server.sql(
-      `update client set publisher = 'Walking Inc.', verified_at = now(), metadata = jsonb_set(metadata, '{redirect_uris}', $2) where id = $1`,
-      [id, uris],
-    );
+    await visit.server.sql(`update client set metadata = jsonb_set(metadata, '{redirect_uris}', $2) where id = $1`, [id, uris]);
     await page.goto(`${visit.server.issuer}/developer/clients/${id}`);
   },
   'developer-secrets': async (page, visit) => {
@@ -68,6 +66,14 @@ async function makeApp(page: Page, shared: Visit): Promise<{ id: string }> {
   await page.click('form button[type=submit]');
   await page.locator('#secret').waitFor();
   return { id: String(await page.locator('#client-id').textContent()) };
+}
+
+/** Under another name: the visits after it are to make an app of theirs. */
+async function verify({ server }: Visit, id: string): Promise<void> {
+  await server.sql(
+    `update client set publisher = 'Walking Inc.', verified_at = now(), metadata = metadata || '{"client_name": "Hill and Valley", "client_name#ko": "산과 골짜기"}' where id = $1`,
+    [id],
+  );
 }
 
 async function fillInApp(page: Page): Promise<void> {
