@@ -1,24 +1,22 @@
 import type { Page } from 'playwright-core';
 import { createInitialAccessToken } from '../../src/clients/initial-access-tokens.ts';
-import { openConsent, signIn, type Visit } from './tour.ts';
+import { type Credentials, obtainTokens } from './flow.ts';
+import { comeTo, inCommon, type Visit } from './tour.ts';
 
 /** The pages of administration, as an admin meets them, with something on each. */
 
 const SECRET = 'an initial access token of the tour';
 
-type Begun = { client: { client_id: string; client_secret: string }; personPath: string; clientPath: string };
+type Begun = { admin: Credentials; client: { client_id: string; client_secret: string }; personPath: string; clientPath: string };
 
-/** Somebody allowed an app something, counts of a day were written, and an admin is signed in. @returns what pages are about. */
-async function begin(page: Page, { server, client: { redirect_uri } }: Visit): Promise<Begun> {
+/** Somebody allowed an app something, and counts of a day were written. @returns what pages are about, and an admin to see them. */
+const prepare = inCommon(async ({ server, client: { redirect_uri } }): Promise<Begun> => {
   // Of its own, so that other visits meet what they expect.
   const [person, client] = [
     await server.createPerson(),
     await server.createClient({ client_name: 'Photo Helper', redirect_uris: [redirect_uri] }),
   ];
-  await openConsent(page, { server, client, person });
-  await page.click('button[value=approve]');
-  await page.waitForURL(`${client.redirect_uri}?**`);
-  await page.context().clearCookies();
+  await obtainTokens(server, client, person);
   await writeCounts(server);
   await server.sql("update client set registration = 'dynamic' where id = $1", [client.client_id]);
   await server.database.change(
@@ -31,10 +29,13 @@ async function begin(page: Page, { server, client: { redirect_uri } }: Visit): P
     }),
   );
   const admin = await server.createPerson({ role: 'admin' });
-  await page.goto(`${server.issuer}/admin`);
-  await signIn(page, admin);
-  await page.waitForURL('**/admin');
-  return { client, personPath: `/admin/people/${person.id}`, clientPath: `/admin/clients/${client.client_id}` };
+  return { admin, client, personPath: `/admin/people/${person.id}`, clientPath: `/admin/clients/${client.client_id}` };
+});
+
+async function begin(page: Page, visit: Visit): Promise<Begun> {
+  const begun = await prepare(visit);
+  await comeTo(page, { server: visit.server, person: begun.admin }, '/admin');
+  return begun;
 }
 
 /** A day and a month of a place that is used. */

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
-import { openAccountPage, type Visit } from './tour.ts';
+import { addOwner } from '../../src/clients/ownership.ts';
+import { comeTo, inCommon, openAccountPage, type Visit } from './tour.ts';
 
 /** The pages by which a developer makes an app and looks after it. Each visit has a person of its own, so that the list of apps stays short. */
 export const PORTAL_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
@@ -35,8 +36,8 @@ export const PORTAL_TOUR: Record<string, (page: Page, visit: Visit) => Promise<v
     await page.goto(`${visit.server.issuer}/developer/clients/${id}`);
   },
   'developer-secrets': async (page, visit) => {
-    const { id } = await makeApp(page, visit);
-    await page.goto(`${visit.server.issuer}/developer/clients/${id}/secrets`);
+    const { id, person } = await anyApp(visit);
+    await comeTo(page, { ...visit, person }, `/developer/clients/${id}/secrets`);
   },
   'developer-secret-made': async (page, visit) => {
     const { id } = await makeApp(page, visit);
@@ -45,18 +46,32 @@ export const PORTAL_TOUR: Record<string, (page: Page, visit: Visit) => Promise<v
     await page.locator('#secret').waitFor();
   },
   'developer-preview': async (page, visit) => {
-    const { id } = await makeApp(page, visit);
-    await page.goto(`${visit.server.issuer}/developer/clients/${id}/preview`);
+    const { id, person } = await anyApp(visit);
+    await comeTo(page, { ...visit, person }, `/developer/clients/${id}/preview`);
   },
   'developer-delete': async (page, visit) => {
-    const { id } = await makeApp(page, visit);
-    await page.goto(`${visit.server.issuer}/developer/clients/${id}/delete`);
+    const { id, person } = await anyApp(visit);
+    await comeTo(page, { ...visit, person }, `/developer/clients/${id}/delete`);
   },
 };
 
 async function asDeveloper(visit: Visit): Promise<Visit> {
   return { ...visit, person: await visit.server.createPerson() };
 }
+
+/** One that is there already, for visits that change nothing of it. */
+const anyApp = inCommon(async ({ server }) => {
+  const person = await server.createPerson();
+  const { client_id: id } = await server.createClient({
+    client_name: 'Walking Club',
+    'client_name#ko': '산책 모임',
+    redirect_uris: ['https://walk.example/callback'],
+    grant_types: ['authorization_code', 'refresh_token'],
+    scope: 'openid profile email posts:write',
+  });
+  await server.database.change(addOwner(id, person.id));
+  return { id, person };
+});
 
 /** Makes an app by the form, and leaves the browser on the page that shows its secret. */
 async function makeApp(page: Page, shared: Visit): Promise<{ id: string }> {
