@@ -47,6 +47,9 @@ export async function assertOneHeading(page: Page): Promise<void> {
 /** An error is told at once and at its field, and each field says what a browser may fill in (1.3.5, 3.3.1, 4.1.3). */
 export async function assertFieldsAreTied(page: Page): Promise<void> {
   const loose = await page.evaluate(() => {
+    // What is folded is tied as well; it is shown to be asked whether it can be seen.
+    const folded = [...document.querySelectorAll<HTMLDetailsElement>('details:not([open])')];
+    for (const fold of folded) fold.open = true;
     const missing = (ids: string | null) => ids?.split(' ').some((id) => !document.getElementById(id)?.checkVisibility());
     const untied = [...document.querySelectorAll('main [aria-describedby], main [aria-labelledby]')].filter(
       (element) => missing(element.getAttribute('aria-describedby')) || missing(element.getAttribute('aria-labelledby')),
@@ -55,6 +58,7 @@ export async function assertFieldsAreTied(page: Page): Promise<void> {
     const unnamed = document.querySelectorAll(
       'main :is(input:not([type=hidden], [type=checkbox], [type=radio], [type=submit], [type=file]), textarea):not([autocomplete])',
     );
+    for (const fold of folded) fold.open = false;
     return [...untied, ...unexplained, ...unnamed].map((element) => element.outerHTML);
   });
   assert.deepEqual(loose, []);
