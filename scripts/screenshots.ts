@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { BrowserContextOptions } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { TestBrowser } from '../test/support/browser.ts';
 import type { Visit } from '../test/support/tour.ts';
 import { startPostgres } from './bootstrap/postgres.mjs';
@@ -38,33 +38,43 @@ const DOCS: Shot[] = [
   { name: 'consent-dark', page: 'consent', options: { ...PHONE, locale: 'ko-KR', colorScheme: 'dark' } },
 ];
 
-function everyPage(pages: string[]): Shot[] {
-  return pages.flatMap((page) =>
-    Object.entries({ phone: PHONE, desktop: DESKTOP }).flatMap(([device, options]) =>
-      (['light', 'dark'] as const).flatMap((colorScheme) =>
-        ['ko-KR', 'en-US'].map((locale) => ({
-          name: [page, device, colorScheme, locale.slice(0, 2)].join('-'),
-          page,
-          options: { ...options, colorScheme, locale },
-        })),
-      ),
-    ),
-  );
-}
+/** A page is gone to once in a language, and looked at in four ways. */
+const LOOKS = (['light', 'dark'] as const).flatMap((colorScheme) =>
+  Object.entries({ phone: PHONE.viewport, desktop: DESKTOP.viewport }).map(([device, viewport]) => ({ device, colorScheme, viewport })),
+);
 
-async function takeAll(browser: TestBrowser, visit: Visit, shots: Shot[], folder: string): Promise<void> {
-  const { EVERY_PAGE } = await import('../test/support/every-page.ts');
-  for (const { name, page: where, options } of shots) {
-    // The same person asks for the same letter eight times: nobody is limited here.
-    await visit.server.sql('truncate rate_limit');
-    const context = await browser.person(options);
-    const page = await context.newPage();
-    await EVERY_PAGE[where]?.(page, visit);
-    await page.evaluate(() => document.fonts.ready);
+async function takeDocs(browser: TestBrowser, visit: Visit, folder: string): Promise<void> {
+  for (const { name, page: where, options } of DOCS) {
+    const page = await open(browser, visit, where, options);
     await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
-    await context.close();
+    await page.context().close();
     console.log(`  ${name}.png`);
   }
+}
+
+async function takeAll(browser: TestBrowser, visit: Visit, pages: string[], folder: string): Promise<void> {
+  for (const where of pages)
+    for (const language of ['ko', 'en']) {
+      const page = await open(browser, visit, where, { locale: language === 'ko' ? 'ko-KR' : 'en-US' });
+      for (const { device, colorScheme, viewport } of LOOKS) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize(viewport);
+        const name = [where, device, colorScheme, language].join('-');
+        await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+        console.log(`  ${name}.png`);
+      }
+      await page.context().close();
+    }
+}
+
+async function open(browser: TestBrowser, visit: Visit, where: string, options: BrowserContextOptions): Promise<Page> {
+  const { EVERY_PAGE } = await import('../test/support/every-page.ts');
+  // The same person asks for the same letter many times: nobody is limited here.
+  await visit.server.sql('truncate rate_limit');
+  const page = await (await browser.person(options)).newPage();
+  await EVERY_PAGE[where]?.(page, visit);
+  await page.evaluate(() => document.fonts.ready);
+  return page;
 }
 
 /** @param into folder for pages; undefined for the pictures of docs/. @param pages those to take; every one when none is named. */
@@ -92,7 +102,8 @@ async function main(into: string | undefined, pages: string[]): Promise<void> {
     [client.client_id],
   );
   const person = await server.createPerson({ email: 'gildong@people.example' });
-  await takeAll(browser, { server, client, person }, into ? everyPage(pages.length ? pages : Object.keys(EVERY_PAGE)) : DOCS, folder);
+  const visit = { server, client, person };
+  await (into ? takeAll(browser, visit, pages.length ? pages : Object.keys(EVERY_PAGE), folder) : takeDocs(browser, visit, folder));
   await Promise.all([server.close(), browser.close()]);
 }
 

@@ -26,7 +26,7 @@ import { describeSubject } from './introspection.ts';
 import { dressFormPost } from './pages.ts';
 import { keepParsedClients } from './parsed-clients.ts';
 import { tellRegistrations } from './registration-events.ts';
-import { guardRegistration } from './registration-guard.ts';
+import { changeWhatIsThere, guardRegistration } from './registration-guard.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { knownAccount } from './sign-in.ts';
 
@@ -87,6 +87,7 @@ export function protocolEndpoints(parts: { provider: Provider; config: Config; d
       ? []
       : [
           guardRegistration(database, ROUTES.registration),
+          changeWhatIsThere(database, ROUTES.registration),
           spendToken(database),
           tellRegistrations(database, ROUTES.registration),
           under([ROUTES.registration], beforeNaming(parts.names) as never),

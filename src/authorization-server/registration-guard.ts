@@ -1,9 +1,11 @@
 import type { Context, Next } from 'koa';
+import { holdClient } from '../clients/store.ts';
 import { readBody, replaceBody } from '../http/form.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
-import type { Database } from '../platform/database.ts';
+import { type Database, isStorable } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
+import { write } from '../protocol-store/unit-of-work.ts';
 
 /**
  * Owns how much may be asked of the registration endpoint (RFC 7591 section 5: registration that is open invites floods). What a client
@@ -26,6 +28,29 @@ export function guardRegistration(database: Database, registrationPath: string) 
     if (ctx.method === 'POST' || ctx.method === 'PUT') await limitBody(ctx);
     await next();
   };
+}
+
+/**
+ * Before a client changes itself: one that is deleted or suspended while it does, which may take as long as a document of its own that is
+ * fetched meanwhile, does not come back by that. Its token is worth nothing any more then.
+ */
+export function changeWhatIsThere(database: Database, registrationPath: string) {
+  return async (ctx: Context, next: Next) => {
+    const clientId =
+      ctx.method === 'PUT' && ctx.path.startsWith(`${registrationPath}/`) ? idIn(ctx.path.slice(registrationPath.length + 1)) : undefined;
+    if (clientId !== undefined)
+      await write(database, { purpose: 'issue', apart: true, once: true, subject: 'client that changes', statement: holdClient(clientId) });
+    await next();
+  };
+}
+
+function idIn(segment: string): string | undefined {
+  try {
+    const id = decodeURIComponent(segment);
+    return isStorable(id) ? id : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function limitBody(ctx: Context): Promise<void> {

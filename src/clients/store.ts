@@ -133,6 +133,11 @@ export function lockClient(clientId: string): Statement {
   return Prisma.sql`select id from client where id = ${clientId} for update`;
 }
 
+/** Holds a client still for who is about to save it anew, in the same transaction: no row changes when it has gone, or was suspended, meanwhile. */
+export function holdClient(clientId: string): Statement {
+  return Prisma.sql`update client set seen_at = now() where id = ${clientId} and suspended_at is null`;
+}
+
 /** Deletes a client; its secrets, grants, tokens and registration token go by cascade (RFC 7592 section 2.3). */
 export function deleteClient(clientId: string): Statement {
   return Prisma.sql`delete from client where id = ${clientId}`;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import { identifierProblem } from '../../src/clients/api-judgement.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { API, comeToPortal, type Developer, fill, registerApi, SCOPE } from '../support/owned-apis.ts';
 
@@ -64,6 +65,9 @@ describe('Hostile APIs', () => {
     for (const place of ['', '/', '/api/posts', '/admin/api', '/anything'])
       assert.equal((await fill(owner, '/developer/apis/new', { ...API, identifier: server.issuer + place })).response.status, 422, place);
     assert.deepEqual(await everything(), before);
+    for (const place of ['https://id.example/x', 'https://id.example./x', 'https://id.example.'])
+      assert.equal(identifierProblem(place, 'https://id.example'), 'developer.apis.identifier_ours', place);
+    assert.equal(identifierProblem('https://id.example.org', 'https://id.example'), undefined);
   });
 
   it('makes one on the own machine, for who builds there', async () => {

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { disableAccount } from '../../src/accounts/administration.ts';
@@ -147,6 +151,21 @@ describe('Hostile developers', () => {
     assert.equal(made.response.status, 200, made.html.slice(0, 2_000));
     const [introspector] = await server.sql(`select metadata->>'client_name' as name from client where introspects = $1`, [API.identifier]);
     assert.deepEqual(introspector, { name: null });
+  });
+
+  it('bring no command into the shell of who reads the file of a secret', async () => {
+    const [name, ran] = [`it's $(touch ran)\`touch ran\``, join(mkdtempSync(join(tmpdir(), 'secret-')), 'client.env')];
+    const { client_id } = await server.createClient({ client_id: name });
+    await own(server, client_id, owner.id);
+    const path = `/developer/clients/${encodeURIComponent(client_id)}/secrets`;
+    const made = await fill(owner, path, { action: 'make', overlap: '0' });
+    const sealed = /name="sealed" value="([^"]+)"/.exec(made.html)?.[1] ?? '';
+    const file = await fill(owner, path, { action: 'file', sealed });
+    assert.match(String(file.response.headers.get('content-disposition')), /client\.env/);
+    writeFileSync(ran, file.html);
+    const read = execFileSync('sh', ['-c', '. ./client.env; printf %s "$OAUTH_CLIENT_ID"'], { cwd: dirname(ran), encoding: 'utf8' });
+    assert.deepEqual([read, readdirSync(dirname(ran))], [name, ['client.env']]);
+    rmSync(dirname(ran), { recursive: true });
   });
 
   it('leave an event of an invitation that they take back', async () => {

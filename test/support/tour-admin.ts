@@ -3,9 +3,8 @@ import { createInitialAccessToken } from '../../src/clients/initial-access-token
 import { addOwner } from '../../src/clients/ownership.ts';
 import { rotateSecret } from '../../src/clients/store.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
-import type { TestServer } from './environment.ts';
-import type { Credentials } from './flow.ts';
-import { openAccountPage, openConsent, type Visit } from './tour.ts';
+import { type Credentials, obtainTokens } from './flow.ts';
+import { comeTo, inCommon, type Visit } from './tour.ts';
 
 /** The pages of administration, as an admin meets them, with something on each. */
 
@@ -13,28 +12,14 @@ const SECRET = 'an initial access token of the tour';
 
 type Begun = { admin: Credentials; client: { client_id: string; client_secret: string }; personPath: string; clientPath: string };
 
-const begun = new WeakMap<TestServer, Promise<Begun>>();
-
-/** An admin is signed in, at a place where something has happened: once for all pages, since none of them changes it. @returns what they are about. */
-async function begin(page: Page, visit: Visit): Promise<Begun> {
-  const place = begun.get(visit.server) ?? happen(page, visit);
-  begun.set(visit.server, place);
-  const { admin } = await place;
-  await openAccountPage(page, { server: visit.server, person: admin }, '/admin');
-  return place;
-}
-
-/** Somebody allowed an app something, and counts of a day were written. */
-async function happen(page: Page, { server, client: { redirect_uri } }: Visit): Promise<Begun> {
+/** Somebody allowed an app something, and counts of a day were written. @returns what pages are about, and an admin to see them. */
+const prepare = inCommon(async ({ server, client: { redirect_uri } }): Promise<Begun> => {
   // Of its own, so that other visits meet what they expect.
   const [person, client] = [
     await server.createPerson(),
     await server.createClient({ client_name: 'Photo Helper', redirect_uris: [redirect_uri] }),
   ];
-  await openConsent(page, { server, client, person });
-  await page.click('button[value=approve]');
-  await page.waitForURL(`${client.redirect_uri}?**`);
-  await page.context().clearCookies();
+  await obtainTokens(server, client, person);
   await writeCounts(server);
   await server.sql("update client set registration = 'dynamic' where id = $1", [client.client_id]);
   await server.database.change(
@@ -51,6 +36,12 @@ async function happen(page: Page, { server, client: { redirect_uri } }: Visit): 
   for (const { id } of owners) await server.database.change(addOwner(client.client_id, id));
   const admin = await server.createPerson({ role: 'admin' });
   return { admin, client, personPath: `/admin/people/${person.id}`, clientPath: `/admin/clients/${client.client_id}` };
+});
+
+async function begin(page: Page, visit: Visit): Promise<Begun> {
+  const begun = await prepare(visit);
+  await comeTo(page, { server: visit.server, person: begun.admin }, '/admin');
+  return begun;
 }
 
 /** A day and a month of a place that is used. */

@@ -1,38 +1,37 @@
 import type { Page } from 'playwright-core';
 import { own } from './owned-apis.ts';
-import { openAccountPage, type Visit } from './tour.ts';
+import { comeTo, inCommon, type Visit } from './tour.ts';
 
 /** The portal's pages of APIs, owners and manifests, for the tour of every page. Each visit has a developer, a client and an API of its own. */
 export const PORTAL_API_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
-  'developer-no-apis': async (page, visit) =>
-    openAccountPage(page, { ...visit, person: await visit.server.createPerson() }, '/developer/apis'),
-  'developer-apis': (page, visit) => withApi(visit, (own) => openAccountPage(page, own, '/developer/apis')),
-  'developer-new-api': (page, visit) => withApi(visit, (own) => openAccountPage(page, own, '/developer/apis/new')),
+  'developer-no-apis': async (page, visit) => comeTo(page, { ...visit, person: await visit.server.createPerson() }, '/developer/apis'),
+  'developer-apis': (page, visit) => withAnyApi(visit, (own) => comeTo(page, own, '/developer/apis')),
+  'developer-new-api': (page, visit) => withAnyApi(visit, (own) => comeTo(page, own, '/developer/apis/new')),
   'developer-new-api-problem': (page, visit) =>
-    withApi(visit, async (own) => {
-      await openAccountPage(page, own, '/developer/apis/new');
+    withAnyApi(visit, async (own) => {
+      await comeTo(page, own, '/developer/apis/new');
       await page.fill('input[name=identifier]', 'http://api.example');
       await page.fill('input[name=name]', 'Books');
       await page.click('form button[type=submit]');
       await page.locator('[role=alert]').waitFor();
     }),
-  'developer-api': (page, visit) => withApi(visit, (own) => openAccountPage(page, own, own.api)),
+  'developer-api': (page, visit) => withAnyApi(visit, (own) => comeTo(page, own, own.api)),
   'developer-api-scopes': (page, visit) =>
-    withApi(visit, async (own) => {
-      await openAccountPage(page, own, `${own.api}/scopes`);
+    withAnyApi(visit, async (own) => {
+      await comeTo(page, own, `${own.api}/scopes`);
       await page.locator('details').first().locator('summary').click();
     }),
-  'developer-api-introspection': (page, visit) => withApi(visit, (own) => openAccountPage(page, own, `${own.api}/introspection`)),
+  'developer-api-introspection': (page, visit) => withAnyApi(visit, (own) => comeTo(page, own, `${own.api}/introspection`)),
   'developer-api-client': (page, visit) =>
     withApi(visit, async (own) => {
-      await openAccountPage(page, own, `${own.api}/introspection`);
+      await comeTo(page, own, `${own.api}/introspection`);
       await page.click('button[name=make]');
       await page.locator('code.secret').first().waitFor();
     }),
-  'developer-api-delete': (page, visit) => withApi(visit, (own) => openAccountPage(page, own, `${own.api}/delete`)),
+  'developer-api-delete': (page, visit) => withAnyApi(visit, (own) => comeTo(page, own, `${own.api}/delete`)),
   'developer-owners': (page, visit) =>
     withApi(visit, async (own) => {
-      await openAccountPage(page, own, `${own.client}/owners`);
+      await comeTo(page, own, `${own.client}/owners`);
       await page.fill('input[name=email]', 'a.long.address.of.a.colleague@subdomain.people.example');
       await page.check('input[name=transfer]');
       await page
@@ -48,14 +47,14 @@ export const PORTAL_API_TOUR: Record<string, (page: Page, visit: Visit) => Promi
          select gen_random_uuid()::text, $1, $2, u.id, true, now() + interval '7 days' from user_account u where u.email = $3`,
         [own.clientId, visit.person.email, own.person.email],
       );
-      await openAccountPage(page, visit, '/developer/invitations');
+      await comeTo(page, visit, '/developer/invitations');
     }),
   'developer-no-invitations': async (page, visit) =>
-    openAccountPage(page, { ...visit, person: await visit.server.createPerson() }, '/developer/invitations'),
-  'developer-manifest': (page, visit) => withApi(visit, (own) => openAccountPage(page, own, `${own.client}/manifest`)),
+    comeTo(page, { ...visit, person: await visit.server.createPerson() }, '/developer/invitations'),
+  'developer-manifest': (page, visit) => withAnyApi(visit, (own) => comeTo(page, own, `${own.client}/manifest`)),
   'developer-manifest-changes': (page, visit) =>
-    withApi(visit, async (own) => {
-      await openAccountPage(page, own, `${own.client}/manifest`);
+    withAnyApi(visit, async (own) => {
+      await comeTo(page, own, `${own.client}/manifest`);
       const text = await page.inputValue('textarea');
       await page.fill('textarea', text.replace('Moonlight', 'Sunlight').replace('{', '{ "colour": "blue",'));
       await page
@@ -64,10 +63,10 @@ export const PORTAL_API_TOUR: Record<string, (page: Page, visit: Visit) => Promi
         .click();
       await page.locator('button[name=apply]').waitFor();
     }),
-  'developer-import': (page, visit) => withApi(visit, (own) => openAccountPage(page, own, '/developer/import')),
+  'developer-import': (page, visit) => withAnyApi(visit, (own) => comeTo(page, own, '/developer/import')),
   'developer-import-problem': (page, visit) =>
-    withApi(visit, async (own) => {
-      await openAccountPage(page, own, '/developer/import');
+    withAnyApi(visit, async (own) => {
+      await comeTo(page, own, '/developer/import');
       await page.fill('textarea', '{ "munjigi_manifest": 1, "redirect_uris": ["http://app.example"] }');
       await page
         .locator('form', { has: page.locator('textarea') })
@@ -77,10 +76,10 @@ export const PORTAL_API_TOUR: Record<string, (page: Page, visit: Visit) => Promi
     }),
   'developer-imported': (page, visit) =>
     withApi(visit, async (own) => {
-      await openAccountPage(page, own, '/developer/import');
+      await comeTo(page, own, '/developer/import');
       await page.fill(
         'textarea',
-        '{ "munjigi_manifest": 1, "client_name": "Moonlight", "redirect_uris": ["https://app.example/callback"] }',
+        '{ "munjigi_manifest": 1, "client_name": "Garden Helper", "redirect_uris": ["https://app.example/callback"] }',
       );
       await page
         .locator('form', { has: page.locator('textarea') })
@@ -98,7 +97,18 @@ type Own = Pick<Visit, 'server' | 'person'> & { api: string; client: string; cli
 
 let count = 0;
 
-async function withApi({ server }: Visit, look: (own: Own) => Promise<void>): Promise<void> {
+async function withApi(visit: Visit, look: (own: Own) => Promise<void>): Promise<void> {
+  await look(await makeApi(visit));
+}
+
+/** For visits that change nothing of it. */
+async function withAnyApi(visit: Visit, look: (own: Own) => Promise<void>): Promise<void> {
+  await look(await anyApi(visit));
+}
+
+const anyApi = inCommon(makeApi);
+
+async function makeApi({ server }: Visit): Promise<Own> {
   const [person, { client_id: clientId }] = await Promise.all([
     server.createPerson(),
     server.createClient({ client_name: 'Moonlight', scope: 'openid profile email' }),
@@ -115,5 +125,5 @@ async function withApi({ server }: Visit, look: (own: Own) => Promise<void>): Pr
      values ($1, 'books:read', $2, $2, false, true, 1), ($1, 'books:lend', $3, $3, true, false, 2)`,
     [identifier, ...API_TITLES],
   );
-  await look({ server, person, api: `/developer/apis/${row?.['id']}`, client: `/developer/clients/${clientId}`, clientId });
+  return { server, person, api: `/developer/apis/${row?.['id']}`, client: `/developer/clients/${clientId}`, clientId };
 }

@@ -1,27 +1,27 @@
 import type { Page } from 'playwright-core';
 import { addOwner } from '../../src/clients/ownership.ts';
 import { authorizePath, obtainTokens, pkce, post } from './flow.ts';
-import { openAccountPage, type Visit } from './tour.ts';
+import { comeTo, inCommon, type Visit } from './tour.ts';
 
 /** The tools of the developer portal, for the tour of every page. Each visit has a developer and clients of its own. */
 export const PORTAL_TOOLS_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
   'developer-errors': async (page, visit) => {
     const own = await developer(visit);
     await makeMistakes(own);
-    await openAccountPage(page, own, `${own.path}/errors`);
+    await comeTo(page, own, `${own.path}/errors`);
   },
   'developer-errors-none': async (page, visit) => {
-    const own = await developer(visit);
-    await openAccountPage(page, own, `${own.path}/errors`);
+    const own = await anybody(visit);
+    await comeTo(page, own, `${own.path}/errors`);
   },
   'developer-error-for-owner': async (page, visit) => {
     const own = await developer(visit);
-    await openAccountPage(page, own, '/account');
+    await comeTo(page, own, '/account');
     await page.goto(own.server.issuer + authorizePath(own.client, { ...pkce(), redirect_uri: 'http://client.example/Callback/' }));
   },
   'developer-try': async (page, visit) => {
-    const own = await developer(visit);
-    await openAccountPage(page, own, `${own.path}/try`);
+    const own = await anybody(visit);
+    await comeTo(page, own, `${own.path}/try`);
   },
   'developer-try-request': async (page, visit) => {
     await openRequest(page, visit);
@@ -44,13 +44,13 @@ export const PORTAL_TOOLS_TOUR: Record<string, (page: Page, visit: Visit) => Pro
     await page.locator('button[value=revoke]').waitFor({ state: 'detached' });
   },
   'developer-snippets': async (page, visit) => {
-    const own = await developer(visit);
-    await openAccountPage(page, own, `${own.path}/snippets`);
+    const own = await anybody(visit);
+    await comeTo(page, own, `${own.path}/snippets`);
   },
   'developer-use': async (page, visit) => {
     const own = await developer(visit);
     await obtainTokens(own.server, own.client, own.person, { scope: 'openid profile' });
-    await openAccountPage(page, own, `${own.path}/use`);
+    await comeTo(page, own, `${own.path}/use`);
   },
 };
 
@@ -66,6 +66,9 @@ async function developer({ server }: Visit): Promise<Own> {
   await server.database.change(addOwner(client.client_id, person.id));
   return { server, person, client, path: `/developer/clients/${client.client_id}` };
 }
+
+/** For visits that change nothing of it. */
+const anybody = inCommon(developer);
 
 async function makeMistakes({ server, client }: Own): Promise<void> {
   const [clientId, detail] = [client.client_id, JSON.stringify({ grant_type: 'x', reason: 'something new' })];
@@ -85,7 +88,7 @@ async function makeMistakes({ server, client }: Own): Promise<void> {
 
 async function openRequest(page: Page, visit: Visit): Promise<Own> {
   const own = await developer(visit);
-  await openAccountPage(page, own, `${own.path}/try`);
+  await comeTo(page, own, `${own.path}/try`);
   await page.click('button[value=add]');
   await page.locator('a[href^="/oauth/authorize"]').waitFor();
   return own;

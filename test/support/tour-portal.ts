@@ -1,11 +1,12 @@
 import type { Page } from 'playwright-core';
-import { openAccountPage, type Visit } from './tour.ts';
+import { addOwner } from '../../src/clients/ownership.ts';
+import { comeTo, inCommon, openAccountPage, type Visit } from './tour.ts';
 
 /** The pages by which a developer makes an app and looks after it. Each visit has a person of its own, so that the list of apps stays short. */
 export const PORTAL_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
   developer: async (page, visit) => {
     const own = await makeApp(page, visit);
-    await visit.server.sql(`update client set publisher = 'Walking Inc.', verified_at = now() where id = $1`, [own.id]);
+    await verify(visit, own.id);
     await visit.server.sql(`update client_secret set expires_at = now() + interval '3 hours' where client_id = $1`, [own.id]);
     await page.goto(`${visit.server.issuer}/developer`);
   },
@@ -29,16 +30,14 @@ export const PORTAL_TOUR: Record<string, (page: Page, visit: Visit) => Promise<v
   },
   'developer-client': async (page, visit) => {
     const { id } = await makeApp(page, visit);
+    await verify(visit, id);
     const uris = JSON.stringify(['https://walk.example/callback', 'https://walk.example/callback/']);
-    await visit.server.sql(
-      `update client set publisher = 'Walking Inc.', verified_at = now(), metadata = jsonb_set(metadata, '{redirect_uris}', $2) where id = $1`,
-      [id, uris],
-    );
+    await visit.server.sql(`update client set metadata = jsonb_set(metadata, '{redirect_uris}', $2) where id = $1`, [id, uris]);
     await page.goto(`${visit.server.issuer}/developer/clients/${id}`);
   },
   'developer-secrets': async (page, visit) => {
-    const { id } = await makeApp(page, visit);
-    await page.goto(`${visit.server.issuer}/developer/clients/${id}/secrets`);
+    const { id, person } = await anyApp(visit);
+    await comeTo(page, { ...visit, person }, `/developer/clients/${id}/secrets`);
   },
   'developer-secret-made': async (page, visit) => {
     const { id } = await makeApp(page, visit);
@@ -47,18 +46,32 @@ export const PORTAL_TOUR: Record<string, (page: Page, visit: Visit) => Promise<v
     await page.locator('#secret').waitFor();
   },
   'developer-preview': async (page, visit) => {
-    const { id } = await makeApp(page, visit);
-    await page.goto(`${visit.server.issuer}/developer/clients/${id}/preview`);
+    const { id, person } = await anyApp(visit);
+    await comeTo(page, { ...visit, person }, `/developer/clients/${id}/preview`);
   },
   'developer-delete': async (page, visit) => {
-    const { id } = await makeApp(page, visit);
-    await page.goto(`${visit.server.issuer}/developer/clients/${id}/delete`);
+    const { id, person } = await anyApp(visit);
+    await comeTo(page, { ...visit, person }, `/developer/clients/${id}/delete`);
   },
 };
 
 async function asDeveloper(visit: Visit): Promise<Visit> {
   return { ...visit, person: await visit.server.createPerson() };
 }
+
+/** One that is there already, for visits that change nothing of it. */
+const anyApp = inCommon(async ({ server }) => {
+  const person = await server.createPerson();
+  const { client_id: id } = await server.createClient({
+    client_name: 'Walking Club',
+    'client_name#ko': '산책 모임',
+    redirect_uris: ['https://walk.example/callback'],
+    grant_types: ['authorization_code', 'refresh_token'],
+    scope: 'openid profile email posts:write',
+  });
+  await server.database.change(addOwner(id, person.id));
+  return { id, person };
+});
 
 /** Makes an app by the form, and leaves the browser on the page that shows its secret. */
 async function makeApp(page: Page, shared: Visit): Promise<{ id: string }> {
@@ -68,6 +81,14 @@ async function makeApp(page: Page, shared: Visit): Promise<{ id: string }> {
   await page.click('form button[type=submit]');
   await page.locator('#secret').waitFor();
   return { id: String(await page.locator('#client-id').textContent()) };
+}
+
+/** Under another name: the visits after it are to make an app of theirs. */
+async function verify({ server }: Visit, id: string): Promise<void> {
+  await server.sql(
+    `update client set publisher = 'Walking Inc.', verified_at = now(), metadata = metadata || '{"client_name": "Hill and Valley", "client_name#ko": "산과 골짜기"}' where id = $1`,
+    [id],
+  );
 }
 
 async function fillInApp(page: Page): Promise<void> {

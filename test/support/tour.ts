@@ -1,4 +1,4 @@
-import type { BrowserContext, Page } from 'playwright-core';
+import type { Cookie, Page } from 'playwright-core';
 import { composeLetter } from '../../src/http/letters.ts';
 import { mailLetter } from '../../src/platform/mail.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
@@ -17,7 +17,7 @@ export type Visit = { server: TestServer; client: TestClient; person: Credential
 
 const SCOPES = 'openid profile email offline_access api restricted';
 
-/** Each leaves the browser on its page, without JavaScript too. A visit begins in a browser without cookies. */
+/** Each leaves the browser on its page, without JavaScript too. They share nothing: a visit begins in a browser without cookies. */
 export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
   home: async (page, { server }) => {
     await page.goto(server.issuer);
@@ -104,22 +104,22 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await page.click('button[name=logout]');
     await page.waitForURL('**/oauth/logout/success');
   },
-  account: (page, visit) => openAccountPage(page, visit, '/account'),
-  'account-profile': (page, visit) => openAccountPage(page, visit, '/account/profile'),
+  account: (page, visit) => comeTo(page, visit, '/account'),
+  'account-profile': (page, visit) => comeTo(page, visit, '/account/profile'),
   'account-profile-problem': async (page, visit) => {
-    await openAccountPage(page, visit, '/account/profile');
+    await comeTo(page, visit, '/account/profile');
     await page.fill('input[name=name]', '\u200b');
     await page.click('form button[type=submit]');
     await page.locator('[role=alert]').waitFor();
   },
-  'account-email': (page, visit) => openAccountPage(page, visit, '/account/email'),
+  'account-email': (page, visit) => comeTo(page, visit, '/account/email'),
   'account-email-code': async (page, visit) => {
     await openAccountPage(page, await asSomebodyElse(visit), '/account/email');
     await page.fill('input[name=email]', 'a.new.long.address.of.a.person@subdomain.people.example');
     await page.click('form button[type=submit]');
     await page.locator('input[name=code]').waitFor();
   },
-  'account-password': (page, visit) => openAccountPage(page, visit, '/account/password'),
+  'account-password': (page, visit) => comeTo(page, visit, '/account/password'),
   'account-apps': async (page, shared) => {
     const visit = await asSomebodyElse(shared);
     await openConsent(page, visit);
@@ -143,8 +143,8 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await page.click('form button[type=submit]');
     await openAccountPage(page, visit, '/account/activity');
   },
-  'account-export': (page, visit) => openAccountPage(page, visit, '/account/export'),
-  'account-delete': (page, visit) => openAccountPage(page, visit, '/account/delete'),
+  'account-export': (page, visit) => comeTo(page, visit, '/account/export'),
+  'account-delete': (page, visit) => comeTo(page, visit, '/account/delete'),
   'account-deleted': async (page, visit) => {
     await deleteAccount(page, visit);
   },
@@ -274,27 +274,40 @@ async function openMailbox(page: Page, { server: { issuer, config, database } }:
 
 /** Signs in when asked to, and comes to a page of the account. */
 export async function openAccountPage(page: Page, { server, person }: Pick<Visit, 'server' | 'person'>, path: string): Promise<void> {
-  const known = signedInAs(server, person);
-  if (known.cookies) await page.context().addCookies(known.cookies);
   await page.goto(server.issuer + path);
-  if (page.url() !== server.issuer + path) {
-    await signIn(page, person);
-    await page.waitForURL(server.issuer + path);
-  }
-  known.cookies = await page.context().cookies();
+  if (page.url() === server.issuer + path) return;
+  await signIn(page, person);
+  await page.waitForURL(server.issuer + path);
 }
 
-type SignedIn = { cookies?: Awaited<ReturnType<BrowserContext['cookies']>> };
+/** How long a sign-in serves: pages that change things ask for one of the last five minutes. */
+const SERVES_MS = 2 * 60_000;
 
-// Who signed in for one page is signed in for the next: what is looked at is the page. One whose session has ended, or is too old, signs in again.
-const signedIn = new WeakMap<TestServer, Map<string, SignedIn>>();
+const browsers = new WeakMap<object, Map<string, { cookies: Cookie[]; at: number }>>();
 
-function signedInAs(server: TestServer, { email }: Credentials): SignedIn {
-  const people = signedIn.get(server) ?? new Map<string, SignedIn>();
-  signedIn.set(server, people);
-  const known = people.get(email) ?? {};
-  people.set(email, known);
-  return known;
+/**
+ * The same in a browser that the person has signed in at a moment ago, if they have: what a hundred visits would each wait for is done once.
+ * Not for a visit that ends its session, or counts sessions.
+ */
+export async function comeTo(page: Page, { server, person }: Pick<Visit, 'server' | 'person'>, path: string): Promise<void> {
+  const known = browsers.get(server) ?? new Map();
+  browsers.set(server, known);
+  const before = known.get(person.email);
+  const context = page.context();
+  const usable = before && Date.now() - before.at < SERVES_MS && !(await context.cookies(server.issuer)).length;
+  if (usable) await context.addCookies(before.cookies);
+  await openAccountPage(page, { server, person }, path);
+  if (!usable) known.set(person.email, { cookies: await context.cookies(server.issuer), at: Date.now() });
+}
+
+/** What visits to one server have in common, as long as none of them changes it. */
+export function inCommon<T>(make: (visit: Visit) => Promise<T>): (visit: Visit) => Promise<T> {
+  const made = new WeakMap<object, Promise<T>>();
+  return (visit) => {
+    const known = made.get(visit.server) ?? make(visit);
+    made.set(visit.server, known);
+    return known;
+  };
 }
 
 /** For what stays with a person, and would change what others see. */

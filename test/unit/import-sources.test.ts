@@ -88,6 +88,15 @@ describe('Exports of other servers', () => {
     assert.ok(why(draft, 'grant_types').includes('the app has to be changed to it, with PKCE'));
   });
 
+  it('leave a client whose scopes are not here with next to none, rather than with all that there are', () => {
+    const machine = { client_id: 'nightly', grant_types: ['client_credentials'], scope: 'reports bills' };
+    const draft = one('hydra', machine);
+    assert.equal(draft.metadata['scope'], 'openid');
+    assert.match(why(draft, 'scope').join(), /no API here has such a scope.*nothing else/);
+    const there = { clientId: 'nightly', serviceAccountsEnabled: true, standardFlowEnabled: false, defaultClientScopes: ['reports'] };
+    assert.equal(one('keycloak', there).metadata['scope'], 'openid');
+  });
+
   it('are told of without what stands before an @ in an address, and not at length', () => {
     const draft = one('hydra', {
       client_id: 'c',

@@ -115,9 +115,14 @@ export function settleScopes(draft: Draft, field: string, said: string[], known:
   const scopes = [...new Set(said)].filter((scope) => known.includes(scope));
   for (const scope of new Set(said))
     if (!scopes.includes(scope)) dropped(draft, field, 'no API here has such a scope: make it there, and add it to the client', scope);
-  if (!scopes.length) return;
-  draft.metadata['scope'] = scopes.join(' ');
-  kept(draft, field, draft.metadata['scope']);
+  if (scopes.length) {
+    draft.metadata['scope'] = scopes.join(' ');
+    kept(draft, field, draft.metadata['scope']);
+  } else if (said.length) {
+    // One that is left with none must not be taken for one that never limited itself.
+    draft.metadata['scope'] = 'openid';
+    changed(draft, field, { from: said.join(' '), to: 'openid', why: 'it may ask for nothing else, until its scopes are here' });
+  }
 }
 
 /** A page or picture of the client's; one that is no web address is not worth refusing the client for. */
