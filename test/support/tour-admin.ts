@@ -1,7 +1,8 @@
 import type { Page } from 'playwright-core';
 import { createInitialAccessToken } from '../../src/clients/initial-access-tokens.ts';
 import { type Credentials, obtainTokens } from './flow.ts';
-import { comeTo, inCommon, type Visit } from './tour.ts';
+import type { Visit } from './tour.ts';
+import { comeTo, inCommon } from './visiting.ts';
 
 /** The pages of administration, as an admin meets them, with something on each. */
 
