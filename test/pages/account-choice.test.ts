@@ -5,7 +5,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce, redeem, type TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
 import { countRows, unchanged } from '../support/storage.ts';
-import { signIn } from '../support/tour.ts';
+import { signIn } from '../support/visiting.ts';
 
 describe('Another account', () => {
   let server: TestServer;

@@ -3,9 +3,9 @@ import { after, before, describe, it } from 'node:test';
 import { ageSignIns, eventsOf } from '../support/account.ts';
 import { complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { openAccountPage, signIn } from '../support/tour.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { nobodyKnown } from '../support/upstream-link.ts';
+import { openAccountPage, signIn } from '../support/visiting.ts';
 
 /** A person links an account elsewhere and ends that again in a real browser: what our own policy refuses, and which cookies come along, shows there alone. */
 

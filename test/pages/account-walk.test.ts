@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { CLIENT_CALLBACK, complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce } from '../support/flow.ts';
-import { openAccountPage, signIn } from '../support/tour.ts';
+import { openAccountPage, signIn } from '../support/visiting.ts';
 
 /** A person goes through their account in a real browser: what our own policy refuses shows there alone. */
 

@@ -6,8 +6,8 @@ import { visitsTo } from '../support/connecting.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce, redeem, type TestClient, type Tokens } from '../support/flow.ts';
 import { createServiceClient, exchange } from '../support/linked.ts';
-import { signIn } from '../support/tour.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
+import { signIn } from '../support/visiting.ts';
 
 const { code_verifier, ...challenge } = pkce();
 

@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { authorizePath, pkce, type TestClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 import { register } from '../support/registration.ts';
-import { signIn } from '../support/tour.ts';
+import { signIn } from '../support/visiting.ts';
 
 /** What the consent page says of an app, and of what it asks: only what this server knows, and in words that are the same everywhere. */
 describe('The facts on the consent page', () => {

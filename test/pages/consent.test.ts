@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { CLIENT_CALLBACK, complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce, redeem, type TestClient, type Tokens } from '../support/flow.ts';
-import { signIn } from '../support/tour.ts';
+import { signIn } from '../support/visiting.ts';
 
 describe('The consent page', () => {
   let server: TestServer;

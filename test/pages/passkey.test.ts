@@ -4,7 +4,7 @@ import type { BrowserContext, CDPSession, Page } from 'playwright-core';
 import { CLIENT_CALLBACK, complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce, type TestClient } from '../support/flow.ts';
-import { signIn } from '../support/tour.ts';
+import { signIn } from '../support/visiting.ts';
 
 /** Passkeys in a real browser, whose authenticator is a virtual one. What no browser would send: test/flows/passkey.test.ts. */
 describe('Passkeys in the browser', () => {

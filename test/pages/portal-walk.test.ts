@@ -5,7 +5,7 @@ import { complaints, startBrowser, type TestBrowser } from '../support/browser.t
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { createResourceServerClient, introspect, type TestClient } from '../support/flow.ts';
 import { newcomer, newestProof } from '../support/sign-up.ts';
-import { signIn } from '../support/tour.ts';
+import { signIn } from '../support/visiting.ts';
 
 /** A new developer's first two minutes, by the portal alone, and what an operator can do about it. */
 describe('From sign-up to a token from one’s own client', () => {

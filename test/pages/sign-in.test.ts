@@ -4,7 +4,7 @@ import { CLIENT_CALLBACK, complaints, startBrowser, type TestBrowser } from '../
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce, redeem, type TestClient, type Tokens } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
-import { signIn } from '../support/tour.ts';
+import { signIn } from '../support/visiting.ts';
 
 describe('Signing in', () => {
   let server: TestServer;

@@ -5,7 +5,7 @@ import { CLIENT_CALLBACK, CLIENT_ORIGIN, complaints, startBrowser, type TestBrow
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, callApi, pkce, redeem, type TestClient, type Tokens } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
-import { signIn } from '../support/tour.ts';
+import { signIn } from '../support/visiting.ts';
 
 describe('Signing out (OpenID Connect RP-Initiated Logout)', () => {
   let server: TestServer;

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { addOwner } from '../../src/clients/ownership.ts';
 import { complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { signIn } from '../support/tour.ts';
+import { signIn } from '../support/visiting.ts';
 
 /** From a client of one's own to a token for it, at a browser. */
 describe('A developer tries a client at a browser', () => {

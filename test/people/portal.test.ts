@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { clientCredentials } from '../support/flow.ts';
-import { openAccountPage } from '../support/tour.ts';
+import { openAccountPage } from '../support/visiting.ts';
 
 describe('A developer at a real browser', () => {
   let server: TestServer;

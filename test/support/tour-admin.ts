@@ -4,7 +4,8 @@ import { addOwner } from '../../src/clients/ownership.ts';
 import { rotateSecret } from '../../src/clients/store.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { type Credentials, obtainTokens } from './flow.ts';
-import { comeTo, inCommon, type Visit } from './tour.ts';
+import type { Visit } from './tour.ts';
+import { comeTo, inCommon } from './visiting.ts';
 
 /** The pages of administration, as an admin meets them, with something on each. */
 

@@ -1,8 +1,9 @@
 import type { Page } from 'playwright-core';
 import { CLIENT_CALLBACK } from './browser.ts';
 import { createServiceClient } from './linked.ts';
-import { openSignIn, signIn, type Visit } from './tour.ts';
+import { openSignIn, type Visit } from './tour.ts';
 import { addProvider, startUpstream, type TestUpstream } from './upstream.ts';
+import { signIn } from './visiting.ts';
 
 /** The pages of services at providers, for the tour of every page. Each visit has providers, an app and a person of its own. */
 export const CONNECT_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {

@@ -1,7 +1,8 @@
 import type { Page } from 'playwright-core';
 import { addPasskey, addTotp, forgetSteps, makeRecoveryCodes, totpCode } from './factors.ts';
 import { authorizePath, type Credentials, pkce } from './flow.ts';
-import { signIn, type Visit } from './tour.ts';
+import type { Visit } from './tour.ts';
+import { signIn } from './visiting.ts';
 
 /** The pages about second factors, for the tour of every page. Each visit has a person of its own, who has set up what it takes. */
 export const FACTOR_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {

@@ -1,7 +1,8 @@
 import type { Page } from 'playwright-core';
 import { createReaching, createServiceClient } from './linked.ts';
-import { openAccountPage, type Visit } from './tour.ts';
+import type { Visit } from './tour.ts';
 import { addProvider, startUpstream, type TestUpstream } from './upstream.ts';
+import { openAccountPage } from './visiting.ts';
 
 /** The pages about accounts at providers, for the tour of every page. Each visit has people and providers of its own. */
 export const LINK_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {

@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { own } from './owned-apis.ts';
-import { comeTo, inCommon, type Visit } from './tour.ts';
+import type { Visit } from './tour.ts';
+import { comeTo, inCommon } from './visiting.ts';
 
 /** The portal's pages of APIs, owners and manifests, for the tour of every page. Each visit has a developer, a client and an API of its own. */
 export const PORTAL_API_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {

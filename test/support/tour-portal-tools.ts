@@ -1,7 +1,8 @@
 import type { Page } from 'playwright-core';
 import { addOwner } from '../../src/clients/ownership.ts';
 import { authorizePath, obtainTokens, pkce, post } from './flow.ts';
-import { comeTo, inCommon, type Visit } from './tour.ts';
+import type { Visit } from './tour.ts';
+import { comeTo, inCommon } from './visiting.ts';
 
 /** The tools of the developer portal, for the tour of every page. Each visit has a developer and clients of its own. */
 export const PORTAL_TOOLS_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {

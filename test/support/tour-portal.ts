@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { addOwner } from '../../src/clients/ownership.ts';
-import { comeTo, inCommon, openAccountPage, type Visit } from './tour.ts';
+import type { Visit } from './tour.ts';
+import { comeTo, inCommon, openAccountPage } from './visiting.ts';
 
 /** The pages by which a developer makes an app and looks after it. Each visit has a person of its own, so that the list of apps stays short. */
 export const PORTAL_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {

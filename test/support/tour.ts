@@ -1,4 +1,4 @@
-import type { Cookie, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { composeLetter } from '../../src/http/letters.ts';
 import { mailLetter } from '../../src/platform/mail.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
@@ -7,6 +7,7 @@ import { beginDevice, createDeviceClient, DEVICE_GRANT } from './device.ts';
 import type { TestServer } from './environment.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from './flow.ts';
 import { newcomer, newestProof } from './sign-up.ts';
+import { comeTo, openAccountPage, signIn } from './visiting.ts';
 
 /**
  * Every page a person can meet, and how to get there: for looking at all of them in one way (accessibility, pseudo-language, screenshots).
@@ -250,12 +251,6 @@ export async function fillIn(page: Page, fields: Record<string, string>): Promis
   await page.click('main button[type=submit]');
 }
 
-export async function signIn(page: Page, { email, password }: Credentials): Promise<void> {
-  await page.fill('input[name=email]', email);
-  await page.fill('input[name=password]', password);
-  await page.click('main button[type=submit]');
-}
-
 /** With a letter in the language of the browser. */
 async function openMailbox(page: Page, { server: { issuer, config, database } }: Visit): Promise<void> {
   await page.goto(issuer);
@@ -270,44 +265,6 @@ async function openMailbox(page: Page, { server: { issuer, config, database } }:
   });
   await database.change(mailLetter(new KeyRing(config.dataEncryptionKeys), 'gildong@people.example', letter));
   await page.goto(`${issuer}/dev/mail`);
-}
-
-/** Signs in when asked to, and comes to a page of the account. */
-export async function openAccountPage(page: Page, { server, person }: Pick<Visit, 'server' | 'person'>, path: string): Promise<void> {
-  await page.goto(server.issuer + path);
-  if (page.url() === server.issuer + path) return;
-  await signIn(page, person);
-  await page.waitForURL(server.issuer + path);
-}
-
-/** How long a sign-in serves: pages that change things ask for one of the last five minutes. */
-const SERVES_MS = 2 * 60_000;
-
-const browsers = new WeakMap<object, Map<string, { cookies: Cookie[]; at: number }>>();
-
-/**
- * The same in a browser that the person has signed in at a moment ago, if they have: what a hundred visits would each wait for is done once.
- * Not for a visit that ends its session, or counts sessions.
- */
-export async function comeTo(page: Page, { server, person }: Pick<Visit, 'server' | 'person'>, path: string): Promise<void> {
-  const known = browsers.get(server) ?? new Map();
-  browsers.set(server, known);
-  const before = known.get(person.email);
-  const context = page.context();
-  const usable = before && Date.now() - before.at < SERVES_MS && !(await context.cookies(server.issuer)).length;
-  if (usable) await context.addCookies(before.cookies);
-  await openAccountPage(page, { server, person }, path);
-  if (!usable) known.set(person.email, { cookies: await context.cookies(server.issuer), at: Date.now() });
-}
-
-/** What visits to one server have in common, as long as none of them changes it. */
-export function inCommon<T>(make: (visit: Visit) => Promise<T>): (visit: Visit) => Promise<T> {
-  const made = new WeakMap<object, Promise<T>>();
-  return (visit) => {
-    const known = made.get(visit.server) ?? make(visit);
-    made.set(visit.server, known);
-    return known;
-  };
 }
 
 /** For what stays with a person, and would change what others see. */

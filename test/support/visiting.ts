@@ -1,0 +1,49 @@
+import type { Cookie, Page } from 'playwright-core';
+import type { Credentials } from './flow.ts';
+import type { Visit } from './tour.ts';
+
+/** How a browser comes to pages that are somebody's own, and what many visits need not do each for itself. */
+
+export async function signIn(page: Page, { email, password }: Credentials): Promise<void> {
+  await page.fill('input[name=email]', email);
+  await page.fill('input[name=password]', password);
+  await page.click('main button[type=submit]');
+}
+
+/** Signs in when asked to, and comes to a page of the account. */
+export async function openAccountPage(page: Page, { server, person }: Pick<Visit, 'server' | 'person'>, path: string): Promise<void> {
+  await page.goto(server.issuer + path);
+  if (page.url() === server.issuer + path) return;
+  await signIn(page, person);
+  await page.waitForURL(server.issuer + path);
+}
+
+/** How long a sign-in serves: pages that change things ask for one of the last five minutes. */
+const SERVES_MS = 2 * 60_000;
+
+const browsers = new WeakMap<object, Map<string, { cookies: Cookie[]; at: number }>>();
+
+/**
+ * The same in a browser that the person has signed in at a moment ago, if they have: what a hundred visits would each wait for is done once.
+ * Not for a visit that ends its session, or counts sessions.
+ */
+export async function comeTo(page: Page, { server, person }: Pick<Visit, 'server' | 'person'>, path: string): Promise<void> {
+  const known = browsers.get(server) ?? new Map();
+  browsers.set(server, known);
+  const before = known.get(person.email);
+  const context = page.context();
+  const usable = before && Date.now() - before.at < SERVES_MS && !(await context.cookies(server.issuer)).length;
+  if (usable) await context.addCookies(before.cookies);
+  await openAccountPage(page, { server, person }, path);
+  if (!usable) known.set(person.email, { cookies: await context.cookies(server.issuer), at: Date.now() });
+}
+
+/** What visits to one server have in common, as long as none of them changes it. */
+export function inCommon<T>(make: (visit: Visit) => Promise<T>): (visit: Visit) => Promise<T> {
+  const made = new WeakMap<object, Promise<T>>();
+  return (visit) => {
+    const known = made.get(visit.server) ?? make(visit);
+    made.set(visit.server, known);
+    return known;
+  };
+}
