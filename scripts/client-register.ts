@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { decodeJwt } from 'jose';
 import { deleteClient } from '../src/admin/acts/clients.ts';
 import { auditEvent } from '../src/audit/events.ts';
-import { judgeClient } from '../src/authorization-server/operator-client.ts';
+import { judgeClient } from '../src/authorization-server/registration/operator-client.ts';
 import { readAdminScopes } from '../src/clients/admin-scopes.ts';
 import { listOwners } from '../src/clients/co-owners.ts';
 import { OWN_CLIENTS } from '../src/clients/first-party.ts';

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { auditEvent } from '../src/audit/events.ts';
-import { openClientJudge } from '../src/authorization-server/operator-client.ts';
+import { openClientJudge } from '../src/authorization-server/registration/operator-client.ts';
 import { importClient, type Planned, planImport } from '../src/clients/import/plan.ts';
 import { type ForeignExport, isSourceName, readExport, SOURCE_NAMES, type SourceName } from '../src/clients/import/sources.ts';
 import { readConfig } from '../src/platform/config.ts';

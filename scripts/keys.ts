@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { replaceKeys, rotateKeys } from '../src/admin/acts/keys.ts';
-import { scheduleOf } from '../src/authorization-server/key-schedule.ts';
-import { readSigningKeys } from '../src/authorization-server/signing-keys.ts';
+import { scheduleOf } from '../src/authorization-server/keys/key-schedule.ts';
+import { readSigningKeys } from '../src/authorization-server/keys/signing-keys.ts';
 import { SEALED_SECRETS } from '../src/factors/totp.ts';
 import { SEALED_TOKENS } from '../src/federation/held-tokens.ts';
 import { SEALED_CREDENTIALS } from '../src/federation/providers.ts';

@@ -1,5 +1,5 @@
 import { listEvents } from '../audit/events.ts';
-import { type OwnPage, show } from '../authorization-server/own-pages.ts';
+import { type OwnPage, show } from '../authorization-server/own-pages/own-pages.ts';
 import { languageOf } from '../http/language.ts';
 
 /** Owns the list of what happened to an account, as its person reads it. */

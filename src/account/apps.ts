@@ -1,4 +1,4 @@
-import { backTo, type OwnPage, type OwnServices, show, told } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, type OwnServices, show, told } from '../authorization-server/own-pages/own-pages.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { byProvider, describeScopes, type ScopeWords } from '../clients/scope-words.ts';
 import { type Language, languageOf } from '../http/language.ts';

@@ -1,9 +1,16 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/connecting.ts';
-import { type Connection, connectionAt } from '../authorization-server/connections.ts';
-import { signedIn } from '../authorization-server/first-party.ts';
-import { csrfSubject, type OwnServices, RECENT_SECONDS, show, TO_FILL_IN_SECONDS, type Visit } from '../authorization-server/own-pages.ts';
+import { signedIn } from '../authorization-server/own-pages/first-party.ts';
+import {
+  csrfSubject,
+  type OwnServices,
+  RECENT_SECONDS,
+  show,
+  TO_FILL_IN_SECONDS,
+  type Visit,
+} from '../authorization-server/own-pages/own-pages.ts';
+import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/services/connecting.ts';
+import { type Connection, connectionAt } from '../authorization-server/services/connections.ts';
 import { nameOfClient } from '../clients/display-name.ts';
 import { type Identity, identityAt } from '../federation/identities.ts';
 import { UpstreamError } from '../federation/upstream-error.ts';

@@ -1,5 +1,5 @@
 import { GRACE_DAYS, scheduleDeletion } from '../accounts/profile.ts';
-import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { ownedAlone } from '../clients/co-owners.ts';
 import { DAY } from '../platform/clock.ts';
 import { endAccount } from '../protocol-store/grants.ts';

@@ -1,5 +1,5 @@
 import { listEvents } from '../audit/events.ts';
-import { type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
+import { type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { listOwnedApis } from '../clients/api-ownership.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { listOwnedClients } from '../clients/ownership.ts';

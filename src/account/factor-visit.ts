@@ -1,7 +1,7 @@
 import type { Context } from 'koa';
 import type { EventType } from '../audit/events.ts';
-import { type FirstParty, type SignedIn, signedIn } from '../authorization-server/first-party.ts';
-import { letter, RECENT_SECONDS, TO_FILL_IN_SECONDS } from '../authorization-server/own-pages.ts';
+import { type FirstParty, type SignedIn, signedIn } from '../authorization-server/own-pages/first-party.ts';
+import { letter, RECENT_SECONDS, TO_FILL_IN_SECONDS } from '../authorization-server/own-pages/own-pages.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import type { Letters } from '../http/letters.ts';

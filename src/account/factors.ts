@@ -1,7 +1,7 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { EventType } from '../audit/events.ts';
-import type { FirstParty } from '../authorization-server/first-party.ts';
+import type { FirstParty } from '../authorization-server/own-pages/first-party.ts';
 import { factorsOf } from '../factors/store.ts';
 import { render } from '../http/render.ts';
 import { FACTORS_PATH, visit, wasStopped } from './factor-visit.ts';

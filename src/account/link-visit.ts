@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
-import type { SignedIn } from '../authorization-server/first-party.ts';
-import { signedIn } from '../authorization-server/first-party.ts';
+import type { SignedIn } from '../authorization-server/own-pages/first-party.ts';
+import { signedIn } from '../authorization-server/own-pages/first-party.ts';
 import {
   csrfSubject,
   kept,
@@ -10,7 +10,7 @@ import {
   TO_FILL_IN_SECONDS,
   told,
   type Visit,
-} from '../authorization-server/own-pages.ts';
+} from '../authorization-server/own-pages/own-pages.ts';
 import { differences } from '../federation/details.ts';
 import { findIdentity, identityAt, saveIdentity } from '../federation/identities.ts';
 import { findProvider, type UpstreamProvider } from '../federation/providers.ts';

@@ -1,4 +1,4 @@
-import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { displayName } from '../clients/display-name.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { endIdentityUnlessLast, type Link, listLinks } from '../federation/identities.ts';

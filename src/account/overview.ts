@@ -1,5 +1,5 @@
-import { type OwnPage, show } from '../authorization-server/own-pages.ts';
-import { mayDo } from '../authorization-server/permissions.ts';
+import { type OwnPage, show } from '../authorization-server/own-pages/own-pages.ts';
+import { mayDo } from '../authorization-server/own-pages/permissions.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { listIdentities } from '../federation/identities.ts';
 import { languageOf } from '../http/language.ts';

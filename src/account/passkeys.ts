@@ -1,7 +1,7 @@
 import type { Context } from 'koa';
 import { newChallenge, spendChallenge } from '../authorization-server/challenges.ts';
-import type { FirstParty } from '../authorization-server/first-party.ts';
-import { told } from '../authorization-server/own-pages.ts';
+import type { FirstParty } from '../authorization-server/own-pages/first-party.ts';
+import { told } from '../authorization-server/own-pages/own-pages.ts';
 import { rememberShown } from '../authorization-server/strength.ts';
 import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, removePasskey, renamePasskey } from '../factors/passkeys.ts';
 import { factorsOf } from '../factors/store.ts';

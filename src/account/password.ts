@@ -2,7 +2,7 @@ import { passwordProblem } from '../accounts/password-policy.ts';
 import { hashPassword, verifyPassword } from '../accounts/passwords.ts';
 import { changePassword } from '../accounts/profile.ts';
 import { endProofsOf } from '../accounts/proofs.ts';
-import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { endAccount } from '../protocol-store/grants.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';

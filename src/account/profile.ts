@@ -1,6 +1,6 @@
 import { nameFault, tidyName } from '../accounts/names.ts';
 import { changeProfile } from '../accounts/profile.ts';
-import { backTo, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { chooseLanguage, LANGUAGES, languageOf, supported } from '../http/language.ts';
 import { sqlState } from '../platform/database.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';

@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
-import type { FirstParty } from '../authorization-server/first-party.ts';
-import { told } from '../authorization-server/own-pages.ts';
+import type { FirstParty } from '../authorization-server/own-pages/first-party.ts';
+import { told } from '../authorization-server/own-pages/own-pages.ts';
 import { newRecoveryCodes, replaceRecoveryCodes } from '../factors/recovery-codes.ts';
 import { factorsOf } from '../factors/store.ts';
 import { render } from '../http/render.ts';

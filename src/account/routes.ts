@@ -1,6 +1,6 @@
 import Router from '@koa/router';
-import { comesBack } from '../authorization-server/first-party.ts';
-import { type OwnPage, type OwnServices, ownPages } from '../authorization-server/own-pages.ts';
+import { comesBack } from '../authorization-server/own-pages/first-party.ts';
+import { type OwnPage, type OwnServices, ownPages } from '../authorization-server/own-pages/own-pages.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { activity } from './activity.ts';
 import { apps } from './apps.ts';
@@ -16,7 +16,7 @@ import { sessions } from './sessions.ts';
 
 /**
  * Owns the account's pages: what a person sees and changes of their own. Who that is, is the door's to say
- * (authorization-server/first-party.ts), and what they allowed whom, the store's (protocol-store/grants.ts).
+ * (authorization-server/own-pages/first-party.ts), and what they allowed whom, the store's (protocol-store/grants.ts).
  */
 
 const PAGES: Record<string, OwnPage> = {

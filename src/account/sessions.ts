@@ -1,4 +1,4 @@
-import { backTo, type OwnPage, show, told } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, show, told } from '../authorization-server/own-pages/own-pages.ts';
 import { isStorable } from '../platform/database.ts';
 import { endOtherSessions, endSession, listSessions } from '../protocol-store/signed-in-browsers.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';

@@ -1,7 +1,7 @@
 import type { Context } from 'koa';
 import { renderSVG } from 'uqr';
-import type { FirstParty } from '../authorization-server/first-party.ts';
-import { told } from '../authorization-server/own-pages.ts';
+import type { FirstParty } from '../authorization-server/own-pages/first-party.ts';
+import { told } from '../authorization-server/own-pages/own-pages.ts';
 import { rememberShown } from '../authorization-server/strength.ts';
 import { factorsOf } from '../factors/store.ts';
 import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } from '../factors/totp.ts';

@@ -1,4 +1,4 @@
-/** Owns the roles that people have. What each may do is authorization-server/permissions.ts's. */
+/** Owns the roles that people have. What each may do is authorization-server/own-pages/permissions.ts's. */
 
 /** `user` is everybody. */
 export const ROLES = ['user', 'auditor', 'support', 'admin'] as const;

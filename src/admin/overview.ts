@@ -1,4 +1,4 @@
-import { type OwnPage, show } from '../authorization-server/own-pages.ts';
+import { type OwnPage, show } from '../authorization-server/own-pages/own-pages.ts';
 import { displayName } from '../clients/display-name.ts';
 import { languageOf } from '../http/language.ts';
 import { findAttention } from './attention.ts';

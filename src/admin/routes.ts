@@ -1,5 +1,5 @@
-import { type OwnPage, type OwnServices, ownPages, type Visit } from '../authorization-server/own-pages.ts';
-import { mayDo } from '../authorization-server/permissions.ts';
+import { type OwnPage, type OwnServices, ownPages, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { mayDo } from '../authorization-server/own-pages/permissions.ts';
 import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { overview } from './overview.ts';
@@ -12,7 +12,7 @@ import { OTHER_ACT_PAGES } from './pages/other-acts.ts';
 import { person } from './pages/person.ts';
 import { newPerson, PERSON_ACT_PAGES } from './pages/person-acts.ts';
 
-/** Owns the pages and the API by which operators run the place. Who may do what is authorization-server/permissions.ts's to say. */
+/** Owns the pages and the API by which operators run the place. Who may do what is authorization-server/own-pages/permissions.ts's to say. */
 
 export const ADMIN_PAGES: Record<string, OwnPage> = {
   '/admin': overview,

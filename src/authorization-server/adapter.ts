@@ -9,7 +9,7 @@ import { createSessionStore } from '../protocol-store/sessions.ts';
 import type { ProtocolStore } from '../protocol-store/store.ts';
 import { createCodeStore, createTokenStore } from '../protocol-store/tokens.ts';
 import { SingleUseLost, write } from '../protocol-store/unit-of-work.ts';
-import { createInitialAccessStore, registeredWith } from './initial-access.ts';
+import { createInitialAccessStore, registeredWith } from './registration/initial-access.ts';
 
 /**
  * Gives the library its storage: each model is a store of ours, and this file only says which.

@@ -11,14 +11,14 @@ import { createAdapterFactory } from './adapter.ts';
 import { corsOrigins } from './browser-clients.ts';
 import { mayIntrospect, mayRevoke } from './caller-policy.ts';
 import { assertFreshAssertion } from './client-assertions.ts';
-import { createDevicePages, USER_CODE_MASK } from './device-pages.ts';
-import { createLoadExistingGrant } from './existing-grant.ts';
+import { createLoadExistingGrant } from './consent/existing-grant.ts';
+import { createDevicePages, USER_CODE_MASK } from './device/device-pages.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
-import { createRegistrationPolicy, placesOf } from './registration-policy.ts';
+import { createRegistrationPolicy, placesOf } from './registration/registration-policy.ts';
+import { withKnownScopes } from './registration/stored-scopes.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { createFindAccount } from './sign-in.ts';
-import { withKnownScopes } from './stored-scopes.ts';
 import { ACR_VALUES, tellStrength } from './strength.ts';
 import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from './token-policy.ts';
 

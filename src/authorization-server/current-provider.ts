@@ -8,7 +8,7 @@ import type { Database } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import type { ErrorBook } from './error-book.ts';
-import { watchSigningKeys } from './key-watch.ts';
+import { watchSigningKeys } from './keys/key-watch.ts';
 import { createProvider } from './provider.ts';
 import { createResourcePolicy } from './resource-servers.ts';
 import { watchScopes } from './scope-watch.ts';

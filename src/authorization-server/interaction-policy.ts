@@ -3,7 +3,7 @@ import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { leadsToDevice } from '../clients/redirect-uri.ts';
 import type { Database } from '../platform/database.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './account-choice.ts';
-import { needsNewSignIn, owedConnections, type Scopes } from './connections.ts';
+import { needsNewSignIn, owedConnections, type Scopes } from './services/connections.ts';
 import type { SignedInAccount } from './sign-in.ts';
 import { askedOf, isWeaker, owesFactor } from './strength.ts';
 

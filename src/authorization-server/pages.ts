@@ -6,7 +6,7 @@ import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import type { Database } from '../platform/database.ts';
-import { tellOwner } from './owner-facts.ts';
+import { tellOwner } from './consent/owner-facts.ts';
 import { offerWayBack } from './way-back.ts';
 
 /** Owns the pages that the library asks for: its errors, the two of signing out, and the form that takes an answer on. */

@@ -15,27 +15,24 @@ import { placeVisitor } from '../protocol-store/sessions.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
 import { onlyExactAddresses } from './addresses.ts';
 import { rememberReplaysOnce } from './client-assertions.ts';
-import { beforeNaming } from './client-judgement.ts';
-import { compareHashedSecrets, hideSecretHandles } from './client-secrets.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
-import { deviceFlow } from './device-flow.ts';
+import { deviceFlow } from './device/device-flow.ts';
 import type { ErrorBook } from './error-book.ts';
 import { logEvents } from './events.ts';
-import { carryLimits, spendToken, tokenSpent } from './initial-access.ts';
 import { describeSubject } from './introspection.ts';
 import { dressFormPost } from './pages.ts';
-import { keepParsedClients } from './parsed-clients.ts';
-import { tellRegistrations } from './registration-events.ts';
-import { changeWhatIsThere, guardRegistration } from './registration-guard.ts';
+import { beforeNaming } from './registration/client-judgement.ts';
+import { compareHashedSecrets, hideSecretHandles } from './registration/client-secrets.ts';
+import { carryLimits, spendToken, tokenSpent } from './registration/initial-access.ts';
+import { keepParsedClients } from './registration/parsed-clients.ts';
+import { tellRegistrations } from './registration/registration-events.ts';
+import { changeWhatIsThere, guardRegistration } from './registration/registration-guard.ts';
+import { judgeSoftwareStatements } from './registration/software-statements.ts';
+import { listOwnScopes } from './registration/stored-scopes.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
+import { exchangeTokens } from './services/token-exchange.ts';
 import { knownAccount } from './sign-in.ts';
-
-import { judgeSoftwareStatements } from './software-statements.ts';
-
-import { listOwnScopes } from './stored-scopes.ts';
-
 import { tellReachedContext } from './strength.ts';
-import { exchangeTokens } from './token-exchange.ts';
 
 /**
  * Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for.

@@ -1,6 +1,6 @@
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer as ResourceServerInfo } from 'oidc-provider';
 import { adminApi, type ResourceServer } from '../clients/resource-servers.ts';
-import { judgeServiceScopes } from './service-scopes.ts';
+import { judgeServiceScopes } from './services/service-scopes.ts';
 
 /** Owns what a resource indicator means here (RFC 8707). */
 

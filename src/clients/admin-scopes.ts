@@ -1,7 +1,7 @@
 import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
 import type { Scope } from './resource-servers.ts';
 
-/** Owns the scopes of the admin API, with the sentence that people read of each. Who may use one is authorization-server/permissions.ts's. */
+/** Owns the scopes of the admin API, with the sentence that people read of each. Who may use one is authorization-server/own-pages/permissions.ts's. */
 
 const IN_WORDS = {
   'admin:read': { ko: '사람, 앱, 접근 권한, 기록 모두 보기', en: 'See all people, apps, access and counts' },

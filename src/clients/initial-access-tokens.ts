@@ -3,7 +3,7 @@ import { digest } from '../platform/secrets.ts';
 
 /**
  * Owns initial access tokens (RFC 7591 section 3): what an operator gives to whom may register clients where not everybody may.
- * Does not judge metadata: see authorization-server/registration-policy.ts.
+ * Does not judge metadata: see authorization-server/registration/registration-policy.ts.
  */
 
 /** The grants that a client may take by registering, without anybody who knows it. */

@@ -3,7 +3,7 @@ import { type Database, isStorable, Prisma, type Statement } from '../platform/d
 
 /**
  * Owns who is believed about software (RFC 7591 section 2.3): issuers that an operator trusts, and the public keys by which they sign.
- * What a statement says, and whether it holds, is authorization-server/software-statements.ts's.
+ * What a statement says, and whether it holds, is authorization-server/registration/software-statements.ts's.
  */
 
 /** `iss` of the statements, and a name in the operator's words. */

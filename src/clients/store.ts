@@ -4,7 +4,7 @@ import { isSecretHandle, joinHandles, secretHint } from './secrets.ts';
 
 /**
  * Owns registered clients: their metadata (RFC 7591) and the digests of their secrets.
- * Does not judge metadata: see authorization-server/registration-policy.ts.
+ * Does not judge metadata: see authorization-server/registration/registration-policy.ts.
  */
 
 /** RFC 7591 metadata, and members of ours that no registration request can set. */

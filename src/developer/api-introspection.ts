@@ -1,4 +1,4 @@
-import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { chooseIntrospector, dismissIntrospector, listPossibleIntrospectors, type OwnedApiWithScopes } from '../clients/api-ownership.ts';
 import { displayName } from '../clients/display-name.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';

@@ -1,4 +1,4 @@
-import type { OwnPage } from '../authorization-server/own-pages.ts';
+import type { OwnPage } from '../authorization-server/own-pages/own-pages.ts';
 import { api, deletedApi } from './api.ts';
 import { apiIntrospection } from './api-introspection.ts';
 import { apiScopes } from './api-scopes.ts';

@@ -1,4 +1,4 @@
-import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { MAX_SCOPE_NAME, MAX_TITLE, type ScopeFields, scopeNameProblem, scopeProblem } from '../clients/api-judgement.ts';
 import { addScope, changeScope, deleteScope, MOST_SCOPES, type OwnedApiWithScopes } from '../clients/api-ownership.ts';
 import { lockOwner } from '../clients/ownership.ts';

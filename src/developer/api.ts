@@ -1,4 +1,4 @@
-import { backTo, type OwnPage, told } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, told } from '../authorization-server/own-pages/own-pages.ts';
 import { apiProblem } from '../clients/api-judgement.ts';
 import { changeApi, deleteApi } from '../clients/api-ownership.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';

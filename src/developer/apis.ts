@@ -1,4 +1,4 @@
-import { backTo, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { apiProblem, identifierProblem, LIFETIME_SECONDS } from '../clients/api-judgement.ts';
 import { isIdentifierTaken, listOwnedApis, MOST_APIS, makeApi, type OwnedApi } from '../clients/api-ownership.ts';
 import { lockOwner } from '../clients/ownership.ts';

@@ -1,4 +1,4 @@
-import type { OwnPage } from '../authorization-server/own-pages.ts';
+import type { OwnPage } from '../authorization-server/own-pages/own-pages.ts';
 import { type ClientError, listClientErrors } from '../protocol-store/client-errors.ts';
 import { showClient } from './client-page.ts';
 import { causeOf } from './error-causes.ts';

@@ -1,13 +1,13 @@
-import type { Refusal } from '../authorization-server/client-judgement.ts';
-import type { OwnServices } from '../authorization-server/own-pages.ts';
-import { type Places, placesOf } from '../authorization-server/registration-policy.ts';
+import type { OwnServices } from '../authorization-server/own-pages/own-pages.ts';
+import type { Refusal } from '../authorization-server/registration/client-judgement.ts';
+import { type Places, placesOf } from '../authorization-server/registration/registration-policy.ts';
 import { DECEPTIVE, displayName, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
 import { MAX_URIS, redirectUriProblems } from '../clients/redirect-uri.ts';
 import { webLinkFault } from '../clients/web-link.ts';
 
 /**
  * Owns the fields by which a client says who it is, alike where one is made and where it is changed, and what is said beside a field that is
- * wrong. The last word is authorization-server/client-judgement.ts's: what is found here is found there as well, and what is found there alone is
+ * wrong. The last word is authorization-server/registration/client-judgement.ts's: what is found here is found there as well, and what is found there alone is
  * said in the words of this file, as far as it has any.
  */
 

@@ -1,5 +1,5 @@
-import { initialOf } from '../authorization-server/client-facts.ts';
-import { show, type Visit } from '../authorization-server/own-pages.ts';
+import { initialOf } from '../authorization-server/consent/client-facts.ts';
+import { show, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { displayName } from '../clients/display-name.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { hasSecret } from '../clients/secrets.ts';

@@ -1,5 +1,5 @@
-import { judgePortalClient } from '../authorization-server/client-judgement.ts';
-import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { judgePortalClient } from '../authorization-server/registration/client-judgement.ts';
 import { replaceOwned } from '../clients/co-owners.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { redirectUriHints } from '../clients/redirect-uri.ts';

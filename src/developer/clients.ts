@@ -1,5 +1,5 @@
-import { initialOf } from '../authorization-server/client-facts.ts';
-import { type OwnPage, show } from '../authorization-server/own-pages.ts';
+import { initialOf } from '../authorization-server/consent/client-facts.ts';
+import { type OwnPage, show } from '../authorization-server/own-pages/own-pages.ts';
 import { listInvitationsTo } from '../clients/co-owners.ts';
 import { listOwnedClients } from '../clients/ownership.ts';
 import { glanceAt } from '../protocol-store/client-use.ts';

@@ -1,5 +1,5 @@
-import type { Visit } from '../authorization-server/own-pages.ts';
-import { backTo, type OwnPage, told } from '../authorization-server/own-pages.ts';
+import type { Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { backTo, type OwnPage, told } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { deleteClient, suspendClient } from '../clients/store.ts';
 import { countPeople, endClient } from '../protocol-store/grants.ts';

@@ -1,6 +1,6 @@
-import { judgePortalClient } from '../authorization-server/client-judgement.ts';
-import { differences, membersOf, readManifest } from '../authorization-server/client-manifest.ts';
-import { type OwnPage, show, type Visit } from '../authorization-server/own-pages.ts';
+import { type OwnPage, show, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { judgePortalClient } from '../authorization-server/registration/client-judgement.ts';
+import { differences, membersOf, readManifest } from '../authorization-server/registration/client-manifest.ts';
 import { type Problem, problemsOf } from './client-form.ts';
 import { makeClient, showMade } from './making.ts';
 import { problemOf } from './manifest.ts';

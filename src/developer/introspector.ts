@@ -1,4 +1,4 @@
-import { told, type Visit } from '../authorization-server/own-pages.ts';
+import { told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { chooseIntrospector, dismissIntrospector, type OwnedApiWithScopes } from '../clients/api-ownership.ts';
 import { MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
 import type { Write } from '../protocol-store/unit-of-work.ts';

@@ -1,5 +1,5 @@
 import { auditEvent } from '../audit/events.ts';
-import { backTo, kept, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, kept, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { acceptInvitation, declineInvitation, findInvitation, listInvitationsTo, lockClient } from '../clients/co-owners.ts';
 import { displayName } from '../clients/display-name.ts';
 import { visitorOf } from '../http/visitor.ts';

@@ -1,6 +1,6 @@
-import { judgePortalClient } from '../authorization-server/client-judgement.ts';
-import { needsSecret } from '../authorization-server/client-manifest.ts';
-import { told, type Visit } from '../authorization-server/own-pages.ts';
+import { told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { judgePortalClient } from '../authorization-server/registration/client-judgement.ts';
+import { needsSecret } from '../authorization-server/registration/client-manifest.ts';
 import { addOwnerOfNew, listOwnedClients, lockOwner, MAX_OWNED_CLIENTS } from '../clients/ownership.ts';
 import { type ClientMetadata, saveClient } from '../clients/store.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';

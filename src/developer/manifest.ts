@@ -1,4 +1,5 @@
-import { judgePortalClient } from '../authorization-server/client-judgement.ts';
+import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { judgePortalClient } from '../authorization-server/registration/client-judgement.ts';
 import {
   differences,
   membersOf,
@@ -7,8 +8,7 @@ import {
   readManifest,
   withMembers,
   writeManifest,
-} from '../authorization-server/client-manifest.ts';
-import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+} from '../authorization-server/registration/client-manifest.ts';
 import { replaceOwned } from '../clients/co-owners.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { type ClientMetadata, saveClient } from '../clients/store.ts';

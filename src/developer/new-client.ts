@@ -1,4 +1,4 @@
-import { type OwnPage, show, type Visit } from '../authorization-server/own-pages.ts';
+import { type OwnPage, show, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { languageOf } from '../http/language.ts';
 import { membersOf, NAMES, type Problem, problemsIn, type Typed, typedIn } from './client-form.ts';
 import { type Chosen, chosenBy, isRedirected, PLACES } from './kinds.ts';

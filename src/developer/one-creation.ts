@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { backTo, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { findOwnedClient } from '../clients/ownership.ts';
 import { HOUR } from '../platform/clock.ts';
 import { rememberedOnce } from '../protocol-store/records.ts';

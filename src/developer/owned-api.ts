@@ -1,5 +1,5 @@
-import { initialOf } from '../authorization-server/client-facts.ts';
-import { named, show, type Visit } from '../authorization-server/own-pages.ts';
+import { initialOf } from '../authorization-server/consent/client-facts.ts';
+import { named, show, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { findOwnedApi, type OwnedApiWithScopes } from '../clients/api-ownership.ts';
 import { displayName } from '../clients/display-name.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';

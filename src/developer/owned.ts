@@ -1,4 +1,4 @@
-import { named, type Visit } from '../authorization-server/own-pages.ts';
+import { named, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { findOwnedClient } from '../clients/ownership.ts';
 import { AppError } from '../platform/errors.ts';

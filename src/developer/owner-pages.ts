@@ -1,4 +1,4 @@
-import type { OwnPage } from '../authorization-server/own-pages.ts';
+import type { OwnPage } from '../authorization-server/own-pages/own-pages.ts';
 import { imported } from './import.ts';
 import { invitations } from './invitations.ts';
 import { manifest, manifestFile } from './manifest.ts';

@@ -1,6 +1,6 @@
 import { emailProblem } from '../accounts/sign-up.ts';
 import { normalizeEmail } from '../accounts/store.ts';
-import { backTo, kept, letter, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, kept, letter, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import {
   forgetOwner,
   INVITATION_DAYS,

@@ -1,5 +1,5 @@
-import { describeConsent } from '../authorization-server/consent-page.ts';
-import type { OwnPage, Visit } from '../authorization-server/own-pages.ts';
+import { describeConsent } from '../authorization-server/consent/consent-page.ts';
+import type { OwnPage, Visit } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { adminApi } from '../clients/resource-servers.ts';
 import type { ScopeAt } from '../clients/scope-words.ts';

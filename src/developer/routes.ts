@@ -1,4 +1,4 @@
-import { type OwnPage, type OwnServices, ownPages } from '../authorization-server/own-pages.ts';
+import { type OwnPage, type OwnServices, ownPages } from '../authorization-server/own-pages/own-pages.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { API_PAGES } from './api-pages.ts';
 import { client } from './client.ts';
@@ -16,7 +16,7 @@ import { use } from './use.ts';
 
 /**
  * Owns the developer portal: where whoever has an account registers clients and APIs of their own, and looks after them. What a client may say
- * of itself is authorization-server/registration-policy.ts's, as for one that registers by itself.
+ * of itself is authorization-server/registration/registration-policy.ts's, as for one that registers by itself.
  */
 
 const PAGES: Record<string, OwnPage> = {

@@ -1,4 +1,4 @@
-import type { Visit } from '../authorization-server/own-pages.ts';
+import type { Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { MINUTE } from '../platform/clock.ts';
 
 import { pathOf } from './owned.ts';

@@ -1,5 +1,5 @@
 import { ROUTES } from '../authorization-server/configuration.ts';
-import type { OwnPage, OwnServices, Visit } from '../authorization-server/own-pages.ts';
+import type { OwnPage, OwnServices, Visit } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { languageOf } from '../http/language.ts';
 import { compose } from '../http/render.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { judgePortalClient } from '../authorization-server/client-judgement.ts';
-import { told, type Visit } from '../authorization-server/own-pages.ts';
+import { told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { judgePortalClient } from '../authorization-server/registration/client-judgement.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import type { ClientMetadata } from '../clients/store.ts';
 import { Prisma } from '../platform/database.ts';

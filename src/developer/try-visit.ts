@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ROUTES } from '../authorization-server/configuration.ts';
-import type { Visit } from '../authorization-server/own-pages.ts';
+import type { Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { TRY_CALLBACK_PATH } from '../clients/first-party.ts';
 import { MINUTE } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';

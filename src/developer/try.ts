@@ -1,5 +1,5 @@
 import { ROUTES } from '../authorization-server/configuration.ts';
-import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages.ts';
+import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { findOwnedClient } from '../clients/ownership.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';

@@ -1,4 +1,4 @@
-import type { OwnPage } from '../authorization-server/own-pages.ts';
+import type { OwnPage } from '../authorization-server/own-pages/own-pages.ts';
 import { useOfClient } from '../protocol-store/client-use.ts';
 import { countPeople } from '../protocol-store/grants.ts';
 import { showClient } from './client-page.ts';

@@ -1,6 +1,6 @@
 import { findAccount } from '../accounts/store.ts';
-import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/connecting.ts';
-import { type Connected, type Connection, missingConnections, needsNewSignIn } from '../authorization-server/connections.ts';
+import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/services/connecting.ts';
+import { type Connected, type Connection, missingConnections, needsNewSignIn } from '../authorization-server/services/connections.ts';
 import { identityAt } from '../federation/identities.ts';
 import { UpstreamError } from '../federation/upstream-error.ts';
 import { languageOf } from '../http/language.ts';

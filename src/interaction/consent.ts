@@ -1,8 +1,8 @@
 import type { Client, Grant } from 'oidc-provider';
 import { findAccount } from '../accounts/store.ts';
 import { auditEvent } from '../audit/events.ts';
-import { describeConsent } from '../authorization-server/consent-page.ts';
-import { type Decision, tickOf } from '../authorization-server/decision.ts';
+import { describeConsent } from '../authorization-server/consent/consent-page.ts';
+import { type Decision, tickOf } from '../authorization-server/consent/decision.ts';
 import type { Scope } from '../clients/resource-servers.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';

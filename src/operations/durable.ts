@@ -1,4 +1,4 @@
-import { SEALED_KEYS } from '../authorization-server/signing-keys.ts';
+import { SEALED_KEYS } from '../authorization-server/keys/signing-keys.ts';
 import { SEALED_SECRETS } from '../factors/totp.ts';
 import { SEALED_TOKENS } from '../federation/held-tokens.ts';
 import { SEALED_CREDENTIALS } from '../federation/providers.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Provider } from 'oidc-provider';
-import { settle } from '../../src/authorization-server/decision.ts';
+import { settle } from '../../src/authorization-server/consent/decision.ts';
 import { type Answer, allowedScopes, grantIdFor, keepAnswers } from '../../src/protocol-store/decisions.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 

@@ -52,7 +52,7 @@ const letters = all(all(source, /export type Letters = \{([\s\S]+?)\n\};/g), /^ 
 const families: Record<string, string[]> = {
   'language.': [...LANGUAGES],
   'error.': codes.flatMap((code) => [`${code}.title`, `${code}.text`]),
-  'connect.problem.': all(all([read('src/authorization-server/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
+  'connect.problem.': all(all([read('src/authorization-server/services/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
   'redirect_uri.': all(all(source, /export type UriFault =([^;]+);/g), CODE),
   'link.': all(all(source, /export type LinkFault =([^;]+);/g), CODE),
   'activity.': all(all(source, /export type EventType =([^;]+);/g), CODE),

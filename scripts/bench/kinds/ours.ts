@@ -1,7 +1,7 @@
 import { createCounts, keepCountsWritten } from '../../../src/audit/counts.ts';
+import { loadSigningKeys } from '../../../src/authorization-server/keys/signing-keys.ts';
 import { createProvider } from '../../../src/authorization-server/provider.ts';
 import { createResourcePolicy } from '../../../src/authorization-server/resource-servers.ts';
-import { loadSigningKeys } from '../../../src/authorization-server/signing-keys.ts';
 import { createClientCache } from '../../../src/clients/cache.ts';
 import { ownResourceServers } from '../../../src/clients/resource-servers.ts';
 import { NO_NAMES } from '../../../src/clients/verified-names.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Role } from '../../accounts/roles.ts';
 import { ROLES } from '../../accounts/roles.ts';
 import { type AuditEvent, auditEvent, audited } from '../../audit/events.ts';
-import { allowedTo } from '../../authorization-server/permissions.ts';
+import { allowedTo } from '../../authorization-server/own-pages/permissions.ts';
 import type { AdminScope } from '../../clients/admin-scopes.ts';
 import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
 import type { Visitor } from '../../http/visitor.ts';

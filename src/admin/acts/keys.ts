@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { replaceSigningKeys, rotateSigningKeys } from '../../authorization-server/signing-keys.ts';
+import { replaceSigningKeys, rotateSigningKeys } from '../../authorization-server/keys/signing-keys.ts';
 import { type Act, done, NOTHING, recorded } from './act.ts';
 
 /** Owns what operators do about the keys that sign. */

@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import { allowedTo } from '../../authorization-server/permissions.ts';
+import { allowedTo } from '../../authorization-server/own-pages/permissions.ts';
 import { ADMIN_SCOPES, type AdminScope, readLiveAdminScopes } from '../../clients/admin-scopes.ts';
 import { adminApi } from '../../clients/resource-servers.ts';
 import { visitorOf } from '../../http/visitor.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { scheduleOf } from '../../authorization-server/key-schedule.ts';
-import { readSigningKeys } from '../../authorization-server/signing-keys.ts';
+import { scheduleOf } from '../../authorization-server/keys/key-schedule.ts';
+import { readSigningKeys } from '../../authorization-server/keys/signing-keys.ts';
 import type { List } from './list.ts';
 
 /** Owns what operators see of the keys that sign: when, and nothing of what they are. There are a handful. */

@@ -1,5 +1,5 @@
-import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages.ts';
-import { allowedTo, mayDo } from '../../authorization-server/permissions.ts';
+import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages/own-pages.ts';
+import { allowedTo, mayDo } from '../../authorization-server/own-pages/permissions.ts';
 import type { AdminScope } from '../../clients/admin-scopes.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { AppError } from '../../platform/errors.ts';

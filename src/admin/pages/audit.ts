@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { AT_THE_MACHINE, type EventType } from '../../audit/events.ts';
-import { backTo, type OwnPage, type Visit } from '../../authorization-server/own-pages.ts';
-import { mayDo } from '../../authorization-server/permissions.ts';
+import { backTo, type OwnPage, type Visit } from '../../authorization-server/own-pages/own-pages.ts';
+import { mayDo } from '../../authorization-server/own-pages/permissions.ts';
 import type { Database } from '../../platform/database.ts';
 import { recorded } from '../acts/act.ts';
 import { type AuditRow, auditEvents } from '../lists/audit.ts';

@@ -1,4 +1,4 @@
-import type { OwnPage, Visit } from '../../authorization-server/own-pages.ts';
+import type { OwnPage, Visit } from '../../authorization-server/own-pages/own-pages.ts';
 import { ADMIN_SCOPES, readAdminScopes } from '../../clients/admin-scopes.ts';
 import { listProviders } from '../../federation/providers.ts';
 import { countPeople } from '../../protocol-store/grants.ts';

@@ -1,5 +1,5 @@
-import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages.ts';
-import { mayDo } from '../../authorization-server/permissions.ts';
+import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages/own-pages.ts';
+import { mayDo } from '../../authorization-server/own-pages/permissions.ts';
 import { listOwners } from '../../clients/co-owners.ts';
 import { displayName } from '../../clients/display-name.ts';
 import { OWN_CLIENTS } from '../../clients/first-party.ts';

@@ -1,5 +1,5 @@
 import { findAccountRecord } from '../../accounts/administration.ts';
-import { named, type OwnPage } from '../../authorization-server/own-pages.ts';
+import { named, type OwnPage } from '../../authorization-server/own-pages/own-pages.ts';
 import { listOwners } from '../../clients/co-owners.ts';
 import { displayName } from '../../clients/display-name.ts';
 import { listLiveSecrets } from '../../clients/live-secrets.ts';

@@ -1,5 +1,5 @@
 import { findAccountRecord } from '../../accounts/administration.ts';
-import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages.ts';
+import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages/own-pages.ts';
 import { type Language, languageOf } from '../../http/language.ts';
 import { DAY } from '../../platform/clock.ts';
 import { isStorable } from '../../platform/database.ts';

@@ -1,7 +1,7 @@
 import type { Role } from '../../accounts/roles.ts';
 import { ROLES } from '../../accounts/roles.ts';
-import type { Visit } from '../../authorization-server/own-pages.ts';
-import { mayDo } from '../../authorization-server/permissions.ts';
+import type { Visit } from '../../authorization-server/own-pages/own-pages.ts';
+import { mayDo } from '../../authorization-server/own-pages/permissions.ts';
 import type { AdminScope } from '../../clients/admin-scopes.ts';
 import { displayName } from '../../clients/display-name.ts';
 import type { GrantRow, TokenRow } from '../lists/access.ts';

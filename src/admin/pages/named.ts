@@ -1,4 +1,4 @@
-import { named, type Visit } from '../../authorization-server/own-pages.ts';
+import { named, type Visit } from '../../authorization-server/own-pages/own-pages.ts';
 import { displayName } from '../../clients/display-name.ts';
 import { type ClientRecord, findClientRecord } from '../../clients/inspection.ts';
 import { type Database, isStorable, Prisma } from '../../platform/database.ts';

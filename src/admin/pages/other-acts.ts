@@ -1,4 +1,4 @@
-import { named, type OwnPage, show, type Visit } from '../../authorization-server/own-pages.ts';
+import { named, type OwnPage, show, type Visit } from '../../authorization-server/own-pages/own-pages.ts';
 import { SELF_SERVICE_GRANTS } from '../../clients/initial-access-tokens.ts';
 import { findResourceServerById } from '../../clients/resource-server-removal.ts';
 import { HOUR } from '../../platform/clock.ts';

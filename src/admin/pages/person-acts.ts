@@ -1,5 +1,5 @@
-import type { OwnPage, Visit } from '../../authorization-server/own-pages.ts';
-import { allowedTo } from '../../authorization-server/permissions.ts';
+import type { OwnPage, Visit } from '../../authorization-server/own-pages/own-pages.ts';
+import { allowedTo } from '../../authorization-server/own-pages/permissions.ts';
 import { languageOf } from '../../http/language.ts';
 import { translate } from '../../http/render.ts';
 import { rolesWithin } from '../acts/act.ts';

@@ -1,6 +1,6 @@
 import { type KeptEvent, listEvents } from '../../audit/events.ts';
-import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages.ts';
-import { allowedTo, mayDo } from '../../authorization-server/permissions.ts';
+import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages/own-pages.ts';
+import { allowedTo, mayDo } from '../../authorization-server/own-pages/permissions.ts';
 import { displayName } from '../../clients/display-name.ts';
 import { FIRST_PARTY_CLIENT } from '../../clients/first-party.ts';
 import { listIdentities } from '../../federation/identities.ts';

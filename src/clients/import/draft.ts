@@ -1,6 +1,6 @@
 /**
  * Owns a client on its way in from another server: what of it will be ours, and field by field what became of what the other server said.
- * Does not judge it as a whole (authorization-server/operator-client.ts), nor store it.
+ * Does not judge it as a whole (authorization-server/registration/operator-client.ts), nor store it.
  */
 
 export type FieldNote = { field: string; outcome: 'kept' | 'changed' | 'dropped'; from?: string; to?: string; why?: string };

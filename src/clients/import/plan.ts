@@ -22,7 +22,7 @@ export type Planned = {
 
 type Existing = { id: string; registration: string; services: string[]; origins: string[]; secrets: number };
 
-/** @param judge see authorization-server/operator-client.ts. @param update whether a client that is here already is changed. */
+/** @param judge see authorization-server/registration/operator-client.ts. @param update whether a client that is here already is changed. */
 export async function planImport(
   database: Database,
   drafts: Iterable<Draft>,

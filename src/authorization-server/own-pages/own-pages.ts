@@ -1,0 +1,125 @@
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import type { Account } from '../../accounts/store.ts';
+import { type AuditEvent, auditEvent, type EventType } from '../../audit/events.ts';
+import type { ResourceServer } from '../../clients/resource-servers.ts';
+import { assertOurForm, csrfToken } from '../../http/csrf.ts';
+import { readForm } from '../../http/form.ts';
+import { languageOf } from '../../http/language.ts';
+import { composeLetter, type LetterName, type Letters } from '../../http/letters.ts';
+import { render } from '../../http/render.ts';
+import { visitorOf } from '../../http/visitor.ts';
+import { MINUTE } from '../../platform/clock.ts';
+import type { Statement } from '../../platform/database.ts';
+import { isMailAddress, mailLetter } from '../../platform/mail.ts';
+import { KeyRing } from '../../platform/secrets.ts';
+import type { Write } from '../../protocol-store/unit-of-work.ts';
+import { type FirstParty, type SignedIn, signedIn } from './first-party.ts';
+
+/**
+ * The vocabulary of our own pages: account, developer, admin. Each is shown to who signed in, and changed by who did so a moment ago with a
+ * form of ours. Who that is, is the door's to say (first-party.ts).
+ */
+
+export type OwnServices = FirstParty & { resourceServers: ResourceServer[]; keyRing: KeyRing };
+
+/** A request of somebody who is signed in, and may do what the page does. */
+export type Visit = SignedIn & { ctx: Context; services: OwnServices };
+
+export type OwnPage = {
+  show(visit: Visit): Promise<void>;
+  /** Answers the page's form, once it is certain that the form was ours. */
+  submit?(visit: Visit, form: URLSearchParams): Promise<void>;
+  /** It is shown to whoever signed in a moment ago: it has fields to fill in, which signing in later would lose. */
+  recent?: true;
+};
+
+// Nothing is changed by whoever finds a browser open: a change takes a sign-in of a moment ago. A form that was shown in time may be filled in at leisure.
+export const RECENT_SECONDS = 5 * MINUTE;
+export const TO_FILL_IN_SECONDS = 10 * MINUTE;
+
+/**
+ * @param pages by path, as @koa/router writes it; the first that fits answers.
+ * @param admit throws for somebody who has no business there. A person signs in before it is asked: what there is, is no stranger's to find out.
+ */
+export function ownPages(
+  pages: Record<string, OwnPage>,
+  services: OwnServices,
+  admit: (visit: Visit) => Promise<void> = async () => {},
+): Router {
+  const router = new Router();
+  for (const [path, page] of Object.entries(pages)) {
+    router.get(path, async (ctx) => {
+      const door = await signedIn(ctx, services, page.recent ? { maxAgeSeconds: RECENT_SECONDS } : {});
+      if (!door) return;
+      const visit = { ...door, ctx, services };
+      await admit(visit);
+      await page.show(visit);
+    });
+    router.post(path, async (ctx) => {
+      const door = await signedIn(ctx, services, { maxAgeSeconds: RECENT_SECONDS + (page.recent ? TO_FILL_IN_SECONDS : 0) });
+      if (!door) return;
+      const visit = { ...door, ctx, services };
+      await admit(visit);
+      const form = await readForm(ctx);
+      const { config } = services;
+      assertOurForm(ctx, config.cookieKeys, csrfSubject(door), form.get('csrf'), config.issuer);
+      await page.submit?.(visit, form);
+    });
+  }
+  return router;
+}
+
+/** A form fits one browser's session, whoever is signed in there; it outlives a new sign-in of the same person. */
+export const csrfSubject = ({ session, account }: SignedIn) => `account ${account.id} ${session.uid}`;
+
+/** What the page's address names, as a stranger may write it: `client` of `/developer/clients/:client`. */
+export function named({ ctx }: Visit, parameter: string): string {
+  return String((ctx['params'] as Record<string, string> | undefined)?.[parameter] ?? '');
+}
+
+/** Answers with a page. @param view path below `views/`. @param problem key of the sentence that says why a form changed nothing. */
+export function show(visit: Visit, view: string, data: Record<string, unknown> & { problem?: string } = {}): void {
+  const { ctx, services } = visit;
+  render(
+    ctx,
+    view,
+    {
+      csrf: csrfToken(services.config.cookieKeys, csrfSubject(visit)),
+      done: ctx.query['done'] !== undefined,
+      again: ctx.query['again'] !== undefined,
+      ...data,
+    },
+    data.problem && ctx.method === 'POST' ? 422 : 200,
+  );
+}
+
+/** Leads from a form to its page, so that a reload sends nothing twice. @param done whether to say that it is done. */
+export function backTo({ ctx }: Visit, path: string, done = true): void {
+  ctx.redirect(done ? `${path}?done` : path);
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+}
+
+/** Whose visit it is, and from where. */
+type Visitor = { ctx: Context; account: Account; services: FirstParty };
+
+/** The writing of an event of this visit's account. */
+export function told({ ctx, account }: Visitor, type: EventType, more: Pick<AuditEvent, 'clientId' | 'detail'> = {}): Statement {
+  return auditEvent(visitorOf(ctx), { type, accountId: account.id, ...more });
+}
+
+/** The writing of a letter, in the language of the page that it is written from. None, to what mail cannot be sent to. */
+export function letter<Name extends LetterName>(
+  { ctx, services: { config } }: Visitor,
+  recipient: string,
+  name: Name,
+  values: Letters[Name],
+): Statement[] {
+  if (!isMailAddress(recipient)) return [];
+  const occasion = { issuer: config.issuer, visitor: visitorOf(ctx), at: new Date() };
+  return [mailLetter(new KeyRing(config.dataEncryptionKeys), recipient, composeLetter(languageOf(ctx), name, { ...values, ...occasion }))];
+}
+
+/** Statements as parts of what writeTogether() makes at once. */
+export const kept = (statements: Statement[]): Omit<Write, 'subject'>[] => statements.map((statement) => ({ purpose: 'keep', statement }));

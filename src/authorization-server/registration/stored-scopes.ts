@@ -1,0 +1,45 @@
+import type { ClientMetadata, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { ResourcePolicy } from '../resource-servers.ts';
+
+/** What it takes that scopes come and go with the APIs that developers register. */
+
+type Policy = {
+  properties: string[];
+  validator(ctx: KoaContextWithOIDC | undefined, member: string, value: unknown, metadata: ClientMetadata): void;
+};
+
+/**
+ * An API may drop a scope that clients have registered with. Such a client is read back with the scopes that there still are: the library would
+ * take it for broken, and nobody could use it for what it did not ask of that API. What it registered stays as it is stored, and means something
+ * again when the scope comes back.
+ * @param known every scope that a client can register with.
+ */
+export function withKnownScopes(policy: Policy, known: string[]): Policy {
+  const scopes = new Set(known);
+  return {
+    ...policy,
+    validator(ctx, member, value, metadata) {
+      if (!ctx && member === 'scope' && typeof metadata.scope === 'string')
+        // One that is left with none must not be taken for one that never limited itself.
+        metadata.scope =
+          metadata.scope
+            .split(' ')
+            .filter((scope) => scopes.has(scope))
+            .join(' ') || 'openid';
+      policy.validator(ctx, member, value, metadata);
+    },
+  };
+}
+
+/**
+ * Says of scopes in the server's metadata what this server itself serves (RFC 8414 section 2: not all have to be listed). Those of developers' APIs
+ * are told by their own metadata (RFC 9728): a thousand a person would make a document that nobody can read.
+ */
+export function listOwnScopes(provider: Provider, { servers, issuer }: Pick<ResourcePolicy, 'servers' | 'issuer'>): void {
+  const own = servers.filter(({ identifier }) => new URL(identifier).origin === new URL(issuer).origin);
+  const scopes = [...new Set(own.flatMap((server) => server.scopes.map(({ name }) => name)))];
+  provider.use(async (ctx, next) => {
+    await next();
+    if (ctx.oidc?.route === 'discovery') (ctx.body as { scopes_supported: string[] }).scopes_supported = scopes;
+  });
+}
