@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { BrowserContext } from 'playwright-core';
 import { assertFits, assertLookPassesAxe, assertOneHeading, assertPassesAxe, failuresOf } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
@@ -12,6 +13,8 @@ describe('Accessibility', () => {
   let server: TestServer;
   let browser: TestBrowser;
   let visit: Visit;
+  /** One for all pages, so that fonts and styles are fetched once; each begins without cookies. */
+  let context: BrowserContext;
   before(async () => {
     // One after the other: a browser whose server did not start would never be closed, and the test never end.
     browser = await startBrowser();
@@ -28,13 +31,15 @@ describe('Accessibility', () => {
     // The other page of consent, of a client that registered itself, is that of one who is not.
     await server.sql(`update client set publisher = 'Moonlight Inc.', verified_at = now() where id = $1`, [client.client_id]);
     visit = { server, client, person };
+    context = await browser.person({ locale: 'ko' });
   });
   after(() => Promise.all([server?.close(), browser?.close()]));
 
   // In Korean: the other tests that walk through all pages do so in English.
   for (const [name, reach] of Object.entries(EVERY_PAGE))
     it(`${name}: in light on a phone, in dark on a desktop`, async () => {
-      const page = await (await browser.person({ locale: 'ko' })).newPage();
+      await context.clearCookies();
+      const page = await context.newPage();
       const failures = failuresOf(page);
       await reach(page, visit);
       assert.deepEqual(failures, []);
@@ -53,7 +58,7 @@ describe('Accessibility', () => {
       // The page's own language is written from left to right, but not everybody's who may translate it.
       await page.evaluate(() => document.documentElement.setAttribute('dir', 'rtl'));
       await assertFits(page);
-      await page.context().close();
+      await page.close();
     });
 
   it('the keyboard reaches everything in the order it is read, and shows where it is', async () => {

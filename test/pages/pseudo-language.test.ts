@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { after, before, describe, it } from 'node:test';
-import type { Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { assertFits, failuresOf } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import type { TestServer } from '../support/environment.ts';
@@ -37,6 +37,8 @@ describe('Every page in a pseudo-language', () => {
   let server: TestServer;
   let browser: TestBrowser;
   let visit: Visit;
+  /** One for all pages, so that fonts and styles are fetched once; each begins without cookies. */
+  let context: BrowserContext;
   let data: string[];
   before(async () => {
     // One after the other: a browser whose server did not start would never be closed, and the test never end.
@@ -52,6 +54,7 @@ describe('Every page in a pseudo-language', () => {
       server.createPerson({ name: `<s>"길동" &amp; '홍'` }),
     ]);
     visit = { server, client, person };
+    context = await browser.person({ viewport: { width: 320, height: 640 } });
     // Sentences that stand in the database, in both languages, because scopes do; and what the letter says of a browser.
     data = [
       ...(await server.sql('select title_en from scope')).map(({ title_en }) => String(title_en)),
@@ -63,7 +66,7 @@ describe('Every page in a pseudo-language', () => {
 
   for (const [name, reach] of Object.entries(EVERY_PAGE))
     it(`${name}: has its words from the messages, escapes them, and has room for longer ones`, async () => {
-      const context = await browser.person({ viewport: { width: 320, height: 640 } });
+      await context.clearCookies();
       const page = await context.newPage();
       const failures = failuresOf(page);
       await reach(page, visit);
@@ -85,7 +88,7 @@ describe('Every page in a pseudo-language', () => {
       assert.equal(await page.locator('s').count(), 0, 'something is not escaped');
       assert(!/&amp;amp;|&lt;s&gt;/.test(await page.innerText('body')), 'something is escaped twice');
       await assertFits(page);
-      await context.close();
+      await page.close();
     });
 
   it('finds words that are not from the messages, and what is not escaped', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import {
   assertFieldsAreTied,
   assertFits,
@@ -19,6 +19,8 @@ describe('Every page, without JavaScript', () => {
   let server: TestServer;
   let browser: TestBrowser;
   let visit: Visit;
+  /** One for all pages, so that fonts and styles are fetched once; each begins without cookies. */
+  let context: BrowserContext;
   before(async () => {
     // One after the other: a browser whose server did not start would never be closed, and the test never end.
     browser = await startBrowser();
@@ -28,13 +30,15 @@ describe('Every page, without JavaScript', () => {
       server.createPerson(),
     ]);
     visit = { server, client, person };
+    context = await browser.person({ javaScriptEnabled: false });
   });
   after(() => Promise.all([server?.close(), browser?.close()]));
 
   for (const [name, reach] of Object.entries(EVERY_PAGE))
     it(`${name}: is reached, is walked through by keyboard, and has room for text twice as large, or set apart`, async () => {
-      const context = await browser.person({ javaScriptEnabled: false, viewport: { width: 640, height: 640 } });
+      await context.clearCookies();
       const page = await context.newPage();
+      await page.setViewportSize({ width: 640, height: 640 });
       const failures = failuresOf(page);
       await reach(page, visit);
       assert.deepEqual(failures, []);
@@ -48,7 +52,7 @@ describe('Every page, without JavaScript', () => {
       await page.setViewportSize({ width: 320, height: 640 });
       await setApart(page);
       await assertFits(page);
-      await context.close();
+      await page.close();
     });
 
   const faults: [what: string, check: (page: Page) => Promise<void>, body: string][] = [
