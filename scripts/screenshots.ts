@@ -11,7 +11,8 @@ import { startPostgres } from './bootstrap/postgres.mjs';
 const HELP = `Usage: node scripts/screenshots.ts [--all FOLDER [PAGE ...]]
 
   Takes the pictures of docs/ anew: consent (ko, en, dark), sign-in (ko), connected apps (ko), factors (en),
-  providers on the sign-in page (ko), services on the consent page and linked accounts (ko, en).
+  providers on the sign-in page (ko), services on the consent page and linked accounts (ko, en), the developer portal (ko),
+  Try it (ko, en), recent errors (ko), administration (ko, en).
   It uses what npm test has installed, and the database of the tests: run npm test once before, and not at the same time.
 
   --all FOLDER  every page instead, or those named, in both languages, light and dark, on a phone and a desktop: for looking at
@@ -35,6 +36,12 @@ const DOCS: Shot[] = [
   { name: 'consent-services-ko', page: 'consent-services', options: { ...PHONE, locale: 'ko-KR' } },
   { name: 'account-links-en', page: 'account-links', options: { ...PHONE, locale: 'en-US' } },
   { name: 'account-links-ko', page: 'account-links', options: { ...PHONE, locale: 'ko-KR' } },
+  { name: 'developer-ko', page: 'developer', options: { ...PHONE, locale: 'ko-KR' } },
+  { name: 'developer-try-ko', page: 'developer-try-tokens', options: { ...PHONE, locale: 'ko-KR' } },
+  { name: 'developer-try-en', page: 'developer-try-tokens', options: { ...PHONE, locale: 'en-US' } },
+  { name: 'developer-errors-ko', page: 'developer-errors', options: { ...PHONE, locale: 'ko-KR' } },
+  { name: 'admin-ko', page: 'admin', options: { ...DESKTOP, locale: 'ko-KR' } },
+  { name: 'admin-en', page: 'admin', options: { ...DESKTOP, locale: 'en-US' } },
   { name: 'consent-dark', page: 'consent', options: { ...PHONE, locale: 'ko-KR', colorScheme: 'dark' } },
 ];
 
