@@ -83,13 +83,18 @@ export function protocolEndpoints(parts: { provider: Provider; config: Config; d
     ...(config.registration === 'closed'
       ? []
       : [
-          guardRegistration(database, ROUTES.registration),
-          changeWhatIsThere(database, ROUTES.registration),
-          spendToken(database),
-          tellRegistrations(database, ROUTES.registration),
-          under([ROUTES.registration], beforeNaming(parts.names) as never),
-          judgeSoftwareStatements(parts, ROUTES.registration),
-          hideSecretHandles(ROUTES.registration),
+          under(
+            [ROUTES.registration],
+            compose([
+              guardRegistration(database, ROUTES.registration),
+              changeWhatIsThere(database, ROUTES.registration),
+              spendToken(database),
+              tellRegistrations(database, ROUTES.registration),
+              beforeNaming(parts.names),
+              judgeSoftwareStatements(parts, ROUTES.registration),
+              hideSecretHandles(ROUTES.registration),
+            ] as never[]) as never,
+          ),
         ]),
     dressFormPost,
     deviceFlow(config, database),

@@ -1,6 +1,6 @@
 import { HOUR } from '../platform/clock.ts';
 import { type Database, Prisma } from '../platform/database.ts';
-import { digest } from '../platform/secrets.ts';
+import { digestOf } from './secrets.ts';
 
 /**
  * Owns when a client secret was last used, to the hour: for whoever looks after the client to see that nothing uses the old one any more.
@@ -12,21 +12,19 @@ const MAX_SECRETS = 10_000;
 /** When this process last wrote of a secret, by its digest. A server outlives its providers, which come and go with its keys. */
 const written = new WeakMap<Database, Map<string, number>>();
 
-/** Takes note that a secret was right. @param secret in clear. */
-export function noteUse(database: Database, secret: string, now = Date.now()): void {
+/** Takes note that a secret was right. @param handle of the secret, see secrets.ts. */
+export function noteUse(database: Database, handle: string, now = Date.now()): void {
   const known = written.get(database) ?? new Map<string, number>();
   written.set(database, known);
-  const bytes = digest(secret);
-  const name = Buffer.from(bytes).toString('base64');
-  const last = known.get(name);
+  const last = known.get(handle);
   if (last !== undefined && now - last < HOUR * 1000) return;
-  known.delete(name);
-  known.set(name, now);
+  known.delete(handle);
+  known.set(handle, now);
   if (known.size > MAX_SECRETS) known.delete(known.keys().next().value as string);
   database
     .change(Prisma.sql`
       update client_secret set used_at = date_trunc('hour', now())
-      where digest = ${bytes} and (used_at is null or used_at < date_trunc('hour', now()))`)
+      where digest = ${digestOf(handle)} and (used_at is null or used_at < date_trunc('hour', now()))`)
     // It is known to the hour alone: one that cannot be written now, with the database away or closing, is written at a later use.
     .catch(() => {});
 }

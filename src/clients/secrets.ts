@@ -25,12 +25,16 @@ export function isSecretHandle(value: unknown): value is string {
   return typeof value === 'string' && HANDLE.test(value);
 }
 
-/** Whether a secret is one of those that the handles stand for, in a time that does not tell which. */
-export function secretMatches(handles: string | undefined, secret: string): boolean {
-  if (!isSecretHandle(handles)) return false;
-  const presented = Buffer.from(secretHandle(secret));
-  return handles.split(',').filter((handle) => timingSafeEqual(Buffer.from(handle), presented)).length > 0;
+/** @returns the handle of a secret, when it is one of those that the handles stand for; in a time that does not tell which. */
+export function matchingHandle(handles: string | undefined, secret: string): string | undefined {
+  if (!isSecretHandle(handles)) return undefined;
+  const handle = secretHandle(secret);
+  const presented = Buffer.from(handle);
+  return handles.split(',').filter((kept) => timingSafeEqual(Buffer.from(kept), presented)).length > 0 ? handle : undefined;
 }
+
+/** What a handle stands for, as the database keeps it. */
+export const digestOf = (handle: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(handle.slice('sha256:'.length), 'hex'));
 
 // Of a shorter one, eight characters would be too much to tell.
 const TELLING_LENGTH = 24;

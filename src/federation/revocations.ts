@@ -1,6 +1,6 @@
 import { type Database, Prisma } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
-import { keepSent } from '../platform/outbox.ts';
+import { DUE, keepSent } from '../platform/outbox.ts';
 import type { KeyRing } from '../platform/secrets.ts';
 import { unseal } from './held-tokens.ts';
 import { findProvider } from './providers.ts';
@@ -40,7 +40,7 @@ function takeDue(database: Database, room: number): Promise<Left[]> {
     update upstream_revocation set attempts = attempts + 1,
       due_at = now() + least(power(2, least(attempts, 20)) * interval '10 seconds', interval '1 hour')
     where id = any(array(
-      select id from upstream_revocation where due_at <= now() and expires_at > now() order by due_at limit ${room} for update skip locked))
+      select id from upstream_revocation where ${DUE} and expires_at > now() order by due_at limit ${room} for update skip locked))
     returning id, provider_id as "providerId", access_token as "accessToken", refresh_token as "refreshToken", attempts, due_at >= expires_at as last`);
 }
 

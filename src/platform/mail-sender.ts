@@ -1,7 +1,7 @@
 import { type Database, Prisma } from './database.ts';
 import type { Log } from './log.ts';
 import { MAIL_CHANNEL, openLetter, type WaitingMail } from './mail.ts';
-import { keepSent } from './outbox.ts';
+import { DUE, keepSent } from './outbox.ts';
 import type { KeyRing } from './secrets.ts';
 import { RELAY_CONNECTIONS, type Relay, RelayError } from './smtp.ts';
 
@@ -46,7 +46,7 @@ async function takeDue(database: Database, room: number): Promise<WaitingMail[]>
   return database.aside<WaitingMail>(Prisma.sql`
     update mail set attempts = attempts + 1, due_at = now() + power(2, attempts) * interval '1 minute'
     where id = any(array(
-      select id from mail where due_at <= now() and sent_at is null and attempts < ${ATTEMPTS}
+      select id from mail where ${DUE} and sent_at is null and attempts < ${ATTEMPTS}
       order by due_at limit ${room} for update skip locked))
     returning id, recipient, sealed, attempts`);
 }

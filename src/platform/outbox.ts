@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Database } from './database.ts';
+import { type Database, Prisma } from './database.ts';
 import type { Log } from './log.ts';
 
 /**
@@ -9,6 +9,12 @@ import type { Log } from './log.ts';
 
 /** Whoever is told nothing looks by itself, for what is due again and for what was told while nobody heard. */
 const EVERY_MS = 15_000;
+
+/**
+ * What is due. A moment is kept to the millisecond, and rounded up as often as down: who is told of a row may come sooner than the moment that
+ * it was written with, and would not look again before its time.
+ */
+export const DUE = Prisma.sql`due_at < now() + interval '1 millisecond'`;
 
 /** How long those under way are waited for at the end. What is cut short is due again later. */
 const DRAIN_MS = 5_000;

@@ -1,7 +1,7 @@
 import type { Context, Next } from 'koa';
 import type { Client, Provider } from 'oidc-provider';
 import { noteUse } from '../../clients/secret-use.ts';
-import { isSecretHandle, secretHandle, secretMatches } from '../../clients/secrets.ts';
+import { isSecretHandle, matchingHandle, secretHandle } from '../../clients/secrets.ts';
 import { readBody, replaceBody } from '../../http/form.ts';
 import type { Database } from '../../platform/database.ts';
 
@@ -18,9 +18,9 @@ export function compareHashedSecrets(provider: Provider, database: Database): vo
   (provider.Client.prototype as unknown as { compareClientSecret(this: Client, secret: string): boolean }).compareClientSecret = function (
     secret,
   ) {
-    const matches = secretMatches(this.clientSecret, secret);
-    if (matches) noteUse(database, secret);
-    return matches;
+    const handle = matchingHandle(this.clientSecret, secret);
+    if (handle) noteUse(database, handle);
+    return handle !== undefined;
   };
 }
 
