@@ -23,7 +23,8 @@ const ROOT = join(import.meta.dirname, '..');
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 };
 const DESKTOP = { viewport: { width: 1280, height: 900 }, deviceScaleFactor: 1 };
 
-type Shot = { name: string; page: string; options: BrowserContextOptions };
+/** `top`: so many pixels of a page that is long. */
+type Shot = { name: string; page: string; options: BrowserContextOptions; top?: number };
 
 const DOCS: Shot[] = [
   { name: 'consent-ko', page: 'consent', options: { ...PHONE, locale: 'ko-KR' } },
@@ -37,11 +38,11 @@ const DOCS: Shot[] = [
   { name: 'account-links-en', page: 'account-links', options: { ...PHONE, locale: 'en-US' } },
   { name: 'account-links-ko', page: 'account-links', options: { ...PHONE, locale: 'ko-KR' } },
   { name: 'developer-ko', page: 'developer', options: { ...PHONE, locale: 'ko-KR' } },
-  { name: 'developer-try-ko', page: 'developer-try-tokens', options: { ...PHONE, locale: 'ko-KR' } },
-  { name: 'developer-try-en', page: 'developer-try-tokens', options: { ...PHONE, locale: 'en-US' } },
-  { name: 'developer-errors-ko', page: 'developer-errors', options: { ...PHONE, locale: 'ko-KR' } },
-  { name: 'admin-ko', page: 'admin', options: { ...DESKTOP, locale: 'ko-KR' } },
-  { name: 'admin-en', page: 'admin', options: { ...DESKTOP, locale: 'en-US' } },
+  { name: 'developer-try-ko', page: 'developer-try-tokens', options: { ...PHONE, locale: 'ko-KR' }, top: 1100 },
+  { name: 'developer-try-en', page: 'developer-try-tokens', options: { ...PHONE, locale: 'en-US' }, top: 1100 },
+  { name: 'developer-errors-ko', page: 'developer-errors', options: { ...PHONE, locale: 'ko-KR' }, top: 1100 },
+  { name: 'admin-ko', page: 'admin', options: { ...DESKTOP, locale: 'ko-KR' }, top: 820 },
+  { name: 'admin-en', page: 'admin', options: { ...DESKTOP, locale: 'en-US' }, top: 820 },
   { name: 'consent-dark', page: 'consent', options: { ...PHONE, locale: 'ko-KR', colorScheme: 'dark' } },
 ];
 
@@ -51,9 +52,10 @@ const LOOKS = (['light', 'dark'] as const).flatMap((colorScheme) =>
 );
 
 async function takeDocs(browser: TestBrowser, visit: Visit, folder: string): Promise<void> {
-  for (const { name, page: where, options } of DOCS) {
+  for (const { name, page: where, options, top } of DOCS) {
     const page = await open(browser, visit, where, options);
-    await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+    const clip = top && { clip: { x: 0, y: 0, width: options.viewport?.width ?? 0, height: top } };
+    await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, ...clip });
     await page.context().close();
     console.log(`  ${name}.png`);
   }
