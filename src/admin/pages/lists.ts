@@ -64,23 +64,23 @@ const HOLDER: Filter[] = [
   { name: 'person', label: 'admin.person.email' },
 ];
 
+/** By whom and to which client, in words that an operator knows them by. */
+async function withHolders<Row extends { account_id: string | null; client_id: string }>({ services }: Visit, rows: Row[]) {
+  const names = await namesOf(services.database, {
+    people: rows.map((row) => row.account_id),
+    clients: rows.map((row) => row.client_id),
+  });
+  return rows.map((row) => ({ ...row, person: names.person(row.account_id), client: names.client(row.client_id) }));
+}
+
 export const access = listPage({
   list: 'grants',
   view: 'admin/access',
   filters: HOLDER,
   people: { person: 'account' },
   more: may('admin:access'),
-  async rows({ services }, rows: GrantRow[]) {
-    const names = await namesOf(services.database, {
-      people: rows.map((row) => row.account_id),
-      clients: rows.map((row) => row.client_id),
-    });
-    return rows.map((row) => ({
-      ...row,
-      person: names.person(row.account_id),
-      client: names.client(row.client_id),
-      end: `/admin/access/${encodeURIComponent(row.id)}/end`,
-    }));
+  async rows(visit, rows: GrantRow[]) {
+    return (await withHolders(visit, rows)).map((row) => ({ ...row, end: `/admin/access/${encodeURIComponent(row.id)}/end` }));
   },
 });
 
@@ -90,17 +90,8 @@ export const tokens = listPage({
   filters: [...HOLDER, { name: 'handle', label: 'admin.token.handle' }],
   people: { person: 'account' },
   more: may('admin:access'),
-  async rows({ services }, rows: TokenRow[]) {
-    const names = await namesOf(services.database, {
-      people: rows.map((row) => row.account_id),
-      clients: rows.map((row) => row.client_id),
-    });
-    return rows.map((row) => ({
-      ...row,
-      person: names.person(row.account_id),
-      client: names.client(row.client_id),
-      path: pathOfToken(row.handle, '/end'),
-    }));
+  async rows(visit, rows: TokenRow[]) {
+    return (await withHolders(visit, rows)).map((row) => ({ ...row, path: pathOfToken(row.handle, '/end') }));
   },
 });
 
