@@ -1,0 +1,26 @@
+/**
+ * Owns what a client is, where rules differ by it: public or confidential, whether its tokens are bound to a key, whether it has the FAPI profile.
+ * Does not own the rules: each stands where it is obeyed.
+ */
+
+/** A client as the library holds it, by the members that are read here. */
+export type ProfiledClient = {
+  clientAuthMethod?: string | undefined;
+  dpopBoundAccessTokens?: boolean | undefined;
+  tlsClientCertificateBoundAccessTokens?: boolean | undefined;
+  requirePushedAuthorizationRequests?: boolean | undefined;
+  [member: string]: unknown;
+};
+
+/** The one value of the client member `fapi_profile`: FAPI 2.0 Security Profile. An operator, or the client itself, chooses it. */
+export const FAPI_PROFILE = '2.0';
+
+/** A public client cannot prove who it is (RFC 6749 section 2.1). */
+export const isPublic = ({ clientAuthMethod }: ProfiledClient): boolean => clientAuthMethod === 'none';
+
+/** Whether access tokens of this client are always bound to a key (RFC 9449 section 5.2, RFC 8705 section 3.4). */
+export const bindsTokens = ({ dpopBoundAccessTokens, tlsClientCertificateBoundAccessTokens }: ProfiledClient): boolean =>
+  dpopBoundAccessTokens === true || tlsClientCertificateBoundAccessTokens === true;
+
+/** Whether the client has the FAPI 2.0 Security Profile. */
+export const hasFapiProfile = (client: ProfiledClient): boolean => client['fapi_profile'] === FAPI_PROFILE;
