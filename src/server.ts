@@ -149,7 +149,9 @@ export async function startServer({ config, database, log, counts }: Parts): Pro
   app.use(
     under(
       ['/oauth/', '/.well-known/', '/device'],
-      providers.serve((provider) => protocolEndpoints({ provider, config, database, names, counts }) as never),
+      providers.serve(
+        (provider, _servers, resources) => protocolEndpoints({ provider, config, database, names, counts, resources }) as never,
+      ),
     ),
   );
 

@@ -8,6 +8,14 @@ export const CLAIMS_OF_SCOPE: Record<string, string[]> = {
   email: ['email', 'email_verified'],
 };
 
+/** The scopes that say who somebody is. People decide about them as one. */
+export const IDENTITY_SCOPES = Object.keys(CLAIMS_OF_SCOPE);
+
+/** Claims that a request may name one by one (OIDC Core section 5.5). The others are about the sign-in and are told anyway. */
+export const CLAIMS_TO_ASK = Object.values(CLAIMS_OF_SCOPE)
+  .flat()
+  .filter((claim) => claim !== 'sub');
+
 /** What is known about a person, in the standard's terms. */
 export function claimsOf(account: Account): Record<string, unknown> {
   return {

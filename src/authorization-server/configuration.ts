@@ -17,6 +17,7 @@ import { createInteractionPolicy } from './interaction-policy.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
 import { createRegistrationPolicy, placesOf } from './registration/registration-policy.ts';
 import { withKnownScopes } from './registration/stored-scopes.ts';
+import { alwaysTheGranted, requestParameters } from './requests/settle-request.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { createFindAccount } from './sign-in.ts';
 import { ACR_VALUES, tellStrength } from './strength.ts';
@@ -73,7 +74,8 @@ export function createConfiguration({
     pkce: { required: () => true }, //                              RFC 7636, RFC 9700 2.1.1: every client; S256 is all the library has
     allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always stated, always compared
     scopes: resources.scopes, //                                    RFC 6749 3.3: those of every resource server
-    extraParams: { scope: resources.judgeServiceScopes }, //        none beside the standard's; RFC 6749 4.1.2.1: services of upstream providers are not for every client
+    extraParams: requestParameters(resources.completeScope), //     RFC 6749 3.3: what scope-rules.ts made of `scope`; no others beside the standard's
+    conformIdTokenClaims: false, //                                 OIDC Core 5.4 lets an OP tell claims in the ID token too: most client libraries read only that
     claims: { ...CLAIMS_OF_SCOPE, openid: [...(CLAIMS_OF_SCOPE['openid'] ?? []), 'acr', 'amr', 'auth_time'] }, // OIDC Core 5.4; 2: how the person signed in
     acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
     subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
@@ -108,10 +110,12 @@ export function createConfiguration({
         enabled: true,
         getResourceServerInfo: resources.getResourceServerInfo,
         defaultResource: resources.defaultResource,
+        useGrantedResource: alwaysTheGranted,
       }, // RFC 8707, RFC 9068
       deviceFlow: { enabled: true, charset: 'base-20', mask: USER_CODE_MASK, ...createDevicePages(database) }, // RFC 8628
       dPoP: { enabled: true }, //                                   RFC 9449
       userinfo: { enabled: true }, //                               OIDC Core 5.3
+      claimsParameter: { enabled: true }, //                        OIDC Core 5.5, decided on the consent page
       rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
     },
     discovery: {

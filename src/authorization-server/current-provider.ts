@@ -10,7 +10,7 @@ import { KeyRing } from '../platform/secrets.ts';
 import type { ErrorBook } from './error-book.ts';
 import { watchSigningKeys } from './keys/key-watch.ts';
 import { createProvider } from './provider.ts';
-import { createResourcePolicy } from './resource-servers.ts';
+import { createResourcePolicy, type ResourcePolicy } from './resource-servers.ts';
 import { watchScopes } from './scope-watch.ts';
 
 /**
@@ -21,13 +21,13 @@ import { watchScopes } from './scope-watch.ts';
 export type CurrentProvider = {
   /** @param make makes a part of the server out of a provider: once for each, and a request stays in the one it came to. */
   serve<Request extends unknown[], Answer>(
-    make: (provider: Provider, resourceServers: ResourceServer[]) => (...request: Request) => Answer,
+    make: (provider: Provider, resourceServers: ResourceServer[], resources: ResourcePolicy) => (...request: Request) => Answer,
   ): (...request: Request) => Answer;
   /** The last one stays. */
   close(): void;
 };
 
-type Serving = { provider: Provider; resourceServers: ResourceServer[] };
+type Serving = { provider: Provider; resources: ResourcePolicy };
 
 /** @throws when the database does not answer, or DATA_ENCRYPTION_KEYS do not open a signing key. */
 export async function keepProvider(ingredients: {
@@ -44,7 +44,7 @@ export async function keepProvider(ingredients: {
   let [servers, jwks]: [ResourceServer[], JWKS | undefined] = [[], undefined];
   const renew = () => {
     const resources = createResourcePolicy(servers, config.issuer);
-    if (jwks) serving = { provider: createProvider({ ...ingredients, resources, jwks }), resourceServers: servers };
+    if (jwks) serving = { provider: createProvider({ ...ingredients, resources, jwks }), resources };
   };
   await watchScopes({ database, issuer: config.issuer, log }, (read) => {
     servers = read;
@@ -59,8 +59,8 @@ export async function keepProvider(ingredients: {
       let made: { of: Serving | undefined; part: ReturnType<typeof make> } | undefined;
       return (...request) => {
         if (made?.of !== serving || !made) {
-          const { provider, resourceServers } = serving as Serving;
-          made = { of: serving, part: make(provider, resourceServers) };
+          const { provider, resources } = serving as Serving;
+          made = { of: serving, part: make(provider, resources.servers, resources) };
         }
         return made.part(...request);
       };

@@ -3,6 +3,7 @@ import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { leadsToDevice } from '../clients/redirect-uri.ts';
 import type { Database } from '../platform/database.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './account-choice.ts';
+import { askedBy, isUnanswered } from './consent/asked.ts';
 import { needsNewSignIn, owedConnections, type Scopes } from './services/connections.ts';
 import type { SignedInAccount } from './sign-in.ts';
 import { askedOf, isWeaker, owesFactor } from './strength.ts';
@@ -29,7 +30,10 @@ export function createInteractionPolicy(database: Database, scopes: Scopes) {
   policy.add(selectAccountPrompt(), policy.indexOf(consent));
   policy.add(factorPrompt(database), policy.indexOf(consent));
   policy.add(restorePrompt(), policy.indexOf(consent));
-  consent.checks.remove('native_client_prompt');
+  // The library counts every scope that it knows as the server's own too, and would ask for those of other APIs for ever.
+  for (const check of ['native_client_prompt', 'op_scopes_missing', 'op_claims_missing', 'rs_scopes_missing', 'rar_prompt'])
+    consent.checks.remove(check);
+  consent.checks.add(unanswered(scopes));
   consent.checks.add(unprovenReceiver());
   neverOfOurOwnPages(consent);
   // Asked for alone: nobody must have an account anew. It comes first, because it ends with somebody signed in.
@@ -100,6 +104,14 @@ const unprovenReceiver = () =>
       const address = oidc.params?.['redirect_uri'];
       return !oidc.client?.['publisher'] && (typeof address !== 'string' || leadsToDevice(address)) && !oidc.result?.['consent'];
     },
+  );
+
+const unanswered = (known: Scopes) =>
+  new Check(
+    'unanswered',
+    'the client asks for something that the person has neither allowed nor declined yet',
+    'consent_required',
+    ({ oidc }) => !oidc.entities.Grant || isUnanswered(askedBy(known, oidc.params ?? {}), oidc.entities.Grant),
   );
 
 /** Our own pages learn what the browser's session says already: whatever they are made to ask for, nobody has to allow it. */

@@ -13,6 +13,7 @@ import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { placeVisitor } from '../protocol-store/sessions.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
+import { bindIdTokens, settleAudiences, tellGrantedScope } from './access-tokens.ts';
 import { onlyExactAddresses } from './addresses.ts';
 import { rememberReplaysOnce } from './client-assertions.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
@@ -29,6 +30,7 @@ import { tellRegistrations } from './registration/registration-events.ts';
 import { changeWhatIsThere, guardRegistration } from './registration/registration-guard.ts';
 import { judgeSoftwareStatements } from './registration/software-statements.ts';
 import { listOwnScopes } from './registration/stored-scopes.ts';
+import { settleRequest } from './requests/settle-request.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { exchangeTokens } from './services/token-exchange.ts';
 import { knownAccount } from './sign-in.ts';
@@ -69,14 +71,23 @@ export function createProvider({
   rememberReplaysOnce(provider, database);
   tellReachedContext(provider);
   exchangeTokens(provider, { config, database });
+  settleAudiences(provider);
+  bindIdTokens(provider);
   listOwnScopes(provider, resources);
   logEvents(provider, log, counts, book);
   return provider;
 }
 
 /** The protocol's endpoints as middleware of our application; what is not theirs goes on to the next. */
-export function protocolEndpoints(parts: { provider: Provider; config: Config; database: Database; names: VerifiedNames; counts: Counts }) {
-  const { provider, config, database, counts } = parts;
+export function protocolEndpoints(parts: {
+  provider: Provider;
+  config: Config;
+  database: Database;
+  names: VerifiedNames;
+  counts: Counts;
+  resources: ResourcePolicy;
+}) {
+  const { provider, config, database, counts, resources } = parts;
   return compose([
     onlyExactAddresses as never,
     // Where nobody may register there is nothing to guard: those addresses are not there.
@@ -101,6 +112,8 @@ export function protocolEndpoints(parts: { provider: Provider; config: Config; d
     allowFormPost,
     countIntrospections(counts),
     tellOwnApi(config, database),
+    tellGrantedScope,
+    settleRequest(provider, resources),
     ...(provider.middleware as never[]),
   ]);
 }

@@ -14,7 +14,8 @@ export async function readResourceServers(database: Database, issuer: string): P
   const services = providers.flatMap((provider) =>
     provider.services.map((service) => ({
       name: scopeOf(provider, service),
-      required: false,
+      mayBeRequired: true,
+      isDefault: false,
       sensitive: service.sensitive,
       title: service.title,
       provider: { id: provider.id, name: provider.name },

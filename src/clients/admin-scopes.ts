@@ -18,7 +18,7 @@ export type AdminScope = keyof typeof IN_WORDS;
 export const ADMIN_SCOPES = Object.keys(IN_WORDS) as AdminScope[];
 
 export const adminScopesInWords = (): Scope[] =>
-  ADMIN_SCOPES.map((name) => ({ name, required: false, sensitive: true, title: IN_WORDS[name] }));
+  ADMIN_SCOPES.map((name) => ({ name, mayBeRequired: true, isDefault: false, sensitive: true, title: IN_WORDS[name] }));
 
 /** What an operator lets a client ask for; undefined for one that is unknown. */
 export async function readAdminScopes(database: Database, clientId: string): Promise<AdminScope[] | undefined> {

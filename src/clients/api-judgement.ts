@@ -33,7 +33,7 @@ export function identifierProblem(identifier: string, issuer: string): string | 
   return undefined;
 }
 
-export type ApiFields = { name: string; tokenFormat: string; accessTokenTtlSeconds: number };
+export type ApiFields = { name: string; tokenFormat: string; accessTokenTtlSeconds: number; resourceRequired: boolean };
 
 export function apiProblem({ name, tokenFormat, accessTokenTtlSeconds: seconds }: ApiFields): string | undefined {
   if (!isLine(name, MAX_NAME_CHARACTERS)) return 'developer.apis.name';
@@ -44,7 +44,16 @@ export function apiProblem({ name, tokenFormat, accessTokenTtlSeconds: seconds }
   return undefined;
 }
 
-export type ScopeFields = { name: string; titleKo: string; titleEn: string; sensitive: boolean; required: boolean; position: number };
+export type ScopeFields = {
+  name: string;
+  titleKo: string;
+  titleEn: string;
+  sensitive: boolean;
+  mayBeRequired: boolean;
+  /** Null: a request that names no scope gets it unless it is sensitive. */
+  isDefault: boolean | null;
+  position: number;
+};
 
 /** @param own the server's own API, whose scopes are asked for beside those of any other. @param providers ids of upstream providers. */
 export function scopeNameProblem(name: string, own: Pick<ResourceServer, 'scopes'> | undefined, providers: string[]): string | undefined {

@@ -14,7 +14,7 @@ const API_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export type OwnedApi = ApiFields & { id: string; identifier: string };
 export type OwnedApiWithScopes = OwnedApi & { introspector: string | null; scopes: ScopeFields[] };
 
-const COLUMNS = Prisma.sql`r.id, r.identifier, r.name, r.token_format::text as "tokenFormat", r.access_token_ttl_seconds as "accessTokenTtlSeconds"`;
+const COLUMNS = Prisma.sql`r.id, r.identifier, r.name, r.token_format::text as "tokenFormat", r.access_token_ttl_seconds as "accessTokenTtlSeconds", r.resource_required as "resourceRequired"`;
 
 /** The newest first. */
 export function listOwnedApis(database: Database, accountId: string): Promise<OwnedApi[]> {
@@ -29,7 +29,7 @@ export async function findOwnedApi(database: Database, accountId: string, id: st
   const [row] = await database.query<OwnedApiWithScopes>(Prisma.sql`
     select ${COLUMNS}, (select c.id from client c where c.introspects = r.identifier order by c.id limit 1) as introspector,
       coalesce((
-        select jsonb_agg(jsonb_build_object('name', s.name, 'titleKo', s.title_ko, 'titleEn', s.title_en, 'sensitive', s.sensitive, 'required', s.required, 'position', s.position) order by s.position, s.name)
+        select jsonb_agg(jsonb_build_object('name', s.name, 'titleKo', s.title_ko, 'titleEn', s.title_en, 'sensitive', s.sensitive, 'mayBeRequired', s.may_be_required, 'isDefault', s.is_default, 'position', s.position) order by s.position, s.name)
         from scope s where s.resource_server_id = r.identifier), '[]') as scopes
     from resource_server r where r.id = ${id} and r.owner_id = ${accountId}`);
   return row;
@@ -44,17 +44,24 @@ export async function isIdentifierTaken(database: Database, identifier: string):
 }
 
 /** Runs after lockOwner(). It makes no row when there are as many as there may be, or one that looks the same. */
-export function makeApi(accountId: string, { id, identifier, name, tokenFormat, accessTokenTtlSeconds }: OwnedApi): Statement {
+export function makeApi(
+  accountId: string,
+  { id, identifier, name, tokenFormat, accessTokenTtlSeconds, resourceRequired }: OwnedApi,
+): Statement {
   return Prisma.sql`
-    insert into resource_server (id, identifier, name, token_format, access_token_ttl_seconds, owner_id)
-    select ${id}, ${identifier}, ${name}, ${tokenFormat}::token_format, ${accessTokenTtlSeconds}, ${accountId}
+    insert into resource_server (id, identifier, name, token_format, access_token_ttl_seconds, resource_required, owner_id)
+    select ${id}, ${identifier}, ${name}, ${tokenFormat}::token_format, ${accessTokenTtlSeconds}, ${resourceRequired}, ${accountId}
     where (select count(*) from resource_server where owner_id = ${accountId}) < ${MOST_APIS}
       and not exists (select from resource_server where rtrim(identifier, '/') = rtrim(${identifier}, '/'))`;
 }
 
-export function changeApi(accountId: string, { id, name, tokenFormat, accessTokenTtlSeconds }: Omit<OwnedApi, 'identifier'>): Statement {
+export function changeApi(
+  accountId: string,
+  { id, name, tokenFormat, accessTokenTtlSeconds, resourceRequired }: Omit<OwnedApi, 'identifier'>,
+): Statement {
   return Prisma.sql`
-    update resource_server set name = ${name}, token_format = ${tokenFormat}::token_format, access_token_ttl_seconds = ${accessTokenTtlSeconds}
+    update resource_server set name = ${name}, token_format = ${tokenFormat}::token_format, access_token_ttl_seconds = ${accessTokenTtlSeconds},
+      resource_required = ${resourceRequired}
     where id = ${id} and owner_id = ${accountId}`;
 }
 
@@ -67,21 +74,22 @@ export function deleteApi(accountId: string, id: string): Statement {
 export function addScope(
   accountId: string,
   apiId: string,
-  { name, titleKo, titleEn, sensitive, required, position }: ScopeFields,
+  { name, titleKo, titleEn, sensitive, mayBeRequired, isDefault, position }: ScopeFields,
 ): Statement {
   return Prisma.sql`
-    insert into scope (resource_server_id, name, title_ko, title_en, sensitive, required, position)
-    select r.identifier, ${name}, ${titleKo}, ${titleEn}, ${sensitive}, ${required}, ${position} from resource_server r
+    insert into scope (resource_server_id, name, title_ko, title_en, sensitive, may_be_required, is_default, position)
+    select r.identifier, ${name}, ${titleKo}, ${titleEn}, ${sensitive}, ${mayBeRequired}, ${isDefault}::boolean, ${position} from resource_server r
     where r.id = ${apiId} and r.owner_id = ${accountId} and (select count(*) from scope s where s.resource_server_id = r.identifier) < ${MOST_SCOPES}`;
 }
 
 export function changeScope(
   accountId: string,
   apiId: string,
-  { name, titleKo, titleEn, sensitive, required, position }: ScopeFields,
+  { name, titleKo, titleEn, sensitive, mayBeRequired, isDefault, position }: ScopeFields,
 ): Statement {
   return Prisma.sql`
-    update scope set title_ko = ${titleKo}, title_en = ${titleEn}, sensitive = ${sensitive}, required = ${required}, position = ${position}
+    update scope set title_ko = ${titleKo}, title_en = ${titleEn}, sensitive = ${sensitive}, may_be_required = ${mayBeRequired},
+      is_default = ${isDefault}::boolean, position = ${position}
     where name = ${name} and resource_server_id = (select identifier from resource_server where id = ${apiId} and owner_id = ${accountId})`;
 }
 

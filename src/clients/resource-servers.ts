@@ -8,7 +8,11 @@ import { adminScopesInWords } from './admin-scopes.ts';
 
 export type Scope = {
   name: string;
-  required: boolean;
+  /** False: people always choose, whatever an app declares. */
+  mayBeRequired: boolean;
+  /** A request that names no scope gets it. */
+  isDefault: boolean;
+  /** The API's owner says so. An app that no operator verified can never require it. */
   sensitive: boolean;
   title: { ko: string; en: string };
   /** The upstream provider at which an app acts for its person by this scope. */
@@ -20,39 +24,43 @@ export type ResourceServer = {
   name: string;
   tokenFormat: 'opaque' | 'jwt';
   accessTokenTtlSeconds: number;
+  /** Its scopes count only in a request that names it by `resource`. */
+  resourceRequired: boolean;
   scopes: Scope[];
   /** Who looks after it in the developer portal; null for this server's own, and for one whose owner has gone. */
   ownerId: string | null;
 };
 
-const OWN = { ownerId: null };
+const OWN = { ownerId: null, resourceRequired: false };
+
+const PLAIN = { mayBeRequired: true, isDefault: true, sensitive: false };
+const SENSITIVE = { mayBeRequired: true, isDefault: false, sensitive: true };
 
 /** The server's own API: a token asked for without a resource indicator opens it. Its identifier is the issuer. */
 const OWN_SCOPES: Scope[] = [
   {
+    ...PLAIN,
     name: 'openid',
-    required: true,
-    sensitive: false,
     title: { ko: '나를 알아보는 고유 번호', en: 'Know who you are by a stable identifier' },
   },
-  { name: 'profile', required: true, sensitive: false, title: { ko: '이름과 사용자 이름 보기', en: 'See your name and user name' } },
-  { name: 'email', required: false, sensitive: false, title: { ko: '이메일 주소 보기', en: 'See your email address' } },
+  { ...PLAIN, name: 'profile', title: { ko: '이름과 사용자 이름 보기', en: 'See your name and user name' } },
+  { ...PLAIN, name: 'email', title: { ko: '이메일 주소 보기', en: 'See your email address' } },
   {
+    ...PLAIN,
     name: 'offline_access',
-    required: false,
-    sensitive: true,
+    isDefault: false,
     title: { ko: '로그아웃한 뒤에도 계속 이용하기', en: 'Keep access after you sign out' },
   },
-  { name: 'api', required: true, sensitive: false, title: { ko: '내 데이터 읽기', en: 'Read your data' } },
-  { name: 'restricted', required: false, sensitive: true, title: { ko: '제한된 데이터까지 읽기', en: 'Read restricted data too' } },
+  { ...PLAIN, name: 'api', title: { ko: '내 데이터 읽기', en: 'Read your data' } },
+  { ...SENSITIVE, name: 'restricted', title: { ko: '제한된 데이터까지 읽기', en: 'Read restricted data too' } },
 ];
 
 const POST_SCOPES: Scope[] = [
-  { name: 'posts:read', required: true, sensitive: false, title: { ko: '글 읽기', en: 'Read posts' } },
+  { ...PLAIN, name: 'posts:read', title: { ko: '글 읽기', en: 'Read posts' } },
   {
+    ...PLAIN,
     name: 'posts:write',
-    required: false,
-    sensitive: true,
+    isDefault: false,
     title: { ko: '내 이름으로 글 쓰고 고치고 지우기', en: 'Write, change and delete posts in your name' },
   },
 ];
@@ -100,15 +108,17 @@ export async function listResourceServers(database: Database): Promise<ResourceS
     include: { scopes: { orderBy: { position: 'asc' } } },
     orderBy: { identifier: 'asc' },
   });
-  return rows.map(({ scopes, identifier, name, tokenFormat, accessTokenTtlSeconds, ownerId }) => ({
+  return rows.map(({ scopes, identifier, name, tokenFormat, accessTokenTtlSeconds, resourceRequired, ownerId }) => ({
     identifier,
     name,
     tokenFormat,
     accessTokenTtlSeconds,
+    resourceRequired,
     ownerId,
     scopes: scopes.map((scope) => ({
       name: scope.name,
-      required: scope.required,
+      mayBeRequired: scope.mayBeRequired,
+      isDefault: scope.isDefault ?? !scope.sensitive,
       sensitive: scope.sensitive,
       title: { ko: scope.titleKo, en: scope.titleEn },
     })),

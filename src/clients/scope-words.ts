@@ -18,7 +18,6 @@ export type ScopeWords = ScopeAt & {
   /** Whose service an app reaches with it, when it is one of an upstream provider. */
   provider?: { id: string; name: string };
   title: string;
-  required: boolean;
   sensitive: boolean;
 };
 
@@ -38,15 +37,14 @@ export function describeScopes(servers: ResourceServer[], issuer: string, scopes
     const dropped = [...names].filter((name) => !known.some((scope) => scope.name === name));
     const at = resource === undefined ? undefined : { resource, api: displayName(server?.name, resource), ...hostOf(resource, issuer) };
     const words: ScopeWords[] = [
-      ...known.map(({ name, title, required, sensitive, provider }) => ({
+      ...known.map(({ name, title, sensitive, provider }) => ({
         ...at,
         ...(provider && { provider }),
         name,
         title: title[language],
-        required,
         sensitive,
       })),
-      ...dropped.map((name) => ({ ...at, name, title: name, required: false, sensitive: false })),
+      ...dropped.map((name) => ({ ...at, name, title: name, sensitive: false })),
     ];
     return [...words.filter(({ provider }) => !provider), ...words.filter(({ provider }) => provider)];
   });

@@ -11,6 +11,12 @@ import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 /** The scopes of an API, each with the sentences by which people decide about it. A scope's name stays: clients ask for it. */
 
 const UNIQUE_VIOLATION = '23505';
+
+/** Whether a request that names no scope gets it; any other word leaves it to `sensitive`. */
+const DEFAULTS = new Map([
+  ['yes', true],
+  ['no', false],
+]);
 const VALUES = { name: MAX_SCOPE_NAME, title: MAX_TITLE, scopes: MOST_SCOPES };
 
 export const apiScopes: OwnPage = {
@@ -80,7 +86,8 @@ function fieldsOf(form: URLSearchParams, { scopes }: OwnedApiWithScopes): ScopeF
     titleKo: (form.get('title_ko') ?? '').trim(),
     titleEn: (form.get('title_en') ?? '').trim(),
     sensitive: form.get('sensitive') === 'yes',
-    required: form.get('required') === 'yes',
+    mayBeRequired: form.get('choice') !== 'always',
+    isDefault: DEFAULTS.get(form.get('default') ?? '') ?? null,
     position: form.has('position') ? (/^\d{1,3}$/.test(position) ? Number(position) : Number.NaN) : Math.min(last + 1, 999),
   };
 }

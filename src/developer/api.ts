@@ -23,7 +23,9 @@ export const api: OwnPage = {
     const fields = apiFields(form);
     const wrong = apiProblem(fields);
     if (wrong) return showApi(visit, own, 'api', { fields, wrong: fieldOf(wrong), problem: wrong, values: API_LIMITS });
-    const changes = (['name', 'tokenFormat', 'accessTokenTtlSeconds'] as const).filter((field) => own[field] !== fields[field]);
+    const changes = (['name', 'tokenFormat', 'accessTokenTtlSeconds', 'resourceRequired'] as const).filter(
+      (field) => own[field] !== fields[field],
+    );
     if (changes.length)
       await writeTogether(visit.services.database, [
         { purpose: 'keep', once: true, statement: changeApi(visit.account.id, { ...fields, id: own.id }) },

@@ -22,7 +22,7 @@ export const newApi: OwnPage = {
   recent: true,
 
   async show(visit) {
-    page(visit, { identifier: '', name: '', tokenFormat: 'opaque', accessTokenTtlSeconds: 3_600 });
+    page(visit, { identifier: '', name: '', tokenFormat: 'opaque', accessTokenTtlSeconds: 3_600, resourceRequired: false });
   },
 
   async submit(visit, form) {
@@ -60,6 +60,7 @@ export function apiFields(form: URLSearchParams): Omit<OwnedApi, 'id' | 'identif
     name: (form.get('name') ?? '').trim(),
     tokenFormat: form.get('format') ?? '',
     accessTokenTtlSeconds: /^\d{1,6}$/.test(seconds) ? Number(seconds) : Number.NaN,
+    resourceRequired: form.get('resource') === 'required',
   };
 }
 

@@ -20,7 +20,7 @@ export const preview: OwnPage = {
     const consent = client && {
       ...(await describeConsent(
         { database, resourceServers, issuer: config.issuer, language },
-        { client, account, redirectUri: addressOf(record), asked: askable(visit, record), grant: undefined },
+        { client, account, redirectUri: addressOf(record), asked: { scopes: askable(visit, record), claims: [] }, grant: undefined },
       )),
       preview: true,
     };

@@ -7,7 +7,7 @@ import type { Language } from '../http/language.ts';
 export type ScopeGroup = {
   /** Which API; null for this server's own. */
   api: string | null;
-  scopes: { name: string; title: string; required: boolean; sensitive: boolean; chosen: boolean }[];
+  scopes: { name: string; title: string; sensitive: boolean; chosen: boolean }[];
 };
 
 /** So many are shown of APIs that others look after: whoever registers thousands must not fill everybody's page. A manifest may name the rest. */
@@ -35,10 +35,9 @@ export function scopeGroups(servers: ResourceServer[], issuer: string, { account
       api: identifier === issuer ? null : name,
       scopes: scopes
         .filter(({ provider }) => !provider || services.includes(provider.id))
-        .map(({ name: scope, title, required, sensitive }) => ({
+        .map(({ name: scope, title, sensitive }) => ({
           name: scope,
           title: title[language],
-          required,
           sensitive,
           chosen: chosen?.includes(scope) ?? true,
         })),

@@ -1,25 +1,22 @@
 import type { Client, Grant } from 'oidc-provider';
 import { findAccount } from '../accounts/store.ts';
 import { auditEvent } from '../audit/events.ts';
+import { answersOf, type Pressed } from '../authorization-server/consent/answers.ts';
+import { type Asked, askedBy } from '../authorization-server/consent/asked.ts';
 import { describeConsent } from '../authorization-server/consent/consent-page.ts';
-import { type Decision, tickOf } from '../authorization-server/consent/decision.ts';
-import type { Scope } from '../clients/resource-servers.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { AppError } from '../platform/errors.ts';
-import type { Answer } from '../protocol-store/decisions.ts';
 import { write } from '../protocol-store/unit-of-work.ts';
 import { finish } from './finish.ts';
 import type { Interaction, Services, Step } from './step.ts';
 
 /** Owns the consent decision. Does not decide whether consent is needed: see interaction-policy.ts. */
 
-/** What is asked for at one resource server; `resource` is absent for the server's own API. */
-type Request = { resource?: string; scopes: Scope[] };
-
-export async function showConsent({ ctx, interaction, csrf, services }: Step): Promise<void> {
+export async function showConsent(step: Step, nothingChosen = false): Promise<void> {
+  const { ctx, interaction, csrf, services } = step;
   const { database, resourceServers, config } = services;
   const [client, grant, account] = await Promise.all([
     findClient(services, String(interaction.params['client_id'])),
@@ -29,34 +26,37 @@ export async function showConsent({ ctx, interaction, csrf, services }: Step): P
   if (!account) throw new AppError('interaction_expired', { status: 400, reason: 'account_gone' });
   const redirectUri = interaction.params['redirect_uri'];
   if (typeof redirectUri === 'string') allowFormAction(ctx, redirectUri);
-  const asked = requestedScopes(services, interaction).flatMap(({ resource, scopes }) =>
-    scopes.map((scope) => ({ resource, name: scope.name })),
-  );
-  render(ctx, 'interaction/consent', {
+  const data = {
     csrf,
+    nothingChosen,
     action: `/interaction/${interaction.uid}/consent`,
     anotherAccountAction: `/interaction/${interaction.uid}/another-account`,
     ...(await describeConsent(
       { database, resourceServers, issuer: config.issuer, language: languageOf(ctx) },
-      { client, account, redirectUri, asked, grant },
+      { client, account, redirectUri, asked: askedIn(step), grant },
     )),
-  });
+  };
+  render(ctx, 'interaction/consent', data, nothingChosen ? 400 : 200);
 }
+
+const BUTTONS = new Set<string>(['approve', 'approve_all'] satisfies Pressed[]);
 
 /**
  * Takes what the person decided to where it is kept along with the code, existing-grant.ts. What is asked comes from the stored
- * request, never from the form: the form only says which of the optional scopes stay (checkboxes `scope`, each by its tickOf()), and `decision`.
+ * request, never from the form. The form says which optional scopes stay (checkboxes `scope`, each by its tickOf()), and which button
+ * was pressed (`decision`): `approve`, `approve_all` for the optional ones too, or `deny`.
  */
 export async function decideConsent(step: Step, form: URLSearchParams): Promise<void> {
   const { interaction, services } = step;
   const accountId = String(interaction.session?.accountId);
-  if (form.getAll('decision').join() !== 'approve') return denyConsent(step, accountId);
-  await findClient(services, String(interaction.params['client_id']));
-  const decision: Decision = {
-    accountId,
-    answers: answersOf(requestedScopes(services, interaction), new Set(form.getAll('scope')), services.config.issuer),
-  };
-  await finish(step, { consent: decision });
+  const pressed = form.getAll('decision').join();
+  if (!BUTTONS.has(pressed)) return denyConsent(step, accountId);
+  const client = await findClient(services, String(interaction.params['client_id']));
+  const known = { servers: services.resourceServers, issuer: services.config.issuer };
+  const answers = answersOf(known, client, askedIn(step), { pressed: pressed as Pressed, ticked: new Set(form.getAll('scope')) });
+  // Allow is never answered with `access_denied`: who chose nothing is asked again.
+  if (!answers.some(({ allowed, claims = [] }) => allowed.length || claims.length)) return showConsent(step, true);
+  await finish(step, { consent: { accountId, answers } });
 }
 
 async function denyConsent(step: Step, accountId: string): Promise<void> {
@@ -71,27 +71,8 @@ async function denyConsent(step: Step, accountId: string): Promise<void> {
   await finish(step, { error: 'access_denied', error_description: 'the person denied the request' });
 }
 
-/** A required scope is allowed with the rest, an optional one where it was ticked. */
-function answersOf(requests: Request[], ticked: Set<string>, issuer: string): Answer[] {
-  return requests.map(({ scopes, ...at }) => {
-    const allowed = scopes.filter(({ name, required }) => required || ticked.has(tickOf({ ...at, name }, issuer))).map(({ name }) => name);
-    return { ...at, allowed, declined: scopes.map(({ name }) => name).filter((name) => !allowed.includes(name)) };
-  });
-}
-
-/** The scopes of the stored request, by the resource server that knows them. */
-function requestedScopes({ resourceServers, config }: Services, { params }: Interaction): Request[] {
-  const wanted = new Set(String(params['scope'] ?? '').split(' '));
-  const indicators = [(params['resource'] as string | string[] | undefined) ?? []].flat();
-  // The library grants the scopes of the server itself beside those of any resource that was named.
-  return resourceServers
-    .filter(({ identifier }) => identifier === config.issuer || indicators.includes(identifier))
-    .map(({ identifier, scopes }) => ({
-      ...(identifier === config.issuer ? undefined : { resource: identifier }),
-      scopes: scopes.filter(({ name }) => wanted.has(name)),
-    }))
-    .filter(({ scopes }) => scopes.length > 0);
-}
+const askedIn = ({ interaction, services: { resourceServers, config } }: Step): Asked =>
+  askedBy({ servers: resourceServers, issuer: config.issuer }, interaction.params);
 
 async function findClient({ provider }: Services, clientId: string): Promise<Client> {
   const client = await provider.Client.find(clientId);

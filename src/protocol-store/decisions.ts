@@ -7,11 +7,11 @@ import { write } from './unit-of-work.ts';
  * A person and a client have one grant, however many browsers answer at once.
  */
 
-/** What was answered at one resource server; without `resource` at the server's own API. */
-export type Answer = { resource?: string; allowed: string[]; declined: string[] };
+/** What was answered at one resource server; without `resource` at the server's own API, where `claims` are those that were allowed one by one. */
+export type Answer = { resource?: string; allowed: string[]; declined: string[]; claims?: string[] };
 
 /** The scopes in a grant's payload, as the library keeps them. */
-type Scopes = { openid?: { scope?: string }; resources?: Record<string, string>; rejected?: Omit<Scopes, 'rejected'> };
+type Scopes = { openid?: { scope?: string; claims?: string[] }; resources?: Record<string, string>; rejected?: Omit<Scopes, 'rejected'> };
 
 /** What a grant allows; without `resource` the server's own API is meant. @param payload of a row of grant_record. */
 export function allowedScopes(payload: unknown): { resource?: string; name: string }[] {
@@ -85,8 +85,9 @@ export async function endTokensBeyond(database: Database, grantId: string, decli
 function answered(payload: Statement, answers: Answer[]): Statement {
   const own = answers.filter(({ resource }) => resource === undefined);
   const others = answers.filter(({ resource }) => resource !== undefined);
-  const side = (at: Statement, more: (answer: Answer) => string[], less: (answer: Answer) => string[]) => Prisma.sql`
-    'openid', jsonb_build_object('scope', ${settled(Prisma.sql`${at}#>>'{openid,scope}'`, own.flatMap(more), own.flatMap(less))}),
+  const claims = own.flatMap((answer) => answer.claims ?? []);
+  const side = (at: Statement, more: (answer: Answer) => string[], less: (answer: Answer) => string[], claimed: Statement) => Prisma.sql`
+    'openid', jsonb_build_object('scope', ${settled(Prisma.sql`${at}#>>'{openid,scope}'`, own.flatMap(more), own.flatMap(less))}, 'claims', ${claimed}),
     'resources', coalesce(${at}->'resources', '{}') ${Prisma.join(
       [
         Prisma.empty,
@@ -98,8 +99,11 @@ function answered(payload: Statement, answers: Answer[]): Statement {
       '',
     )}`;
   const [allowed, declined] = [(answer: Answer) => answer.allowed, (answer: Answer) => answer.declined];
-  return Prisma.sql`(${payload} || jsonb_build_object(${side(Prisma.sql`(${payload})`, allowed, declined)},
-    'rejected', jsonb_build_object(${side(Prisma.sql`(${payload}->'rejected')`, declined, allowed)})))`;
+  const claimed = Prisma.sql`(
+    select coalesce(jsonb_agg(distinct claim order by claim), '[]')
+    from unnest(array(select jsonb_array_elements_text(coalesce((${payload})#>'{openid,claims}', '[]'))) || ${claims}::text[]) as claim)`;
+  return Prisma.sql`(${payload} || jsonb_build_object(${side(Prisma.sql`(${payload})`, allowed, declined, claimed)},
+    'rejected', jsonb_build_object(${side(Prisma.sql`(${payload}->'rejected')`, declined, allowed, Prisma.sql`'[]'::jsonb`)})))`;
 }
 
 /** A list of scopes with some more and some less, in the order they came. */

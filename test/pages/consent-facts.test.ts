@@ -137,23 +137,30 @@ describe('The facts on the consent page', () => {
 });
 
 describe('describeScopes()', () => {
-  const scope = (name: string) => ({ name, required: name === 'a', sensitive: false, title: { ko: `${name} 읽기`, en: `Read ${name}` } });
+  const scope = (name: string) => ({
+    name,
+    mayBeRequired: true,
+    isDefault: true,
+    sensitive: name === 'a',
+    title: { ko: `${name} 읽기`, en: `Read ${name}` },
+  });
   const server = (identifier: string, names: string[]) => ({
     identifier,
     name: `API ${identifier}`,
     tokenFormat: 'opaque' as const,
     accessTokenTtlSeconds: 60,
     ownerId: null,
+    resourceRequired: false,
     scopes: names.map(scope),
   });
   const servers = [server('https://other', ['a', 'x']), server('https://own', ['a', 'b'])];
   const describeIn = (scopes: Parameters<typeof describeScopes>[2]) =>
-    describeScopes(servers, 'https://own', scopes, 'en').map(({ name, resource, api, title, required }) => [
+    describeScopes(servers, 'https://own', scopes, 'en').map(({ name, resource, api, title, sensitive }) => [
       name,
       resource,
       api,
       title,
-      required,
+      sensitive,
     ]);
 
   it('puts the own API first, each scope once and in its place, and does not mix those of the same name', () => {

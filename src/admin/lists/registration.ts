@@ -52,9 +52,16 @@ const RESOURCE_SERVER = z.object({
     .describe("The developer who looks after it; null for this server's own, and for one whose owner has gone"),
   token_format: z.enum(['opaque', 'jwt']),
   access_token_ttl_seconds: z.int(),
+  resource_required: z.boolean().describe('Its scopes count only in a request that names it by `resource`'),
   created_at: z.iso.datetime(),
   scopes: z.array(
-    z.object({ name: z.string(), required: z.boolean(), sensitive: z.boolean(), title: z.object({ ko: z.string(), en: z.string() }) }),
+    z.object({
+      name: z.string(),
+      may_be_required: z.boolean().describe('False: people always choose, whatever an app declares'),
+      is_default: z.boolean().describe('A request that names no scope gets it'),
+      sensitive: z.boolean(),
+      title: z.object({ ko: z.string(), en: z.string() }),
+    }),
   ),
   introspected_by: z.array(z.string()).describe('The clients that speak for it'),
 });
@@ -66,8 +73,9 @@ export type ResourceServerRow = {
   owner_id: string | null;
   token_format: 'opaque' | 'jwt';
   access_token_ttl_seconds: number;
+  resource_required: boolean;
   created_at: Date;
-  scopes: { name: string; required: boolean; sensitive: boolean; title: { ko: string; en: string } }[];
+  scopes: { name: string; may_be_required: boolean; is_default: boolean; sensitive: boolean; title: { ko: string; en: string } }[];
   introspected_by: string[];
 };
 
@@ -84,9 +92,10 @@ export const resourceServers: List<z.infer<typeof serverFilters>, ResourceServer
   async find({ database }, { owner, owned }, limit, after) {
     // Every node holds all of them in memory: there are few.
     const rows = await database.aside<ResourceServerRow>(Prisma.sql`
-      select r.id, r.identifier, r.name, r.owner_id, r.token_format::text as token_format, r.access_token_ttl_seconds, r.created_at,
+      select r.id, r.identifier, r.name, r.owner_id, r.token_format::text as token_format, r.access_token_ttl_seconds, r.resource_required, r.created_at,
         coalesce((
-          select jsonb_agg(jsonb_build_object('name', s.name, 'required', s.required, 'sensitive', s.sensitive,
+          select jsonb_agg(jsonb_build_object('name', s.name, 'may_be_required', s.may_be_required,
+            'is_default', coalesce(s.is_default, not s.sensitive), 'sensitive', s.sensitive,
             'title', jsonb_build_object('ko', s.title_ko, 'en', s.title_en)) order by s.position, s.name)
           from scope s where s.resource_server_id = r.identifier), '[]') as scopes,
         array(select c.id from client c where c.introspects = r.identifier order by c.id limit 20) as introspected_by

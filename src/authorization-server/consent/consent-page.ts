@@ -1,24 +1,27 @@
 import type { Client, Grant } from 'oidc-provider';
-import type { Account } from '../../accounts/store.ts';
+import { CLAIMS_OF_SCOPE, IDENTITY_SCOPES } from '../../accounts/claims.ts';
+import { type Account, findAccount } from '../../accounts/store.ts';
 import { displayName } from '../../clients/display-name.ts';
 import type { ResourceServer } from '../../clients/resource-servers.ts';
-import { byProvider, describeScopes, type ScopeAt, type ScopeWords } from '../../clients/scope-words.ts';
+import { byProvider, describeScopes, type ScopeWords } from '../../clients/scope-words.ts';
 import type { Language } from '../../http/language.ts';
 import { DAY, systemClock } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
 import { countGrants } from '../../protocol-store/grants.ts';
 import { ttl } from '../token-policy.ts';
+import { tickOf } from './answers.ts';
+import { type Asked, type Requirement, requirementOf } from './asked.ts';
 import { describeClient, describeDestination, initialOf, PEOPLE_COUNTED } from './client-facts.ts';
-import { declinedScopes, grantedScopes, tickOf } from './decision.ts';
+import { declinedScopes, grantedScopes } from './decision.ts';
 
-/** Owns what stands on the consent page, for whoever decides there and for whoever looks at it beforehand in the portal. Does not own the decision. */
+/** Owns what stands on the consent page, for the person who decides there and for the developer who previews it. Does not own the decision. */
 
 type Asking = {
   client: Client;
   account: Account;
   /** One that was checked; undefined when a device waits for the answer. */
   redirectUri: unknown;
-  asked: ScopeAt[];
+  asked: Asked;
   /** What the person allowed before. */
   grant: Grant | undefined;
 };
@@ -30,32 +33,81 @@ export async function describeConsent(
   { database, resourceServers, issuer, language }: Circumstances,
   { client, account, redirectUri, asked, grant }: Asking,
 ) {
-  const people = await countGrants(database, client.clientId, PEOPLE_COUNTED);
+  const [people, owner] = await Promise.all([countGrants(database, client.clientId, PEOPLE_COUNTED), ownerOf(database, client)]);
   const now = systemClock.now();
   const name = displayName(account.name, account.username);
+  const known = { servers: resourceServers, issuer };
+  const scopes = describeScopes(resourceServers, issuer, asked.scopes, language).map((scope) => ({
+    ...scope,
+    requirement: requirementOf(known, client, scope),
+    tick: tickOf(scope, issuer),
+    granted: grantedScopes(grant, scope.resource).includes(scope.name),
+    declined: declinedScopes(grant, scope.resource).includes(scope.name),
+  }));
   return {
     account: { name, initial: initialOf(name), email: account.email },
-    client: describeClient(client, people, now, language),
+    client: { ...describeClient(client, people, now, language), owner },
     destination: describeDestination(redirectUri),
     until: new Date(grant?.exp ? grant.exp * 1000 : now.getTime() + ttl.Grant * 1000),
     days: ttl.Grant / DAY,
-    ...inGroups(
-      describeScopes(resourceServers, issuer, asked, language).map((scope) => ({
-        ...scope,
-        tick: tickOf(scope, issuer),
-        granted: grantedScopes(grant, scope.resource).includes(scope.name),
-        declined: declinedScopes(grant, scope.resource).includes(scope.name),
-      })),
-    ),
+    identity: identityIn(asked, grant),
+    reason: reasonOf(client, language),
+    ...inGroups(scopes),
   };
 }
 
-/** What is asked now, what of it is theirs to choose, and what they allowed before: each provider's services stand together. */
-function inGroups<Words extends ScopeWords & { granted: boolean }>(scopes: Words[]) {
-  const fresh = scopes.filter(({ granted }) => !granted);
+/** The developer who made the client in the portal, by an address that was proven; undefined for a client that an operator made, or itself. */
+async function ownerOf(database: Database, client: Client): Promise<string | undefined> {
+  const [owner] = (client['owners'] ?? []) as string[];
+  const account = owner === undefined ? undefined : await findAccount(database, owner);
+  return account?.emailVerified ? account.email : undefined;
+}
+
+/** Why the app requires what it requires, in its own words (client member `required_scope_reason`). */
+function reasonOf(client: Client, language: Language): string | undefined {
+  const reason = client[`required_scope_reason#${language}`] ?? client['required_scope_reason'];
+  return typeof reason === 'string' ? displayName(reason, '') || undefined : undefined;
+}
+
+export type Identity = {
+  /** What is told of the person: claims, each with a word in views/messages. */
+  claims: string[];
+  /** The line that stands for them. */
+  summary: 'name_and_email' | 'name' | 'email' | 'number';
+  /** Whether all of it was allowed before. */
+  granted: boolean;
+};
+
+/** Name and e-mail are one item: all or nothing. A client may ask for less. */
+function identityIn({ scopes, claims }: Asked, grant: Grant | undefined): Identity | undefined {
+  const asked = scopes.filter(({ resource, name }) => resource === undefined && IDENTITY_SCOPES.includes(name)).map(({ name }) => name);
+  if (!asked.length && !claims.length) return undefined;
+  const told = new Set([...asked.flatMap((scope) => CLAIMS_OF_SCOPE[scope] ?? []), ...claims]);
+  const [allowed, named] = [grantedScopes(grant, undefined), grant?.getOIDCClaims() ?? []];
   return {
-    required: fresh.filter(({ required }) => required),
-    optional: byProvider(fresh.filter(({ required }) => !required)),
+    claims: Object.values(CLAIMS_OF_SCOPE)
+      .flat()
+      .filter((claim) => told.has(claim)),
+    summary: summaryOf(told),
+    granted: asked.every((name) => allowed.includes(name)) && claims.every((claim) => named.includes(claim)),
+  };
+}
+
+function summaryOf(told: Set<string>): Identity['summary'] {
+  if (told.has('name') && told.has('email')) return 'name_and_email';
+  if (told.has('email')) return 'email';
+  return told.has('name') ? 'name' : 'number';
+}
+
+/** What is asked now, what of it is theirs to choose, and what they allowed before: each provider's services stand together. */
+function inGroups<Words extends ScopeWords & { granted: boolean; requirement: Requirement }>(all: Words[]) {
+  const scopes = all.filter(({ requirement }) => requirement !== 'identity');
+  const fresh = scopes.filter(({ granted }) => !granted);
+  const optional = fresh.filter(({ requirement }) => requirement === 'optional');
+  return {
+    required: byProvider(fresh.filter(({ requirement }) => requirement === 'required')),
+    optional: byProvider(optional),
+    optionalCount: optional.length,
     granted: byProvider(scopes.filter(({ granted }) => granted)),
   };
 }

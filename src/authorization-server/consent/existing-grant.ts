@@ -7,7 +7,7 @@ import { endTokensBeyond, grantIdFor, keepAnswers, lastGrant } from '../../proto
 import { newestGrant } from '../../protocol-store/grants.ts';
 import { write } from '../../protocol-store/unit-of-work.ts';
 import { ttl } from '../token-policy.ts';
-import { asLibraryCounts, type Decision, settle } from './decision.ts';
+import { type Decision, settle } from './decision.ts';
 
 /**
  * Finds what a person has allowed a client already: in this browser, or anywhere else. What somebody allowed counts for them and not
@@ -51,6 +51,7 @@ async function decidedGrant(
   const grant = await keepDecision(database, ctx, decision, standing);
   const told = (which: 'allowed' | 'declined') =>
     decision.answers.flatMap((answer) => answer[which].map((name) => (answer.resource ? `${answer.resource} ${name}` : name)));
+  const claims = decision.answers.flatMap((answer) => answer.claims ?? []);
   await write(database, {
     purpose: 'keep',
     subject: `AuditEvent consent ${grant.jti}`,
@@ -58,7 +59,7 @@ async function decidedGrant(
       type: 'consent_given',
       accountId,
       clientId,
-      detail: { scopes: told('allowed'), declined: told('declined') },
+      detail: { scopes: told('allowed'), declined: told('declined'), ...(claims.length ? { claims } : undefined) },
     }),
   });
   // Should another step come before the code, the word travels on with it, and is not taken twice.
@@ -75,10 +76,9 @@ async function keepDecision(
   const clientId = String(client?.clientId);
   const grant = standing ?? new provider.Grant({ accountId, clientId });
   grant.jti ??= grantIdFor(accountId, clientId, await lastGrant(database, accountId, clientId));
-  const counted = asLibraryCounts(answers);
-  const withdrawn = settle(grant, counted);
+  const withdrawn = settle(grant, answers);
   // Tokens before their grant, as everybody locks them.
   if (withdrawn.length) await endTokensBeyond(database, grant.jti, withdrawn);
-  await keepAnswers(database, { grantId: grant.jti, accountId, clientId, answers: counted, lifeSeconds: ttl.Grant });
+  await keepAnswers(database, { grantId: grant.jti, accountId, clientId, answers, lifeSeconds: ttl.Grant });
   return grant;
 }

@@ -1,5 +1,6 @@
 import { LOCALIZED, localizedMembers } from '../../clients/display-name.ts';
 import type { ClientMetadata } from '../../clients/store.ts';
+import { LANGUAGES } from '../../http/language.ts';
 import { isStorable } from '../../platform/database.ts';
 
 /**
@@ -27,6 +28,10 @@ const MEMBERS = [
   'response_types',
   'response_modes',
   'scope',
+  'required_scope',
+  'required_scope_reason',
+  ...LANGUAGES.map((language) => `required_scope_reason#${language}`),
+  'id_token_claims',
   'token_endpoint_auth_method',
   'token_endpoint_auth_signing_alg',
   'jwks',

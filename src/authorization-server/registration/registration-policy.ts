@@ -6,7 +6,11 @@ import { leadToNativeApp, redirectUrisProblem } from '../../clients/redirect-uri
 import { TOKEN_EXCHANGE_GRANT } from '../../clients/store.ts';
 import type { VerifiedNames } from '../../clients/verified-names.ts';
 import { webLinkProblem } from '../../clients/web-link.ts';
+import { LANGUAGES } from '../../http/language.ts';
+import { scopesIn } from '../requests/scope-rules.ts';
 import { type JudgedStatement, judgedStatement } from './software-statements.ts';
+
+const MAX_REASON_CHARACTERS = 200;
 
 /** Owns what a client may say of itself at the registration endpoint (RFC 7591 section 2, RFC 7592). */
 
@@ -103,6 +107,24 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
     )
       throw new errors.InvalidClientMetadata(`scope can only contain ${limits.scopes.join(', ')}`);
   },
+  // Which scopes the app cannot do without; scope-rules and the API's owner have the last word (consent/asked.ts).
+  required_scope(metadata) {
+    judgeText(metadata, 'required_scope');
+    if (metadata['required_scope'] !== undefined) metadata['required_scope'] = scopesIn(metadata['required_scope']).join(' ');
+  },
+  ...Object.fromEntries(
+    ['required_scope_reason', ...LANGUAGES.map((language) => `required_scope_reason#${language}`)].map((name) => [
+      name,
+      (metadata: Metadata) => judgeReason(metadata, name),
+    ]),
+  ),
+  id_token_claims(metadata) {
+    const wish = metadata['id_token_claims'];
+    if (wish !== undefined && wish !== 'minimal')
+      throw new errors.InvalidClientMetadata(
+        'id_token_claims can only be "minimal": leave it out, and ID tokens carry the claims of granted scopes',
+      );
+  },
   client_name: (metadata, circumstances) => judgeName(metadata, 'client_name', circumstances),
   // What a developer calls a piece of software and its versions (RFC 7591 section 2): for operators to see, and to nobody's proof.
   software_id: (metadata) => judgeLabel(metadata, 'software_id'),
@@ -174,6 +196,16 @@ function judgeLabel(metadata: Metadata, member: string): void {
   if (label === undefined) return;
   judgeText(metadata, member);
   judgeCharacters(String(label), member);
+}
+
+/** What an app says of itself on the consent page: one line, that reorders nothing round it. */
+function judgeReason(metadata: Metadata, member: string): void {
+  judgeText(metadata, member);
+  const reason = metadata[member];
+  if (typeof reason === 'string' && ([...reason].length > MAX_REASON_CHARACTERS || DECEPTIVE.test(reason)))
+    throw new errors.InvalidClientMetadata(
+      `${member} must have ${MAX_REASON_CHARACTERS} characters or fewer, without control or bidirectional ones`,
+    );
 }
 
 function judgeText(metadata: Metadata, member: string): void {

@@ -1,4 +1,5 @@
 import type { ClientMetadata, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { adminApi } from '../../clients/resource-servers.ts';
 import type { ResourcePolicy } from '../resource-servers.ts';
 
 /** What it takes that scopes come and go with the APIs that developers register. */
@@ -32,12 +33,14 @@ export function withKnownScopes(policy: Policy, known: string[]): Policy {
 }
 
 /**
- * Says of scopes in the server's metadata what this server itself serves (RFC 8414 section 2: not all have to be listed). Those of developers' APIs
- * are told by their own metadata (RFC 9728): a thousand a person would make a document that nobody can read.
+ * Says in the server's metadata which scopes anybody's client may ask for (RFC 8414 section 2: not all have to be listed). Some clients ask for all
+ * that are listed. Scopes of the admin API and of upstream providers take an operator's word; those of developers' APIs are listed by the metadata
+ * of those APIs (RFC 9728).
  */
 export function listOwnScopes(provider: Provider, { servers, issuer }: Pick<ResourcePolicy, 'servers' | 'issuer'>): void {
-  const own = servers.filter(({ identifier }) => new URL(identifier).origin === new URL(issuer).origin);
-  const scopes = [...new Set(own.flatMap((server) => server.scopes.map(({ name }) => name)))];
+  const isOwn = (identifier: string) => new URL(identifier).origin === new URL(issuer).origin && identifier !== adminApi(issuer);
+  const open = servers.filter(({ identifier }) => isOwn(identifier)).flatMap((server) => server.scopes.filter((scope) => !scope.provider));
+  const scopes = [...new Set(open.map(({ name }) => name))];
   provider.use(async (ctx, next) => {
     await next();
     if (ctx.oidc?.route === 'discovery') (ctx.body as { scopes_supported: string[] }).scopes_supported = scopes;
