@@ -87,7 +87,7 @@ function answered(payload: Statement, answers: Answer[]): Statement {
   const others = answers.filter(({ resource }) => resource !== undefined);
   const claims = own.flatMap((answer) => answer.claims ?? []);
   const side = (at: Statement, more: (answer: Answer) => string[], less: (answer: Answer) => string[], claimed: Statement) => Prisma.sql`
-    'openid', jsonb_build_object('scope', ${settled(Prisma.sql`${at}#>>'{openid,scope}'`, own.flatMap(more), own.flatMap(less))}, 'claims', ${claimed}),
+    'openid', jsonb_strip_nulls(jsonb_build_object('scope', ${settled(Prisma.sql`${at}#>>'{openid,scope}'`, own.flatMap(more), own.flatMap(less))}, 'claims', ${claimed})),
     'resources', coalesce(${at}->'resources', '{}') ${Prisma.join(
       [
         Prisma.empty,
@@ -100,10 +100,10 @@ function answered(payload: Statement, answers: Answer[]): Statement {
     )}`;
   const [allowed, declined] = [(answer: Answer) => answer.allowed, (answer: Answer) => answer.declined];
   const claimed = Prisma.sql`(
-    select coalesce(jsonb_agg(distinct claim order by claim), '[]')
+    select jsonb_agg(distinct claim order by claim)
     from unnest(array(select jsonb_array_elements_text(coalesce((${payload})#>'{openid,claims}', '[]'))) || ${claims}::text[]) as claim)`;
   return Prisma.sql`(${payload} || jsonb_build_object(${side(Prisma.sql`(${payload})`, allowed, declined, claimed)},
-    'rejected', jsonb_build_object(${side(Prisma.sql`(${payload}->'rejected')`, declined, allowed, Prisma.sql`'[]'::jsonb`)})))`;
+    'rejected', jsonb_build_object(${side(Prisma.sql`(${payload}->'rejected')`, declined, allowed, Prisma.sql`null::jsonb`)})))`;
 }
 
 /** A list of scopes with some more and some less, in the order they came. */

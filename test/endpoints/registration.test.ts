@@ -79,28 +79,24 @@ describe('What a client may make of itself (RFC 7591)', () => {
     assert.deepEqual(await introspect(server, client, tokens.access_token), { active: false });
   });
 
-  it('a token of its own has no scope, whatever it asks for, and opens nothing', async () => {
+  it('a token of its own has no scope, and opens nothing; asking for one is invalid_scope', async () => {
     const client = await register(server, { scope: 'openid profile api restricted posts:read posts:write' });
-    const token = await clientCredentials(server, client, 'api restricted profile');
+    const token = await clientCredentials(server, client);
     assert.equal(token.scope, undefined);
     assert.equal((await introspect(server, client, token.access_token))['scope'], undefined);
     for (const path of ['/api/data', '/api/restricted', '/api/me', '/api/user'])
       assert.equal((await callApi(server, path, token.access_token)).status, 403, path);
 
-    const resource = `${server.issuer}/api/posts`;
-    const response = await fetch(`${server.issuer}/oauth/token`, {
-      method: 'POST',
-      body: new URLSearchParams({
-        grant_type: 'client_credentials',
-        client_id: client.client_id,
-        client_secret: client.client_secret,
-        scope: 'posts:read posts:write',
-        resource,
-      }),
-    });
-    assert.equal(response.status, 200);
-    const { access_token } = (await response.json()) as { access_token: string };
-    assert.equal((await callApi(server, '/api/posts', access_token)).status, 403);
+    const before = await server.sql('select count(*) from token');
+    for (const asked of [{ scope: 'api restricted profile' }, { scope: 'posts:read', resource: `${server.issuer}/api/posts` }]) {
+      const { client_id, client_secret } = client;
+      const body = new URLSearchParams({ grant_type: 'client_credentials', client_id, client_secret, ...asked } as Record<string, string>);
+      const response = await fetch(`${server.issuer}/oauth/token`, { method: 'POST', body });
+      const answer = (await response.json()) as { error?: string; error_description?: string };
+      assert.deepEqual([response.status, answer.error], [400, 'invalid_scope'], asked.scope);
+      assert.match(String(answer.error_description), /acts for itself/);
+    }
+    assert.deepEqual(await server.sql('select count(*) from token'), before);
   });
 
   it('its name has a hundred characters at most and none that deceive', async () => {

@@ -34,8 +34,8 @@ describe('What was allowed', () => {
   };
 
   /** A browser in which somebody has signed in and allowed a client of its own what it asked for. */
-  async function allowed(parameters: Parameters = {}, fields: Record<string, string | string[]> = {}) {
-    const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
+  async function allowed(parameters: Parameters = {}, fields: Record<string, string | string[]> = {}, metadata: object = {}) {
+    const [client, person] = await Promise.all([server.createClient(metadata), server.createPerson()]);
     const browser = new Person(server.issuer);
     const page = await (await (await open(browser, client, parameters)).submit(person)).submit({ decision: 'approve', ...fields });
     assert(hasCode(page));
@@ -121,29 +121,32 @@ describe('What was allowed', () => {
   });
 
   it('is asked for when more is wanted, and not when less is', async () => {
-    const { client, browser } = await allowed({ scope: 'openid profile email' }, { scope: 'email' });
+    const { client, browser } = await allowed({ scope: 'openid profile email' });
     assert.equal(await scopeOf(client, await open(browser, client, { scope: 'openid' })), 'openid');
     assert.equal(await scopeOf(client, await open(browser, client, { scope: 'openid email' })), 'openid email');
     assert(asks(await open(browser, client, { scope: 'openid email api' })));
   });
 
   it('leaves what was declined alone until the client asks with prompt=consent, or wants something new beside it', async () => {
-    const { client, person, browser } = await allowed({ scope: 'openid email' });
-    assert.equal(await scopeOf(client, await open(browser, client, { scope: 'openid email' })), 'openid');
-    for (const parameters of [{ prompt: 'consent', scope: 'openid email' }, { scope: 'openid email api' }] as Parameters[]) {
+    const { client, person, browser } = await allowed({ scope: 'openid restricted' });
+    assert.equal(await scopeOf(client, await open(browser, client, { scope: 'openid restricted' })), 'openid');
+    for (const parameters of [{ prompt: 'consent', scope: 'openid restricted' }, { scope: 'openid restricted api' }] as Parameters[]) {
       const page = await open(browser, client, parameters);
-      assert.match(page.html, /value="email"><span>[^<]*<span class="tag">Declined before/);
-      assert.doesNotMatch(page.html, /value="email" checked/);
+      assert.match(
+        page.html,
+        /value="restricted"><span>[^<]*<span class="tag caution">Sensitive<\/span> <span class="tag">Declined before/,
+      );
+      assert.doesNotMatch(page.html, /value="restricted" checked/);
     }
-    const elsewhere = await (await open(new Person(server.issuer), client, { scope: 'openid email' })).submit(person);
+    const elsewhere = await (await open(new Person(server.issuer), client, { scope: 'openid restricted' })).submit(person);
     assert.equal(await scopeOf(client, elsewhere), 'openid', 'in another browser no less');
   });
 
   it('can be taken back in part: access tokens that open it end at once, the others and the refresh token go on with less', async () => {
     const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
-    const wide = await obtainTokens(server, client, person, { scope: 'openid profile email' });
+    const wide = await obtainTokens(server, client, person, { scope: 'openid profile restricted' });
     const narrow = await obtainTokens(server, client, person, { scope: 'openid profile' });
-    const page = await open(wide.person, client, { scope: 'openid profile email', prompt: 'consent' });
+    const page = await open(wide.person, client, { scope: 'openid profile restricted', prompt: 'consent' });
     await page.submit({ decision: 'approve' });
     assert.equal((await callApi(server, '/api/me', wide.access_token)).status, 401);
     assert.equal((await callApi(server, '/api/me', narrow.access_token)).status, 200);
@@ -169,7 +172,7 @@ describe('What was allowed', () => {
   });
 
   it('is recorded with the person, the client and the scopes; so is a no, once', async () => {
-    const { client, person, browser } = await allowed({ scope: 'openid email restricted' }, { scope: 'email' });
+    const { client, person, browser } = await allowed({ scope: 'openid email restricted' });
     const page = await open(browser, client, { prompt: 'consent' });
     const body = new URLSearchParams({ ...page.form().hidden, decision: 'deny' });
     for (let click = 0; click < 2; click++) await page.person.request(page.form().action, { method: 'POST', body });
@@ -186,7 +189,7 @@ describe('What was allowed', () => {
   it('counts at the API it was allowed for, and is recorded there', async () => {
     const resource = `${server.issuer}/api/posts`;
     const parameters = { scope: 'openid posts:read posts:write', resource };
-    const { client, person, browser } = await allowed(parameters);
+    const { client, person, browser } = await allowed(parameters, {}, { required_scope: 'openid posts:read' });
     assert(hasCode(await open(browser, client, parameters)), 'what was answered is not asked again');
     const [event] = await server.sql(`select detail from audit_event where account_id = $1 and type = 'consent_given'`, [person.id]);
     assert.deepEqual(event?.['detail'], { scopes: ['openid', `${resource} posts:read`], declined: [`${resource} posts:write`] });

@@ -49,7 +49,7 @@ describe('An API that a developer registered', () => {
   const forBooks = { scope: 'openid books:read books:write', resource: API.identifier };
   const credentials = async (client: TestClient, scope: string, resource = API.identifier) => {
     const response = await post(server, '/oauth/token', client, { grant_type: 'client_credentials', scope, resource });
-    return (await response.json()) as Tokens;
+    return (await response.json()) as Tokens & { error?: string };
   };
 
   it('is asked for on every node, in the words of its owner, with its host beside its name', async () => {
@@ -109,8 +109,12 @@ describe('An API that a developer registered', () => {
     await own(server, theirs.client_id, developer.id);
     await own(server, strangers.client_id, (await server.createPerson()).id);
     assert.equal((await credentials(theirs, 'books:read')).scope, 'books:read');
-    assert.equal((await credentials(strangers, 'books:read')).scope, undefined);
-    assert.equal((await credentials(theirs, 'posts:read', `${server.issuer}/api/posts`)).scope, undefined, 'of an API that is not theirs');
+    assert.equal((await credentials(strangers, 'books:read')).error, 'invalid_scope');
+    assert.equal(
+      (await credentials(theirs, 'posts:read', `${server.issuer}/api/posts`)).error,
+      'invalid_scope',
+      'of an API that is not theirs',
+    );
   });
 
   it('signs JWTs with ES256 for its audience, as long as its owner said (RFC 9068)', async () => {

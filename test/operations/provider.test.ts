@@ -9,6 +9,7 @@ import { eventsOf, openAccount } from '../support/account.ts';
 import { runScript, runScriptAside } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
+import { knownScopes } from '../support/known-scopes.ts';
 import { createReaching, link } from '../support/linked.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 import { startUpstream, type TestUpstream, UPSTREAM_CLIENT } from '../support/upstream.ts';
@@ -40,9 +41,7 @@ describe('scripts/provider.ts', () => {
       ...['add', 'far', '--issuer', upstream.issuer, '--client-id', UPSTREAM_CLIENT.id, '--secret-file', join(folder, 'secret')],
       ...['--private-network', '--name', 'Far away', ...more],
     );
-  const supported = async () =>
-    ((await (await fetch(`${server.issuer}/.well-known/oauth-authorization-server`)).json()) as { scopes_supported: string[] })
-      .scopes_supported;
+  const supported = () => knownScopes(server, ['far:notes.read', 'far:notes.write', 'far:mail']);
 
   it('adds a provider that people and apps find on every node at once, and says what to register there', async () => {
     const added = addFar('--service', NOTES, '--service', 'notes.write=notes.read notes.write;메모 쓰기;Write notes');

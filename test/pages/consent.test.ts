@@ -41,19 +41,23 @@ describe('The consent page', () => {
   }
 
   it('leaves optional scopes to the person: unticked, left out of the token, and not asked for again', async () => {
-    const scope = 'openid profile email restricted';
-    const { client, page } = await asked({ scope });
+    const scope = 'openid profile email api restricted';
+    const { client, page } = await asked({ scope }, { required_scope: 'openid profile email' });
     const boxes = page.locator('input[name=scope]');
-    assert.deepEqual(await boxes.evaluateAll((all) => all.map((box) => (box as HTMLInputElement).value)), ['email', 'restricted']);
+    assert.deepEqual(await boxes.evaluateAll((all) => all.map((box) => (box as HTMLInputElement).value)), ['api', 'restricted']);
     assert.equal(await page.locator('input[name=scope]:checked').count(), 0);
+    const allow = page.locator('button[value=approve]');
+    assert.equal(await allow.innerText(), 'Continue with required only');
+    assert.equal(await page.locator('button[value=approve_all]').innerText(), 'Also agree to the 2 optional items');
 
     await boxes.first().check();
-    await page.click('button[value=approve]');
-    assert.equal((await tokensFor(client, await arrive(page))).scope, 'openid profile email');
+    assert.equal(await allow.innerText(), 'Continue with the ticked items', 'a button says what pressing it does');
+    await allow.click();
+    assert.equal((await tokensFor(client, await arrive(page))).scope, 'openid profile email api');
 
     await ask(page, client, { scope });
     const again = await arrive(page);
-    assert.equal((await tokensFor(client, again)).scope, 'openid profile email', 'no page stood between');
+    assert.equal((await tokensFor(client, again)).scope, 'openid profile email api', 'no page stood between');
     await page.context().close();
   });
 
@@ -63,28 +67,28 @@ describe('The consent page', () => {
     await arrive(page);
     await ask(page, client, { scope: 'openid profile api' });
     const rows = await page.locator('.row').allInnerTexts();
-    assert.deepEqual(rows, ['Read your data', 'Know who you are by a stable identifier Required', 'See your name and user name Required']);
-    assert.equal(await page.locator('h2').innerText(), 'New this time');
+    assert.deepEqual(rows, ['Name', 'Read your data']);
+    assert.deepEqual(await page.locator('legend').allInnerTexts(), ['You share Already allowed', 'The app can do this for you Required']);
     await page.context().close();
   });
 
   it('marks what was allowed before when the client asks with prompt=consent, and lets it be taken back', async () => {
-    const scope = 'openid email restricted';
-    const { client, page } = await asked({ scope });
-    await page.check('input[value=email]');
+    const scope = 'openid email api restricted';
+    const { client, page } = await asked({ scope }, { required_scope: 'openid email' });
+    await page.check('input[value=api]');
     await page.click('button[value=approve]');
     await arrive(page);
 
     await ask(page, client, { scope, prompt: 'consent' });
     assert.deepEqual(await page.locator('label.row').allInnerTexts(), [
       'Read restricted data too Sensitive Declined before',
-      'See your email address Optional',
+      'Read your data Optional',
     ]);
-    assert(await page.isChecked('input[value=email]'));
+    assert(await page.isChecked('input[value=api]'));
     assert(!(await page.isChecked('input[value=restricted]')));
-    await page.uncheck('input[value=email]');
+    await page.uncheck('input[value=api]');
     await page.click('button[value=approve]');
-    assert.equal((await tokensFor(client, await arrive(page))).scope, 'openid');
+    assert.equal((await tokensFor(client, await arrive(page))).scope, 'openid email');
     await page.context().close();
   });
 

@@ -69,6 +69,6 @@ describe('What an owner leaves behind', () => {
     assert.equal((await introspect(server, introspector, held.access_token))['scope'], 'books:own');
     await fill(first, `/developer/clients/${client.client_id}/owners`, { leave: 'yes', certain: 'yes' });
     assert.deepEqual(await introspect(server, introspector, held.access_token), { active: false });
-    await eventually('it is given no more', async () => (await ask()).scope === undefined);
+    await eventually('it is given no more', async () => (await ask()).access_token === undefined);
   });
 });

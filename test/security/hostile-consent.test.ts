@@ -93,7 +93,7 @@ describe('The consent page, under attack', () => {
 
   describe('a form', () => {
     it('of 5,000 scopes is refused, and a request for as many asks for those that exist', async () => {
-      const { client, person, page } = await asked({}, { scope: 'openid email' });
+      const { client, person, page } = await asked({}, { scope: 'openid restricted' });
       const many = Array.from({ length: 5_000 }, (_, n) => `s${n}`);
       await unchanged(server, async () => {
         const fields = [['decision', 'approve'], ...many.map((name) => ['scope', name])] as [string, string][];
@@ -104,17 +104,17 @@ describe('The consent page, under attack', () => {
         client_id: client.client_id,
         redirect_uri: client.redirect_uri,
         response_type: 'code',
-        scope: ['openid', ...many, 'email'].join(' '),
+        scope: ['openid', ...many, 'restricted'].join(' '),
       });
       assert.equal(pushed.status, 201, await pushed.clone().text());
       const { request_uri } = (await pushed.json()) as { request_uri: string };
       const path = `/oauth/authorize?${new URLSearchParams({ client_id: client.client_id, request_uri })}`;
       const wide = await (await new Person(server.issuer).open(path)).submit(person);
-      assert.deepEqual(wide.optionalScopes, ['email']);
+      assert.deepEqual(wide.optionalScopes, ['restricted']);
     });
 
     it('cannot add a scope, decline a required one, or name another account or client', async () => {
-      const { client, person, page } = await asked({}, { scope: 'openid profile email' });
+      const { client, person, page } = await asked({ required_scope: 'openid profile' }, { scope: 'openid profile api' });
       const [stranger, other] = await Promise.all([server.createPerson(), server.createClient()]);
       const fields: [string, string][] = [
         ...['restricted', 'offline_access', 'posts:write', '', ' ', 'openid restricted'].map((name): [string, string] => ['scope', name]),
@@ -132,7 +132,7 @@ describe('The consent page, under attack', () => {
       const [{ payload, ...whose }] = grants as [{ payload: { openid: object; rejected: { openid: object } } }];
       assert.deepEqual(whose, { client_id: client.client_id, account_id: person.id });
       assert.deepEqual(payload.openid, { scope: 'openid profile' });
-      assert.deepEqual(payload.rejected.openid, { scope: 'email' });
+      assert.deepEqual(payload.rejected.openid, { scope: 'api' });
     });
 
     it('sent ten times at once is one decision, one grant, one record of it and one code', async () => {

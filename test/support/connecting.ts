@@ -3,6 +3,7 @@ import { allowServices } from '../../src/clients/store.ts';
 import type { TestServer } from './environment.ts';
 import { eventually } from './eventually.ts';
 import { authorizePath, type Credentials, pkce, redeem, type TestClient, type Tokens } from './flow.ts';
+import { knownScopes } from './known-scopes.ts';
 import { type Page, Person } from './person.ts';
 import type { TestUpstream } from './upstream.ts';
 
@@ -97,8 +98,9 @@ export async function letReach(server: TestServer, client: TestClient, services:
 export async function enable(server: TestServer, providerId: string, enabled: boolean): Promise<void> {
   await server.sql('update upstream_provider set disabled_at = case when $2 then null else now() end where id = $1', [providerId, enabled]);
   await eventually('the node knows which providers there are', async () => {
-    const metadata = await server.send(`${server.issuer}/.well-known/openid-configuration`);
-    const { scopes_supported: scopes } = (await metadata.json()) as { scopes_supported: string[] };
-    return scopes.some((scope) => scope.startsWith(`${providerId}:`)) === enabled;
+    const [{ service } = {}] = await server.sql('select name as service from upstream_service where provider_id = $1 limit 1', [
+      providerId,
+    ]);
+    return (await knownScopes(server, [`${providerId}:${service}`])).length > 0 === enabled;
   });
 }

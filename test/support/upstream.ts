@@ -6,6 +6,7 @@ import { saveProvider } from '../../src/federation/providers.ts';
 import { KeyRing, randomSecret } from '../../src/platform/secrets.ts';
 import type { TestServer } from './environment.ts';
 import { eventually } from './eventually.ts';
+import { knownScopes } from './known-scopes.ts';
 
 /**
  * A provider that does as a test says: OpenID Connect, or plain OAuth 2.0 without it. It asks nobody anything: whoever is sent to its
@@ -282,9 +283,7 @@ export async function addProvider(
   });
   const scopes = services.map((service) => `${id}:${service}`);
   await eventually('the node knows the services', async () => {
-    const metadata = await server.send(`${server.issuer}/.well-known/openid-configuration`);
-    const { scopes_supported: known } = (await metadata.json()) as { scopes_supported: string[] };
-    return scopes.every((scope) => known.includes(scope));
+    return (await knownScopes(server, scopes)).length === scopes.length;
   });
 }
 

@@ -30,7 +30,8 @@ export function settle(grant: Grant, answers: Answer[]): string[] {
     const rejected = joined([...declinedScopes(grant, resource), ...declined], allowed);
     grant.rejected ??= {};
     if (resource === undefined) {
-      grant.openid = { ...grant.openid, scope: granted, claims: [...new Set([...(grant.openid?.claims ?? []), ...claims])] };
+      const told = [...new Set([...(grant.openid?.claims ?? []), ...claims])];
+      grant.openid = { ...grant.openid, scope: granted, ...(told.length ? { claims: told } : undefined) };
       grant.rejected.openid = { ...grant.rejected.openid, scope: rejected };
     } else {
       grant.resources = { ...grant.resources, [resource]: granted };
