@@ -20,7 +20,7 @@ import { withKnownScopes } from './registration/stored-scopes.ts';
 import { alwaysTheGranted, requestParameters } from './requests/settle-request.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { createFindAccount } from './sign-in.ts';
-import { ACR_VALUES, tellStrength } from './strength.ts';
+import { ACR_VALUES, assertReachable, tellStrength } from './strength.ts';
 import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from './token-policy.ts';
 
 export const ROUTES = {
@@ -115,7 +115,7 @@ export function createConfiguration({
       deviceFlow: { enabled: true, charset: 'base-20', mask: USER_CODE_MASK, ...createDevicePages(database) }, // RFC 8628
       dPoP: { enabled: true }, //                                   RFC 9449
       userinfo: { enabled: true }, //                               OIDC Core 5.3
-      claimsParameter: { enabled: true }, //                        OIDC Core 5.5, decided on the consent page
+      claimsParameter: { enabled: true, assertClaimsParameter: assertReachable }, // OIDC Core 5.5, decided on the consent page
       rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
     },
     discovery: {

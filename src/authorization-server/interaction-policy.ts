@@ -24,7 +24,8 @@ export function createInteractionPolicy(database: Database, scopes: Scopes) {
   ];
   login.checks.add(accountGone());
   login.checks.add(anotherAccount());
-  login.checks.remove('id_token_hint');
+  // An essential `acr` is reached by a further factor, not by another sign-in: see factorPrompt().
+  for (const check of ['id_token_hint', 'essential_acr', 'essential_acrs']) login.checks.remove(check);
   login.checks.add(expectedAccount());
   login.checks.add(newLink(database, scopes));
   policy.add(selectAccountPrompt(), policy.indexOf(consent));

@@ -1,4 +1,4 @@
-import type { AccessToken, ClientCredentials, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type AccessToken, type ClientCredentials, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import { hasFactor } from '../factors/store.ts';
 import type { Database } from '../platform/database.ts';
 import { recallHasFactor } from '../protocol-store/accounts.ts';
@@ -59,9 +59,27 @@ export function asksForPasskey(asked: string[]): boolean {
   return isWeaker({ acr: ACR.twoFactors }, asked);
 }
 
-/** The contexts that a stored request asks for, most wanted first. */
-export function askedOf({ acr_values }: Record<string, unknown>): string[] {
-  return typeof acr_values === 'string' ? acr_values.split(' ').filter(Boolean) : [];
+/** The contexts that a stored request asks for, most wanted first: by `acr_values`, or as an essential claim (OIDC Core section 5.5.1.1). */
+export function askedOf({ acr_values, claims }: Record<string, unknown>): string[] {
+  const wished = typeof acr_values === 'string' ? acr_values.split(' ').filter(Boolean) : [];
+  return typeof claims === 'string' ? [...essentialContexts(JSON.parse(claims)), ...wished] : wished;
+}
+
+type ClaimsRequest = { id_token?: { acr?: { essential?: unknown; value?: unknown; values?: unknown } | null } };
+
+function essentialContexts({ id_token }: ClaimsRequest): string[] {
+  const { essential, value, values } = id_token?.acr ?? {};
+  return essential === true ? [value ?? [], values ?? []].flat().filter((context): context is string => typeof context === 'string') : [];
+}
+
+/**
+ * An essential `acr` that this server cannot reach is told before any page: the user could do nothing about it.
+ * @throws errors.UnmetAuthenticationRequirements (OpenID Connect Core Error Code unmet_authentication_requirements 1.0)
+ */
+export async function assertReachable(_ctx: KoaContextWithOIDC, claims: ClaimsRequest): Promise<void> {
+  const essential = essentialContexts(claims);
+  if (essential.length && !essential.some((value) => ACR_VALUES.includes(value)))
+    throw new errors.UnmetAuthenticationRequirements(`claims.id_token.acr is essential, and can only be one of ${ACR_VALUES.join(', ')}`);
 }
 
 /**

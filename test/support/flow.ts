@@ -58,9 +58,10 @@ export async function obtainCode(
   credentials: Credentials,
   parameters: Record<string, string | string[] | undefined> = {},
   person = new Person(server.issuer),
+  { optional }: { optional?: string[] } = {},
 ) {
   const { code_verifier, ...challenge } = pkce();
-  const answer = await approve(server, person, credentials, authorizePath(client, { ...challenge, ...parameters }));
+  const answer = await approve(server, person, credentials, authorizePath(client, { ...challenge, ...parameters }), optional);
   const code = answer.get('code');
   assert(code, `no code but ${answer}`);
   return { code, code_verifier, redirect_uri: client.redirect_uri, person };
