@@ -1,4 +1,6 @@
 import { createCounts, keepCountsWritten } from './audit/counts.ts';
+import { placesOf } from './authorization-server/registration/registration-policy.ts';
+import { keepLogosFetched } from './clients/logo/fetcher.ts';
 import { keepProvidersTold } from './federation/revocations.ts';
 import { type Config, ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
@@ -39,6 +41,7 @@ async function serve(config: Config, log: Log): Promise<void> {
   const pruning = keepPruned(database, log);
   const keyRing = new KeyRing(config.dataEncryptionKeys);
   const telling = keepProvidersTold({ database, keyRing, log });
+  const logos = keepLogosFetched({ database, log, loopbackPages: placesOf(config.issuer).loopbackPages });
   const mailing = config.smtpUrl
     ? keepMailSent({
         database,
@@ -53,7 +56,7 @@ async function serve(config: Config, log: Log): Promise<void> {
     if (stopping) return;
     stopping = true;
     log.info({ event: 'stopping', signal });
-    await Promise.all([pruning.stop(), mailing?.stop(), telling.stop(), server.close()]);
+    await Promise.all([pruning.stop(), mailing?.stop(), telling.stop(), logos.stop(), server.close()]);
     // After the last request, which is counted too.
     await counting.stop();
     await database.close();

@@ -15,6 +15,7 @@ import { beforeNaming } from './authorization-server/registration/client-judgeme
 import { wayBackFrom } from './authorization-server/way-back.ts';
 import { createClientCache } from './clients/cache.ts';
 import { firstPartyClient, RESOURCE_API_CLIENT } from './clients/first-party.ts';
+import { clientLogos } from './clients/logo/serving.ts';
 import { ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
 import { createVerifiedNames } from './clients/verified-names.ts';
@@ -79,6 +80,7 @@ export async function startServer({ config, database, log, counts }: Parts): Pro
   app.use(securityHeaders(config.issuer));
   app.use(health(database, () => closing));
   app.use(assets());
+  app.use(under(['/logos/'], clientLogos(database)));
   app.use(language());
   app.use(errorBoundary(log));
   app.use(onlyOurHost(config.issuer, config.trustedProxies));

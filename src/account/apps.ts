@@ -1,5 +1,7 @@
+import { initialOf } from '../authorization-server/consent/client-facts.ts';
 import { backTo, type OwnPage, type OwnServices, show, told } from '../authorization-server/own-pages/own-pages.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { logosOf } from '../clients/logo/store.ts';
 import { byProvider, describeScopes, type ScopeWords } from '../clients/scope-words.ts';
 import { type Language, languageOf } from '../http/language.ts';
 import { isStorable } from '../platform/database.ts';
@@ -13,8 +15,14 @@ export const apps: OwnPage = {
   async show(visit) {
     const { account, ctx, services } = visit;
     const clients = await listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx));
+    const logos = await logosOf(
+      services.database,
+      clients.map(({ id }) => id),
+    );
     show(visit, 'account/apps', {
-      apps: clients.map((client) => describe(client, services, languageOf(ctx))).map((app) => ({ ...app, groups: byProvider(app.scopes) })),
+      apps: clients
+        .map((client) => describe(client, services, languageOf(ctx)))
+        .map((app) => ({ ...app, groups: byProvider(app.scopes), initial: initialOf(app.name), logo: logos.get(app.id) })),
     });
   },
 
@@ -37,7 +45,6 @@ export type DescribedApp = {
   id: string;
   name: string;
   publisher: string | null;
-  selfRegistered: boolean;
   scopes: ScopeWords[];
   grantedAt: Date;
   usedAt: Date | null;
@@ -49,7 +56,6 @@ export function describe(client: ConnectedClient, { resourceServers, config }: O
     id: client.id,
     name: client.name ?? client.id,
     publisher: client.publisher,
-    selfRegistered: client.registration === 'dynamic' && !client.publisher,
     scopes: describeScopes(resourceServers, config.issuer, client.scopes, language),
     grantedAt: client.granted_at,
     usedAt: client.used_at,

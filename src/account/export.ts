@@ -66,7 +66,7 @@ async function everything({ account, ctx, services, session }: Visit) {
       refreshedAt,
     })),
     connectedApps: clients.map((client) => {
-      const { id: clientId, scopes, selfRegistered: _, ...app } = describe(client, services, languageOf(ctx));
+      const { id: clientId, scopes, ...app } = describe(client, services, languageOf(ctx));
       return { clientId, ...app, scopes: scopes.map(({ name: scope, resource, title }) => ({ scope, resource, title })) };
     }),
     ownedApps: ownedClients.map(({ id: clientId, metadata, created_at: createdAt }) => ({

@@ -13,7 +13,16 @@ import { webLinkFault } from '../clients/web-link.ts';
 
 /** What a field has, by the name of the metadata that it becomes (RFC 7591 section 2). Lists have one a line. */
 export const NAMES = ['client_name', 'client_name#ko', 'client_name#en'] as const;
-export const LINKS = ['client_uri', 'policy_uri', 'policy_uri#ko', 'policy_uri#en', 'tos_uri', 'tos_uri#ko', 'tos_uri#en'] as const;
+export const LINKS = [
+  'client_uri',
+  'logo_uri',
+  'policy_uri',
+  'policy_uri#ko',
+  'policy_uri#en',
+  'tos_uri',
+  'tos_uri#ko',
+  'tos_uri#en',
+] as const;
 export const URI_LISTS = ['redirect_uris', 'post_logout_redirect_uris'] as const;
 
 /**
@@ -79,7 +88,7 @@ export function problemsOf(
       const unknown = said.split(' ').filter((scope) => !scopes.includes(scope));
       return unknown.length ? [{ field: member, key: 'developer.scope_gone', about: visible(unknown.join(' ')) }] : [];
     }
-    const page = [...LINKS, 'logo_uri'].some((link) => link === member);
+    const page = LINKS.some((link) => link === member);
     const places = { ...placesOf(issuer), loopbackPages: page && placesOf(issuer).loopbackPages };
     return typeof said === 'string' && (page || member.endsWith('_uri')) ? linkProblems(member, said, places) : [];
   };

@@ -7,15 +7,15 @@ import { asksForNothing, placeOf, signsPeopleIn } from './kinds.ts';
 
 /** The frame that all pages of one client share, by what its person knows it by. */
 
-type Named = Pick<ClientRecord, 'id' | 'metadata'>;
+type Named = Pick<ClientRecord, 'id' | 'metadata'> & { logo?: string | undefined };
 
 /** Answers with a page of a client. @param view below `views/developer/`. @param data `problem` is why a form changed nothing. */
 export function showClient(visit: Visit, client: Named, view: string, data: Record<string, unknown> & { problem?: string } = {}): void {
   const name = nameOf(client);
-  const { id, metadata } = client;
+  const { id, metadata, logo } = client;
   show(visit, `developer/${view}`, {
     ...data,
-    client: { id, name, initial: initialOf(name), kind: placeOf(metadata) ?? 'otherwise', without: pagesWithout(metadata) },
+    client: { id, name, initial: initialOf(name), logo, kind: placeOf(metadata) ?? 'otherwise', without: pagesWithout(metadata) },
   });
 }
 

@@ -2,6 +2,7 @@ import { backTo, type OwnPage, told, type Visit } from '../authorization-server/
 import { judgePortalClient } from '../authorization-server/registration/client-judgement.ts';
 import { replaceOwned } from '../clients/co-owners.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
+import { findLogoState } from '../clients/logo/store.ts';
 import { redirectUriHints } from '../clients/redirect-uri.ts';
 import { type ClientMetadata, saveClient } from '../clients/store.ts';
 import { languageOf } from '../http/language.ts';
@@ -10,7 +11,7 @@ import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, problemsOf, type Typed, typedIn, URI_LISTS } from './client-form.ts';
 import { showClient } from './client-page.ts';
 import { asksForNothing, isRedirected } from './kinds.ts';
-import { ownClient, pathOf } from './owned.ts';
+import { type OwnClient, ownClient, pathOf } from './owned.ts';
 import { namesIn, registeredScopes, type ScopeGroup, scopeGroups } from './scope-choice.ts';
 
 /** Owns what a client says of itself, as its owner changes it. How it gets its tokens stays as it was chosen when it was made. */
@@ -22,7 +23,7 @@ export const client: OwnPage = {
 
   async show(visit) {
     const record = await ownClient(visit);
-    page(visit, record, { typed: typedOf(record.metadata), groups: groupsFor(visit, record) });
+    await page(visit, record, { typed: typedOf(record.metadata), groups: groupsFor(visit, record) });
   },
 
   async submit(visit, form) {
@@ -128,8 +129,9 @@ function groupsFor({ account, ctx, services }: Visit, { metadata, services: allo
 
 type Shown = { typed: Typed; groups: ScopeGroup[]; problems?: Problem[] };
 
-function page(visit: Visit, record: ClientRecord, { typed, groups, problems = [] }: Shown): void {
+async function page(visit: Visit, record: OwnClient, { typed, groups, problems = [] }: Shown): Promise<void> {
   const { id, metadata } = record;
+  const logo = await findLogoState(visit.services.database, id);
   showClient(visit, record, 'client', {
     at: pathOf(id),
     typed,
@@ -145,6 +147,7 @@ function page(visit: Visit, record: ClientRecord, { typed, groups, problems = []
     stated: metadata['software_statement'] !== undefined,
     already: visit.ctx.query['made'] !== undefined,
     registeredAt: record.created_at,
+    logo,
     publisher: record.publisher,
     verifiedAt: record.verified_at,
     suspendedAt: record.suspended_at,

@@ -1,6 +1,7 @@
 import { initialOf } from '../authorization-server/consent/client-facts.ts';
 import { type OwnPage, show } from '../authorization-server/own-pages/own-pages.ts';
 import { listInvitationsTo } from '../clients/co-owners.ts';
+import { logosOf } from '../clients/logo/store.ts';
 import { listOwnedClients } from '../clients/ownership.ts';
 import { glanceAt } from '../protocol-store/client-use.ts';
 import { nameOf } from './client-page.ts';
@@ -13,11 +14,10 @@ export const clients: OwnPage = {
     const { account, services } = visit;
     const { database } = services;
     const owned = await listOwnedClients(database, account.id);
-    const [glances, offers] = await Promise.all([
-      glanceAt(
-        database,
-        owned.map(({ id }) => id),
-      ),
+    const ids = owned.map(({ id }) => id);
+    const [glances, logos, offers] = await Promise.all([
+      glanceAt(database, ids),
+      logosOf(database, ids),
       account.emailVerified ? listInvitationsTo(database, account.email) : [],
     ]);
     show(visit, 'developer/clients', {
@@ -29,6 +29,7 @@ export const clients: OwnPage = {
           ...client,
           name,
           initial: initialOf(name),
+          logo: logos.get(client.id),
           at: pathOf(client.id),
           kind: placeOf(client.metadata) ?? 'otherwise',
           errors,

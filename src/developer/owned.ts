@@ -1,14 +1,19 @@
 import { named, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
+import { logosOf } from '../clients/logo/store.ts';
 import { findOwnedClient } from '../clients/ownership.ts';
 import { AppError } from '../platform/errors.ts';
 
 /** The path of a client's page in the portal, whatever its id is. */
 export const pathOf = (clientId: string, page = ''): string => `/developer/clients/${encodeURIComponent(clientId)}${page}`;
 
+/** `logo` is the path of its logo, where people are shown one. */
+export type OwnClient = ClientRecord & { logo: string | undefined };
+
 /** The client that a page's address names. @throws AppError 404, for another owner's as for one that there is not. */
-export async function ownClient(visit: Visit): Promise<ClientRecord> {
-  const client = await findOwnedClient(visit.services.database, visit.account.id, named(visit, 'client'));
+export async function ownClient(visit: Visit): Promise<OwnClient> {
+  const { database } = visit.services;
+  const client = await findOwnedClient(database, visit.account.id, named(visit, 'client'));
   if (!client) throw new AppError('not_found', { status: 404, reason: 'no client of theirs' });
-  return client;
+  return { ...client, logo: (await logosOf(database, [client.id])).get(client.id) };
 }

@@ -46,6 +46,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   mail: 'what waits would be sent twice, and what it has expires in minutes',
   rate_limit: 'counts of minutes',
   idempotency_key: 'answers of a day, which may have secrets in them',
+  client_logo: 'pictures that are fetched again from the addresses that clients name, once those are restored',
   client_error: 'for reading while something goes wrong; a month old at most',
 };
 

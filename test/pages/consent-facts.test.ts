@@ -85,7 +85,7 @@ describe('The facts on the consent page', () => {
     assert.doesNotMatch(vouched, /registered itself/);
   });
 
-  it('with a letter for a logo: nothing is loaded that would tell somebody who is looking', async () => {
+  it('with a letter while there is no logo: nothing is loaded from the app, which would tell it who is looking', async () => {
     const client = await server.createClient({ client_name: '🦊 fox', logo_uri: 'https://tracker.example/logo.png' });
     const html = await (await pageOf(client))();
     assert.match(html, /<span class="initial app" aria-hidden="true">🦊<\/span>/);

@@ -54,6 +54,7 @@ const families: Record<string, string[]> = {
   'error.': codes.flatMap((code) => [`${code}.title`, `${code}.text`]),
   'connect.problem.': all(all([read('src/authorization-server/services/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
   'redirect_uri.': all(all(source, /export type UriFault =([^;]+);/g), CODE),
+  'logo.problem.': all(source, /export type (?:Logo|Picture)Problem =([^;]+);/g).flatMap((text) => all([text], CODE)),
   'link.': all(all(source, /export type LinkFault =([^;]+);/g), CODE),
   'activity.': all(all(source, /export type EventType =([^;]+);/g), CODE),
   'mail.': letters.flatMap((letter) =>

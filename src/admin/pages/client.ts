@@ -4,6 +4,7 @@ import { listOwners } from '../../clients/co-owners.ts';
 import { displayName } from '../../clients/display-name.ts';
 import { OWN_CLIENTS } from '../../clients/first-party.ts';
 import { listLiveSecrets } from '../../clients/live-secrets.ts';
+import { findLogoState } from '../../clients/logo/store.ts';
 import { Prisma } from '../../platform/database.ts';
 import { countPeople } from '../../protocol-store/grants.ts';
 import { countTokens } from '../../protocol-store/token-handles.ts';
@@ -19,11 +20,12 @@ export const client: OwnPage = {
   async show(visit) {
     const { database } = visit.services;
     const { metadata, ...them } = await clientOf(visit);
-    const [people, tokens, secrets, owners, [kept]] = await Promise.all([
+    const [people, tokens, secrets, owners, logo, [kept]] = await Promise.all([
       countPeople(database, them.id),
       countTokens(database, them.id),
       listLiveSecrets(database, them.id),
       listOwners(database, them.id),
+      findLogoState(database, them.id),
       database.query<Kept>(Prisma.sql`
         select c.admin_scopes, c.registered_with, t.name as token_name
         from client c left join initial_access_token t on t.id = c.registered_with where c.id = ${them.id}`),
@@ -40,6 +42,7 @@ export const client: OwnPage = {
       ]),
       people,
       tokens,
+      logo,
       adminScopes: kept?.admin_scopes ?? [],
       madeWith: kept?.registered_with && { id: kept.registered_with, name: kept.token_name },
       owners: owners.map(({ id, name, email }) => ({

@@ -8,8 +8,13 @@ import { DAY, epochSeconds } from '../../platform/clock.ts';
 
 export type ClientFacts = {
   name: string;
-  /** Drawn by us in the place of a logo: a picture from somewhere else would tell its owner who is looking, and a copied one deceives. */
+  /** Drawn by us where there is no logo. */
   initial: string;
+  /**
+   * Path of its logo, from our own origin: a picture from elsewhere would tell its owner who is looking. It is the app's word, like its name,
+   * so the page says beside it whether the publisher is verified.
+   */
+  logo: string | undefined;
   /** Who an operator found behind it. */
   publisher: string | undefined;
   selfRegistered: boolean;
@@ -22,13 +27,14 @@ export type ClientFacts = {
   tosUri: string | undefined;
 };
 
-/** @param people how many grants there are, counted up to the last of STEPS. @param language the reader's. */
-export function describeClient(client: Client, people: number, now: Date, language: Language): ClientFacts {
+/** @param logo path of its logo, as logosOf() finds it. @param people how many grants there are, counted up to the last of STEPS. @param language the reader's. */
+export function describeClient(client: Client, logo: string | undefined, people: number, now: Date, language: Language): ClientFacts {
   const name = nameOfClient(client, language);
   const registered = Number(client['registered_at'] ?? client.clientIdIssuedAt ?? epochSeconds(now));
   return {
     name,
     initial: initialOf(name),
+    logo,
     publisher: client['publisher'] as string | undefined,
     selfRegistered: client['dynamically_registered'] === true,
     days: Math.max(0, Math.floor((epochSeconds(now) - registered) / DAY)),

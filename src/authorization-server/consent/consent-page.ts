@@ -2,6 +2,7 @@ import type { Client, Grant } from 'oidc-provider';
 import { CLAIMS_OF_SCOPE, IDENTITY_SCOPES } from '../../accounts/claims.ts';
 import { type Account, findAccount } from '../../accounts/store.ts';
 import { displayName } from '../../clients/display-name.ts';
+import { logosOf } from '../../clients/logo/store.ts';
 import type { ResourceServer } from '../../clients/resource-servers.ts';
 import { byProvider, describeScopes, type ScopeWords } from '../../clients/scope-words.ts';
 import type { Language } from '../../http/language.ts';
@@ -33,7 +34,11 @@ export async function describeConsent(
   { database, resourceServers, issuer, language }: Circumstances,
   { client, account, redirectUri, asked, grant }: Asking,
 ) {
-  const [people, owner] = await Promise.all([countGrants(database, client.clientId, PEOPLE_COUNTED), ownerOf(database, client)]);
+  const [people, owner, logos] = await Promise.all([
+    countGrants(database, client.clientId, PEOPLE_COUNTED),
+    ownerOf(database, client),
+    logosOf(database, [client.clientId]),
+  ]);
   const now = systemClock.now();
   const name = displayName(account.name, account.username);
   const known = { servers: resourceServers, issuer };
@@ -46,7 +51,7 @@ export async function describeConsent(
   }));
   return {
     account: { name, initial: initialOf(name), email: account.email },
-    client: { ...describeClient(client, people, now, language), owner },
+    client: { ...describeClient(client, logos.get(client.clientId), people, now, language), owner },
     destination: describeDestination(redirectUri),
     until: new Date(grant?.exp ? grant.exp * 1000 : now.getTime() + ttl.Grant * 1000),
     days: ttl.Grant / DAY,

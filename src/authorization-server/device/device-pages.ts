@@ -1,6 +1,7 @@
 import type { Client, DeviceCode, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
 import { auditEvent } from '../../audit/events.ts';
 import { nameOfClient } from '../../clients/display-name.ts';
+import { logosOf } from '../../clients/logo/store.ts';
 import { answerError } from '../../http/boundary.ts';
 import { languageOf } from '../../http/language.ts';
 import { render } from '../../http/render.ts';
@@ -8,6 +9,7 @@ import { visitorOf } from '../../http/visitor.ts';
 import { epochSeconds, MINUTE, systemClock } from '../../platform/clock.ts';
 import { type Database, isUnavailable } from '../../platform/database.ts';
 import { write } from '../../protocol-store/unit-of-work.ts';
+import { initialOf } from '../consent/client-facts.ts';
 
 /**
  * Owns the pages of a person who answers for a device (RFC 8628 section 3.3): where the code is typed, where it is compared and said
@@ -94,15 +96,28 @@ function failed(ctx: KoaContextWithOIDC, out: ErrorOut | undefined, error: Error
  * The page to compare the code, and to say whether one has begun this oneself: a stranger may have sent the code, or a link that fills it
  * in (RFC 8628 section 5.4).
  */
-async function confirmPage(ctx: KoaContextWithOIDC, _form: string, client: Client, deviceInfo: Record<string, unknown>): Promise<void> {
+async function confirmPage(
+  database: Database,
+  ctx: KoaContextWithOIDC,
+  client: Client,
+  deviceInfo: Record<string, unknown>,
+): Promise<void> {
   const typed = String(ctx.state.typedUserCode);
   ctx.state.pageQuery = { user_code: typed };
   const askedAt = (ctx.oidc.entities.DeviceCode as { iat?: number } | undefined)?.iat ?? 0;
+  const name = nameOfClient(client, languageOf(ctx));
+  const logo = (await logosOf(database, [client.clientId])).get(client.clientId);
   render(ctx, 'device/confirm', {
     action: ctx.path,
     xsrf: ctx.oidc.session?.state?.['secret'],
     userCode: shown(typed),
-    client: { name: nameOfClient(client, languageOf(ctx)), selfRegistered: client['dynamically_registered'] === true },
+    client: {
+      name,
+      initial: initialOf(name),
+      logo,
+      publisher: client['publisher'],
+      selfRegistered: client['dynamically_registered'] === true,
+    },
     minutesAgo: Math.max(0, Math.floor((epochSeconds(systemClock.now()) - askedAt) / MINUTE)),
     network: deviceInfo['address'],
     browser: deviceInfo['browser'],
@@ -130,7 +145,8 @@ export function createDevicePages(database: Database) {
       return { address, browser };
     },
     userCodeInputSource: inputPage,
-    userCodeConfirmSource: confirmPage,
+    userCodeConfirmSource: (ctx: KoaContextWithOIDC, _form: string, client: Client, deviceInfo: Record<string, unknown>) =>
+      confirmPage(database, ctx, client, deviceInfo),
     successSource: (ctx: KoaContextWithOIDC) => donePage(database, ctx),
   };
 }
