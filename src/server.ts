@@ -7,6 +7,7 @@ import { accountRoutes } from './account/routes.ts';
 import { adminApplication, publicAdminApi } from './admin/listener.ts';
 import { adminRoutes } from './admin/routes.ts';
 import type { Counts } from './audit/counts.ts';
+import { KEPT_SECONDS, protocolEndpoint } from './authorization-server/addresses.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { openErrorBook } from './authorization-server/error-book.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
@@ -23,12 +24,14 @@ import { developerRoutes } from './developer/routes.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
 import { drainingResponse } from './http/draining.ts';
+import { type EndpointAt, knownEndpoints, onlyItsMethods } from './http/endpoints.ts';
 import { drainBody } from './http/form.ts';
 import { onlyOurHost } from './http/host.ts';
 import { language } from './http/language.ts';
 import { requestLog } from './http/request-id.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { under } from './http/under.ts';
+import { answerUnread } from './http/unread-request.ts';
 import { interactionRoutes } from './interaction/dispatcher.ts';
 import { entrances } from './interaction/entrances.ts';
 import { health } from './operations/health.ts';
@@ -39,7 +42,7 @@ import type { Database } from './platform/database.ts';
 import type { Log } from './platform/log.ts';
 import { fetchThrough } from './platform/outgoing.ts';
 import { derivedSecret, KeyRing } from './platform/secrets.ts';
-import { resourceApi } from './resource-api/routes.ts';
+import { RESOURCE_API_PATHS, resourceApi } from './resource-api/routes.ts';
 import { upstreamCallbacks } from './services/callback.ts';
 import { upstreamClientKeys } from './services/jwks.ts';
 import { sessionServices } from './services/session-token.ts';
@@ -72,6 +75,7 @@ export async function startServer({ config, database, log, counts }: Parts): Pro
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);
 
+  const endpoints = endpointAt(config);
   const app = new Koa({ proxy: true, keys: config.cookieKeys });
   // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
@@ -82,11 +86,13 @@ export async function startServer({ config, database, log, counts }: Parts): Pro
   app.use(assets());
   app.use(under(['/logos/'], clientLogos(database)));
   app.use(language());
+  app.use(knownEndpoints(endpoints));
   app.use(errorBoundary(log));
   app.use(onlyOurHost(config.issuer, config.trustedProxies));
+  app.use(onlyItsMethods);
   app.use(
     under(
-      ['/api/', '/.well-known/oauth-protected-resource'],
+      Object.values(RESOURCE_API_PATHS),
       resourceApi({
         database,
         issuer: config.issuer,
@@ -161,6 +167,7 @@ export async function startServer({ config, database, log, counts }: Parts): Pro
   const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log, counts }));
   const options = { ...LISTENING, ServerResponse: drainingResponse(() => closing) };
   const server = createServer(options, (request, response) => introspection(request, response, () => answer(request, response)));
+  server.on('clientError', answerUnread({ issuer: config.issuer, log, endpointAt: endpoints }));
   address = await listen(server, config);
   const { adminPort, adminHost } = config;
   const apart = adminPort === undefined ? undefined : createServer(options, adminApplication({ config, database, log }).callback());
@@ -174,6 +181,16 @@ export async function startServer({ config, database, log, counts }: Parts): Pro
       await Promise.all([stop(server), apart && stop(apart)]);
       await errors.close();
     },
+  };
+}
+
+/** The endpoints that programs call, and the protocol's pages. Of the API's documents the router says which there are. */
+function endpointAt({ registration }: Config): EndpointAt {
+  const ofProtocol = protocolEndpoint(registration !== 'closed');
+  return (path) => {
+    if (path.startsWith(RESOURCE_API_PATHS.api)) return { forPrograms: true, readers: 'everyone' };
+    if (path.startsWith(RESOURCE_API_PATHS.metadata)) return { forPrograms: true, readers: 'everyone', maxAgeSeconds: KEPT_SECONDS };
+    return ofProtocol(path);
   };
 }
 

@@ -6,7 +6,9 @@ import { claimsForScopes } from '../accounts/claims.ts';
 import { type Account, accountFromRow } from '../accounts/store.ts';
 import type { Counts } from '../audit/counts.ts';
 import { errorAsJson, RETRY_AFTER_SECONDS } from '../http/boundary.ts';
+import { EXPOSED_HEADERS } from '../http/endpoints.ts';
 import { readBody, replaceBody } from '../http/form.ts';
+import { hasTwoHosts, isHostOf } from '../http/host.ts';
 import { logRequest } from '../http/request-id.ts';
 import { headersOfEveryResponse } from '../http/security-headers.ts';
 import { type Database, isUnavailable } from '../platform/database.ts';
@@ -49,7 +51,7 @@ export function createShortIntrospection({
   log: Log;
   counts: Counts;
 }): ShortWay {
-  const host = new URL(issuer).host;
+  const isOurs = isHostOf(issuer);
   const allowed = mayIntrospect(issuer);
   const findStandingToken = createStandingTokens(database);
   const headers = Object.entries({
@@ -57,7 +59,7 @@ export function createShortIntrospection({
     'Cache-Control': 'no-store',
     Vary: 'Origin',
     'Access-Control-Allow-Origin': '*',
-    'Access-Control-Expose-Headers': 'WWW-Authenticate',
+    'Access-Control-Expose-Headers': EXPOSED_HEADERS,
     'Content-Type': 'application/json; charset=utf-8',
   }).flat();
 
@@ -88,7 +90,7 @@ export function createShortIntrospection({
   }
 
   return (request, response, otherwise) => {
-    if (!isPlain(request, host)) return otherwise();
+    if (!isPlain(request, isOurs)) return otherwise();
     const started = performance.now();
     introspect(request).then(
       (body) => (body ? tell(response, started, body) : otherwise()),
@@ -103,18 +105,20 @@ export function createShortIntrospection({
 }
 
 /** The usual request, for our host, with no header that gives it another meaning. */
-function isPlain({ url, method, headers }: IncomingMessage, host: string): boolean {
+function isPlain(request: IncomingMessage, isOurs: (host: string | undefined) => boolean): boolean {
+  const { url, method, headers } = request;
   return (
     url === ROUTES.introspection &&
     method === 'POST' &&
-    headers.host === host &&
+    isOurs(headers.host) &&
+    !hasTwoHosts(request) &&
+    !headers['content-encoding'] &&
     FORM.test(headers['content-type'] ?? '') &&
     Number(headers['content-length']) <= MAX_BODY_BYTES &&
     !headers.origin &&
     !headers['dpop'] &&
     !headers['oauth-client-attestation'] &&
-    !headers['oauth-client-attestation-pop'] &&
-    !headers.accept?.includes('html')
+    !headers['oauth-client-attestation-pop']
   );
 }
 

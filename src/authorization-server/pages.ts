@@ -22,6 +22,11 @@ const KNOWN = new Set([
 
 /** An error that cannot go back to a client, because nobody knows yet that the address is the client's. */
 export const renderProtocolError = (database: Database) => async (ctx: KoaContextWithOIDC, out: ErrorOut, error: Error) => {
+  // The library asks for a page wherever `Accept` names one first, as some programs do.
+  if (ctx.state.forPrograms) {
+    ctx.body = out;
+    return;
+  }
   const code = error.name === 'SessionNotFound' ? 'interaction_expired' : KNOWN.has(out.error) ? out.error : 'invalid_request';
   // Whoever comes late may hold a session that was renamed meanwhile: a cookie of this answer could take the place of the newer one.
   if (code === 'interaction_expired') {
@@ -41,7 +46,7 @@ const nameOf = (ctx: KoaContextWithOIDC) => ctx.oidc.client && nameOfClient(ctx.
 export async function renderSignOut(ctx: KoaContextWithOIDC, form: string): Promise<void> {
   const returnTo = ctx.oidc.params?.['post_logout_redirect_uri'];
   if (typeof returnTo === 'string') allowFormAction(ctx, returnTo);
-  render(ctx, 'sign-out', { form, clientName: nameOf(ctx) });
+  render(ctx, 'sign-out', { form, clientName: nameOf(ctx), staysHere: ctx.state['staysHere'] });
 }
 
 /** Where a person comes who signed out, and one who stayed: then it was the client alone that asked, if any, that was signed out of. */

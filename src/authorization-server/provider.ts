@@ -4,6 +4,7 @@ import { errors, type JWKS, Provider } from 'oidc-provider';
 import type { Counts } from '../audit/counts.ts';
 import type { ClientCache } from '../clients/cache.ts';
 import type { VerifiedNames } from '../clients/verified-names.ts';
+import { assertNotCompressed } from '../http/form.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { under } from '../http/under.ts';
 import { visitorOf } from '../http/visitor.ts';
@@ -20,8 +21,10 @@ import { createConfiguration, ROUTES } from './configuration.ts';
 import { deviceFlow } from './device/device-flow.ts';
 import type { ErrorBook } from './error-book.ts';
 import { logEvents } from './events.ts';
+import { answerUnverifiedHints } from './id-token-hints.ts';
 import { describeSubject } from './introspection.ts';
 import { dressFormPost } from './pages.ts';
+import { redirectPostedRequests } from './posted-requests.ts';
 import { beforeNaming } from './registration/client-judgement.ts';
 import { compareHashedSecrets, hideSecretHandles } from './registration/client-secrets.ts';
 import { carryLimits, spendToken, tokenSpent } from './registration/initial-access.ts';
@@ -30,10 +33,13 @@ import { tellRegistrations } from './registration/registration-events.ts';
 import { changeWhatIsThere, guardRegistration } from './registration/registration-guard.ts';
 import { judgeSoftwareStatements } from './registration/software-statements.ts';
 import { listOwnScopes } from './registration/stored-scopes.ts';
+import { answerAsRequestObjectSays } from './request-objects.ts';
 import { settleRequest } from './requests/settle-request.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
+import { explainResponseTypes } from './response-types.ts';
 import { exchangeTokens } from './services/token-exchange.ts';
 import { knownAccount } from './sign-in.ts';
+import { signOutWithoutDeadEnd } from './sign-out.ts';
 import { tellReachedContext } from './strength.ts';
 
 /**
@@ -70,6 +76,8 @@ export function createProvider({
   keepParsedClients(provider, clients);
   rememberReplaysOnce(provider, database);
   tellReachedContext(provider);
+  explainResponseTypes(provider);
+  answerUnverifiedHints(provider);
   exchangeTokens(provider, { config, database });
   settleAudiences(provider);
   bindIdTokens(provider);
@@ -90,6 +98,10 @@ export function protocolEndpoints(parts: {
   const { provider, config, database, counts, resources } = parts;
   return compose([
     onlyExactAddresses as never,
+    refuseCompressed,
+    redirectPostedRequests(provider),
+    answerAsRequestObjectSays,
+    signOutWithoutDeadEnd(provider),
     // Where nobody may register there is nothing to guard: those addresses are not there.
     ...(config.registration === 'closed'
       ? []
@@ -150,6 +162,12 @@ export function inUnitOfWork(database: Database) {
       ctx.state.logged = { ...ctx.state.logged, error: refusal.error, reason: error.message };
     }
   };
+}
+
+/** The library reads bodies itself, and takes a compressed one for a form without parameters. */
+function refuseCompressed(ctx: Context, next: Next): Promise<void> {
+  assertNotCompressed(ctx.req);
+  return next();
 }
 
 /** `response_mode=form_post` answers with a form to the client: its checked address may receive it. */

@@ -12,6 +12,8 @@ export function errorBoundary(log: Log) {
   return async (ctx: Context, next: Next) => {
     try {
       await next();
+      // Koa takes an empty text for text/plain; an answer without a body has no type (RFC 9110 section 8.3).
+      if (ctx.body === '') ctx.remove('Content-Type');
       if (ctx.status === 503) ctx.set('Retry-After', RETRY_AFTER_SECONDS);
       if (ctx.status === 404 && ctx.body == null) throw new AppError('not_found', { status: 404 });
       if (ctx.status === 405 && ctx.body == null) throw new AppError('method_not_allowed', { status: 405 });
@@ -38,6 +40,8 @@ export function answerError(
   retryAfterSeconds?: number,
 ): void {
   if (status === 503) ctx.set('Retry-After', RETRY_AFTER_SECONDS);
+  // The codings that would be right: none (RFC 9110 section 12.5.3).
+  if (code === 'compressed_body') ctx.set('Accept-Encoding', 'identity');
   // What was on its way when it failed must not go along: a redirect could carry a code that was never stored.
   ctx.remove('Location');
   if (wantsPage(ctx)) {
@@ -79,7 +83,7 @@ export function errorAsJson(code: string): { error: string; error_description: s
   return { error: code, error_description: translate('en', `error.${code}.text`) };
 }
 
-/** Programs say `*\/*` or JSON, browsers name text/html first; the API, and what else is for programs alone, never answers with a page. */
+/** Programs say `*\/*` or JSON, browsers name text/html first. An endpoint that programs call never answers with a page, whatever it accepts. */
 function wantsPage(ctx: Context): boolean {
   return !/^\/(admin\/)?api\//.test(ctx.path) && !ctx.state.forPrograms && ctx.accepts('json', 'html') === 'html';
 }

@@ -30,8 +30,19 @@ export async function readJson(ctx: Context): Promise<unknown> {
   }
 }
 
-/** @returns the whole body. @throws AppError 413 as soon as it is known to be too large. */
+/**
+ * Refuses a body that is compressed: nothing here unpacks one, since a small body may unpack to any size.
+ * @throws AppError 415 (RFC 9110 section 8.4.1).
+ */
+export function assertNotCompressed({ headers }: IncomingMessage): void {
+  const codings = (headers['content-encoding'] ?? '').split(',').map((coding) => coding.trim().toLowerCase());
+  if (codings.some((coding) => coding && coding !== 'identity'))
+    throw new AppError('compressed_body', { status: 415, reason: 'content_encoding' });
+}
+
+/** @returns the whole body. @throws AppError 413 as soon as it is known to be too large, 415 for one that is compressed. */
 export async function readBody(request: IncomingMessage, limitBytes: number = LIMIT_BYTES): Promise<Buffer> {
+  assertNotCompressed(request);
   if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw new AppError('request_too_large', { status: 413 });
   const chunks: Buffer[] = [];
   let size = 0;

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import ipaddr from 'ipaddr.js';
 import type { Context, Next } from 'koa';
 import { AppError } from '../platform/errors.ts';
@@ -9,15 +10,37 @@ import { AppError } from '../platform/errors.ts';
  * The application must have `proxy = true`, so that Koa reads the forwarded headers this writes.
  */
 export function onlyOurHost(issuer: string, trustedProxies: string[]) {
-  const { host, protocol } = new URL(issuer);
+  const { protocol } = new URL(issuer);
+  const isOurs = isHostOf(issuer);
   return (ctx: Context, next: Next) => {
-    if (ctx.headers.host?.toLowerCase() !== host) {
+    // Node reads the first of two, a proxy may have read the other (RFC 9112 section 3.2).
+    if (hasTwoHosts(ctx.req)) throw new AppError('invalid_request', { status: 400, reason: 'two_host_headers' });
+    if (!isOurs(ctx.headers.host)) {
       // 421: the request reached a server that does not answer for that host (RFC 9110 section 15.5.20).
       throw new AppError('unknown_host', { status: 421, reason: 'host_not_ours' });
     }
     settleOrigin(ctx, protocol, trustedProxies);
     return next();
   };
+}
+
+/**
+ * Whether a `Host` header names the issuer's host: in any case of letters, with the scheme's default port or without it (RFC 9110 section 4.2.3),
+ * with or without the final dot that makes a name absolute (RFC 1034 section 3.1).
+ */
+export function isHostOf(issuer: string): (header: string | undefined) => boolean {
+  const { hostname, port, protocol } = new URL(issuer);
+  const ports = port ? [`:${port}`] : ['', protocol === 'https:' ? ':443' : ':80'];
+  const names = hostname.startsWith('[') ? [hostname] : [hostname, `${hostname}.`];
+  const spellings = new Set(names.flatMap((name) => ports.map((end) => name + end)));
+  return (header) => header !== undefined && spellings.has(header.toLowerCase());
+}
+
+/** Whether a request names its host more than once, however the names compare. */
+export function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let n = 0; n < rawHeaders.length; n += 2) if (rawHeaders[n]?.toLowerCase() === 'host') hosts += 1;
+  return hosts > 1;
 }
 
 /** The same for a listener on which no address of ours is written: whatever it is called by, it answers. */

@@ -7,6 +7,9 @@ import { AppError } from '../platform/errors.ts';
 import { type BearerOptions, createBearer } from './bearer.ts';
 import { createPosts, parsePost } from './posts.ts';
 
+/** Where it answers: pages of every origin may read what it says to a token, and its metadata may be kept for a while. */
+export const RESOURCE_API_PATHS = { api: '/api/', metadata: '/.well-known/oauth-protected-resource' };
+
 /**
  * A small API guarded by scope. It knows the authorization server by URL alone, as any API elsewhere would:
  * opaque tokens open what is the server's own, JWTs meant for `/api/posts` open the posts.

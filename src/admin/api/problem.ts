@@ -32,6 +32,7 @@ export const PROBLEMS = {
   answer_lost: { status: 409, title: 'It was done, and the answer to this Idempotency-Key was lost: look at what there is' },
   request_too_large: { status: 413, title: 'The request is too large' },
   unknown_host: { status: 421, title: 'This server does not answer for that host' },
+  compressed_body: { status: 415, title: 'The body must not be compressed' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
   invalid_input: { status: 422, title: 'What is asked is not right' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },

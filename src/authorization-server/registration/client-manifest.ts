@@ -24,6 +24,7 @@ const MEMBERS = [
   'contacts',
   'redirect_uris',
   'post_logout_redirect_uris',
+  'allowed_origins',
   'grant_types',
   'response_types',
   'response_modes',

@@ -19,7 +19,6 @@ const LIMIT_BYTES = 16 * 1024;
 export function guardRegistration(database: Database, registrationPath: string) {
   return async (ctx: Context, next: Next) => {
     if (!ctx.path.startsWith(registrationPath)) return next();
-    ctx.state.forPrograms = true;
     if (ctx.method === 'POST' && ctx.path === registrationPath) {
       // The network first: whoever is over their own share uses nothing up of everybody's.
       await limitRate(database, LIMITS.registrationFromNetwork, visitorOf(ctx).address);

@@ -1,4 +1,5 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { allowedOriginsProblem } from '../../clients/allowed-origins.ts';
 import { DECEPTIVE, LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
 import { TRY_CALLBACK_PATH } from '../../clients/first-party.ts';
 import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../../clients/initial-access-tokens.ts';
@@ -87,6 +88,10 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   // Our own page to try a client is as safe as this server is: over http, on a developer's own machine, too. No other address of ours is meant.
   redirect_uris: (metadata, { house }) => judgeUris(metadata, 'redirect_uris', house.tryCallback),
   post_logout_redirect_uris: (metadata) => judgeUris(metadata, 'post_logout_redirect_uris'),
+  allowed_origins(metadata) {
+    const problem = metadata['allowed_origins'] === undefined ? undefined : allowedOriginsProblem(metadata['allowed_origins']);
+    if (problem) throw new errors.InvalidClientMetadata(`allowed_origins ${problem}`);
+  },
   grant_types(metadata, { client, limits }) {
     // A client that was given it says so, as it must, when it updates itself (RFC 7592 section 2.2).
     const given = client?.['services'] ? [TOKEN_EXCHANGE_GRANT] : [];

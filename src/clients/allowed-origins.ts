@@ -1,0 +1,38 @@
+import { LOOPBACK } from './redirect-uri.ts';
+
+/**
+ * Owns the judgement of `allowed_origins`: origins of pages that call as a client and to which it is not redirected, such as those of a web view or a desktop
+ * shell. An origin is compared as a browser sends it, so it must be written that way (RFC 6454 section 6.2).
+ */
+
+export const MAX_ORIGINS = 10;
+const MAX_LENGTH = 255;
+
+// Any page of such a scheme, or any file on a device, has the same origin; a browser acts on the others itself.
+const NO_APPS_SCHEME =
+  /^(file|data|blob|filesystem|javascript|vbscript|about|view-source|chrome|edge|resource|ftp|ws|wss|mailto|tel|sms|intent):/;
+
+const RIGHT = 'such as https://app.example.com, http://localhost:5173 or capacitor://localhost';
+
+/** @returns what is wrong with the member, in a sentence that begins after `allowed_origins `; undefined when all is well. */
+export function allowedOriginsProblem(origins: unknown): string | undefined {
+  if (!Array.isArray(origins) || origins.some((origin) => typeof origin !== 'string')) return `must be an array of origins, ${RIGHT}`;
+  if (origins.length > MAX_ORIGINS) return `must not have more than ${MAX_ORIGINS} members`;
+  const wrong = origins.findIndex((origin) => !isOrigin(origin));
+  return wrong < 0
+    ? undefined
+    : `must only contain origins, ${RIGHT}: without path, pattern or user, http on a loopback host alone; member ${wrong} is ${told(origins[wrong])}`;
+}
+
+function isOrigin(value: string): boolean {
+  const url = value.length > MAX_LENGTH || NO_APPS_SCHEME.test(value) ? null : URL.parse(value);
+  if (!url) return false;
+  if (url.protocol === 'https:') return url.origin === value && !value.includes('*');
+  // A name below localhost is the machine's own too: some desktop shells use one (RFC 6761 section 6.3).
+  if (url.protocol === 'http:')
+    return url.origin === value && (LOOPBACK.has(url.hostname) || /^([a-z0-9-]+\.)+localhost$/.test(url.hostname));
+  return /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9_-]+(\.[a-z0-9_-]+)*(:[1-9]\d{0,4})?$/.test(value);
+}
+
+// A description is printable ASCII without quotes (RFC 6749 section 5.2).
+const told = (value: string) => value.slice(0, 100).replace(/[^\x21\x23-\x5b\x5d-\x7e]/g, '?') || 'empty';

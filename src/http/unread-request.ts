@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Log } from '../platform/log.ts';
+import { assetUrl } from './assets.ts';
+import { errorAsJson } from './boundary.ts';
+import { type EndpointAt, EXPOSED_HEADERS } from './endpoints.ts';
+import { type Language, supported } from './language.ts';
+import { compose } from './render.ts';
+import { headersOfEveryResponse } from './security-headers.ts';
+
+/**
+ * Owns the answer to what Node cannot read as a request, which never gets to the application (the server's `clientError`). One whose headers are too large
+ * (RFC 6585 section 5) is most often a browser with too many cookies: it gets a page that says what to do. The others get Node's own bare answers.
+ */
+
+type UnreadError = Error & { code?: string; rawPacket?: Buffer };
+
+const BARE: Record<string, number> = { HPE_CHUNK_EXTENSIONS_OVERFLOW: 413, ERR_HTTP_REQUEST_TIMEOUT: 408 };
+
+// How long a client may go on sending what nobody reads, until it has the answer.
+const LINGER_MS = 1_000;
+
+export function answerUnread({ issuer, log, endpointAt }: { issuer: string; log: Log; endpointAt: EndpointAt }) {
+  const answered = new WeakSet<Socket>();
+  return (error: UnreadError, socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): void => {
+    // What comes after is of the same request, and is read no better.
+    if (answered.has(socket)) return;
+    answered.add(socket);
+    // Into the middle of another answer nothing can be written.
+    if (!socket.writable || socket._httpMessage?.headersSent) return void socket.destroy();
+    socket.end(error.code === 'HPE_HEADER_OVERFLOW' ? tooLarge(error.rawPacket) : bare(BARE[error.code ?? ''] ?? 400));
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  };
+
+  function tooLarge(packet: Buffer | undefined): string {
+    const { path, language, page } = readStart(packet);
+    const endpoint = endpointAt(path);
+    const requestId = randomUUID();
+    const forPrograms = !page || endpoint?.forPrograms === true;
+    const body = forPrograms ? JSON.stringify(errorAsJson('headers_too_large')) : tooLargePage(language, requestId);
+    log.info({ event: 'http_request', request_id: requestId, status: 431, error: 'headers_too_large' });
+    return written(431, body, {
+      ...headersOfEveryResponse(issuer),
+      'X-Request-Id': requestId,
+      'Cache-Control': 'no-store',
+      'Content-Type': forPrograms ? 'application/json; charset=utf-8' : 'text/html; charset=utf-8',
+      ...(forPrograms ? undefined : { 'Content-Language': language }),
+      ...(endpoint?.readers ? { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': EXPOSED_HEADERS } : undefined),
+    });
+  }
+}
+
+/** What the first bytes say: Node hands over what it could not read, which begins with the request line unless that came earlier. */
+function readStart(packet: Buffer | undefined): { path: string; language: Language; page: boolean } {
+  const text = packet?.toString('latin1') ?? '';
+  const path = /^[A-Z]+ ([^ ?]*)/.exec(text)?.[1] ?? '';
+  const accept = /\r\naccept:([^\r]*)/i.exec(text)?.[1] ?? '';
+  const wished = /\r\naccept-language:([^\r]*)/i
+    .exec(text)?.[1]
+    ?.split(',')
+    .map((tag) => supported(tag.trim().split(';')[0] ?? ''));
+  // Without the beginning it is not known who asks: a page is of use to both.
+  return { path, language: wished?.find(Boolean) ?? 'en', page: !path || /html/i.test(accept) };
+}
+
+/** The page of any error, without what only a request that was read can say. Its style may be missing: the browser sends the same cookies for that. */
+function tooLargePage(language: Language, requestId: string): string {
+  const detail = { error: 'headers_too_large' };
+  const facts = { code: 'headers_too_large', status: 431, detail, ways: [], requestId, time: new Date().toISOString() };
+  return compose(language, 'error', { ...facts, minutes: undefined, forOwner: undefined, passing: true, assetUrl });
+}
+
+const bare = (status: number) => written(status, '', {});
+
+function written(status: number, body: string, headers: Record<string, string>): string {
+  const all = { ...headers, 'Content-Length': String(Buffer.byteLength(body)), Connection: 'close' };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`;
+}
