@@ -5,7 +5,7 @@ import type { Counts } from '../audit/counts.ts';
 import type { ClientCache } from '../clients/cache.ts';
 import type { VerifiedNames } from '../clients/verified-names.ts';
 import { assertNotCompressed } from '../http/form.ts';
-import { allowFormAction } from '../http/security-headers.ts';
+import { allowFormChain } from '../http/security-headers.ts';
 import { under } from '../http/under.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { Config } from '../platform/config.ts';
@@ -180,7 +180,7 @@ async function allowFormPost(ctx: Context, next: Next): Promise<void> {
     oidc?.redirectUriCheckPerformed &&
     oidc.params?.response_mode === 'form_post'
   )
-    allowFormAction(ctx, oidc.params.redirect_uri);
+    allowFormChain(ctx, oidc.params.redirect_uri);
 }
 
 /** Those that come the long way; for the others see introspection.ts. Errors are counted as such. */

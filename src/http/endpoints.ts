@@ -85,6 +85,9 @@ function keepFor(ctx: Context, seconds: number): void {
   ctx.set('Cache-Control', `public, max-age=${seconds}`);
   ctx.etag = createHash('sha256').update(JSON.stringify(ctx.body)).digest('base64url');
   // Not ctx.fresh: it heeds `Cache-Control: no-cache`, which is meant for caches on the way (RFC 9111 section 5.2.1.4), and clients send it along.
-  const known = ctx.get('If-None-Match').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  const known = ctx
+    .get('If-None-Match')
+    .split(',')
+    .map((tag) => tag.trim().replace(/^W\//, ''));
   if (known.includes('*') || known.includes(ctx.response.get('ETag'))) ctx.status = 304;
 }

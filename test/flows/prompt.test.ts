@@ -158,6 +158,16 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
       for (const hint of ['x', id_token.slice(0, -8), `${id_token.split('.').slice(0, 2).join('.')}.`])
         assert.equal(error(await open(browser, { id_token_hint: hint })), 'invalid_request');
     });
+
+    it('says login_required for such a hint where nobody may be asked: its key may have been rotated since', async () => {
+      const { browser, id_token } = await known();
+      for (const hint of ['x', id_token.slice(0, -8), `${id_token.split('.').slice(0, 2).join('.')}.`]) {
+        const answer = await open(browser, { id_token_hint: hint, prompt: 'none' });
+        assert.equal(error(answer), 'login_required');
+        assert.equal(answer.url.searchParams.get('code'), null);
+      }
+      assert((await open(browser, { id_token_hint: id_token, prompt: 'none' })).url.searchParams.get('code'), 'still signed in');
+    });
   });
 
   describe('a client on a device', () => {

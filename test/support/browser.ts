@@ -11,7 +11,8 @@ import packageJson from '../../package.json' with { type: 'json' };
 /**
  * A real Chromium, for what a browser alone decides: whether CSP lets a redirect through, what a person sees and can reach.
  * It comes from npm for Linux on x64; elsewhere CHROMIUM_PATH names one that is installed.
- * The host `client.example` leads to a client of the test's own, so that the last redirect is a real one.
+ * The host `client.example`, and each below it, leads to a client of the test's own, so that the last redirect is a real one. Its `/on?to=` sends the
+ * browser on.
  *
  *     const browser = await startBrowser();
  *     after(() => browser.close());
@@ -50,13 +51,15 @@ export async function startBrowser(): Promise<TestBrowser> {
         method: String(request.method),
         parameters: request.method === 'POST' ? new URLSearchParams(body) : url.searchParams,
       });
+    const onward = url.pathname === '/on' ? url.searchParams.get('to') : undefined;
+    if (onward) return void response.writeHead(302, { location: onward }).end();
     response.setHeader('content-type', 'text/html').end('<!doctype html><title>client</title><h1>The client</h1>');
   }).listen(0, '127.0.0.1');
   await once(client, 'listening');
   const { port } = client.address() as AddressInfo;
   const browser = await launcher.launch({
     executablePath: process.env['CHROMIUM_PATH'] ?? (await unpackedChromium()),
-    args: [...ARGUMENTS, `--host-resolver-rules=MAP client.example 127.0.0.1:${port}`],
+    args: [...ARGUMENTS, `--host-resolver-rules=MAP client.example 127.0.0.1:${port}, MAP *.client.example 127.0.0.1:${port}`],
     headless: true,
   });
   return {
