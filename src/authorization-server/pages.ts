@@ -4,7 +4,7 @@ import { nameOfClient } from '../clients/display-name.ts';
 import { answerError } from '../http/boundary.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
-import { allowFormChain } from '../http/security-headers.ts';
+import { allowFormAction } from '../http/security-headers.ts';
 import type { Database } from '../platform/database.ts';
 import { tellOwner } from './consent/owner-facts.ts';
 import { offerWayBack } from './way-back.ts';
@@ -45,7 +45,7 @@ const nameOf = (ctx: KoaContextWithOIDC) => ctx.oidc.client && nameOfClient(ctx.
 /** @param form the library's form, with its token against forgery; our buttons belong to it by its id. */
 export async function renderSignOut(ctx: KoaContextWithOIDC, form: string): Promise<void> {
   const returnTo = ctx.oidc.params?.['post_logout_redirect_uri'];
-  if (typeof returnTo === 'string') allowFormChain(ctx, returnTo);
+  if (typeof returnTo === 'string') allowFormAction(ctx, returnTo);
   render(ctx, 'sign-out', { form, clientName: nameOf(ctx), staysHere: ctx.state['staysHere'] });
 }
 

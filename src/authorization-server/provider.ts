@@ -5,7 +5,7 @@ import type { Counts } from '../audit/counts.ts';
 import type { ClientCache } from '../clients/cache.ts';
 import type { VerifiedNames } from '../clients/verified-names.ts';
 import { assertNotCompressed } from '../http/form.ts';
-import { allowFormChain } from '../http/security-headers.ts';
+import { allowFormAction } from '../http/security-headers.ts';
 import { under } from '../http/under.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { Config } from '../platform/config.ts';
@@ -39,7 +39,7 @@ import type { ResourcePolicy } from './resource-servers.ts';
 import { explainResponseTypes } from './response-types.ts';
 import { exchangeTokens } from './services/token-exchange.ts';
 import { knownAccount } from './sign-in.ts';
-import { signOutWithoutDeadEnd } from './sign-out.ts';
+import { leaveAfterSignOut, signOutWithoutDeadEnd } from './sign-out.ts';
 import { tellReachedContext } from './strength.ts';
 
 /**
@@ -102,6 +102,7 @@ export function protocolEndpoints(parts: {
     redirectPostedRequests(provider),
     answerAsRequestObjectSays,
     signOutWithoutDeadEnd(provider),
+    leaveAfterSignOut,
     // Where nobody may register there is nothing to guard: those addresses are not there.
     ...(config.registration === 'closed'
       ? []
@@ -180,7 +181,7 @@ async function allowFormPost(ctx: Context, next: Next): Promise<void> {
     oidc?.redirectUriCheckPerformed &&
     oidc.params?.response_mode === 'form_post'
   )
-    allowFormChain(ctx, oidc.params.redirect_uri);
+    allowFormAction(ctx, oidc.params.redirect_uri);
 }
 
 /** Those that come the long way; for the others see introspection.ts. Errors are counted as such. */

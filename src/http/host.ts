@@ -10,7 +10,7 @@ import { AppError } from '../platform/errors.ts';
  * The application must have `proxy = true`, so that Koa reads the forwarded headers this writes.
  */
 export function onlyOurHost(issuer: string, trustedProxies: string[]) {
-  const { protocol } = new URL(issuer);
+  const { host, protocol } = new URL(issuer);
   const isOurs = isHostOf(issuer);
   return (ctx: Context, next: Next) => {
     // Node reads the first of two, a proxy may have read the other (RFC 9112 section 3.2).
@@ -19,6 +19,8 @@ export function onlyOurHost(issuer: string, trustedProxies: string[]) {
       // 421: the request reached a server that does not answer for that host (RFC 9110 section 15.5.20).
       throw new AppError('unknown_host', { status: 421, reason: 'host_not_ours' });
     }
+    // The library writes absolute addresses by it: they are the issuer's, however the host was spelled.
+    ctx.req.headers.host = host;
     settleOrigin(ctx, protocol, trustedProxies);
     return next();
   };

@@ -38,21 +38,7 @@ export function allowFormAction(ctx: Context, redirectUri: string): void {
   const { protocol, origin, hostname } = url;
   // A policy can name an app's own scheme, but no IPv6 address (CSP level 3 section 2.3.1): for [::1] only its scheme is left.
   const nameable = (protocol === 'https:' || protocol === 'http:') && !hostname.startsWith('[');
-  addFormActions(ctx, [nameable ? origin : protocol]);
-}
-
-/**
- * Lets this page's form end wherever the client sends the browser on to: from its own address to a page on another host or port, which Chromium would
- * drop as well. Only for a page on which nothing is typed, since a form that is smuggled into it could be sent anywhere.
- * @param address a client's, that has been checked.
- */
-export function allowFormChain(ctx: Context, address: string): void {
-  const protocol = URL.parse(address)?.protocol;
-  if (protocol) addFormActions(ctx, [...new Set([protocol, 'https:'])]);
-}
-
-function addFormActions(ctx: Context, sources: string[]): void {
-  ctx.state.formActions.push(...sources);
+  ctx.state.formActions.push(nameable ? origin : protocol);
   const current = ctx.response.get('Content-Security-Policy');
   ctx.set('Content-Security-Policy', current.replace(/form-action [^;]*/, `form-action ${["'self'", ...ctx.state.formActions].join(' ')}`));
 }

@@ -166,19 +166,24 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
   });
 
   describe('Host', () => {
-    const status = (host: string | string[], path = '/oauth/jwks') =>
-      new Promise<number>((resolve, reject) => {
+    const ask = (host: string, path = '/oauth/jwks') =>
+      new Promise<{ status: number; text: string }>((resolve, reject) => {
         const sent = request({ port: server.config.port, host: '127.0.0.1', path, setHost: false }, (response) => {
-          response.resume();
-          resolve(Number(response.statusCode));
+          let text = '';
+          response.on('data', (chunk) => (text += chunk)).on('end', () => resolve({ status: Number(response.statusCode), text }));
         });
         sent.setHeader('host', host);
         sent.on('error', reject).end();
       });
+    const status = async (host: string) => (await ask(host)).status;
 
     it('is ours in any case and with one final dot, and nothing that only resembles it', async () => {
       const { port } = server.config;
-      for (const host of [`localhost:${port}`, `LocalHost:${port}`, `localhost.:${port}`]) assert.equal(await status(host), 200, host);
+      for (const host of [`localhost:${port}`, `LocalHost:${port}`, `localhost.:${port}`]) {
+        const { status, text } = await ask(host, '/.well-known/openid-configuration');
+        assert.equal(status, 200, host);
+        assert.equal(text, await (await send('/.well-known/openid-configuration')).text(), 'addresses are written as the issuer is');
+      }
       for (const host of [`localhost..:${port}`, `.localhost:${port}`, `localhost:${port}.`, `localhost:0${port}`, 'localhost.'])
         assert.equal(await status(host), 421, host);
       const https = isHostOf('https://auth.example');
@@ -190,15 +195,15 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
 
     it('is ours for introspection on its short way as well', async () => {
       const { port } = server.config;
-      const ask = (host: string) => {
+      const introspect = (host: string) => {
         const basic = Buffer.from(`${api.client_id}:${api.client_secret}`).toString('base64');
         const head = `POST /oauth/introspect HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Basic ${basic}\r\nConnection: close\r\n`;
         const token = `token=${'x'.repeat(43)}`;
         return raw(`${head}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${token.length}\r\n\r\n${token}`);
       };
-      assert.match(await ask(`localhost.:${port}`), /^HTTP\/1\.1 200 [\s\S]*"active":false/);
-      assert.match(await ask(`localhost:${port}\r\nHost: evil.example`), /^HTTP\/1\.1 400 /);
-      assert.match(await ask('evil.example'), /^HTTP\/1\.1 421 /);
+      assert.match(await introspect(`localhost.:${port}`), /^HTTP\/1\.1 200 [\s\S]*"active":false/);
+      assert.match(await introspect(`localhost:${port}\r\nHost: evil.example`), /^HTTP\/1\.1 400 /);
+      assert.match(await introspect('evil.example'), /^HTTP\/1\.1 421 /);
     });
 
     it('is said once (RFC 9112 section 3.2)', async () => {
