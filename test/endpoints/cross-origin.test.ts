@@ -200,6 +200,8 @@ describe('Pages of other origins', () => {
         assert.deepEqual([response.status, error], [400, 'invalid_client_metadata'], origin);
         assert.match(String(error_description), /^allowed_origins must only contain origins, such as [\x20-\x7e]+ member 1 is /);
       }
+      for (const nothing of [null, ''])
+        assert.equal((await register(server, { ...METADATA, allowed_origins: nothing }))['allowed_origins'], undefined);
       for (const members of ['https://ok.example', [1], Array.from({ length: 11 }, (_, n) => `https://a${n}.example`)])
         assert.equal((await askToRegister(server, { ...METADATA, allowed_origins: members })).status, 400);
     });

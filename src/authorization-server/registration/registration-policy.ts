@@ -89,7 +89,10 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   redirect_uris: (metadata, { house }) => judgeUris(metadata, 'redirect_uris', house.tryCallback),
   post_logout_redirect_uris: (metadata) => judgeUris(metadata, 'post_logout_redirect_uris'),
   allowed_origins(metadata) {
-    const problem = metadata['allowed_origins'] === undefined ? undefined : allowedOriginsProblem(metadata['allowed_origins']);
+    const origins = metadata['allowed_origins'];
+    // Without a value it counts as absent (RFC 7591 section 2).
+    if (origins === undefined || origins === null || origins === '') return void delete metadata['allowed_origins'];
+    const problem = allowedOriginsProblem(origins);
     if (problem) throw new errors.InvalidClientMetadata(`allowed_origins ${problem}`);
   },
   grant_types(metadata, { client, limits }) {
