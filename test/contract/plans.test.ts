@@ -201,8 +201,8 @@ async function goFurther(server: TestServer): Promise<void> {
     `/oauth/authorize?${new URLSearchParams({ client_id: client.client_id, request_uri: pushed.request_uri })}`,
   );
   await approve(server, tokens.person, person, authorizePath(client, { ...challenge, prompt: 'login' }));
-  const more = authorizePath(client, { ...challenge, scope: 'openid profile email', prompt: 'consent' });
-  for (const optional of [['email'], []]) await approve(server, tokens.person, person, more, optional);
+  const more = authorizePath(client, { ...challenge, scope: 'openid profile restricted', prompt: 'consent' });
+  for (const optional of [['restricted'], []]) await approve(server, tokens.person, person, more, optional);
   await useAccount(server, person, tokens.person, client.client_id);
   await server.createClient({ token_endpoint_auth_method: 'none' });
   const device = await createDeviceClient(server);
