@@ -17,11 +17,15 @@ type Kept = {
   response: TokenResponse;
 };
 
+/** `successor` is the digest, in hexadecimal, of the refresh token in the answer; `grace` is in seconds. */
+type Payload = { sealed: string; successor: string; grace: number };
+
 /** Keeps an answer, in one statement with the consumption of the presented token. @param graceSeconds of the client; the database's clock counts. */
 export async function keepTokenResponse(database: Database, { id, grantId }: Source, kept: Kept, graceSeconds: number): Promise<void> {
-  const payload = {
+  const payload: Payload = {
     sealed: ringOf(id).encrypt(JSON.stringify(kept), contextOf(id)),
     successor: digestInHex(kept.response.refresh_token),
+    grace: graceSeconds,
   };
   await write(database, {
     purpose: 'issue',
@@ -39,15 +43,15 @@ export async function keepTokenResponse(database: Database, { id, grantId }: Sou
  * @param token the refresh token that was presented. @returns undefined when there is none; `expires_in` is what is left, in seconds.
  */
 export async function findTokenResponse(database: Database, token: string): Promise<Kept | undefined> {
-  const [row] = await database.query<{ sealed: string; age: number; stands: boolean }>(Prisma.sql`
-    select r.payload->>'sealed' as sealed,
-      (select floor(extract(epoch from now() - used.consumed_at))::int from token used where used.id = r.id) as age,
+  const [row] = await database.query<{ payload: Payload; age: number | null; stands: boolean }>(Prisma.sql`
+    select payload, (select extract(epoch from now() - used.consumed_at)::float8 from token used where used.id = r.id) as age,
       exists (select from token t where t.id = decode(r.payload->>'successor', 'hex') and ${stands}) as stands
     from protocol_record r where kind = 'TokenResponse' and id = ${digest(token)} and expires_at > now()`);
-  if (!row?.stands) return undefined;
-  const { request, response } = JSON.parse(ringOf(token).decrypt(row.sealed, contextOf(token))) as Kept;
+  // The moment of the use decides; `expires_at` is for what deletes the row.
+  if (!row?.stands || row.age === null || row.age > row.payload.grace) return undefined;
+  const { request, response } = JSON.parse(ringOf(token).decrypt(row.payload.sealed, contextOf(token))) as Kept;
   // Never 0, which some clients read as "does not expire".
-  return { request, response: { ...response, expires_in: Math.max(1, response.expires_in - row.age) } };
+  return { request, response: { ...response, expires_in: Math.max(1, response.expires_in - Math.floor(row.age)) } };
 }
 
 /** 256 random bits are in the token, so a derived key (RFC 5869) is as strong as the token itself. */
