@@ -19,7 +19,7 @@ import {
 } from '../support/flow.ts';
 import { assertRefused } from '../support/refusals.ts';
 import { askToRegister, manage, register } from '../support/registration.ts';
-import { ageUses } from '../support/second-use.ts';
+import { setUses } from '../support/second-use.ts';
 import { countRows, dumpTables, unchanged } from '../support/storage.ts';
 
 type Credentials = { id: string; email: string; password: string };
@@ -30,7 +30,8 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
   let person: Credentials;
   before(async () => {
     server = await startTestServer();
-    client = await server.createClient();
+    // Wide, so that no slow machine closes it.
+    client = await server.createClient({ refresh_token_grace: 60 });
     person = await server.createPerson();
   });
   after(() => server.close());
@@ -54,16 +55,20 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
     countRows(server, `token where kind = 'RefreshToken' and consumed_at is null and client_id = $1`, [by.client_id]);
 
   it('gets the same answer: the same tokens, an ID token of the same content, and what is left of expires_in', async () => {
-    for (const by of [await server.createClient(), await createPublic()]) {
+    const grace = { refresh_token_grace: 60 };
+    for (const by of [await server.createClient(grace), await createPublic(grace)]) {
       const { refresh_token } = await obtainTokens(server, by, person);
       const first = await use(refresh_token, by);
       const again = await unchanged(server, () => use(refresh_token, by));
       assert.deepEqual({ ...again, expires_in: 0 }, { ...first, expires_in: 0 });
-      await ageUses(server, 7);
+      await setUses(server, 7);
       const later = await use(refresh_token, by);
       assert.deepEqual([later.access_token, later.refresh_token], [first.access_token, first.refresh_token]);
       assert.deepEqual(decodeJwt(String(later.id_token)), decodeJwt(String(first.id_token)));
-      assert([first.expires_in - 7, first.expires_in - 8].includes(later.expires_in), `${later.expires_in} of ${first.expires_in}`);
+      assert(
+        later.expires_in <= first.expires_in - 7 && later.expires_in > first.expires_in - 60,
+        `${later.expires_in} of ${first.expires_in}`,
+      );
       assert.equal(await unused(by), 1, 'one branch');
       assert.equal((await use(first.refresh_token, by)).scope, first.scope);
     }
@@ -87,9 +92,10 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256');
     const signing = await server.createClient({
       token_endpoint_auth_method: 'private_key_jwt',
+      refresh_token_grace: 60,
       jwks: { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256', kid: 'k' }] },
     });
-    const bound = await createPublic({ dpop_bound_access_tokens: true });
+    const bound = await createPublic({ dpop_bound_access_tokens: true, refresh_token_grace: 60 });
     const key = await createProofKey();
     const assertion = () =>
       new SignJWT({ jti: randomUUID(), iss: signing.client_id, sub: signing.client_id, aud: server.issuer })
@@ -125,7 +131,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
     for (const secret of [refresh_token, next.access_token, next.refresh_token, next.id_token]) assert(!dump.includes(String(secret)));
     const kept = `protocol_record where kind = 'TokenResponse'`;
     const [row] = await server.sql(`select extract(epoch from max(expires_at) - now())::float as life from ${kept}`);
-    assert(Number(row?.['life']) > 0 && Number(row?.['life']) <= 10);
+    assert(Number(row?.['life']) > 0 && Number(row?.['life']) <= 60);
     await server.sql(`update protocol_record set expires_at = now() where kind = 'TokenResponse'`);
     await prune(server.database);
     assert.equal(await countRows(server, kept), 0);
@@ -164,7 +170,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
 
     it('with another DPoP key, or without one', async () => {
       const [key, other] = [await createProofKey(), await createProofKey()];
-      for (const by of [await server.createClient(), await createPublic()]) {
+      for (const by of [await server.createClient({ refresh_token_grace: 60 }), await createPublic({ refresh_token_grace: 60 })]) {
         const send = async (token: string | undefined, proof?: ProofKey) =>
           post(server, '/oauth/token', by, { grant_type: 'refresh_token', refresh_token: String(token) }, await proof?.proof(server));
         const { person: _, ...code } = await obtainCode(server, by, person);
@@ -196,7 +202,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
     ];
     for (const [when, end] of endings)
       it(when, async () => {
-        const [by, owner] = [await server.createClient(), await server.createPerson()];
+        const [by, owner] = [await server.createClient({ refresh_token_grace: 60 }), await server.createPerson()];
         const { refresh_token } = await obtainTokens(server, by, owner);
         const next = await use(refresh_token, by);
         await end(next, owner, by);
@@ -228,13 +234,13 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
     }
 
     it('after the window, which the client chooses', async () => {
-      for (const [refresh_token_grace, inside] of [[undefined, 9] as const, [60, 59] as const]) {
+      for (const [refresh_token_grace, inside, outside] of [[undefined, 3, 11] as const, [60, 50, 61] as const]) {
         const by = await server.createClient({ refresh_token_grace });
         const devices = await twoDevices(by);
         const next = await use(devices.here.refresh_token, by);
-        await ageUses(server, inside);
+        await setUses(server, inside);
         assert.equal((await use(devices.here.refresh_token, by)).access_token, next.access_token);
-        await ageUses(server, 2);
+        await setUses(server, outside);
         await refused(devices.here.refresh_token, by);
         await assertOnlyHereEnded(by, devices, next.access_token, next.refresh_token);
       }
@@ -262,13 +268,13 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
     });
 
     it('on a server that was started after the first use', async () => {
-      const by = await server.createClient();
+      const by = await server.createClient({ refresh_token_grace: 60 });
       const devices = await twoDevices(by);
       const next = await use(devices.here.refresh_token, by);
       const other = await server.secondNode();
       try {
         assert.equal((await answered(await refresh(other, by, String(devices.here.refresh_token)))).access_token, next.access_token);
-        await ageUses(server, 11);
+        await setUses(server, 61);
         await assertRefused(await refresh(other, by, String(devices.here.refresh_token)), 400, 'invalid_grant');
       } finally {
         await other.close();
@@ -281,7 +287,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
       const devices = await twoDevices(by);
       await server.sql(`update token set payload = payload - 'lineage'`);
       const next = await use(devices.here.refresh_token, by);
-      await ageUses(server, 11);
+      await setUses(server, 11);
       await refused(devices.here.refresh_token, by);
       await assertOnlyHereEnded(by, devices, next.access_token, next.refresh_token);
     });
