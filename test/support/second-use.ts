@@ -9,5 +9,5 @@ export async function setUses({ sql }: Pick<TestStock, 'sql'>, secondsAgo: numbe
     await sql(`update ${table} set consumed_at = now() - $1 * interval '1 second' where consumed_at is not null`, [secondsAgo]);
 }
 
-/** For codes: as if the first use were always a moment ago. */
+/** For codes, whose second is shorter than a slow request: as if the first use were always a moment ago. */
 export const holdUses = (server: Pick<TestStock, 'sql'>): Promise<void> => setUses(server, -3_600);
