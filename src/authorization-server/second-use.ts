@@ -58,7 +58,13 @@ export function settleTokenRequests(database: Database) {
     if (ctx.state['otherRequest'] && typeof ctx.body === 'object') ctx.body = { ...ctx.body, error_description: OTHER_REQUEST };
     // Nothing that is wrong may end a sign-in before the code was used: whoever found the code could do that. Afterwards each presentation says
     // that somebody else has it (RFC 6749 section 4.1.2).
-    if (source.kind !== 'RefreshToken' && source.usedSecondsAgo !== undefined && source.grantId && !isEndingSettled(source.grantId))
+    if (
+      ctx.status === 400 &&
+      source.kind !== 'RefreshToken' &&
+      source.usedSecondsAgo !== undefined &&
+      source.grantId &&
+      !isEndingSettled(source.grantId)
+    )
       await endFamily(database, source);
   };
 }
