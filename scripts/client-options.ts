@@ -49,6 +49,8 @@ export const HELP = `Usage: node scripts/client.ts list
   --jwks-file FILE       the client's public keys, as a JSON Web Key Set; - for stdin
   --jwks-uri URL         where the client publishes them
   --native               an app on people's own devices; so is, unsaid, one whose redirect URIs all lead to such
+  --refresh-grace SECONDS  for how long a repeated refresh gets the same answer: 10 unless given, 60 at most; 0 takes each repeat for replay
+  --no-refresh-rotation  keeps one refresh token instead of replacing it at each use; not for --auth none
   --introspects RESOURCE the resource server, by its identifier, whose tokens the client may introspect (RFC 7662)
   --services PROVIDER,...  ids of upstream providers, as in scripts/provider.ts list
   --origins ORIGIN,...   where a web app of yours is, such as https://app.example: its pages get those tokens with the person's session here
@@ -71,6 +73,8 @@ const CREATE_OPTIONS = {
   'jwks-file': { type: 'string' },
   'jwks-uri': { type: 'string' },
   native: { type: 'boolean' },
+  'refresh-grace': { type: 'string' },
+  'no-refresh-rotation': { type: 'boolean' },
   introspects: { type: 'string' },
 } as const satisfies ParseArgsOptionsConfig;
 

@@ -65,6 +65,8 @@ function metadataFrom(values: Values): ClientMetadata {
     response_types: grants.includes('authorization_code') ? ['code'] : [],
     token_endpoint_auth_method: method,
     ...(values.native ? { application_type: 'native' } : undefined),
+    ...(values['refresh-grace'] === undefined ? undefined : { refresh_token_grace: Number(values['refresh-grace'] || Number.NaN) }),
+    ...(values['no-refresh-rotation'] ? { refresh_token_rotation: false } : undefined),
     ...(values['jwks-file'] ? { jwks: readJson(values['jwks-file']) } : undefined),
     ...(values['jwks-uri'] ? { jwks_uri: values['jwks-uri'] } : undefined),
     ...(values.introspects ? { introspects: values.introspects } : undefined),

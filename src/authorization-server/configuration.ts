@@ -15,6 +15,7 @@ import { createLoadExistingGrant } from './consent/existing-grant.ts';
 import { createDevicePages, USER_CODE_MASK } from './device/device-pages.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
+import { rotatesRefreshToken } from './refresh-policy.ts';
 import { createRegistrationPolicy, placesOf } from './registration/registration-policy.ts';
 import { withKnownScopes } from './registration/stored-scopes.ts';
 import { alwaysTheGranted, requestParameters } from './requests/settle-request.ts';
@@ -90,7 +91,7 @@ export function createConfiguration({
 
     // What is issued, and for how long
     ttl,
-    rotateRefreshToken: true, //                                    RFC 9700 4.14: every use, and a replay ends the family
+    rotateRefreshToken: rotatesRefreshToken, //                     RFC 9700 4.14.2: see refresh-policy.ts; a second use: second-use.ts
     issueRefreshToken,
     expiresWithSession,
     revokeGrantPolicy: revokeGrantPolicy(database), //              RFC 7009 2.1: one sign-in, not what was allowed

@@ -2,6 +2,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { CountName, Counts } from '../audit/counts.ts';
 import type { Log } from '../platform/log.ts';
 import type { ErrorBook, LibraryError } from './error-book.ts';
+import { isAnsweredAgain } from './second-use.ts';
 
 const FAILURES = [
   'authorization.error',
@@ -48,6 +49,7 @@ const SUCCESSES: Record<string, [CountName, (ctx: KoaContextWithOIDC) => string]
 export function logEvents(provider: Provider, log: Log, counts: Counts, errors?: ErrorBook): void {
   for (const event of FAILURES) {
     provider.on(event as 'grant.error', (ctx: KoaContextWithOIDC, error: LibraryError) => {
+      if (isAnsweredAgain(ctx)) return counts.add('token', 'refresh_token');
       const endpoint = ENDPOINTS[event];
       if (endpoint) errors?.note(ctx, endpoint, error);
       ctx.state.logged = {

@@ -37,6 +37,7 @@ import { answerAsRequestObjectSays } from './request-objects.ts';
 import { settleRequest } from './requests/settle-request.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { explainResponseTypes } from './response-types.ts';
+import { answerFromWinner, settleTokenRequests } from './second-use.ts';
 import { exchangeTokens } from './services/token-exchange.ts';
 import { knownAccount } from './sign-in.ts';
 import { leaveAfterSignOut, signOutWithoutDeadEnd } from './sign-out.ts';
@@ -121,6 +122,7 @@ export function protocolEndpoints(parts: {
           ),
         ]),
     dressFormPost,
+    settleTokenRequests(database),
     deviceFlow(config, database),
     allowFormPost,
     countIntrospections(counts),
@@ -133,7 +135,8 @@ export function protocolEndpoints(parts: {
 
 /**
  * Gives each protocol request and each step of an interaction its unit of work.
- * The loser of a race for a code or refresh token hears `invalid_grant`, like anyone who comes second (RFC 6749 section 5.2);
+ * The loser of a race for a refresh token gets the winner's answer within the grace window. The loser of any other race hears
+ * `invalid_grant`, like anyone who comes second (RFC 6749 section 5.2);
  * a person's second click on a decision that was taken to the client already meets a page that says so, and so does who answers a
  * device second.
  */
@@ -153,6 +156,7 @@ export function inUnitOfWork(database: Database) {
       if (!(error instanceof SingleUseLost)) throw error;
       // Nothing was written: a cookie that went along would name a session that is not there.
       ctx.remove('Set-Cookie');
+      if (await answerFromWinner(database, ctx)) return;
       if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
         throw new AppError('interaction_expired', { status: 400, reason: error.message });
       if (ctx.path.startsWith(ROUTES.code_verification)) throw new AppError('device_answered', { status: 400, reason: error.message });

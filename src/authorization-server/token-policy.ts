@@ -10,6 +10,8 @@ import type {
 import { DAY, HOUR, MINUTE } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import { endSignIn } from '../protocol-store/grants.ts';
+import { REFRESH_TOKEN_SECONDS } from './refresh-policy.ts';
+import { settleSecondUse } from './second-use.ts';
 
 /** Owns how long things live, who gets a refresh token, and what ends with one. */
 
@@ -20,7 +22,7 @@ export const ttl = {
   AuthorizationCode: MINUTE,
   DeviceCode: 10 * MINUTE,
   IdToken: HOUR,
-  RefreshToken: 14 * DAY,
+  RefreshToken: REFRESH_TOKEN_SECONDS,
   Grant: 90 * DAY,
   Session: 14 * DAY,
   Interaction: HOUR,
@@ -46,13 +48,18 @@ export async function expiresWithSession(
 }
 
 /**
- * What ends besides a token. A replay ends all that the person allowed the client, since somebody else has what was the client's (RFC 9700
- * section 4.14.2). A client that gives a token back, such as when somebody signs out of it, ends that sign-in: they are signed in to it
+ * What ends besides a token. A second use of a code or refresh token is settled in second-use.ts, and never ends the grant: what the user
+ * allowed stays. A client that gives a token back, such as when a user signs out of it, ends that sign-in: they are signed in to it
  * elsewhere still, and need not allow again what they allowed.
  * @returns whether the grant ends.
  */
 export function revokeGrantPolicy(database: Database) {
-  return async ({ oidc: { route, entities } }: KoaContextWithOIDC): Promise<boolean> => {
+  return async (ctx: KoaContextWithOIDC): Promise<boolean> => {
+    const { route, entities } = ctx.oidc;
+    if (route === 'token') {
+      await settleSecondUse(database, ctx);
+      return false;
+    }
     const token = entities.RefreshToken ?? entities.AccessToken;
     if (route !== 'revocation' || !token?.grantId || !token.sessionUid) return true;
     await endSignIn(database, { kind: token.kind, jti: token.jti, grantId: token.grantId, sessionUid: token.sessionUid });

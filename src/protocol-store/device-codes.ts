@@ -1,7 +1,8 @@
 import { MINUTE } from '../platform/clock.ts';
 import { type Database, Prisma } from '../platform/database.ts';
 import { digest, keyedDigest, randomSecret } from '../platform/secrets.ts';
-import { isSignInEnded } from './grants.ts';
+import { isEndingSettled } from './grants.ts';
+import { familyOf, lineageIn, newLineage, placeSource } from './lineage.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { write } from './unit-of-work.ts';
 
@@ -22,6 +23,7 @@ type Row = {
   grant_id: string | null;
   expires_at: Date;
   consumed_at: Date | null;
+  consumed_seconds_ago: number | null;
   live: boolean;
   payload: Record<string, unknown>;
 };
@@ -47,6 +49,7 @@ export function createDeviceCodeStore(database: Database, keys: string[]): Proto
   const digests = (userCode: string) => keys.map((key) => digest(keyedDigest(key, userCode)));
   const select = Prisma.sql`
     select id, client_id, account_id, grant_id, expires_at, consumed_at, payload,
+      extract(epoch from now() - consumed_at)::float8 as consumed_seconds_ago,
       expires_at > now() + ${LINGER_SECONDS} * interval '1 second' as live
     from protocol_record where kind = 'DeviceCode' and`;
 
@@ -61,12 +64,23 @@ export function createDeviceCodeStore(database: Database, keys: string[]): Proto
         statement: Prisma.sql`
           insert into protocol_record (kind, id, client_id, user_code, expires_at, payload)
           values ('DeviceCode', ${keyOf(id)}, ${payload.clientId}, ${digests(String(payload.userCode))[0]},
-            now() + ${expiresInSeconds + LINGER_SECONDS} * interval '1 second', ${asJson(payload)}::jsonb)`,
+            now() + ${expiresInSeconds + LINGER_SECONDS} * interval '1 second',
+            ${JSON.stringify({ ...asObject(payload), lineage: newLineage() })}::jsonb)`,
       });
     },
     async find(id) {
       const [row] = await database.query<Row>(Prisma.sql`${select} id = ${keyOf(id)} and expires_at > now()`);
-      return row && { ...toPayload(row), jti: id };
+      if (!row) return undefined;
+      placeSource({
+        kind: 'DeviceCode',
+        id,
+        grantId: row.grant_id ?? undefined,
+        lineage: lineageIn(row.payload),
+        family: familyOf(row.payload),
+        usedSecondsAgo: row.consumed_seconds_ago ?? undefined,
+        dpopJkt: undefined,
+      });
+      return { ...toPayload(row), jti: id };
     },
     async findByUserCode(userCode) {
       const [row] = await database.query<Row>(
@@ -92,7 +106,7 @@ export function createDeviceCodeStore(database: Database, keys: string[]): Proto
       });
     },
     async revokeByGrantId(grantId) {
-      if (isSignInEnded(grantId)) return;
+      if (isEndingSettled(grantId)) return;
       await write(database, {
         purpose: 'end',
         subject: `DeviceCode of ${grantId}`,
@@ -109,7 +123,8 @@ async function answer(database: Database, id: string, payload: Payload): Promise
     once: true,
     subject: subjectOf(id),
     statement: Prisma.sql`
-      update protocol_record set account_id = ${payload.accountId ?? null}, grant_id = ${payload.grantId ?? null}, payload = ${asJson(payload)}::jsonb
+      update protocol_record set account_id = ${payload.accountId ?? null}, grant_id = ${payload.grantId ?? null},
+        payload = ${JSON.stringify(asObject(payload))}::jsonb || jsonb_strip_nulls(jsonb_build_object('lineage', payload->'lineage'))
       where kind = 'DeviceCode' and id = ${keyOf(id)} and account_id is null and payload->>'error' is null
         and expires_at > now() + ${LINGER_SECONDS} * interval '1 second'`,
   });
@@ -117,11 +132,12 @@ async function answer(database: Database, id: string, payload: Payload): Promise
 
 const subjectOf = (id: string) => `DeviceCode ${deviceCodeKey(id)}`;
 
-const asJson = (payload: Payload) => JSON.stringify(rest(payload, COLUMNS));
+const asObject = (payload: Payload) => rest(payload, COLUMNS);
 
 function toPayload(row: Row): Payload {
+  const { lineage: _, ...payload } = row.payload;
   return {
-    ...row.payload,
+    ...payload,
     kind: 'DeviceCode',
     // The database's clock has decided; what it calls expired is so long ago that no clock here can doubt it.
     exp: row.live ? seconds(row.expires_at) - LINGER_SECONDS : 1,

@@ -1,6 +1,7 @@
 import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
+import type { Source } from './lineage.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
-import { place, recall, remember, write } from './unit-of-work.ts';
+import { place, recall, remember, withdraw, write } from './unit-of-work.ts';
 
 /**
  * Owns what people allowed clients, and the ending of it. Revocation has one door, here:
@@ -31,7 +32,7 @@ export type GivenBack = { kind: string; jti: string; grantId: string; sessionUid
  * session. What the person allowed stays, and so does what the client got in other browsers. @see RFC 7009 section 2.1
  */
 export async function endSignIn(database: Database, { kind, jti, grantId, sessionUid }: GivenBack): Promise<void> {
-  place(endedSignIn(grantId), true);
+  settleEnding(grantId);
   // In the place of the ending of the token alone.
   await write(database, {
     purpose: 'end',
@@ -41,10 +42,39 @@ export async function endSignIn(database: Database, { kind, jti, grantId, sessio
   });
 }
 
-/** Whether endSignIn() has said already what goes of a grant in this request. */
-export const isSignInEnded = (grantId: string): boolean => recall(endedSignIn(grantId)) !== undefined;
+type SecondUse = Pick<Source, 'kind' | 'id' | 'grantId' | 'family'>;
 
-const endedSignIn = (grantId: string) => `sign-in ended under ${grantId}`;
+/**
+ * Ends all codes and tokens of one family, because its code or refresh token was used a second time. What the user allowed stays, and so do
+ * the user's other sign-ins. It is committed although the answer is an error. @see RFC 6749 section 4.1.2, RFC 9700 section 4.14.2
+ */
+export async function endFamily(database: Database, { kind, id, grantId, family }: SecondUse): Promise<void> {
+  // A device code that no user has answered has no grant, and nothing came of it.
+  if (grantId === undefined) return;
+  settleEnding(grantId);
+  // The function deletes the presented token too: this write replaces the library's, which has the same subject.
+  await write(database, {
+    purpose: 'end',
+    subject: `${kind} ${id}`,
+    apart: true,
+    statement: Prisma.sql`select end_family(${grantId}, ${family})`,
+  });
+}
+
+/** Ends nothing for a second use, although the library asks for it: takes back the deletion of the presented token. */
+export function spareFamily({ kind, id, grantId }: SecondUse): void {
+  if (grantId !== undefined) settleEnding(grantId);
+  withdraw(`${kind} ${id}`);
+}
+
+function settleEnding(grantId: string): void {
+  place(ending(grantId), true);
+}
+
+/** Whether this request has settled already what ends under a grant. The library then asks in vain for all codes and tokens of it. */
+export const isEndingSettled = (grantId: string): boolean => recall(ending(grantId)) !== undefined;
+
+const ending = (grantId: string) => `ending under ${grantId}`;
 
 /**
  * Ends everything a person allowed, every session of theirs, and every sign-in that is about to become one: for a disabled account, a changed password.

@@ -20,6 +20,17 @@ export type StandingToken = {
   account: AccountRow | null;
 };
 
+/** Whether a row of `token t` stands: unused, not expired, and all that it was issued under is live and its own. */
+export const stands = Prisma.sql`
+  t.expires_at > now() and (t.kind <> 'RefreshToken' or t.consumed_at is null)
+        and (t.grant_id is null or exists (
+          select from grant_record g
+          where g.id = t.grant_id and g.expires_at > now() and g.client_id = t.client_id and g.account_id = t.account_id))
+        and (t.payload->'expiresWithSession' is distinct from 'true' or exists (
+          select from session s
+          where s.uid = t.payload->>'sessionUid' and s.expires_at > now() and s.account_id = t.account_id
+            and s.payload->'authorizations'->t.client_id->>'grantId' = t.grant_id))`;
+
 /** @returns how to ask: for a token's value, with or without its account. All that is asked in one turn is one statement. */
 export function createStandingTokens(database: Database): (token: string, withAccount: boolean) => Promise<StandingToken | undefined> {
   const ask = gather((questions: { token: string; withAccount: boolean }[]) => findStandingTokens(database, questions));
@@ -43,14 +54,7 @@ async function findStandingTokens(database: Database, questions: { token: string
       select kind::text, client_id, account_id, floor(extract(epoch from expires_at))::float8 as exp, payload,
         case when asked.with_account then ${accountAsJson(Prisma.sql`t.account_id`)} end as account
       from token t
-      where t.id = asked.id and expires_at > now() and (kind <> 'RefreshToken' or consumed_at is null)
-        and (grant_id is null or exists (
-          select from grant_record g
-          where g.id = t.grant_id and g.expires_at > now() and g.client_id = t.client_id and g.account_id = t.account_id))
-        and (payload->'expiresWithSession' is distinct from 'true' or exists (
-          select from session s
-          where s.uid = t.payload->>'sessionUid' and s.expires_at > now() and s.account_id = t.account_id
-            and s.payload->'authorizations'->t.client_id->>'grantId' = t.grant_id))
+      where t.id = asked.id and ${stands}
       offset 0
     ) t`);
   const answers: (StandingToken | undefined)[] = questions.map(() => undefined);

@@ -1,7 +1,8 @@
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
 import { accountAsJson, placeAccount } from './accounts.ts';
-import { type GrantRow, grantAsJson, isSignInEnded, placeGrant } from './grants.ts';
+import { type GrantRow, grantAsJson, isEndingSettled, placeGrant } from './grants.ts';
+import { familyOf, type Lineage, lineageIn, newLineage, placeSource, recallSource, type Source } from './lineage.ts';
 import { placeSession, type SessionRow, sessionAsJson } from './sessions.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { remember, write } from './unit-of-work.ts';
@@ -21,6 +22,7 @@ export type IssuedToken = {
   grant_id: string | null;
   expires_at: Date;
   consumed_at: Date | null;
+  consumed_seconds_ago: number | null;
   payload: Record<string, unknown>;
   grant: GrantRow | null;
   session: SessionRow | null;
@@ -38,6 +40,7 @@ const COLUMNS = ['clientId', 'accountId', 'grantId', 'consumed'];
  */
 const withItsGround = (table: Statement, kind: Statement, id: string): Statement => Prisma.sql`
   select ${kind} as kind, client_id, account_id, grant_id, expires_at, consumed_at, payload,
+    extract(epoch from now() - consumed_at)::float8 as consumed_seconds_ago,
     ${grantAsJson(Prisma.sql`t.grant_id`)} as grant,
     case when t.payload ? 'expiresWithSession' then ${sessionAsJson(Prisma.sql`t.payload->>'sessionUid'`)} end as session,
     ${accountAsJson(Prisma.sql`t.account_id`)} as account
@@ -55,11 +58,27 @@ export function createTokenStore(database: Database, kind: TokenKind): ProtocolS
     table: Prisma.sql`token`,
     ofKind: Prisma.sql`and kind = ${kind}::token_kind`,
     find: (id) => findIssuedToken(database, id),
-    insert: (id, payload, expiresInSeconds) => Prisma.sql`
+    lineage: async () => (await recallSource())?.lineage,
+    insert: (id, payload, json, expiresInSeconds) => Prisma.sql`
       insert into token (id, kind, client_id, account_id, grant_id, expires_at, payload)
       select ${digest(id)}, ${kind}::token_kind, id, ${payload.accountId ?? null}, ${payload.grantId ?? null},
-        now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(rest(payload, COLUMNS))}::jsonb
+        now() + ${expiresInSeconds} * interval '1 second', ${json}::jsonb
       from ${unsuspended(payload)}`,
+  });
+}
+
+/**
+ * Prolongs a refresh token that is used and not rotated, so that it expires as long after its last use as one that rotates.
+ * The request fails as a whole when the token was ended meanwhile: the row is locked, and whoever revokes it waits and ends what came of it.
+ */
+export async function prolongRefreshToken(database: Database, id: string, expiresInSeconds: number): Promise<void> {
+  await write(database, {
+    purpose: 'consume',
+    once: true,
+    subject: `prolong RefreshToken ${id}`,
+    statement: Prisma.sql`
+      update token set expires_at = now() + ${expiresInSeconds} * interval '1 second'
+      where id = ${digest(id)} and kind = 'RefreshToken' and consumed_at is null and expires_at > now()`,
   });
 }
 
@@ -73,10 +92,11 @@ export function createCodeStore(database: Database): ProtocolStore {
       remember(`AuthorizationCode ${id}`, () =>
         findRow(database, withItsGround(Prisma.sql`authorization_code`, Prisma.sql`'AuthorizationCode'`, id)),
       ),
-    insert: (id, payload, expiresInSeconds) => Prisma.sql`
+    lineage: async () => newLineage(),
+    insert: (id, payload, json, expiresInSeconds) => Prisma.sql`
       insert into authorization_code (id, client_id, account_id, grant_id, expires_at, payload)
       select ${digest(id)}, id, ${payload.accountId}, ${payload.grantId},
-        now() + ${expiresInSeconds} * interval '1 second', ${JSON.stringify(rest(payload, COLUMNS))}::jsonb
+        now() + ${expiresInSeconds} * interval '1 second', ${json}::jsonb
       from ${unsuspended(payload)}`,
   });
 }
@@ -93,18 +113,28 @@ type Particulars = {
   table: Statement;
   ofKind: Statement;
   find(id: string): Promise<IssuedToken | undefined>;
-  insert(id: string, payload: Payload, expiresInSeconds: number): Statement;
+  /** The lineage of what is stored now: see lineage.ts. */
+  lineage(): Promise<Lineage | undefined>;
+  insert(id: string, payload: Payload, json: string, expiresInSeconds: number): Statement;
 };
 
-function createIssuedStore(database: Database, { kind, table, ofKind, find, insert }: Particulars): ProtocolStore {
+function createIssuedStore(database: Database, { kind, table, ofKind, find, lineage, insert }: Particulars): ProtocolStore {
   const subjectOf = (id: string) => `${kind} ${id}`;
   return {
     async upsert(id, payload, expiresInSeconds = 0) {
-      await write(database, { purpose: 'issue', once: true, subject: subjectOf(id), statement: insert(id, payload, expiresInSeconds) });
+      const json = JSON.stringify({ ...rest(payload, COLUMNS), lineage: await lineage() });
+      await write(database, {
+        purpose: 'issue',
+        once: true,
+        subject: subjectOf(id),
+        statement: insert(id, payload, json, expiresInSeconds),
+      });
     },
     async find(id) {
       const row = await find(id);
-      return row?.kind === kind ? toPayload(id, row) : undefined;
+      if (row?.kind !== kind) return undefined;
+      if (kind === 'AuthorizationCode' || kind === 'RefreshToken') placeSource(sourceOf(kind, id, row));
+      return toPayload(id, row);
     },
     async consume(id) {
       // One statement decides between any number of requests: the row is locked, and the second to come finds it consumed.
@@ -123,7 +153,7 @@ function createIssuedStore(database: Database, { kind, table, ofKind, find, inse
       });
     },
     async revokeByGrantId(grantId) {
-      if (isSignInEnded(grantId)) return;
+      if (isEndingSettled(grantId)) return;
       await write(database, {
         purpose: 'end',
         subject: `${kind} of ${grantId}`,
@@ -142,9 +172,26 @@ async function findRow(database: Database, statement: Statement): Promise<Issued
   return row;
 }
 
-function toPayload(id: string, row: IssuedToken): Payload {
+function sourceOf(
+  kind: 'AuthorizationCode' | 'RefreshToken',
+  id: string,
+  { grant_id, payload, consumed_seconds_ago }: IssuedToken,
+): Source {
   return {
-    ...row.payload,
+    kind,
+    id,
+    grantId: grant_id ?? undefined,
+    lineage: lineageIn(payload),
+    family: familyOf(payload),
+    usedSecondsAgo: consumed_seconds_ago ?? undefined,
+    dpopJkt: payload['dpopJkt'] as string | undefined,
+  };
+}
+
+function toPayload(id: string, row: IssuedToken): Payload {
+  const { lineage: _, ...payload } = row.payload;
+  return {
+    ...payload,
     kind: row.kind,
     jti: id,
     exp: seconds(row.expires_at),

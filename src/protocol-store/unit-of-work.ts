@@ -66,6 +66,11 @@ export async function write(database: Database, one: Write): Promise<void> {
   unit.writes.set(one.subject, one);
 }
 
+/** Takes back a write of this request that was not made yet. */
+export function withdraw(subject: string): void {
+  current.getStore()?.writes.delete(subject);
+}
+
 /**
  * Makes writes together and now, whether or not a request's unit is under way: for a page that says what became of them.
  * @returns false when one that must change a row found none: then nothing was written.

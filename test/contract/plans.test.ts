@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { deleteClient, verifyClient } from '../../src/clients/store.ts';
+import { createDeviceCodeStore } from '../../src/protocol-store/device-codes.ts';
 import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
 import { prune } from '../../src/protocol-store/prune.ts';
+import { createTokenStore } from '../../src/protocol-store/tokens.ts';
 import { openAccount, send } from '../support/account.ts';
 import { approveDevice, beginDevice, createDeviceClient, poll } from '../support/device.ts';
 import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
@@ -50,7 +52,11 @@ const STATEMENTS: Record<string, RegExp> = {
   'consume a code': /update authorization_code set consumed_at/,
   'end a token': /delete from token where id/,
   'end a sign-in': /^select end_sign_in/,
-  'end the tokens of a grant': /delete from token where grant_id/,
+  'end a family': /^select end_family/,
+  'keep the answer to a refresh': /insert into protocol_record .*'TokenResponse'/,
+  'find the answer to a refresh': /from protocol_record r where kind = 'TokenResponse' and id/,
+  'prolong a refresh token': /update token set expires_at/,
+  'end the tokens of a grant': /delete from token where grant_id = \$\d+ and kind = \$/,
   'find a grant': /^select id, client_id, account_id, expires_at, payload from grant_record where id/,
   'find the grant of a person': /^select id from grant_record where account_id = \$\d+ and client_id = \$\d+ and expires_at > now\(\)/,
   'find the last grant of a person': /^select id from grant_record where account_id = \$\d+ and client_id = \$\d+ order by/,
@@ -159,14 +165,13 @@ describe('What storage asks of Postgres', () => {
   });
 
   it('nor inside a function of ours', async () => {
-    const { rows } = await client.query(`select prosrc from pg_proc where proname = 'end_sign_in'`);
-    const inside = [...String(rows[0]?.prosrc).matchAll(/^ *(?:with|delete)\s[^;]+/gm)].map(([text]) =>
-      text
-        .replaceAll('grant_of', '$1')
-        .replaceAll('session_of', '$2')
-        .replace(/ into \w+$/, ''),
+    const { rows } = await client.query(`select prosrc from pg_proc where proname in ('end_sign_in', 'end_family')`);
+    const inside = rows.flatMap(({ prosrc }) =>
+      [...String(prosrc).matchAll(/^ *(?:with|delete)\s[^;]+/gm)].map(([text]) =>
+        text.replaceAll('grant_of', '$1').replace(/(?:session|family)_of/g, '$2'),
+      ),
     );
-    assert.equal(inside.length, 2);
+    assert.equal(inside.length, 5);
     for (const statement of inside) assertNoScan(await plan(statement), statement);
   });
 });
@@ -178,9 +183,12 @@ async function goFurther(server: TestServer): Promise<void> {
   await clientCredentials(server, client, 'api');
   const code = await obtainCode(server, client, person, {}, tokens.person);
   assert.equal((await redeem(server, client, code)).status, 200);
-  assert.equal((await redeem(server, client, code)).status, 400, 'a replay, which ends the grant');
+  assert.equal((await redeem(server, client, { ...code, code_verifier: 'x'.repeat(43) })).status, 400, 'a replay, which ends the family');
   const next = await obtainTokens(server, client, person);
-  assert.equal((await refresh(server, client, String(next.refresh_token))).status, 200);
+  for (let time = 0; time < 2; time++) assert.equal((await refresh(server, client, String(next.refresh_token))).status, 200);
+  const lasting = await server.createClient({ refresh_token_rotation: false });
+  const { refresh_token } = await obtainTokens(server, lasting, person);
+  assert.equal((await refresh(server, lasting, String(refresh_token))).status, 200);
   const own = await clientCredentials(server, client, 'api');
   for (const token of [String(next.refresh_token), own.access_token])
     assert.equal((await post(server, '/oauth/revoke', client, { token })).status, 200);
@@ -208,11 +216,12 @@ async function goFurther(server: TestServer): Promise<void> {
   const device = await createDeviceClient(server);
   const { device_code, user_code } = await beginDevice(server, device);
   await approveDevice(server, user_code, person);
-  // Presented again, it ends what it gave.
-  for (let time = 0; time < 2; time++) await poll(server, device, device_code);
+  assert.equal((await poll(server, device, device_code)).status, 200);
   const registered = await register(server);
   assert.equal((await manage(server, registered, 'DELETE')).status, 204);
-  // Through the same wire as the server's own.
+  // Through the same wire as the server's own. The library may end a grant table by table; no request of today makes it.
+  await createTokenStore(server.database, 'AccessToken').revokeByGrantId?.('nobody');
+  await createDeviceCodeStore(server.database, ['key']).revokeByGrantId?.('nobody');
   for (const statement of [revokeGrant('nobody'), endAccount('nobody'), deleteClient('nobody'), verifyClient('nobody', 'Moon')])
     await server.database.query(statement);
   await server.sql('update token set expires_at = now()');

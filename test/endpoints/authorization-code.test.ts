@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { createProofKey, type ProofKey } from '../support/dpop.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import {
   callApi,
   createResourceServerClient,
   introspect,
   obtainCode,
+  obtainTokens,
+  pkce,
   post,
   redeem,
   refresh,
@@ -13,6 +16,7 @@ import {
   type Tokens,
 } from '../support/flow.ts';
 import { assertRefused } from '../support/refusals.ts';
+import { holdUses, setUses } from '../support/second-use.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
 describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', () => {
@@ -61,7 +65,57 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     assert.equal((await redeem(server, client, issued)).status, 200);
   });
 
-  it('the second use is refused and ends every token of the first, refreshed ones among them (RFC 6749 section 4.1.2)', async () => {
+  it('the second use by its own client within a second is refused and ends nothing', async () => {
+    const issued = await obtainCode(server, client, person);
+    const tokens = (await (await redeem(server, client, issued)).json()) as Tokens;
+    await holdUses(server);
+    for (let time = 0; time < 2; time++)
+      await assertRefused(await unchanged(server, () => redeem(server, client, issued)), 400, 'invalid_grant');
+    assert.equal((await introspect(server, client, tokens.access_token))['active'], true);
+    assert.equal((await refresh(server, client, String(tokens.refresh_token))).status, 200);
+  });
+
+  it('with anything wrong, the second use ends what came of the code; before the first use, nothing wrong ends anything', async () => {
+    const strangers = [
+      await server.createClient(),
+      { ...(await server.createClient({ token_endpoint_auth_method: 'none' })), client_secret: undefined },
+    ];
+    const wrongs: ((issued: Awaited<ReturnType<typeof obtainCode>>) => Promise<Response>)[] = [
+      (issued) => redeem(server, client, { ...issued, code_verifier: pkce().code_verifier }),
+      (issued) => redeem(server, client, { ...issued, redirect_uri: 'https://client.example/second' }),
+      ...strangers.map((stranger) => (issued: Parameters<typeof redeem>[2]) => redeem(server, stranger as TestClient, issued)),
+    ];
+    const elsewhere = await obtainTokens(server, client, person);
+    for (const wrong of wrongs) {
+      const issued = await obtainCode(server, client, person);
+      await assertRefused(await unchanged(server, () => wrong(issued)), 400, 'invalid_grant');
+      const tokens = (await (await redeem(server, client, issued)).json()) as Tokens;
+      await holdUses(server);
+      // Who is no client at all is told nothing and ends nothing.
+      await unchanged(server, async () =>
+        assertRefused(await redeem(server, { ...client, client_secret: 'guess' }, issued), 401, 'invalid_client'),
+      );
+      await assertRefused(await wrong(issued), 400, 'invalid_grant');
+      for (const token of [tokens.access_token, String(tokens.refresh_token)])
+        assert.deepEqual(await introspect(server, client, token), { active: false });
+    }
+    assert.equal((await refresh(server, client, String(elsewhere.refresh_token))).status, 200, 'another sign-in of the same person');
+  });
+
+  it('with another DPoP key than the code was asked for with, the second use ends what came of it (RFC 9449 section 10)', async () => {
+    const [key, other] = [await createProofKey(), await createProofKey()];
+    const { person: _, ...issued } = await obtainCode(server, client, person, { dpop_jkt: key.thumbprint });
+    const send = async ({ proof }: ProofKey) =>
+      post(server, '/oauth/token', client, { grant_type: 'authorization_code', ...issued }, await proof(server));
+    const tokens = (await (await send(key)).json()) as Tokens;
+    await holdUses(server);
+    await assertRefused(await send(key), 400, 'invalid_grant');
+    assert.equal((await introspect(server, client, tokens.access_token))['active'], true);
+    await assertRefused(await send(other), 400, 'invalid_grant');
+    assert.equal((await introspect(server, client, tokens.access_token))['active'], false);
+  });
+
+  it('a second after the first, the second use ends every token of it, refreshed ones among them (RFC 6749 section 4.1.2)', async () => {
     const resourceServer = await createResourceServerClient(server);
     const client = await server.createClient();
     const issued = await obtainCode(server, client, person, { scope: 'openid profile offline_access', prompt: 'consent' });
@@ -70,6 +124,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     const tokens = [first.access_token, second.access_token, String(second.refresh_token)];
     for (const token of tokens) assert.equal((await introspect(server, client, token))['active'], true);
 
+    await setUses(server, 1.1);
     await assertRefused(await redeem(server, client, issued), 400, 'invalid_grant');
 
     for (const token of tokens) {
@@ -78,8 +133,9 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     }
     assert.equal((await callApi(server, '/api/me', first.access_token)).status, 401);
     await assertRefused(await refresh(server, client, String(second.refresh_token)), 400, 'invalid_grant');
-    for (const table of ['token', 'authorization_code', 'grant_record'])
+    for (const table of ['token', 'authorization_code'])
       assert.equal(await countRows(server, `${table} where client_id = $1`, [client.client_id]), 0, table);
+    assert.equal(await countRows(server, 'grant_record where client_id = $1', [client.client_id]), 1, 'what was allowed stays');
   });
 
   it('it expires, by the clock of the database, within a minute', async () => {

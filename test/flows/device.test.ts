@@ -9,6 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { callApi, post, refresh, type TestClient, type Tokens } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 import { register } from '../support/registration.ts';
+import { holdUses, setUses } from '../support/second-use.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
 describe('The device flow (RFC 8628)', () => {
@@ -151,15 +152,45 @@ describe('The device flow (RFC 8628)', () => {
     assert((await tokensOf(person.id)) <= 2, 'one access and one refresh token, unless a latecomer ended them');
   });
 
-  it('a code that is presented again ends what it gave, as an authorization code does (RFC 9700 section 4.14)', async () => {
+  it('a code that is presented again ends what it gave and no other device, as an authorization code does (RFC 9700 section 4.14)', async () => {
+    const [person, other] = [await server.createPerson(), await createDeviceClient(server)];
+    const signIn = async () => {
+      const { device_code, user_code } = await beginDevice(server, client);
+      await approveDevice(server, user_code, person);
+      return { device_code, ...(await redeemed(device_code)) };
+    };
+    const there = await signIn();
+    for (const again of [
+      async (code: string) => setUses(server, 1.1).then(() => pollError(server, client, code)),
+      (code: string) => pollError(server, other, code),
+    ]) {
+      const here = await signIn();
+      await holdUses(server);
+      assert.equal(await pollError(server, client, here.device_code), 'invalid_grant');
+      assert.equal((await callApi(server, '/api/me', here.access_token)).status, 200, 'at once, it ends nothing');
+      assert.equal(await again(here.device_code), 'invalid_grant');
+      assert.equal((await callApi(server, '/api/me', here.access_token)).status, 401);
+      assert.equal(await tokensOf(person.id), 2, 'those of the other device');
+    }
+    assert.equal((await callApi(server, '/api/me', there.access_token)).status, 200);
+  });
+
+  it('a refresh token that is replayed ends its device, and no other', async () => {
     const person = await server.createPerson();
-    const { device_code, user_code } = await beginDevice(server, client);
-    await approveDevice(server, user_code, person);
-    const { access_token } = await redeemed(device_code);
-    assert.equal((await callApi(server, '/api/me', access_token)).status, 200);
-    assert.equal(await pollError(server, client, device_code), 'invalid_grant');
-    assert.equal((await callApi(server, '/api/me', access_token)).status, 401);
-    assert.equal(await tokensOf(person.id), 0);
+    const [here, there] = await Promise.all(
+      [0, 1].map(async () => {
+        const { device_code, user_code } = await beginDevice(server, client);
+        await approveDevice(server, user_code, person);
+        return redeemed(device_code);
+      }),
+    );
+    const use = (token: string | undefined) => refresh(server, client, String(token));
+    const next = (await (await use(here?.refresh_token)).json()) as Tokens;
+    assert.equal(((await (await use(here?.refresh_token)).json()) as Tokens).access_token, next.access_token);
+    await setUses(server, 11);
+    assert.equal((await use(here?.refresh_token)).status, 400);
+    assert.equal((await use(next.refresh_token)).status, 400);
+    assert.equal((await use(there?.refresh_token)).status, 200);
   });
 
   it('a yes and a no at the same time are one answer', async () => {

@@ -17,6 +17,7 @@ import {
   type TestClient,
 } from '../support/flow.ts';
 import { createReaching, exchange } from '../support/linked.ts';
+import { setUses } from '../support/second-use.ts';
 import { addProvider, startUpstream } from '../support/upstream.ts';
 import { createWire } from '../support/wire.ts';
 
@@ -68,9 +69,21 @@ describe('The budget of statements', () => {
     assert.equal(await cost(async () => assert.equal((await redeem(server, client, code)).status, 200)), 2);
   });
 
-  it('refresh: 2', async () => {
-    const { refresh_token } = await obtainTokens(server, client, person);
-    assert.equal(await cost(async () => assert.equal((await refresh(server, client, refresh_token as string)).status, 200)), 2);
+  it('refresh: 2, the kept answer among what is written; a repeat: 2, which only read; a replay: 3, and a transaction round the last', async () => {
+    const patient = await server.createClient({ refresh_token_grace: 60 });
+    const { refresh_token } = await obtainTokens(server, patient, person);
+    const use = (status: number) =>
+      cost(async () => assert.equal((await refresh(server, patient, refresh_token as string)).status, status));
+    assert.equal(await use(200), 2);
+    assert.equal(await use(200), 2);
+    await setUses(server, 61);
+    assert.equal(await use(400), 3);
+  });
+
+  it('refresh without rotation: 2', async () => {
+    const lasting = await server.createClient({ refresh_token_rotation: false });
+    const { refresh_token } = await obtainTokens(server, lasting, person);
+    assert.equal(await cost(async () => assert.equal((await refresh(server, lasting, refresh_token as string)).status, 200)), 2);
   });
 
   it('revocation: 2, of an access token and of a refresh token with its family', async () => {

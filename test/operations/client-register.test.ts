@@ -74,6 +74,12 @@ describe('scripts/client.ts create, show and delete', () => {
     assert.equal(await countRows(server, 'client_secret where client_id = any($1)', [[keyed, app, said].map((c) => c.client_id)]), 0);
   });
 
+  it('makes a client whose refresh tokens stay, or whose repeated refresh is answered for longer', async () => {
+    const made = create('--redirect-uri', URI, '--refresh-grace', '30', '--no-refresh-rotation');
+    const metadata = await metadataOf(made.client_id);
+    assert.deepEqual([metadata['refresh_token_grace'], metadata['refresh_token_rotation']], [30, false]);
+  });
+
   it('makes a client that introspects for a resource server, and no other tokens', async () => {
     const api = create('--introspects', server.issuer) as TestClient;
     const client = await server.createClient();
@@ -101,6 +107,13 @@ describe('scripts/client.ts create, show and delete', () => {
     ])
       await refused(['--redirect-uri', uri], { redirect_uris: [uri] });
     await refused(['--redirect-uri', 'bell:/cb', '--native'], { redirect_uris: ['bell:/cb'], application_type: 'native' });
+    for (const grace of ['61', '-1', 'long', ''])
+      await refused([`--refresh-grace=${grace}`, '--redirect-uri', URI], { redirect_uris: [URI], refresh_token_grace: grace || 'none' });
+    await refused(['--redirect-uri', URI, '--auth', 'none', '--no-refresh-rotation'], {
+      redirect_uris: [URI],
+      token_endpoint_auth_method: 'none',
+      refresh_token_rotation: false,
+    });
     await refused(['--redirect-uri', URI, '--grant-type', 'password'], { redirect_uris: [URI], grant_types: ['password'] });
     await refused(['--redirect-uri', URI, '--auth', 'client_secret_jwt'], {
       redirect_uris: [URI],

@@ -45,6 +45,8 @@ const MEMBERS = [
   'require_auth_time',
   'require_pushed_authorization_requests',
   'dpop_bound_access_tokens',
+  'refresh_token_grace',
+  'refresh_token_rotation',
   'initiate_login_uri',
 ];
 

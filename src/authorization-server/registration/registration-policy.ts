@@ -8,6 +8,7 @@ import { TOKEN_EXCHANGE_GRANT } from '../../clients/store.ts';
 import type { VerifiedNames } from '../../clients/verified-names.ts';
 import { webLinkProblem } from '../../clients/web-link.ts';
 import { LANGUAGES } from '../../http/language.ts';
+import { MAX_GRACE_SECONDS } from '../refresh-policy.ts';
 import { scopesIn } from '../requests/scope-rules.ts';
 import { type JudgedStatement, judgedStatement } from './software-statements.ts';
 
@@ -141,6 +142,21 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   logo_uri: (metadata, { house }) => judgePage(metadata, 'logo_uri', house),
   policy_uri: (metadata, { house }) => judgePage(metadata, 'policy_uri', house),
   tos_uri: (metadata, { house }) => judgePage(metadata, 'tos_uri', house),
+  refresh_token_grace(metadata) {
+    const seconds = metadata['refresh_token_grace'];
+    if (seconds === undefined || (Number.isInteger(seconds) && Number(seconds) >= 0 && Number(seconds) <= MAX_GRACE_SECONDS)) return;
+    throw new errors.InvalidClientMetadata(`refresh_token_grace must be a whole number of seconds from 0 to ${MAX_GRACE_SECONDS}`);
+  },
+  // A stolen refresh token of a plain public client is noticed by rotation alone (RFC 9700 section 4.14.2).
+  refresh_token_rotation(metadata) {
+    const rotates = metadata['refresh_token_rotation'];
+    if (rotates !== undefined && typeof rotates !== 'boolean')
+      throw new errors.InvalidClientMetadata('refresh_token_rotation must be true or false');
+    if (rotates === false && metadata.token_endpoint_auth_method === 'none' && metadata.dpop_bound_access_tokens !== true)
+      throw new errors.InvalidClientMetadata(
+        'refresh_token_rotation can be false only for a client that authenticates (token_endpoint_auth_method) or binds its tokens (dpop_bound_access_tokens)',
+      );
+  },
   initiate_login_uri: (metadata) => judgeAddress(metadata, 'initiate_login_uri'),
   jwks_uri: (metadata) => judgeAddress(metadata, 'jwks_uri'),
   sector_identifier_uri: (metadata) => judgeAddress(metadata, 'sector_identifier_uri'),
