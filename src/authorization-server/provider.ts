@@ -34,7 +34,7 @@ import { changeWhatIsThere, guardRegistration } from './registration/registratio
 import { judgeSoftwareStatements } from './registration/software-statements.ts';
 import { listOwnScopes } from './registration/stored-scopes.ts';
 import { answerAsRequestObjectSays } from './request-objects.ts';
-import { settleRequest } from './requests/settle-request.ts';
+import { rememberAsked, settleRequest } from './requests/settle-request.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { explainResponseTypes } from './response-types.ts';
 import { answerFromWinner, settleTokenRequests } from './second-use.ts';
@@ -81,6 +81,7 @@ export function createProvider({
   answerUnverifiedHints(provider);
   exchangeTokens(provider, { config, database });
   settleAudiences(provider);
+  rememberAsked(provider);
   bindIdTokens(provider);
   listOwnScopes(provider, resources);
   logEvents(provider, log, counts, book);

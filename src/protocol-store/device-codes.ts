@@ -65,7 +65,7 @@ export function createDeviceCodeStore(database: Database, keys: string[]): Proto
           insert into protocol_record (kind, id, client_id, user_code, expires_at, payload)
           values ('DeviceCode', ${keyOf(id)}, ${payload.clientId}, ${digests(String(payload.userCode))[0]},
             now() + ${expiresInSeconds + LINGER_SECONDS} * interval '1 second',
-            ${JSON.stringify({ ...asObject(payload), lineage: newLineage() })}::jsonb)`,
+            ${JSON.stringify({ ...asObject(payload), lineage: await newLineage() })}::jsonb)`,
       });
     },
     async find(id) {

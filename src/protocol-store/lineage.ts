@@ -9,6 +9,8 @@ import { place, recall } from './unit-of-work.ts';
 export type Lineage = {
   /** A random name of one sign-in: all that comes of one code has it. It opens nothing. */
   family: string;
+  /** The scopes as the client asked for them, where that differs from what was granted: it may repeat them at each refresh. */
+  asked?: string;
 };
 
 /** The code or refresh token that this token request redeems. */
@@ -30,8 +32,18 @@ export type Source = {
 const FAMILY_BYTES = 12;
 const SOURCE = 'Source';
 
+const ASKED = 'Asked scopes';
+
 /** The lineage of a code that is stored now: each code begins a family. */
-export const newLineage = (): Lineage => ({ family: randomBytes(FAMILY_BYTES).toString('base64url') });
+export async function newLineage(): Promise<Lineage> {
+  const asked = await recall<string>(ASKED);
+  return { family: randomBytes(FAMILY_BYTES).toString('base64url'), ...(asked ? { asked } : undefined) };
+}
+
+/** Says what the client asked for, before a code is stored. */
+export function placeAsked(scope: string): void {
+  place(ASKED, scope);
+}
 
 /** The lineage that a stored payload has. */
 export const lineageIn = (payload: Record<string, unknown>): Lineage | undefined => payload['lineage'] as Lineage | undefined;

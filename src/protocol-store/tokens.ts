@@ -92,7 +92,7 @@ export function createCodeStore(database: Database): ProtocolStore {
       remember(`AuthorizationCode ${id}`, () =>
         findRow(database, withItsGround(Prisma.sql`authorization_code`, Prisma.sql`'AuthorizationCode'`, id)),
       ),
-    lineage: async () => newLineage(),
+    lineage: newLineage,
     insert: (id, payload, json, expiresInSeconds) => Prisma.sql`
       insert into authorization_code (id, client_id, account_id, grant_id, expires_at, payload)
       select ${digest(id)}, id, ${payload.accountId}, ${payload.grantId},

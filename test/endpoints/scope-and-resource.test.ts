@@ -252,6 +252,14 @@ describe('Scope and resource', () => {
       assert.equal(words(second.scope), 'openid profile');
     });
 
+    it('leaves out the scopes of another API that were asked and left out at the authorization', async () => {
+      const client = await server.createClient();
+      const scope = 'openid api books:read posts:read';
+      const first = await tokens(client, { scope });
+      const second = await refresh(server, client, String(first.refresh_token), { scope });
+      assert.deepEqual([second.status, words(((await second.json()) as Answer).scope)], [200, 'api openid']);
+    });
+
     it('for a scope that was never asked is invalid_scope, and uses nothing up', async () => {
       const client = await server.createClient();
       const { refresh_token } = await tokens(client, { scope: 'openid profile' });

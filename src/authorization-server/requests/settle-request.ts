@@ -1,8 +1,9 @@
 import { decodeJwt } from 'jose';
 import type { Context, Next } from 'koa';
-import type { Client, Provider } from 'oidc-provider';
+import { type Client, Provider } from 'oidc-provider';
 import { readBody, replaceBody } from '../../http/form.ts';
 import { isStorable } from '../../platform/database.ts';
+import { placeAsked, recallSource } from '../../protocol-store/lineage.ts';
 import { ROUTES } from '../configuration.ts';
 import { declinedScopes } from '../consent/decision.ts';
 import type { ResourcePolicy } from '../resource-servers.ts';
@@ -76,6 +77,19 @@ export function settleRequest(provider: Provider, policy: ResourcePolicy) {
   };
 }
 
+/** Has codes remember what was asked for them, for narrowRefresh(): the library's models have no room for it. */
+export function rememberAsked(provider: Provider): void {
+  for (const model of [provider.AuthorizationCode, provider.DeviceCode]) {
+    const { prototype } = model as unknown as { prototype: { save(...args: unknown[]): Promise<string> } };
+    const { save } = prototype;
+    prototype.save = async function (...args) {
+      const asked = Provider.ctx?.oidc.params?.['scope_as_sent'];
+      if (typeof asked === 'string') placeAsked(asked);
+      return save.apply(this, args);
+    };
+  }
+}
+
 const REDEEMING = new Set(['authorization_code', 'refresh_token', DEVICE_CODE_GRANT]);
 
 const isForItself = (parameters: URLSearchParams): boolean => parameters.get('grant_type') === 'client_credentials';
@@ -125,10 +139,11 @@ async function narrowRefresh(provider: Provider, policy: ResourcePolicy, paramet
   const token = await provider.RefreshToken.find(parameters.get('refresh_token') ?? '', { ignoreExpiration: true } as never);
   const grant = token?.grantId ? await provider.Grant.find(token.grantId, { ignoreExpiration: true } as never) : undefined;
   if (!token || !grant) return;
+  const asked = scopesIn((await recallSource())?.lineage?.asked);
   const resources = [undefined, ...[token.resource ?? []].flat()];
-  const declined = new Set(resources.flatMap((resource) => declinedScopes(grant, resource)));
+  const answered = new Set([...asked, ...resources.flatMap((resource) => declinedScopes(grant, resource))]);
   const isLeftOut = (name: string) =>
-    !token.scopes.has(name) && (name === 'offline_access' || !policy.scopes.includes(name) || declined.has(name));
+    !token.scopes.has(name) && (name === 'offline_access' || !policy.scopes.includes(name) || answered.has(name));
   const scopes = scopesIn(parameters.get('scope')).filter((name) => !isLeftOut(name));
   // Without the parameter the refresh is for all that was granted.
   write(parameters, 'scope', scopes.length ? [scopes.join(' ')] : []);
