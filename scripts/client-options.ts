@@ -51,6 +51,7 @@ export const HELP = `Usage: node scripts/client.ts list
   --native               an app on people's own devices; so is, unsaid, one whose redirect URIs all lead to such
   --refresh-grace SECONDS  for how long a repeated refresh gets the same answer: 10 unless given, 60 at most; 0 takes each repeat for replay
   --no-refresh-rotation  keeps one refresh token instead of replacing it at each use; not for --auth none
+  --fapi                 the FAPI 2.0 Security Profile: with --auth private_key_jwt, the client pushes its requests and its tokens are bound to a key
   --introspects RESOURCE the resource server, by its identifier, whose tokens the client may introspect (RFC 7662)
   --services PROVIDER,...  ids of upstream providers, as in scripts/provider.ts list
   --origins ORIGIN,...   where a web app of yours is, such as https://app.example: its pages get those tokens with the person's session here
@@ -75,6 +76,7 @@ const CREATE_OPTIONS = {
   native: { type: 'boolean' },
   'refresh-grace': { type: 'string' },
   'no-refresh-rotation': { type: 'boolean' },
+  fapi: { type: 'boolean' },
   introspects: { type: 'string' },
 } as const satisfies ParseArgsOptionsConfig;
 

@@ -5,6 +5,7 @@ import { deleteClient } from '../src/admin/acts/clients.ts';
 import { auditEvent } from '../src/audit/events.ts';
 import { judgeClient } from '../src/authorization-server/registration/operator-client.ts';
 import { readAdminScopes } from '../src/clients/admin-scopes.ts';
+import { FAPI_PROFILE } from '../src/clients/client-profile.ts';
 import { listOwners } from '../src/clients/co-owners.ts';
 import { OWN_CLIENTS } from '../src/clients/first-party.ts';
 import { findClientRecord } from '../src/clients/inspection.ts';
@@ -64,6 +65,7 @@ function metadataFrom(values: Values): ClientMetadata {
     grant_types: grants,
     response_types: grants.includes('authorization_code') ? ['code'] : [],
     token_endpoint_auth_method: method,
+    ...(values.fapi ? { fapi_profile: FAPI_PROFILE } : undefined),
     ...(values.native ? { application_type: 'native' } : undefined),
     ...(values['refresh-grace'] === undefined ? undefined : { refresh_token_grace: Number(values['refresh-grace'] || Number.NaN) }),
     ...(values['no-refresh-rotation'] ? { refresh_token_rotation: false } : undefined),

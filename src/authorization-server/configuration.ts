@@ -10,7 +10,7 @@ import { derivedSecret } from '../platform/secrets.ts';
 import { createAdapterFactory } from './adapter.ts';
 import { corsOrigins } from './browser-clients.ts';
 import { mayIntrospect, mayRevoke } from './caller-policy.ts';
-import { assertFreshAssertion } from './client-assertions.ts';
+import { ASSERTION_ALGORITHMS, CLOCK_LEEWAY_SECONDS } from './client-assertions.ts';
 import { createLoadExistingGrant } from './consent/existing-grant.ts';
 import { createDevicePages, USER_CODE_MASK } from './device/device-pages.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
@@ -85,8 +85,7 @@ export function createConfiguration({
 
     // How clients prove who they are
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], // no client_secret_jwt: secrets are hashed
-    enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] },
-    assertJwtClientAuthClaimsAndHeader: assertFreshAssertion, //    RFC 7523 3: short-lived, dated
+    enabledJWA: { clientAuthSigningAlgValues: ASSERTION_ALGORITHMS }, // RFC 7523 3; what an assertion must say: client-assertions.ts
     clientBasedCORS: corsOrigins,
 
     // What is issued, and for how long
@@ -96,7 +95,7 @@ export function createConfiguration({
     expiresWithSession,
     revokeGrantPolicy: revokeGrantPolicy(database), //              RFC 7009 2.1: one sign-in, not what was allowed
     extraTokenClaims: tellStrength, //                              RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
-    clockTolerance: 5, //                                           seconds between our nodes and a client's clock
+    clockTolerance: CLOCK_LEEWAY_SECONDS, //                        FAPI 2.0 5.3.2.1: between our nodes and a client's clock
 
     features: {
       devInteractions: { enabled: false }, //                       our own pages, src/interaction

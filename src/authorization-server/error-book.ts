@@ -121,7 +121,7 @@ function plainOnes(sent: Record<string, unknown>, scrub: (text: string) => strin
 
 /** What the library knows better than it tells the client. Its own sentences alone: others may quote what was sent. */
 const REASONS =
-  /^(invalid secret provided|the provided authentication mechanism does not match the registered client authentication method|(authorization|device) code (already consumed|not found|is expired|redirect_uri mismatch)|refresh token (already used|not found|is expired)|client mismatch|grant (is expired|not found)|code_verifier (must be provided|does not match code_challenge)|(unique jti|expiration|iss|aud|sub|list of audience|audience) \(.{2,60} client_assertion JWT|client assertion tokens must only be used once|alg mismatch|access token not found|token audience prevents accessing the userinfo endpoint|missing DPoP proof JWT|failed jkt verification)/;
+  /^(invalid secret provided|the provided authentication mechanism does not match the registered client authentication method|(authorization|device) code (already consumed|not found|is expired|redirect_uri mismatch)|refresh token (already used|not found|is expired)|client mismatch|grant (is expired|not found)|code_verifier (must be provided|does not match code_challenge)|assertion: (client_assertion|alg|iss|aud|exp|iat|nbf|jti) must|client assertion tokens must only be used once|signature verification failed|no applicable key found in the JSON Web Key Set|invalid_client_metadata|access token not found|token audience prevents accessing the userinfo endpoint|missing DPoP proof JWT|failed jkt verification)/;
 
 function reasonOf({ error_detail: detail }: LibraryError): { reason?: string } {
   const [reason] = REASONS.exec(detail ?? '') ?? [];

@@ -16,7 +16,7 @@ import { placeVisitor } from '../protocol-store/sessions.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
 import { bindIdTokens, settleAudiences, tellGrantedScope } from './access-tokens.ts';
 import { onlyExactAddresses } from './addresses.ts';
-import { rememberReplaysOnce } from './client-assertions.ts';
+import { judgeAssertions, rememberReplaysOnce } from './client-assertions.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { deviceFlow } from './device/device-flow.ts';
 import type { ErrorBook } from './error-book.ts';
@@ -75,6 +75,7 @@ export function createProvider({
   compareHashedSecrets(provider, database);
   carryLimits(provider);
   keepParsedClients(provider, clients);
+  judgeAssertions(provider, config.issuer);
   rememberReplaysOnce(provider, database);
   tellReachedContext(provider);
   explainResponseTypes(provider);

@@ -1,14 +1,28 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { post } from '../support/flow.ts';
 import { assertRefused } from '../support/refusals.ts';
+import { askToRegister, METADATA, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const now = () => Math.floor(Date.now() / 1000);
+
+/** The other ECDSA signature over the same content that is valid too: s becomes n - s. */
+function withOtherSignature(assertion: string): string {
+  const [header, content, signature] = assertion.split('.');
+  const bytes = Buffer.from(String(signature), 'base64url');
+  const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+  const s = order - BigInt(`0x${bytes.subarray(32).toString('hex')}`);
+  bytes.set(Buffer.from(s.toString(16).padStart(64, '0'), 'hex'), 32);
+  return `${header}.${content}.${bytes.toString('base64url')}`;
+}
+
+/** The same RSA key, to sign as RS256. */
+const asRs256 = async (key: CryptoKey) => (await importJWK({ ...(await exportJWK(key)), alg: 'RS256' })) as CryptoKey;
 
 describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
   let server: TestServer;
@@ -55,16 +69,144 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     assert.equal(await countRows(server, 'token'), 1);
   });
 
-  it('one that lives too long is refused, however far it reaches', async () => {
-    for (const exp of [now() + 3_600, 9e15, 1e300, Number.MAX_SAFE_INTEGER, 8.64e12 + 1]) await refused(await sign({ exp }));
+  it('one that expires within an hour is accepted, with or without iat, however old iat is', async () => {
+    const taken = [
+      { exp: now() + 3_600 },
+      { exp: now() + 1_800.5 },
+      { iat: undefined },
+      { iat: now() - 86_400, exp: now() + 30 },
+      { iat: 0 },
+    ];
+    for (const more of taken) assert.equal((await ask(await sign(more))).status, 200, JSON.stringify(more));
+  });
+
+  it('one that lives too long is refused, however far it reaches, and the answer says so', async () => {
+    for (const exp of [now() + 3_660, 9e15, 1e300, Number.MAX_SAFE_INTEGER, 8.64e12 + 1]) {
+      const response = await unchanged(server, async () => ask(await sign({ exp })));
+      const { error, error_description } = (await response.json()) as Record<string, string>;
+      assert.deepEqual([response.status, error], [401, 'invalid_client']);
+      assert.match(String(error_description), /^client assertion: exp must be at most 3600 seconds ahead: it is [\de+.]+ seconds ahead$/);
+    }
+  });
+
+  it('iat and nbf may be ahead by ten seconds, as clocks differ, and by no more (FAPI 2.0 section 5.3.2.1)', async () => {
+    for (const claim of ['iat', 'nbf']) {
+      assert.equal((await ask(await sign({ [claim]: now() + 8 }))).status, 200, claim);
+      await refused(await sign({ [claim]: now() + 40 }));
+    }
+  });
+
+  it('one without jti is accepted once: its content is remembered, so that a second valid signature does not help', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
+    const { client_id } = await server.createClient({
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [await exportJWK(publicKey)] },
+    });
+    const told = { iss: client_id, sub: client_id, jti: undefined };
+    const assertion = await sign(told, { alg: 'ES256', kid: undefined }, privateKey);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(assertion)));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+    await assertRefused(await unchanged(server, () => ask(withOtherSignature(assertion))), 401, 'invalid_client');
+    assert.equal((await ask(await sign({ ...told, exp: now() + 61 }, { alg: 'ES256', kid: undefined }, privateKey))).status, 200);
+    assert.equal((await ask(await sign({ ...told, jti: '', exp: now() + 62 }, { alg: 'ES256', kid: undefined }, privateKey))).status, 200);
+  });
+
+  it('a jti that is no text is refused (RFC 7519 section 4.1.7)', async () => {
+    for (const jti of [1, {}, [], null, true]) await refused(await sign({ jti }));
+  });
+
+  it('is accepted with each asymmetric algorithm, by a key that fits', async () => {
+    for (const alg of ['RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']) {
+      const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+      const { client_id } = await server.createClient({
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [{ ...(await exportJWK(publicKey)), use: 'sig' }] },
+      });
+      const told = { iss: client_id, sub: client_id };
+      assert.equal((await ask(await sign(told, { alg, kid: undefined }, privateKey))).status, 200, alg);
+    }
+  });
+
+  it('may name the issuer or the token endpoint, with a final slash or without, alone or in a list', async () => {
+    const names = [server.issuer, `${server.issuer}/`, `${server.issuer}/oauth/token`, `${server.issuer}/oauth/token/`];
+    for (const aud of [...names, names, ['https://elsewhere.example', server.issuer]])
+      assert.equal((await ask(await sign({ aud }))).status, 200, String(aud));
+    const pushed = { client_assertion: await sign({ aud: `${server.issuer}/oauth/revoke` }), client_assertion_type: TYPE, token: 'x' };
+    assert.equal((await post(server, '/oauth/revoke', undefined, pushed)).status, 200, 'the endpoint that is called');
+    await refused(await sign({ aud: `${server.issuer}/oauth/revoke` }));
+  });
+
+  it('of a client with the FAPI profile lives five minutes, names the issuer alone, and has an algorithm of the profile', async () => {
+    const rsa = await generateKeyPair('PS256', { extractable: true });
+    const { client_id } = await server.createClient({
+      token_endpoint_auth_method: 'private_key_jwt',
+      fapi_profile: '2.0',
+      jwks: { keys: [await exportJWK(rsa.publicKey)] },
+    });
+    const signed = (more: Record<string, unknown> = {}) =>
+      sign({ iss: client_id, sub: client_id, ...more }, { alg: 'PS256', kid: undefined }, rsa.privateKey);
+    for (const more of [{}, { exp: now() + 300 }]) assert.equal((await ask(await signed(more))).status, 200);
+    const wrong = [
+      { exp: now() + 340 },
+      { aud: [server.issuer] },
+      { aud: `${server.issuer}/` },
+      { aud: `${server.issuer}/oauth/token` },
+      { aud: [server.issuer, 'https://elsewhere.example'] },
+    ];
+    for (const more of wrong) await refused(await signed(more));
+    await refused(await sign({ iss: client_id, sub: client_id }, { alg: 'RS256', kid: undefined }, await asRs256(rsa.privateKey)));
+  });
+
+  it('a client may register with the FAPI profile, by a key, and is told what comes with it (RFC 7591 section 3.2.1)', async () => {
+    const keyed = {
+      ...METADATA,
+      grant_types: ['authorization_code'],
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [publicJwk] },
+    };
+    const made = await register(server, { ...keyed, fapi_profile: '2.0' });
+    assert.deepEqual(
+      ['fapi_profile', 'require_pushed_authorization_requests', 'dpop_bound_access_tokens'].map((member) => made[member]),
+      ['2.0', true, true],
+    );
+    assert.equal((await register(server, keyed))['fapi_profile'], undefined);
+    const wrong = [
+      { ...keyed, fapi_profile: '1.0 Final' },
+      { ...keyed, fapi_profile: true },
+      { ...METADATA, fapi_profile: '2.0' },
+    ];
+    for (const metadata of wrong)
+      await unchanged(server, async () => assertRefused(await askToRegister(server, metadata), 400, 'invalid_client_metadata'));
+  });
+
+  it('the answer says what is wrong with a claim, and of a wrong key no more than that authentication failed', async () => {
+    const descriptionOf = async (assertion: string) =>
+      ((await (await ask(assertion)).json()) as { error_description: string }).error_description;
+    const theirs = await generateKeyPair('RS256');
+    // The characters of RFC 6749 section 5.2.
+    const DESCRIPTION = /^client assertion: [a-z]+ must [\x20-\x21\x23-\x5b\x5d-\x7e]+$/;
+    for (const [name, more] of Object.entries({
+      exp: { exp: '1' },
+      iat: { iat: now() + 99 },
+      nbf: { nbf: 'x' },
+      aud: { aud: 'a"\\é' },
+      jti: { jti: 1 },
+    }))
+      assert.match(await descriptionOf(await sign(more)), DESCRIPTION, name);
+    assert.match(
+      await descriptionOf(await sign({}, { alg: 'HS256' }, new Uint8Array(64))),
+      /^client assertion: alg must be RS256, .*: it is HS256$/,
+    );
+    assert.equal(await descriptionOf(await sign({}, {}, theirs.privateKey)), 'client authentication failed');
+    assert.equal(await descriptionOf(await sign({ iss: 'nobody', sub: 'nobody' })), 'client authentication failed');
   });
 
   it('one that has expired, or never expires, is refused', async () => {
     for (const exp of [now() - 60, 0, -1, undefined, null, '9999999999', []]) await refused(await sign({ exp }));
   });
 
-  it('one that does not say when it was made, or says that it will be, is refused', async () => {
-    for (const iat of [undefined, null, '1', {}, now() + 3_600]) await refused(await sign({ iat }));
+  it('one that says nonsense of when it was made, or that it will be, is refused', async () => {
+    for (const iat of [null, '1', {}, now() + 3_600]) await refused(await sign({ iat }));
   });
 
   it('one that is not yet valid is refused', async () => {
@@ -84,7 +226,6 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
       { iss: other.client_id, sub: other.client_id },
       { iss: undefined },
       { sub: undefined },
-      { jti: undefined },
       { iss: 'nobody', sub: 'nobody' },
     ]) {
       const response = await unchanged(server, async () => ask(await sign(claim)));

@@ -66,6 +66,9 @@ describe('scripts/client.ts create, show and delete', () => {
     assert.equal(keyed.client_secret, undefined);
     const metadata = await metadataOf(keyed.client_id);
     assert.deepEqual([metadata['jwks'], metadata['response_types'], metadata['redirect_uris']], [jwks, [], []]);
+    const bank = create('--auth', 'private_key_jwt', '--jwks-file', file, '--redirect-uri', URI, '--fapi');
+    assert.equal((await metadataOf(bank.client_id))['dpop_bound_access_tokens'], true);
+    assert.equal((await metadataOf(bank.client_id))['fapi_profile'], '2.0');
     const app = create('--auth', 'none', '--redirect-uri', 'com.example.bell:/cb');
     assert.equal(app.client_secret, undefined);
     assert.equal((await metadataOf(app.client_id))['application_type'], 'native', 'as registration takes it to be');

@@ -47,6 +47,7 @@ const MEMBERS = [
   'dpop_bound_access_tokens',
   'refresh_token_grace',
   'refresh_token_rotation',
+  'fapi_profile',
   'initiate_login_uri',
 ];
 

@@ -1,5 +1,6 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { allowedOriginsProblem } from '../../clients/allowed-origins.ts';
+import { FAPI_PROFILE } from '../../clients/client-profile.ts';
 import { DECEPTIVE, LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
 import { TRY_CALLBACK_PATH } from '../../clients/first-party.ts';
 import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../../clients/initial-access-tokens.ts';
@@ -160,6 +161,7 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   initiate_login_uri: (metadata) => judgeAddress(metadata, 'initiate_login_uri'),
   jwks_uri: (metadata) => judgeAddress(metadata, 'jwks_uri'),
   sector_identifier_uri: (metadata) => judgeAddress(metadata, 'sector_identifier_uri'),
+  fapi_profile: judgeFapiProfile,
   // In each language, judged like the plain ones; those the library judges (RFC 7591 section 2.2).
   ...Object.fromEntries(
     LOCALIZED.flatMap((member) =>
@@ -230,6 +232,20 @@ function judgeReason(metadata: Metadata, member: string): void {
     throw new errors.InvalidClientMetadata(
       `${member} must have ${MAX_REASON_CHARACTERS} characters or fewer, without control or bidirectional ones`,
     );
+}
+
+/**
+ * A client with the FAPI 2.0 Security Profile proves itself by a key, pushes its requests, and gets tokens that are bound to a key: what it did not
+ * say of these is set, and the answer shows it (FAPI 2.0 Security Profile section 5.3.2). A secret is refused: the profile has none.
+ */
+function judgeFapiProfile(metadata: Metadata): void {
+  const profile = metadata['fapi_profile'];
+  if (profile === undefined) return;
+  if (profile !== FAPI_PROFILE) throw new errors.InvalidClientMetadata(`fapi_profile must be the string ${FAPI_PROFILE}, or be left out`);
+  if (metadata.token_endpoint_auth_method !== 'private_key_jwt')
+    throw new errors.InvalidClientMetadata('fapi_profile needs token_endpoint_auth_method private_key_jwt');
+  metadata['require_pushed_authorization_requests'] = true;
+  metadata['dpop_bound_access_tokens'] = true;
 }
 
 function judgeText(metadata: Metadata, member: string): void {
