@@ -15,12 +15,16 @@ export async function planPeople(database: Database, document: unknown): Promise
   const ids = people.map(({ id }) => id);
   const rows = await database.aside<{ id: string; email: string }>(Prisma.sql`
     select id, email from user_account where email = any(${emails}) or id = any(${ids})`);
+  const clients = await database.aside<{ id: string }>(Prisma.sql`select id from client where id = any(${ids})`);
+  const taken = new Set(clients.map(({ id }) => id));
   const here = new Set(rows.flatMap(({ id, email }) => [id, email]));
-  return people.map((person) =>
-    here.has(person.email) || here.has(person.id)
+  return people.map((person) => {
+    // A token's sub is either an account's id or a client's (RFC 9068 section 2.2).
+    if (taken.has(person.id) && !person.refusal) return { ...person, refusal: 'their id is the id of a client here' };
+    return here.has(person.email) || here.has(person.id)
       ? { ...person, passedOver: 'there is an account with this address or id already' }
-      : person,
-  );
+      : person;
+  });
 }
 
 /** Goes through those that are neither refused nor passed over. @param written takes their ids. */

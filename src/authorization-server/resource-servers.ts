@@ -95,7 +95,7 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
         audience: server.identifier,
         accessTokenTTL: server.accessTokenTtlSeconds,
         accessTokenFormat: server.tokenFormat,
-        ...(server.tokenFormat === 'jwt' ? { jwt: { sign: { alg: 'ES256' } } } : undefined),
+        ...(server.tokenFormat === 'jwt' ? { jwt: { sign: { alg: server.jwtAlgorithm } } } : undefined),
       };
     },
 

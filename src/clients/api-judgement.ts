@@ -1,5 +1,6 @@
 import { DECEPTIVE, MAX_NAME_CHARACTERS } from './display-name.ts';
 import type { ResourceServer } from './resource-servers.ts';
+import { JWT_TYPES, SIGNING_ALGORITHMS } from './signing-algorithms.ts';
 import { isOwnName } from './similar-names.ts';
 
 /**
@@ -33,13 +34,22 @@ export function identifierProblem(identifier: string, issuer: string): string | 
   return undefined;
 }
 
-export type ApiFields = { name: string; tokenFormat: string; accessTokenTtlSeconds: number; resourceRequired: boolean };
+export type ApiFields = {
+  name: string;
+  tokenFormat: string;
+  jwtAlgorithm: string;
+  jwtType: string;
+  accessTokenTtlSeconds: number;
+  resourceRequired: boolean;
+};
 
-export function apiProblem({ name, tokenFormat, accessTokenTtlSeconds: seconds }: ApiFields): string | undefined {
+export function apiProblem({ name, tokenFormat, jwtAlgorithm, jwtType, accessTokenTtlSeconds: seconds }: ApiFields): string | undefined {
   if (!isLine(name, MAX_NAME_CHARACTERS)) return 'developer.apis.name';
   // Its host stands beside it; but nobody asks for consent in this server's name.
   if (isOwnName(name)) return 'developer.apis.ours.name';
   if (tokenFormat !== 'opaque' && tokenFormat !== 'jwt') return 'developer.apis.format';
+  if (!(SIGNING_ALGORITHMS as readonly string[]).includes(jwtAlgorithm)) return 'developer.apis.algorithm';
+  if (!(JWT_TYPES as readonly string[]).includes(jwtType)) return 'developer.apis.type';
   if (!Number.isInteger(seconds) || seconds < LIFETIME_SECONDS.least || seconds > LIFETIME_SECONDS.most) return 'developer.apis.lifetime';
   return undefined;
 }

@@ -1,5 +1,7 @@
+import { epochSeconds } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import { adminScopesInWords } from './admin-scopes.ts';
+import { DEFAULT_JWT_CHOICES, type JwtChoices } from './signing-algorithms.ts';
 
 /**
  * Owns the APIs that tokens are issued for, and their scopes with a sentence in each language.
@@ -19,7 +21,7 @@ export type Scope = {
   provider?: { id: string; name: string };
 };
 
-export type ResourceServer = {
+export type ResourceServer = JwtChoices & {
   identifier: string;
   name: string;
   tokenFormat: 'opaque' | 'jwt';
@@ -29,9 +31,11 @@ export type ResourceServer = {
   scopes: Scope[];
   /** Who looks after it in the developer portal; null for this server's own, and for one whose owner has gone. */
   ownerId: string | null;
+  /** Seconds since 1970. A token that is older was for an earlier API of the same identifier. */
+  registeredAt?: number;
 };
 
-const OWN = { ownerId: null, resourceRequired: false };
+const OWN = { ownerId: null, resourceRequired: false, ...DEFAULT_JWT_CHOICES };
 
 const PLAIN = { mayBeRequired: true, isDefault: true, sensitive: false };
 const SENSITIVE = { mayBeRequired: true, isDefault: false, sensitive: true };
@@ -108,19 +112,24 @@ export async function listResourceServers(database: Database): Promise<ResourceS
     include: { scopes: { orderBy: { position: 'asc' } } },
     orderBy: { identifier: 'asc' },
   });
-  return rows.map(({ scopes, identifier, name, tokenFormat, accessTokenTtlSeconds, resourceRequired, ownerId }) => ({
-    identifier,
-    name,
-    tokenFormat,
-    accessTokenTtlSeconds,
-    resourceRequired,
-    ownerId,
-    scopes: scopes.map((scope) => ({
-      name: scope.name,
-      mayBeRequired: scope.mayBeRequired,
-      isDefault: scope.isDefault ?? !scope.sensitive,
-      sensitive: scope.sensitive,
-      title: { ko: scope.titleKo, en: scope.titleEn },
-    })),
-  }));
+  return rows.map(
+    ({ scopes, identifier, name, tokenFormat, accessTokenTtlSeconds, resourceRequired, ownerId, jwtAlgorithm, jwtType, createdAt }) => ({
+      identifier,
+      name,
+      tokenFormat,
+      accessTokenTtlSeconds,
+      resourceRequired,
+      ownerId,
+      registeredAt: epochSeconds(createdAt),
+      // The table checks both.
+      ...({ jwtAlgorithm, jwtType } as JwtChoices),
+      scopes: scopes.map((scope) => ({
+        name: scope.name,
+        mayBeRequired: scope.mayBeRequired,
+        isDefault: scope.isDefault ?? !scope.sensitive,
+        sensitive: scope.sensitive,
+        title: { ko: scope.titleKo, en: scope.titleEn },
+      })),
+    }),
+  );
 }

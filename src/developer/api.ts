@@ -4,7 +4,7 @@ import { changeApi, deleteApi } from '../clients/api-ownership.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { COUNTED_AT_MOST, countAudience, endAudience } from '../protocol-store/audiences.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { API_LIMITS, apiFields, fieldOf } from './apis.ts';
+import { API_LIMITS, apiFields, fieldOf, JWT_OPTIONS } from './apis.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 
 /** What an API is called and which tokens it takes; its end. Its identifier stays: tokens and other servers' settings know it by that. */
@@ -14,7 +14,7 @@ export const api: OwnPage = {
 
   async show(visit) {
     const own = await ownApi(visit);
-    showApi(visit, own, 'api', { fields: own });
+    showApi(visit, own, 'api', { fields: own, options: JWT_OPTIONS });
   },
 
   async submit(visit, form) {
@@ -22,8 +22,9 @@ export const api: OwnPage = {
     await limitApiChanges(visit);
     const fields = apiFields(form);
     const wrong = apiProblem(fields);
-    if (wrong) return showApi(visit, own, 'api', { fields, wrong: fieldOf(wrong), problem: wrong, values: API_LIMITS });
-    const changes = (['name', 'tokenFormat', 'accessTokenTtlSeconds', 'resourceRequired'] as const).filter(
+    if (wrong)
+      return showApi(visit, own, 'api', { fields, options: JWT_OPTIONS, wrong: fieldOf(wrong), problem: wrong, values: API_LIMITS });
+    const changes = (['name', 'tokenFormat', 'jwtAlgorithm', 'jwtType', 'accessTokenTtlSeconds', 'resourceRequired'] as const).filter(
       (field) => own[field] !== fields[field],
     );
     if (changes.length)

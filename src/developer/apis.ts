@@ -2,6 +2,7 @@ import { backTo, type OwnPage, show, told, type Visit } from '../authorization-s
 import { apiProblem, identifierProblem, LIFETIME_SECONDS } from '../clients/api-judgement.ts';
 import { isIdentifierTaken, listOwnedApis, MOST_APIS, makeApi, type OwnedApi } from '../clients/api-ownership.ts';
 import { lockOwner } from '../clients/ownership.ts';
+import { DEFAULT_JWT_CHOICES, JWT_TYPES, SIGNING_ALGORITHMS } from '../clients/signing-algorithms.ts';
 import { sqlState } from '../platform/database.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
@@ -22,7 +23,14 @@ export const newApi: OwnPage = {
   recent: true,
 
   async show(visit) {
-    page(visit, { identifier: '', name: '', tokenFormat: 'opaque', accessTokenTtlSeconds: 3_600, resourceRequired: false });
+    page(visit, {
+      identifier: '',
+      name: '',
+      tokenFormat: 'opaque',
+      ...DEFAULT_JWT_CHOICES,
+      accessTokenTtlSeconds: 3_600,
+      resourceRequired: false,
+    });
   },
 
   async submit(visit, form) {
@@ -59,6 +67,8 @@ export function apiFields(form: URLSearchParams): Omit<OwnedApi, 'id' | 'identif
   return {
     name: (form.get('name') ?? '').trim(),
     tokenFormat: form.get('format') ?? '',
+    jwtAlgorithm: form.get('algorithm') ?? DEFAULT_JWT_CHOICES.jwtAlgorithm,
+    jwtType: form.get('type') ?? DEFAULT_JWT_CHOICES.jwtType,
     accessTokenTtlSeconds: /^\d{1,6}$/.test(seconds) ? Number(seconds) : Number.NaN,
     resourceRequired: form.get('resource') === 'required',
   };
@@ -67,9 +77,17 @@ export function apiFields(form: URLSearchParams): Omit<OwnedApi, 'id' | 'identif
 /** The field that a problem is about: the last word of its key. */
 export const fieldOf = (problem: string): string => problem.slice(problem.lastIndexOf('.') + 1);
 
+/** What an API's form lets its owner choose of. */
+export const JWT_OPTIONS = { algorithms: SIGNING_ALGORITHMS, types: JWT_TYPES };
+
 /** What the sentences of problems are about. */
 export const API_LIMITS = { ...LIFETIME_SECONDS, apis: MOST_APIS };
 
 function page(visit: Visit, api: Omit<OwnedApi, 'id'>, problem?: string): void {
-  show(visit, 'developer/new-api', { fields: api, ...(problem && { problem, wrong: fieldOf(problem) }), values: API_LIMITS });
+  show(visit, 'developer/new-api', {
+    fields: api,
+    options: JWT_OPTIONS,
+    ...(problem && { problem, wrong: fieldOf(problem) }),
+    values: API_LIMITS,
+  });
 }

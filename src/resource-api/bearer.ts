@@ -34,6 +34,9 @@ export type Token = { sub?: string; client_id?: string; scope?: string; aud?: st
 // Whoever asks us is told within three seconds that the token cannot be checked.
 const ASK_TIMEOUT_MS = 2_500;
 
+// What an API may choose for its JWTs in the developer portal.
+const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA'];
+
 export function createBearer({ issuer, clientId, clientSecret, fetch = globalThis.fetch }: BearerOptions) {
   const server = rememberSuccess(async () => {
     const metadata = await askJson(fetch, `${issuer}/.well-known/oauth-authorization-server`);
@@ -49,18 +52,20 @@ export function createBearer({ issuer, clientId, clientSecret, fetch = globalThi
       headers: { authorization: `Basic ${basic(clientId, clientSecret)}`, 'content-type': 'application/x-www-form-urlencoded' },
       body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
     };
-    // All but the token is ours and right, so a 400 is about the token: a JWT, which the server does not introspect.
+    // All but the token is ours and right, so a 400 is about the token: text that the server does not introspect.
     const answer = await askJson(fetch, (await server()).introspection, request, { 400: { active: false } });
-    // A refresh token is active too, but opens nothing: only access tokens have a type.
+    // A refresh token of this API's own client is active too, but opens nothing: only access tokens have a type.
     return answer['active'] === true && answer['token_type'] ? answer : undefined;
   }
 
-  async function verify(token: string, audience: string): Promise<Token | undefined> {
+  async function verify(token: string, audience: string, typ: string): Promise<Token | undefined> {
     try {
       const { payload } = await jwtVerify(token, (await server()).jwks, {
         issuer,
         audience,
-        typ: 'at+jwt',
+        algorithms: ALGORITHMS,
+        typ,
+        // An ID token has no client_id: it is no access token, whatever its type.
         requiredClaims: ['exp', 'sub', 'client_id'],
       });
       return payload as Token;
@@ -77,9 +82,9 @@ export function createBearer({ issuer, clientId, clientSecret, fetch = globalThi
         const found = await introspect(token);
         return found && (found.aud === undefined || [found.aud].flat().includes(audience as string)) ? found : undefined;
       }),
-    /** Lets JWT access tokens in that are meant for `audience` and no other. */
-    jwt: ({ audience, ...requirement }: Requirement & { audience: string }): Middleware =>
-      guard(requirement, (token) => verify(token, audience)),
+    /** Lets JWT access tokens in that name `audience`. @param typ what this API chose for the header of its JWTs: `at+jwt`, or `JWT`. */
+    jwt: ({ audience, typ = 'at+jwt', ...requirement }: Requirement & { audience: string; typ?: 'at+jwt' | 'JWT' }): Middleware =>
+      guard(requirement, (token) => verify(token, audience, typ)),
   };
 }
 

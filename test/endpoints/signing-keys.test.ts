@@ -19,7 +19,8 @@ describe('Signing keys', () => {
 
   it('are made at the first start, one for each algorithm, and published without their private half', async () => {
     const keys = await published(server);
-    assert.deepEqual(keys.map(({ alg }) => alg).sort(), ['ES256', 'RS256']);
+    assert.deepEqual(keys.map(({ alg }) => alg).sort(), ['ES256', 'EdDSA', 'PS256', 'RS256']);
+    assert.equal(keys[0]?.['alg'], 'RS256', 'the default is first, for libraries that try keys in order');
     for (const key of keys) for (const secret of ['d', 'p', 'q', 'dp', 'dq', 'qi']) assert.equal(key[secret], undefined);
   });
 
@@ -41,11 +42,11 @@ describe('Signing keys', () => {
 
   it('are sealed in the database: no row has a private key in clear, and another key ring does not open them', async () => {
     const rows = await server.sql('select private_jwk from signing_key');
-    assert.equal(rows.length, 2);
+    assert.equal(rows.length, 4);
     for (const row of rows) assert.match(String(row['private_jwk']), /^v1\.[0-9a-f]{8}\./);
     const stranger = new KeyRing([new Uint8Array(randomBytes(32))]);
     await assert.rejects(loadSigningKeys(server.database, stranger), /no key in DATA_ENCRYPTION_KEYS opens/);
-    assert.equal((await server.sql('select 1 from signing_key')).length, 2, 'new keys were made instead');
+    assert.equal((await server.sql('select 1 from signing_key')).length, 4, 'new keys were made instead');
   });
 
   it('of nodes that start together on an empty database, all agree', async () => {
@@ -53,6 +54,6 @@ describe('Signing keys', () => {
     const ring = new KeyRing(server.config.dataEncryptionKeys);
     const sets = await Promise.all(Array.from({ length: 4 }, () => loadSigningKeys(server.database, ring)));
     for (const set of sets) assert.deepEqual(set, sets[0]);
-    assert.equal((await server.sql('select 1 from signing_key')).length, 2);
+    assert.equal((await server.sql('select 1 from signing_key')).length, 4);
   });
 });

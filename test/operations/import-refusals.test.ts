@@ -49,6 +49,20 @@ describe('scripts/import.ts, of what is no export, or a hostile one, or cut shor
     assert.equal(await told(), many.length);
   });
 
+  it('takes no client whose id is an account, and no user whose id is a client: their tokens would have one sub', async () => {
+    const person = await server.createPerson();
+    const id = '0b8f6f3e-6a53-4d0e-9f0c-2f6a4f6f9d11';
+    await server.createClient({ client_id: id });
+    const machine = { grant_types: ['client_credentials'], redirect_uris: [], token_endpoint_auth_method: 'client_secret_basic' };
+    await unchanged(server, async () => {
+      const client = importing.reported('hydra', [{ ...machine, client_id: person.id }], '--yes');
+      assert.match(JSON.stringify(client.told.clients), /its client id is the id of an account here/);
+      const users = [{ id, email: 'twin@people.example', firstName: 'Twin', enabled: true }];
+      const people = importing.reported('keycloak', { realm: 'r', clients: [], users }, '--people', '--yes');
+      assert.match(JSON.stringify(people.told.people), /their id is the id of a client here/);
+    });
+  });
+
   it('refuses what is no such export, in one sentence, and reads nothing that is too large', async () => {
     const huge = importing.written('');
     truncateSync(huge, 100 * 1024 * 1024);

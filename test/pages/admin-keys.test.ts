@@ -25,7 +25,7 @@ describe('The signing keys in administration', () => {
     const page = await act(admin, '/admin/keys/rotate');
     assert.equal(page.url.pathname, '/admin/keys');
     const next = phases(page.html).filter((key) => key.startsWith('Next'));
-    assert.equal(next.length, 2);
+    assert.equal(next.length, 4);
     const signing = phases(page.html).filter((key) => key.startsWith('Signing'));
     assert.deepEqual(signing.map((key) => key.slice('Signing '.length)).sort(), old);
     const [row] = await server.sql(
@@ -36,7 +36,7 @@ describe('The signing keys in administration', () => {
     while (String(await published()) !== String(kids)) await new Promise((again) => setTimeout(again, 50));
     const again = await act(admin, '/admin/keys/rotate');
     assert.match(again.html, /The next keys are on their way already/);
-    assert.equal((await server.sql('select 1 from signing_key')).length, 4);
+    assert.equal((await server.sql('select 1 from signing_key')).length, 8);
   });
 
   it('a replacement at once says what is refused then, and takes the name of the place', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { describeScopes } from '../../src/clients/scope-words.ts';
+import { DEFAULT_JWT_CHOICES } from '../../src/clients/signing-algorithms.ts';
 import { CLIENT_CALLBACK, startBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
@@ -143,6 +144,7 @@ describe('describeScopes()', () => {
     identifier,
     name: `API ${identifier}`,
     tokenFormat: 'opaque' as const,
+    ...DEFAULT_JWT_CHOICES,
     accessTokenTtlSeconds: 60,
     ownerId: null,
     resourceRequired: false,

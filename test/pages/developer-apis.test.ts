@@ -38,15 +38,22 @@ describe('The APIs of a developer', () => {
   it('changes what it is called and which tokens it takes; its identifier stays', async () => {
     await begin();
     const path = await registerApi(developer);
-    const page = await fill(developer, path, { name: 'Library', format: 'jwt', lifetime: '60', identifier: 'https://else.example' });
+    const made = (await developer.browser.open(path)).html;
+    for (const [name, value] of [
+      ['algorithm', 'ES256'],
+      ['type', 'at\\+jwt'],
+    ])
+      assert.match(made, new RegExp(`<select id="${name}"[\\s\\S]*?<option value="${value}" selected>`));
+    const choices = { format: 'jwt', algorithm: 'PS256', type: 'JWT', lifetime: '60' };
+    const page = await fill(developer, path, { name: 'Library', ...choices, identifier: 'https://else.example' });
     assert.equal(page.url.search, '?done');
     const [row] = await apis();
     assert.deepEqual(
-      [row?.['identifier'], row?.['name'], row?.['token_format'], row?.['access_token_ttl_seconds']],
-      [API.identifier, 'Library', 'jwt', 60],
+      ['identifier', 'name', 'token_format', 'jwt_algorithm', 'jwt_type', 'access_token_ttl_seconds'].map((column) => row?.[column]),
+      [API.identifier, 'Library', 'jwt', 'PS256', 'JWT', 60],
     );
     assert.deepEqual(await eventsOf(server, developer.id), ['resource_server_changed', 'resource_server_made']);
-    await fill(developer, path, { name: 'Library', format: 'jwt', lifetime: '60' });
+    await fill(developer, path, { name: 'Library', ...choices });
     assert.equal((await eventsOf(server, developer.id)).length, 2, 'what changes nothing is no change');
   });
 
@@ -55,6 +62,8 @@ describe('The APIs of a developer', () => {
     ['with a name that reorders the page', { name: 'Books \u202egnp' }],
     ['with a name too long', { name: 'x'.repeat(101) }],
     ['with a kind of token that there is not', { format: 'paper' }],
+    ['with an algorithm that this server does not sign with', { algorithm: 'HS256' }],
+    ['with a type of JWT that there is not', { type: 'none' }],
     ['with tokens of no time', { lifetime: '59' }],
     ['with tokens that outlast a day', { lifetime: '86401' }],
     ['with a lifetime in words', { lifetime: '1e3' }],

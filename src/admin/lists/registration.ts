@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { JWT_TYPES, type JwtType, SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../clients/signing-algorithms.ts';
 import { Prisma } from '../../platform/database.ts';
 import { flag, identifier, type List } from './list.ts';
 
@@ -53,6 +54,8 @@ const RESOURCE_SERVER = z.object({
   token_format: z.enum(['opaque', 'jwt']),
   access_token_ttl_seconds: z.int(),
   resource_required: z.boolean().describe('Its scopes count only in a request that names it by `resource`'),
+  jwt_algorithm: z.enum(SIGNING_ALGORITHMS).describe('The algorithm that signs its JWT access tokens'),
+  jwt_type: z.enum(JWT_TYPES).describe('`typ` in the header of its JWT access tokens'),
   created_at: z.iso.datetime(),
   scopes: z.array(
     z.object({
@@ -74,6 +77,8 @@ export type ResourceServerRow = {
   token_format: 'opaque' | 'jwt';
   access_token_ttl_seconds: number;
   resource_required: boolean;
+  jwt_algorithm: SigningAlgorithm;
+  jwt_type: JwtType;
   created_at: Date;
   scopes: { name: string; may_be_required: boolean; is_default: boolean; sensitive: boolean; title: { ko: string; en: string } }[];
   introspected_by: string[];
@@ -92,7 +97,7 @@ export const resourceServers: List<z.infer<typeof serverFilters>, ResourceServer
   async find({ database }, { owner, owned }, limit, after) {
     // Every node holds all of them in memory: there are few.
     const rows = await database.aside<ResourceServerRow>(Prisma.sql`
-      select r.id, r.identifier, r.name, r.owner_id, r.token_format::text as token_format, r.access_token_ttl_seconds, r.resource_required, r.created_at,
+      select r.id, r.identifier, r.name, r.owner_id, r.token_format::text as token_format, r.access_token_ttl_seconds, r.resource_required, r.jwt_algorithm, r.jwt_type, r.created_at,
         coalesce((
           select jsonb_agg(jsonb_build_object('name', s.name, 'may_be_required', s.may_be_required,
             'is_default', coalesce(s.is_default, not s.sensitive), 'sensitive', s.sensitive,

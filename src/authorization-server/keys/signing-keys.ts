@@ -1,4 +1,5 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
+import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../clients/signing-algorithms.ts';
 import { HOUR, MINUTE } from '../../platform/clock.ts';
 import { type Database, Prisma, type Statement, sqlState } from '../../platform/database.ts';
 import type { SealedColumn } from '../../platform/reseal.ts';
@@ -7,12 +8,10 @@ import { ttl } from '../token-policy.ts';
 import { type Moments, scheduleOf } from './key-schedule.ts';
 
 /**
- * Owns the keys that sign: RS256 for ID Tokens, which every client understands (OIDC Core section 15.1), and ES256 for access tokens.
+ * Owns the keys that sign: one for each algorithm that an API or a client may choose, whether or not one has chosen it. A key is then published
+ * long before it first signs, and the only price is one more RSA key at the first start.
  * Private keys are in the database, sealed under the key ring. Which key signs when is for key-schedule.ts to say.
  */
-
-const ALGORITHMS = ['RS256', 'ES256'] as const;
-type Algorithm = (typeof ALGORITHMS)[number];
 
 /** How long a key is published before it signs: longer than anyone keeps a copy of the published keys. */
 export const PUBLISHED_BEFORE_SECONDS = HOUR;
@@ -36,15 +35,23 @@ export async function loadSigningKeys(database: Database, keyRing: KeyRing): Pro
   return openKeys(scheduleOf(keys, readAt, keptSeconds).published, keyRing);
 }
 
-/** @throws Error for a key that the key ring does not open. */
+/**
+ * @returns the keys of the default algorithm first: some client libraries try keys in order, and fail at the first of another type.
+ * @throws Error for a key that the key ring does not open.
+ */
 export function openKeys(keys: StoredKey[], keyRing: KeyRing): { keys: JWK[] } {
-  return { keys: keys.map(({ kid, privateJwk }) => JSON.parse(keyRing.decrypt(privateJwk, context(kid)))) };
+  const isOther = ({ algorithm }: StoredKey) => Number(algorithm !== SIGNING_ALGORITHMS[0]);
+  return {
+    keys: keys
+      .toSorted((one, other) => isOther(one) - isOther(other))
+      .map(({ kid, privateJwk }) => JSON.parse(keyRing.decrypt(privateJwk, context(kid)))),
+  };
 }
 
 /** All keys, after making one for each algorithm that has none which signs or will. */
 export async function ensureSigningKeys(database: Database, keyRing: KeyRing): Promise<StoredKeys> {
   const stored = await readSigningKeys(database);
-  const missing = ALGORITHMS.filter(
+  const missing = SIGNING_ALGORITHMS.filter(
     (algorithm) => !stored.keys.some((key) => key.algorithm === algorithm && (!key.retiredAt || key.retiredAt > stored.readAt)),
   );
   if (!missing.length) return stored;
@@ -96,7 +103,7 @@ export async function rotateSigningKeys(
   keyRing: KeyRing,
   along: Statement[] = [],
 ): Promise<{ algorithm: string; made: boolean; next: StoredKey }[]> {
-  const made = await Promise.all(ALGORITHMS.map((algorithm) => createKey(algorithm, keyRing)));
+  const made = await Promise.all(SIGNING_ALGORITHMS.map((algorithm) => createKey(algorithm, keyRing)));
   const rotation = [
     lock,
     ...made.map(
@@ -128,7 +135,7 @@ export async function rotateSigningKeys(
  * For keys that leaked: new ones sign at once, all others are deleted. What those signed is refused by whoever asks for the published keys.
  */
 export async function replaceSigningKeys(database: Database, keyRing: KeyRing, along: Statement[] = []): Promise<void> {
-  const made = await Promise.all(ALGORITHMS.map((algorithm) => createKey(algorithm, keyRing)));
+  const made = await Promise.all(SIGNING_ALGORITHMS.map((algorithm) => createKey(algorithm, keyRing)));
   await database.transaction([
     lock,
     Prisma.sql`delete from signing_key`,
@@ -147,7 +154,7 @@ export async function deleteSigningKeys(database: Database, kids: string[]): Pro
 
 const lock = Prisma.sql`select pg_advisory_xact_lock(${KEY_LOCK}::bigint)`;
 
-async function createKey(algorithm: Algorithm, keyRing: KeyRing) {
+async function createKey(algorithm: SigningAlgorithm, keyRing: KeyRing) {
   const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
   const kid = randomSecret().slice(0, 16);
   const jwk = { ...(await exportJWK(privateKey)), kid, alg: algorithm, use: 'sig' };

@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair } from 'jose';
 import { errors } from 'oidc-provider';
 import { createCounts } from '../../audit/counts.ts';
+import { SIGNING_ALGORITHMS } from '../../clients/signing-algorithms.ts';
 import type { ClientMetadata } from '../../clients/store.ts';
 import { NO_NAMES } from '../../clients/verified-names.ts';
 import type { Config } from '../../platform/config.ts';
@@ -64,11 +65,14 @@ export async function openClientJudge({ config, database }: Place): Promise<Clie
 }
 
 /** Of the algorithms that the server signs with, since a client may name them. */
-function passingKeys() {
+async function passingKeys() {
+  // One RSA key serves both of its algorithms, since making one takes time.
+  const made = { RS256: newJwk('RS256'), ES256: newJwk('ES256'), EdDSA: newJwk('EdDSA') };
   return Promise.all(
-    ['RS256', 'ES256'].map(async (alg) => {
-      const { privateKey } = await generateKeyPair(alg, { extractable: true });
-      return { ...(await exportJWK(privateKey)), alg, kid: alg, use: 'sig' };
-    }),
+    SIGNING_ALGORITHMS.map(async (alg) => ({ ...(await made[alg === 'PS256' ? 'RS256' : alg]), alg, kid: alg, use: 'sig' })),
   );
+}
+
+async function newJwk(alg: string) {
+  return exportJWK((await generateKeyPair(alg, { extractable: true })).privateKey);
 }

@@ -31,9 +31,10 @@ export async function planImport(
   const all = [...drafts];
   const here = await readExisting(database, all);
   const taken = await readHolders(database, all);
+  const subjects = await readSubjects(database, all);
   return all.map((draft) => {
     const existing = here.get(draft.clientId);
-    const held = reasonNotTo(draft, existing, update);
+    const held = reasonNotTo(draft, existing, { update, subjects });
     if (held) return { draft, ...held };
     settleAgainst(draft, existing, taken);
     try {
@@ -44,9 +45,15 @@ export async function planImport(
   });
 }
 
-function reasonNotTo(draft: Draft, existing: Existing | undefined, update: boolean): Pick<Planned, 'outcome' | 'why'> | undefined {
+function reasonNotTo(
+  draft: Draft,
+  existing: Existing | undefined,
+  { update, subjects }: { update: boolean; subjects: Set<string> },
+): Pick<Planned, 'outcome' | 'why'> | undefined {
   if (draft.passedOver) return { outcome: 'skip', why: draft.passedOver };
   if (OWN_CLIENTS.includes(draft.clientId)) return { outcome: 'refuse', why: "its client id is one of this server's own: give it another" };
+  // Its own tokens have the client id as their sub: they would be taken for the user's (RFC 9068 section 2.2).
+  if (subjects.has(draft.clientId)) return { outcome: 'refuse', why: 'its client id is the id of an account here: give it another' };
   if (draft.refusal) return { outcome: 'refuse', why: draft.refusal };
   if (existing?.registration === 'dynamic')
     return { outcome: 'skip', why: 'a client with this id registered itself here: it is its own to change' };
@@ -107,8 +114,16 @@ function mustBeNew(clientId: string): Statement {
   return Prisma.sql`select 1 / case when exists (select from client where id = ${clientId}) then 0 else 1 end`;
 }
 
+const idsOf = (drafts: Draft[]): string[] => drafts.map(({ clientId }) => clientId).filter((id) => /^[\x21-\x7e]{1,255}$/.test(id));
+
+/** Those of the client ids that are accounts' ids. */
+async function readSubjects(database: Database, drafts: Draft[]): Promise<Set<string>> {
+  const rows = await database.aside<{ id: string }>(Prisma.sql`select id from user_account where id = any(${idsOf(drafts)})`);
+  return new Set(rows.map(({ id }) => id));
+}
+
 async function readExisting(database: Database, drafts: Draft[]): Promise<Map<string, Existing>> {
-  const ids = drafts.map(({ clientId }) => clientId).filter((id) => /^[\x21-\x7e]{1,255}$/.test(id));
+  const ids = idsOf(drafts);
   const rows = await database.aside<Existing>(Prisma.sql`
     select c.id, c.registration::text, c.services, c.origins,
       (select count(*)::int from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())) as secrets

@@ -1,6 +1,7 @@
 import { displayName } from '../display-name.ts';
 import { SELF_SERVICE_GRANTS } from '../initial-access-tokens.ts';
 import { leadToNativeApp, redirectUrisProblem } from '../redirect-uri.ts';
+import { SIGNING_ALGORITHMS } from '../signing-algorithms.ts';
 import { changed, type Draft, dropped, kept, refuse, stringsOf, textOf } from './draft.ts';
 
 /** Owns what other servers allow and this one does not, in the words of RFC 7591: what is kept, what is changed, what is dropped and why. */
@@ -137,10 +138,10 @@ export function settleLink(draft: Draft, field: string, value: unknown, member: 
 /** The algorithm that its ID Tokens are signed by. */
 export function settleAlgorithm(draft: Draft, field: string, value: unknown): void {
   const algorithm = textOf(value);
-  if (['RS256', 'ES256'].includes(algorithm)) {
+  if ((SIGNING_ALGORITHMS as readonly string[]).includes(algorithm)) {
     draft.metadata['id_token_signed_response_alg'] = algorithm;
     kept(draft, field, algorithm);
-  } else changed(draft, field, { from: algorithm, to: 'RS256', why: 'this server signs by RS256 and ES256' });
+  } else changed(draft, field, { from: algorithm, to: 'RS256', why: `this server signs with ${SIGNING_ALGORITHMS.join(', ')}` });
 }
 
 /** What is said by a switch, and by the same name as here. */
