@@ -9,22 +9,28 @@ import { createSessionStore } from '../protocol-store/sessions.ts';
 import type { ProtocolStore } from '../protocol-store/store.ts';
 import { createCodeStore, createTokenStore } from '../protocol-store/tokens.ts';
 import { SingleUseLost, write } from '../protocol-store/unit-of-work.ts';
+import type { WithJwts } from './jwt-access-tokens.ts';
 import { createInitialAccessStore, registeredWith } from './registration/initial-access.ts';
 
 /**
  * Gives the library its storage: each model is a store of ours, and this file only says which.
- * @param userCodeKeys see createDeviceCodeStore().
+ * @param userCodeKeys see createDeviceCodeStore(). @param withJwts see createJwtAccessTokens().
  * @throws Error at the first use of a model that no feature of configuration.ts should reach.
  */
-export function createAdapterFactory(database: Database, clients: ClientCache, userCodeKeys: string[]): (model: string) => Adapter {
+export function createAdapterFactory(
+  database: Database,
+  clients: ClientCache,
+  userCodeKeys: string[],
+  withJwts: WithJwts = (store) => store,
+): (model: string) => Adapter {
   const stores: Record<string, ProtocolStore> = {
     Client: createClientAdapter(database, clients),
     Grant: createGrantStore(database),
     Session: createSessionStore(database),
     AuthorizationCode: createCodeStore(database),
-    AccessToken: createTokenStore(database, 'AccessToken'),
-    RefreshToken: createTokenStore(database, 'RefreshToken'),
-    ClientCredentials: createTokenStore(database, 'ClientCredentials'),
+    AccessToken: withJwts(createTokenStore(database, 'AccessToken'), 'AccessToken'),
+    RefreshToken: withJwts(createTokenStore(database, 'RefreshToken'), 'RefreshToken'),
+    ClientCredentials: withJwts(createTokenStore(database, 'ClientCredentials'), 'ClientCredentials'),
     DeviceCode: createDeviceCodeStore(database, userCodeKeys),
     Interaction: createRecordStore(database, 'Interaction'),
     PushedAuthorizationRequest: createRecordStore(database, 'PushedAuthorizationRequest'),

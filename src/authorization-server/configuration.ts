@@ -14,6 +14,7 @@ import { ASSERTION_ALGORITHMS, CLOCK_LEEWAY_SECONDS } from './client-assertions.
 import { createLoadExistingGrant } from './consent/existing-grant.ts';
 import { createDevicePages, USER_CODE_MASK } from './device/device-pages.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
+import { completeJwt, createJwtAccessTokens } from './jwt-access-tokens.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
 import { rotatesRefreshToken } from './refresh-policy.ts';
 import { createRegistrationPolicy, placesOf } from './registration/registration-policy.ts';
@@ -62,6 +63,10 @@ export function createConfiguration({
       database,
       clients,
       config.dataEncryptionKeys.map((key) => derivedSecret(key, 'user codes of devices')),
+      createJwtAccessTokens({
+        ...{ database, clients, jwks, issuer: config.issuer, userinfo: `${config.issuer}${ROUTES.userinfo}` },
+        servers: resources.servers,
+      }),
     ),
     routes: ROUTES,
     jwks,
@@ -94,6 +99,7 @@ export function createConfiguration({
     issueRefreshToken,
     expiresWithSession,
     revokeGrantPolicy: revokeGrantPolicy(database), //              RFC 7009 2.1: one sign-in, not what was allowed
+    formats: { customizers: { jwt: completeJwt(resources.servers) } }, // RFC 9068: what a JWT stands on, and the type its API chose
     extraTokenClaims: tellStrength, //                              RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
     clockTolerance: CLOCK_LEEWAY_SECONDS, //                        FAPI 2.0 5.3.2.1: between our nodes and a client's clock
 

@@ -70,7 +70,7 @@ export function createShortIntrospection({
     if (!caller) return undefined;
     const ownApi = caller['introspects'] === issuer;
     const token = await findStandingToken(question.token, ownApi);
-    const asked = token && { clientId: token.client_id, aud: token.payload['aud'] as string | undefined };
+    const asked = token && { clientId: token.client_id, kind: token.kind, aud: token.payload['aud'] as string | string[] | undefined };
     if (!asked || !(await allowed(undefined as never, caller, asked))) return { active: false };
     const answer = describe(token, issuer);
     return ownApi && token.account_id ? describeSubject(answer, token.account ? accountFromRow(token.account) : undefined) : answer;
@@ -166,7 +166,7 @@ function describe({ kind, client_id, account_id, exp, payload }: StandingToken, 
   const { extra, iat, sid, aud, scope, jkt } = payload as Record<string, string> & { extra?: object };
   return {
     active: true,
-    ...(account_id ? { sub: account_id } : undefined),
+    sub: account_id ?? client_id,
     ...extra,
     client_id,
     exp,
@@ -178,6 +178,11 @@ function describe({ kind, client_id, account_id, exp, payload }: StandingToken, 
     cnf: jkt ? { jkt } : undefined,
     token_type: kind === 'RefreshToken' ? undefined : jkt ? 'DPoP' : 'Bearer',
   };
+}
+
+/** A client's own token is about the client (RFC 9068 section 2.2): the same at introspection as in a JWT. */
+export function describeClient(answer: Answer): Answer {
+  return { active: true, sub: answer['client_id'], ...answer };
 }
 
 /**

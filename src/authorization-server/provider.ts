@@ -22,7 +22,8 @@ import { deviceFlow } from './device/device-flow.ts';
 import type { ErrorBook } from './error-book.ts';
 import { logEvents } from './events.ts';
 import { answerUnverifiedHints } from './id-token-hints.ts';
-import { describeSubject } from './introspection.ts';
+import { describeClient, describeSubject } from './introspection.ts';
+import { introspectJwts } from './jwt-access-tokens.ts';
 import { dressFormPost } from './pages.ts';
 import { redirectPostedRequests } from './posted-requests.ts';
 import { beforeNaming } from './registration/client-judgement.ts';
@@ -77,6 +78,7 @@ export function createProvider({
   keepParsedClients(provider, clients);
   judgeAssertions(provider, config.issuer);
   rememberReplaysOnce(provider, database);
+  introspectJwts(provider);
   tellReachedContext(provider);
   explainResponseTypes(provider);
   answerUnverifiedHints(provider);
@@ -128,7 +130,7 @@ export function protocolEndpoints(parts: {
     deviceFlow(config, database),
     allowFormPost,
     countIntrospections(counts),
-    tellOwnApi(config, database),
+    tellSubject(config, database),
     tellGrantedScope,
     settleRequest(provider, resources),
     ...(provider.middleware as never[]),
@@ -199,12 +201,13 @@ function countIntrospections(counts: Counts) {
   };
 }
 
-/** Tells the server's own API, when it introspects a person's token, about the person. */
-function tellOwnApi(config: Config, database: Database) {
+/** Adds to the library's answers of introspection: `sub` of a client's own token, and for the server's own API what it may know of the user. */
+function tellSubject(config: Config, database: Database) {
   return async (ctx: Context, next: Next) => {
     await next();
     const body = ctx.body as { active?: boolean; sub?: string; scope?: string } | undefined;
-    if (ctx.path !== ROUTES.introspection || !body?.active || !body.sub || ctx['oidc'].client.introspects !== config.issuer) return;
-    ctx.body = describeSubject(body, await knownAccount(database, body.sub));
+    if (ctx.path !== ROUTES.introspection || !body?.active) return;
+    if (!body.sub) ctx.body = describeClient(body);
+    else if (ctx['oidc'].client.introspects === config.issuer) ctx.body = describeSubject(body, await knownAccount(database, body.sub));
   };
 }

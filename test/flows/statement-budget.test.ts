@@ -56,6 +56,14 @@ describe('The budget of statements', () => {
     for (const token of [tokens.access_token, access_token, 'unknown']) assert.equal(await cost(() => introspect(server, api, token)), 1);
   });
 
+  it('introspection of a JWT: 1', async () => {
+    const resource = `${server.issuer}/api/posts`;
+    const posts = await server.createClient({ introspects: resource });
+    const { access_token } = await obtainTokens(server, client, person, { scope: 'openid posts:read', resource }, { resource });
+    await introspect(server, posts, 'unknown');
+    assert.equal(await cost(async () => assert.equal((await introspect(server, posts, access_token))['active'], true)), 1);
+  });
+
   it('userinfo: 1', async () => {
     assert.equal(await cost(() => callApi(server, '/oauth/userinfo', tokens.access_token)), 1);
   });
