@@ -43,12 +43,15 @@ export const HELP = `Usage: node scripts/client.ts list
 
   --scopes SCOPE,...     of ${ADMIN_SCOPES.join(', ')}
   --name NAME            what people read on the consent page
-  --redirect-uri URI     where answers may go, as often as there are such addresses
+  --redirect-uri URI     where answers may go, as often as there are such addresses. http is allowed on the loopback interface, and with a
+                         warning on a private network: a name without a dot, .lan, .local, .internal, .home.arpa, .intranet, or a private
+                         address
   --grant-type TYPE      as often as there are such; authorization_code unless said otherwise, and none for a client that only introspects
   --auth METHOD          client_secret_basic (unless said otherwise), client_secret_post, private_key_jwt or none
   --jwks-file FILE       the client's public keys, as a JSON Web Key Set; - for stdin
   --jwks-uri URL         where the client publishes them
-  --native               an app on people's own devices; so is, unsaid, one whose redirect URIs all lead to such
+  --native               an app on users' own devices. A client with a scheme of its own is one without saying so, and so is a client
+                         without a secret whose redirect URIs are all on the loopback interface
   --refresh-grace SECONDS  for how long a repeated refresh gets the same answer: 10 unless given, 60 at most; 0 takes each repeat for replay
   --no-refresh-rotation  keeps one refresh token instead of replacing it at each use; not for --auth none
   --fapi                 the FAPI 2.0 Security Profile: with --auth private_key_jwt, the client pushes its requests and its tokens are bound to a key

@@ -9,6 +9,7 @@ import { FAPI_PROFILE } from '../src/clients/client-profile.ts';
 import { listOwners } from '../src/clients/co-owners.ts';
 import { OWN_CLIENTS } from '../src/clients/first-party.ts';
 import { findClientRecord } from '../src/clients/inspection.ts';
+import { isLoopback } from '../src/clients/redirect-uri.ts';
 import { listResourceServers } from '../src/clients/resource-servers.ts';
 import { findSoftwareIssuer } from '../src/clients/software-issuers.ts';
 import { type ClientMetadata, saveClient } from '../src/clients/store.ts';
@@ -45,9 +46,24 @@ export async function create(values: Values): Promise<number> {
     await database.transaction([...saveClient({ ...judged, introspects } as ClientMetadata), told]);
     const secret = metadata.client_secret;
     console.log(`client_id      ${metadata.client_id}${secret ? `\nclient_secret  ${secret}\n\nThe secret is shown once.` : ''}`);
+    for (const note of notesOn(said, judged)) console.error(`\n${note}`);
     return 0;
   });
 }
+
+/** What an operator is told of a client that was made: what of it is not safe everywhere, and what was left out. */
+function notesOn(said: Record<string, unknown>, judged: ClientMetadata): string[] {
+  const plain = listOf(judged['redirect_uris']).filter((uri) => /^http:/i.test(uri) && !isLoopback(uri));
+  const lost = listOf(said['grant_types']).filter((grant) => !listOf(judged['grant_types']).includes(grant));
+  return [
+    ...plain.map(
+      (uri) => `Warning: ${uri} is not encrypted. Anyone on that network can read the answer on its way: use https where you can.`,
+    ),
+    ...lost.map((grant) => `Left out: this server has no grant ${quoted(grant)}, or gives it in another way.`),
+  ];
+}
+
+const listOf = (list: unknown): string[] => (Array.isArray(list) ? list.map(String) : []);
 
 /** What the options say, in the words of RFC 7591. @throws UsageError for what no client could be. */
 function metadataFrom(values: Values): ClientMetadata {

@@ -109,9 +109,8 @@ async function judge({ ctx, account, services }: Visit, sealed: string): Promise
   const request = openRequest(keyRing, ctx, sealed);
   const client = await library.Client.find(request.clientId);
   if (!client) throw noneOfOurs('client_unknown');
-  // Compared as a whole: a place that only begins like a registered one is another.
-  if (request.redirectUri !== undefined && !(client.redirectUris ?? []).includes(request.redirectUri))
-    throw noneOfOurs('redirect_uri_not_registered');
+  // As at the authorization endpoint: a place that only begins like a registered one is another.
+  if (request.redirectUri !== undefined && !client.redirectUriAllowed(request.redirectUri)) throw noneOfOurs('redirect_uri_not_registered');
   const newest = await newestGrant(database, account.id, client.clientId);
   const grant = newest ? await library.Grant.find(newest) : undefined;
   const connection = grant && (await connectionAt(database, request.providerId, { client, grant }));

@@ -1,6 +1,7 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { isPublic } from '../clients/client-profile.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
-import { leadsToDevice } from '../clients/redirect-uri.ts';
+import { hasAppScheme, leadsToDevice } from '../clients/redirect-uri.ts';
 import type { Database } from '../platform/database.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './account-choice.ts';
 import { askedBy, isUnanswered } from './consent/asked.ts';
@@ -93,8 +94,10 @@ const restorePrompt = () =>
   );
 
 /**
- * Any app on a device can claim a loopback address or a scheme, and so pass for one that was allowed before: unless an operator knows
- * who publishes the client, a person says yes each time (RFC 8252 section 8.6). Without an address it is a device that waits.
+ * Any app on a device can claim a loopback address or a scheme, and so pass for one that was allowed before. Unless an operator knows who
+ * publishes the client, the user says yes each time (RFC 8252 section 8.6). A confidential client on the loopback interface proves itself by its
+ * secret, so another app can do nothing with its code; a secret inside an app on a device proves nothing (RFC 8252 section 8.5).
+ * A device waits for its answer without an address.
  */
 const unprovenReceiver = () =>
   new Check(
@@ -103,7 +106,8 @@ const unprovenReceiver = () =>
     'interaction_required',
     ({ oidc }: KoaContextWithOIDC) => {
       const address = oidc.params?.['redirect_uri'];
-      return !oidc.client?.['publisher'] && (typeof address !== 'string' || leadsToDevice(address)) && !oidc.result?.['consent'];
+      const unproven = typeof address !== 'string' || hasAppScheme(address) || (isPublic(oidc.client ?? {}) && leadsToDevice(address));
+      return !oidc.client?.['publisher'] && unproven && !oidc.result?.['consent'];
     },
   );
 

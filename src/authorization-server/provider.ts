@@ -26,10 +26,12 @@ import { describeClient, describeSubject } from './introspection.ts';
 import { introspectJwts } from './jwt-access-tokens.ts';
 import { dressFormPost } from './pages.ts';
 import { redirectPostedRequests } from './posted-requests.ts';
+import { acceptRequests } from './registration/accepted-metadata.ts';
 import { beforeNaming } from './registration/client-judgement.ts';
 import { compareHashedSecrets, hideSecretHandles } from './registration/client-secrets.ts';
 import { carryLimits, spendToken, tokenSpent } from './registration/initial-access.ts';
 import { keepParsedClients } from './registration/parsed-clients.ts';
+import { decideRedirectUris } from './registration/redirect-uris.ts';
 import { tellRegistrations } from './registration/registration-events.ts';
 import { changeWhatIsThere, guardRegistration } from './registration/registration-guard.ts';
 import { judgeSoftwareStatements } from './registration/software-statements.ts';
@@ -75,6 +77,7 @@ export function createProvider({
   provider.proxy = true;
   compareHashedSecrets(provider, database);
   carryLimits(provider);
+  decideRedirectUris(provider);
   keepParsedClients(provider, clients);
   judgeAssertions(provider, config.issuer);
   rememberReplaysOnce(provider, database);
@@ -115,12 +118,13 @@ export function protocolEndpoints(parts: {
           under(
             [ROUTES.registration],
             compose([
-              guardRegistration(database, ROUTES.registration),
+              guardRegistration(database, config, ROUTES.registration),
               changeWhatIsThere(database, ROUTES.registration),
               spendToken(database),
               tellRegistrations(database, ROUTES.registration),
               beforeNaming(parts.names),
               judgeSoftwareStatements(parts, ROUTES.registration),
+              acceptRequests(resources.scopes, ROUTES.registration),
               hideSecretHandles(ROUTES.registration),
             ] as never[]) as never,
           ),

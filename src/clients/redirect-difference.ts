@@ -1,6 +1,9 @@
+import { isRegistered } from './redirect-match.ts';
+import { isLoopback } from './redirect-uri.ts';
+
 /**
  * Owns what tells a redirect URI that was sent from those that are registered: addresses are compared by the letter (RFC 9700 section 2.1), and
- * a letter is hard to see. Does not judge: redirect-uri.ts does at registration, the library at the authorization endpoint.
+ * a letter is hard to see. Does not judge: redirect-uri.ts does at registration, redirect-match.ts at the authorization endpoint.
  */
 
 /** What differs, each with a sentence of its own; `spelling` is what a browser would take for the same address. */
@@ -46,13 +49,13 @@ export function nearestRedirectUri(received: string, registered: readonly string
 
 /** @returns nothing for the same address. */
 export function differencesOf(received: string, registered: string): Difference[] {
-  if (received === registered) return [];
+  if (isRegistered(received, [registered])) return [];
   const [a, b] = [URL.parse(received), URL.parse(registered)];
   if (!a || !b) return ['unreadable'];
   const found: Difference[] = [
     ...(a.protocol !== b.protocol ? (['scheme'] as const) : []),
     ...(a.hostname !== b.hostname ? (['host'] as const) : []),
-    ...(a.port !== b.port ? (['port'] as const) : []),
+    ...(a.port !== b.port && !(isLoopback(received) && isLoopback(registered)) ? (['port'] as const) : []),
     ...pathDifference(a.pathname, b.pathname),
     ...(a.search !== b.search ? (['query'] as const) : []),
     ...(received.includes('#') ? (['fragment'] as const) : []),

@@ -1,14 +1,14 @@
+import { isAppScheme } from './app-schemes.ts';
+import { isPrivateNetwork } from './private-network.ts';
+
 /**
  * Owns the judgement of redirect URIs at registration: what is wrong, and what would be right.
- * Matching them at the authorization endpoint is the library's, by exact string (RFC 9700 section 2.1).
+ * Does not match them at the authorization endpoint: see redirect-match.ts.
  */
 
 export const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 export const MAX_URIS = 10;
 const MAX_LENGTH = 2_000;
-
-// Schemes that run code, read files or open something other than an app.
-const FORBIDDEN_SCHEME = /^(javascript|vbscript|data|blob|file|filesystem|about|ftp|ws|wss|chrome|view-source|intent|mailto|tel|sms):$/;
 
 /** What can be wrong with one; each has a sentence in each language, `redirect_uri.<fault>` in views/messages. */
 export type UriFault =
@@ -20,104 +20,142 @@ export type UriFault =
   | 'fragment'
   | 'user'
   | 'dots'
-  | 'http_native'
-  | 'http_web'
-  | 'loopback_web'
+  | 'http'
+  | 'own'
   | 'scheme'
-  | 'scheme_web'
-  | 'scheme_dotless';
+  | 'scheme_pathless';
 
-/** `right` is what could be registered in its place, as far as that can be told; `line` the place in the list, from 1. */
+/** `right` is what could be registered instead, as far as that can be told; `line` the place in the list, from 1. */
 export type UriProblem = { fault: UriFault; uri: string; right?: string; line: number };
 
-const NATIVE_ONLY = "of web clients must use https; an app on the person's own device registers as application_type native";
-const NO_PATTERN = 'must not contain a backslash or a wildcard: register each address in full';
+/**
+ * `issuer`: this server, no page of which is a client's in development. `tryCallback`: the one address of this server that a client may have.
+ * `privateHttp`: whether this http address on a private network may be registered; unless given, none may.
+ */
+export type UriRules = { issuer?: string; tryCallback?: string | undefined; privateHttp?: (uri: string) => boolean };
 
-/** As the registration endpoint says it, after `redirect_uris `: in ASCII English, like every `error_description` (RFC 6749 section 5.2). */
+/** As the registration endpoint says it, after the address: in ASCII English, like every `error_description` (RFC 6749 section 5.2). */
 const SENTENCES: Record<UriFault, string> = {
-  too_long: `must not have members longer than ${MAX_LENGTH} characters`,
+  too_long: `must not be longer than ${MAX_LENGTH} characters`,
   not_ascii: 'must only contain printable ASCII characters: write other characters percent-encoded, and host names in punycode',
-  wildcard: NO_PATTERN,
-  backslash: NO_PATTERN,
-  relative: 'must only contain absolute URIs, such as https://app.example.com/callback',
-  fragment: 'must not contain a fragment (RFC 6749 section 3.1.2)',
-  user: 'must not contain a user name or password',
-  dots: 'must not contain dot segments',
-  http_native: 'with http must lead to a loopback address, such as http://127.0.0.1/callback (any port is accepted)',
-  http_web: NATIVE_ONLY,
-  loopback_web: NATIVE_ONLY,
-  scheme: 'must not use the {scheme} scheme',
-  scheme_web: NATIVE_ONLY,
-  scheme_dotless: 'with a private-use scheme must be based on a domain name, such as com.example.app:/callback',
+  wildcard: 'must not contain a wildcard: register each address in full',
+  backslash: 'must not contain a backslash: write / instead',
+  relative: 'must be an absolute URI, such as https://app.example.com/callback',
+  fragment: 'must not contain a fragment: leave out # and what follows (RFC 6749 section 3.1.2)',
+  user: 'must not contain a user name or password: leave out what stands before @',
+  dots: 'must not contain dot segments: write the path that they lead to',
+  http: 'must use https; http is allowed on localhost, 127.0.0.1 and [::1], on any port',
+  own: 'must not be an address of this server itself: register an address of the app',
+  scheme: "must not use this scheme, because a browser or an operating system acts on it: use https, or the app's own scheme",
+  scheme_pathless: 'must have an authority or a path after its scheme, such as com.example.app:/callback',
 };
 
-/** @returns what is wrong with a list of redirect URIs, in a sentence that begins after `redirect_uris `; undefined when all is well. */
-export function redirectUrisProblem(uris: unknown, applicationType: 'web' | 'native'): string | undefined {
-  if (!Array.isArray(uris) || uris.some((uri) => typeof uri !== 'string')) return 'must be an array of strings';
-  if (uris.length > MAX_URIS) return `must not have more than ${MAX_URIS} members`;
-  const [problem] = redirectUriProblems(uris, applicationType);
-  return problem && SENTENCES[problem.fault].replace('{scheme}', schemeOf(problem.uri));
+/**
+ * @param member the name of the member, for the sentence.
+ * @returns what is wrong with a list of redirect URIs, in a sentence that names the first wrong one by its index; undefined when all is well.
+ */
+export function redirectUrisProblem(member: string, uris: unknown, rules: UriRules = {}): string | undefined {
+  if (!Array.isArray(uris) || uris.some((uri) => typeof uri !== 'string')) return `${member} must be an array of strings`;
+  if (uris.filter((uri) => uri !== rules.tryCallback).length > MAX_URIS) return `${member} must not have more than ${MAX_URIS} members`;
+  const [problem] = redirectUriProblems(uris, rules);
+  return problem && `${member}[${problem.line - 1}]: ${received(problem)} ${sentenceOf(problem)}`;
+}
+
+/** The sentence for one address, which begins after it. @returns undefined when all is well. */
+export function redirectUriProblem(uri: string): string | undefined {
+  const [problem] = redirectUriProblems([uri]);
+  return problem && SENTENCES[problem.fault];
 }
 
 /** What is wrong with each of them that is wrong, and what would be right. */
-export function redirectUriProblems(uris: string[], applicationType: 'web' | 'native'): UriProblem[] {
+export function redirectUriProblems(uris: string[], rules: UriRules = {}): UriProblem[] {
   return uris.flatMap((uri, n) => {
-    const fault = faultOf(uri, applicationType);
+    const fault = faultOf(uri, rules);
     if (!fault) return [];
     const right = mended(uri, fault);
-    return [{ fault, uri, line: n + 1, ...(right && !faultOf(right, applicationType) ? { right } : undefined) }];
+    return [{ fault, uri, line: n + 1, ...(right && !faultOf(right, rules) ? { right } : undefined) }];
   });
 }
 
-/** What is well formed and yet perhaps not meant: each has a sentence, `redirect_uri.hint.<hint>` in views/messages. */
-export type UriHint = { hint: 'trailing_slash' | 'localhost'; uri: string; right: string };
+const LONGEST_QUOTED = 80;
 
-/** @param uris that are registered, or may be. */
-export function redirectUriHints(uris: string[]): UriHint[] {
-  const pairs = uris.filter((uri) => uri.endsWith('/') && uris.includes(uri.slice(0, -1)));
-  const local = uris.filter((uri) => /^http:\/\/localhost([:/?]|$)/.test(uri));
+/** The address as an error quotes it: in the characters of an `error_description`, and without a password. */
+function received({ uri, fault }: UriProblem): string {
+  const plain = (fault === 'user' ? uri.replace(/^([^:]*:[\\/]*)[^/?#]*@/, '$1...@') : uri).replace(/[^\x21-\x7e]|["\\]/g, '?');
+  return plain.length > LONGEST_QUOTED ? `${plain.slice(0, LONGEST_QUOTED)}...` : plain || 'an empty string';
+}
+
+const sentenceOf = ({ fault, right }: UriProblem): string =>
+  right && right.length <= LONGEST_QUOTED && !/["\\]/.test(right) ? `${SENTENCES[fault]}. Right would be ${right}` : SENTENCES[fault];
+
+/** What is well formed and worth a word: each has a sentence, `redirect_uri.hint.<hint>` in views/messages. `right` would be better. */
+export type UriHint = { hint: 'trailing_slash' | 'localhost' | 'development'; uri: string; right?: string };
+
+/**
+ * @param uris that are registered, or may be. @param native whether the client is an app on a device.
+ * @param own the address that the portal added itself: nothing is to be said of it.
+ */
+export function redirectUriHints(uris: string[], { native, own }: { native: boolean; own: string }): UriHint[] {
+  const theirs = uris.filter((uri) => uri !== own);
+  const pairs = theirs.filter((uri) => uri.endsWith('/') && theirs.includes(uri.slice(0, -1)) && !isLoopback(uri));
+  const local = theirs.filter((uri) => (native ? /^http:\/\/localhost([:/?]|$)/.test(uri) : isLoopback(uri)));
   return [
     ...pairs.map((uri): UriHint => ({ hint: 'trailing_slash', uri, right: uri.slice(0, -1) })),
-    // Whatever else answers to that name on a device gets the answer (RFC 8252 section 8.3).
-    ...local.map((uri): UriHint => ({ hint: 'localhost', uri, right: uri.replace(/^http:\/\/localhost(:\d+)?/, 'http://127.0.0.1') })),
+    ...local.map(
+      (uri): UriHint =>
+        native
+          ? // Another program that listens under that name on the device would get the answer (RFC 8252 section 8.3).
+            { hint: 'localhost', uri, right: uri.replace(/^http:\/\/localhost(:\d+)?/, 'http://127.0.0.1') }
+          : { hint: 'development', uri },
+    ),
   ];
 }
 
 /** The nearest that could be meant by one that is wrong. */
 function mended(uri: string, fault: UriFault): string | undefined {
   if (fault === 'fragment') return uri.replace(/#.*$/s, '');
-  if (fault === 'http_web') return uri.replace(/^http:/i, 'https:');
+  if (fault === 'http') return uri.replace(/^http:/i, 'https:');
   if (fault === 'user') return uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?]*@/i, '$1');
   if (fault === 'dots') return URL.parse(uri)?.href;
   if (fault === 'backslash') return uri.replaceAll('\\', '/');
   if (fault === 'relative' && /^[a-z0-9-]+(\.[a-z0-9-]+)+(\/|$)/i.test(uri)) return `https://${uri}`;
-  if (fault === 'scheme_dotless') return `com.example.${uri}`;
+  if (fault === 'scheme_pathless') return `${uri.replace(/[/?].*$/, '')}/callback`;
   return undefined;
 }
 
-const schemeOf = (uri: string): string => URL.parse(uri)?.protocol.slice(0, -1) ?? '';
+const isWeb = (protocol: string): boolean => protocol === 'https:' || protocol === 'http:';
 
-/** Whether every one of these addresses leads to an app on the person's own device (RFC 8252 sections 7.1 and 7.3). */
-export function leadToNativeApp(uris: unknown): boolean {
-  return (
-    Array.isArray(uris) &&
-    uris.length > 0 &&
-    uris.every((uri) => {
-      const url = typeof uri === 'string' ? URL.parse(uri) : null;
-      return !!url && (url.protocol === 'http:' ? LOOPBACK.has(url.hostname) : url.protocol !== 'https:');
-    })
-  );
+/** Whether it has a scheme of an app's own. */
+export function hasAppScheme(uri: unknown): boolean {
+  const url = typeof uri === 'string' ? URL.parse(uri) : null;
+  return !!url && !isWeb(url.protocol);
 }
 
-/** Whether an answer sent to this address reaches an app on the person's own device, where any app may claim it (RFC 8252 sections 8.1 and 8.6). */
+/** Whether it is an http address on the loopback interface: for a web client one of its development (RFC 8252 section 7.3 for an app). */
+export function isLoopback(uri: unknown): boolean {
+  const url = typeof uri === 'string' ? URL.parse(uri) : null;
+  return url?.protocol === 'http:' && LOOPBACK.has(url.hostname);
+}
+
+/**
+ * Whether a client of these addresses, which did not say it, is an app on a device (RFC 8252): one with a scheme of its own is, whatever it
+ * said; one that has loopback addresses alone is when it has no secret, since a web client in development has one.
+ */
+export function isNativeByAddress(uris: unknown, secretless: boolean): boolean {
+  if (!Array.isArray(uris) || !uris.length) return false;
+  return uris.some(hasAppScheme) || (secretless && uris.every(isLoopback));
+}
+
+/** Whether an answer sent to this address reaches an app on the user's own device, where any app may claim it (RFC 8252 sections 8.1 and 8.6). */
 export function leadsToDevice(uri: string): boolean {
   const { protocol, hostname } = new URL(uri);
-  if (protocol !== 'https:' && protocol !== 'http:') return true;
+  if (protocol !== 'http:') return protocol !== 'https:';
   return /^(127(\.\d+){3}|0\.0\.0\.0|\[::1?\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]+\]|(.+\.)?localhost\.?)$/.test(hostname);
 }
 
 // The order goes from what cannot be read to what is read and refused.
-function faultOf(uri: string, applicationType: 'web' | 'native'): UriFault | undefined {
+function faultOf(uri: string, { issuer, tryCallback, privateHttp }: UriRules): UriFault | undefined {
+  if (uri === tryCallback) return undefined;
   if (uri.length > MAX_LENGTH) return 'too_long';
   // The URL parser drops tabs and line breaks and mends backslashes: judge the text as it was sent.
   if (/[^\x21-\x7e]/.test(uri)) return 'not_ascii';
@@ -130,15 +168,22 @@ function faultOf(uri: string, applicationType: 'web' | 'native'): UriFault | und
   if (url.username || url.password || /^[a-z][a-z0-9+.-]*:\/\/[^/?]*@/i.test(uri)) return 'user';
   if (/\/(\.|%2e){1,2}(\/|;|\?|$)/i.test(uri.replace(/\?.*$/, ''))) return 'dots';
   if (url.protocol === 'https:') return undefined;
-  const loopback = LOOPBACK.has(url.hostname);
   if (url.protocol === 'http:') {
-    if (applicationType === 'native') return loopback ? undefined : 'http_native';
-    return loopback ? 'loopback_web' : 'http_web';
+    if (issuer !== undefined && isOwnPage(url, issuer)) return 'own';
+    const allowed = LOOPBACK.has(url.hostname) || (isPrivateNetwork(url.hostname) && privateHttp?.(uri));
+    return allowed ? undefined : 'http';
   }
-  if (FORBIDDEN_SCHEME.test(url.protocol)) return 'scheme';
-  if (applicationType === 'web') return 'scheme_web';
-  // A scheme of one's own is a domain of one's own, reversed, so that no two apps share one (RFC 8252 section 7.1).
-  return url.protocol.includes('.') ? undefined : 'scheme_dotless';
+  const scheme = url.protocol.slice(0, -1);
+  if (!isAppScheme(scheme)) return 'scheme';
+  // A domain in reverse is its owner's alone (RFC 8252 section 7.1); another scheme says at least where in the app it leads.
+  return scheme.includes('.') || url.host || url.pathname ? undefined : 'scheme_pathless';
+}
+
+const OWN_PATHS = /^\/(account|admin|api|dev|developer|device|interaction|oauth|services|signup|\.well-known)(\/|$)/;
+
+/** Whether it is a page of this server, which listens on the loopback interface in development: an app may come to the same port later. */
+function isOwnPage({ hostname, port, pathname }: URL, issuer: string): boolean {
+  return isLoopback(issuer) && LOOPBACK.has(hostname) && port === new URL(issuer).port && OWN_PATHS.test(pathname);
 }
 
 /** Whether it is a web origin as browsers write it, of a host that others cannot speak for. */

@@ -47,16 +47,19 @@ export function membersOf(typed: Typed): Record<string, unknown> {
 
 export const linesOf = (text = ''): string[] => text.split('\n').filter((line) => line.trim() !== '');
 
-/** @param redirected whether it needs an address to send answers to. */
+/**
+ * @param redirected whether it needs an address to send answers to.
+ * @param held the addresses that it has: an operator may have registered one on a private network, which stays.
+ */
 export function problemsIn(
   typed: Typed,
-  { type, redirected, issuer }: { type: 'web' | 'native'; redirected: boolean; issuer: string },
+  { redirected, issuer, held = [] }: { redirected: boolean; issuer: string; held?: string[] },
 ): Problem[] {
   const places = placesOf(issuer);
   return [
     ...NAMES.flatMap((field) => nameProblems(field, typed[field] ?? '')),
     ...(redirected && !linesOf(typed['redirect_uris']).length ? [{ field: 'redirect_uris', key: 'redirect_uri.missing' }] : []),
-    ...URI_LISTS.flatMap((field) => uriProblems(field, linesOf(typed[field]), type, places)),
+    ...URI_LISTS.flatMap((field) => uriProblems(field, linesOf(typed[field]), { ...places, held })),
     ...LINKS.flatMap((field) => linkProblems(field, typed[field] ?? '', places)),
   ];
 }
@@ -82,7 +85,7 @@ export function problemsOf(
       ];
     if (NAMES.some((name) => name === member)) return typeof said === 'string' ? nameProblems(member, said) : [];
     if (URI_LISTS.some((list) => list === member) && isListOfText(said))
-      return uriProblems(member, said, metadata['application_type'] === 'native' ? 'native' : 'web', placesOf(issuer));
+      return uriProblems(member, said, { ...placesOf(issuer), held: [] });
     if (member === 'scope' && typeof said === 'string') {
       const scopes = resourceServers.flatMap((server) => server.scopes.map(({ name }) => name));
       const unknown = said.split(' ').filter((scope) => !scopes.includes(scope));
@@ -106,17 +109,17 @@ function nameProblems(field: string, name: string): Problem[] {
 }
 
 /** Our own page to try a client is as safe as this server is, see registration-policy.ts. It stands in the list like the others. */
-function uriProblems(field: string, uris: string[], type: 'web' | 'native', { tryCallback }: Places): Problem[] {
-  const judged = field === 'redirect_uris' ? uris.filter((uri) => uri !== tryCallback) : uris;
-  if (judged.length > MAX_URIS) return [{ field, key: 'redirect_uri.too_many', values: { most: MAX_URIS } }];
-  return redirectUriProblems(uris, type)
-    .filter(({ uri }) => judged.includes(uri))
-    .map(({ fault, uri, right, line }) => ({
+function uriProblems(field: string, uris: string[], { issuer, tryCallback, held }: Places & { held: string[] }): Problem[] {
+  const own = field === 'redirect_uris' ? tryCallback : undefined;
+  if (uris.filter((uri) => uri !== own).length > MAX_URIS) return [{ field, key: 'redirect_uri.too_many', values: { most: MAX_URIS } }];
+  return redirectUriProblems(uris, { issuer, tryCallback: own, privateHttp: (uri) => held.includes(uri) }).map(
+    ({ fault, uri, right, line }) => ({
       field,
       key: `redirect_uri.${fault}`,
       values: { line, right: right ?? '' },
       about: visible(uri),
-    }));
+    }),
+  );
 }
 
 function linkProblems(field: string, link: string, { loopbackPages }: Places): Problem[] {

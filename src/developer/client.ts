@@ -9,10 +9,12 @@ import { languageOf } from '../http/language.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, problemsOf, type Typed, typedIn, URI_LISTS } from './client-form.ts';
+import { listOf } from './client-kind.ts';
 import { showClient } from './client-page.ts';
 import { asksForNothing, isRedirected } from './kinds.ts';
 import { type OwnClient, ownClient, pathOf } from './owned.ts';
 import { namesIn, registeredScopes, type ScopeGroup, scopeGroups } from './scope-choice.ts';
+import { callbackOf } from './try-visit.ts';
 
 /** Owns what a client says of itself, as its owner changes it. How it gets its tokens stays as it was chosen when it was made. */
 
@@ -67,9 +69,9 @@ function problemsWith({ metadata, suspended_at }: ClientRecord, typed: Typed, { 
   const offered = namesIn(groups);
   return [
     ...problemsIn(typed, {
-      type: metadata['application_type'] === 'native' ? 'native' : 'web',
       redirected: isRedirected({ grant_types: grantsOf(metadata) }),
       issuer,
+      held: URI_LISTS.flatMap((list) => listOf(metadata[list])),
     }),
     ...(asksForNothing(metadata) || ticked.length || keptScopes(metadata, groups).length
       ? []
@@ -137,7 +139,10 @@ async function page(visit: Visit, record: OwnClient, { typed, groups, problems =
     typed,
     groups,
     problems,
-    hints: redirectUriHints(linesOf(typed['redirect_uris'])),
+    hints: redirectUriHints(linesOf(typed['redirect_uris']), {
+      native: metadata['application_type'] === 'native',
+      own: callbackOf(visit.services.config.issuer),
+    }),
     method: metadata['token_endpoint_auth_method'] ?? 'client_secret_basic',
     grants: grantsOf(metadata),
     redirected: isRedirected({ grant_types: grantsOf(metadata) }),

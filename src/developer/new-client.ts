@@ -45,7 +45,6 @@ function judgeAnswers(visit: Visit, typed: Typed, scopes: string[]): Judged {
       ? [{ field: 'person', key: typed['person'] === 'yes' ? 'developer.person_at_service' : 'developer.person_needed' }]
       : []),
     ...problemsIn(chosen && !isRedirected(chosen) ? { ...typed, redirect_uris: '' } : typed, {
-      type: chosen?.application_type ?? (place === 'native' ? 'native' : 'web'),
       redirected: chosen ? isRedirected(chosen) : false,
       issuer: visit.services.config.issuer,
     }),

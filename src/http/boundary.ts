@@ -21,6 +21,7 @@ export function errorBoundary(log: Log) {
       const { code, status, reason } = describe(error);
       if (error instanceof AppError && error.retryAfterSeconds) ctx.set('Retry-After', String(error.retryAfterSeconds));
       ctx.state.logged = { ...ctx.state.logged, error: code, reason };
+      if (error instanceof AppError) ctx.state.errorValues = error.values;
       if (status >= 500 && status !== 503) log.error({ event: 'unexpected_error', request_id: ctx.state.requestId, err: error });
       answerError(ctx, code, status, {}, error instanceof AppError ? error.retryAfterSeconds : undefined);
     }
@@ -48,14 +49,14 @@ export function answerError(
     const { error = code, error_description } = detail;
     const minutes = retryAfterSeconds && Math.ceil(retryAfterSeconds / 60);
     const told = { error, ...(error_description ? { error_description: printable(error_description) } : undefined) };
-    const { forOwner } = ctx.state;
+    const { forOwner, errorValues: values } = ctx.state;
     const time = new Date().toISOString();
-    render(ctx, 'error', { code, status, detail: told, minutes, ways: waysOn(ctx, code, status), time, forOwner }, status);
+    render(ctx, 'error', { code, status, detail: told, minutes, ways: waysOn(ctx, code, status), time, forOwner, values }, status);
     return;
   }
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
-  const { error, error_description } = { ...errorAsJson(code), ...detail };
+  const { error, error_description } = { ...errorAsJson(code, ctx.state.errorValues), ...detail };
   ctx.body = { error, error_description };
 }
 
@@ -78,9 +79,9 @@ function printable(description: string): string {
   return text.length > LONGEST_DESCRIPTION ? `${text.slice(0, LONGEST_DESCRIPTION)}…` : text;
 }
 
-/** What a program reads of an error (RFC 6749 section 5.2). */
-export function errorAsJson(code: string): { error: string; error_description: string } {
-  return { error: code, error_description: translate('en', `error.${code}.text`) };
+/** What a program reads of an error (RFC 6749 section 5.2). @param values what its sentence names. */
+export function errorAsJson(code: string, values?: AppError['values']): { error: string; error_description: string } {
+  return { error: code, error_description: translate('en', `error.${code}.text`, values) };
 }
 
 /** Programs say `*\/*` or JSON, browsers name text/html first. An endpoint that programs call never answers with a page, whatever it accepts. */

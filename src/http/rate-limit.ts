@@ -46,7 +46,7 @@ export const LIMITS = {
   devicePoll: { name: 'device_poll', points: 1, seconds: 4 },
   // By what a person allowed an app at one provider: an app may ask at each page it shows, and not more often than people read pages.
   serviceReached: { name: 'service_reached', points: 600, seconds: 15 * MINUTES },
-  // Anybody may ask, and each that succeeds leaves a client for 90 days; a service that registers one for each of its people has a token.
+  // Anybody may ask, and each that succeeds leaves a client for 90 days. An operator sets both limits: see registration-quota.ts.
   registrationFromNetwork: { name: 'registration_network', points: 60, seconds: HOURS, code: 'too_many_registrations' },
   // By who calls: a program that reads all pages of a list is not held up, one that runs wild is.
   adminApi: { name: 'admin_api', points: 1_200, seconds: 15 * MINUTES },
@@ -60,12 +60,15 @@ export const LIMITS = {
 
 /**
  * Counts an attempt. @param key what is counted: an account's address, a network; only its digest is kept.
- * @throws AppError 429 `too_many_attempts` when there were too many, with the seconds until there may be more.
+ * @throws AppError 429 `too_many_attempts` when there were too many, with the seconds until there may be more. Its sentence may name the limit:
+ * `limit`, `most` attempts, and `minutes` until the next.
  */
 export async function limitRate(database: Database, limit: Limit, key: string): Promise<void> {
   const { points, seconds } = await count(database, limit, key);
   const code = limit.code ?? 'too_many_attempts';
-  if (points > limit.points) throw new AppError(code, { status: 429, reason: `rate_limit ${limit.name}`, retryAfterSeconds: seconds });
+  if (points <= limit.points) return;
+  const values = { limit: limit.name, most: limit.points, minutes: Math.ceil(seconds / MINUTES) };
+  throw new AppError(code, { status: 429, reason: `rate_limit ${limit.name}`, retryAfterSeconds: seconds, values });
 }
 
 /** Counts an attempt, for what is left out in silence when there were too many. @returns whether there were not. */

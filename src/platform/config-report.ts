@@ -38,6 +38,8 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     SMTP_URL: config.smtpUrl && withoutSecrets(config.smtpUrl),
     MAIL_FROM: config.mailFrom,
     REGISTRATION: config.registration,
+    REGISTRATION_LIMIT: String(config.registrationLimit),
+    REGISTRATION_NETWORKS: config.registrationNetworks.map(({ network, most }) => `${network}=${most}`).join(',') || undefined,
     TERMS_URL: config.termsUrl,
     PRIVACY_URL: config.privacyUrl,
     COOKIE_KEYS: env.COOKIE_KEYS && hidden(env.COOKIE_KEYS.length),

@@ -23,6 +23,18 @@ const commaList = (value: string) =>
     .map((part) => part.trim())
     .filter(Boolean);
 
+const LARGEST_LIMIT = 1_000_000;
+
+/** Networks with a number each, such as 203.0.113.0/24=5000. @returns undefined for anything else. */
+function readQuotas(value: string): { network: string; most: number }[] | undefined {
+  const quotas = commaList(value).map((part) => {
+    const [network = '', most = '', ...more] = part.split('=').map((side) => side.trim());
+    const right = isRange(network) && !more.length && /^\d{1,7}$/.test(most) && Number(most) >= 1 && Number(most) <= LARGEST_LIMIT;
+    return right ? { network, most: Number(most) } : undefined;
+  });
+  return quotas.every((quota) => quota !== undefined) ? quotas : undefined;
+}
+
 const isRange = (range: string) => ipaddr.isValid(range) || ipaddr.isValidCIDR(range);
 
 const isOrigin = (value: string) => {
@@ -92,6 +104,20 @@ const schema = z.object({
     .optional(),
   MAIL_FROM: z.string().regex(SENDER, 'must be an address, such as no-reply@example.com or Example <no-reply@example.com>').optional(),
   REGISTRATION: z.enum(['open', 'token', 'closed'], 'must be open, token or closed').optional(),
+  REGISTRATION_LIMIT: z.coerce
+    .number(`must be a number of registrations an hour, from 1 to ${LARGEST_LIMIT}`)
+    .int('must be a whole number')
+    .min(1, 'must be 1 or more')
+    .max(LARGEST_LIMIT, `must be ${LARGEST_LIMIT} or less`)
+    .default(60),
+  REGISTRATION_NETWORKS: z
+    .string()
+    .default('')
+    .refine(
+      (value) => readQuotas(value) !== undefined,
+      `must list networks, each with its registrations an hour (1 to ${LARGEST_LIMIT}), such as 203.0.113.0/24=5000,2001:db8::/32=500`,
+    )
+    .transform((value) => readQuotas(value) ?? []),
   TERMS_URL: page,
   PRIVACY_URL: page,
   COOKIE_KEYS: z
@@ -131,6 +157,10 @@ export type Config = {
   mailFrom: string;
   /** Who may register clients at the registration endpoint: everybody, whoever holds an initial access token, nobody. */
   registration: 'open' | 'token' | 'closed';
+  /** How many registrations an hour one network may ask for, where no entry of `registrationNetworks` has it. */
+  registrationLimit: number;
+  /** Networks (an address or CIDR) with a number of their own, such as that of a hosted agent which many users share. */
+  registrationNetworks: { network: string; most: number }[];
   /** The operator's terms, which people agree to at sign-up; undefined where there are none. */
   termsUrl: string | undefined;
   /** What the operator does with what is known of people. */
@@ -189,6 +219,8 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     smtpUrl: env.SMTP_URL,
     mailFrom: env.MAIL_FROM ?? `Munjigi <no-reply@${new URL(issuer).hostname}>`,
     registration: env.REGISTRATION ?? (env.NODE_ENV === 'production' ? 'token' : 'open'),
+    registrationLimit: env.REGISTRATION_LIMIT,
+    registrationNetworks: env.REGISTRATION_NETWORKS,
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,
   };

@@ -8,14 +8,20 @@ export class AppError extends Error {
   readonly reason: string;
   /** When trying again makes sense, for a refusal that passes. */
   readonly retryAfterSeconds: number | undefined;
+  /** What the public sentence names. */
+  readonly values: Record<string, string | number>;
 
-  constructor(code: string, options: { status: number; reason?: string; cause?: unknown; retryAfterSeconds?: number }) {
+  constructor(
+    code: string,
+    options: { status: number; reason?: string; cause?: unknown; retryAfterSeconds?: number; values?: Record<string, string | number> },
+  ) {
     super(options.reason ?? code, { cause: options.cause });
     this.name = 'AppError';
     this.code = code;
     this.status = options.status;
     this.reason = options.reason ?? code;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.values = options.values ?? {};
   }
 }
 

@@ -81,7 +81,7 @@ describe('Redirect URI at the authorization endpoint (RFC 9700 section 2.1)', ()
   });
 });
 
-describe('Loopback redirect URI of a native app (RFC 8252 section 7.3)', () => {
+describe('Loopback redirect URI (RFC 8252 section 7.3)', () => {
   let server: TestServer;
   let native: TestClient;
   const { code_verifier: _, ...challenge } = pkce();
@@ -123,9 +123,39 @@ describe('Loopback redirect URI of a native app (RFC 8252 section 7.3)', () => {
       await assertRefusedHere(await unchanged(server, () => ask(native, uri)));
   });
 
-  it('a web client has no such freedom', async () => {
-    const web = await server.createClient({ redirect_uris: ['https://localhost:4000/cb'] });
-    await assertRefusedHere(await unchanged(server, () => ask(web, 'https://localhost:4001/cb')));
+  it('is as free for a web client in development, on any port and with or without the slash of an empty path', async () => {
+    const web = await server.createClient({ redirect_uris: ['http://localhost/cb?a=1', 'http://localhost:3000', 'http://[::1]:3000/'] });
+    for (const uri of ['http://localhost:5173/cb?a=1', 'http://localhost/', 'http://localhost', 'http://[::1]', 'http://[::1]:65535'])
+      assert.match((await ask(web, uri)).headers.get('location') ?? '', /\/interaction\//, uri);
+    for (const uri of [
+      'http://localhost:5173/cb',
+      'http://localhost:5173/cb?a=2',
+      'http://localhost:5173/cb?a=1#x',
+      'http://127.0.0.1:3000/',
+      'http://localhost:65536/',
+      'http://localhost:3000/\n',
+      'http://localhost:3000@evil.example/',
+      'http://localhost.evil.example:3000/',
+      'HTTP://LOCALHOST:3000/x',
+      'https://localhost:3000/',
+    ])
+      await assertRefusedHere(await unchanged(server, () => ask(web, uri)));
+  });
+
+  it('has a port that counts when it is https', async () => {
+    const web = await server.createClient({ redirect_uris: ['https://localhost:4000/cb', 'https://client.example:8443'] });
+    for (const uri of ['https://localhost:4001/cb', 'https://client.example:8444', 'https://client.example:8443/'])
+      await assertRefusedHere(await unchanged(server, () => ask(web, uri)));
+  });
+
+  it('is as free after a sign-out', async () => {
+    const app = await server.createClient({ post_logout_redirect_uris: ['http://localhost:3000/bye', 'https://client.example/bye'] });
+    const leave = (post_logout_redirect_uri: string) =>
+      fetch(`${server.issuer}/oauth/logout?${new URLSearchParams({ client_id: app.client_id, post_logout_redirect_uri })}`, {
+        redirect: 'manual',
+      });
+    assert.notEqual((await leave('http://localhost:5173/bye')).status, 400);
+    for (const uri of ['http://localhost:5173/other', 'https://client.example:8443/bye']) assert.equal((await leave(uri)).status, 400, uri);
   });
 
   it('a code bound to one port is not redeemed with another', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { LIMITS } from '../../src/http/rate-limit.ts';
+import { digest } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { clientCredentials, introspect } from '../support/flow.ts';
 import { assertRefused } from '../support/refusals.ts';
@@ -119,5 +120,52 @@ describe('How much may be asked of registration (RFC 7591 section 5)', () => {
     await assertRefused(unsized, 413, 'registration_too_large');
     const { status } = await sendRegistration(server, padded(16 * 1024));
     assert.equal(status, 201, 'no less than that');
+  });
+});
+
+describe('How much may be asked of registration, as an operator set it', () => {
+  let server: TestServer;
+  before(async () => {
+    server = await startTestServer({
+      trustedProxies: ['127.0.0.1'],
+      registrationLimit: 2,
+      registrationNetworks: [
+        { network: '203.0.113.0/24', most: 4 },
+        { network: '203.0.113.7', most: 1 },
+        { network: '198.51.0.0/16', most: 3 },
+        { network: '2001:db8::/32', most: 3 },
+      ],
+    });
+  });
+  after(() => server.close());
+
+  const statuses = async (addresses: string[]) => {
+    const all: number[] = [];
+    for (const address of addresses) all.push((await sendRegistration(server, METADATA, { 'x-forwarded-for': address })).status);
+    return all;
+  };
+
+  it('counts by the network of the setting, of which the smallest holds, and otherwise by the visitor\u2019s own', async () => {
+    assert.deepEqual(await statuses(['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.3.1']), [201, 201, 429, 201]);
+    assert.deepEqual(await statuses(['203.0.113.7', '203.0.113.7', '203.0.113.8']), [201, 429, 201], 'one address of it');
+    assert.deepEqual(await statuses(['198.51.1.1', '198.51.2.1', '198.51.3.1', '198.51.4.1']), [201, 201, 201, 429], 'four of its parts');
+    assert.deepEqual(await statuses(['2001:db8:1::1', '2001:db8:2::1', '2001:db8:3::1', '2001:db8:4::1']), [201, 201, 201, 429]);
+    assert.deepEqual(await statuses(['::ffff:203.0.113.9', '203.0.113.9', '203.0.113.9', '203.0.113.9']), [201, 201, 201, 429]);
+  });
+
+  it('says which limit it is, and when to try again, in a sentence', async () => {
+    const answer = await sendRegistration(server, METADATA, { 'x-forwarded-for': '192.0.2.4' });
+    const { error_description } = (await answer.json()) as { error_description: string };
+    assert.match(
+      error_description,
+      /^One network can register at most 2 clients an hour\. Nothing was registered\. Try again in \d+ minutes?\.$/,
+    );
+    await server.sql('update rate_limit set points = 100000');
+    await server.sql(`update rate_limit set points = 0 where points = 100000 and key <> $1`, [
+      Buffer.from(digest(`${LIMITS.registration.name} `)),
+    ]);
+    const all = (await (await sendRegistration(server, METADATA, { 'x-forwarded-for': '192.0.9.4' })).json()) as Record<string, string>;
+    // A thousand, and what the networks of the setting may besides.
+    assert.match(String(all['error_description']), /^All networks together can register at most 1,?011 clients an hour/);
   });
 });

@@ -12,7 +12,7 @@ const REFUSED: Record<string, string[]> = {
     'http://127.0.0.1.evil.example/cb',
     'http://localhost.evil.example/cb',
   ],
-  'a scheme that runs code or opens files': [
+  'a scheme that a browser or an operating system acts on': [
     'javascript:alert(1)',
     'JaVaScRiPt:alert(1)',
     'java\tscript:alert(1)',
@@ -26,7 +26,40 @@ const REFUSED: Record<string, string[]> = {
     'view-source:https://walk.example/',
     'ws://walk.example/',
     'mailto:a@walk.example',
+    // None of these is named anywhere but in a list of ours.
+    'jar:https://walk.example/x.jar!/cb',
+    'filesystem:https://walk.example/temporary/x',
+    'mhtml:https://walk.example/x',
+    'livescript:x',
+    'wyciwyg://walk.example/',
+    'feed:javascript:alert(1)',
+    'chrome-extension://abcdefgh/cb',
+    'moz-extension://abcdefgh/cb',
+    'safari-web-extension://abcdefgh/cb',
+    'microsoft-edge:https://walk.example/',
+    'googlechromes://walk.example/cb',
+    'ms-settings:privacy',
+    'MS-Word:ofe|u|https://walk.example/x.docx',
+    'ms-made-up://cb',
+    'search-ms:query=x',
+    'x-apple.systempreferences:com.apple.preference',
+    'itms-services://?action=download-manifest',
+    'intent://walk.example/cb',
+    'android-app://com.example/cb',
+    'market://details',
+    'web+walk://cb',
+    'ext+walk:cb',
+    'sms:+8210',
+    'tel:+8210',
+    'ftp://walk.example/cb',
+    'wss://walk.example/cb',
+    'ldap://walk.example/cb',
+    'ssh://walk.example/cb',
+    'urn:ietf:wg:oauth:2.0:oob',
+    'z39.50s://walk.example/cb',
+    'c:/walk/cb',
   ],
+  'a scheme with nothing behind it': ['walk:', 'walk://', 'walk:?x=1'],
   'line breaks and other controls': [
     'https://walk.example/cb\r\nSet-Cookie: a=b',
     'https://walk.example/\tcb',
@@ -83,36 +116,76 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
         for (const application_type of ['web', 'native']) {
           await refused({ redirect_uris: [uri], application_type });
           await refused({
-            redirect_uris: [application_type === 'web' ? 'https://walk.example/cb' : 'com.example.walk:/cb', uri],
+            redirect_uris: ['https://walk.example/cb', 'com.example.walk:/cb', uri],
             application_type,
           });
         }
     });
   }
 
-  it("a scheme of one's own has a dot, and belongs to native apps (RFC 8252 section 7.1)", async () => {
-    await refused({ redirect_uris: ['walk:/cb'], application_type: 'native' });
-    await refused({ redirect_uris: ['com.example.walk:/cb'], application_type: 'web' });
-    assert.equal(
-      (await register(server, { redirect_uris: ['com.example.walk:/cb'], application_type: 'native' }))['application_type'],
-      'native',
-    );
+  it("takes an app's own scheme, with a domain in reverse or with somewhere to lead, and the client is native whatever it said", async () => {
+    for (const uri of [
+      'com.example.walk:/cb',
+      'com.example.walk:',
+      'walk:/cb',
+      'walk://cb',
+      'Walk.Club://cb',
+      'vscode-insiders://walk.walk/cb',
+      'zed://walk/oauth',
+      'walk:cb',
+    ])
+      for (const said of [{}, { application_type: 'web' }, { application_type: 'native' }, { application_type: 'browser' }])
+        assert.equal((await register(server, { ...said, redirect_uris: [uri] }))['application_type'], 'native', uri);
+    await refused({ redirect_uris: ['walk://user@cb/'] });
+    await refused({ redirect_uris: ['walk://cb/../x'] });
   });
 
-  it('loopback is for native apps alone (RFC 8252 section 7.3)', async () => {
-    for (const uri of ['http://127.0.0.1/cb', 'http://localhost:8080/cb', 'http://[::1]/cb']) {
-      await refused({ redirect_uris: [uri], application_type: 'web' });
-      await register(server, { redirect_uris: [uri], application_type: 'native' });
+  it('takes loopback addresses: a web client with a secret is in development, one without is an app on a device', async () => {
+    for (const uri of ['http://127.0.0.1/cb', 'http://localhost:8080/cb', 'http://[::1]/cb', 'http://localhost']) {
+      const { application_type, client_secret } = await register(server, { redirect_uris: [uri] });
+      assert.deepEqual([application_type, typeof client_secret], ['web', 'string'], uri);
+      const secretless = { redirect_uris: [uri], token_endpoint_auth_method: 'none', grant_types: ['authorization_code'] };
+      assert.equal((await register(server, secretless))['application_type'], 'native');
+      assert.equal((await register(server, { ...secretless, application_type: 'web' }))['application_type'], 'web');
+      assert.equal((await register(server, { redirect_uris: [uri], application_type: 'native' }))['application_type'], 'native');
     }
-    await refused({ redirect_uris: ['http://127.0.0.2/cb'], application_type: 'native' });
-    await refused({ redirect_uris: ['http://192.168.0.1/cb'], application_type: 'native' });
+    assert.equal((await register(server))['application_type'], 'web');
+    for (const host of ['127.0.0.2', '0.0.0.0', 'localhost.evil.example', 'app.localhost', '127.0.0.1.nip.example'])
+      await refused({ redirect_uris: [`http://${host}/cb`] });
   });
 
-  it('a client that leads to an app on a device and says nothing else is native', async () => {
-    for (const redirect_uris of [['http://127.0.0.1/cb'], ['http://localhost:1234/cb', 'com.example.walk:/cb']])
-      assert.equal((await register(server, { redirect_uris }))['application_type'], 'native');
-    assert.equal((await register(server))['application_type'], 'web');
-    await refused({ redirect_uris: ['http://127.0.0.1/cb', 'https://walk.example/cb'] });
+  it('takes https, loopback addresses and schemes beside one another', async () => {
+    const redirect_uris = ['https://walk.example/cb', 'http://127.0.0.1/', 'http://127.0.0.1:33418/', 'walk://cb', 'https://localhost/cb'];
+    const secretless = { token_endpoint_auth_method: 'none', grant_types: ['authorization_code'] };
+    assert.deepEqual((await register(server, { ...secretless, redirect_uris }))['redirect_uris'], redirect_uris);
+    const mixed = await register(server, { redirect_uris: redirect_uris.slice(0, 2) });
+    assert.equal(mixed['application_type'], 'web');
+  });
+
+  it('takes no http address of a private network, and none of this server: only an operator knows that network', async () => {
+    for (const host of ['grafana', 'grafana.lan:3000', 'grafana.internal', '10.1.2.3', '192.168.0.1', '[fd00::1]'])
+      await refused({ redirect_uris: [`http://${host}/cb`] });
+    await refused({ redirect_uris: [`${server.issuer}/account/signed-in`] });
+  });
+
+  it('names the address that is wrong by its index, what was received, and what would be right', async () => {
+    const said = async (uri: string, member = 'redirect_uris') => {
+      const response = await askToRegister(server, { ...METADATA, [member]: ['https://walk.example/cb', uri] });
+      return (await response.json()) as { error: string; error_description: string };
+    };
+    assert.deepEqual(await said('http://walk.example/cb'), {
+      error: 'invalid_redirect_uri',
+      error_description:
+        'redirect_uris[1]: http://walk.example/cb must use https; http is allowed on localhost, 127.0.0.1 and [::1], on any port. Right would be https://walk.example/cb',
+    });
+    assert.match((await said('walk:')).error_description, /^redirect_uris\[1\]: walk: must have .* Right would be walk:\/callback$/);
+    const secret = await said('https://me:hidden@walk.example/cb');
+    assert.match(secret.error_description, /^redirect_uris\[1\]: https:\/\/\.\.\.@walk\.example\/cb must not contain a user name/);
+    assert.doesNotMatch(secret.error_description, /hidden/);
+    const hostile = await said(`https://walk.example/"\u202e\\${'x'.repeat(500)}`);
+    assert.match(hostile.error_description, /^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,399}$/, 'RFC 6749 section 5.2');
+    const { error, error_description } = await said('http://walk.example/bye', 'post_logout_redirect_uris');
+    assert.deepEqual([error, error_description.slice(0, 28)], ['invalid_client_metadata', 'post_logout_redirect_uris[1]']);
   });
 
   it('where to go after signing out is judged alike', async () => {

@@ -188,7 +188,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
 
   it('names of software are text of bounded length', async () => {
     for (const member of ['software_id', 'software_version'])
-      for (const wrong of ['x'.repeat(101), 'a\u202eb', '', 1, {}, ['x']])
+      for (const wrong of ['x'.repeat(101), 'a\u202eb', 1, {}, ['x']])
         await unchanged(server, async () =>
           assertRefused(await askToRegister(server, { ...METADATA, [member]: wrong }), 400, 'invalid_client_metadata'),
         );

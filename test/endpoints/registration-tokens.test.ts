@@ -110,6 +110,12 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
       { grant_types: GRANTS, scope: 'offline_access' },
     ])
       await assertRefused(await unchanged(server, () => ask(token, wrong)), 400, 'invalid_client_metadata');
+    const unknown = await register(token, { grant_types: [...GRANTS, 'password'], scope: 'mcp:read' });
+    assert.deepEqual(
+      [unknown['grant_types'], unknown['scope']],
+      [GRANTS, 'openid profile'],
+      'what there is not is left out, no limit with it',
+    );
     const client = await register(token, { grant_types: GRANTS, registration_limits: { grantTypes: [], scopes: [] } });
     assert.equal(client['scope'], 'openid profile', 'all that it may, when it says nothing');
 
@@ -126,11 +132,14 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
 
   it('a token without authorization codes makes no client that takes codes, also not by leaving it unsaid', async () => {
     const { token } = await make({ grantTypes: ['client_credentials'] });
-    const wanted = { grant_types: ['client_credentials'] };
+    const wanted = { grant_types: ['client_credentials'], response_types: ['code'] };
     const body = await assertRefused(await unchanged(server, () => ask(token, wanted)), 400, 'invalid_client_metadata');
     assert.match(String(body['error_description']), /response_types must be empty/);
-    const client = await register(token, { ...wanted, response_types: [], redirect_uris: [] });
-    assert.deepEqual(client['grant_types'], ['client_credentials']);
+    await assertRefused(await unchanged(server, () => ask(token, { grant_types: undefined })), 400, 'invalid_client_metadata');
+    for (const more of [{ response_types: [], redirect_uris: [] }, { response_types: undefined }]) {
+      const client = await register(token, { ...wanted, ...more });
+      assert.deepEqual([client['grant_types'], client['response_types']], [['client_credentials'], []]);
+    }
   });
 
   it('is stored as a digest alone', async () => {

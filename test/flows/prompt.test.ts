@@ -172,12 +172,11 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
 
   describe('a client on a device', () => {
     it('is asked about each time, by loopback or scheme, unless an operator verified it (RFC 8252 section 8.6)', async () => {
-      for (const [redirect_uri, application_type] of [
-        ['http://127.0.0.1/callback', 'native'],
-        ['com.example.app:/callback', 'native'],
-        ['https://localhost/callback', 'web'],
+      for (const [redirect_uri, more] of [
+        ['http://127.0.0.1/callback', { token_endpoint_auth_method: 'none' }],
+        ['com.example.app:/callback', {}],
       ] as const) {
-        const app = await server.createClient({ redirect_uris: [redirect_uri], application_type });
+        const app = await server.createClient({ redirect_uris: [redirect_uri], application_type: 'native', ...more });
         const browser = new Person(server.issuer);
         const first = await (await open(browser, {}, app)).submit(await server.createPerson());
         assert(first.html.includes('An app on this device'));
@@ -191,11 +190,30 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
       }
     });
 
-    it('is not, when it is native and its answer goes to a web address of its own (RFC 8252 section 7.2)', async () => {
-      const app = await server.createClient({ redirect_uris: ['https://app.example/callback'], application_type: 'native' });
+    it('is not, at a web address of its own (RFC 8252 section 7.2), nor is a client with a secret in development', async () => {
+      for (const [redirect_uri, application_type, said] of [
+        ['https://app.example/callback', 'native', undefined],
+        ['https://localhost/callback', 'web', undefined],
+        ['http://localhost:3000/callback', 'web', 'This is a development address'],
+      ] as const) {
+        const app = await server.createClient({ redirect_uris: [redirect_uri], application_type });
+        const browser = new Person(server.issuer);
+        const first = await (await open(browser, {}, app)).submit(await server.createPerson());
+        assert(!first.html.includes('An app on this device'), redirect_uri);
+        assert.equal(first.html.includes('This is a development address'), said !== undefined, redirect_uri);
+        assert((await first.submit({ decision: 'approve' })).url.searchParams.get('code'));
+        assert((await open(browser, {}, app)).url.searchParams.get('code'));
+        assert((await open(browser, { prompt: 'none' }, app)).url.searchParams.get('code'), redirect_uri);
+      }
+    });
+
+    it('is, without a secret, also when it says that it is a web client', async () => {
+      const metadata = { redirect_uris: ['http://localhost:5173/callback'], token_endpoint_auth_method: 'none' };
+      const app = await server.createClient(metadata);
       const browser = new Person(server.issuer);
       await (await (await open(browser, {}, app)).submit(await server.createPerson())).submit({ decision: 'approve' });
-      assert((await open(browser, {}, app)).url.searchParams.get('code'));
+      assert(asksLeave(await open(browser, {}, app)));
+      assert.equal(error(await open(browser, { prompt: 'none' }, app)), 'interaction_required');
     });
   });
 

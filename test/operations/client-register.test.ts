@@ -109,7 +109,7 @@ describe('scripts/client.ts create, show and delete', () => {
       'https://u@b.example/',
     ])
       await refused(['--redirect-uri', uri], { redirect_uris: [uri] });
-    await refused(['--redirect-uri', 'bell:/cb', '--native'], { redirect_uris: ['bell:/cb'], application_type: 'native' });
+    await refused(['--redirect-uri', 'ms-bell:/cb', '--native'], { redirect_uris: ['ms-bell:/cb'], application_type: 'native' });
     for (const grace of ['61', '-1', 'long', ''])
       await refused([`--refresh-grace=${grace}`, '--redirect-uri', URI], { redirect_uris: [URI], refresh_token_grace: grace || 'none' });
     await refused(['--redirect-uri', URI, '--auth', 'none', '--no-refresh-rotation'], {
@@ -130,6 +130,31 @@ describe('scripts/client.ts create, show and delete', () => {
     await refused(['--redirect-uri', URI, '--auth', 'private_key_jwt', '--jwks-uri', 'ftp://bell.example/jwks'], keys);
     await refused(['--name', 'Bell\u202e', '--redirect-uri', URI], { client_name: 'Bell\u202e', redirect_uris: [URI] });
     await refused(['--name', 'x'.repeat(101), '--redirect-uri', URI], { client_name: 'x'.repeat(101), redirect_uris: [URI] });
+  });
+
+  it('takes http on a private network with a warning, and no public host', async () => {
+    const plain = (uri: string) => command('create', '--name', 'Bell', '--redirect-uri', uri);
+    for (const uri of ['http://grafana.lan:3000/login', 'http://[fd12::1]/cb']) {
+      const { status, stdout, stderr } = plain(uri);
+      assert.deepEqual([status, stderr.includes(`Warning: ${uri} is not encrypted.`)], [0, true], stderr);
+      const id = String(/^client_id +(\S+)$/m.exec(stdout)?.[1]);
+      assert.deepEqual((await metadataOf(id))['redirect_uris'], [uri]);
+    }
+    for (const uri of ['http://grafana.example/login', 'http://169.254.169.254/cb'])
+      assert.equal((await unchanged(server, async () => plain(uri))).status, 1, uri);
+  });
+
+  it('leaves a grant out that there is not, and says so', () => {
+    const { status, stderr } = command(
+      'create',
+      '--name',
+      'Bell',
+      '--redirect-uri',
+      URI,
+      ...['authorization_code', 'password'].flatMap((grant) => ['--grant-type', grant]),
+    );
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /Left out: this server has no grant "password"/);
   });
 
   it('makes nothing of an order that makes no sense', async () => {

@@ -51,6 +51,8 @@ describe('scripts/config.ts', () => {
       'PORT 8080 environment',
       'ISSUER http://localhost:8080 default',
       'HOST 127.0.0.1 default',
+      'REGISTRATION_LIMIT 60 default',
+      'REGISTRATION_NETWORKS - default',
       'TERMS_URL - default',
       'DATABASE_URL postgres://app:***@db.example:5432/munjigi?password=*** environment',
       `SMTP_URL smtps://relay:***@mail.example.com file ${smtp}`,

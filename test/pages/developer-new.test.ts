@@ -94,21 +94,23 @@ describe('Making a client in the portal', () => {
       { redirect_uris: Array.from({ length: 11 }, (_, n) => `https://walk.example/${n}`).join('\n') },
       /No more than 10/,
     ],
-    'an address of code': [{ redirect_uris: 'javascript:alert(1)' }, /^redirect_uris: Line 1 uses a scheme that runs/],
-    'an address of code in capitals': [{ redirect_uris: 'JaVaScRiPt:alert(1)' }, /^redirect_uris: Line 1 uses a scheme that runs/],
+    'an address of code': [{ redirect_uris: 'javascript:alert(1)' }, /^redirect_uris: Line 1 uses a scheme that a browser/],
+    'an address of code in capitals': [{ redirect_uris: 'JaVaScRiPt:alert(1)' }, /^redirect_uris: Line 1 uses a scheme that a browser/],
     'an address of code behind a tab': [{ redirect_uris: 'java\tscript:alert(1)' }, /^redirect_uris: Line 1 has a blank/],
     'a wildcard': [{ redirect_uris: 'https://walk.example/cb\nhttps://*.walk.example/cb' }, /^redirect_uris: Line 2 has a wildcard/],
     'a fragment': [{ redirect_uris: 'https://walk.example/cb#x' }, /^redirect_uris: Line 1 has a fragment/],
     'a user name': [{ redirect_uris: 'https://user@walk.example/cb' }, /^redirect_uris: Line 1 has a user name/],
     'plain http': [{ redirect_uris: 'http://walk.example/cb' }, /^redirect_uris: Line 1 begins with http/],
-    'the device itself, of a server': [{ redirect_uris: 'http://127.0.0.1:3000/cb' }, /any port is accepted/],
-    'a scheme without a domain': [{ place: 'native', redirect_uris: 'walk:/cb' }, /^redirect_uris: Line 1 has a scheme without/],
+    'http on a private network': [{ redirect_uris: 'http://grafana.lan:3000/cb' }, /^redirect_uris: Line 1 begins with http/],
+    'a page of this server': [{ redirect_uris: 'OWN' }, /^redirect_uris: Line 1 is an address of this server/],
+    'a scheme with nothing behind it': [{ place: 'native', redirect_uris: 'walk:' }, /^redirect_uris: Line 1 ends after its scheme/],
     'a host that looks like another': [{ redirect_uris: 'https://раураl.example/cb' }, /^redirect_uris: Line 1 has a blank/],
     'an address that is too long': [{ redirect_uris: `https://walk.example/${'x'.repeat(2_000)}` }, /^redirect_uris: Line 1 is too long/],
   };
-  for (const [what, [answers, problem]] of Object.entries(WRONG))
+  for (const [what, [given, problem]] of Object.entries(WRONG))
     it(`makes nothing of ${what}, keeps what was typed, and says so beside the field`, async () => {
       const form = await openAccount(server, await server.createPerson(), NEW_CLIENT, english());
+      const answers = given['redirect_uris'] === 'OWN' ? { redirect_uris: `${server.issuer}/account/signed-in` } : given;
       const page = await unchanged(server, () => sendTo(form, NEW_CLIENT, { ...ANSWERS, 'client_name#ko': '산책', ...answers }));
       assert.equal(page.response.status, 422);
       assert.match(page.html, /<title>Error: /);
@@ -120,6 +122,18 @@ describe('Making a client in the portal', () => {
       assert.equal(secretOn(page), undefined);
       assert.doesNotMatch(page.html.replaceAll(/value="[^"]*"/g, ''), /[\u202e\u3164]/, 'what deceives is not shown as text');
     });
+
+  it('takes a loopback address of a server in development, with its secret, and says what it is instead of warning', async () => {
+    const person = await server.createPerson();
+    const redirect_uris = 'http://localhost:3000/api/auth/callback/munjigi\nhttps://walk.example/cb';
+    const made = await makeClient(server, person, { redirect_uris }, english());
+    assert(made.client_secret);
+    const { metadata } = await stored(made.client_id);
+    assert.deepEqual([metadata['application_type'], metadata['redirect_uris']], ['web', redirect_uris.split('\n')]);
+    const page = await openAccount(server, person, `/developer/clients/${made.client_id}`, english());
+    assert.match(page.html, /<p class="notice after">A development address: [^<]*<bdi class="small">http:\/\/localhost:3000/);
+    assert.doesNotMatch(page.html, /<p class="notice caution after">/);
+  });
 
   it('tells what would be right, in Korean too', async () => {
     const browser = Object.assign(new Person(server.issuer), { headers: { 'accept-language': 'ko' } });

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { TRY_CALLBACK_PATH } from '../../src/clients/first-party.ts';
 import { verifyClient } from '../../src/clients/store.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
 import { createResourceServerClient } from '../support/flow.ts';
 import { comeToPortal, type Developer, fill, importManifest, madeOn, own } from '../support/owned-apis.ts';
 import type { Page } from '../support/person.ts';
@@ -108,6 +109,25 @@ describe('What the portal refuses', () => {
       422,
     );
     assert.deepEqual(await stored(), before);
+  });
+
+  it('keeps an address of a private network that an operator registered, and takes no other', async () => {
+    const { client_id } = madeOn(await importManifest(developer, JSON.stringify(MANIFEST)));
+    const path = `/developer/clients/${client_id}`;
+    const [mine, other] = ['http://grafana.lan:3000/login', 'http://wiki.lan/login'];
+    await server.sql(`update client set metadata = jsonb_set(metadata, '{redirect_uris}', $2::jsonb) where id = $1`, [
+      client_id,
+      JSON.stringify([mine]),
+    ]);
+    const fields = { client_name: 'Walking Club 3', scope: 'openid' };
+    await eventually(
+      'the change is known',
+      async () => (await fill(developer, path, { ...fields, redirect_uris: mine })).url.search === '?done',
+    );
+    const before = await server.sql('select metadata from client where id = $1', [client_id]);
+    for (const redirect_uris of [other, `${mine}\n${other}`])
+      assert.equal((await fill(developer, path, { ...fields, redirect_uris })).response.status, 422);
+    assert.deepEqual(await server.sql('select metadata from client where id = $1', [client_id]), before);
   });
 
   it('tells a developer that a change takes the software statement away, and takes it away with a change alone', async () => {

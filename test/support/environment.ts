@@ -70,6 +70,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     smtpUrl: undefined,
     mailFrom: 'Munjigi <no-reply@munjigi.example>',
     registration: 'open',
+    registrationLimit: 60,
+    registrationNetworks: [],
     termsUrl: undefined,
     privacyUrl: undefined,
     cookieKeys: [randomSecret()],

@@ -71,6 +71,34 @@ describe('Configuration', () => {
       assert.match(problems({ ...base, REGISTRATION: wrong }).join(), /^REGISTRATION must be open, token or closed$/, wrong);
   });
 
+  it('takes how many clients one network may register, and networks with a number of their own', () => {
+    const base = { ...SECRETS, DATABASE_URL };
+    const { registrationLimit, registrationNetworks } = readConfig(base);
+    assert.deepEqual([registrationLimit, registrationNetworks], [60, []]);
+    const set = readConfig({
+      ...base,
+      REGISTRATION_LIMIT: '500',
+      REGISTRATION_NETWORKS: '203.0.113.0/24=5000, 2001:db8::/32 = 7,192.0.2.1=9',
+    });
+    assert.equal(set.registrationLimit, 500);
+    assert.deepEqual(set.registrationNetworks, [
+      { network: '203.0.113.0/24', most: 5000 },
+      { network: '2001:db8::/32', most: 7 },
+      { network: '192.0.2.1', most: 9 },
+    ]);
+    for (const wrong of ['0', '-1', '1.5', 'many', '1000001'])
+      assert.match(problems({ ...base, REGISTRATION_LIMIT: wrong }).join(), /^REGISTRATION_LIMIT must be /, wrong);
+    for (const wrong of [
+      '203.0.113.0/24',
+      '203.0.113.0/24=0',
+      '203.0.113.0/33=5',
+      'example.com=5',
+      '203.0.113.0/24=5=6',
+      '203.0.113.0/24=x',
+    ])
+      assert.match(problems({ ...base, REGISTRATION_NETWORKS: wrong }).join(), /^REGISTRATION_NETWORKS must list networks/, wrong);
+  });
+
   it('names every problem at once', () => {
     const all = problems({
       ...SECRETS,

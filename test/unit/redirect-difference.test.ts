@@ -25,6 +25,13 @@ describe('What tells a redirect URI from a registered one', () => {
       assert.deepEqual(differencesOf(received, registered), differences);
     });
 
+  it('a loopback address differs by neither its port nor an empty path', () => {
+    assert.deepEqual(differencesOf('http://localhost:5173/cb', 'http://localhost:3000/cb'), []);
+    assert.deepEqual(differencesOf('http://localhost:5173', 'http://localhost/'), []);
+    assert.deepEqual(differencesOf('http://localhost:5173/other', 'http://localhost:3000/cb'), ['path']);
+    assert.deepEqual(differencesOf('http://127.0.0.1:5173/cb', 'http://localhost:3000/cb'), ['host']);
+  });
+
   it('the nearest is the one that was meant', () => {
     const all = ['https://staging.client.example/callback', 'https://client.example/callback', 'com.example.app:/callback'];
     assert.equal(nearestRedirectUri('http://client.example/callback/', all)?.registered, all[1]);

@@ -1,6 +1,6 @@
 import type { Client } from 'oidc-provider';
 import { nameOfClient, pagesOfClient, readableHost } from '../../clients/display-name.ts';
-import { leadsToDevice } from '../../clients/redirect-uri.ts';
+import { isLoopback, leadsToDevice } from '../../clients/redirect-uri.ts';
 import type { Language } from '../../http/language.ts';
 import { DAY, epochSeconds } from '../../platform/clock.ts';
 
@@ -61,13 +61,22 @@ export type Destination = {
   exact: string;
   /** As its owner writes it, where that cannot be mistaken. */
   readable: string | undefined;
+  /** To an app on the user's own device, which any app may pass for. */
   onDevice: boolean;
+  /** To the computer of the web client's developer. */
+  development: boolean;
 };
 
 /** Where the answer goes. @param redirectUri one that was checked; undefined when a device waits for the answer. */
-export function describeDestination(redirectUri: unknown): Destination | undefined {
+export function describeDestination(redirectUri: unknown, { applicationType }: Pick<Client, 'applicationType'>): Destination | undefined {
   if (typeof redirectUri !== 'string') return undefined;
   const { protocol, host } = new URL(redirectUri);
   const web = protocol === 'https:' || protocol === 'http:';
-  return { exact: web ? host : protocol, readable: web ? readableHost(host) : undefined, onDevice: leadsToDevice(redirectUri) };
+  const development = applicationType !== 'native' && isLoopback(redirectUri);
+  return {
+    exact: web ? host : protocol,
+    readable: web ? readableHost(host) : undefined,
+    onDevice: !development && leadsToDevice(redirectUri),
+    development,
+  };
 }

@@ -52,7 +52,7 @@ export async function describeConsent(
   return {
     account: { name, initial: initialOf(name), email: account.email },
     client: { ...describeClient(client, logos.get(client.clientId), people, now, language), owner },
-    destination: describeDestination(redirectUri),
+    destination: describeDestination(redirectUri, client),
     until: new Date(grant?.exp ? grant.exp * 1000 : now.getTime() + ttl.Grant * 1000),
     days: ttl.Grant / DAY,
     identity: identityIn(asked, grant),

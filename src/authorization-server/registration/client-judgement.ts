@@ -4,7 +4,8 @@ import { hasSecret, isSecretHandle, secretHandle } from '../../clients/secrets.t
 import type { ClientMetadata } from '../../clients/store.ts';
 import type { VerifiedNames } from '../../clients/verified-names.ts';
 import { isStorable } from '../../platform/database.ts';
-import { NameTaken } from './registration-policy.ts';
+import { acceptMetadata } from './accepted-metadata.ts';
+import { type Maker, NameTaken } from './registration-policy.ts';
 
 /**
  * Owns the judgement of a client that does not come by the registration endpoint: one that an operator makes, or a developer in the portal.
@@ -14,7 +15,7 @@ import { NameTaken } from './registration-policy.ts';
 /** The library's own class, by the parameters that its types leave out; `ctx` is a request's, as far as the policy reads it. */
 type Judged = new (
   metadata: ClientMetadata,
-  ctx: { oidc: { body: ClientMetadata; entities: object; client?: Client | undefined } },
+  ctx: { oidc: { body: ClientMetadata; entities: object; client?: Client | undefined; maker: Maker } },
 ) => { metadata(): ClientMetadata };
 
 /** Before anything that may give a client a name: the judgement, which waits for nobody, is to know the names that are taken. */
@@ -28,12 +29,18 @@ export function beforeNaming(names: VerifiedNames) {
 /**
  * A name that is too similar to one in verified-names.ts is refused here too, as far as the node knows: see beforeNaming().
  * @param metadata with a secret in clear, or its handle, if the client is to have one. @param client as it was, when it changes.
+ * @param maker an operator may register http addresses on a private network.
  * @returns the metadata as it is to be stored, with what was left out (RFC 7591 section 2).
  * @throws errors.InvalidRedirectUri, errors.InvalidClientMetadata: `error_description` is the sentence of what is wrong.
  */
-export function judgeMetadata(provider: Provider, metadata: ClientMetadata, client?: Client): ClientMetadata {
+export function judgeMetadata(
+  provider: Provider,
+  metadata: ClientMetadata,
+  { client, maker }: { client?: Client | undefined; maker: 'developer' | 'operator' },
+): ClientMetadata {
   const Client = provider.Client as unknown as Judged;
-  return new Client(metadata, { oidc: { body: metadata, entities: {}, client } }).metadata();
+  const accepted = acceptMetadata(metadata) as ClientMetadata;
+  return new Client(accepted, { oidc: { body: accepted, entities: {}, client, maker } }).metadata();
 }
 
 /**
@@ -56,13 +63,13 @@ export function judgePortalClient(provider: Provider, metadata: ClientMetadata, 
   const { client_secret: given, ...rest } = metadata;
   const kept = hasSecret(metadata) ? { client_secret: given ?? secretHandle(metadata.client_id) } : undefined;
   try {
-    const { client_secret: secret, ...judged } = judgeMetadata(provider, { ...rest, ...kept }, client);
+    const { client_secret: secret, ...judged } = judgeMetadata(provider, { ...rest, ...kept }, { client, maker: 'developer' });
     const made = typeof secret === 'string' && !isSecretHandle(secret) ? { client_secret: secret } : undefined;
     return { ok: true, metadata: { ...judged, ...made } as ClientMetadata };
   } catch (error) {
     if (!(error instanceof errors.OIDCProviderError)) throw error;
     const sentence = error.error_description ?? error.message;
-    const member = /^([a-z_]+(#[a-z]+)?) /.exec(sentence)?.[1];
+    const member = /^([a-z_]+(#[a-z]+)?)(?:\[\d+\]:)? /.exec(sentence)?.[1];
     return { ok: false, refusal: { member, sentence, ...(error instanceof NameTaken && { like: error.like }) } };
   }
 }

@@ -54,7 +54,7 @@ export async function openClientJudge({ config, database }: Place): Promise<Clie
       if (!isStorable(metadata)) throw new Error(UNSTORABLE);
       try {
         // Those are ours to say, of a client that registers: an operator vouches for this one.
-        const { dynamically_registered: _, ...judged } = judgeMetadata(provider, metadata);
+        const { dynamically_registered: _, ...judged } = judgeMetadata(provider, metadata, { maker: 'operator' });
         return judged as ClientMetadata;
       } catch (error) {
         if (error instanceof errors.OIDCProviderError) throw new Error(error.error_description ?? error.message);

@@ -1,11 +1,12 @@
 import type { Context, Next } from 'koa';
 import { holdClient } from '../../clients/store.ts';
 import { readBody, replaceBody } from '../../http/form.ts';
-import { LIMITS, limitRate } from '../../http/rate-limit.ts';
-import { visitorOf } from '../../http/visitor.ts';
+import { limitRate } from '../../http/rate-limit.ts';
+import type { Config } from '../../platform/config.ts';
 import { type Database, isStorable } from '../../platform/database.ts';
 import { AppError } from '../../platform/errors.ts';
 import { write } from '../../protocol-store/unit-of-work.ts';
+import { registrationQuota } from './registration-quota.ts';
 
 /**
  * Owns how much may be asked of the registration endpoint (RFC 7591 section 5: registration that is open invites floods). What a client
@@ -16,13 +17,15 @@ import { write } from '../../protocol-store/unit-of-work.ts';
 const LIMIT_BYTES = 16 * 1024;
 
 /** Before anything is read or looked up: a registration that is one too many costs one statement. */
-export function guardRegistration(database: Database, registrationPath: string) {
+export function guardRegistration(database: Database, config: Config, registrationPath: string) {
+  const quota = registrationQuota(config);
   return async (ctx: Context, next: Next) => {
     if (!ctx.path.startsWith(registrationPath)) return next();
     if (ctx.method === 'POST' && ctx.path === registrationPath) {
       // The network first: whoever is over their own share uses nothing up of everybody's.
-      await limitRate(database, LIMITS.registrationFromNetwork, visitorOf(ctx).address);
-      await limitRate(database, LIMITS.registration, '');
+      const { limit, network } = quota.of(ctx);
+      await limitRate(database, limit, network);
+      await limitRate(database, quota.all, '');
     }
     if (ctx.method === 'POST' || ctx.method === 'PUT') await limitBody(ctx);
     await next();

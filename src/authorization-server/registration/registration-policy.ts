@@ -4,7 +4,7 @@ import { FAPI_PROFILE } from '../../clients/client-profile.ts';
 import { DECEPTIVE, LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
 import { TRY_CALLBACK_PATH } from '../../clients/first-party.ts';
 import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../../clients/initial-access-tokens.ts';
-import { leadToNativeApp, redirectUrisProblem } from '../../clients/redirect-uri.ts';
+import { hasAppScheme, isNativeByAddress, redirectUrisProblem } from '../../clients/redirect-uri.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../../clients/store.ts';
 import type { VerifiedNames } from '../../clients/verified-names.ts';
 import { webLinkProblem } from '../../clients/web-link.ts';
@@ -19,13 +19,17 @@ const MAX_REASON_CHARACTERS = 200;
 
 type Metadata = ClientMetadata & Record<string, unknown>;
 
+/** Who describes a client: itself at the registration endpoint, a developer in the portal, or an operator. */
+export type Maker = 'client' | 'developer' | 'operator';
+
 /**
- * What a check may look at beside the metadata: the request, the client that updates itself, what the token that made it allows, what was found
- * of its software statement, and what of the server is not the same everywhere.
+ * What a check may look at beside the metadata: the request, the client that updates itself, who describes the client, what the token that
+ * made it allows, what was found of its software statement, and what of the server is not the same everywhere.
  */
 type Circumstances = {
   request: Record<string, unknown>;
   client: Client | undefined;
+  maker: Maker;
   limits: RegistrationLimits | undefined;
   statement: JudgedStatement | undefined;
   house: House;
@@ -35,9 +39,10 @@ type Circumstances = {
  * What depends on where this server is. `loopbackPages`: a client's pages may be on its developer's own machine, where this server is too.
  * `tryCallback`: the developer portal's own address, to which a client that is tried there is led, and which may be http where the issuer is.
  */
-export type Places = { loopbackPages: boolean; tryCallback: string };
+export type Places = { issuer: string; loopbackPages: boolean; tryCallback: string };
 
 export const placesOf = (issuer: string): Places => ({
+  issuer,
   loopbackPages: !issuer.startsWith('https:'),
   tryCallback: `${issuer}${TRY_CALLBACK_PATH}`,
 });
@@ -83,13 +88,15 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
     if (limits) metadata['registration_limits'] = limits;
     else delete metadata['registration_limits'];
   },
-  // First, because what redirect URIs may be depends on it. A client that did not say, and leads to an app on a device, is one (RFC 7591 section 2).
+  // An app's own scheme makes it native, whatever it said; loopback addresses do when it says nothing and has no secret (RFC 8252).
   application_type(metadata, { request }) {
-    if (request['application_type'] === undefined && leadToNativeApp(metadata.redirect_uris)) metadata.application_type = 'native';
+    const uris = metadata.redirect_uris;
+    const said = request['application_type'] !== undefined && !(Array.isArray(uris) && uris.some(hasAppScheme));
+    if (!said && isNativeByAddress(uris, metadata.token_endpoint_auth_method === 'none')) metadata.application_type = 'native';
   },
   // Our own page to try a client is as safe as this server is: over http, on a developer's own machine, too. No other address of ours is meant.
-  redirect_uris: (metadata, { house }) => judgeUris(metadata, 'redirect_uris', house.tryCallback),
-  post_logout_redirect_uris: (metadata) => judgeUris(metadata, 'post_logout_redirect_uris'),
+  redirect_uris: (metadata, circumstances) => judgeUris(metadata, 'redirect_uris', circumstances),
+  post_logout_redirect_uris: (metadata, circumstances) => judgeUris(metadata, 'post_logout_redirect_uris', circumstances),
   allowed_origins(metadata) {
     const origins = metadata['allowed_origins'];
     // Without a value it counts as absent (RFC 7591 section 2).
@@ -97,14 +104,19 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
     const problem = allowedOriginsProblem(origins);
     if (problem) throw new errors.InvalidClientMetadata(`allowed_origins ${problem}`);
   },
-  grant_types(metadata, { client, limits }) {
-    // A client that was given it says so, as it must, when it updates itself (RFC 7592 section 2.2).
+  grant_types(metadata, { client, limits, request, maker }) {
+    // An operator gives this grant together with services, and a client that has it repeats it (RFC 7592 section 2.2). Others that list all
+    // that the server's metadata names go without it.
+    const others = listOf(metadata.grant_types).filter((grant) => grant !== TOKEN_EXCHANGE_GRANT) as string[];
+    if (maker === 'client' && !client?.['services'] && others.length) metadata.grant_types = others;
     const given = client?.['services'] ? [TOKEN_EXCHANGE_GRANT] : [];
     const allowed: string[] = limits?.grantTypes.length ? limits.grantTypes : SELF_SERVICE_GRANTS;
     const refused = grantsOf(metadata).find((grant) => !([...allowed, ...given] as unknown[]).includes(grant));
     if (refused === undefined) return;
-    const hint = refused === 'authorization_code' && allowed !== SELF_SERVICE_GRANTS ? ', and response_types must be empty' : '';
-    throw new errors.InvalidClientMetadata(`grant_types can only contain ${allowed.join(', ')}${hint}`);
+    const unsaid = refused === 'authorization_code' && !listOf(request['grant_types']).includes(refused);
+    throw new errors.InvalidClientMetadata(
+      `grant_types can only contain ${allowed.join(', ')}${unsaid ? ', and response_types must be empty' : ''}`,
+    );
   },
   scope(metadata, { limits }) {
     if (!limits?.scopes.length) return;
@@ -177,10 +189,12 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   ),
 };
 
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+
 /** Its grant types; the library adds one to those of a client that takes codes. */
 function grantsOf({ grant_types: grants, response_types: responses }: Metadata): unknown[] {
   const takesCodes = !Array.isArray(responses) || responses.includes('code');
-  return [...(Array.isArray(grants) ? grants : []), ...(takesCodes ? ['authorization_code'] : [])];
+  return [...listOf(grants), ...(takesCodes ? ['authorization_code'] : [])];
 }
 
 function judgeName(metadata: Metadata, member: string, { client, house }: Circumstances): void {
@@ -264,12 +278,19 @@ function judgeAddress(metadata: Metadata, member: string, loopback = false): voi
   if (problem) throw new errors.InvalidClientMetadata(`${member} ${problem}`);
 }
 
-function judgeUris(metadata: Metadata, member: 'redirect_uris' | 'post_logout_redirect_uris', except?: string): void {
+type UriList = 'redirect_uris' | 'post_logout_redirect_uris';
+
+/** An http address on a private network is an operator's to register. A client that has one keeps it when it changes something else. */
+function judgeUris(metadata: Metadata, member: UriList, { client, maker, house }: Circumstances): void {
   if (metadata[member] === undefined) return;
-  const uris: unknown = metadata[member];
-  const judged = Array.isArray(uris) ? uris.filter((uri) => uri !== except) : uris;
-  const problem = redirectUrisProblem(judged, metadata.application_type === 'native' ? 'native' : 'web');
-  if (problem) throw new errors.InvalidClientMetadata(`${member} ${problem}`);
+  const held = listOf(member === 'redirect_uris' ? client?.redirectUris : client?.postLogoutRedirectUris);
+  const problem = redirectUrisProblem(member, metadata[member], {
+    issuer: house.issuer,
+    tryCallback: member === 'redirect_uris' ? house.tryCallback : undefined,
+    privateHttp: (uri) => maker === 'operator' || held.includes(uri),
+  });
+  // By its first word the library knows a redirect URI, for which RFC 7591 section 3.2.2 has a code of its own.
+  if (problem) throw new errors.InvalidClientMetadata(problem);
 }
 
 /** The policy as the library takes it, for one server. */
@@ -280,10 +301,12 @@ export function createRegistrationPolicy(house: House) {
     validator(ctx: KoaContextWithOIDC | undefined, member: string, _value: unknown, metadata: ClientMetadata): void {
       if (!ctx) return;
       const { body, client, entities } = ctx.oidc;
+      // No request has it: see client-judgement.ts.
+      const maker = (ctx.oidc as { maker?: Maker }).maker ?? 'client';
       const token = entities['InitialAccessToken'] as { limits?: RegistrationLimits } | undefined;
       const limits = client ? (client['registration_limits'] as RegistrationLimits | undefined) : token?.limits;
       const request = (body ?? {}) as Record<string, unknown>;
-      checks[member]?.(metadata as Metadata, { request, client, limits, statement: judgedStatement(ctx), house });
+      checks[member]?.(metadata as Metadata, { request, client, maker, limits, statement: judgedStatement(ctx), house });
     },
   };
 }

@@ -55,7 +55,7 @@ export function judgeSoftwareStatements(
 }
 
 /** The members of a JSON object; undefined for anything else, of which the library says better what it is. */
-function objectIn(body: Buffer): Record<string, unknown> | undefined {
+export function objectIn(body: Buffer): Record<string, unknown> | undefined {
   try {
     const value = JSON.parse(body.toString('utf8'));
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;

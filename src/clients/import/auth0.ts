@@ -104,7 +104,7 @@ export const AUTH0: Source = {
 function readType(draft: Draft, record: Fields): void {
   const type = textOf(record['app_type']);
   if (type) kept(draft, 'app_type', type);
-  settleType(draft, stringsOf(record['callbacks']), type === 'native');
+  settleType(draft, stringsOf(record['callbacks']), { native: type === 'native', secretless: methodOf(record) === 'none' });
 }
 
 /** An app that cannot keep a secret has none, whatever its record says of one. */

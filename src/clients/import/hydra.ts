@@ -99,7 +99,7 @@ export const HYDRA: Source = {
     const clientId = textOf(record['client_id']);
     const draft = createDraft(clientId, clientId);
     settleName(draft, 'client_name', record['client_name']);
-    settleType(draft, stringsOf(record['redirect_uris']), false);
+    settleType(draft, stringsOf(record['redirect_uris']), { native: false, secretless: record['token_endpoint_auth_method'] === 'none' });
     settleUris(draft, 'redirect_uris', record['redirect_uris'], 'redirect_uris');
     settleUris(draft, 'post_logout_redirect_uris', record['post_logout_redirect_uris'], 'post_logout_redirect_uris');
     settleMethod(draft, 'token_endpoint_auth_method', textOf(record['token_endpoint_auth_method']) || 'client_secret_basic');

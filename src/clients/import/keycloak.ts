@@ -142,7 +142,7 @@ function whyPassedOver(clientId: string, record: Fields): string | undefined {
 
 function readAddresses(draft: Draft, record: Fields, attributes: Fields): void {
   const uris = absolute(draft, record);
-  settleType(draft, uris, false);
+  settleType(draft, uris, { native: false, secretless: record['publicClient'] === true });
   settleUris(draft, 'redirectUris', uris, 'redirect_uris');
   const field = 'attributes.post.logout.redirect.uris';
   const after = textOf(attributes['post.logout.redirect.uris']).split('##').filter(Boolean);

@@ -1,6 +1,6 @@
 import { displayName } from '../display-name.ts';
 import { SELF_SERVICE_GRANTS } from '../initial-access-tokens.ts';
-import { leadToNativeApp, redirectUrisProblem } from '../redirect-uri.ts';
+import { hasAppScheme, isNativeByAddress, redirectUriProblem } from '../redirect-uri.ts';
 import { SIGNING_ALGORITHMS } from '../signing-algorithms.ts';
 import { changed, type Draft, dropped, kept, refuse, stringsOf, textOf } from './draft.ts';
 
@@ -35,24 +35,32 @@ export function settleName(draft: Draft, field: string, name: unknown): void {
     });
 }
 
-/** @param native whether the other server says that it is an app on people's own devices. */
-export function settleType(draft: Draft, uris: string[], native: boolean): void {
-  const own = uris.some(
-    (uri) => /^[a-z][a-z0-9+.-]*:/i.test(uri) && !/^https?:/i.test(uri) && redirectUrisProblem([uri], 'native') === undefined,
-  );
-  if (!native && !own && !leadToNativeApp(uris)) return;
+/**
+ * @param native whether the other server says that it is an app on users' own devices. @param secretless whether it is a public client: one with
+ * a secret that leads to loopback addresses is a web client in development.
+ */
+export function settleType(draft: Draft, uris: string[], { native, secretless }: { native: boolean; secretless: boolean }): void {
+  const own = uris.some((uri) => hasAppScheme(uri) && redirectUriProblem(uri) === undefined);
+  if (
+    !native &&
+    !own &&
+    !isNativeByAddress(
+      uris.filter((uri) => redirectUriProblem(uri) === undefined),
+      secretless,
+    )
+  )
+    return;
   draft.metadata['application_type'] = 'native';
   if (!native)
     changed(draft, 'application_type', { from: '', to: 'native', why: "it leads to an app on the person's own device (RFC 8252)" });
 }
 
-/** Keeps those of the addresses that may stay. To be called after settleType(), on which it depends what they may be. */
+/** Keeps those of the addresses that may stay. */
 export function settleUris(draft: Draft, field: string, said: unknown, member: 'redirect_uris' | 'post_logout_redirect_uris'): void {
-  const type = draft.metadata['application_type'] === 'native' ? 'native' : 'web';
   const right: string[] = [];
   for (const uri of new Set(stringsOf(said))) {
-    const problem = right.length === MAX_URIS ? `must not have more than ${MAX_URIS} members` : redirectUrisProblem([uri], type);
-    if (problem) dropped(draft, field, `${member} ${problem}${insteadOf(uri, type)}`, uri);
+    const problem = right.length === MAX_URIS ? `must not have more than ${MAX_URIS} members` : redirectUriProblem(uri);
+    if (problem) dropped(draft, field, `${member} ${problem}${insteadOf(uri)}`, uri);
     else {
       right.push(uri);
       kept(draft, field, uri);
@@ -62,10 +70,10 @@ export function settleUris(draft: Draft, field: string, said: unknown, member: '
 }
 
 /** What to write in the place of a pattern. */
-function insteadOf(uri: string, type: 'web' | 'native'): string {
+function insteadOf(uri: string): string {
   if (!uri.includes('*')) return '';
   const written = uri.replace('//*.', '//www.').replace(/\/?\*.*$/, '/callback');
-  return redirectUrisProblem([written], type) === undefined ? `, such as ${written}` : '';
+  return redirectUriProblem(written) === undefined ? `, such as ${written}` : '';
 }
 
 export function settleGrants(draft: Draft, field: string, said: string[]): void {
