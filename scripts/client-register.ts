@@ -65,6 +65,7 @@ function metadataFrom(values: Values): ClientMetadata {
     response_types: grants.includes('authorization_code') ? ['code'] : [],
     token_endpoint_auth_method: method,
     ...(values.native ? { application_type: 'native' } : undefined),
+    ...(values['require-pkce'] ? { require_pkce: true } : undefined),
     ...(values['jwks-file'] ? { jwks: readJson(values['jwks-file']) } : undefined),
     ...(values['jwks-uri'] ? { jwks_uri: values['jwks-uri'] } : undefined),
     ...(values.introspects ? { introspects: values.introspects } : undefined),

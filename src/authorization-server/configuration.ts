@@ -15,6 +15,7 @@ import { createLoadExistingGrant } from './consent/existing-grant.ts';
 import { createDevicePages, USER_CODE_MASK } from './device/device-pages.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
+import { acceptWithoutPkce } from './pkce-policy.ts';
 import { createRegistrationPolicy, placesOf } from './registration/registration-policy.ts';
 import { withKnownScopes } from './registration/stored-scopes.ts';
 import { alwaysTheGranted, requestParameters } from './requests/settle-request.ts';
@@ -71,7 +72,7 @@ export function createConfiguration({
 
     // What may be asked for
     responseTypes: ['code'], //                                     RFC 9700 2.1.2: no implicit, no hybrid
-    pkce: { required: () => true }, //                              RFC 7636, RFC 9700 2.1.1: every client; S256 is all the library has
+    pkce: { required: acceptWithoutPkce(config.pkce) }, //          RFC 7636, RFC 9700 2.1.1; S256 is all the library has
     allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always stated, always compared
     scopes: resources.scopes, //                                    RFC 6749 3.3: those of every resource server
     extraParams: requestParameters(resources.completeScope), //     RFC 6749 3.3: what scope-rules.ts made of `scope`; no others beside the standard's

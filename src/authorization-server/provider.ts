@@ -12,6 +12,7 @@ import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import type { PkceUse } from '../protocol-store/pkce-use.ts';
 import { placeVisitor } from '../protocol-store/sessions.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
 import { bindIdTokens, settleAudiences, tellGrantedScope } from './access-tokens.ts';
@@ -24,6 +25,7 @@ import { logEvents } from './events.ts';
 import { answerUnverifiedHints } from './id-token-hints.ts';
 import { describeSubject } from './introspection.ts';
 import { dressFormPost } from './pages.ts';
+import { checkPkceAgain, recordPkceUse } from './pkce-policy.ts';
 import { redirectPostedRequests } from './posted-requests.ts';
 import { beforeNaming } from './registration/client-judgement.ts';
 import { compareHashedSecrets, hideSecretHandles } from './registration/client-secrets.ts';
@@ -31,6 +33,7 @@ import { carryLimits, spendToken, tokenSpent } from './registration/initial-acce
 import { keepParsedClients } from './registration/parsed-clients.ts';
 import { tellRegistrations } from './registration/registration-events.ts';
 import { changeWhatIsThere, guardRegistration } from './registration/registration-guard.ts';
+import { placesOf } from './registration/registration-policy.ts';
 import { judgeSoftwareStatements } from './registration/software-statements.ts';
 import { listOwnScopes } from './registration/stored-scopes.ts';
 import { answerAsRequestObjectSays } from './request-objects.ts';
@@ -56,6 +59,7 @@ export function createProvider({
   resources,
   errors: book,
   counts,
+  pkceUse,
 }: {
   config: Config;
   database: Database;
@@ -67,6 +71,8 @@ export function createProvider({
   /** None, where nothing is served. */
   errors?: ErrorBook;
   counts: Counts;
+  /** None, where nothing is served. */
+  pkceUse?: PkceUse | undefined;
 }): Provider {
   const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources }));
   // http/host.ts has written the forwarded headers: they say our own origin.
@@ -82,6 +88,8 @@ export function createProvider({
   settleAudiences(provider);
   bindIdTokens(provider);
   listOwnScopes(provider, resources);
+  checkPkceAgain(provider, config.pkce);
+  if (pkceUse) recordPkceUse(provider, pkceUse, config.pkce, placesOf(config.issuer).tryCallback);
   logEvents(provider, log, counts, book);
   return provider;
 }

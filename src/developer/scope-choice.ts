@@ -4,6 +4,9 @@ import type { Language } from '../http/language.ts';
 
 /** Owns which scopes a person can choose for their app, and how they stand on the page: grouped by the API that they open. */
 
+/** Who a person is: what a new app is proposed to ask for, and what nobody has where no person signs in. */
+export const IDENTITY_SCOPES: readonly string[] = ['openid', 'profile', 'email'];
+
 export type ScopeGroup = {
   /** Which API; null for this server's own. */
   api: string | null;
@@ -68,6 +71,10 @@ function boundedBy(others: ResourceServer[], near: ResourceServer[], chosen: str
 }
 
 export const namesIn = (groups: ScopeGroup[]): string[] => [...new Set(groups.flatMap(({ scopes }) => scopes.map(({ name }) => name)))];
+
+/** The scopes that an app may have in a token of its own: no person is in it who could be identified, or be away. */
+export const ownScopes = (registered: string[] = []): string[] =>
+  registered.filter((scope) => scope !== 'offline_access' && !IDENTITY_SCOPES.includes(scope));
 
 /** What a client has registered for; undefined for one that did not say, and may ask for every scope. */
 export function registeredScopes(metadata: Record<string, unknown>): string[] | undefined {

@@ -34,13 +34,16 @@ export function askForToken(
 /** What a token opens here. @returns undefined for one whose scopes open nothing of this server's own. */
 export async function tryToken(ask: Fetch, issuer: string, token: string, scope: string): Promise<({ line: string } & Answer) | undefined> {
   const scopes = scope.split(' ');
-  const path = scopes.includes('openid')
-    ? ROUTES.userinfo
-    : scopes.includes('profile')
-      ? '/api/me'
-      : scopes.includes('api')
-        ? '/api/data'
-        : undefined;
+  // A token with this scope is for the posts alone, and for userinfo beside it where there is openid.
+  const path = scopes.includes('posts:read')
+    ? '/api/posts'
+    : scopes.includes('openid')
+      ? ROUTES.userinfo
+      : scopes.includes('profile')
+        ? '/api/me'
+        : scopes.includes('api')
+          ? '/api/data'
+          : undefined;
   if (!path) return undefined;
   return { line: `GET ${issuer}${path}`, ...(await answerOf(ask(`${issuer}${path}`, { headers: { authorization: `Bearer ${token}` } }))) };
 }

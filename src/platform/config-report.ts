@@ -38,6 +38,7 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     SMTP_URL: config.smtpUrl && withoutSecrets(config.smtpUrl),
     MAIL_FROM: config.mailFrom,
     REGISTRATION: config.registration,
+    PKCE: config.pkce,
     TERMS_URL: config.termsUrl,
     PRIVACY_URL: config.privacyUrl,
     COOKIE_KEYS: env.COOKIE_KEYS && hidden(env.COOKIE_KEYS.length),

@@ -92,6 +92,7 @@ const schema = z.object({
     .optional(),
   MAIL_FROM: z.string().regex(SENDER, 'must be an address, such as no-reply@example.com or Example <no-reply@example.com>').optional(),
   REGISTRATION: z.enum(['open', 'token', 'closed'], 'must be open, token or closed').optional(),
+  PKCE: z.enum(['public', 'nonce', 'all'], 'must be public, nonce or all').default('public'),
   TERMS_URL: page,
   PRIVACY_URL: page,
   COOKIE_KEYS: z
@@ -131,6 +132,11 @@ export type Config = {
   mailFrom: string;
   /** Who may register clients at the registration endpoint: everybody, whoever holds an initial access token, nobody. */
   registration: 'open' | 'token' | 'closed';
+  /**
+   * Which requests must use PKCE beside those of clients that always must (authorization-server/pkce-policy.ts): `public` no others, `nonce` each
+   * that has not `openid` and a nonce, `all` each.
+   */
+  pkce: 'public' | 'nonce' | 'all';
   /** The operator's terms, which people agree to at sign-up; undefined where there are none. */
   termsUrl: string | undefined;
   /** What the operator does with what is known of people. */
@@ -189,6 +195,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     smtpUrl: env.SMTP_URL,
     mailFrom: env.MAIL_FROM ?? `Munjigi <no-reply@${new URL(issuer).hostname}>`,
     registration: env.REGISTRATION ?? (env.NODE_ENV === 'production' ? 'token' : 'open'),
+    pkce: env.PKCE,
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,
   };
