@@ -1,10 +1,11 @@
+import { IDENTITY_SCOPES } from '../accounts/claims.ts';
 import { type OwnPage, show, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { languageOf } from '../http/language.ts';
 import { membersOf, NAMES, type Problem, problemsIn, type Typed, typedIn } from './client-form.ts';
 import { type Chosen, chosenBy, isRedirected, PLACES, signsPeopleIn } from './kinds.ts';
 import { makeClient, showMade } from './making.ts';
 import { sealCreation } from './one-creation.ts';
-import { IDENTITY_SCOPES, namesIn, type ScopeGroup, scopeGroups } from './scope-choice.ts';
+import { namesIn, type ScopeGroup, scopeGroups } from './scope-choice.ts';
 
 /** Owns the making of a client: three questions, by whose answers it is chosen how the app gets its tokens. */
 

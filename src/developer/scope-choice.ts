@@ -1,11 +1,9 @@
+import { IDENTITY_SCOPES } from '../accounts/claims.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
 import { adminApi } from '../clients/resource-servers.ts';
 import type { Language } from '../http/language.ts';
 
 /** Owns which scopes a person can choose for their app, and how they stand on the page: grouped by the API that they open. */
-
-/** Who a person is: what a new app is proposed to ask for, and what nobody has where no person signs in. */
-export const IDENTITY_SCOPES: readonly string[] = ['openid', 'profile', 'email'];
 
 export type ScopeGroup = {
   /** Which API; null for this server's own. */

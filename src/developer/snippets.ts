@@ -1,3 +1,4 @@
+import { IDENTITY_SCOPES } from '../accounts/claims.ts';
 import { ROUTES } from '../authorization-server/configuration.ts';
 import type { OwnPage, OwnServices, Visit } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
@@ -8,7 +9,7 @@ import { showClient } from './client-page.ts';
 import { curlTo } from './curl.ts';
 import { ownClient } from './owned.ts';
 import { inDoubleQuotes, inGo, inPython, inShell, inSpring } from './quoting.ts';
-import { IDENTITY_SCOPES, ownScopes } from './scope-choice.ts';
+import { ownScopes } from './scope-choice.ts';
 import { callbackOf } from './try-visit.ts';
 
 /**

@@ -1,3 +1,4 @@
+import { IDENTITY_SCOPES } from '../accounts/claims.ts';
 import { ROUTES } from '../authorization-server/configuration.ts';
 import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
@@ -12,7 +13,7 @@ import { kindOf, listOf } from './client-kind.ts';
 import { showClient } from './client-page.ts';
 import { curlTo, deviceCurl } from './curl.ts';
 import { ownClient, pathOf } from './owned.ts';
-import { IDENTITY_SCOPES, ownScopes } from './scope-choice.ts';
+import { ownScopes } from './scope-choice.ts';
 import { addAddress, hasAddress, removeAddress } from './try-address.ts';
 import { type Answer, askable, askForToken, decodeJwt, type Fetch, tryToken } from './try-client.ts';
 import { answerOnce, beginTrial, callbackOf, type Got, gone, seal, type Trial, unseal } from './try-visit.ts';
