@@ -16,6 +16,8 @@ export const HELP = `Usage: node scripts/client.ts list
        node scripts/client.ts new-secret CLIENT_ID [--expire-old-in HOURS] [--yes]
        node scripts/client.ts verify CLIENT_ID --publisher NAME [--yes]
        node scripts/client.ts unverify CLIENT_ID [--yes]
+       node scripts/client.ts require-pkce CLIENT_ID [--yes]
+       node scripts/client.ts waive-pkce CLIENT_ID [--yes]
        node scripts/client.ts allow-services CLIENT_ID --services PROVIDER,... [--origins ORIGIN,...] [--yes]
        node scripts/client.ts disallow-services CLIENT_ID [--yes]
        node scripts/client.ts allow-admin CLIENT_ID --scopes SCOPE,... [--yes]
@@ -33,6 +35,8 @@ export const HELP = `Usage: node scripts/client.ts list
   verify         tells people on the consent page that NAME publishes the client; an app on a device is then asked about once, and not
                  each time. It holds until the client changes what it says of itself
   unverify       takes that back
+  require-pkce   refuses requests of a client that have no PKCE challenge (RFC 7636)
+  waive-pkce     takes that back. Public clients, and clients that bind their tokens or require PAR, must use PKCE all the same
   allow-services lets a client ask people to act for them at these upstream providers, and at no others, and exchange its tokens for
                  theirs there (RFC 8693)
   disallow-services  takes that back; what it got at a provider until then is valid there until it expires
@@ -55,6 +59,7 @@ export const HELP = `Usage: node scripts/client.ts list
   --refresh-grace SECONDS  for how long a repeated refresh gets the same answer: 10 unless given, 60 at most; 0 takes each repeat for replay
   --no-refresh-rotation  keeps one refresh token instead of replacing it at each use; not for --auth none
   --fapi                 the FAPI 2.0 Security Profile: with --auth private_key_jwt, the client pushes its requests and its tokens are bound to a key
+  --require-pkce         refuse its requests without PKCE; a public client's always are
   --introspects RESOURCE the resource server, by its identifier, whose tokens the client may introspect (RFC 7662)
   --services PROVIDER,...  ids of upstream providers, as in scripts/provider.ts list
   --origins ORIGIN,...   where a web app of yours is, such as https://app.example: its pages get those tokens with the person's session here
@@ -80,6 +85,7 @@ const CREATE_OPTIONS = {
   'refresh-grace': { type: 'string' },
   'no-refresh-rotation': { type: 'boolean' },
   fapi: { type: 'boolean' },
+  'require-pkce': { type: 'boolean' },
   introspects: { type: 'string' },
 } as const satisfies ParseArgsOptionsConfig;
 

@@ -85,6 +85,7 @@ function metadataFrom(values: Values): ClientMetadata {
     ...(values.native ? { application_type: 'native' } : undefined),
     ...(values['refresh-grace'] === undefined ? undefined : { refresh_token_grace: Number(values['refresh-grace'] || Number.NaN) }),
     ...(values['no-refresh-rotation'] ? { refresh_token_rotation: false } : undefined),
+    ...(values['require-pkce'] ? { require_pkce: true } : undefined),
     ...(values['jwks-file'] ? { jwks: readJson(values['jwks-file']) } : undefined),
     ...(values['jwks-uri'] ? { jwks_uri: values['jwks-uri'] } : undefined),
     ...(values.introspects ? { introspects: values.introspects } : undefined),

@@ -1,5 +1,14 @@
 import type { Act } from '../src/admin/acts/act.ts';
-import { allowAdminScopes, allowServices, restoreClient, suspendClient, unverifyClient, verifyClient } from '../src/admin/acts/clients.ts';
+import {
+  allowAdminScopes,
+  allowServices,
+  requirePkce,
+  restoreClient,
+  suspendClient,
+  unverifyClient,
+  verifyClient,
+  waivePkce,
+} from '../src/admin/acts/clients.ts';
 import { auditEventForEach } from '../src/audit/events.ts';
 import { OWN_CLIENTS } from '../src/clients/first-party.ts';
 import { holderOfSecret, listClients, rotateSecret } from '../src/clients/store.ts';
@@ -30,6 +39,8 @@ const commands: Record<string, (asked: Asked) => Promise<number>> = {
   'new-secret': newSecret,
   verify,
   unverify,
+  'require-pkce': pkce,
+  'waive-pkce': waive,
   'allow-services': allow,
   'disallow-services': allow,
   'allow-admin': allowAdmin,
@@ -115,6 +126,20 @@ function verify(asked: Asked): Promise<number> {
 
 function unverify(asked: Asked): Promise<number> {
   return run(asked, unverifyClient, { question: `Show ${asked.clientId} as not verified?`, tell: ({ id }) => `${id} is not verified` });
+}
+
+function pkce(asked: Asked): Promise<number> {
+  return run(asked, requirePkce, {
+    question: `Refuse requests of ${asked.clientId} without PKCE?`,
+    tell: ({ id }) => `${id} must use PKCE`,
+  });
+}
+
+function waive(asked: Asked): Promise<number> {
+  return run(asked, waivePkce, {
+    question: `Accept requests of ${asked.clientId} without PKCE?`,
+    tell: ({ id }) => `${id} may leave PKCE out, unless this server or what it is requires it`,
+  });
 }
 
 async function allow(asked: Asked): Promise<number> {

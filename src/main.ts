@@ -8,6 +8,8 @@ import { createLog, type Log } from './platform/log.ts';
 import { keepMailSent } from './platform/mail-sender.ts';
 import { KeyRing } from './platform/secrets.ts';
 import { openRelay } from './platform/smtp.ts';
+import { keepWritten } from './platform/write-behind.ts';
+import { createPkceUse, savePkceUse } from './protocol-store/pkce-use.ts';
 import { keepPruned } from './protocol-store/prune.ts';
 import { startServer } from './server.ts';
 import { superviseWorkers, workerId } from './workers.ts';
@@ -34,10 +36,12 @@ export async function main(): Promise<void> {
 async function serve(config: Config, log: Log): Promise<void> {
   const database = openDatabase(config.databaseUrl, log);
   const counts = createCounts();
-  const server = await startServer({ config, database, log, counts });
+  const pkceUse = createPkceUse();
+  const server = await startServer({ config, database, log, counts, pkceUse });
   log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin_api: server.adminAddress });
 
   const counting = keepCountsWritten({ counts, database, log });
+  const recording = keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' });
   const pruning = keepPruned(database, log);
   const keyRing = new KeyRing(config.dataEncryptionKeys);
   const telling = keepProvidersTold({ database, keyRing, log });
@@ -58,7 +62,7 @@ async function serve(config: Config, log: Log): Promise<void> {
     log.info({ event: 'stopping', signal });
     await Promise.all([pruning.stop(), mailing?.stop(), telling.stop(), logos.stop(), server.close()]);
     // After the last request, which is counted too.
-    await counting.stop();
+    await Promise.all([counting.stop(), recording.stop()]);
     await database.close();
     process.exit(0);
   };

@@ -42,6 +42,7 @@ import type { Database } from './platform/database.ts';
 import type { Log } from './platform/log.ts';
 import { fetchThrough } from './platform/outgoing.ts';
 import { derivedSecret, KeyRing } from './platform/secrets.ts';
+import type { PkceUse } from './protocol-store/pkce-use.ts';
 import { RESOURCE_API_PATHS, resourceApi } from './resource-api/routes.ts';
 import { upstreamCallbacks } from './services/callback.ts';
 import { upstreamClientKeys } from './services/jwks.ts';
@@ -62,15 +63,18 @@ const DRAIN_MS = 8_000;
 
 const LISTENING = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
 
-type Parts = { config: Config; database: Database; log: Log; counts: Counts };
+type Parts = { config: Config; database: Database; log: Log; counts: Counts; pkceUse?: PkceUse | undefined };
 
-/** @param counts what happens is added to it; who writes that, and when, is the caller's. @throws when the port is taken or the database cannot be reached. */
-export async function startServer({ config, database, log, counts }: Parts): Promise<RunningServer> {
+/**
+ * @param counts what happens is added to it, and to `pkceUse` where there is one; who writes that, and when, is the caller's.
+ * @throws when the port is taken or the database cannot be reached.
+ */
+export async function startServer({ config, database, log, counts, pkceUse }: Parts): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   const errors = openErrorBook(database, log);
   const names = createVerifiedNames(database);
-  const providers = await keepProvider({ config, database, clients: createClientCache(database), names, log, errors, counts });
+  const providers = await keepProvider({ config, database, clients: createClientCache(database), names, log, errors, counts, pkceUse });
   let closing = false;
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);

@@ -2,6 +2,7 @@ import { createCounts } from '../../src/audit/counts.ts';
 import { readConfig } from '../../src/platform/config.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';
+import { createPkceUse } from '../../src/protocol-store/pkce-use.ts';
 import { prune } from '../../src/protocol-store/prune.ts';
 import { startServer } from '../../src/server.ts';
 
@@ -13,7 +14,7 @@ import { startServer } from '../../src/server.ts';
 const config = readConfig();
 const log = createLog('silent');
 const database = openDatabase(config.databaseUrl, log);
-const { address } = await startServer({ config: { ...config, port: 0 }, database, log, counts: createCounts() });
+const { address } = await startServer({ config: { ...config, port: 0 }, database, log, counts: createCounts(), pkceUse: createPkceUse() });
 let ending = new AbortController();
 
 process.on('message', async (told: { prune: boolean }) => {

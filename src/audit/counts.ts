@@ -1,5 +1,6 @@
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
+import { keepWritten } from '../platform/write-behind.ts';
 
 /**
  * Owns how often things happen: added up in memory by the hour, and written behind, so that no request waits for it. Never by person or
@@ -110,35 +111,9 @@ export function addCounts(counted: Counted[]): Statement {
     on conflict (hour, name, label) do update set count = hourly_count.count + excluded.count`;
 }
 
-const EVERY_MS = 5_000;
-
 /** Writes what was added, every few seconds and at the end. */
-export function keepCountsWritten(
-  { counts, database, log }: { counts: Counts; database: Database; log: Log },
-  everyMs = EVERY_MS,
-): { stop(): Promise<void> } {
-  let writing = Promise.resolve();
-  const write = () => {
-    writing = writing.then(async () => {
-      const counted = counts.take();
-      try {
-        if (counted.length) await database.change(addCounts(counted));
-      } catch (error) {
-        // Not lost: it goes with what comes next.
-        counts.giveBack(counted);
-        log.warn({ event: 'counts_wait', reason: (error as Error).message });
-      }
-    });
-    return writing;
-  };
-  const timer = setInterval(write, everyMs).unref();
-  return {
-    stop() {
-      clearInterval(timer);
-      return write();
-    },
-  };
-}
+export const keepCountsWritten = ({ counts, database, log }: { counts: Counts; database: Database; log: Log }) =>
+  keepWritten(counts, { database, log, statement: addCounts, event: 'counts_wait' });
 
 /** A span of time as it is drawn: so many hours or days up to now. */
 export type Span = { unit: 'hour' | 'day'; steps: number; timeZone: string };

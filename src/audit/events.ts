@@ -54,6 +54,7 @@ export type EventType =
   | 'client_restored'
   | 'client_verified'
   | 'client_unverified'
+  | 'client_pkce_changed'
   | 'client_services_changed'
   | 'client_admin_scopes_changed'
   | 'client_secret_made'

@@ -16,6 +16,7 @@ import { createDevicePages, USER_CODE_MASK } from './device/device-pages.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { completeJwt, createJwtAccessTokens } from './jwt-access-tokens.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './pages.ts';
+import { acceptWithoutPkce } from './pkce-policy.ts';
 import { rotatesRefreshToken } from './refresh-policy.ts';
 import { createRegistrationPolicy, placesOf } from './registration/registration-policy.ts';
 import { withKnownScopes } from './registration/stored-scopes.ts';
@@ -77,7 +78,7 @@ export function createConfiguration({
 
     // What may be asked for
     responseTypes: ['code'], //                                     RFC 9700 2.1.2: no implicit, no hybrid
-    pkce: { required: () => true }, //                              RFC 7636, RFC 9700 2.1.1: every client; S256 is all the library has
+    pkce: { required: acceptWithoutPkce(config.pkce) }, //          RFC 7636, RFC 9700 2.1.1; S256 is all the library has
     allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always stated, always compared
     scopes: resources.scopes, //                                    RFC 6749 3.3: those of every resource server
     extraParams: requestParameters(resources.completeScope), //     RFC 6749 3.3: what scope-rules.ts made of `scope`; no others beside the standard's

@@ -7,6 +7,7 @@ import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import type { PkceUse } from '../protocol-store/pkce-use.ts';
 import type { ErrorBook } from './error-book.ts';
 import { watchSigningKeys } from './keys/key-watch.ts';
 import { createProvider } from './provider.ts';
@@ -38,6 +39,7 @@ export async function keepProvider(ingredients: {
   log: Log;
   errors: ErrorBook;
   counts: Counts;
+  pkceUse?: PkceUse | undefined;
 }): Promise<CurrentProvider> {
   const { config, database, log } = ingredients;
   let serving: Serving | undefined;

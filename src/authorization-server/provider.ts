@@ -12,6 +12,7 @@ import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import type { PkceUse } from '../protocol-store/pkce-use.ts';
 import { placeVisitor } from '../protocol-store/sessions.ts';
 import { SingleUseLost, unitOfWork } from '../protocol-store/unit-of-work.ts';
 import { bindIdTokens, settleAudiences, tellGrantedScope } from './access-tokens.ts';
@@ -25,6 +26,7 @@ import { answerUnverifiedHints } from './id-token-hints.ts';
 import { describeClient, describeSubject } from './introspection.ts';
 import { introspectJwts } from './jwt-access-tokens.ts';
 import { dressFormPost } from './pages.ts';
+import { checkPkceAgain, recordPkceUse } from './pkce-policy.ts';
 import { redirectPostedRequests } from './posted-requests.ts';
 import { acceptRequests } from './registration/accepted-metadata.ts';
 import { beforeNaming } from './registration/client-judgement.ts';
@@ -34,6 +36,7 @@ import { keepParsedClients } from './registration/parsed-clients.ts';
 import { decideRedirectUris } from './registration/redirect-uris.ts';
 import { tellRegistrations } from './registration/registration-events.ts';
 import { changeWhatIsThere, guardRegistration } from './registration/registration-guard.ts';
+import { placesOf } from './registration/registration-policy.ts';
 import { judgeSoftwareStatements } from './registration/software-statements.ts';
 import { listOwnScopes } from './registration/stored-scopes.ts';
 import { answerAsRequestObjectSays } from './request-objects.ts';
@@ -60,6 +63,7 @@ export function createProvider({
   resources,
   errors: book,
   counts,
+  pkceUse,
 }: {
   config: Config;
   database: Database;
@@ -71,6 +75,8 @@ export function createProvider({
   /** None, where nothing is served. */
   errors?: ErrorBook;
   counts: Counts;
+  /** None, where nothing is served. */
+  pkceUse?: PkceUse | undefined;
 }): Provider {
   const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources }));
   // http/host.ts has written the forwarded headers: they say our own origin.
@@ -90,6 +96,8 @@ export function createProvider({
   rememberAsked(provider);
   bindIdTokens(provider);
   listOwnScopes(provider, resources);
+  checkPkceAgain(provider, config.pkce);
+  if (pkceUse) recordPkceUse(provider, pkceUse, config.pkce, placesOf(config.issuer).tryCallback);
   logEvents(provider, log, counts, book);
   return provider;
 }

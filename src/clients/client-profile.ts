@@ -24,3 +24,13 @@ export const bindsTokens = ({ dpopBoundAccessTokens, tlsClientCertificateBoundAc
 
 /** Whether the client has the FAPI 2.0 Security Profile. */
 export const hasFapiProfile = (client: ProfiledClient): boolean => client['fapi_profile'] === FAPI_PROFILE;
+
+/** The same of a client by its metadata as it is registered and stored (RFC 7591 section 2). */
+export const profileOf = (metadata: Record<string, unknown>): ProfiledClient => ({
+  clientAuthMethod: String(metadata['token_endpoint_auth_method'] ?? 'client_secret_basic'),
+  dpopBoundAccessTokens: metadata['dpop_bound_access_tokens'] === true,
+  tlsClientCertificateBoundAccessTokens: metadata['tls_client_certificate_bound_access_tokens'] === true,
+  requirePushedAuthorizationRequests: metadata['require_pushed_authorization_requests'] === true,
+  fapi_profile: metadata['fapi_profile'],
+  require_pkce: metadata['require_pkce'],
+});

@@ -169,6 +169,16 @@ export function unverifyClient(clientId: string): Statement {
   return Prisma.sql`update client set publisher = null, verified_at = null, updated_at = now() where id = ${clientId} returning id`;
 }
 
+/** Requires PKCE of a client. It says nothing else of itself by that: one that was verified stays so. @returns a row, unless it is unknown. */
+export function requirePkce(clientId: string): Statement {
+  return Prisma.sql`update client set metadata = metadata || '{"require_pkce": true}', updated_at = now() where id = ${clientId} returning id`;
+}
+
+/** Takes back requirePkce(). A client that must use PKCE anyway must still. @returns a row, unless the client is unknown. */
+export function waivePkce(clientId: string): Statement {
+  return Prisma.sql`update client set metadata = metadata - 'require_pkce', updated_at = now() where id = ${clientId} returning id`;
+}
+
 /**
  * Lets a client act for people at upstream providers, at these and no others; with none, no longer. The grant type that it takes comes and goes
  * with them. @param services ids of providers. @param origins of its pages that may use a person's session, as browsers write them.

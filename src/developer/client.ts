@@ -13,12 +13,15 @@ import { listOf } from './client-kind.ts';
 import { showClient } from './client-page.ts';
 import { asksForNothing, isRedirected } from './kinds.ts';
 import { type OwnClient, ownClient, pathOf } from './owned.ts';
+import { mayChoosePkce, pkceFacts, requirePkce } from './pkce.ts';
 import { namesIn, registeredScopes, type ScopeGroup, scopeGroups } from './scope-choice.ts';
 import { callbackOf } from './try-visit.ts';
 
 /** Owns what a client says of itself, as its owner changes it. How it gets its tokens stays as it was chosen when it was made. */
 
 const FIELDS = [...NAMES, ...URI_LISTS, ...LINKS] as const;
+// Those that are no text, each as its own kind of field.
+const OTHER_MEMBERS = ['scope', 'require_pkce'] as const;
 
 export const client: OwnPage = {
   recent: true,
@@ -31,7 +34,8 @@ export const client: OwnPage = {
   async submit(visit, form) {
     const { services } = visit;
     const record = await ownClient(visit);
-    const typed = typedIn(form, FIELDS);
+    if (form.get('act') === 'require_pkce') return requirePkce(visit, record);
+    const typed = typedIn(form, [...FIELDS, 'require_pkce']);
     const ticked = form.getAll('scope');
     const groups = groupsFor(visit, record, ticked);
     const problems = problemsWith(record, typed, { groups, ticked, issuer: services.config.issuer });
@@ -84,8 +88,10 @@ const grantsOf = (metadata: Record<string, unknown>): string[] =>
   Array.isArray(metadata['grant_types']) ? metadata['grant_types'].map(String) : ['authorization_code'];
 
 /** The client as it would be; what the page has no field for stays. */
-function change({ id, metadata }: ClientRecord, typed: Typed, groups: ScopeGroup[], ticked: string[]): ClientMetadata {
-  const others = Object.entries(metadata).filter(([member]) => !FIELDS.some((field) => field === member) && member !== 'scope');
+function change(record: ClientRecord, typed: Typed, groups: ScopeGroup[], ticked: string[]): ClientMetadata {
+  const { id, metadata } = record;
+  const onPage: string[] = [...FIELDS, 'scope', ...(mayChoosePkce(record) ? ['require_pkce'] : [])];
+  const others = Object.entries(metadata).filter(([member]) => !onPage.includes(member));
   const scope = scopeOf(metadata, groups, ticked);
   return {
     ...Object.fromEntries(others),
@@ -93,6 +99,7 @@ function change({ id, metadata }: ClientRecord, typed: Typed, groups: ScopeGroup
     redirect_uris: [],
     ...membersOf(typed),
     ...(scope === undefined ? undefined : { scope }),
+    ...(typed['require_pkce'] && mayChoosePkce(record) ? { require_pkce: true } : undefined),
   };
 }
 
@@ -109,15 +116,19 @@ const keptScopes = (metadata: Record<string, unknown>, groups: ScopeGroup[]): st
   return (registeredScopes(metadata) ?? []).filter((scope) => !offered.includes(scope));
 };
 
-// A list without members, and one that is not there, are the same to who reads the page.
-const worth = (value: unknown): string => JSON.stringify(Array.isArray(value) && !value.length ? undefined : value) ?? '';
+// A list without members and a switch that is off are the same on the page as a member that is not there.
+const worth = (value: unknown): string =>
+  JSON.stringify((Array.isArray(value) && !value.length) || value === false ? undefined : value) ?? '';
 
 const membersThatDiffer = (before: Record<string, unknown>, after: Record<string, unknown>): string[] =>
-  [...FIELDS, 'scope'].filter((member) => worth(before[member]) !== worth(after[member]));
+  [...FIELDS, ...OTHER_MEMBERS].filter((member) => worth(before[member]) !== worth(after[member]));
 
 function typedOf(metadata: Record<string, unknown>): Typed {
   const text = (value: unknown) => (Array.isArray(value) ? value.join('\n') : typeof value === 'string' ? value : '');
-  return Object.fromEntries(FIELDS.map((field) => [field, text(metadata[field])]));
+  return {
+    ...Object.fromEntries(FIELDS.map((field) => [field, text(metadata[field])])),
+    require_pkce: metadata['require_pkce'] === true ? 'yes' : '',
+  };
 }
 
 function groupsFor({ account, ctx, services }: Visit, { metadata, services: allowed }: ClientRecord, ticked?: string[]): ScopeGroup[] {
@@ -137,6 +148,7 @@ async function page(visit: Visit, record: OwnClient, { typed, groups, problems =
   showClient(visit, record, 'client', {
     at: pathOf(id),
     typed,
+    pkce: await pkceFacts(visit, record),
     groups,
     problems,
     hints: redirectUriHints(linesOf(typed['redirect_uris']), {

@@ -1,23 +1,21 @@
+import { IDENTITY_SCOPES } from '../accounts/claims.ts';
 import { type OwnPage, show, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { languageOf } from '../http/language.ts';
 import { membersOf, NAMES, type Problem, problemsIn, type Typed, typedIn } from './client-form.ts';
-import { type Chosen, chosenBy, isRedirected, PLACES } from './kinds.ts';
+import { type Chosen, chosenBy, isRedirected, PLACES, signsPeopleIn } from './kinds.ts';
 import { makeClient, showMade } from './making.ts';
 import { sealCreation } from './one-creation.ts';
 import { namesIn, type ScopeGroup, scopeGroups } from './scope-choice.ts';
 
 /** Owns the making of a client: three questions, by whose answers it is chosen how the app gets its tokens. */
 
-const FIELDS = [...NAMES, 'redirect_uris', 'place', 'person'] as const;
-
-// What nearly every app asks for whose people sign in.
-const USUAL_SCOPES = ['openid', 'profile'];
+const FIELDS = [...NAMES, 'redirect_uris', 'place', 'person', 'require_pkce'] as const;
 
 export const newClient: OwnPage = {
   recent: true,
 
   async show(visit) {
-    page(visit, typedIn(new URLSearchParams(), FIELDS), USUAL_SCOPES);
+    page(visit, typedIn(new URLSearchParams(), FIELDS), [...IDENTITY_SCOPES]);
   },
 
   async submit(visit, form) {
@@ -48,7 +46,7 @@ function judgeAnswers(visit: Visit, typed: Typed, scopes: string[]): Judged {
       redirected: chosen ? isRedirected(chosen) : false,
       issuer: visit.services.config.issuer,
     }),
-    ...(scopes.length ? [] : [{ field: 'scope', key: 'developer.scope_missing' }]),
+    ...(scopes.length || (chosen && !signsPeopleIn(chosen)) ? [] : [{ field: 'scope', key: 'developer.scope_missing' }]),
     ...(scopes.every((scope) => offered.includes(scope)) ? [] : [{ field: 'scope', key: 'developer.scope_unknown' }]),
   ];
   return { chosen, problems };
@@ -56,12 +54,15 @@ function judgeAnswers(visit: Visit, typed: Typed, scopes: string[]): Judged {
 
 function membersFor(typed: Typed, chosen: Chosen, scopes: string[]): Record<string, unknown> {
   const { redirect_uris = [], ...names } = membersOf(typed);
+  // The form proposes scopes of identity before it knows whether a person signs in. Without one they would mean nothing.
+  const scope = scopes.filter((name) => signsPeopleIn(chosen) || !IDENTITY_SCOPES.includes(name)).join(' ');
   return {
     ...names,
     // Where nothing is sent to an address, none that was typed is kept.
     redirect_uris: isRedirected(chosen) ? redirect_uris : [],
     ...chosen,
-    scope: scopes.join(' '),
+    ...(scope ? { scope } : undefined),
+    ...(typed['require_pkce'] && isRedirected(chosen) ? { require_pkce: true } : undefined),
   };
 }
 

@@ -1,3 +1,4 @@
+import { IDENTITY_SCOPES } from '../accounts/claims.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
 import { adminApi } from '../clients/resource-servers.ts';
 import type { Language } from '../http/language.ts';
@@ -68,6 +69,10 @@ function boundedBy(others: ResourceServer[], near: ResourceServer[], chosen: str
 }
 
 export const namesIn = (groups: ScopeGroup[]): string[] => [...new Set(groups.flatMap(({ scopes }) => scopes.map(({ name }) => name)))];
+
+/** The scopes that an app may have in a token of its own: no person is in it who could be identified, or be away. */
+export const ownScopes = (registered: string[] = []): string[] =>
+  registered.filter((scope) => scope !== 'offline_access' && !IDENTITY_SCOPES.includes(scope));
 
 /** What a client has registered for; undefined for one that did not say, and may ask for every scope. */
 export function registeredScopes(metadata: Record<string, unknown>): string[] | undefined {

@@ -1,3 +1,4 @@
+import { IDENTITY_SCOPES } from '../accounts/claims.ts';
 import { ROUTES } from '../authorization-server/configuration.ts';
 import type { OwnPage, OwnServices, Visit } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
@@ -8,6 +9,7 @@ import { showClient } from './client-page.ts';
 import { curlTo } from './curl.ts';
 import { ownClient } from './owned.ts';
 import { inDoubleQuotes, inGo, inPython, inShell, inSpring } from './quoting.ts';
+import { ownScopes } from './scope-choice.ts';
 import { callbackOf } from './try-visit.ts';
 
 /**
@@ -62,12 +64,10 @@ function registeredUri({ config }: OwnServices, { metadata }: ClientRecord): str
 function factsOf(services: OwnServices, client: ClientRecord, flow: Flow): Record<string, unknown> {
   const { issuer } = services.config;
   const kind = kindOf(client);
-  const own = ['openid', 'profile', 'email', 'offline_access'];
-  const scopes =
-    flow === 'code'
-      ? (kind.scopes ?? own.slice(0, 2)).filter((scope) => scope !== 'offline_access')
-      : (kind.scopes ?? []).filter((scope) => !own.includes(scope));
+  const scopes = flow === 'code' ? (kind.scopes ?? [...IDENTITY_SCOPES]) : ownScopes(kind.scopes);
   const scope = scopes.join(' ');
+  // Without this prompt the server leaves offline_access out (OIDC Core section 11).
+  const consent = flow === 'code' && scopes.includes('offline_access');
   const redirectUri = registeredUri(services, client) ?? 'https://app.example.com/callback';
   const body: Record<string, string> =
     flow === 'own'
@@ -85,8 +85,9 @@ function factsOf(services: OwnServices, client: ClientRecord, flow: Flow): Recor
     redirectPath: URL.parse(redirectUri)?.pathname ?? '/',
     scope,
     scopes,
+    consent,
     tokenCurl: curlTo(issuer, 'token', kind, body),
-    authorizeUrl: `${issuer}${ROUTES.authorization}?${new URLSearchParams({ client_id: client.id, redirect_uri: redirectUri, response_type: 'code', scope })}`,
+    authorizeUrl: `${issuer}${ROUTES.authorization}?${new URLSearchParams({ client_id: client.id, redirect_uri: redirectUri, response_type: 'code', scope, ...(consent && { prompt: 'consent' }) })}`,
     shell: inShell,
     double: inDoubleQuotes,
     python: inPython,

@@ -31,16 +31,18 @@ export function askForToken(
   return answerOf(ask(`${issuer}${ROUTES.token}`, { method: 'POST', body, headers: basic ? { authorization } : {} }));
 }
 
+/** What each scope opens here, the first that a token has. One for the posts opens nothing else but userinfo, and that not always. */
+const OPENED: [scope: string, path: string][] = [
+  ['posts:read', '/api/posts'],
+  ['openid', ROUTES.userinfo],
+  ['profile', '/api/me'],
+  ['api', '/api/data'],
+];
+
 /** What a token opens here. @returns undefined for one whose scopes open nothing of this server's own. */
 export async function tryToken(ask: Fetch, issuer: string, token: string, scope: string): Promise<({ line: string } & Answer) | undefined> {
   const scopes = scope.split(' ');
-  const path = scopes.includes('openid')
-    ? ROUTES.userinfo
-    : scopes.includes('profile')
-      ? '/api/me'
-      : scopes.includes('api')
-        ? '/api/data'
-        : undefined;
+  const path = OPENED.find(([name]) => scopes.includes(name))?.[1];
   if (!path) return undefined;
   return { line: `GET ${issuer}${path}`, ...(await answerOf(ask(`${issuer}${path}`, { headers: { authorization: `Bearer ${token}` } }))) };
 }

@@ -1,3 +1,4 @@
+import { IDENTITY_SCOPES } from '../accounts/claims.ts';
 import { ROUTES } from '../authorization-server/configuration.ts';
 import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
@@ -12,6 +13,7 @@ import { kindOf, listOf } from './client-kind.ts';
 import { showClient } from './client-page.ts';
 import { curlTo, deviceCurl } from './curl.ts';
 import { ownClient, pathOf } from './owned.ts';
+import { ownScopes } from './scope-choice.ts';
 import { addAddress, hasAddress, removeAddress } from './try-address.ts';
 import { type Answer, askable, askForToken, decodeJwt, type Fetch, tryToken } from './try-client.ts';
 import { answerOnce, beginTrial, callbackOf, type Got, gone, seal, type Trial, unseal } from './try-visit.ts';
@@ -46,15 +48,12 @@ export function tryPages(ask: Fetch): Record<string, OwnPage> {
   };
 }
 
-const USUAL = ['openid', 'profile', 'email'];
-
-/** The scopes to ask for: those of the page's address, or the usual ones that the client may ask for. */
+/** The scopes to ask for: those of the page's address, or those that the client registered, or who the person is for one that registered none. */
 function scopeOf(visit: Visit, scopes: string[] | undefined): string {
   const wished = visit.ctx.query['scope'];
   if (typeof wished === 'string' && wished.length <= 500 && /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/.test(wished.trim()))
     return wished.trim();
-  const usual = USUAL.filter((scope) => scopes?.includes(scope) ?? true);
-  return (usual.length ? usual : (scopes ?? USUAL)).join(' ');
+  return (scopes ?? IDENTITY_SCOPES).join(' ');
 }
 
 function begin(visit: Visit, client: ClientRecord, more: Record<string, unknown> & { problem?: string } = {}): void {
@@ -66,6 +65,7 @@ function begin(visit: Visit, client: ClientRecord, more: Record<string, unknown>
     kind,
     issuer,
     scope,
+    ownScope: ownScopes(kind.scopes).join(' '),
     registered,
     only: registered && listOf(client.metadata['redirect_uris']).length === 1,
     callback: callbackOf(issuer),

@@ -40,6 +40,7 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     REGISTRATION: config.registration,
     REGISTRATION_LIMIT: String(config.registrationLimit),
     REGISTRATION_NETWORKS: config.registrationNetworks.map(({ network, most }) => `${network}=${most}`).join(',') || undefined,
+    PKCE: config.pkce,
     TERMS_URL: config.termsUrl,
     PRIVACY_URL: config.privacyUrl,
     COOKIE_KEYS: env.COOKIE_KEYS && hidden(env.COOKIE_KEYS.length),

@@ -118,6 +118,7 @@ const schema = z.object({
       `must list networks, each with its registrations an hour (1 to ${LARGEST_LIMIT}), such as 203.0.113.0/24=5000,2001:db8::/32=500`,
     )
     .transform((value) => readQuotas(value) ?? []),
+  PKCE: z.enum(['public', 'nonce', 'all'], 'must be public, nonce or all').default('public'),
   TERMS_URL: page,
   PRIVACY_URL: page,
   COOKIE_KEYS: z
@@ -161,6 +162,11 @@ export type Config = {
   registrationLimit: number;
   /** Networks (an address or CIDR) with a number of their own, such as that of a hosted agent which many users share. */
   registrationNetworks: { network: string; most: number }[];
+  /**
+   * Which requests must use PKCE beside those of clients that always must (authorization-server/pkce-policy.ts): `public` no others, `nonce` each
+   * that has not `openid` and a nonce, `all` each.
+   */
+  pkce: 'public' | 'nonce' | 'all';
   /** The operator's terms, which people agree to at sign-up; undefined where there are none. */
   termsUrl: string | undefined;
   /** What the operator does with what is known of people. */
@@ -221,6 +227,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     registration: env.REGISTRATION ?? (env.NODE_ENV === 'production' ? 'token' : 'open'),
     registrationLimit: env.REGISTRATION_LIMIT,
     registrationNetworks: env.REGISTRATION_NETWORKS,
+    pkce: env.PKCE,
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,
   };

@@ -71,6 +71,24 @@ describe('The admin API', () => {
     );
   });
 
+  it('requires PKCE of a client, whose verification stays, and takes that back', async () => {
+    const app = await server.createClient();
+    const path = `/clients/${app.client_id}`;
+    const state = async () =>
+      (({ require_pkce, publisher }) => ({ require_pkce, publisher }))((await call(server, token, `GET ${path}`)).body);
+    await call(server, token, `POST ${path}/verify`, { publisher: 'Walk Ltd' });
+    assert.deepEqual((await call(server, token, `POST ${path}/require-pkce`)).body, { id: app.client_id });
+    assert.deepEqual(await state(), { require_pkce: true, publisher: 'Walk Ltd' });
+    assert.equal((await call(server, token, `POST ${path}/require-pkce`, { required: false })).status, 422);
+    assert.equal((await call(server, token, `POST ${path}/waive-pkce`)).status, 200);
+    assert.deepEqual(await state(), { require_pkce: false, publisher: 'Walk Ltd' });
+    assert.equal((await call(server, token, 'POST /clients/nobody/waive-pkce')).status, 404);
+    assert.deepEqual(
+      (await eventsAbout('client_id', app.client_id)).slice(0, 2).map(({ detail }) => (detail as { required: boolean }).required),
+      [false, true],
+    );
+  });
+
   it('a person who is disabled is signed out, and can be let in again', async () => {
     const [app, api, person] = [await server.createClient(), await createResourceServerClient(server), await server.createPerson()];
     const held = await obtainTokens(server, app, person);

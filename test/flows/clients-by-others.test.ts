@@ -58,6 +58,14 @@ describe('openid-client', () => {
     assert.equal((await callApi(server, '/api/me', refreshed.access_token)).status, 401);
   });
 
+  it('signs a person in without PKCE, as a confidential client that nobody told of it', async () => {
+    const metadata = { redirect_uris: [REDIRECT], client_name: 'openid-client' };
+    const config = await openid.dynamicClientRegistration(new URL(server.issuer), metadata, undefined, insecure);
+    const url = openid.buildAuthorizationUrl(config, { redirect_uri: REDIRECT, scope: 'openid profile' });
+    const tokens = await openid.authorizationCodeGrant(config, await walk(url), { idTokenExpected: true });
+    assert.equal(tokens.claims()?.sub, person.id);
+  });
+
   it('introspects as a resource server, and gets a token of its own by client credentials', async () => {
     const client = await server.createClient();
     const api = await createResourceServerClient(server);
@@ -162,6 +170,20 @@ describe('oauth4webapi', () => {
 
     assert.equal((await write('DELETE', `/${post.id}`)).status, 204);
     assert.equal((await write('DELETE', `/${post.id}`)).status, 404);
+  });
+
+  it('signs a person in without PKCE, with a nonce and a secret', async () => {
+    const { client_id, client_secret } = await server.createClient();
+    const as = await oauth.processDiscoveryResponse(new URL(server.issuer), await oauth.discoveryRequest(new URL(server.issuer), options));
+    const [client, state, nonce] = [{ client_id }, oauth.generateRandomState(), oauth.generateRandomNonce()];
+    const url = new URL(String(as.authorization_endpoint));
+    const query = { client_id, redirect_uri: REDIRECT, response_type: 'code', scope: 'openid email', state, nonce };
+    url.search = new URLSearchParams(query).toString();
+    const parameters = oauth.validateAuthResponse(as, client, await walk(url), state);
+    const proof = oauth.ClientSecretBasic(client_secret);
+    const response = await oauth.authorizationCodeGrantRequest(as, client, proof, parameters, REDIRECT, oauth.nopkce, options);
+    const tokens = await oauth.processAuthorizationCodeResponse(as, client, response, { expectedNonce: nonce, requireIdToken: true });
+    assert.equal(oauth.getValidatedIdTokenClaims(tokens)?.sub, person.id);
   });
 
   it("a person cannot change another's post", async () => {

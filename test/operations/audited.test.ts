@@ -34,6 +34,8 @@ describe('What operators do by commands is told with it', () => {
         ['new-secret', client_id, '--expire-old-in', '2'],
         ['verify', client_id, '--publisher', 'Bell & Sons', '--yes'],
         ['unverify', client_id, '--yes'],
+        ['require-pkce', client_id, '--yes'],
+        ['waive-pkce', client_id, '--yes'],
         ['allow-services', client_id, '--services', 'far', '--origins', 'https://app.example', '--yes'],
         ['disallow-services', client_id, '--yes'],
         ['delete', client_id, '--yes'],
@@ -48,6 +50,8 @@ describe('What operators do by commands is told with it', () => {
         told('client_secret_made', { overlapHours: 2 }),
         told('client_verified', { publisher: 'Bell & Sons' }),
         told('client_unverified'),
+        told('client_pkce_changed', { required: true }),
+        told('client_pkce_changed', { required: false }),
         told('client_services_changed', { services: ['far'], origins: ['https://app.example'] }),
         told('client_services_changed', { services: [], origins: [] }),
         told('client_suspended'),
@@ -61,7 +65,10 @@ describe('What operators do by commands is told with it', () => {
   it('nothing, of a client that there is not, or of what was not confirmed', async () => {
     const { client_id } = await server.createClient({ token_endpoint_auth_method: 'none' });
     const acts = [
-      ...['suspend', 'restore', 'unverify', 'disallow-services', 'new-secret', 'delete'].map((act) => [act, 'nobody']),
+      ...['suspend', 'restore', 'unverify', 'require-pkce', 'waive-pkce', 'disallow-services', 'new-secret', 'delete'].map((act) => [
+        act,
+        'nobody',
+      ]),
       ['verify', 'nobody', '--publisher', 'Bell'],
     ];
     await unchanged(server, async () => {

@@ -57,6 +57,15 @@ describe('scripts/client.ts create, show and delete', () => {
     assert.equal(await countRows(server, events, [client.client_id]), 1);
   });
 
+  it('requires PKCE of a client where it is asked to, and of a public one anyway', async () => {
+    const made = create('--redirect-uri', URI, '--require-pkce');
+    assert.equal((await metadataOf(made.client_id))['require_pkce'], true);
+    assert.match(command('show', '--', made.client_id).stdout, /^require_pkce +true$/m);
+    assert.equal((await metadataOf(create('--redirect-uri', URI).client_id))['require_pkce'], undefined);
+    const refused = command('suspend', made.client_id, '--require-pkce', '--yes');
+    assert.deepEqual([refused.status, /--require-pkce is for create/.test(refused.stderr)], [1, true]);
+  });
+
   it('makes clients without a secret: by a key from a file, and public ones on devices', async () => {
     const { publicKey } = await generateKeyPair('ES256');
     const file = join(folder, 'jwks.json');

@@ -74,6 +74,8 @@ describe('scripts/client.ts', () => {
         ['new-secret', '--expire-old-in', '0'],
         ['verify', '--publisher', 'Bell'],
         ['unverify'],
+        ['require-pkce'],
+        ['waive-pkce'],
         ['disallow-services'],
         ['disallow-admin'],
       ]) {

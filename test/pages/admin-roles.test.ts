@@ -50,6 +50,8 @@ const ACTS = (of: Subjects, issuer: string): Doing[] => {
     },
     { path: `${client}/verify`, may: RUNS, type: 'client_verified', fields: { publisher: 'Example Inc.' } },
     { path: `${client}/unverify`, may: RUNS, type: 'client_unverified' },
+    { path: `${client}/require-pkce`, may: RUNS, type: 'client_pkce_changed' },
+    { path: `${client}/waive-pkce`, may: RUNS, type: 'client_pkce_changed' },
     { path: `${client}/services`, may: RUNS, type: 'client_services_changed', fields: { origins: '' } },
     { path: `${client}/admin-scopes`, may: RUNS, type: 'client_admin_scopes_changed', fields: { scopes: 'admin:read' } },
     { path: `${client}/secrets/${of.secret}/end`, may: RUNS, type: 'client_secret_ended' },

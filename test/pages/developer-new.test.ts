@@ -7,6 +7,8 @@ import { Person } from '../support/person.ts';
 import { ANSWERS, makeClient, NEW_CLIENT, problemsOn, secretOn, sendTo } from '../support/portal.ts';
 import { countRows, dumpTables, unchanged } from '../support/storage.ts';
 
+const tickedOn = ({ html }: { html: string }) => [...html.matchAll(/name="scope" value="([^"]+)" checked/g)].map(([, scope]) => scope);
+
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
 describe('Making a client in the portal', () => {
@@ -29,6 +31,7 @@ describe('Making a client in the portal', () => {
     const form = await page.person.open(NEW_CLIENT);
     assert.equal(form.html.match(/name="place"/g)?.length, 5);
     assert.equal(form.html.match(/name="person"/g)?.length, 2);
+    assert.deepEqual(tickedOn(form), ['openid', 'profile', 'email'], 'who the person is, is proposed');
     assert.match(form.html, /Read posts/);
     assert.doesNotMatch(form.html, /admin:|<script/);
     assert.match((await page.person.open('/account')).html, /href="\/developer"/);
@@ -52,7 +55,8 @@ describe('Making a client in the portal', () => {
       assert.deepEqual(metadata['response_types'], grants.includes('authorization_code') ? ['code'] : []);
       assert.equal(metadata['application_type'], type);
       assert.deepEqual(metadata['redirect_uris'], uri ? [uri] : []);
-      assert.equal(metadata['scope'], 'openid profile');
+      // Where no person signs in there is nobody to identify.
+      assert.equal(metadata['scope'], signsIn === 'yes' ? 'openid profile' : undefined);
       assert.equal(registration, 'dynamic');
       assert.equal(made.client_secret === undefined, method === 'none');
       const why = /It runs on|A browser page cannot|An app on a device|A device without|Nobody signs in/;
@@ -60,6 +64,15 @@ describe('Making a client in the portal', () => {
       assert.match((await made.page.person.open(`/developer/clients/${made.client_id}`)).html, why);
       assert.deepEqual(await eventsOf(server, person.id), ['client_made']);
     });
+
+  it('gives an app of its own name the scopes of APIs that were ticked, and none of identity', async () => {
+    const scope = ['openid', 'profile', 'email', 'api', 'posts:read'];
+    const made = await makeClient(server, await server.createPerson(), { place: 'service', person: 'no', scope }, english());
+    assert.equal((await stored(made.client_id)).metadata['scope'], 'api posts:read');
+    const path = `/developer/clients/${made.client_id}`;
+    assert.match((await made.page.person.open(`${path}/try`)).html, /id="own-scope"[^>]* value="api posts:read"/);
+    assert.match((await made.page.person.open(`${path}/snippets`)).html, /scope=api posts:read/);
+  });
 
   it('makes one that works at once: its people sign in, and its secret was shown once', async () => {
     const owner = await server.createPerson();

@@ -77,6 +77,27 @@ describe('Try it', () => {
     assert(![...server.logLines(), tokens.html].some((text) => text.includes(client.client_secret)));
   });
 
+  it('asks for the scopes that were chosen, for no more, and for who the person is where none were', async () => {
+    for (const [scope, prompt] of [
+      ['openid email api', null],
+      ['profile posts:read posts:write', null],
+      ['openid profile offline_access', 'consent'],
+      [undefined, null],
+    ] as const) {
+      const client = await own({ ...PUBLIC, ...(scope && { scope }) });
+      const { searchParams } = new URL(hrefOf(await ready(client)), server.issuer);
+      assert.deepEqual(
+        ['scope', 'prompt', 'resource'].map((name) => searchParams.get(name)),
+        [scope ?? 'openid profile email', prompt, null],
+      );
+      const { html } = await openAccount(server, owner, `/developer/clients/${client.client_id}/snippets`);
+      const asked = new URLSearchParams({ scope: scope ?? 'openid profile email' }).toString();
+      assert.match(html, new RegExp(`${asked.replaceAll('+', '\\+')}(&amp;prompt=consent)?&#39;`), 'so does the code to copy');
+      // In curl, Node, Python, Go and Spring.
+      assert.equal(html.match(/prompt(=|&quot;, &quot;|: &#39;|=&quot;)consent/g)?.length ?? 0, prompt ? 5 : 0);
+    }
+  });
+
   it('a client without people: the token request alone', async () => {
     const client = await own({ grant_types: ['client_credentials'], response_types: [], redirect_uris: [] });
     const page = await openAccount(server, owner, pathOf(client));

@@ -10,6 +10,8 @@ import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLog, type Log } from '../../src/platform/log.ts';
 import { fetchThrough } from '../../src/platform/outgoing.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
+import { keepWritten } from '../../src/platform/write-behind.ts';
+import { createPkceUse, savePkceUse } from '../../src/protocol-store/pkce-use.ts';
 import { startServer } from '../../src/server.ts';
 
 export { freePort };
@@ -27,6 +29,8 @@ export type TestServer = TestSite & {
   adminAddress: string | undefined;
   /** What happened there and is not written yet: nobody writes it by itself. */
   counts: Counts;
+  /** Writes what is recorded of the use of PKCE: nobody writes it by itself. */
+  writePkceUse(): Promise<void>;
   /** The same issuer and database served by another application, as a second node behind a balancer. */
   secondNode(): Promise<TestServer>;
 };
@@ -72,6 +76,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     registration: 'open',
     registrationLimit: 60,
     registrationNetworks: [],
+    pkce: 'public',
     termsUrl: undefined,
     privacyUrl: undefined,
     cookieKeys: [randomSecret()],
@@ -82,8 +87,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
   const log: Log = createLog(config.logLevel, { write: (line: string) => void lines.push(line) });
   const database = openDatabase(config.databaseUrl, log);
   await saveResourceServers(database, ownResourceServers(config.issuer));
-  const counts = createCounts();
-  const server = await startServer({ config, database, log, counts });
+  const [counts, pkceUse] = [createCounts(), createPkceUse()];
+  const server = await startServer({ config, database, log, counts, pkceUse });
   const side = new pg.Pool({ connectionString: url, max: 2 });
   // A pool has ended before its connections have: those that the database is dropped under say so, and nobody is left to hear it.
   side.on('error', () => {});
@@ -95,14 +100,17 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     database,
     adminAddress: server.adminAddress,
     counts,
+    writePkceUse: () => keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' }).stop(),
     logLines: () => lines,
     send: fetch,
     async secondNode() {
       const other = openDatabase(url, log);
-      const node = await startServer({ config: { ...config, port: 0 }, database: other, log, counts });
+      const use = createPkceUse();
+      const node = await startServer({ config: { ...config, port: 0 }, database: other, log, counts, pkceUse: use });
       return {
         ...this,
         send: fetchThrough(() => node.address, config.issuer),
+        writePkceUse: () => keepWritten(use, { database: other, log, statement: savePkceUse, event: 'pkce_use_waits' }).stop(),
         async close() {
           await node.close();
           await other.close();

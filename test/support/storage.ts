@@ -13,7 +13,7 @@ export async function dumpTables(server: TestServer, row = (_table: unknown) => 
 }
 
 // What is noted of what happened, some time after the answer: that something was refused, and how often.
-export const WRITTEN_BEHIND = ['client_error', 'hourly_count'];
+export const WRITTEN_BEHIND = ['client_error', 'client_pkce_use', 'hourly_count'];
 // So is when a secret was used.
 export const withoutUse = (table: unknown) => (table === 'client_secret' ? "(to_jsonb(t) - 'used_at')::text" : 't::text');
 

@@ -9,6 +9,8 @@ import { readConfig } from '../../../src/platform/config.ts';
 import { openDatabase } from '../../../src/platform/database.ts';
 import { createLog, type Log } from '../../../src/platform/log.ts';
 import { KeyRing } from '../../../src/platform/secrets.ts';
+import { keepWritten } from '../../../src/platform/write-behind.ts';
+import { createPkceUse, savePkceUse } from '../../../src/protocol-store/pkce-use.ts';
 import { startServer } from '../../../src/server.ts';
 import { superviseWorkers } from '../../../src/workers.ts';
 import { freePort } from '../../bootstrap/free-port.mjs';
@@ -21,10 +23,13 @@ export async function serveOurs(): Promise<Served> {
   const config = { ...readConfig(), port: 0 };
   const log = createLog('silent');
   const database = openDatabase(config.databaseUrl, log);
-  const counts = createCounts();
-  if (config.workers === 1) keepCountsWritten({ counts, database, log });
+  const [counts, pkceUse] = [createCounts(), createPkceUse()];
+  if (config.workers === 1) {
+    keepCountsWritten({ counts, database, log });
+    keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' });
+  }
   const address =
-    config.workers > 1 ? await withWorkers(config.workers, log) : (await startServer({ config, database, log, counts })).address;
+    config.workers > 1 ? await withWorkers(config.workers, log) : (await startServer({ config, database, log, counts, pkceUse })).address;
   // A second provider, to mint with: the one that serves is nobody's business.
   const minting = createProvider({
     config,

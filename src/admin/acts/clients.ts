@@ -81,6 +81,22 @@ export const deleteClient: Act<object, ChangedClient & { people: number }> = {
   },
 };
 
+export const requirePkce: Act<object, ChangedClient> = {
+  summary: 'Require PKCE of a client: its requests without a challenge are refused from now on',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: changedClient,
+  run: (doing, id) => doToClient(doing, id, [store.requirePkce(id)], { type: 'client_pkce_changed', detail: { required: true } }),
+};
+
+export const waivePkce: Act<object, ChangedClient> = {
+  summary: 'Require PKCE of a client no longer; a public client, and one that binds its tokens or requires PAR, must use it all the same',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: changedClient,
+  run: (doing, id) => doToClient(doing, id, [store.waivePkce(id)], { type: 'client_pkce_changed', detail: { required: false } }),
+};
+
 const services = z.strictObject({
   services: z.array(z.string().max(100)).max(100).default([]),
   origins: z

@@ -54,6 +54,8 @@ export const ROUTES: Route[] = [
   act('POST', '/clients/{id}/suspend', 'suspendClient'),
   act('POST', '/clients/{id}/restore', 'restoreClient'),
   act('POST', '/clients/{id}/end-access', 'endAccessOfClient'),
+  act('POST', '/clients/{id}/require-pkce', 'requirePkce'),
+  act('POST', '/clients/{id}/waive-pkce', 'waivePkce'),
   act('POST', '/clients/{id}/allow-services', 'allowServices'),
   act('POST', '/clients/{id}/allow-admin-scopes', 'allowAdminScopes'),
   act('POST', '/clients/{id}/add-owner', 'addClientOwner'),

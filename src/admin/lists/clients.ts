@@ -9,6 +9,7 @@ const CLIENT = z.object({
   name: z.string().nullable(),
   registration: z.enum(['operator', 'dynamic']),
   authenticates_by: z.string(),
+  require_pkce: z.boolean(),
   publisher: z.string().nullable(),
   verified_at: z.iso.datetime().nullable(),
   introspects: z.string().nullable(),
@@ -27,6 +28,8 @@ export type ClientRow = {
   name: string | null;
   registration: 'operator' | 'dynamic';
   authenticates_by: string;
+  /** What it is registered with. Some clients must use PKCE without it. */
+  require_pkce: boolean;
   publisher: string | null;
   verified_at: Date | null;
   introspects: string | null;
@@ -43,6 +46,7 @@ export type ClientRow = {
 
 const COLUMNS = Prisma.sql`
   t.id, t.metadata->>'client_name' as name, t.registration::text as registration, coalesce(t.metadata->>'token_endpoint_auth_method', 'client_secret_basic') as authenticates_by,
+  coalesce(t.metadata->'require_pkce' = 'true', false) as require_pkce,
   t.publisher, t.verified_at, t.introspects, t.services, t.origins, t.admin_scopes, t.created_at, t.updated_at, t.suspended_at,
   (select count(*)::int from client_secret s where s.client_id = t.id and (s.expires_at is null or s.expires_at > now())) as live_secrets,
   array(select o.account_id from client_owner o where o.client_id = t.id order by o.created_at, o.account_id) as owners`;

@@ -1,5 +1,7 @@
 import type { OwnPage, Visit } from '../../authorization-server/own-pages/own-pages.ts';
+import { pkceByNature } from '../../authorization-server/pkce-policy.ts';
 import { ADMIN_SCOPES, readAdminScopes } from '../../clients/admin-scopes.ts';
+import { profileOf } from '../../clients/client-profile.ts';
 import { listProviders } from '../../federation/providers.ts';
 import { countPeople } from '../../protocol-store/grants.ts';
 import { countTokens } from '../../protocol-store/token-handles.ts';
@@ -56,6 +58,19 @@ export const CLIENT_ACTS: ClientAct[] = [
     words: 'end_access_of_client',
     grave: true,
     question: async (visit, client) => ({ facts: await losses(visit, client) }),
+  },
+  {
+    path: '/require-pkce',
+    act: 'requirePkce',
+    words: 'require_pkce',
+    fits: ({ metadata }) => metadata['require_pkce'] !== true && !pkceByNature(profileOf(metadata)),
+  },
+  {
+    path: '/waive-pkce',
+    act: 'waivePkce',
+    words: 'waive_pkce',
+    grave: true,
+    fits: ({ metadata }) => metadata['require_pkce'] === true && !pkceByNature(profileOf(metadata)),
   },
   {
     path: '/services',

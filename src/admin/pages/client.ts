@@ -30,7 +30,7 @@ export const client: OwnPage = {
         select c.admin_scopes, c.registered_with, t.name as token_name
         from client c left join initial_access_token t on t.id = c.registered_with where c.id = ${them.id}`),
     ]);
-    const acts = actsOn(visit, them);
+    const acts = actsOn(visit, { ...them, metadata });
     const may = acts.length > 0 && mayDo(visit.account.role, 'admin:clients');
     show(visit, 'admin/client', {
       client: them,
@@ -66,9 +66,9 @@ export const client: OwnPage = {
 type Kept = { admin_scopes: string[]; registered_with: string | null; token_name: string | null };
 
 /** What who looks may do. Nobody does anything to this server's own. */
-function actsOn({ account }: Visit, them: Omit<Awaited<ReturnType<typeof clientOf>>, 'metadata'>) {
+function actsOn({ account }: Visit, them: Awaited<ReturnType<typeof clientOf>>) {
   if (OWN_CLIENTS.includes(them.id)) return [];
-  return CLIENT_ACTS.filter(({ act, fits }) => mayDo(account.role, actNamed(act).scope) && (fits?.({ ...them, metadata: {} }) ?? true)).map(
+  return CLIENT_ACTS.filter(({ act, fits }) => mayDo(account.role, actNamed(act).scope) && (fits?.(them) ?? true)).map(
     ({ path, words, grave }) => ({ href: pathOfClient(them.id, path), words, grave }),
   );
 }

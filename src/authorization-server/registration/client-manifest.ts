@@ -44,6 +44,7 @@ const MEMBERS = [
   'default_acr_values',
   'require_auth_time',
   'require_pushed_authorization_requests',
+  'require_pkce',
   'dpop_bound_access_tokens',
   'refresh_token_grace',
   'refresh_token_rotation',

@@ -1,6 +1,6 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { allowedOriginsProblem } from '../../clients/allowed-origins.ts';
-import { FAPI_PROFILE } from '../../clients/client-profile.ts';
+import { FAPI_PROFILE, profileOf } from '../../clients/client-profile.ts';
 import { DECEPTIVE, LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
 import { TRY_CALLBACK_PATH } from '../../clients/first-party.ts';
 import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../../clients/initial-access-tokens.ts';
@@ -9,6 +9,7 @@ import { TOKEN_EXCHANGE_GRANT } from '../../clients/store.ts';
 import type { VerifiedNames } from '../../clients/verified-names.ts';
 import { webLinkProblem } from '../../clients/web-link.ts';
 import { LANGUAGES } from '../../http/language.ts';
+import { pkceByNature } from '../pkce-policy.ts';
 import { MAX_GRACE_SECONDS } from '../refresh-policy.ts';
 import { scopesIn } from '../requests/scope-rules.ts';
 import { type JudgedStatement, judgedStatement } from './software-statements.ts';
@@ -146,6 +147,13 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
       throw new errors.InvalidClientMetadata(
         'id_token_claims can only be "minimal": leave it out, and ID tokens carry the claims of granted scopes',
       );
+  },
+  require_pkce(metadata) {
+    const required = metadata['require_pkce'] ?? undefined;
+    if (required === undefined) delete metadata['require_pkce'];
+    else if (typeof required !== 'boolean') throw new errors.InvalidClientMetadata('require_pkce must be a boolean');
+    // Never false where no request without PKCE is accepted: the answer says what holds (RFC 7591 section 3.2.1).
+    else if (pkceByNature(profileOf(metadata))) metadata['require_pkce'] = true;
   },
   client_name: (metadata, circumstances) => judgeName(metadata, 'client_name', circumstances),
   // What a developer calls a piece of software and its versions (RFC 7591 section 2): for operators to see, and to nobody's proof.

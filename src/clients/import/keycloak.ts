@@ -81,8 +81,10 @@ const ATTRIBUTES: Record<string, Rule> = {
     ].map((field) => [field, ELSEWHERE]),
   ),
   'pkce.code.challenge.method'(value, draft) {
+    // Keycloak refuses requests without PKCE of a client that names a method, and accepts them of one that names none.
+    if (value) draft.metadata['require_pkce'] = true;
     if (value === 'S256') kept(draft, 'attributes.pkce.code.challenge.method', value);
-    else changed(draft, 'attributes.pkce.code.challenge.method', { from: value, to: 'S256', why: 'every client uses it here' });
+    else changed(draft, 'attributes.pkce.code.challenge.method', { from: value, to: 'S256', why: 'it is the one method here' });
   },
   'id.token.signed.response.alg': (value, draft) => settleAlgorithm(draft, 'attributes.id.token.signed.response.alg', value),
   'require.pushed.authorization.requests': (value, draft) =>

@@ -1,0 +1,44 @@
+import { backTo, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { type PkceReason, pkceByNature, pkceReason } from '../authorization-server/pkce-policy.ts';
+import { profileOf } from '../clients/client-profile.ts';
+import type { ClientRecord } from '../clients/inspection.ts';
+import { LIMITS, limitRate } from '../http/rate-limit.ts';
+import { Prisma } from '../platform/database.ts';
+import { pkceUseOf } from '../protocol-store/pkce-use.ts';
+import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { kindOf } from './client-kind.ts';
+import { pathOf } from './owned.ts';
+
+/** Owns what the portal says of an app's PKCE, and its button that requires it. Which apps must use PKCE, authorization-server/pkce-policy.ts decides. */
+
+export type PkceFacts = {
+  /** Why the app must use PKCE; undefined for one that may leave it out. */
+  reason: PkceReason | undefined;
+  /** Whether its owner decides: what the app is does not decide it already. */
+  choosable: boolean;
+  /** What its latest codes were; undefined where nothing is recorded, or it must use PKCE. */
+  use: 'bound' | 'unbound' | undefined;
+};
+
+export const mayChoosePkce = (client: ClientRecord): boolean => kindOf(client).takesCodes && !pkceByNature(profileOf(client.metadata));
+
+/** @returns undefined for an app that gets no codes. */
+export async function pkceFacts({ services }: Visit, client: ClientRecord): Promise<PkceFacts | undefined> {
+  if (!kindOf(client).takesCodes) return undefined;
+  const reason = pkceReason(profileOf(client.metadata), services.config.pkce);
+  return { reason, choosable: mayChoosePkce(client), use: reason ? undefined : await pkceUseOf(services.database, client.id) };
+}
+
+/** Answers the button. A second press changes nothing and leads to the same page. An app that an operator verified stays verified. */
+export async function requirePkce(visit: Visit, { id }: ClientRecord): Promise<void> {
+  const { database } = visit.services;
+  await limitRate(database, LIMITS.clientChanges, visit.account.id);
+  const statement = Prisma.sql`
+    update client set metadata = metadata || '{"require_pkce": true}', updated_at = now()
+    where id = ${id} and suspended_at is null and metadata->'require_pkce' is distinct from 'true'`;
+  const changed = await writeTogether(database, [
+    { purpose: 'keep', once: true, statement },
+    { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: id, detail: { changes: ['require_pkce'] } }) },
+  ]);
+  backTo(visit, pathOf(id), changed);
+}
