@@ -17,9 +17,11 @@ import { onlyExactAddresses } from './addresses.ts';
 import { rememberReplaysOnce } from './client-assertions.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { deviceFlow } from './device/device-flow.ts';
+import { keepEndings } from './endings.ts';
 import type { ErrorBook } from './error-book.ts';
 import { logEvents } from './events.ts';
 import { describeSubject } from './introspection.ts';
+import { answerLibraryForms } from './library-forms.ts';
 import { dressFormPost } from './pages.ts';
 import { beforeNaming } from './registration/client-judgement.ts';
 import { compareHashedSecrets, hideSecretHandles } from './registration/client-secrets.ts';
@@ -96,6 +98,8 @@ export function protocolEndpoints(parts: { provider: Provider; config: Config; d
             ] as never[]) as never,
           ),
         ]),
+    answerLibraryForms(parts),
+    keepEndings(parts),
     dressFormPost,
     deviceFlow(config, database),
     allowFormPost,
@@ -108,8 +112,8 @@ export function protocolEndpoints(parts: { provider: Provider; config: Config; d
 /**
  * Gives each protocol request and each step of an interaction its unit of work.
  * The loser of a race for a code or refresh token hears `invalid_grant`, like anyone who comes second (RFC 6749 section 5.2);
- * a person's second click on a decision that was taken to the client already meets a page that says so, and so does who answers a
- * device second.
+ * a browser that asks twice for the end of its interaction gets the same answer (endings.ts). Anyone else meets a page that says so, and so
+ * does a user who answers a device second.
  */
 export function inUnitOfWork(database: Database) {
   return async (ctx: Context, next: Next) => {
@@ -127,6 +131,7 @@ export function inUnitOfWork(database: Database) {
       if (!(error instanceof SingleUseLost)) throw error;
       // Nothing was written: a cookie that went along would name a session that is not there.
       ctx.remove('Set-Cookie');
+      if (await ctx.state.repeatEnding?.()) return;
       if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
         throw new AppError('interaction_expired', { status: 400, reason: error.message });
       if (ctx.path.startsWith(ROUTES.code_verification)) throw new AppError('device_answered', { status: 400, reason: error.message });

@@ -1,14 +1,19 @@
+import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import { AppError } from '../platform/errors.ts';
 import { equalSecrets, keyedDigest } from '../platform/secrets.ts';
 
 /**
- * A token that only we can make and that fits one thing alone, such as one interaction.
+ * A token that only we can make and that fits one thing alone, such as one interaction. Each page has another one: a form that is sent
+ * twice from one page is told from one that is sent from two (presses.ts).
  * @param subject what the form acts on; it must be something that belongs to this browser.
  */
 export function csrfToken(cookieKeys: string[], subject: string): string {
-  return keyedDigest(cookieKeys[0] as string, `csrf ${subject}`);
+  const page = randomBytes(12).toString('base64url');
+  return `${page}.${proof(cookieKeys[0] as string, subject, page)}`;
 }
+
+const proof = (key: string, subject: string, page: string) => keyedDigest(key, `csrf ${page} ${subject}`);
 
 /**
  * Refuses a form that was not ours: sent from another site, or without the token for what it acts on.
@@ -17,7 +22,8 @@ export function csrfToken(cookieKeys: string[], subject: string): string {
  */
 export function assertOurForm(ctx: Context, cookieKeys: string[], subject: string, token: string | null, issuer: string): void {
   assertOurOrigin(ctx, issuer);
-  if (!cookieKeys.some((key) => token !== null && equalSecrets(token, keyedDigest(key, `csrf ${subject}`))))
+  const [page, proven] = token?.split('.') ?? [];
+  if (!page || !proven || !cookieKeys.some((key) => equalSecrets(proven, proof(key, subject, page))))
     throw new AppError('form_refused', { status: 403, reason: 'csrf_token_mismatch' });
 }
 
