@@ -36,10 +36,25 @@ export function keepEndings({ provider, database }: { provider: Provider; databa
     const uid = ctx.method === 'GET' ? endOf(ctx.path) : undefined;
     // The library's cookie is the proof that it is the browser of this interaction.
     if (!uid || ctx.cookies.get(provider.cookieName('resume'), { signed: true }) !== uid) return next();
+    await takeTurn(ctx, uid);
     ctx.state.repeatEnding = () => repeatEnding(ctx, { provider, database }, uid);
     await next();
     // Parameters are there once the interaction was used up; before that, nothing has ended.
     if (ctx.status < 400 && ctx['oidc']?.params && !ctx.state.repeated) await keepEnding(ctx, { provider, database }, uid);
+  };
+}
+
+const underWay = new Map<string, Promise<void>>();
+
+/** One at a time: a pushed request is used up before its code is written, and who comes second would hear of that alone (RFC 9126 section 4). */
+async function takeTurn(ctx: Context, uid: string): Promise<void> {
+  const first = underWay.get(uid);
+  if (first) return first;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  underWay.set(uid, promise);
+  ctx.state.endOfPress = async () => {
+    underWay.delete(uid);
+    resolve();
   };
 }
 

@@ -24,8 +24,11 @@ const LOOK_AGAIN_MS = 50;
 /** By place, what this process is at work on. */
 const underWay = new WeakMap<Database, Map<string, Promise<Answer | undefined>>>();
 
-/** Keeps the answer to a first press, once everything else of it is written. It stands before the unit of work. */
-export async function keepAnswers(ctx: Context, next: Next): Promise<void> {
+/**
+ * Ends what was begun as a first press, once everything else of it is written: whoever waits for it goes on. It stands before the unit of work.
+ * A part that has others wait sets `ctx.state.endOfPress`.
+ */
+export async function endPresses(ctx: Context, next: Next): Promise<void> {
   try {
     await next();
   } catch (error) {
