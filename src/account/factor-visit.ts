@@ -37,6 +37,8 @@ export async function visitWithForm(
   const there = await visit(ctx, services, RECENT_SECONDS + (filledIn ? TO_FILL_IN_SECONDS : 0));
   if (!there) return undefined;
   assertOurForm(ctx, services.config.cookieKeys, subject(there), form.get('csrf'), services.config.issuer);
+  // Factors are written by transactions of their own, which nobody hears of.
+  ctx.state.pressChanged = true;
   return (await pressedBefore(ctx, services, form)) ? undefined : { there, form };
 }
 

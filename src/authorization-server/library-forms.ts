@@ -4,6 +4,7 @@ import { readForm, replaceBody } from '../http/form.ts';
 import { giveAnswer } from '../http/kept-answers.ts';
 import { answeredBefore, answerToFirst } from '../http/presses.ts';
 import type { Database } from '../platform/database.ts';
+import { hearOfWrites } from '../protocol-store/unit-of-work.ts';
 import { ROUTES } from './configuration.ts';
 
 /** Owns a second press on the forms that the library takes itself: a device's code and its confirmation, and signing out. */
@@ -23,6 +24,7 @@ export function answerLibraryForms({ provider, database }: { provider: Provider;
     if (!xsrf) return next();
     const session = await provider.Session.get(ctx as never);
     const ours = session.state?.['secret'] === xsrf;
+    hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
     const press = { browser: '', form };
     const answer = ours ? await answeredBefore(ctx, database, press) : await answerToFirst(ctx, database, press);
     if (!answer) return next();

@@ -6,7 +6,7 @@ import { type Answer, answerOf, findKept, freePlace, KEPT_SECONDS, keeping, type
 /**
  * Owns that a second press of a button leads where the first did. A browser that sends a form twice abandons the first answer, and shows the
  * second: so a form of one page, sent again by the same browser, is not acted on again, and gets the answer of the first. That holds while the
- * first is under way, on whichever node, and for a minute afterwards. A refusal is not kept: it changed nothing, and is found out again.
+ * first is under way, on whichever node, and for a minute afterwards. What changed nothing, such as a refusal, is not kept: it is found out again.
  */
 
 /** A form as it was sent. The token that it carries names the very page that it stood on (csrf.ts). */
@@ -26,7 +26,7 @@ const underWay = new WeakMap<Database, Map<string, Promise<Answer | undefined>>>
 
 /**
  * Ends what was begun as a first press, once everything else of it is written: whoever waits for it goes on. It stands before the unit of work.
- * A part that has others wait sets `ctx.state.endOfPress`.
+ * A part that has others wait sets `ctx.state.endOfPress`; a part that changes something sets `ctx.state.pressChanged`.
  */
 export async function endPresses(ctx: Context, next: Next): Promise<void> {
   try {
@@ -35,7 +35,7 @@ export async function endPresses(ctx: Context, next: Next): Promise<void> {
     await ctx.state.endOfPress?.(undefined);
     throw error;
   }
-  await ctx.state.endOfPress?.(ctx.status < 400 ? answerOf(ctx) : undefined);
+  await ctx.state.endOfPress?.(ctx.status < 400 && ctx.state.pressChanged ? answerOf(ctx) : undefined);
 }
 
 /**

@@ -109,7 +109,8 @@ export function interactionRoutes(services: Omit<Services, 'keyRing'>) {
     if (!step) return;
     const form = await readForm(ctx);
     assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
-    if (await pressedBefore(ctx, all, form)) return;
+    // What a passkey signed is sent by the page's script, once: sent again, it is a replay (WebAuthn level 3 section 7.2).
+    if (ctx['params'].page !== 'passkey' && (await pressedBefore(ctx, all, form))) return;
     const page = pageOf(step);
     // A form of an earlier step, sent again from another tab: show where things stand.
     if (!page?.answer) return ctx.redirect(`/interaction/${step.interaction.uid}`);

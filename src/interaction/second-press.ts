@@ -6,6 +6,7 @@ import { type Answer, giveAnswer } from '../http/kept-answers.ts';
 import { answeredBefore, answerToFirst } from '../http/presses.ts';
 import { render } from '../http/render.ts';
 import { AppError } from '../platform/errors.ts';
+import { hearOfWrites } from '../protocol-store/unit-of-work.ts';
 import type { Services } from './step.ts';
 
 /**
@@ -22,6 +23,7 @@ function ownUid(ctx: Context, { provider }: Services): string | undefined {
 /** Answers a form that is sent a second time. @param form known to be ours. @returns false for one that is to be acted on. */
 export async function pressedBefore(ctx: Context, services: Services, form: URLSearchParams): Promise<boolean> {
   const uid = ownUid(ctx, services);
+  hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
   const answer = await answeredBefore(ctx, services.database, { browser: uid ?? '', form });
   if (!answer) return false;
   if (!uid || !(await leadToEnd(ctx, services, uid, answer))) giveAnswer(ctx, answer);

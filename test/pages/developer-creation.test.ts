@@ -36,8 +36,8 @@ describe('A form that makes a client', () => {
     },
     'for an API': async () => {
       const path = `${await registerApi(developer, { identifier: `https://books.example/${crypto.randomUUID()}` })}/introspection`;
-      const creation = creationOn(await developer.browser.open(path)) ?? '';
-      return () => fill(developer, path, { make: 'yes', creation });
+      const form = await developer.browser.open(path);
+      return () => sendTo(form, path, { make: 'yes' });
     },
   };
 

@@ -3,7 +3,7 @@ import type { Context } from 'koa';
 import type { Account } from '../../accounts/store.ts';
 import { type AuditEvent, auditEvent, type EventType } from '../../audit/events.ts';
 import type { ResourceServer } from '../../clients/resource-servers.ts';
-import { assertOurForm, csrfToken } from '../../http/csrf.ts';
+import { assertOurForm, csrfToken, stoodAt } from '../../http/csrf.ts';
 import { readForm } from '../../http/form.ts';
 import { giveAnswer } from '../../http/kept-answers.ts';
 import { languageOf } from '../../http/language.ts';
@@ -15,7 +15,7 @@ import { MINUTE } from '../../platform/clock.ts';
 import type { Statement } from '../../platform/database.ts';
 import { isMailAddress, mailLetter } from '../../platform/mail.ts';
 import { KeyRing } from '../../platform/secrets.ts';
-import type { Write } from '../../protocol-store/unit-of-work.ts';
+import { hearOfWrites, type Write } from '../../protocol-store/unit-of-work.ts';
 import { type FirstParty, type SignedIn, signedIn } from './first-party.ts';
 
 /**
@@ -68,7 +68,8 @@ export function ownPages(
       const form = await readForm(ctx);
       const { config } = services;
       assertOurForm(ctx, config.cookieKeys, csrfSubject(door), form.get('csrf'), config.issuer);
-      if (await pressedBefore(ctx, services, form)) return;
+      // A token of another page is ours all the same, but it is no second press of this page's button.
+      if (stoodAt(ctx.path, form.get('csrf')) && (await pressedBefore(ctx, services, form))) return;
       await page.submit?.(visit, form);
     });
   }
@@ -77,6 +78,7 @@ export function ownPages(
 
 /** Answers a form of a signed-in person that is sent a second time. @param form known to be ours. @returns false for one that is to be acted on. */
 export async function pressedBefore(ctx: Context, services: FirstParty, form: URLSearchParams): Promise<boolean> {
+  hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
   const answer = await answeredBefore(ctx, services.database, { browser: sessionCookie(ctx, services), form });
   if (answer) giveAnswer(ctx, answer);
   return answer !== undefined;
@@ -106,7 +108,7 @@ export function show(visit: Visit, view: string, data: Record<string, unknown> &
     ctx,
     view,
     {
-      csrf: csrfToken(services.config.cookieKeys, csrfSubject(visit)),
+      csrf: csrfToken(services.config.cookieKeys, csrfSubject(visit), ctx.path),
       done: ctx.query['done'] !== undefined,
       again: ctx.query['again'] !== undefined,
       ...data,
@@ -117,6 +119,7 @@ export function show(visit: Visit, view: string, data: Record<string, unknown> &
 
 /** Leads from a form to its page, so that a reload sends nothing twice. @param done whether to say that it is done. */
 export function backTo({ ctx }: Visit, path: string, done = true): void {
+  if (done) ctx.state.pressChanged = true;
   ctx.redirect(done ? `${path}?done` : path);
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');
