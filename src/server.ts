@@ -28,6 +28,7 @@ import { type EndpointAt, knownEndpoints, onlyItsMethods } from './http/endpoint
 import { drainBody } from './http/form.ts';
 import { onlyOurHost } from './http/host.ts';
 import { language } from './http/language.ts';
+import { endPresses } from './http/presses.ts';
 import { requestLog } from './http/request-id.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { under } from './http/under.ts';
@@ -115,6 +116,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   app.use(under(['/upstream/'], upstreamCallbacks(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(under(['/upstream/'], upstreamClientKeys(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(under(['/developer', '/admin'], beforeNaming(names) as never));
+  app.use(endPresses);
   app.use(inUnitOfWork(database));
   app.use(
     under(

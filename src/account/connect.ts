@@ -4,6 +4,7 @@ import { signedIn } from '../authorization-server/own-pages/first-party.ts';
 import {
   csrfSubject,
   type OwnServices,
+  pressedBefore,
   RECENT_SECONDS,
   show,
   TO_FILL_IN_SECONDS,
@@ -53,6 +54,7 @@ export function connectRoutes(given: Omit<OwnServices, 'keyRing'>) {
     if (!there) return;
     const { visit, asked } = there;
     assertOurForm(ctx, services.config.cookieKeys, csrfSubject(visit), form.get('csrf'), services.config.issuer);
+    if (await pressedBefore(ctx, services, form)) return;
     try {
       const { provider, allowed } = asked;
       const whose = { accountId: visit.account.id, returnTo: `${ctx.path}/return`, bound: boundTo(visit) };

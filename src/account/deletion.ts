@@ -12,6 +12,7 @@ import { writeTogether } from '../protocol-store/unit-of-work.ts';
 
 export const deletion: OwnPage = {
   recent: true,
+  endsSession: true,
 
   async show(visit) {
     await page(visit);

@@ -1,7 +1,7 @@
 import type { Context } from 'koa';
 import type { EventType } from '../audit/events.ts';
 import { type FirstParty, type SignedIn, signedIn } from '../authorization-server/own-pages/first-party.ts';
-import { letter, RECENT_SECONDS, TO_FILL_IN_SECONDS } from '../authorization-server/own-pages/own-pages.ts';
+import { letter, pressedBefore, RECENT_SECONDS, TO_FILL_IN_SECONDS } from '../authorization-server/own-pages/own-pages.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import type { Letters } from '../http/letters.ts';
@@ -25,7 +25,7 @@ export async function visit(ctx: Context, services: FirstParty, maxAgeSeconds?: 
 export const visitToChange = (ctx: Context, services: FirstParty) => visit(ctx, services, RECENT_SECONDS);
 
 /**
- * Takes a form of theirs. @param filledIn whether its page was one of visitToChange(), with fields to fill in.
+ * Takes a form of theirs. @returns undefined also for one that is sent a second time, and was answered like the first. @param filledIn whether its page was one of visitToChange(), with fields to fill in.
  * @throws AppError 403 for a form that is not ours.
  */
 export async function visitWithForm(
@@ -37,7 +37,9 @@ export async function visitWithForm(
   const there = await visit(ctx, services, RECENT_SECONDS + (filledIn ? TO_FILL_IN_SECONDS : 0));
   if (!there) return undefined;
   assertOurForm(ctx, services.config.cookieKeys, subject(there), form.get('csrf'), services.config.issuer);
-  return { there, form };
+  // Factors are written by transactions of their own, which nobody hears of.
+  ctx.state.pressChanged = true;
+  return (await pressedBefore(ctx, services, form)) ? undefined : { there, form };
 }
 
 /** Whether the browser comes from signing in again, which a form was stopped for: the page says that nothing was changed yet. */

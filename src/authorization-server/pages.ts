@@ -30,6 +30,7 @@ export const renderProtocolError = (database: Database) => async (ctx: KoaContex
   const code = error.name === 'SessionNotFound' ? 'interaction_expired' : KNOWN.has(out.error) ? out.error : 'invalid_request';
   // Whoever comes late may hold a session that was renamed meanwhile: a cookie of this answer could take the place of the newer one.
   if (code === 'interaction_expired') {
+    if (await ctx.state['repeatEnding']?.()) return;
     ctx.remove('Set-Cookie');
     await offerWayBack(ctx, ctx.oidc.provider);
   }

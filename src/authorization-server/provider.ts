@@ -20,11 +20,13 @@ import { onlyExactAddresses } from './addresses.ts';
 import { judgeAssertions, rememberReplaysOnce } from './client-assertions.ts';
 import { createConfiguration, ROUTES } from './configuration.ts';
 import { deviceFlow } from './device/device-flow.ts';
+import { keepEndings } from './endings.ts';
 import type { ErrorBook } from './error-book.ts';
 import { logEvents } from './events.ts';
 import { answerUnverifiedHints } from './id-token-hints.ts';
 import { describeClient, describeSubject } from './introspection.ts';
 import { introspectJwts } from './jwt-access-tokens.ts';
+import { answerLibraryForms } from './library-forms.ts';
 import { dressFormPost } from './pages.ts';
 import { checkPkceAgain, recordPkceUse } from './pkce-policy.ts';
 import { redirectPostedRequests } from './posted-requests.ts';
@@ -137,6 +139,8 @@ export function protocolEndpoints(parts: {
             ] as never[]) as never,
           ),
         ]),
+    answerLibraryForms(parts),
+    keepEndings(parts),
     dressFormPost,
     settleTokenRequests(database),
     deviceFlow(config, database),
@@ -151,10 +155,9 @@ export function protocolEndpoints(parts: {
 
 /**
  * Gives each protocol request and each step of an interaction its unit of work.
- * The loser of a race for a refresh token gets the winner's answer within the grace window. The loser of any other race hears
- * `invalid_grant`, like anyone who comes second (RFC 6749 section 5.2);
- * a person's second click on a decision that was taken to the client already meets a page that says so, and so does who answers a
- * device second.
+ * The loser of a race for a refresh token gets the winner's answer within the grace window, and a browser that asks twice for the end of its
+ * interaction gets the same answer (endings.ts). The loser of any other race hears `invalid_grant`, like anyone who comes second (RFC 6749
+ * section 5.2), or gets a page that says so.
  */
 export function inUnitOfWork(database: Database) {
   return async (ctx: Context, next: Next) => {
@@ -173,6 +176,7 @@ export function inUnitOfWork(database: Database) {
       // Nothing was written: a cookie that went along would name a session that is not there.
       ctx.remove('Set-Cookie');
       if (await answerFromWinner(database, ctx)) return;
+      if (await ctx.state.repeatEnding?.()) return;
       if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
         throw new AppError('interaction_expired', { status: 400, reason: error.message });
       if (ctx.path.startsWith(ROUTES.code_verification)) throw new AppError('device_answered', { status: 400, reason: error.message });

@@ -1,6 +1,7 @@
 import type { Context, Next } from 'koa';
-import type { Provider } from 'oidc-provider';
+import type { Client, Provider } from 'oidc-provider';
 import { nameOfClient } from '../clients/display-name.ts';
+import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { languageOf } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 
@@ -26,11 +27,29 @@ export function rememberApp(ctx: Context, clientId: string): void {
 
 /** Has an error page about an interaction that is gone offer the way back, see http/boundary.ts. */
 export async function offerWayBack(ctx: Context, provider: Provider): Promise<void> {
+  if (ctx.state.wayBack) return;
   const clientId = Buffer.from(ctx.cookies.get(cookieName(ctx), { signed: true }) ?? '', 'base64url').toString();
   const client = clientId ? await provider.Client.find(clientId).catch(() => undefined) : undefined;
   if (!client || client['dynamically_registered'] === true) return;
-  const href = startAgainAt(client.initiateLoginUri, provider.issuer) ?? httpsOnly(client.clientUri)?.href;
+  const href = addressOf(client, provider.issuer);
   if (href) ctx.state.wayBack = { name: nameOfClient(client, languageOf(ctx)), href };
+}
+
+/**
+ * The way to the app that a finished interaction of this browser sent its user to.
+ * @param origin of the redirect URI, which the browser was at already: a link to it adds nothing that an attacker could use.
+ */
+export async function findWayBack(
+  ctx: Context,
+  provider: Provider,
+  { clientId, origin }: { clientId: string; origin?: string },
+): Promise<{ name: string; href: string } | undefined> {
+  const client = await provider.Client.find(clientId).catch(() => undefined);
+  if (!client || client.clientId === FIRST_PARTY_CLIENT) return undefined;
+  const vouched = client['dynamically_registered'] === true ? undefined : addressOf(client, provider.issuer);
+  // What listened on this device for one answer listens no more.
+  const href = vouched ?? (client.applicationType === 'native' ? undefined : origin && `${origin}/`);
+  return href ? { name: nameOfClient(client, languageOf(ctx)), href } : undefined;
 }
 
 /** The same for what is thrown on the way: an interaction that was opened elsewhere, a decision that was taken already. */
@@ -44,6 +63,8 @@ export function wayBackFrom(provider: Provider) {
     }
   };
 }
+
+const addressOf = (client: Client, issuer: string) => startAgainAt(client.initiateLoginUri, issuer) ?? httpsOnly(client.clientUri)?.href;
 
 /** Where an app begins a sign-in anew (OpenID Connect Core section 4). */
 function startAgainAt(uri: string | undefined, issuer: string): string | undefined {

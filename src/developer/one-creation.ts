@@ -7,8 +7,8 @@ import type { Write } from '../protocol-store/unit-of-work.ts';
 import { pathOf } from './owned.ts';
 
 /**
- * Owns that a form makes one client. The form carries, sealed, the id that its client will have: whoever sends it again, by a reload or a second
- * click, is led to the client that the first one made, and makes none. Its secret was on the first answer, and is on no other.
+ * Owns that a form makes one client. The form carries, sealed, the id that its client will have. A second press gets the first answer again,
+ * with the secret (http/presses.ts). A form that is sent later is led to the client that it made before, without the secret, and makes none.
  */
 
 const GOOD_SECONDS = 4 * HOUR;

@@ -62,9 +62,13 @@ export function answerError(
 
 /** Where a link may take a person from here: our own pages, and an app's address that was judged (`ctx.state.wayBack`). */
 function waysOn(ctx: Context, code: string, status: number): Record<string, unknown>[] {
-  const { wayBack, pageStands, pagePath } = ctx.state;
+  const { wayBack, standsAt, pageStands, pagePath } = ctx.state;
   if (code === 'interaction_expired')
-    return [...(wayBack ? [{ app: wayBack.name, href: wayBack.href }] : []), { account: true, href: '/account' }];
+    return [
+      ...(standsAt ? [{ page: true, href: standsAt }] : []),
+      ...(wayBack ? [{ app: wayBack.name, href: wayBack.href }] : []),
+      { account: true, href: '/account' },
+    ];
   if (pageStands && code !== 'invalid_client') return [{ page: true, href: pagePath }];
   // Relative, and the query alone: a path such as `//evil.example`, repeated in a link, would lead there.
   if ((status === 503 || status === 500 || status === 429) && ctx.method === 'GET') return [{ again: true, href: `?${ctx.querystring}` }];

@@ -1,14 +1,24 @@
+import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import { AppError } from '../platform/errors.ts';
-import { equalSecrets, keyedDigest } from '../platform/secrets.ts';
+import { digestInHex, equalSecrets, keyedDigest } from '../platform/secrets.ts';
 
 /**
- * A token that only we can make and that fits one thing alone, such as one interaction.
- * @param subject what the form acts on; it must be something that belongs to this browser.
+ * A token that only we can make and that fits one thing alone, such as one interaction. Each page has another one: a form that is sent
+ * twice from one page is told from one that is sent from two (presses.ts).
+ * @param subject what the form acts on; it must be something that belongs to this browser. @param path where the page stands: see stoodAt().
  */
-export function csrfToken(cookieKeys: string[], subject: string): string {
-  return keyedDigest(cookieKeys[0] as string, `csrf ${subject}`);
+export function csrfToken(cookieKeys: string[], subject: string, path = ''): string {
+  const page = randomBytes(12).toString('base64url') + markOf(path);
+  return `${page}.${proof(cookieKeys[0] as string, subject, page)}`;
 }
+
+/** Whether a token, which is ours, was made for the page at this path. */
+export const stoodAt = (path: string, token: string | null): boolean => token?.split('.')[0]?.endsWith(markOf(path)) ?? false;
+
+const markOf = (path: string) => digestInHex(path).slice(0, 8);
+
+const proof = (key: string, subject: string, page: string) => keyedDigest(key, `csrf ${page} ${subject}`);
 
 /**
  * Refuses a form that was not ours: sent from another site, or without the token for what it acts on.
@@ -17,7 +27,8 @@ export function csrfToken(cookieKeys: string[], subject: string): string {
  */
 export function assertOurForm(ctx: Context, cookieKeys: string[], subject: string, token: string | null, issuer: string): void {
   assertOurOrigin(ctx, issuer);
-  if (!cookieKeys.some((key) => token !== null && equalSecrets(token, keyedDigest(key, `csrf ${subject}`))))
+  const [page, proven] = token?.split('.') ?? [];
+  if (!page || !proven || !cookieKeys.some((key) => equalSecrets(proven, proof(key, subject, page))))
     throw new AppError('form_refused', { status: 403, reason: 'csrf_token_mismatch' });
 }
 

@@ -15,6 +15,7 @@ import { showLogin, submitLogin } from './login.ts';
 import { offerPasskey, submitPasskey } from './passkey.ts';
 import { resendReset, showNewPassword, showReset, showResetCode, submitNewPassword, submitReset, submitResetCode } from './reset.ts';
 import { decideRestore, showRestore } from './restore.ts';
+import { answerLate, pressedBefore } from './second-press.ts';
 import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
 import type { Interaction, Services, Step } from './step.ts';
@@ -78,7 +79,8 @@ export function interactionRoutes(services: Omit<Services, 'keyRing'>) {
   const all: Services = { ...services, keyRing: new KeyRing(services.config.dataEncryptionKeys) };
 
   router.get('/interaction/:uid', async (ctx) => {
-    const step = await currentStep(ctx, all);
+    const step = await stepOf(ctx, all);
+    if (!step) return;
     const { first, pages } = promptOf(step);
     await pages[first]?.show?.(step);
   });
@@ -94,7 +96,8 @@ export function interactionRoutes(services: Omit<Services, 'keyRing'>) {
   });
 
   router.get(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
-    const step = await currentStep(ctx, all);
+    const step = await stepOf(ctx, all);
+    if (!step) return;
     const show = pageOf(step)?.show;
     // A page of an earlier step, opened again: show where things stand.
     if (!show) return ctx.redirect(`/interaction/${step.interaction.uid}`);
@@ -102,9 +105,12 @@ export function interactionRoutes(services: Omit<Services, 'keyRing'>) {
   });
 
   router.post(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
-    const step = await currentStep(ctx, all);
+    const step = await stepOf(ctx, all);
+    if (!step) return;
     const form = await readForm(ctx);
     assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
+    // What a passkey signed is sent by the page's script, once: sent again, it is a replay (WebAuthn level 3 section 7.2).
+    if (ctx['params'].page !== 'passkey' && (await pressedBefore(ctx, all, form))) return;
     const page = pageOf(step);
     // A form of an earlier step, sent again from another tab: show where things stand.
     if (!page?.answer) return ctx.redirect(`/interaction/${step.interaction.uid}`);
@@ -130,6 +136,10 @@ function pageOf(step: Step): Page | undefined {
   if (page?.show) step.ctx.state.pagePath = `/interaction/${step.interaction.uid}/${exact}`;
   return page;
 }
+
+/** The step that a request is about. @returns undefined when its interaction has ended, and the answer leads on from there. */
+const stepOf = (ctx: Context, services: Services): Promise<Step | undefined> =>
+  currentStep(ctx, services).catch((error) => answerLate(ctx, services, error));
 
 /** @throws AppError when this browser has no such interaction: it expired, is finished, or was opened elsewhere. */
 async function currentStep(ctx: Context, services: Services): Promise<Step> {

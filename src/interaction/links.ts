@@ -10,6 +10,7 @@ import { AppError } from '../platform/errors.ts';
 import { awaited } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
 import { newPasswordProblems, resetPassword } from './reset.ts';
+import { pressedBefore } from './second-press.ts';
 import { goOn, makeAccount, upstreamOf } from './signup.ts';
 import { goTo, type Services, type Step } from './step.ts';
 
@@ -44,6 +45,7 @@ export async function answerLink(visit: Visit, link: Link): Promise<void> {
   const form = await readForm(ctx);
   const secret = form.get('token') ?? '';
   assertOurForm(ctx, services.config.cookieKeys, csrfSubject(secret), form.get('csrf'), services.config.issuer);
+  if (await pressedBefore(ctx, services, form)) return;
   await link.answer(visit, await proofOf(visit, link, secret), secret, form);
 }
 

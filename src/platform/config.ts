@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { commaList, isOrigin, isRange, isRelay, LARGEST_LIMIT, page, readQuotas, SENDER } from './config-values.ts';
 
 /** Everything that is wrong with the environment, in one message: the operator mends it in one go. */
 export class ConfigError extends Error {
@@ -16,49 +16,6 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
-
-const commaList = (value: string) =>
-  value
-    .split(',')
-    .map((part) => part.trim())
-    .filter(Boolean);
-
-const LARGEST_LIMIT = 1_000_000;
-
-/** Networks with a number each, such as 203.0.113.0/24=5000. @returns undefined for anything else. */
-function readQuotas(value: string): { network: string; most: number }[] | undefined {
-  const quotas = commaList(value).map((part) => {
-    const [network = '', most = '', ...more] = part.split('=').map((side) => side.trim());
-    const right = isRange(network) && !more.length && /^\d{1,7}$/.test(most) && Number(most) >= 1 && Number(most) <= LARGEST_LIMIT;
-    return right ? { network, most: Number(most) } : undefined;
-  });
-  return quotas.every((quota) => quota !== undefined) ? quotas : undefined;
-}
-
-const isRange = (range: string) => ipaddr.isValid(range) || ipaddr.isValidCIDR(range);
-
-const isOrigin = (value: string) => {
-  const url = URL.parse(value);
-  return !!url && (url.protocol === 'http:' || url.protocol === 'https:') && url.origin === value;
-};
-
-// Of all that a connection can be told in its address, the one thing that an operator must decide: see smtp.ts.
-const isRelay = (value: string) => {
-  const url = URL.parse(value);
-  return (
-    !!url &&
-    (url.protocol === 'smtp:' || url.protocol === 'smtps:') &&
-    !!url.hostname &&
-    ['', '/'].includes(url.pathname) &&
-    /^(\?requireTLS=(true|false))?$/.test(url.search)
-  );
-};
-
-const isPage = (value: string) => ['http:', 'https:'].includes(URL.parse(value)?.protocol ?? '');
-const page = z.string().refine(isPage, 'must be the address of a page, such as https://example.com/terms').optional();
-
-// An address, or a name and an address; the name has nothing in it that would have to be quoted.
-const SENDER = /^(?:[\p{L}\p{N} ._-]+ <[^\s<>@"]+@[^\s<>@"]+>|[^\s<>@"]+@[^\s<>@"]+)$/u;
 
 const schema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),

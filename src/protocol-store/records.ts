@@ -2,7 +2,7 @@ import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
 import { deviceCodeHandle, deviceCodeKey } from './device-codes.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
-import { SingleUseLost, write } from './unit-of-work.ts';
+import { place, recall, SingleUseLost, write } from './unit-of-work.ts';
 
 /**
  * Owns the short-lived rest of what the library persists. Kinds share a table but not a namespace:
@@ -22,12 +22,24 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
   return {
     async upsert(id, payload, expiresInSeconds) {
       const json = JSON.stringify(rest(withoutCredentials(id, payload), COLUMNS));
+      const expiresAt = Prisma.sql`now() + ${expiresInSeconds ?? null} * interval '1 second'`;
+      // An interaction that another request has ended meanwhile stays ended: it is not brought back by a second answer.
+      const found = kind === 'Interaction' && (await recall<boolean>(foundBefore(id)));
+      if (found)
+        return write(database, {
+          purpose: 'keep',
+          once: true,
+          subject: `${kind} ${id}`,
+          statement: Prisma.sql`
+            update protocol_record set account_id = ${whoSignedIn(payload)}, expires_at = ${expiresAt}, payload = ${json}::jsonb
+            where kind = 'Interaction' and id = ${digest(id)}`,
+        });
       await write(database, {
         purpose: 'keep',
         subject: `${kind} ${id}`,
         statement: Prisma.sql`
           insert into protocol_record (kind, id, client_id, account_id, expires_at, payload)
-          values (${kind}::record_kind, ${digest(id)}, ${payload.clientId ?? null}, ${whoSignedIn(payload)}, now() + ${expiresInSeconds ?? null} * interval '1 second', ${json}::jsonb)
+          values (${kind}::record_kind, ${digest(id)}, ${payload.clientId ?? null}, ${whoSignedIn(payload)}, ${expiresAt}, ${json}::jsonb)
           on conflict (kind, id) do update set account_id = excluded.account_id, expires_at = excluded.expires_at, payload = excluded.payload`,
       });
     },
@@ -35,6 +47,7 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
       const [row] = await database.query<Row>(Prisma.sql`
         select client_id, expires_at, consumed_at, payload from protocol_record
         where kind = ${kind}::record_kind and id = ${digest(id)} and (expires_at is null or expires_at > now()) ${kind === 'RegistrationAccessToken' ? OF_NO_SUSPENDED_CLIENT : Prisma.empty}`);
+      if (row) place(foundBefore(id), true);
       return row && toPayload(kind, id, row);
     },
     // At once, not at the end of the request: the library asks before it issues, and a request that fails afterwards has cost a pushed request, nothing more.
@@ -79,6 +92,8 @@ export function rememberedOnce(id: string, expiresInSeconds: number): Statement 
 function whoSignedIn({ result }: Payload): string | null {
   return (result as { login?: { accountId?: string } } | undefined)?.login?.accountId ?? null;
 }
+
+const foundBefore = (id: string) => `Interaction ${id} was found`;
 
 const OWN_ID = ':uid';
 

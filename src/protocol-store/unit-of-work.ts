@@ -34,7 +34,13 @@ const DIVISION_BY_ZERO = '22012';
 const DEADLOCK = '40P01';
 const UNIQUE_VIOLATION = '23505';
 
-type Unit = { writes: Map<string, Write>; memory: Map<string, Promise<unknown>>; clientId: string | undefined };
+type Unit = {
+  writes: Map<string, Write>;
+  memory: Map<string, Promise<unknown>>;
+  clientId: string | undefined;
+  /** Called when something of this request is written. */
+  written?: () => void;
+};
 
 const current = new AsyncLocalStorage<Unit>();
 
@@ -54,7 +60,15 @@ export async function unitOfWork(
   const unit: Unit = { writes: new Map(), memory: new Map(), clientId: isStorable(clientId) ? clientId : undefined };
   await current.run(unit, work);
   const writes = [...unit.writes.values()];
-  await commit(database, succeeded() ? writes : writes.filter(({ purpose }) => purpose === 'end' || purpose === 'keep'));
+  const due = succeeded() ? writes : writes.filter(({ purpose }) => purpose === 'end' || purpose === 'keep');
+  await commit(database, due);
+  if (due.length) unit.written?.();
+}
+
+/** Has the request hear of it when something that it does is written. */
+export function hearOfWrites(written: () => void): void {
+  const unit = current.getStore();
+  if (unit) unit.written = written;
 }
 
 /** Makes a write: at the end of the request's unit of work, or at once outside of one. */
@@ -78,6 +92,7 @@ export function withdraw(subject: string): void {
 export async function writeTogether(database: Database, writes: Omit<Write, 'subject'>[]): Promise<boolean> {
   try {
     await commit(database, writes);
+    current.getStore()?.written?.();
     return true;
   } catch (error) {
     if (error instanceof SingleUseLost) return false;

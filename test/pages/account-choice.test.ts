@@ -4,7 +4,7 @@ import { CLIENT_CALLBACK, complaints, startBrowser, type TestBrowser } from '../
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce, redeem, type TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
-import { countRows, unchanged } from '../support/storage.ts';
+import { countRows, passAMinute, unchanged } from '../support/storage.ts';
 import { signIn } from '../support/visiting.ts';
 
 describe('Another account', () => {
@@ -120,10 +120,12 @@ describe('Another account', () => {
         assert.match((await send(page, form, { ...fields, csrf })).html, /name="password"/);
       });
 
-      it(`${form}: sent again, it meets a page that says so`, async () => {
+      it(`${form}: sent again, it leads where it led; after a minute it meets a page that says so`, async () => {
         const { page } = await open(parameters);
         const csrf = String(page.form().hidden['csrf']);
         await send(page, form, { ...fields, csrf });
+        await unchanged(server, async () => assert.match((await send(page, form, { ...fields, csrf })).html, /name="password"/));
+        await passAMinute(server);
         await unchanged(server, async () => {
           const again = await send(page, form, { ...fields, csrf });
           assert.equal(again.response.status, 400);

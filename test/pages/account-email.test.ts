@@ -4,7 +4,7 @@ import { eventsOf, openAccount, send } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { lettersTo, proofIn } from '../support/mailbox.ts';
 import { Person } from '../support/person.ts';
-import { countRows, unchanged } from '../support/storage.ts';
+import { countRows, passAMinute, unchanged } from '../support/storage.ts';
 
 describe('Changing the email', () => {
   let server: TestServer;
@@ -56,8 +56,9 @@ describe('Changing the email', () => {
     assert(opened.html.includes(email));
     assert.equal((await opened.submit({})).url.search, '?done');
     assert.equal((await emailOf(person.id))?.['email'], email);
-    const again = await unchanged(server, () => opened.submit({}));
-    assert.equal(again.response.status, 422);
+    assert.equal((await unchanged(server, () => opened.submit({}))).url.search, '?done', 'a second press');
+    await passAMinute(server);
+    assert.equal((await unchanged(server, () => opened.submit({}))).response.status, 422);
   });
 
   it('looks at five codes, and says how many tries are left', async () => {
@@ -81,11 +82,11 @@ describe('Changing the email', () => {
     assert.deepEqual(await emailOf(person.id), { email: person.email, email_verified: false });
   });
 
-  it('looks at five codes of any number at once, and one of them alone succeeds', async () => {
+  it('looks at five codes of any number at once, and of the right one at once one counts', async () => {
     const { email, page, person } = await asked();
     const code = await codeFor(email);
     const answers = await Promise.all(Array.from({ length: 8 }, () => send(page, PATH, { code })));
-    assert.equal(answers.filter(({ url }) => url.search === '?done').length, 1);
+    assert(answers.every(({ url }) => url.search === '?done'));
     assert.equal((await eventsOf(server, person.id)).length, 1);
     assert.equal((await lettersTo(server, person.email)).length, 1);
   });
@@ -148,8 +149,9 @@ describe('Changing the email', () => {
   it('sends six mails an hour to an address at most', async () => {
     const email = unused();
     const { page } = await asked(email);
-    for (let n = 0; n < 5; n++) await send(page, PATH, { email });
-    const answer = await send(page, PATH, { email });
+    const ask = async () => send(await page.person.open(PATH), PATH, { email });
+    for (let n = 0; n < 5; n++) await ask();
+    const answer = await ask();
     assert.equal(answer.response.status, 429);
     assert.equal((await lettersTo(server, email)).length, 6);
   });

@@ -161,7 +161,7 @@ describe('Forms about second factors', () => {
     assert.deepEqual(await stored(someone.id), before);
   });
 
-  it('the factor form: refused without its token, with another page’s, after it was used, and after it expired', async () => {
+  it('the factor form: refused without its token, with another page’s, and after it expired; a second time it leads where it led', async () => {
     const someone = await equipped();
     const open = async () =>
       (await new Person(server.issuer).open(authorizePath(client, { ...pkce(), code_verifier: undefined }))).submit({
@@ -186,7 +186,7 @@ describe('Forms about second factors', () => {
     const code = totpCode(someone.secret);
     assert.match((await page.submit({ code })).html, /value="approve"/);
     const after = await stored(someone.id);
-    assert.equal((await page.submit({ code })).response.status, 400, 'a second time');
+    assert.match((await page.submit({ code })).html, /value="approve"/, 'a second time');
     await server.sql(`delete from protocol_record where kind = 'Interaction'`);
     const expired = await other.submit({ code: totpCode(someone.secret, 1) });
     assert.equal(expired.response.status, 400);

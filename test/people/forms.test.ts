@@ -5,7 +5,7 @@ import type { TestClient } from '../support/flow.ts';
 import { lettersTo } from '../support/mailbox.ts';
 import { type Page, Person } from '../support/person.ts';
 import { askAgain, beginReset, beginSignUp, newcomer, newestProof, openPage, openSignIn } from '../support/sign-up.ts';
-import { unchanged } from '../support/storage.ts';
+import { passAMinute, unchanged } from '../support/storage.ts';
 
 const urlencoded = { 'content-type': 'application/x-www-form-urlencoded' };
 
@@ -86,7 +86,10 @@ describe('Forms of signing up and resetting', () => {
       const stranger = new Person(server.issuer);
       if (!linked) await assertRefused(400, () => stranger.open(page.form().action, { method: 'POST', body: right }), 'another browser');
       assert.match((await page.submit(fields)).html, next);
-      if (linked) await assertRefused(400, () => page.submit(fields), 'twice');
+      if (!linked) return;
+      assert.match((await unchanged(server, () => page.submit(fields))).html, next, 'twice');
+      await passAMinute(server);
+      await assertRefused(400, () => page.submit(fields), 'after a minute');
     });
 
   it('signing up: what is wrong is said beside each field, the name and the address stay, the password does not, and nothing changed', async () => {
@@ -150,12 +153,12 @@ describe('Forms of signing up and resetting', () => {
     assert.deepEqual(await server.sql('select 1 from user_account where email = $1', [one.email]), []);
   });
 
-  it('sent again after the end: a page says so, and nothing changed', async () => {
+  it('sent again after the end: the code leads where it led, another mail is not sent, and nothing changed', async () => {
     const wish = newcomer();
     const look = await beginSignUp(server, client, wish);
     const { code } = await newestProof(server, wish.email);
     await look.submit({ code });
-    await assertRefused(400, () => look.submit({ code }), 'the code');
+    assert.match((await unchanged(server, () => look.submit({ code }))).html, /name="decision"/);
     await assertRefused(400, () => askAgain(look), 'another mail');
   });
 });

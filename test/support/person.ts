@@ -50,6 +50,14 @@ export class Person {
     return [...this.#cookies].map(([name, { value }]) => `${name.split(' ')[0]}=${value}`);
   }
 
+  /** Another one with the cookies of now: what comes to it, this one never got. */
+  twin(): Person {
+    const twin = new Person(this.#issuer);
+    twin.headers = this.headers;
+    for (const [key, cookie] of this.#cookies) twin.#cookies.set(key, { ...cookie });
+    return twin;
+  }
+
   setCookie(name: string, value: string, path = '/'): void {
     this.#cookies.set(`${name} ${path}`, { value, path });
   }

@@ -30,6 +30,11 @@ export async function unchanged<T>(server: TestServer, act: () => Promise<T>, bu
   return result;
 }
 
+/** Deletes the answers that are kept for a minute (http/kept-answers.ts), as pruning does after it. */
+export async function passAMinute(server: TestServer): Promise<void> {
+  await server.sql(`delete from kept_answer where expires_at < now() + interval '2 minutes'`);
+}
+
 /** How many rows fit, such as `countRows(server, 'token where client_id = $1', [id])`. */
 export async function countRows(server: TestServer, tableAndCondition: string, values: unknown[] = []): Promise<number> {
   const [row] = await server.sql(`select count(*)::int as rows from ${tableAndCondition}`, values);

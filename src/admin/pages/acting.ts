@@ -83,6 +83,8 @@ export function actPage(page: ActPage): OwnPage {
         input: (await question.input?.(form)) ?? {},
       });
       if (!outcome.ok) return showQuestion(visit, page, refill(question, form), problemOf(outcome.reason));
+      // Acts are written by transactions of their own, which nobody hears of.
+      visit.ctx.state.pressChanged = true;
       if (!page.tell) return goBack(visit, question.back);
       const problem = page.tell(visit, outcome.result as never);
       if (problem) showQuestion(visit, page, question, problem);

@@ -51,6 +51,7 @@ const PROBLEMS = {
 /** The page to type the code, again if there was something wrong with it. @param error absent when it is opened. */
 async function inputPage(ctx: KoaContextWithOIDC, _form: string, out?: ErrorOut, error?: Error): Promise<void> {
   if (error?.name === 'AbortedError') return render(ctx, 'device/denied');
+  if (error && (await ctx.state['repeatEnding']?.())) return keepNoSession(ctx);
   // Where a switch of language leads, and the form, from the end of an interaction too.
   ctx.state.pagePath = '/device';
   if (error && (ctx.oidc.session as { new?: boolean } | undefined)?.new) return refuseWithoutCookie(ctx);
@@ -63,12 +64,17 @@ async function inputPage(ctx: KoaContextWithOIDC, _form: string, out?: ErrorOut,
   render(ctx, 'device/input', { action: '/device', xsrf, problem: problem && { [problem]: true }, userCode }, problem ? 400 : 200);
 }
 
-/** Who has no cookie of ours has not begun here. The library would now keep a session that was never begun, and fail at it. */
+/** Who has no cookie of ours has not begun here. */
 function refuseWithoutCookie(ctx: KoaContextWithOIDC): void {
-  Object.assign(ctx.oidc.session as object, { touched: false });
+  keepNoSession(ctx);
   ctx.state.pageStands = true;
   if (ctx.method === 'POST') answerError(ctx, 'form_refused', 403);
   else answerError(ctx, 'device_answered', 400);
+}
+
+/** The library would now keep a session that was never begun, and fail at it. */
+function keepNoSession(ctx: KoaContextWithOIDC): void {
+  Object.assign(ctx.oidc.session as object, { touched: false });
 }
 
 function problemOf(error: Error, out: ErrorOut | undefined): string | undefined {

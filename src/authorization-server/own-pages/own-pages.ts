@@ -3,17 +3,19 @@ import type { Context } from 'koa';
 import type { Account } from '../../accounts/store.ts';
 import { type AuditEvent, auditEvent, type EventType } from '../../audit/events.ts';
 import type { ResourceServer } from '../../clients/resource-servers.ts';
-import { assertOurForm, csrfToken } from '../../http/csrf.ts';
+import { assertOurForm, csrfToken, stoodAt } from '../../http/csrf.ts';
 import { readForm } from '../../http/form.ts';
+import { giveAnswer } from '../../http/kept-answers.ts';
 import { languageOf } from '../../http/language.ts';
 import { composeLetter, type LetterName, type Letters } from '../../http/letters.ts';
+import { answeredBefore, answerToFirst } from '../../http/presses.ts';
 import { render } from '../../http/render.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { MINUTE } from '../../platform/clock.ts';
 import type { Statement } from '../../platform/database.ts';
 import { isMailAddress, mailLetter } from '../../platform/mail.ts';
 import { KeyRing } from '../../platform/secrets.ts';
-import type { Write } from '../../protocol-store/unit-of-work.ts';
+import { hearOfWrites, type Write } from '../../protocol-store/unit-of-work.ts';
 import { type FirstParty, type SignedIn, signedIn } from './first-party.ts';
 
 /**
@@ -32,6 +34,8 @@ export type OwnPage = {
   submit?(visit: Visit, form: URLSearchParams): Promise<void>;
   /** It is shown to whoever signed in a moment ago: it has fields to fill in, which signing in later would lose. */
   recent?: true;
+  /** Its form may end the session that it was sent in. A second press is then answered like the first, and not by the sign-in page. */
+  endsSession?: true;
 };
 
 // Nothing is changed by whoever finds a browser open: a change takes a sign-in of a moment ago. A form that was shown in time may be filled in at leisure.
@@ -58,17 +62,36 @@ export function ownPages(
     });
     router.post(path, async (ctx) => {
       const door = await signedIn(ctx, services, { maxAgeSeconds: RECENT_SECONDS + (page.recent ? TO_FILL_IN_SECONDS : 0) });
-      if (!door) return;
+      if (!door) return page.endsSession && answerAfterEnd(ctx, services);
       const visit = { ...door, ctx, services };
       await admit(visit);
       const form = await readForm(ctx);
       const { config } = services;
       assertOurForm(ctx, config.cookieKeys, csrfSubject(door), form.get('csrf'), config.issuer);
+      // A token of another page is ours all the same, but it is no second press of this page's button.
+      if (stoodAt(ctx.path, form.get('csrf')) && (await pressedBefore(ctx, services, form))) return;
       await page.submit?.(visit, form);
     });
   }
   return router;
 }
+
+/** Answers a form of a signed-in person that is sent a second time. @param form known to be ours. @returns false for one that is to be acted on. */
+export async function pressedBefore(ctx: Context, services: FirstParty, form: URLSearchParams): Promise<boolean> {
+  hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
+  const answer = await answeredBefore(ctx, services.database, { browser: sessionCookie(ctx, services), form });
+  if (answer) giveAnswer(ctx, answer);
+  return answer !== undefined;
+}
+
+async function answerAfterEnd(ctx: Context, services: FirstParty): Promise<void> {
+  if (!ctx.is('application/x-www-form-urlencoded')) return;
+  const form = await readForm(ctx);
+  const answer = await answerToFirst(ctx, services.database, { browser: sessionCookie(ctx, services), form });
+  if (answer) giveAnswer(ctx, answer);
+}
+
+const sessionCookie = (ctx: Context, { provider }: FirstParty) => ctx.cookies.get(provider.cookieName('session'), { signed: true }) ?? '';
 
 /** A form fits one browser's session, whoever is signed in there; it outlives a new sign-in of the same person. */
 export const csrfSubject = ({ session, account }: SignedIn) => `account ${account.id} ${session.uid}`;
@@ -85,7 +108,7 @@ export function show(visit: Visit, view: string, data: Record<string, unknown> &
     ctx,
     view,
     {
-      csrf: csrfToken(services.config.cookieKeys, csrfSubject(visit)),
+      csrf: csrfToken(services.config.cookieKeys, csrfSubject(visit), ctx.path),
       done: ctx.query['done'] !== undefined,
       again: ctx.query['again'] !== undefined,
       ...data,
@@ -96,6 +119,7 @@ export function show(visit: Visit, view: string, data: Record<string, unknown> &
 
 /** Leads from a form to its page, so that a reload sends nothing twice. @param done whether to say that it is done. */
 export function backTo({ ctx }: Visit, path: string, done = true): void {
+  if (done) ctx.state.pressChanged = true;
   ctx.redirect(done ? `${path}?done` : path);
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');

@@ -1,6 +1,4 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { allowedOriginsProblem } from '../../clients/allowed-origins.ts';
-import { FAPI_PROFILE, profileOf } from '../../clients/client-profile.ts';
 import { DECEPTIVE, LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
 import { TRY_CALLBACK_PATH } from '../../clients/first-party.ts';
 import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../../clients/initial-access-tokens.ts';
@@ -8,17 +6,10 @@ import { hasAppScheme, isNativeByAddress, redirectUrisProblem } from '../../clie
 import { TOKEN_EXCHANGE_GRANT } from '../../clients/store.ts';
 import type { VerifiedNames } from '../../clients/verified-names.ts';
 import { webLinkProblem } from '../../clients/web-link.ts';
-import { LANGUAGES } from '../../http/language.ts';
-import { pkceByNature } from '../pkce-policy.ts';
-import { MAX_GRACE_SECONDS } from '../refresh-policy.ts';
-import { scopesIn } from '../requests/scope-rules.ts';
+import { judgeText, type Metadata, OWN_MEMBERS } from './own-members.ts';
 import { type JudgedStatement, judgedStatement } from './software-statements.ts';
 
-const MAX_REASON_CHARACTERS = 200;
-
 /** Owns what a client may say of itself at the registration endpoint (RFC 7591 section 2, RFC 7592). */
-
-type Metadata = ClientMetadata & Record<string, unknown>;
 
 /** Who describes a client: itself at the registration endpoint, a developer in the portal, or an operator. */
 export type Maker = 'client' | 'developer' | 'operator';
@@ -98,13 +89,6 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   // Our own page to try a client is as safe as this server is: over http, on a developer's own machine, too. No other address of ours is meant.
   redirect_uris: (metadata, circumstances) => judgeUris(metadata, 'redirect_uris', circumstances),
   post_logout_redirect_uris: (metadata, circumstances) => judgeUris(metadata, 'post_logout_redirect_uris', circumstances),
-  allowed_origins(metadata) {
-    const origins = metadata['allowed_origins'];
-    // Without a value it counts as absent (RFC 7591 section 2).
-    if (origins === undefined || origins === null || origins === '') return void delete metadata['allowed_origins'];
-    const problem = allowedOriginsProblem(origins);
-    if (problem) throw new errors.InvalidClientMetadata(`allowed_origins ${problem}`);
-  },
   grant_types(metadata, { client, limits, request, maker }) {
     // An operator gives this grant together with services, and a client that has it repeats it (RFC 7592 section 2.2). Others that list all
     // that the server's metadata names go without it.
@@ -130,31 +114,7 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
     )
       throw new errors.InvalidClientMetadata(`scope can only contain ${limits.scopes.join(', ')}`);
   },
-  // Which scopes the app cannot do without; scope-rules and the API's owner have the last word (consent/asked.ts).
-  required_scope(metadata) {
-    judgeText(metadata, 'required_scope');
-    if (metadata['required_scope'] !== undefined) metadata['required_scope'] = scopesIn(metadata['required_scope']).join(' ');
-  },
-  ...Object.fromEntries(
-    ['required_scope_reason', ...LANGUAGES.map((language) => `required_scope_reason#${language}`)].map((name) => [
-      name,
-      (metadata: Metadata) => judgeReason(metadata, name),
-    ]),
-  ),
-  id_token_claims(metadata) {
-    const wish = metadata['id_token_claims'];
-    if (wish !== undefined && wish !== 'minimal')
-      throw new errors.InvalidClientMetadata(
-        'id_token_claims can only be "minimal": leave it out, and ID tokens carry the claims of granted scopes',
-      );
-  },
-  require_pkce(metadata) {
-    const required = metadata['require_pkce'] ?? undefined;
-    if (required === undefined) delete metadata['require_pkce'];
-    else if (typeof required !== 'boolean') throw new errors.InvalidClientMetadata('require_pkce must be a boolean');
-    // Never false where no request without PKCE is accepted: the answer says what holds (RFC 7591 section 3.2.1).
-    else if (pkceByNature(profileOf(metadata))) metadata['require_pkce'] = true;
-  },
+  ...OWN_MEMBERS,
   client_name: (metadata, circumstances) => judgeName(metadata, 'client_name', circumstances),
   // What a developer calls a piece of software and its versions (RFC 7591 section 2): for operators to see, and to nobody's proof.
   software_id: (metadata) => judgeLabel(metadata, 'software_id'),
@@ -163,25 +123,9 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   logo_uri: (metadata, { house }) => judgePage(metadata, 'logo_uri', house),
   policy_uri: (metadata, { house }) => judgePage(metadata, 'policy_uri', house),
   tos_uri: (metadata, { house }) => judgePage(metadata, 'tos_uri', house),
-  refresh_token_grace(metadata) {
-    const seconds = metadata['refresh_token_grace'];
-    if (seconds === undefined || (Number.isInteger(seconds) && Number(seconds) >= 0 && Number(seconds) <= MAX_GRACE_SECONDS)) return;
-    throw new errors.InvalidClientMetadata(`refresh_token_grace must be a whole number of seconds from 0 to ${MAX_GRACE_SECONDS}`);
-  },
-  // A stolen refresh token of a plain public client is noticed by rotation alone (RFC 9700 section 4.14.2).
-  refresh_token_rotation(metadata) {
-    const rotates = metadata['refresh_token_rotation'];
-    if (rotates !== undefined && typeof rotates !== 'boolean')
-      throw new errors.InvalidClientMetadata('refresh_token_rotation must be true or false');
-    if (rotates === false && metadata.token_endpoint_auth_method === 'none' && metadata.dpop_bound_access_tokens !== true)
-      throw new errors.InvalidClientMetadata(
-        'refresh_token_rotation can be false only for a client that authenticates (token_endpoint_auth_method) or binds its tokens (dpop_bound_access_tokens)',
-      );
-  },
   initiate_login_uri: (metadata) => judgeAddress(metadata, 'initiate_login_uri'),
   jwks_uri: (metadata) => judgeAddress(metadata, 'jwks_uri'),
   sector_identifier_uri: (metadata) => judgeAddress(metadata, 'sector_identifier_uri'),
-  fapi_profile: judgeFapiProfile,
   // In each language, judged like the plain ones; those the library judges (RFC 7591 section 2.2).
   ...Object.fromEntries(
     LOCALIZED.flatMap((member) =>
@@ -244,35 +188,6 @@ function judgeLabel(metadata: Metadata, member: string): void {
   if (label === undefined) return;
   judgeText(metadata, member);
   judgeCharacters(String(label), member);
-}
-
-/** What an app says of itself on the consent page: one line, that reorders nothing round it. */
-function judgeReason(metadata: Metadata, member: string): void {
-  judgeText(metadata, member);
-  const reason = metadata[member];
-  if (typeof reason === 'string' && ([...reason].length > MAX_REASON_CHARACTERS || DECEPTIVE.test(reason)))
-    throw new errors.InvalidClientMetadata(
-      `${member} must have ${MAX_REASON_CHARACTERS} characters or fewer, without control or bidirectional ones`,
-    );
-}
-
-/**
- * A client with the FAPI 2.0 Security Profile proves itself by a key, pushes its requests, and gets tokens that are bound to a key: what it did not
- * say of these is set, and the answer shows it (FAPI 2.0 Security Profile section 5.3.2). A secret is refused: the profile has none.
- */
-function judgeFapiProfile(metadata: Metadata): void {
-  const profile = metadata['fapi_profile'];
-  if (profile === undefined) return;
-  if (profile !== FAPI_PROFILE) throw new errors.InvalidClientMetadata(`fapi_profile must be the string ${FAPI_PROFILE}, or be left out`);
-  if (metadata.token_endpoint_auth_method !== 'private_key_jwt')
-    throw new errors.InvalidClientMetadata('fapi_profile needs token_endpoint_auth_method private_key_jwt');
-  metadata['require_pushed_authorization_requests'] = true;
-  metadata['dpop_bound_access_tokens'] = true;
-}
-
-function judgeText(metadata: Metadata, member: string): void {
-  if (metadata[member] !== undefined && (typeof metadata[member] !== 'string' || !metadata[member]))
-    throw new errors.InvalidClientMetadata(`${member} must be a non-empty string if provided`);
 }
 
 /** Where people are led, or a picture would be taken from. What is no text at all the library refuses. */

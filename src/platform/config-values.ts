@@ -1,0 +1,47 @@
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+
+/** Owns what single values of the configuration look like. Which variables there are is config.ts's. */
+
+export const commaList = (value: string) =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+
+export const LARGEST_LIMIT = 1_000_000;
+
+/** Networks with a number each, such as 203.0.113.0/24=5000. @returns undefined for anything else. */
+export function readQuotas(value: string): { network: string; most: number }[] | undefined {
+  const quotas = commaList(value).map((part) => {
+    const [network = '', most = '', ...more] = part.split('=').map((side) => side.trim());
+    const right = isRange(network) && !more.length && /^\d{1,7}$/.test(most) && Number(most) >= 1 && Number(most) <= LARGEST_LIMIT;
+    return right ? { network, most: Number(most) } : undefined;
+  });
+  return quotas.every((quota) => quota !== undefined) ? quotas : undefined;
+}
+
+export const isRange = (range: string) => ipaddr.isValid(range) || ipaddr.isValidCIDR(range);
+
+export const isOrigin = (value: string) => {
+  const url = URL.parse(value);
+  return !!url && (url.protocol === 'http:' || url.protocol === 'https:') && url.origin === value;
+};
+
+// Of all that a connection can be told in its address, the one thing that an operator must decide: see smtp.ts.
+export const isRelay = (value: string) => {
+  const url = URL.parse(value);
+  return (
+    !!url &&
+    (url.protocol === 'smtp:' || url.protocol === 'smtps:') &&
+    !!url.hostname &&
+    ['', '/'].includes(url.pathname) &&
+    /^(\?requireTLS=(true|false))?$/.test(url.search)
+  );
+};
+
+const isPage = (value: string) => ['http:', 'https:'].includes(URL.parse(value)?.protocol ?? '');
+export const page = z.string().refine(isPage, 'must be the address of a page, such as https://example.com/terms').optional();
+
+// An address, or a name and an address; the name has nothing in it that would have to be quoted.
+export const SENDER = /^(?:[\p{L}\p{N} ._-]+ <[^\s<>@"]+@[^\s<>@"]+>|[^\s<>@"]+@[^\s<>@"]+)$/u;
