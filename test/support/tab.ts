@@ -63,10 +63,11 @@ export async function openSent({ page }: Tab, { url, status, headers, body }: Se
 }
 
 /** Loads a page again from its address, in a language. @returns false when the page cannot be had that way: the address gives another one. */
-export async function loadAgain({ page }: Tab, { method, url, body }: Sent, language: string): Promise<boolean> {
+export async function loadAgain({ page }: Tab, { method, url, status, body }: Sent, language: string): Promise<boolean> {
   if (method !== 'GET') return false;
   const response = await page.goto(url);
-  return response?.headers()['content-language'] === language && shapeOf(await response.text()) === shapeOf(body);
+  if (response?.status() !== status || response.headers()['content-language'] !== language) return false;
+  return shapeOf(await response.text()) === shapeOf(body);
 }
 
 // Of what elements a page is made. The list of languages stands before `main`: it differs by language.
