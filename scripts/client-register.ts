@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { decodeJwt } from 'jose';
 import { deleteClient } from '../src/admin/acts/clients.ts';
 import { auditEvent } from '../src/audit/events.ts';
-import { judgeClient } from '../src/authorization-server/registration/operator-client.ts';
 import { readAdminScopes } from '../src/clients/admin-scopes.ts';
 import { FAPI_PROFILE } from '../src/clients/client-profile.ts';
 import { listOwners } from '../src/clients/co-owners.ts';
@@ -41,6 +40,8 @@ export async function create(values: Values): Promise<number> {
   return withDatabase(async (database) => {
     await assertIntrospectable(database, metadata);
     const { introspects, ...said } = metadata;
+    // Loaded here: it brings the library along, which takes the other commands as long to load as all the rest.
+    const { judgeClient } = await import('../src/authorization-server/registration/operator-client.ts');
     const judged = await judgeClient({ config, database }, said as ClientMetadata);
     const told = auditEvent(OPERATOR, { type: 'client_made', clientId: metadata.client_id });
     await database.transaction([...saveClient({ ...judged, introspects } as ClientMetadata), told]);

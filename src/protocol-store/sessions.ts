@@ -58,7 +58,9 @@ export function createSessionStore(database: Database): ProtocolStore {
       }
       const visitor = (await recall<() => Visitor>(VISITOR))?.();
       const row = { id: digest(id), payload, expiresInSeconds, json: JSON.stringify(kept), visitor };
-      await write(database, { purpose: 'keep', subject: byId(id), statement: known ? updated(row) : inserted(row) });
+      const former = known ? undefined : await recall<string>(formerId(payload.uid));
+      if (former) await write(database, { purpose: 'keep', subject: byId(former), statement: renewed(row, digest(former)) });
+      else await write(database, { purpose: 'keep', subject: byId(id), statement: known ? updated(row) : inserted(row) });
     },
     find: (id) =>
       remember(byId(id), async () => {
@@ -88,7 +90,11 @@ export function createSessionStore(database: Database): ProtocolStore {
         return row && toPayload(row);
       }),
     async destroy(id) {
-      await write(database, { purpose: 'end', subject: byId(id), statement: Prisma.sql`delete from session where id = ${digest(id)}` });
+      const known = await recall<Payload>(stored(id));
+      if (known) place(formerId(known.uid), id);
+      // By its handle where that is known: another request may give the session a new id at the same time, and the session ends all the same.
+      const which = known ? Prisma.sql`uid = ${known.uid}` : Prisma.sql`id = ${digest(id)}`;
+      await write(database, { purpose: 'end', subject: byId(id), statement: Prisma.sql`delete from session where ${which}` });
     },
   };
 }
@@ -100,7 +106,7 @@ type Kept = { id: Uint8Array<ArrayBuffer>; payload: Payload; expiresInSeconds: n
  * It began when its person signed in: it gets a new id more often than that.
  */
 function inserted({ id, payload, expiresInSeconds, json, visitor }: Kept): Statement {
-  const begun = Prisma.sql`coalesce(least(now(), to_timestamp(${Number(payload.loginTs) || null}::float8)), now())`;
+  const begun = begunAt(payload);
   return Prisma.sql`
     insert into session (id, uid, account_id, created_at, expires_at, payload, browser, address)
     select ${id}, ${payload.uid}, ${payload.accountId ?? null}, ${begun},
@@ -121,8 +127,28 @@ function updated({ id, payload, expiresInSeconds, json, visitor }: Kept): Statem
     where id = ${id}`;
 }
 
+/**
+ * The library gives a session a new id after sign-in and consent: it destroys the session and saves it again. Here this is an update of
+ * the same row, because a user may end the session meanwhile. If the delete comes first, the update finds no row. If the update comes
+ * first, the delete waits for the row and finds it by its `uid`. An insert would bring the session back, and its tokens with it.
+ */
+function renewed({ id, payload, expiresInSeconds, json, visitor }: Kept, formerDigest: Uint8Array<ArrayBuffer>): Statement {
+  const begun = begunAt(payload);
+  return Prisma.sql`
+    update session set id = ${id}, account_id = ${payload.accountId ?? null}, payload = ${json}::jsonb, created_at = ${begun}, used_at = now(),
+      expires_at = least(now() + ${expiresInSeconds} * interval '1 second', ${begun} + ${LONGEST_SECONDS} * interval '1 second'),
+      browser = ${visitor?.browser ?? null}, address = ${visitor?.address ?? null}
+    where id = ${formerDigest}`;
+}
+
+/** When the user of a session signed in; now for a session without a user. */
+const begunAt = ({ loginTs }: Payload): Statement =>
+  Prisma.sql`coalesce(least(now(), to_timestamp(${Number(loginTs) || null}::float8)), now())`;
+
 const byId = (id: string) => `Session ${id}`;
 const stored = (id: string) => `stored ${byId(id)}`;
+/** The id under which this request destroyed a session that it may save again under a new one. */
+const formerId = (uid: string | undefined) => `former id of Session uid ${uid}`;
 const byUid = (uid: string) => `Session uid ${uid}`;
 
 const withoutTime = ({ iat: _iat, ...kept }: Record<string, unknown>) => kept;

@@ -193,8 +193,9 @@ describe('scripts/client.ts create, show and delete', () => {
   it('shows all that is kept of a client, and of its secrets nothing that is of use', async () => {
     const client = await register(server, { client_name: 'Walk', client_uri: 'https://walk.example/' });
     await obtainTokens(server, client, await server.createPerson());
-    assert.equal(command('new-secret', client.client_id, '--expire-old-in', '2').status, 0);
-    const { status, stdout, stderr } = command('show', client.client_id);
+    // An id of the library's may begin with a dash.
+    assert.equal(command('new-secret', '--expire-old-in', '2', '--', client.client_id).status, 0);
+    const { status, stdout, stderr } = command('show', '--', client.client_id);
     assert.equal(status, 0, stderr);
     for (const line of [/^registered by +dynamic$/m, /^people +1$/m, /^client_name +"Walk"$/m, /^client_uri +"https:\/\/walk.example\/"$/m])
       assert.match(stdout, line);

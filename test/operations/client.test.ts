@@ -114,7 +114,8 @@ describe('scripts/client.ts', () => {
     const client = await register(server);
     const verified = () =>
       server.sql('select publisher, verified_at is not null as verified from client where id = $1', [client.client_id]);
-    assert.equal(command('verify', client.client_id, '--publisher', 'Walk Inc.', '--yes').status, 0);
+    // An id of the library's may begin with a dash.
+    assert.equal(command('verify', '--publisher', 'Walk Inc.', '--yes', '--', client.client_id).status, 0);
     const own = { client_id: client.client_id, ...METADATA };
     const kept = await manage(server, client, 'PUT', own);
     assert.equal(kept.status, 200);
@@ -188,7 +189,8 @@ describe('scripts/client.ts', () => {
     const own = { client_id: claimed.client_id, ...greedy, ...members };
     assert.equal((await unchanged(server, () => manage(server, claimed, 'PUT', own))).status, 400);
 
-    assert.equal(command('allow-services', claimed.client_id, '--services', 'far', '--yes').status, 0);
+    // An id of the library's may begin with a dash.
+    assert.equal(command('allow-services', '--services', 'far', '--yes', '--', claimed.client_id).status, 0);
     const read = async () => (await manage(server, claimed, 'GET')).json() as Promise<{ grant_types: string[] }>;
     await eventually('it reads what it was given', async () => (await read()).grant_types.includes(TOKEN_EXCHANGE_GRANT));
     assert.equal((await manage(server, claimed, 'PUT', own)).status, 200);

@@ -1,20 +1,17 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { BrowserContext } from 'playwright-core';
-import { assertFits, assertLookPassesAxe, assertOneHeading, assertPassesAxe, failuresOf } from '../support/access.ts';
+import type { Page } from 'playwright-core';
+import { assertFieldsAreTied, assertFits, assertFormsNeedNoScript, assertKeyboardReaches, assertOneHeading } from '../support/access.ts';
 import { CLIENT_CALLBACK, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { EVERY_PAGE } from '../support/every-page.ts';
 import { TOUR, type Visit } from '../support/tour.ts';
 
-/** Every page to the eye, see support/access.ts; to the hand: without-script.test.ts. */
+/** What the walk over every page does not ask (every-page.test.ts), and whether its checks find what they look for. */
 
 describe('Accessibility', () => {
   let server: TestServer;
   let browser: TestBrowser;
   let visit: Visit;
-  /** One for all pages, so that fonts and styles are fetched once; each begins without cookies. */
-  let context: BrowserContext;
   before(async () => {
     // One after the other: a browser whose server did not start would never be closed, and the test never end.
     browser = await startBrowser();
@@ -28,38 +25,9 @@ describe('Accessibility', () => {
       }),
       server.createPerson({ email: 'a.very.long.address.of.a.person@subdomain.people.example' }),
     ]);
-    // The other page of consent, of a client that registered itself, is that of one who is not.
-    await server.sql(`update client set publisher = 'Moonlight Inc.', verified_at = now() where id = $1`, [client.client_id]);
     visit = { server, client, person };
-    context = await browser.person({ locale: 'ko' });
   });
   after(() => Promise.all([server?.close(), browser?.close()]));
-
-  // In Korean: the other tests that walk through all pages do so in English.
-  for (const [name, reach] of Object.entries(EVERY_PAGE))
-    it(`${name}: in light on a phone, in dark on a desktop`, async () => {
-      await context.clearCookies();
-      const page = await context.newPage();
-      const failures = failuresOf(page);
-      await reach(page, visit);
-      assert.deepEqual(failures, []);
-      await page.evaluate(() => document.fonts.ready);
-      for (const fold of await page.locator('summary').all()) await fold.click();
-      await assertOneHeading(page);
-      for (const [colorScheme, width, passes] of [
-        ['light', 320, assertPassesAxe],
-        ['dark', 1280, assertLookPassesAxe],
-      ] as const) {
-        await page.emulateMedia({ colorScheme });
-        await page.setViewportSize({ width, height: 640 });
-        await assertFits(page);
-        await passes(page);
-      }
-      // The page's own language is written from left to right, but not everybody's who may translate it.
-      await page.evaluate(() => document.documentElement.setAttribute('dir', 'rtl'));
-      await assertFits(page);
-      await page.close();
-    });
 
   it('the keyboard reaches everything in the order it is read, and shows where it is', async () => {
     const page = await (await browser.person()).newPage();
@@ -105,4 +73,27 @@ describe('Accessibility', () => {
     assert(await page.evaluate(() => document.fonts.check('16px "Pretendard Variable"', '로그인 비밀번호')));
     await page.context().close();
   });
+
+  const faults: [what: string, check: (page: Page) => Promise<void>, body: string][] = [
+    ['two headings', assertOneHeading, '<h1>a</h1><h1>b</h1>'],
+    ['a button that only a script could hear', assertFormsNeedNoScript, '<button type="button">a</button>'],
+    ['a form that nobody can send', assertFormsNeedNoScript, '<form><input name="a"></form>'],
+    ['a focus that is not seen', assertKeyboardReaches, '<style>a { outline: none }</style><a href="/">a</a>'],
+    ['what the keyboard does not reach', assertKeyboardReaches, '<a href="/">a</a><div inert><a href="/b">b</a></div>'],
+    ['an error that is not tied to its field', assertFieldsAreTied, '<main><input aria-invalid="true" autocomplete="email"></main>'],
+    ['an explanation that is not there', assertFieldsAreTied, '<main><input aria-describedby="gone" autocomplete="email"></main>'],
+    ['a field that does not say what it is for', assertFieldsAreTied, '<main><input name="a"></main>'],
+    ['an error that the title keeps silent about', assertFieldsAreTied, '<main><p role="alert">a</p></main>'],
+    ['a box to tick that is too small', assertFits, '<input type="checkbox">'],
+    ['a link of its own that is too small', assertFits, '<p style="font: 12px/1 serif"><a href="/">a</a></p>'],
+    ['a page that is scrolled sideways', assertFits, '<p style="inline-size: 700px">a</p>'],
+  ];
+  for (const [what, check, body] of faults)
+    it(`the check finds ${what}`, async () => {
+      const context = await browser.person({ viewport: { width: 640, height: 640 } });
+      const page = await context.newPage();
+      await page.setContent(`<!doctype html><html lang="en"><title>a</title><body>${body}`);
+      await assert.rejects(check(page), { code: 'ERR_ASSERTION' });
+      await context.close();
+    });
 });

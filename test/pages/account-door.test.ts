@@ -127,7 +127,7 @@ describe('The door to our own pages', () => {
       assert.equal(page.response.status, 400);
       assert.match(page.html, /<h1>Access was not given<\/h1>/);
       // The switch of language repeats the address, as an address.
-      assert.doesNotMatch(String(/<main[\s\S]*<\/main>/.exec(page.html)), /<script|evil|xxx/);
+      assert.doesNotMatch(String(/<main[\s\S]*<\/main>/.exec(page.html)), /<script|evil|x{20}/);
       assert.doesNotMatch(page.html, /<script|<b>evil/);
       assert(!server.logLines().some((line) => line.includes('<script>') || line.includes('xxxx')));
     }

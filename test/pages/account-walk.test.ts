@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { CLIENT_CALLBACK, complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce } from '../support/flow.ts';
-import { openAccountPage, signIn } from '../support/visiting.ts';
+import { follow, openAccountPage, signIn } from '../support/visiting.ts';
 
 /** A person goes through their account in a real browser: what our own policy refuses shows there alone. */
 
@@ -36,16 +36,16 @@ describe('A walk through the account', () => {
       await openAccountPage(page, { server, person }, '/account');
       await page.click(`a:has-text("${words.apps}")`);
       assert.equal(await page.locator('.item h2').innerText(), 'Moonlight');
-      await page.click('.item button');
+      await follow(page, '.item button');
       await page.locator('[role=status]').waitFor();
       assert((await page.locator('main').innerText()).includes(words.none));
 
       const elsewhere = await browser.person();
       const other = await elsewhere.newPage();
       await openAccountPage(other, { server, person }, '/account');
-      await page.click('.menu a[href="/account/sessions"]');
+      await follow(page, '.menu a[href="/account/sessions"]');
       assert.equal(await page.locator('.item').count(), 2);
-      await page.click('button[name=others]');
+      await follow(page, 'button[name=others]');
       await page.locator('[role=status]').waitFor();
       assert.equal(await page.locator('.item').count(), 1);
       await other.reload();

@@ -117,9 +117,16 @@ describe('The account page', () => {
       const [here, there, elsewhere] = [
         await openAccount(server, person, '/account/sessions', chrome()),
         await obtainTokens(server, client, person, { scope: 'openid api' }),
-        await obtainTokens(server, client, person, { scope: 'openid api offline_access' }),
+        // Offline access is granted on the consent page alone.
+        await obtainTokens(server, client, person, { scope: 'openid api offline_access', prompt: 'consent' }),
       ];
       return { person, client, here: await here.person.open('/account/sessions'), there, elsewhere };
+    }
+
+    /** The session in which a token was issued. */
+    async function sessionOf({ access_token }: { access_token: string }): Promise<string> {
+      const [row] = await server.sql(`select payload->>'sessionUid' as uid from token where id = sha256($1)`, [Buffer.from(access_token)]);
+      return String(row?.['uid']);
     }
 
     it('shows where a person is signed in: the browser, the network, since when, and which it is', async () => {
@@ -133,11 +140,7 @@ describe('The account page', () => {
 
     it('ends one: its browser is signed out, and what an app held for as long as it was signed in is over; what was to outlast it does', async () => {
       const { person, here, there, elsewhere } = await threeBrowsers();
-      const [row] = await server.sql(
-        `select payload->>'sessionUid' as uid from token where account_id = $1 and payload->>'scope' not like '%offline%' limit 1`,
-        [person.id],
-      );
-      const done = await send(here, '/account/sessions', { session: String(row?.['uid']) });
+      const done = await send(here, '/account/sessions', { session: await sessionOf(there) });
       assert.equal(done.url.search, '?done');
       assert.equal(await isActive(there.access_token), false);
       assert.equal(await isActive(there.refresh_token), false);
@@ -145,6 +148,9 @@ describe('The account page', () => {
       assert.match((await there.person.open('/account')).html, /name="password"/);
       assert.equal((await elsewhere.person.open('/account')).url.pathname, '/account');
       assert.equal((await eventsOf(server, person.id))[0], 'session_ended');
+      await send(here, '/account/sessions', { session: await sessionOf(elsewhere) });
+      assert.match((await elsewhere.person.open('/account')).html, /name="password"/);
+      for (const token of [elsewhere.access_token, elsewhere.refresh_token]) assert.equal(await isActive(token), true, 'offline access');
     });
 
     it('ends all others, and this one stays', async () => {

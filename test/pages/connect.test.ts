@@ -112,7 +112,7 @@ describe('Connecting services, in a browser', () => {
     await allow(page);
     await page.locator('[role=alert]').waitFor();
     assert.match(await page.title(), /^Error: /);
-    assert.equal(await page.locator('[role=alert]').evaluate((alert) => alert === document.activeElement), true);
+    await page.locator('[role=alert]:focus').waitFor();
     await page.click('text=Go to Far');
     await page.locator('[role=alert]').waitFor();
     assert.equal(visitsTo(far), 2);

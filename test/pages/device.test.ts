@@ -6,6 +6,7 @@ import { beginDevice, createDeviceClient, pollError, typeCode } from '../support
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import type { TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
+import { follow } from '../support/visiting.ts';
 
 const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0';
 const UNKNOWN = /There is no such code/;
@@ -246,7 +247,7 @@ describe('The pages of a device (RFC 8628 section 3.3)', () => {
       const { verification_uri_complete } = await begin();
       const page = await (await browser.person()).newPage();
       await page.goto(verification_uri_complete);
-      await page.click('main button[type=submit]');
+      await follow(page, 'main button[type=submit]');
       const buttons = await page.locator('button[name=decision]').evaluateAll((all) =>
         all.map((button) => {
           const { width, height } = button.getBoundingClientRect();

@@ -178,10 +178,10 @@ describe('Forms on our pages', () => {
 
   it('a consent without a clear yes is a no', async () => {
     for (const fields of [{}, { decision: '' }, { decision: 'maybe' }, { decision: ['deny', 'approve'] }]) {
-      const before = (await server.sql('select id from grant_record')).length;
+      const before = (await server.sql('select id from grant_record order by id')).length;
       const { url } = await (await openConsent()).submit(fields as Record<string, string>);
       assert.equal(url.searchParams.get('error'), 'access_denied', JSON.stringify(fields));
-      assert.equal((await server.sql('select id from grant_record')).length, before);
+      assert.equal((await server.sql('select id from grant_record order by id')).length, before);
     }
   });
 
@@ -198,9 +198,9 @@ describe('Forms on our pages', () => {
     const other = await server.createPerson();
     const between = await (await openSignIn({ prompt: 'login' }, page.person)).submit(other);
     assert.match(between.html, new RegExp(other.email));
-    const before = await server.sql('select id from grant_record');
+    const before = await server.sql('select id from grant_record order by id');
     assert.equal((await page.submit({ decision: 'approve' })).response.status, 400);
-    assert.deepEqual(await server.sql('select id from grant_record'), before);
+    assert.deepEqual(await server.sql('select id from grant_record order by id'), before);
   });
 });
 

@@ -5,7 +5,7 @@ import { complaints, startBrowser, type TestBrowser } from '../support/browser.t
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { createResourceServerClient, introspect, type TestClient } from '../support/flow.ts';
 import { newcomer, newestProof } from '../support/sign-up.ts';
-import { signIn } from '../support/visiting.ts';
+import { follow, signIn } from '../support/visiting.ts';
 
 /** A new developer's first two minutes, by the portal alone, and what an operator can do about it. */
 describe('From sign-up to a token from one’s own client', () => {
@@ -65,7 +65,7 @@ describe('From sign-up to a token from one’s own client', () => {
 
   /** By the three questions. @returns its secret, which is shown this once. */
   async function makeClient(page: Page, name: string): Promise<string> {
-    await page.click('a[href="/developer/clients/new"]');
+    await follow(page, 'a[href="/developer/clients/new"]');
     await page.check('input[name=place][value=server]');
     await page.check('input[name=person][value=yes]');
     for (const scope of ['openid', 'profile']) {
@@ -87,9 +87,8 @@ describe('From sign-up to a token from one’s own client', () => {
     await page.fill('input[name=search]', name);
     await page.click('form.filters button[type=submit]');
     await page.click(`a:has-text("${name}")`);
-    await page.click('a[href$="/suspend"]');
-    await page.click('main form[method=post] button[type=submit]');
-    await page.waitForURL('**/admin/clients/**');
+    await follow(page, 'a[href$="/suspend"]');
+    await follow(page, 'main form[method=post] button[type=submit]');
     const [row] = await server.sql(
       `select e.actor_id, e.client_id, e.address, c.suspended_at from audit_event e join client c on c.id = e.client_id where e.type = 'client_suspended' and c.metadata->>'client_name' = $1`,
       [name],

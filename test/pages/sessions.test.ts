@@ -51,11 +51,11 @@ describe("A browser's session", () => {
   });
 
   it('is not begun by somebody who only looks', async () => {
-    const before = await server.sql('select id from session');
+    const before = await server.sql('select id from session order by id');
     const browser = new Person(server.issuer);
     assert.equal((await browser.open(path())).response.status, 200);
     assert.equal((await browser.open(path({ prompt: 'none' }))).url.searchParams.get('error'), 'login_required');
-    assert.deepEqual(await server.sql('select id from session'), before);
+    assert.deepEqual(await server.sql('select id from session order by id'), before);
   });
 
   it("cookies are HttpOnly, SameSite=Lax, signed, and the interaction's stays with its pages", async () => {

@@ -96,10 +96,10 @@ describe('Signing up and resetting, in a browser', () => {
     await page.goto(begin({ prompt: 'create' }));
     await fillIn(page, { ...newcomer(), password: 'password' });
     const notice = page.locator('[role=alert]');
-    assert(await notice.evaluate((element) => element === document.activeElement));
+    await page.locator('[role=alert]:focus').waitFor();
     assert.match(await page.title(), /^Error: /);
     await notice.locator('a').click();
-    assert(await page.locator('#password').evaluate((element) => element === document.activeElement));
+    await page.locator('#password:focus').waitFor();
     const described = String(await page.locator('#password').getAttribute('aria-describedby')).split(' ');
     assert.deepEqual(described, ['password-hint', 'password-problem']);
     for (const id of described) assert.equal(await page.locator(`#${id}`).count(), 1);

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { addOwner } from '../../src/clients/ownership.ts';
 import { complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { signIn } from '../support/visiting.ts';
+import { follow, signIn } from '../support/visiting.ts';
 
 /** From a client of one's own to a token for it, at a browser. */
 describe('A developer tries a client at a browser', () => {
@@ -35,10 +35,10 @@ describe('A developer tries a client at a browser', () => {
     await page.click('button[value=add]');
     await page.click('a[href^="/oauth/authorize"]');
     await page.click('button[value=approve]');
-    await page.click('button[value=redeem]');
+    await follow(page, 'button[value=redeem]');
     await page.locator('h1', { hasText: 'Step 3' }).waitFor();
     assert.match(await page.locator('main').innerText(), /"access_token"[\s\S]*oauth\/userinfo → 200/);
-    await page.click('button[value=revoke]');
+    await follow(page, 'button[value=revoke]');
     await page.locator('h1', { hasText: 'revoked' }).waitFor();
     assert.match(await page.locator('main').innerText(), /→ 401/);
     assert.deepEqual(heard, []);

@@ -129,7 +129,10 @@ export async function sayYes(page: Page, example: Example, who: { atNotes: strin
   const home = `${example.app}/`;
   for (let n = 0; n < 15; n++) {
     // Pages between go on by themselves.
-    await page.waitForFunction((home) => location.href === home || document.querySelector('main form, main .elsewhere'), home);
+    await page.waitForFunction(
+      (home) => document.readyState !== 'loading' && (location.href === home || document.querySelector('main form, main .elsewhere')),
+      home,
+    );
     if (page.url() === home) return asked;
     const before = page.url();
     asked.push(`${siteOf(example, before)}: ${await page.locator('h1').innerText()}`);

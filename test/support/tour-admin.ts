@@ -5,7 +5,7 @@ import { rotateSecret } from '../../src/clients/store.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { type Credentials, obtainTokens } from './flow.ts';
 import type { Visit } from './tour.ts';
-import { comeTo, inCommon } from './visiting.ts';
+import { comeTo, follow, inCommon } from './visiting.ts';
 
 /** The pages of administration, as an admin meets them, with something on each. */
 
@@ -76,7 +76,7 @@ const ofPerson = (act: string) => async (page: Page, visit: Visit) => {
 /** What is asked before the first thing of a kind on a page is ended. */
 const chosen = (reach: (page: Page, visit: Visit) => Promise<void>, what: string) => async (page: Page, visit: Visit) => {
   await reach(page, visit);
-  await page.click(`a[aria-describedby="${what}-0"]`);
+  await follow(page, `a[aria-describedby="${what}-0"]`);
 };
 
 export const ADMIN_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
@@ -117,7 +117,7 @@ export const ADMIN_TOUR: Record<string, (page: Page, visit: Visit) => Promise<vo
   'admin-access': at('/admin/access'),
   'admin-access-end': async (page, visit) => {
     await at('/admin/access')(page, visit);
-    await page.click('main section.item a.button');
+    await follow(page, 'main section.item a.button');
   },
   'admin-tokens': async (page, visit) => {
     const { client } = await begin(page, visit);

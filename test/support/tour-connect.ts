@@ -40,8 +40,12 @@ export const CONNECT_TOUR: Record<string, (page: Page, visit: Visit) => Promise<
   onward: (page, visit) =>
     withServices(visit, async (own) => {
       await openLink(page, own);
-      await page.route(`${own.upstream.issuer}/authorize?**`, (route) => route.fulfill({ status: 204 }));
+      const gone = new Promise<void>((resolve) => {
+        page.route(`${own.upstream.issuer}/authorize?**`, (route) => route.fulfill({ status: 204 }).then(resolve));
+      });
       await page.click('main form button[type=submit]');
+      // Nothing of the page is read before the browser has tried to go on.
+      await gone;
       await page.locator('[role=status]').waitFor();
     }),
 };

@@ -7,7 +7,7 @@ import { beginDevice, createDeviceClient, DEVICE_GRANT } from './device.ts';
 import type { TestServer } from './environment.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from './flow.ts';
 import { newcomer, newestProof } from './sign-up.ts';
-import { comeTo, openAccountPage, signIn } from './visiting.ts';
+import { comeTo, follow, openAccountPage, signIn } from './visiting.ts';
 
 /**
  * Every page a person can meet, and how to get there: for looking at all of them in one way (accessibility, pseudo-language, screenshots).
@@ -31,7 +31,7 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
   },
   'sign-up': async (page, visit) => {
     await openSignIn(page, visit);
-    await page.click('a[href$="/signup"]');
+    await follow(page, 'a[href$="/signup"]');
   },
   'failed-sign-up': async (page, visit) => {
     await TOUR['sign-up']?.(page, visit);
@@ -59,7 +59,7 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
   },
   reset: async (page, visit) => {
     await openSignIn(page, visit);
-    await page.click('a[href$="/reset"]');
+    await follow(page, 'a[href$="/reset"]');
   },
   'new-password': async (page, visit) => {
     const { email } = await visit.server.createPerson();
@@ -70,6 +70,11 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await page.locator('input[name=password]').waitFor();
   },
   consent: openConsent,
+  'consent-verified': async (page, visit) => {
+    const client = await visit.server.createClient({ client_name: 'Moonlight', redirect_uris: [CLIENT_CALLBACK] });
+    await visit.server.sql(`update client set publisher = 'Moonlight Inc.', verified_at = now() where id = $1`, [client.client_id]);
+    await openConsent(page, { ...visit, client });
+  },
   'consent-self-registered': async (page, visit) => {
     const response = await fetch(`${visit.server.issuer}/oauth/register`, {
       method: 'POST',
@@ -203,12 +208,12 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
   mailbox: openMailbox,
   'mailbox-letter': async (page, visit) => {
     await openMailbox(page, visit);
-    await page.click('main .rows a');
+    await follow(page, 'main .rows a');
   },
   // As a mail program shows it: from /dev/mail it comes sandboxed, and nobody could look at it by script.
   letter: async (page, visit) => {
     await openMailbox(page, visit);
-    await page.click('main .rows a');
+    await follow(page, 'main .rows a');
     const html = await page.request.get(new URL(String(await page.getAttribute('main .links a', 'href')), page.url()).href);
     await page.goto('about:blank');
     await page.setContent(await html.text());

@@ -7,7 +7,16 @@ import type { Visit } from './tour.ts';
 export async function signIn(page: Page, { email, password }: Credentials): Promise<void> {
   await page.fill('input[name=email]', email);
   await page.fill('input[name=password]', password);
-  await page.click('main button[type=submit]');
+  await follow(page, 'main button[type=submit]');
+}
+
+/**
+ * Presses what leads to another page, and waits until that page is there. Without it a test may read the page before, half of the next
+ * one, or nothing because the browser is between the two.
+ */
+export async function follow(page: Page, selector: string): Promise<void> {
+  await Promise.all([page.waitForEvent('framenavigated', (frame) => frame === page.mainFrame()), page.click(selector)]);
+  await page.waitForLoadState('domcontentloaded');
 }
 
 /** Signs in when asked to, and comes to a page of the account. */
