@@ -8,6 +8,7 @@ import { adminApplication, publicAdminApi } from './admin/listener.ts';
 import { adminRoutes } from './admin/routes.ts';
 import type { Counts } from './audit/counts.ts';
 import { KEPT_SECONDS, protocolEndpoint } from './authorization-server/addresses.ts';
+import { arriveAtApps } from './authorization-server/arrival.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { openErrorBook } from './authorization-server/error-book.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
@@ -117,6 +118,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   app.use(under(['/upstream/'], upstreamClientKeys(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(under(['/developer', '/admin'], beforeNaming(names) as never));
   app.use(endPresses);
+  app.use(arriveAtApps(config.issuer));
   app.use(inUnitOfWork(database));
   app.use(
     under(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
-import { CLIENT_CALLBACK, complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
+import { CLIENT_CALLBACK, CLIENT_ORIGIN, complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce, redeem, type TestClient, type Tokens } from '../support/flow.ts';
 import { signIn } from '../support/visiting.ts';
@@ -114,6 +114,15 @@ describe('The consent page', () => {
     assert.equal(await page.locator('main img').count(), 0);
     assert.equal(await page.locator('.notice').count(), 0, 'an operator vouches for it');
     assert.deepEqual(heard, [], 'nothing was tried to be loaded');
+    await page.context().close();
+  });
+
+  it('reaches an app whose callback sends the browser on to another origin', async () => {
+    const elsewhere = 'http://shop.client.example/';
+    const { page, heard } = await asked({}, { redirect_uris: [`${CLIENT_ORIGIN}/on?to=${elsewhere}`] });
+    await page.click('button[value=approve]');
+    await page.waitForURL(elsewhere);
+    assert.deepEqual(heard, []);
     await page.context().close();
   });
 

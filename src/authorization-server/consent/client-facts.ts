@@ -36,7 +36,8 @@ export function describeClient(client: Client, logo: string | undefined, people:
     initial: initialOf(name),
     logo,
     publisher: client['publisher'] as string | undefined,
-    selfRegistered: client['dynamically_registered'] === true,
+    // An app that a developer made in the portal is described by its owner.
+    selfRegistered: client['dynamically_registered'] === true && !(client['owners'] as string[] | undefined)?.length,
     days: Math.max(0, Math.floor((epochSeconds(now) - registered) / DAY)),
     registeredAt: new Date(registered * 1000),
     morePeopleThan: STEPS.findLast((step) => people >= step) ?? 0,

@@ -122,7 +122,7 @@ async function confirmPage(
       initial: initialOf(name),
       logo,
       publisher: client['publisher'],
-      selfRegistered: client['dynamically_registered'] === true,
+      selfRegistered: describeClient(client, 0, systemClock.now(), languageOf(ctx)).selfRegistered,
     },
     minutesAgo: Math.max(0, Math.floor((epochSeconds(systemClock.now()) - askedAt) / MINUTE)),
     network: deviceInfo['address'],
