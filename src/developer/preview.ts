@@ -6,27 +6,44 @@ import type { ScopeAt } from '../clients/scope-words.ts';
 import { languageOf } from '../http/language.ts';
 import { showClient } from './client-page.ts';
 import { isRedirected } from './kinds.ts';
-import { ownClient } from './owned.ts';
+import { type OwnClient, ownClient, pathOf } from './owned.ts';
+import { changeNeeds, reasonsOf, scopeNeeds } from './required-scopes.ts';
 import { isNear, registeredScopes } from './scope-choice.ts';
 
-/** The consent page as people meet it when the app asks for all that it registered: what stands there is told by the same file. */
+/** What the app requires, and the consent page as people meet it when the app asks for all that it registered: the same file tells what stands there. */
 export const preview: OwnPage = {
   async show(visit) {
+    await page(visit, await ownClient(visit));
+  },
+
+  async submit(visit, form) {
     const record = await ownClient(visit);
-    const { account, ctx, services } = visit;
-    const { database, resourceServers, config } = services;
-    const client = await services.provider.Client.find(record.id);
-    const language = languageOf(ctx);
-    const consent = client && {
-      ...(await describeConsent(
-        { database, resourceServers, issuer: config.issuer, language },
-        { client, account, redirectUri: addressOf(record), asked: { scopes: askable(visit, record), claims: [] }, grant: undefined },
-      )),
-      preview: true,
-    };
-    showClient(visit, record, 'preview', { consent });
+    const problem = await changeNeeds(visit, record, scopeNeeds(visit, record, askable(visit, record)), form);
+    if (problem) await page(visit, record, problem);
   },
 };
+
+async function page(visit: Visit, record: OwnClient, problem?: string): Promise<void> {
+  const { account, ctx, services } = visit;
+  const { database, resourceServers, config } = services;
+  const client = await services.provider.Client.find(record.id);
+  const asked = askable(visit, record);
+  const consent = client && {
+    ...(await describeConsent(
+      { database, resourceServers, issuer: config.issuer, language: languageOf(ctx) },
+      { client, account, redirectUri: addressOf(record), asked: { scopes: asked, claims: [] }, grant: undefined },
+    )),
+    preview: true,
+  };
+  const needs = scopeNeeds(visit, record, asked);
+  showClient(visit, record, 'preview', {
+    consent,
+    needs,
+    reasons: reasonsOf(record),
+    at: pathOf(record.id, '/preview'),
+    ...(problem && { problem }),
+  });
+}
 
 /** Where the answer would go: the first address, as an app that names none would have it; nowhere, for a device. */
 function addressOf({ metadata }: ClientRecord): string | undefined {

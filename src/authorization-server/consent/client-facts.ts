@@ -36,13 +36,17 @@ export function describeClient(client: Client, logo: string | undefined, people:
     initial: initialOf(name),
     logo,
     publisher: client['publisher'] as string | undefined,
-    // An app that a developer made in the portal is described by its owner.
-    selfRegistered: client['dynamically_registered'] === true && !(client['owners'] as string[] | undefined)?.length,
+    selfRegistered: registeredItself(client),
     days: Math.max(0, Math.floor((epochSeconds(now) - registered) / DAY)),
     registeredAt: new Date(registered * 1000),
     morePeopleThan: STEPS.findLast((step) => people >= step) ?? 0,
     ...pagesOfClient(client, language),
   };
+}
+
+/** An app that a developer made in the portal is described by its owner instead. */
+export function registeredItself(client: Client): boolean {
+  return client['dynamically_registered'] === true && !(client['owners'] as string[] | undefined)?.length;
 }
 
 // Coarse, so that the number says how known an app is, and nothing of one person who joins or leaves.

@@ -9,7 +9,7 @@ import { visitorOf } from '../../http/visitor.ts';
 import { epochSeconds, MINUTE, systemClock } from '../../platform/clock.ts';
 import { type Database, isUnavailable } from '../../platform/database.ts';
 import { write } from '../../protocol-store/unit-of-work.ts';
-import { initialOf } from '../consent/client-facts.ts';
+import { initialOf, registeredItself } from '../consent/client-facts.ts';
 
 /**
  * Owns the pages of a person who answers for a device (RFC 8628 section 3.3): where the code is typed, where it is compared and said
@@ -122,7 +122,7 @@ async function confirmPage(
       initial: initialOf(name),
       logo,
       publisher: client['publisher'],
-      selfRegistered: describeClient(client, 0, systemClock.now(), languageOf(ctx)).selfRegistered,
+      selfRegistered: registeredItself(client),
     },
     minutesAgo: Math.max(0, Math.floor((epochSeconds(systemClock.now()) - askedAt) / MINUTE)),
     network: deviceInfo['address'],
