@@ -14,6 +14,8 @@ import { pathOf } from './owned.ts';
 export type PkceFacts = {
   /** Why the app must use PKCE; undefined for one that may leave it out. */
   reason: PkceReason | undefined;
+  /** Whether a request of an app that may leave it out needs openid and a nonce for that (PKCE=nonce). */
+  withNonce: boolean;
   /** Whether its owner decides: what the app is does not decide it already. */
   choosable: boolean;
   /** What its latest codes were; undefined where nothing is recorded, or it must use PKCE. */
@@ -25,8 +27,10 @@ export const mayChoosePkce = (client: ClientRecord): boolean => kindOf(client).t
 /** @returns undefined for an app that gets no codes. */
 export async function pkceFacts({ services }: Visit, client: ClientRecord): Promise<PkceFacts | undefined> {
   if (!kindOf(client).takesCodes) return undefined;
-  const reason = pkceReason(profileOf(client.metadata), services.config.pkce);
-  return { reason, choosable: mayChoosePkce(client), use: reason ? undefined : await pkceUseOf(services.database, client.id) };
+  const { database, config } = services;
+  const reason = pkceReason(profileOf(client.metadata), config.pkce);
+  const use = reason ? undefined : await pkceUseOf(database, client.id);
+  return { reason, withNonce: config.pkce === 'nonce', choosable: mayChoosePkce(client), use };
 }
 
 /** Answers the button. A second press changes nothing and leads to the same page. An app that an operator verified stays verified. */
