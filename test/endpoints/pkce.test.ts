@@ -186,7 +186,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
       assert.equal(await said({ require_pkce: true }), true);
       assert.equal(await said({ require_pkce: false }), false);
       assert.equal(await said({}), undefined);
-      assert.equal(await said({ require_pkce: null }), undefined);
+      for (const absent of [null, '', []]) assert.equal(await said({ require_pkce: absent }), undefined);
       for (const always of [
         { token_endpoint_auth_method: 'none', grant_types: ['authorization_code'] },
         { dpop_bound_access_tokens: true },
@@ -196,7 +196,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
     });
 
     it('anything but true or false is refused', async () => {
-      for (const require_pkce of ['true', 1, [], {}]) {
+      for (const require_pkce of ['true', 1, [true], {}]) {
         const answer = await unchanged(server, () => askToRegister(server, { ...METADATA, require_pkce }), ['rate_limit']);
         const { error, error_description } = (await answer.json()) as Record<string, string>;
         assert.deepEqual([answer.status, error, error_description], [400, 'invalid_client_metadata', 'require_pkce must be a boolean']);
