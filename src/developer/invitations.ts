@@ -24,7 +24,7 @@ export const invitations: OwnPage = {
     const offer = account.emailVerified ? await findInvitation(database, account.email, form.get('invitation') ?? '') : undefined;
     if (!offer) return page(visit, 'developer.invitations.gone');
     if (form.get('answer') === 'decline') {
-      await database.change(declineInvitation(offer.id, account.email));
+      await writeTogether(database, [{ purpose: 'end', statement: declineInvitation(offer.id, account.email) }]);
       return backTo(visit, PATH);
     }
     if (form.get('answer') !== 'accept') return page(visit);

@@ -15,7 +15,7 @@ import {
 } from '../support/flow.ts';
 import { lettersTo } from '../support/mailbox.ts';
 import { Person } from '../support/person.ts';
-import { countRows, dumpTables, unchanged } from '../support/storage.ts';
+import { countRows, dumpTables, passAMinute, unchanged } from '../support/storage.ts';
 
 describe('Deleting an account', () => {
   let server: TestServer;
@@ -106,6 +106,8 @@ describe('Deleting an account', () => {
     assert.equal(await countRows(server, 'user_account where id = $1 and delete_after is null', [person.id]), 1);
     const answer = await approve(server, kept.person, person, request());
     assert(answer.get('code'), 'an app can be allowed again');
+    assert.equal((await unchanged(server, () => asked.submit({ decision: 'keep' }))).url.pathname, '/account/activity', 'a second press');
+    await passAMinute(server);
     assert.equal((await asked.submit({ decision: 'keep' })).response.status, 400, 'once');
   });
 

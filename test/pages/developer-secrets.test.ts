@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { clientCredentials, post } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
 import { type MadeClient, makeClient, secretOn, sendTo } from '../support/portal.ts';
-import { countRows, dumpTables, unchanged } from '../support/storage.ts';
+import { countRows, dumpTables, passAMinute, unchanged } from '../support/storage.ts';
 
 describe('The secrets of a client in the portal', () => {
   let server: TestServer;
@@ -72,8 +72,10 @@ describe('The secrets of a client in the portal', () => {
       assert.equal(done.url.search, '?done');
       for (const on of [node, server]) await soon(on, one, second, false);
       assert.deepEqual((await eventsOf(server, one.owner.id))[0], 'client_secret_ended');
-      const again = await unchanged(server, () => sendTo(page, one.path, { action: 'end', secret: name }));
-      assert.equal(again.response.status, 422);
+      const again = () => unchanged(server, () => sendTo(page, one.path, { action: 'end', secret: name }));
+      assert.equal((await again()).url.search, '?done', 'a second press');
+      await passAMinute(server);
+      assert.equal((await again()).response.status, 422);
       // Whoever has none begins anew.
       await soon(server, one, String(secretOn(await sendTo(done, one.path, { action: 'make' }))), true);
     } finally {

@@ -119,7 +119,6 @@ export function show(visit: Visit, view: string, data: Record<string, unknown> &
 
 /** Leads from a form to its page, so that a reload sends nothing twice. @param done whether to say that it is done. */
 export function backTo({ ctx }: Visit, path: string, done = true): void {
-  if (done) ctx.state.pressChanged = true;
   ctx.redirect(done ? `${path}?done` : path);
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');
