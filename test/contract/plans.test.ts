@@ -68,7 +68,7 @@ const STATEMENTS: Record<string, RegExp> = {
   'end an account': /delete from session where account_id/,
   'find a session': /from session s where id/,
   'keep a session': /insert into session/,
-  'end a session': /delete from session where id/,
+  'end a session': /delete from session where uid =/,
   'find a record': /from protocol_record where kind/,
   'keep a record': /insert into protocol_record .* values \(\$\d+::record_kind/,
   'consume a record': /update protocol_record set consumed_at/,

@@ -129,10 +129,10 @@ describe('The admin API', () => {
     const made = rotated.body['keys'] as { kid: string; made: boolean }[];
     assert.deepEqual(
       made.map(({ made }) => made),
-      [true, true],
+      [true, true, true, true],
     );
     const now = (await call(server, token, 'GET /keys')).body.data ?? [];
-    assert.equal(now.length, before.length + 2);
+    assert.equal(now.length, before.length + 4);
     assert.deepEqual(
       now.filter(({ phase }) => phase === 'next').map(({ kid }) => kid),
       made.map(({ kid }) => kid).sort(),
