@@ -85,7 +85,10 @@ describe('How a person signed in, as an API is told (RFC 9470 section 6)', () =>
         body: JSON.stringify(body),
       });
     const unknown = await register({ redirect_uris: ['https://client.example/cb'], default_acr_values: ['urn:nobody:knows'] });
-    assert.deepEqual([unknown.status, ((await unknown.json()) as object & { default_acr_values?: string[] }).default_acr_values], [201, undefined]);
+    assert.deepEqual(
+      [unknown.status, ((await unknown.json()) as object & { default_acr_values?: string[] }).default_acr_values],
+      [201, undefined],
+    );
     const strict = await server.createClient({ default_acr_values: ['phr'] });
     const page = await new Person(server.issuer).open(authorizePath(strict, { ...pkce(), code_verifier: undefined }));
     assert.match((await page.submit(await server.createPerson())).html, /asks for a passkey, and you have none/);

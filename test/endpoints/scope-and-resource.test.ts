@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { decodeJwt } from 'jose';
+import { approveDevice, beginDevice, createDeviceClient, poll } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import {
   authorizePath,
@@ -161,7 +162,7 @@ describe('Scope and resource', () => {
       assert.equal((await callApi(server, '/oauth/userinfo', second.access_token)).status, 200);
     });
 
-    it('are for that API by client credentials, by a device and by a pushed request', async () => {
+    it('are for that API by client credentials, by a pushed request, by a device, and as a JWT', async () => {
       const client = await server.createClient();
       const own = await machine(client, { scope: 'posts:read' });
       assert.deepEqual([decodeJwt(own.access_token).aud, own.scope], [posts, 'posts:read']);
@@ -178,6 +179,18 @@ describe('Scope and resource', () => {
         `select payload->>'request' as request from protocol_record where kind = 'PushedAuthorizationRequest'`,
       );
       assert.equal(decodeJwt(String(row?.['request']))['resource'], API.identifier);
+      const device = await createDeviceClient(server);
+      const { device_code, user_code } = await beginDevice(server, device, { scope: 'openid books:read' });
+      await approveDevice(server, user_code, await server.createPerson());
+      const answer = (await (await poll(server, device, device_code)).json()) as Answer;
+      assert.deepEqual((await introspect(server, introspector, answer.access_token))['aud'], [
+        API.identifier,
+        `${server.issuer}/oauth/userinfo`,
+      ]);
+      assert.equal((await callApi(server, '/oauth/userinfo', answer.access_token)).status, 200);
+      const jwt = await tokens(client, { scope: 'openid email posts:read' });
+      assert.deepEqual(decodeJwt(jwt.access_token).aud, [posts, `${server.issuer}/oauth/userinfo`]);
+      for (const path of ['/oauth/userinfo', '/api/posts']) assert.equal((await callApi(server, path, jwt.access_token)).status, 200, path);
     });
 
     it('beside those of another API are left out, and what is left is said', async () => {
