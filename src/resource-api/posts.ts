@@ -8,9 +8,10 @@ export type Post = { id: string; title: string; body: string; author: string };
 
 const text = (max: number) => z.string().trim().min(1).max(max).refine(isStorable);
 
-const draft = z.object({ title: text(200), body: text(20_000) });
+// A post may be a title alone: an absent or empty body is stored as an empty text.
+const draft = z.object({ title: text(200), body: text(20_000).or(z.literal('')).default('') });
 
-/** @throws AppError 400 for anything but a title and a body. */
+/** @throws AppError 400 for anything but a title and, where it has one, a body. */
 export function parsePost(input: unknown): z.infer<typeof draft> {
   const parsed = draft.safeParse(input);
   if (!parsed.success)

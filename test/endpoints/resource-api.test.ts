@@ -229,8 +229,11 @@ describe('Posts (the contract of /api/posts)', () => {
     });
   });
 
-  it('take a title and a body and nothing else from whoever writes', async () => {
+  it('take a title and, if there is one, a body, and nothing else', async () => {
     const mine = await author();
+    const bare = await send(mine.token, 'POST', '/api/posts', { title: 'a title alone' });
+    assert.equal(bare.status, 201);
+    assert.equal(((await bare.json()) as { body: string }).body, '');
     const body = { title: 't', body: 'b', author: 'somebody', authorId: 'somebody', id: 'mine', createdAt: '2000-01-01T00:00:00Z' };
     const post = (await (await send(mine.token, 'POST', '/api/posts', body)).json()) as { id: string; author: string };
     assert.equal(post.author, mine.id);
@@ -238,8 +241,9 @@ describe('Posts (the contract of /api/posts)', () => {
     await unchanged(server, async () => {
       for (const wrong of [
         {},
-        { title: 't' },
+        { body: 'b' },
         { title: '', body: 'b' },
+        { title: 't', body: null },
         { title: 't', body: 1 },
         { title: 'x'.repeat(201), body: 'b' },
         [],
