@@ -6,16 +6,17 @@ import assert from 'node:assert/strict';
  */
 export class Person {
   readonly #cookies = new Map<string, { value: string; path: string }>();
-  readonly #issuer: string;
+  /** The origin that this browser stays at. */
+  readonly issuer: string;
   headers: Record<string, string> = {};
 
   constructor(issuer: string) {
-    this.#issuer = issuer;
+    this.issuer = issuer;
   }
 
   /** One request, no redirect followed. Paths are relative to the issuer. */
   async request(path: string, init: RequestInit = {}): Promise<Response> {
-    const url = new URL(path, this.#issuer);
+    const url = new URL(path, this.issuer);
     const cookie = [...this.#cookies]
       .filter(([, { path: scope }]) => url.pathname.startsWith(scope))
       .map(([name, { value }]) => `${name.split(' ')[0]}=${value}`)
@@ -32,13 +33,13 @@ export class Person {
   /** Follows redirects, and pages that go on by themselves, while they stay with us. @returns the page, or the redirect to somebody else. */
   async open(path: string, init: RequestInit = {}): Promise<Page> {
     let response = await this.request(path, init);
-    let at = new URL(path, this.#issuer);
+    let at = new URL(path, this.issuer);
     for (let hops = 0; hops < 10; hops++) {
       // A page may go on by itself, see http/onward.ts.
       const location = response.headers.get('location') ?? response.headers.get('refresh')?.replace(/^0; url=/, '');
       if (!location) break;
       const next = new URL(location, at);
-      if (next.origin !== this.#issuer) return new Page(this, next, response, '');
+      if (next.origin !== this.issuer) return new Page(this, next, response, '');
       await response.body?.cancel();
       at = next;
       response = await this.request(next.href);
@@ -52,7 +53,7 @@ export class Person {
 
   /** Another one with the cookies of now: what comes to it, this one never got. */
   twin(): Person {
-    const twin = new Person(this.#issuer);
+    const twin = new Person(this.issuer);
     twin.headers = this.headers;
     for (const [key, cookie] of this.#cookies) twin.#cookies.set(key, { ...cookie });
     return twin;
@@ -92,7 +93,7 @@ export class Page {
     assert(action, `no form at ${this.url}: ${this.html.slice(0, 300)}`);
     const inputs = [...this.html.matchAll(/<input[^>]*type="hidden"[^>]*>/g)].map(([tag]) => [
       /name="([^"]+)"/.exec(tag)?.[1] ?? '',
-      /value="([^"]*)"/.exec(tag)?.[1] ?? '',
+      unescapeHtml(/value="([^"]*)"/.exec(tag)?.[1] ?? ''),
     ]);
     return { action: unescapeHtml(action), hidden: Object.fromEntries(inputs) };
   }
@@ -111,5 +112,5 @@ export class Page {
 }
 
 function unescapeHtml(text: string): string {
-  return text.replaceAll('&amp;', '&').replaceAll('&quot;', '"');
+  return text.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&amp;', '&');
 }
