@@ -21,7 +21,7 @@ const REASONS = {
 
 export type PkceReason = keyof typeof REASONS;
 
-/** Why a client must use PKCE whatever it and the server say of it; undefined for one that may leave PKCE out. */
+/** Why a client must always use PKCE, by what it is; undefined for one that may leave PKCE out. */
 export function pkceByNature(client: ProfiledClient): PkceReason | undefined {
   // Nothing else keeps a stolen code of a public client from being redeemed (RFC 9700 section 2.1.1).
   if (isPublic(client)) return 'public';

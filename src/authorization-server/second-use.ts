@@ -43,7 +43,7 @@ async function isRepeat(database: Database, ctx: KoaContextWithOIDC, { id }: Sou
   return true;
 }
 
-/** Whether this refresh gets the answer of an earlier one: then it is no error, whatever the library says. */
+/** Whether this refresh gets the answer of an earlier one. The library still reports an error then, which is none. */
 export const isAnsweredAgain = (ctx: KoaContextWithOIDC): boolean => ctx.state['answerAgain'] !== undefined;
 
 /** Does what is left to do when the library has answered a token request. Part of the request's unit of work. */
@@ -56,7 +56,7 @@ export function settleTokenRequests(database: Database) {
     if (ctx.status === 200) return followUse(database, ctx as never, source);
     if (ctx.state['answerAgain']) return answer(ctx, ctx.state['answerAgain']);
     if (ctx.state['otherRequest'] && typeof ctx.body === 'object') ctx.body = { ...ctx.body, error_description: OTHER_REQUEST };
-    // Nothing that is wrong may end a sign-in before the code was used: whoever found the code could do that. Afterwards each presentation says
+    // Nothing that is wrong may end a sign-in before the code was used: anyone who found the code could do that. Afterwards each presentation says
     // that somebody else has it (RFC 6749 section 4.1.2).
     if (
       ctx.status === 400 &&

@@ -6,9 +6,8 @@ import { type Asked, requirementOf } from './asked.ts';
 /** Owns what a press on the consent page says. What is asked is asked.ts's, what the answer means for a grant decision.ts's. */
 
 /**
- * By what the consent page's form speaks of a scope: its name where it is this server's own, whose names are no two alike, and the API along with
- * it elsewhere. Others may call theirs what they like: whoever allows the one has not allowed the other, so that nobody makes an API whose
- * harmless sentence stands for another's scope. Neither a scope nor an identifier has a space in it.
+ * The value of a scope's checkbox: the scope alone for this server's own APIs, whose names differ, and the API with it for others. Two APIs may have
+ * scopes of one name, with other sentences: who allows one has not allowed the other. Neither a scope nor an identifier has a space in it.
  */
 export function tickOf({ resource, name }: { resource?: string | undefined; name: string }, issuer: string): string {
   const ours = resource === undefined || URL.parse(resource)?.origin === new URL(issuer).origin;

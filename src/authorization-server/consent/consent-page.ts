@@ -75,7 +75,7 @@ function reasonOf(client: Client, language: Language): string | undefined {
 }
 
 export type Identity = {
-  /** What is told of the person: claims, each with a word in views/messages. */
+  /** Claims that the app learns, each with a word in views/messages. */
   claims: string[];
   /** The line that stands for them. */
   summary: 'name_and_email' | 'name' | 'email' | 'number';

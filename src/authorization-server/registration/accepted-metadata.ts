@@ -54,7 +54,7 @@ export function acceptRequest(sent: Members, scopes: readonly string[]): Members
   return typeof scope === 'string' ? { ...accepted, scope: scopeIn(scope, scopes) } : accepted;
 }
 
-/** The same for a client that an operator or a developer describes, who is told of a scope that there is not. */
+/** The same for a client that an operator or a developer describes. An unknown scope stays, so that the judgement names it to them. */
 export function acceptMetadata(sent: Members): Members {
   const said = withoutAbsent(sent);
   const accepted = {

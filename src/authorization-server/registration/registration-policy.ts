@@ -80,7 +80,7 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
     if (limits) metadata['registration_limits'] = limits;
     else delete metadata['registration_limits'];
   },
-  // An app's own scheme makes it native, whatever it said; loopback addresses do when it says nothing and has no secret (RFC 8252).
+  // A scheme of its own makes a client native, even one that said web. Loopback addresses do where it said nothing and has no secret (RFC 8252).
   application_type(metadata, { request }) {
     const uris = metadata.redirect_uris;
     const said = request['application_type'] !== undefined && !(Array.isArray(uris) && uris.some(hasAppScheme));
