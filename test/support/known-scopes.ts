@@ -1,13 +1,17 @@
 import type { TestServer } from './environment.ts';
-import { askToRegister, METADATA } from './registration.ts';
+import { authorizePath, pkce } from './flow.ts';
 
-/** Which of these scopes the node knows: a client can register with them. The server's metadata lists only what strangers may ask for. */
+/** Which of these scopes the node knows: asked for alone, an unknown one is refused as unknown. The metadata lists only what strangers may ask for. */
 export async function knownScopes(server: TestServer, scopes: string[]): Promise<string[]> {
+  const client = await server.createClient();
+  const { code_verifier: _, ...challenge } = pkce();
   const known: string[] = [];
   for (const scope of scopes) {
-    const response = await askToRegister(server, { ...METADATA, scope });
-    const { scope: registered = '' } = (await response.json()) as { scope?: string };
-    if (response.status === 201 && registered.split(' ').includes(scope)) known.push(scope);
+    const path = authorizePath(client, { ...challenge, scope, prompt: 'none' });
+    const response = await server.send(`${server.issuer}${path}`, { redirect: 'manual' });
+    await response.body?.cancel();
+    const heard = new URL(String(response.headers.get('location'))).searchParams;
+    if (!/none of the requested scopes is known/.test(String(heard.get('error_description')))) known.push(scope);
   }
   return known;
 }
