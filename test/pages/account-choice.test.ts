@@ -39,7 +39,6 @@ describe('Another account', () => {
       assert.equal(await page.inputValue('input[name=email]'), '');
       await signIn(page, second);
       assert.equal(await page.locator('.account bdi').last().innerText(), second.email);
-      await page.check('input[value=email]');
       await page.click('button[value=approve]');
       await page.waitForURL(`${CLIENT_CALLBACK}?**`);
       assert.equal(new URL(page.url()).searchParams.get('state'), 'mine');
