@@ -85,13 +85,27 @@ describe('The APIs of a developer', () => {
     await begin();
     const path = `${await registerApi(developer)}/scopes`;
     await fill(developer, path, SCOPE);
-    await fill(developer, path, { ...SCOPE, name: 'books:write', required: 'yes', sensitive: 'yes', title_en: 'Put books on it' });
+    await fill(developer, path, {
+      ...SCOPE,
+      name: 'books:write',
+      choice: 'always',
+      default: 'yes',
+      sensitive: 'yes',
+      title_en: 'Put books on it',
+    });
     const added = await scopes();
     assert.deepEqual(
-      added.map(({ name, required, sensitive, title_ko, title_en, position }) => [name, required, sensitive, title_ko, title_en, position]),
+      added.map(({ name, may_be_required, is_default, sensitive, title_en, position }) => [
+        name,
+        may_be_required,
+        is_default,
+        sensitive,
+        title_en,
+        position,
+      ]),
       [
-        ['books:read', false, false, SCOPE.title_ko, SCOPE.title_en, 1],
-        ['books:write', true, true, SCOPE.title_ko, 'Put books on it', 2],
+        ['books:read', true, null, false, SCOPE.title_en, 1],
+        ['books:write', false, true, true, 'Put books on it', 2],
       ],
     );
     await fill(developer, path, { ...SCOPE, act: 'change', title_en: 'Read it', sensitive: 'yes', position: '9' });

@@ -157,9 +157,35 @@ describe('A client in the portal', () => {
     assert.ok(asked.length > 8, real.html);
     for (const text of asked) assert.ok(words(page.html).includes(text), text);
     assert.equal(page.html.match(/<button[^>]* disabled>/g)?.length, 3);
-    assert.doesNotMatch(page.html, /<form|name="decision"/);
+    assert.doesNotMatch(page.html.split('class="item preview"')[1] ?? '', /<form|name="decision"/);
     assert.equal(page.html.match(/<h1>/g)?.length, 1);
     assert.match((await one.page.person.open(`${one.path}/preview?lang=ko`)).html, /<h2><bdi>산책 모임<\/bdi>/);
+  });
+
+  it('says what it requires and why; the rest is for people to choose', async () => {
+    const one = await made({ scope: ['openid', 'api', 'restricted', 'posts:write'] });
+    const page = await one.page.person.open(`${one.path}/preview`);
+    assert.match(page.html, /name="need api" value="required" checked/, 'an app that declared nothing requires what it asks');
+    assert.doesNotMatch(page.html, /name="need restricted"/, 'sensitive, and nobody verified the app');
+    const metadata = async () =>
+      (await server.sql('select metadata from client where id = $1', [one.client_id]))[0]?.['metadata'] as object;
+    const wrong = await unchanged(server, () => page.submit({ 'need api': 'required', 'required_scope_reason#en': 'x\u202ey' }));
+    assert.match(wrong.html, /id="problem" role="alert"/);
+    const saved = await page.submit({
+      'need api': 'required',
+      'need posts:write': 'optional',
+      'need restricted': 'required',
+      'required_scope_reason#en': 'We show your data.',
+    });
+    assert.match(saved.html, /name="need posts:write" value="optional" checked/);
+    assert.match(saved.html, /<q><bdi>We show your data\.<\/bdi><\/q>/);
+    const { required_scope, ...others } = (await metadata()) as Record<string, unknown>;
+    assert.equal(required_scope, 'openid profile email api');
+    assert.equal(others['required_scope_reason#en'], 'We show your data.');
+    const stranger = Object.assign(new Person(server.issuer), { headers: { 'accept-language': 'en' } });
+    const { code_verifier: _, ...challenge } = pkce();
+    const asked = await stranger.open(authorizePath(one, { ...challenge, scope: 'openid api restricted' }));
+    assert.deepEqual((await asked.submit(await server.createPerson())).optionalScopes, ['restricted']);
   });
 
   it('is deleted by its name, with all that people allowed it', async () => {
