@@ -83,7 +83,7 @@ describe('Every page', () => {
   for (const [name, reach] of Object.entries(EVERY_PAGE))
     describe(name, () => {
       let sent: Sent | undefined;
-      let content: string;
+      let content: string | undefined;
 
       it('without JavaScript: is reached, is walked through by keyboard, and has room for text twice as large, or set apart', async () => {
         const { page, failures } = plain as Tab;
@@ -108,6 +108,7 @@ describe('Every page', () => {
 
       it('with JavaScript: has its words from the messages, escapes them, and has room for longer ones', async () => {
         const { page, failures } = scripted as Tab;
+        assert(content, 'the page was not reached');
         await scripted?.begin(await plain?.page.context().cookies());
         if (!sent) await openContent(page, content);
         else if (!(await loadAgain(scripted as Tab, sent, 'en'))) await openSent(scripted as Tab, sent);

@@ -122,7 +122,7 @@ async function makeApi({ server }: Visit): Promise<Own> {
     person.id,
   ]);
   await server.sql(
-    `insert into scope (resource_server_id, name, title_ko, title_en, sensitive, required, position)
+    `insert into scope (resource_server_id, name, title_ko, title_en, sensitive, may_be_required, position)
      values ($1, 'books:read', $2, $2, false, true, 1), ($1, 'books:lend', $3, $3, true, false, 2)`,
     [identifier, ...API_TITLES],
   );

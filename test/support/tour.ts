@@ -89,7 +89,6 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     const person = await visit.server.createPerson();
     await openSignIn(page, visit, { scope: 'openid profile email' });
     await signIn(page, person);
-    await page.check('input[value=email]');
     await page.click('button[value=approve]');
     await page.waitForURL(`${CLIENT_CALLBACK}?**`);
     await openSignIn(page, visit, { scope: `${SCOPES} posts:write posts:read`, resource: `${visit.server.issuer}/api/posts` });
