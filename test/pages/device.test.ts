@@ -180,7 +180,7 @@ describe('The pages of a device (RFC 8628 section 3.3)', () => {
     assert.equal((await send(`${right}${'&x=y'.repeat(200)}`)).response.status, 400);
     assert.equal((await send(`${right}&x=%00`)).response.status, 400);
     assert.equal((await send('{}', 'application/json')).response.status, 415);
-    assert.equal((await confirm.person.open('/device', { method: 'PUT' })).response.status, 404);
+    assert.equal((await confirm.person.open('/device', { method: 'PUT' })).response.status, 405);
   });
 
   it('in two tabs: the older one says that it is, and goes on from there', async () => {

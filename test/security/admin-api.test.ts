@@ -114,7 +114,9 @@ describe('The admin API and those who mean it ill', () => {
       });
     const none = await ask(await server.createClient());
     assert.equal(none.status, 400);
-    assert.equal(((await none.json()) as Record<string, unknown>)['error'], 'invalid_target');
+    const told = (await none.json()) as Record<string, unknown>;
+    console.log(told);
+    assert.equal(told['error'], 'invalid_scope');
     const some = (await (await ask(await createMachine(server, ['admin:read']))).json()) as Record<string, unknown>;
     assert.equal(some['scope'], 'admin:read');
     assert.equal(await refused('POST /keys/rotate', String(some['access_token']), 403), 'insufficient_scope');

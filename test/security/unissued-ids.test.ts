@@ -37,7 +37,7 @@ const MODELS = [
   'account',
 ];
 // Where an id can be asked for again and again: it is not used up.
-const LOOKS = ['introspection', 'userinfo', 'the API', 'the cookie of an interaction', 'the cookie of a session'];
+const LOOKS = ['introspection', 'introspection by the client of a token', 'userinfo', 'the API', 'the cookie of an interaction', 'the cookie of a session'];
 
 type Outcome = { status: number; body: string; location: string | null };
 
@@ -137,9 +137,15 @@ describe('Ids that nobody issued for what they are used as', () => {
   };
 
   const places: Record<string, Place> = {
+    // A refresh token means nothing to an API: its own client alone sees it.
     introspection: {
-      takes: ['access token', 'refresh token', 'client credentials token'],
+      takes: ['access token', 'client credentials token'],
       use: (raw) => form('/oauth/introspect', api, {}, 'token', raw),
+      refused: inactive,
+    },
+    'introspection by the client of a token': {
+      takes: ['access token', 'refresh token', 'client credentials token'],
+      use: (raw) => form('/oauth/introspect', client, {}, 'token', raw),
       refused: inactive,
     },
     revocation: {
@@ -274,7 +280,7 @@ describe('Ids that nobody issued for what they are used as', () => {
       for (const what of places[where]?.takes ?? []) {
         const response = await (places[where] as Place).use(String(live[what]));
         assert([200, 303].includes(response.status) || what === 'client credentials token', `${what} at ${where}: ${response.status}`);
-        if (where === 'introspection') assert.equal(((await response.json()) as { active: boolean }).active, true, what);
+        if (where.startsWith('introspection')) assert.equal(((await response.json()) as { active: boolean }).active, true, what);
         if (where === 'the cookie of a session') assert.match(String(response.headers.get('location')), /[?&]code=/);
       }
     const redeemed = await places['a code at the token endpoint']?.use(String(live['code']));

@@ -71,7 +71,7 @@ describe('Exports of other servers', () => {
     const reasons = why(shop, 'redirectUris').filter((reason) => /wildcard/.test(reason));
     assert.deepEqual(
       reasons.map((reason) => / such as (\S+)$/.exec(reason)?.[1]),
-      ['https://shop.example/callback', 'https://www.shop.example/cb', undefined],
+      ['https://shop.example/callback', 'https://www.shop.example/cb', 'http://localhost:3000/callback'],
     );
     assert.deepEqual(shop.metadata['post_logout_redirect_uris'], ['https://shop.example/cb', 'https://shop.example/bye']);
   });
