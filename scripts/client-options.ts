@@ -27,8 +27,8 @@ export const HELP = `Usage: node scripts/client.ts list
                  people, how many live secrets they have, and since when they are suspended
   show           shows all that is kept of a client; of its secrets, how old they are and when they end
   create         makes a client that you vouch for, by the rules of the registration endpoint, and shows its secret, this once
-  suspend        makes a client as good as unknown, and ends its codes, tokens and grants at once; JWT access tokens, which nobody asks
-                 the server about, open their API until they expire
+  suspend        makes a client as good as unknown, and ends its codes, tokens and grants at once; an API that checks JWT access
+                 tokens by their signature alone takes them until they expire
   restore        lets a suspended client in again, with the secrets it had; what was ended stays so
   delete         takes a client out of the world, with all that it holds; nobody brings it back
   new-secret     makes a secret and shows it, this once
@@ -68,6 +68,7 @@ export const HELP = `Usage: node scripts/client.ts list
   --expire-old-in HOURS  how long the secrets it has stay valid beside the new one: 24 unless given; 0 ends them at once
   --yes          does not ask first (all but list, show, create and restore ask; new-secret does when it ends the others at once)
   --help         shows this
+  --             before a CLIENT_ID that begins with a dash: node scripts/client.ts show -- -abc
 
 This server's own clients are shown, and stay as they are.
 create reads the server's environment, as the server does; the others need DATABASE_URL alone.

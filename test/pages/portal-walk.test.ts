@@ -5,6 +5,7 @@ import { complaints, startBrowser, type TestBrowser } from '../support/browser.t
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { createResourceServerClient, introspect, type TestClient } from '../support/flow.ts';
 import { newcomer, newestProof } from '../support/sign-up.ts';
+import { countRows } from '../support/storage.ts';
 import { follow, signIn } from '../support/visiting.ts';
 
 /** A new developer's first two minutes, by the portal alone, and what an operator can do about it. */
@@ -45,7 +46,8 @@ describe('From sign-up to a token from one’s own client', () => {
       const found = await introspect(server, api, access_token);
       assert.equal(found['active'], true);
       await suspend(locale, name);
-      for (const token of [access_token, refresh_token]) assert.deepEqual(await introspect(server, api, token), { active: false });
+      assert.deepEqual(await introspect(server, api, access_token), { active: false });
+      assert.equal(await countRows(server, 'token where client_id = $1', [found['client_id']]), 0, 'no refresh token is left either');
       const again = await page.goto(`${server.issuer}/oauth/authorize?client_id=${found['client_id']}`);
       assert.equal(again?.status(), 400);
     });

@@ -36,7 +36,10 @@ describe('How long it takes tells nothing about an account', () => {
         await server.sql('delete from rate_limit');
         // The server keeps its answer to a form that is sent twice, so that no two of these are the same.
         const begun = performance.now();
-        const response = await page.person.request(action, { method: 'POST', body: new URLSearchParams({ ...hidden, ...fields(email), n: String(n) }) });
+        const response = await page.person.request(action, {
+          method: 'POST',
+          body: new URLSearchParams({ ...hidden, ...fields(email), n: String(n) }),
+        });
         await response.text();
         times[whose]?.push(performance.now() - begun);
         assert.equal(response.status, status);

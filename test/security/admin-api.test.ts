@@ -115,7 +115,6 @@ describe('The admin API and those who mean it ill', () => {
     const none = await ask(await server.createClient());
     assert.equal(none.status, 400);
     const told = (await none.json()) as Record<string, unknown>;
-    console.log(told);
     assert.equal(told['error'], 'invalid_scope');
     const some = (await (await ask(await createMachine(server, ['admin:read']))).json()) as Record<string, unknown>;
     assert.equal(some['scope'], 'admin:read');

@@ -37,7 +37,14 @@ const MODELS = [
   'account',
 ];
 // Where an id can be asked for again and again: it is not used up.
-const LOOKS = ['introspection', 'introspection by the client of a token', 'userinfo', 'the API', 'the cookie of an interaction', 'the cookie of a session'];
+const LOOKS = [
+  'introspection',
+  'introspection by the client of a token',
+  'userinfo',
+  'the API',
+  'the cookie of an interaction',
+  'the cookie of a session',
+];
 
 type Outcome = { status: number; body: string; location: string | null };
 
