@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { startBrowser, type TestBrowser } from '../support/browser.ts';
@@ -12,7 +12,23 @@ import { openApp } from '../support/visitor.ts';
 /** Clients that run in a page, in Chromium, at a page of localhost: what CORS, cookies and the page's own address decide. */
 
 const MODULES = join(import.meta.dirname, '../../node_modules');
-const FILES: Record<string, string> = { '/oidc-client-ts.js': 'oidc-client-ts/dist/browser/oidc-client-ts.min.js' };
+/** Where a page finds what its script imports: a page has no bundler here. */
+const IMPORTS = {
+  'oidc-client-ts': '/oidc-client-ts/dist/esm/oidc-client-ts.js',
+  'jwt-decode': '/jwt-decode/build/esm/index.js',
+  'angular-oauth2-oidc': '/angular-oauth2-oidc/fesm2022/angular-oauth2-oidc.mjs',
+  '@angular/common': '/@angular/common/fesm2022/common.mjs',
+  '@angular/common/http': '/@angular/common/fesm2022/http.mjs',
+  '@angular/compiler': '/@angular/compiler/fesm2022/compiler.mjs',
+  '@angular/core': '/@angular/core/fesm2022/core.mjs',
+  '@angular/core/primitives/di': '/@angular/core/fesm2022/primitives-di.mjs',
+  '@angular/core/primitives/event-dispatch': '/@angular/core/fesm2022/primitives-event-dispatch.mjs',
+  '@angular/core/primitives/signals': '/@angular/core/fesm2022/primitives-signals.mjs',
+  '@angular/platform-browser': '/@angular/platform-browser/fesm2022/platform-browser.mjs',
+  rxjs: '/rxjs/dist/esm/index.js',
+  'rxjs/operators': '/rxjs/dist/esm/operators/index.js',
+  tslib: '/tslib/tslib.es6.mjs',
+};
 
 let server: TestServer;
 let browser: TestBrowser;
@@ -27,9 +43,17 @@ after(() => Promise.all([server.close(), browser.close()]));
 function pageOf(script: string): RequestListener {
   return async ({ url = '/' }, response) => {
     const { pathname } = new URL(url, 'http://localhost');
-    const file = FILES[pathname];
-    if (file) response.setHeader('content-type', 'text/javascript').end(await readFile(join(MODULES, file)));
-    else response.setHeader('content-type', 'text/html').end(`<!doctype html><title>app</title><script type="module">${script}</script>`);
+    if (pathname === '/')
+      return response
+        .setHeader('content-type', 'text/html')
+        .end(
+          `<!doctype html><title>app</title><script type="importmap">${JSON.stringify({ imports: IMPORTS })}</script><script type="module">${script}</script>`,
+        );
+    // RxJS leaves the ends of its files' names out.
+    const file = join(MODULES, extname(pathname) ? pathname : `${pathname}.js`);
+    const content = await readFile(file).catch(() => undefined);
+    if (content) response.setHeader('content-type', 'text/javascript').end(content);
+    else response.writeHead(404).end();
   };
 }
 
@@ -69,8 +93,8 @@ describe('A client in a page', () => {
   it('(oidc-client-ts) signs in, reads userinfo across origins, and renews', async () => {
     const said = await use(
       ({ clientId, origin }) => `
-        await new Promise((loaded) => document.head.append(Object.assign(document.createElement('script'), { src: '/oidc-client-ts.js', onload: loaded })));
-        const manager = new oidc.UserManager({
+        const { UserManager } = await import('oidc-client-ts');
+        const manager = new UserManager({
           authority: '${server.issuer}', client_id: '${clientId}', redirect_uri: '${origin}/', scope: 'openid profile email', loadUserInfo: true,
         });
         if (!location.search) await manager.signinRedirect();
@@ -81,5 +105,28 @@ describe('A client in a page', () => {
         }`,
     );
     assert.deepEqual([said['sub'], said['email'], said['renewed']], [user.id, user.email, true], JSON.stringify(said));
+  });
+
+  it('(angular-oauth2-oidc) signs in, reads userinfo across origins, and renews', async () => {
+    const said = await use(
+      ({ clientId, origin }) => `
+        await import('@angular/compiler');
+        const { createApplication } = await import('@angular/platform-browser');
+        const { provideHttpClient } = await import('@angular/common/http');
+        const { OAuthService, provideOAuthClient } = await import('angular-oauth2-oidc');
+        const app = await createApplication({ providers: [provideHttpClient(), provideOAuthClient()] });
+        const service = app.injector.get(OAuthService);
+        service.configure({
+          issuer: '${server.issuer}', clientId: '${clientId}', redirectUri: '${origin}/', responseType: 'code', scope: 'openid profile email',
+        });
+        if (await service.loadDiscoveryDocumentAndLogin()) {
+          const first = service.getAccessToken();
+          const { info } = await service.loadUserProfile();
+          const { email } = service.getIdentityClaims();
+          await service.refreshToken();
+          document.title = JSON.stringify({ sub: info.sub, email, renewed: service.getAccessToken() !== first });
+        }`,
+    );
+    assert.deepEqual(said, { sub: user.id, email: user.email, renewed: true });
   });
 });
