@@ -36,8 +36,8 @@ describe('When the database itself is stopped or killed', () => {
     url.port = String(port);
     await migrate(url.href);
     house = await createHouse(url.href);
-    // Little to waste: what its memory grows by is what is kept, and not what nobody has collected yet.
-    server = await house.start({ NODE_OPTIONS: '--max-old-space-size=64' });
+    // Little to waste: what its memory grows by is what is kept, and not what nobody has collected yet. At rest it needs 60.
+    server = await house.start({ NODE_OPTIONS: '--max-old-space-size=80' });
     client = await house.createClient();
     api = await createResourceServerClient(server);
     person = await house.createPerson();
