@@ -58,7 +58,7 @@ describe('The language of a page', () => {
     assertSpeaks(failed, 'ko');
     const consent = await failed.submit(credentials);
     assert.equal(consent.response.headers.get('content-language'), 'ko');
-    assert.match(consent.html, /이름과 사용자 이름 보기/);
+    assert.match(consent.html, /앱에 알려 주는 정보/);
     assertSpeaks(await signInPage(person, { ui_locales: 'en', prompt: 'login' }), 'ko');
   });
 
