@@ -52,7 +52,7 @@ export async function create(values: Values): Promise<number> {
   });
 }
 
-/** What an operator is told of a client that was made: what of it is not safe everywhere, and what was left out. */
+/** Warnings for the operator who made a client: addresses that are not safe everywhere, and members that the server left out. */
 function notesOn(said: Record<string, unknown>, judged: ClientMetadata): string[] {
   const plain = listOf(judged['redirect_uris']).filter((uri) => /^http:/i.test(uri) && !isLoopback(uri));
   const lost = listOf(said['grant_types']).filter((grant) => !listOf(judged['grant_types']).includes(grant));

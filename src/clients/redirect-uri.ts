@@ -138,8 +138,8 @@ export function isLoopback(uri: unknown): boolean {
 }
 
 /**
- * Whether a client of these addresses, which did not say it, is an app on a device (RFC 8252): one with a scheme of its own is, whatever it
- * said; one that has loopback addresses alone is when it has no secret, since a web client in development has one.
+ * Whether the redirect URIs show that a client is an app on a device (RFC 8252). A scheme of its own always shows it. Loopback addresses
+ * alone show it for a client without a secret; a web client in development has a secret.
  */
 export function isNativeByAddress(uris: unknown, secretless: boolean): boolean {
   if (!Array.isArray(uris) || !uris.length) return false;

@@ -10,7 +10,7 @@ import { DEFAULT_JWT_CHOICES, type JwtChoices } from './signing-algorithms.ts';
 
 export type Scope = {
   name: string;
-  /** False: people always choose, whatever an app declares. */
+  /** False: people always choose, and no app can require it. */
   mayBeRequired: boolean;
   /** A request that names no scope gets it. */
   isDefault: boolean;

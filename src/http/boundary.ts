@@ -88,7 +88,7 @@ export function errorAsJson(code: string, values?: AppError['values']): { error:
   return { error: code, error_description: translate('en', `error.${code}.text`, values) };
 }
 
-/** Programs say `*\/*` or JSON, browsers name text/html first. An endpoint that programs call never answers with a page, whatever it accepts. */
+/** Programs say `*\/*` or JSON, browsers name text/html first. An endpoint that programs call never answers with a page. */
 function wantsPage(ctx: Context): boolean {
   return !/^\/(admin\/)?api\//.test(ctx.path) && !ctx.state.forPrograms && ctx.accepts('json', 'html') === 'html';
 }

@@ -3,14 +3,14 @@ import type { Context, Next } from 'koa';
 import { AppError } from '../platform/errors.ts';
 
 /**
- * Owns what every answer of an endpoint has, whoever writes it: which pages may read it (CORS), which methods there are, how long it may be kept.
- * Which endpoints there are, the rooms above say.
+ * Owns what every answer of an endpoint has: which pages may read it (CORS), which methods there are, how long it may be kept.
+ * The rooms above name their endpoints.
  */
 
 export type Endpoint = {
   /** The methods that it takes; undefined where the router behind it says so. OPTIONS comes with them. */
   methods?: readonly string[];
-  /** Programs call it, so its errors are JSON, whatever `Accept` says. */
+  /** Programs call it, so its errors are JSON. `Accept` does not change that. */
   forPrograms?: boolean;
   /**
    * Whose pages may read its answers: those of all origins, or those of the client's origins, which the library compares. No cookie opens such an

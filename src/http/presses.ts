@@ -25,7 +25,7 @@ const LOOK_AGAIN_MS = 50;
 const underWay = new WeakMap<Database, Map<string, Promise<Answer | undefined>>>();
 
 /**
- * Ends what was begun as a first press, once everything else of it is written: whoever waits for it goes on. It stands before the unit of work.
+ * Ends a first press when its writes are done: requests that wait for it go on. This middleware stands before the unit of work.
  * A part that has others wait sets `ctx.state.endOfPress`; a part that changes something sets `ctx.state.pressChanged`.
  */
 export async function endPresses(ctx: Context, next: Next): Promise<void> {

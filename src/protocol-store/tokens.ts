@@ -69,7 +69,7 @@ export function createTokenStore(database: Database, kind: TokenKind): ProtocolS
 
 /**
  * Prolongs a refresh token that is used and not rotated, so that it expires as long after its last use as one that rotates.
- * The request fails as a whole when the token was ended meanwhile: the row is locked, and whoever revokes it waits and ends what came of it.
+ * If the token was ended meanwhile, the whole request fails. The row is locked: a revocation waits, and then ends what this request issued.
  */
 export async function prolongRefreshToken(database: Database, id: string, expiresInSeconds: number): Promise<void> {
   await write(database, {

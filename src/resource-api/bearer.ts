@@ -65,7 +65,7 @@ export function createBearer({ issuer, clientId, clientSecret, fetch = globalThi
         audience,
         algorithms: ALGORITHMS,
         typ,
-        // An ID token has no client_id: it is no access token, whatever its type.
+        // An ID token has no client_id: it is no access token, and its type does not matter.
         requiredClaims: ['exp', 'sub', 'client_id'],
       });
       return payload as Token;

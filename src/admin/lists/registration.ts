@@ -60,7 +60,7 @@ const RESOURCE_SERVER = z.object({
   scopes: z.array(
     z.object({
       name: z.string(),
-      may_be_required: z.boolean().describe('False: people always choose, whatever an app declares'),
+      may_be_required: z.boolean().describe('False: people always choose, and no app can require it'),
       is_default: z.boolean().describe('A request that names no scope gets it'),
       sensitive: z.boolean(),
       title: z.object({ ko: z.string(), en: z.string() }),
