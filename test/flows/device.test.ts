@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { allowInsecureRequests, discovery, initiateDeviceAuthorization, None, pollDeviceAuthorizationGrant } from 'openid-client';
 import { restoreClient, suspendClient } from '../../src/clients/store.ts';
+import { deleteClient } from '../support/delete-client.ts';
 import { approveDevice, beginDevice, createDeviceClient, DEVICE_GRANT, poll, pollError, typeCode } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
@@ -241,7 +242,7 @@ describe('The device flow (RFC 8628)', () => {
     const person = await server.createPerson();
     const consent = await (await (await typeCode(server, user_code)).submit({ decision: 'approve' })).submit(person);
     const confirm = await typeCode(server, user_code);
-    await server.sql('delete from client where id = $1', [own.client_id]);
+    await deleteClient(server, own.client_id);
     for (const page of [
       await consent.submit({ decision: 'approve' }),
       await confirm.submit({ decision: 'approve' }),

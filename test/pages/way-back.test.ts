@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { deleteClient } from '../support/delete-client.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce, type TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
@@ -67,7 +68,7 @@ describe('The way on from a page that is no longer valid', () => {
     }
     const client = await server.createClient({ client_uri: APP });
     const opened = await open(client);
-    await server.sql('delete from client where id = $1', [client.client_id]);
+    await deleteClient(server, client.client_id);
     assert.deepEqual(links((await late['that has expired']?.(opened)) as Page), ['/account']);
   });
 
