@@ -48,7 +48,7 @@ import { explainResponseTypes } from './response-types.ts';
 import { answerFromWinner, settleTokenRequests } from './second-use.ts';
 import { exchangeTokens } from './services/token-exchange.ts';
 import { knownAccount } from './sign-in.ts';
-import { leaveAfterSignOut, signOutWithoutDeadEnd } from './sign-out.ts';
+import { signOutWithoutDeadEnd } from './sign-out.ts';
 import { tellReachedContext } from './strength.ts';
 
 /**
@@ -120,7 +120,6 @@ export function protocolEndpoints(parts: {
     redirectPostedRequests(provider),
     answerAsRequestObjectSays,
     signOutWithoutDeadEnd(provider),
-    leaveAfterSignOut,
     // Where nobody may register there is nothing to guard: those addresses are not there.
     ...(config.registration === 'closed'
       ? []

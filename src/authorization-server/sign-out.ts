@@ -3,7 +3,6 @@ import type { Context, Next } from 'koa';
 import { type Client, errors, type Provider } from 'oidc-provider';
 import { nameOfClient } from '../clients/display-name.ts';
 import { languageOf } from '../http/language.ts';
-import { goOnward } from '../http/onward.ts';
 import { render } from '../http/render.ts';
 import { isStorable } from '../platform/database.ts';
 import { ROUTES } from './configuration.ts';
@@ -40,19 +39,6 @@ export function signOutWithoutDeadEnd(provider: Provider) {
     ctx.state.staysHere = request.problem !== undefined;
     return next();
   };
-}
-
-/**
- * Around the form that signs out: a browser goes back to the app from a page of ours, so that the app may send it on to another host of its own. Chromium
- * holds every redirect after a form to the policy of the form's page, which can name the app's registered address alone (see http/onward.ts).
- */
-export async function leaveAfterSignOut(ctx: Context, next: Next): Promise<void> {
-  await next();
-  if (ctx.path !== `${ROUTES.end_session}/confirm` || ctx.status !== 303 || ctx.accepts('json', 'html') !== 'html') return;
-  const address = ctx.response.get('Location');
-  if (URL.parse(address)?.origin === ctx.origin) return;
-  ctx.remove('Location');
-  goOnward(ctx, address);
 }
 
 async function readRequest(provider: Provider, parameters: Parameters): Promise<SignOutRequest> {

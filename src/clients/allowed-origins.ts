@@ -1,3 +1,4 @@
+import { isAppScheme } from './app-schemes.ts';
 import { LOOPBACK } from './redirect-uri.ts';
 
 /**
@@ -8,9 +9,8 @@ import { LOOPBACK } from './redirect-uri.ts';
 export const MAX_ORIGINS = 10;
 const MAX_LENGTH = 255;
 
-// Any page of such a scheme, or any file on a device, has the same origin; a browser acts on the others itself.
-const NO_APPS_SCHEME =
-  /^(file|data|blob|filesystem|javascript|vbscript|about|view-source|chrome|edge|resource|ftp|ws|wss|mailto|tel|sms|intent):/;
+// The scheme of a browser's extension is no app's own in a redirect, but each extension has an origin of its own.
+const EXTENSIONS = new Set(['chrome-extension', 'moz-extension', 'safari-web-extension']);
 
 const RIGHT = 'such as https://app.example.com, http://localhost:5173 or capacitor://localhost';
 
@@ -25,13 +25,14 @@ export function allowedOriginsProblem(origins: unknown): string | undefined {
 }
 
 function isOrigin(value: string): boolean {
-  const url = value.length > MAX_LENGTH || NO_APPS_SCHEME.test(value) ? null : URL.parse(value);
+  const url = value.length > MAX_LENGTH ? null : URL.parse(value);
   if (!url) return false;
   if (url.protocol === 'https:') return url.origin === value && !value.includes('*');
   // A name below localhost is the machine's own too: some desktop shells use one (RFC 6761 section 6.3).
   if (url.protocol === 'http:')
     return url.origin === value && (LOOPBACK.has(url.hostname) || /^([a-z0-9-]+\.)+localhost$/.test(url.hostname));
-  return /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9_-]+(\.[a-z0-9_-]+)*(:[1-9]\d{0,4})?$/.test(value);
+  const [, scheme = ''] = /^([a-z][a-z0-9+.-]*):\/\/[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::[1-9]\d{0,4})?$/.exec(value) ?? [];
+  return isAppScheme(scheme) || EXTENSIONS.has(scheme);
 }
 
 // A description is printable ASCII without quotes (RFC 6749 section 5.2).

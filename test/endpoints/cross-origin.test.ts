@@ -191,6 +191,7 @@ describe('Pages of other origins', () => {
           'https://app.example https://evil.example',
           'https://앱.example',
         ],
+        ...['intent://app', 'ms-search://app', 'microsoft-edge://app', 'web+app://desk', 'x://app'],
       ];
       for (const origin of wrong) {
         const response = await unchanged(server, () =>
