@@ -1,8 +1,7 @@
-import { hkdfSync } from 'node:crypto';
 import type { Context } from 'koa';
 import { MINUTE } from '../platform/clock.ts';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
-import { KeyRing } from '../platform/secrets.ts';
+import { derivedKey, KeyRing } from '../platform/secrets.ts';
 
 /**
  * Owns answers that are kept for a moment, so that a request that is sent twice is answered like the first time. An answer may hold a code or a
@@ -56,7 +55,7 @@ export type Place = { id: Uint8Array<ArrayBuffer>; key: Uint8Array };
 
 /** @param secret what only the browser knows: at least 128 bits that nobody can guess. @param purpose so that no secret opens two places. */
 export function placeOf(purpose: string, secret: string): Place {
-  const bytes = new Uint8Array(hkdfSync('sha256', secret, '', `kept answer: ${purpose}`, 64));
+  const bytes = derivedKey(secret, `kept answer: ${purpose}`, 64);
   return { id: bytes.slice(0, 32), key: bytes.slice(32) };
 }
 

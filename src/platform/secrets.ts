@@ -38,9 +38,14 @@ export function equalSecrets(a: string, b: string): boolean {
   return timingSafeEqual(left, right);
 }
 
-/** A secret for one purpose, derived from a master key (RFC 5869), so that no key serves two. */
+/** A key for one purpose, derived from a secret of at least 128 random bits (RFC 5869). @param bytes how long the key is to be. */
+export function derivedKey(secret: Uint8Array | string, purpose: string, bytes = 32): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(hkdfSync('sha256', secret, '', purpose, bytes));
+}
+
+/** The same in base64url, for what takes a key as text. */
 export function derivedSecret(master: Uint8Array, purpose: string): string {
-  return Buffer.from(hkdfSync('sha256', master, '', purpose, 32)).toString('base64url');
+  return Buffer.from(derivedKey(master, purpose)).toString('base64url');
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type Database, Prisma } from '../platform/database.ts';
-import { derivedSecret, digest, digestInHex, KeyRing } from '../platform/secrets.ts';
+import { derivedKey, digest, digestInHex, KeyRing } from '../platform/secrets.ts';
 import type { Source } from './lineage.ts';
 import { stands } from './standing-tokens.ts';
 import { write } from './unit-of-work.ts';
@@ -54,10 +54,7 @@ export async function findTokenResponse(database: Database, token: string): Prom
   return { request, response: { ...response, expires_in: Math.max(1, response.expires_in - Math.floor(row.age)) } };
 }
 
-/** 256 random bits are in the token, so a derived key (RFC 5869) is as strong as the token itself. */
-function ringOf(token: string): KeyRing {
-  const key = derivedSecret(Buffer.from(token), 'the answer to a refresh');
-  return new KeyRing([new Uint8Array(Buffer.from(key, 'base64url'))]);
-}
+/** 256 random bits are in the token, so a derived key is as strong as the token itself. */
+const ringOf = (token: string) => new KeyRing([derivedKey(token, 'the answer to a refresh')]);
 
 const contextOf = (token: string) => `TokenResponse ${digestInHex(token)}`;
