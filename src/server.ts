@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
 import { connectRoutes } from './account/connect.ts';
@@ -31,6 +31,7 @@ import { onlyOurHost } from './http/host.ts';
 import { language } from './http/language.ts';
 import { endPresses } from './http/presses.ts';
 import { requestLog } from './http/request-id.ts';
+import { onlyPaths } from './http/request-target.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { under } from './http/under.ts';
 import { answerUnread } from './http/unread-request.ts';
@@ -39,6 +40,7 @@ import { entrances } from './interaction/entrances.ts';
 import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
 import { mailbox } from './operations/mailbox.ts';
+import { hearOfUnlistedProxies } from './operations/unlisted-proxies.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
 import type { Log } from './platform/log.ts';
@@ -81,6 +83,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);
 
+  const proxies = { trusted: config.trustedProxies, onUnlisted: hearOfUnlistedProxies({ database, log, counts }) };
   const endpoints = endpointAt(config);
   const app = new Koa({ proxy: true, keys: config.cookieKeys });
   // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
@@ -94,7 +97,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   app.use(language());
   app.use(knownEndpoints(endpoints));
   app.use(errorBoundary(log));
-  app.use(onlyOurHost(config.issuer, config.trustedProxies));
+  app.use(onlyOurHost(config.issuer, proxies));
   app.use(onlyItsMethods);
   app.use(
     under(
@@ -113,7 +116,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   app.use(home());
   app.use(providers.serve((provider) => wayBackFrom(provider) as never));
   app.use(entrances(config.issuer));
-  if (config.environment === 'development') app.use(mailbox(database, config.dataEncryptionKeys));
+  if (config.environment === 'development') app.use(mailbox({ database, config }));
   app.use(under(['/upstream/'], upstreamCallbacks(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(under(['/upstream/'], upstreamClientKeys(database, new KeyRing(config.dataEncryptionKeys)) as never));
   app.use(under(['/developer', '/admin'], beforeNaming(names) as never));
@@ -174,11 +177,12 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   const answer = app.callback();
   const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log, counts }));
   const options = { ...LISTENING, ServerResponse: drainingResponse(() => closing) };
-  const server = createServer(options, (request, response) => introspection(request, response, () => answer(request, response)));
+  const listener = (answer: RequestListener) => createServer(options, onlyPaths({ issuer: config.issuer, log, answer }));
+  const server = listener((request, response) => introspection(request, response, () => answer(request, response)));
   server.on('clientError', answerUnread({ issuer: config.issuer, log, endpointAt: endpoints }));
   address = await listen(server, config);
   const { adminPort, adminHost } = config;
-  const apart = adminPort === undefined ? undefined : createServer(options, adminApplication({ config, database, log }).callback());
+  const apart = adminPort === undefined ? undefined : listener(adminApplication({ config, database, log, proxies }).callback());
   const adminAddress = apart && (await listen(apart, { port: adminPort as number, host: adminHost }).catch((error) => stop(server, error)));
   return {
     address,

@@ -17,12 +17,14 @@ export type Attention = {
   unverified: NamedClient[] | undefined;
   /** Mails that were tried and are not sent, and since when. */
   mail: { count: number; since: Date | null };
+  /** Requests of the last day with X-Forwarded-For from a peer that TRUST_PROXY does not list. */
+  unlistedProxies: number;
   /** Keys that sign and are old. */
   oldKeys: { kid: string; since: Date }[];
 };
 
 export async function findAttention(database: Database): Promise<Attention> {
-  const [suspended, unverified, [mail], oldKeys] = await Promise.all([
+  const [suspended, unverified, [mail], oldKeys, [forwarded]] = await Promise.all([
     database.query<NamedClient & { at: Date }>(Prisma.sql`
       select id, metadata->>'client_name' as name, suspended_at as at, (count(*) over ())::int as count
       from client where suspended_at is not null order by suspended_at desc, id limit ${SHOWN}`),
@@ -38,8 +40,17 @@ export async function findAttention(database: Database): Promise<Attention> {
       select count(*)::int as count, min(created_at) as since from mail where sent_at is null and attempts > 0 and expires_at > now()`),
     database.query<{ kid: string; since: Date }>(Prisma.sql`
       select kid, active_at as since from signing_key where active_at < now() - ${OLD_KEY} and (retired_at is null or retired_at > now()) order by active_at`),
+    database.query<{ count: number }>(Prisma.sql`
+      select coalesce(sum(count), 0)::float8 as count from hourly_count where name = 'forwarded' and hour > now() - interval '1 day'`),
   ]);
-  return { suspended, suspendedCount: suspended[0]?.count ?? 0, unverified, mail: mail ?? { count: 0, since: null }, oldKeys };
+  return {
+    suspended,
+    suspendedCount: suspended[0]?.count ?? 0,
+    unverified,
+    mail: mail ?? { count: 0, since: null },
+    oldKeys,
+    unlistedProxies: forwarded?.count ?? 0,
+  };
 }
 
 /** The overview is shown all the same when one count of it is too long for the database's patience. */

@@ -1,6 +1,6 @@
 import Koa from 'koa';
 import { drainBody } from '../http/form.ts';
-import { whicheverHost } from '../http/host.ts';
+import { type Proxies, whicheverHost } from '../http/host.ts';
 import { requestLog } from '../http/request-id.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import type { Config } from '../platform/config.ts';
@@ -25,14 +25,14 @@ export function publicAdminApi(given: Given): Koa.Middleware[] {
 }
 
 /** The application of the API's own listener: it has nothing else. */
-export function adminApplication(given: Given): Koa {
+export function adminApplication({ proxies, ...given }: Given & { proxies: Proxies }): Koa {
   const { config, log } = given;
   const app = new Koa({ proxy: true });
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
   app.use(requestLog(log));
   app.use(drainBody());
   app.use(securityHeaders(config.issuer));
-  app.use(whicheverHost(config.issuer, config.trustedProxies));
+  app.use(whicheverHost(config.issuer, proxies));
   app.use(adminApi(given));
   app.use(adminApiMetadata(config));
   // Whatever is not below the API is not there, and says so as it does.

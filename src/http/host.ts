@@ -9,7 +9,7 @@ import { AppError } from '../platform/errors.ts';
  * The client's address is read from X-Forwarded-For when the peer is a listed proxy, and from the socket otherwise.
  * The application must have `proxy = true`, so that Koa reads the forwarded headers this writes.
  */
-export function onlyOurHost(issuer: string, trustedProxies: string[]) {
+export function onlyOurHost(issuer: string, proxies: Proxies) {
   const { host, protocol } = new URL(issuer);
   const isOurs = isHostOf(issuer);
   return (ctx: Context, next: Next) => {
@@ -21,7 +21,7 @@ export function onlyOurHost(issuer: string, trustedProxies: string[]) {
     }
     // The library writes absolute addresses by it: they are the issuer's, however the host was spelled.
     ctx.req.headers.host = host;
-    settleOrigin(ctx, protocol, trustedProxies);
+    settleOrigin(ctx, protocol, proxies);
     return next();
   };
 }
@@ -45,36 +45,68 @@ export function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {
   return hosts > 1;
 }
 
+/** Whose word about the client's address counts. */
+export type Proxies = {
+  /** Addresses and CIDR ranges: TRUST_PROXY. */
+  trusted: string[];
+  /** Hears of each X-Forwarded-For that came from another peer. */
+  onUnlisted(peer: string): void;
+};
+
 /** The same for a listener on which no address of ours is written: whatever it is called by, it answers. */
-export function whicheverHost(issuer: string, trustedProxies: string[]) {
+export function whicheverHost(issuer: string, proxies: Proxies) {
   const { protocol } = new URL(issuer);
   return (ctx: Context, next: Next) => {
-    settleOrigin(ctx, protocol, trustedProxies);
+    settleOrigin(ctx, protocol, proxies);
     return next();
   };
 }
 
-function settleOrigin(ctx: Context, protocol: string, trustedProxies: string[]): void {
-  const address = clientAddress(ctx.req.socket.remoteAddress ?? '', ctx.headers['x-forwarded-for'], trustedProxies);
-  for (const name of Object.keys(ctx.req.headers))
-    if (name.startsWith('x-forwarded-') || name === 'forwarded') delete ctx.req.headers[name];
+function settleOrigin(ctx: Context, protocol: string, { trusted, onUnlisted }: Proxies): void {
+  const peer = ctx.req.socket.remoteAddress ?? '';
+  const forwardedFor = ctx.headers['x-forwarded-for'];
+  const address = clientAddress(peer, forwardedFor, trusted);
+  if (forwardedFor !== undefined && !isTrusted(peer, trusted)) onUnlisted(peer);
+  const forwarded = Object.keys(ctx.req.headers).filter((name) => name.startsWith('x-forwarded-') || name === 'forwarded');
+  // Somebody stands between the client and this server, or says so.
+  ctx.state.forwarded = forwarded.length > 0;
+  for (const name of forwarded) delete ctx.req.headers[name];
   ctx.req.headers['x-forwarded-proto'] = protocol.slice(0, -1);
   ctx.req.headers['x-forwarded-for'] = address;
 }
 
-/** The rightmost address of the chain that is not one of our proxies: everything left of it is hearsay. */
+/**
+ * The client's address: each proxy of ours appends the address that it saw, so the chain is read from the right and ends at the first hop that is no
+ * proxy of ours. What stands left of that anyone can write. `Forwarded` (RFC 7239) is never read.
+ * @returns the last address that was readable, when a hop is not: a proxy that hides an address (`unknown`) is then the client.
+ */
 export function clientAddress(peer: string, forwardedFor: string | string[] | undefined, trustedProxies: string[]): string {
-  // Without proxies nobody's word counts, and there is nothing to read.
-  if (!trustedProxies.length) return peer;
-  const chain = [String(forwardedFor ?? '').split(','), peer]
-    .flat()
-    .map((part) => part.trim())
-    .filter((part) => ipaddr.isValid(part));
-  const stranger = chain.findLast((address) => !isTrusted(address, trustedProxies));
-  return stranger ?? chain[0] ?? peer;
+  let address = peer;
+  const hops = String(forwardedFor ?? '').split(',');
+  while (isTrusted(address, trustedProxies)) {
+    const hop = addressOfHop(hops.pop() ?? '');
+    if (!hop) break;
+    address = hop;
+  }
+  return address;
+}
+
+/** The address of one hop, as proxies write it: bare, with a port, or an IPv6 address in brackets. */
+function addressOfHop(hop: string): string | undefined {
+  const text = hop.trim();
+  const address = /^\[([^\]]*:[^\]]*)\](?::\d{1,5})?$/.exec(text)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d{1,5}$/.exec(text)?.[1] ?? text;
+  // Of IPv4 the four-part form alone: others, such as 0x7f.1, are read in more than one way.
+  return address.includes(':')
+    ? ipaddr.IPv6.isValid(address)
+      ? address
+      : undefined
+    : ipaddr.IPv4.isValidFourPartDecimal(address)
+      ? address
+      : undefined;
 }
 
 function isTrusted(address: string, ranges: string[]): boolean {
+  if (!ranges.length || !ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
   return ranges.some((range) => {
     const [base, bits] = range.includes('/') ? ipaddr.parseCIDR(range) : [ipaddr.process(range), undefined];

@@ -32,8 +32,13 @@ function networkOf(address: string): string {
 // Far more than any browser says of itself.
 const LONGEST = 512;
 
+// The header is a stranger's text, and what is found in it stands in letters and on pages: so it is a name of these, or none.
+const BROWSERS = new Set<string>(Object.values(bowser.BROWSER_MAP));
+const SYSTEMS = new Set<string>(Object.values(bowser.OS_MAP));
+
 function browserOf(userAgent: string): string | undefined {
   if (!userAgent || userAgent.length > LONGEST) return undefined;
   const { browser, os } = bowser.parse(userAgent);
-  return [browser.name, os.name].filter(Boolean).join(', ') || undefined;
+  if (!BROWSERS.has(browser.name ?? '')) return undefined;
+  return SYSTEMS.has(os.name ?? '') ? `${browser.name}, ${os.name}` : browser.name;
 }

@@ -1,13 +1,16 @@
+import ipaddr from 'ipaddr.js';
 import type { Context, Next } from 'koa';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
+import type { Config } from '../platform/config.ts';
+import { isLoopback } from '../platform/config-values.ts';
 import type { Database } from '../platform/database.ts';
 import { type KeptMail, type Letter, listMail, openLetter } from '../platform/mail.ts';
 import { KeyRing } from '../platform/secrets.ts';
 
 /**
- * Owns `/dev/mail`, where a developer reads what the server would send. It is mounted in development alone: who can read it can sign in as
- * anybody.
+ * Owns `/dev/mail`, where a developer reads what the server would send. Who can read it can sign in as anybody: so it is mounted in development
+ * alone, and answers this machine alone. A proxy may stand on it too, so what came by one is not answered.
  */
 
 const PAGE = /^\/dev\/mail(?:\/(?<id>[0-9a-f-]{36})(?<html>\/html)?)?$/;
@@ -15,11 +18,12 @@ const PAGE = /^\/dev\/mail(?:\/(?<id>[0-9a-f-]{36})(?<html>\/html)?)?$/;
 // A letter is shown as a mail program shows it: its own style, and nothing that it could run, load or reach.
 const LETTER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
 
-export function mailbox(database: Database, dataEncryptionKeys: Uint8Array[]) {
-  const keyRing = new KeyRing(dataEncryptionKeys);
+export function mailbox({ database, config }: { database: Database; config: Config }) {
+  const keyRing = new KeyRing(config.dataEncryptionKeys);
   return async (ctx: Context, next: Next) => {
     const address = PAGE.exec(ctx.path)?.groups;
     if (!address || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
+    if (!isLoopback(config.issuer) || !isOfThisMachine(ctx)) return next();
     const { id, html } = address;
     const mails = (await listMail(database, id)).flatMap((mail) => readable(keyRing, mail));
     const time = (date: Date) => new Intl.DateTimeFormat(languageOf(ctx), { dateStyle: 'medium', timeStyle: 'medium' }).format(date);
@@ -32,6 +36,11 @@ export function mailbox(database: Database, dataEncryptionKeys: Uint8Array[]) {
     ctx.type = 'html';
     ctx.body = mail.letter.html;
   };
+}
+
+function isOfThisMachine(ctx: Context): boolean {
+  const peer = ctx.req.socket.remoteAddress ?? '';
+  return !ctx.state.forwarded && ipaddr.isValid(peer) && ipaddr.process(peer).range() === 'loopback';
 }
 
 /** @returns nothing for what was sealed with keys of an earlier day. */

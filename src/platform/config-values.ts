@@ -28,6 +28,9 @@ export const isOrigin = (value: string) => {
   return !!url && (url.protocol === 'http:' || url.protocol === 'https:') && url.origin === value;
 };
 
+/** Whether an origin is this machine's alone (RFC 6761 section 6.3). */
+export const isLoopback = (origin: string) => /^(127\.0\.0\.1|\[::1\]|([a-z0-9-]+\.)*localhost)$/.test(URL.parse(origin)?.hostname ?? '');
+
 // Of all that a connection can be told in its address, the one thing that an operator must decide: see smtp.ts.
 export const isRelay = (value: string) => {
   const url = URL.parse(value);

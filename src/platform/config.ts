@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { commaList, isOrigin, isRange, isRelay, LARGEST_LIMIT, page, readQuotas, SENDER } from './config-values.ts';
+import { commaList, isLoopback, isOrigin, isRange, isRelay, LARGEST_LIMIT, page, readQuotas, SENDER } from './config-values.ts';
 
 /** Everything that is wrong with the environment, in one message: the operator mends it in one go. */
 export class ConfigError extends Error {
@@ -49,9 +49,13 @@ const schema = z.object({
     .default('info'),
   TRUST_PROXY: z
     .string()
-    .default('')
-    .transform(commaList)
-    .refine((ranges) => ranges.every(isRange), 'must list addresses or CIDR ranges of your proxies, such as 10.0.0.0/8,127.0.0.1'),
+    .default('none')
+    .transform((value) => (value === 'none' ? [] : commaList(value)))
+    .refine(
+      (ranges) => ranges.every(isRange),
+      'must list addresses or CIDR ranges of your proxies, such as 10.0.0.0/8,127.0.0.1, or be none',
+    ),
+  DEVELOPMENT_IN_PUBLIC: z.enum(['0', '1'], 'must be 1 or 0').default('0'),
   SMTP_URL: z
     .string()
     .refine(
@@ -107,7 +111,7 @@ export type Config = {
   databaseUrl: string;
   dataDir: string;
   logLevel: string;
-  /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
+  /** Addresses and CIDR ranges whose X-Forwarded-For is believed; none where TRUST_PROXY is `none`, or not set. */
   trustedProxies: string[];
   /** The mail relay; undefined in development alone, where mail is read at /dev/mail. */
   smtpUrl: string | undefined;
@@ -159,7 +163,7 @@ export function parseEnvironment(environment: NodeJS.ProcessEnv = process.env): 
   const parsed = schema.safeParse(values);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
   if (parsed.data?.ADMIN_PORT && parsed.data.ADMIN_PORT === parsed.data.PORT) problems.push('ADMIN_PORT must be another than PORT');
-  if (values['NODE_ENV'] === 'production') problems.push(...missingInProduction(values));
+  problems.push(...(values['NODE_ENV'] === 'production' ? missingInProduction(values) : publicInDevelopment(values)));
   if (!parsed.success || problems.length) throw new ConfigError(problems);
   return parsed.data;
 }
@@ -224,9 +228,22 @@ function missingInProduction(values: Record<string, string>): string[] {
     .filter((name) => values[name] === undefined)
     .map((name) => `${name} is required in production`);
   const issuer = values['ISSUER'];
-  if (issuer?.startsWith('http://') && !/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:|$)/.test(issuer))
+  if (issuer?.startsWith('http://') && !isLoopback(issuer))
     problems.push('ISSUER must begin with https:// in production (RFC 8414 section 2)');
+  // The server speaks plain HTTP, so something ends TLS in front of it. If that is not listed, all people have its address, and share its limits.
+  if (issuer?.startsWith('https://') && values['TRUST_PROXY'] === undefined)
+    problems.push(
+      'TRUST_PROXY is required with an https ISSUER: list the addresses of the proxy that ends TLS, such as 10.0.0.0/8, or say none when it passes the client address on by itself',
+    );
   return problems;
+}
+
+/** Whoever reaches a server in development reads its letters, and can sign in as anybody. */
+function publicInDevelopment({ ISSUER: issuer, DEVELOPMENT_IN_PUBLIC: aloud }: Record<string, string>): string[] {
+  if (issuer === undefined || aloud === '1' || (issuer.startsWith('http://') && isLoopback(issuer))) return [];
+  return [
+    'ISSUER is an address that others reach, and NODE_ENV is not production: set NODE_ENV=production, or DEVELOPMENT_IN_PUBLIC=1 if nobody but you reaches it',
+  ];
 }
 
 type Secrets = { cookieKey: string; dataEncryptionKey: string };

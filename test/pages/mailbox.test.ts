@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
 import { after, before, describe, it } from 'node:test';
 import { composeLetter } from '../../src/http/letters.ts';
 import type { Config } from '../../src/platform/config.ts';
 import { mailLetter } from '../../src/platform/mail.ts';
+import { fetchThrough } from '../../src/platform/outgoing.ts';
 import { KeyRing, randomSecret } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { Person } from '../support/person.ts';
@@ -10,8 +12,8 @@ import { Person } from '../support/person.ts';
 const CODE = '48291375';
 const [ID, NOBODY] = [/href="\/dev\/mail\/([0-9a-f-]{36})"/g, '00000000-0000-4000-8000-000000000000'];
 
-async function withMail(environment: Config['environment']): Promise<TestServer> {
-  const server = await startTestServer({ environment });
+async function withMail(environment: Config['environment'], more: Partial<Config> = {}): Promise<TestServer> {
+  const server = await startTestServer({ environment, ...more });
   const keyRing = new KeyRing(server.config.dataEncryptionKeys);
   const at = new Date();
   for (const language of ['ko', 'en'] as const) {
@@ -80,6 +82,33 @@ describe('The mailbox of development', () => {
     const { response, html } = await speaking('en').open('/dev/mail');
     assert.equal(response.status, 200);
     assert(!html.includes('foreign@people.example') && html.includes('en@people.example'));
+  });
+
+  it('answers this machine alone: not what came by a proxy, nor from another machine, nor where others reach the server', async () => {
+    const [{ id } = {}] = await server.sql('select id from mail');
+    for (const [name, value] of [
+      ['x-forwarded-for', '127.0.0.1'],
+      ['x-forwarded-host', 'localhost'],
+      ['forwarded', 'for=127.0.0.1'],
+    ] as const)
+      for (const path of ['/dev/mail', `/dev/mail/${id}`, `/dev/mail/${id}/html`]) {
+        const response = await fetch(server.issuer + path, { headers: { [name]: value, accept: 'text/html' } });
+        assert.equal(response.status, 404, `${path} ${name}`);
+        assert(!(await response.text()).includes('people.example'));
+      }
+    const others = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.filter(({ internal }) => !internal) ?? []);
+    const reached = await withMail('development', { host: '0.0.0.0' });
+    const publicly = await withMail('development', { issuer: 'http://auth.example.com' });
+    try {
+      const ask = (of: TestServer, address: string) =>
+        fetchThrough(() => `http://${address}:${of.config.port}`, of.issuer)(`${of.issuer}/dev/mail`);
+      assert.equal((await ask(reached, '127.0.0.1')).status, 200);
+      for (const { address } of others.filter(({ family }) => family === 'IPv4'))
+        assert.equal((await ask(reached, address)).status, 404, address);
+      assert.equal((await ask(publicly, '127.0.0.1')).status, 404);
+    } finally {
+      await Promise.all([reached.close(), publicly.close()]);
+    }
   });
 
   for (const environment of ['production', 'test'] as const)

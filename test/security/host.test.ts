@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
+import { keepCountsWritten } from '../../src/audit/counts.ts';
 import { clientAddress } from '../../src/http/host.ts';
+import { createLog } from '../../src/platform/log.ts';
+import { look, signInAs } from '../support/admin.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
 import { authorizePath, pkce } from '../support/flow.ts';
 import { unchanged } from '../support/storage.ts';
 
@@ -111,11 +115,67 @@ describe("The client's address behind proxies", () => {
   });
 
   it('is never something that is no address', () => {
-    for (const nonsense of ['unknown', '', ',,,', '<script>', 'evil.example', '203.0.113.9:80:90'])
-      assert.equal(clientAddress('10.1.1.1', nonsense, proxies), '10.1.1.1');
+    for (const nonsense of [
+      ...[
+        'unknown',
+        '_hidden',
+        '"203.0.113.9"',
+        '',
+        ',,,',
+        '<script>',
+        'evil.example',
+        '203.0.113.9:80:90',
+        '[::1',
+        '::1]',
+        '[203.0.113.9]:1',
+      ],
+      ...['0x7f.1', '127.1', '2130706433', '203.0.113.09', '203.0.113.256', '203.0.113.9/24', '203.0.113.9:', '203.0.113.9:999999'],
+    ])
+      for (const chain of [nonsense, `6.6.6.6, ${nonsense}`, `6.6.6.6, ${nonsense}, 10.2.2.2`])
+        assert.equal(clientAddress('10.1.1.1', chain, proxies), chain.endsWith('10.2.2.2') ? '10.2.2.2' : '10.1.1.1', chain);
+  });
+
+  it('is read with the port that some proxies append', () => {
+    for (const [hop, address] of [
+      ['203.0.113.9:40123', '203.0.113.9'],
+      ['[2001:db8:7::1]:443', '2001:db8:7::1'],
+      ['[2001:db8:7::1]', '2001:db8:7::1'],
+      ['10.2.2.2:80', '10.2.2.2'],
+    ] as const) {
+      assert.equal(clientAddress('10.1.1.1', hop, proxies), address);
+      assert.equal(clientAddress('10.1.1.1', `6.6.6.6, ${hop}`, proxies), address.startsWith('10.') ? '6.6.6.6' : address);
+    }
   });
 
   it('is a proxy when there are only proxies', () => {
     assert.equal(clientAddress('10.1.1.1', '10.2.2.2', proxies), '10.2.2.2');
+  });
+});
+
+describe('X-Forwarded-For from a peer that TRUST_PROXY does not list', () => {
+  let server: TestServer;
+  before(async () => {
+    server = await startTestServer();
+  });
+  after(() => server.close());
+
+  it('is logged once in a process, and operators see how often it came', async () => {
+    const operator = await signInAs(server, 'admin');
+    assert.doesNotMatch((await look(operator, '/admin')).html, /TRUST_PROXY/);
+    const told = () => server.logLines().filter((line) => line.includes('proxy_not_listed'));
+    const { host } = new URL(server.issuer);
+    await get(server, '/', { host });
+    assert.deepEqual(told(), []);
+    for (const forwarded of ['203.0.113.9', 'nonsense', '']) await get(server, '/', { host, 'x-forwarded-for': forwarded });
+    assert.equal(told().length, 1);
+    const { level, peer, reason } = JSON.parse(String(told()[0]));
+    assert.deepEqual([level, peer], ['warn', '127.0.0.1']);
+    assert.match(reason, /list it in TRUST_PROXY/);
+    await eventually('operators see it', async () => /1 request came with X-Forwarded-For/.test((await look(operator, '/admin')).html));
+    await keepCountsWritten({ ...server, log: createLog('silent') }).stop();
+    assert.match(
+      (await look(operator, '/admin')).html,
+      /3 requests came with X-Forwarded-For from an address that TRUST_PROXY does not list/,
+    );
   });
 });

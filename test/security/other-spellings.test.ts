@@ -36,7 +36,8 @@ describe('An address of the protocol, spelled otherwise', () => {
             ...(method === 'POST' ? { body: new URLSearchParams({ token: 'x' }) } : undefined),
           } as const;
           const response = await unchanged(server, () => fetch(server.issuer + spelled, init));
-          assert.equal(response.status, 404, `${method} ${spelled}`);
+          // Two slashes at the beginning are no path at all.
+          assert.equal(response.status, spelled.startsWith('//') ? 400 : 404, `${method} ${spelled}`);
         }
   });
 

@@ -34,10 +34,46 @@ describe('Configuration', () => {
 
   it('in production takes secrets from the environment alone, and an https issuer', () => {
     const production = { NODE_ENV: 'production', DATABASE_URL, SMTP_URL: 'smtps://u:p@mail.example.com', ...SECRETS };
-    assert.deepEqual(problems({ ...production, ISSUER: 'https://auth.example.com' }), []);
-    assert.equal(readConfig({ ...production, ISSUER: 'https://auth.example.com' }).host, '0.0.0.0');
+    const TRUST_PROXY = '10.0.0.0/8';
+    assert.deepEqual(problems({ ...production, ISSUER: 'https://auth.example.com', TRUST_PROXY }), []);
+    assert.equal(readConfig({ ...production, ISSUER: 'https://auth.example.com', TRUST_PROXY }).host, '0.0.0.0');
     assert.match(problems({ ...production, ISSUER: 'http://auth.example.com' }).join(), /https/);
     assert.equal(problems({ NODE_ENV: 'production', DATABASE_URL }).length, 4);
+  });
+
+  it('in production with an https issuer needs to know the proxy that ends TLS, or to be told that there is none', () => {
+    const production = { NODE_ENV: 'production', DATABASE_URL, SMTP_URL: 'smtps://u:p@mail.example.com', ...SECRETS };
+    const ISSUER = 'https://auth.example.com';
+    assert.match(problems({ ...production, ISSUER }).join(), /^TRUST_PROXY is required with an https ISSUER: .* or say none/);
+    assert.match(problems({ ...production, ISSUER, TRUST_PROXY: '' }).join(), /^TRUST_PROXY is required/);
+    for (const wrong of ['all', 'none,10.0.0.1', '*', 'true', '10.0.0.0/33'])
+      assert.match(problems({ ...production, ISSUER, TRUST_PROXY: wrong }).join(), /^TRUST_PROXY must list addresses/, wrong);
+    assert.deepEqual(readConfig({ ...production, ISSUER, TRUST_PROXY: 'none' }).trustedProxies, []);
+    assert.deepEqual(readConfig({ ...production, ISSUER, TRUST_PROXY: '10.0.0.1, fd00::/8' }).trustedProxies, ['10.0.0.1', 'fd00::/8']);
+    assert.deepEqual(readConfig({ ...production, ISSUER: 'http://localhost:3000' }).trustedProxies, []);
+  });
+
+  it('outside of production is for this machine alone, unless told aloud that it is not', () => {
+    const base = { ...SECRETS, DATABASE_URL };
+    for (const NODE_ENV of ['development', 'test'])
+      for (const ISSUER of [
+        'https://auth.example.com',
+        'http://auth.example.com',
+        'http://192.168.0.7:3000',
+        'https://localhost',
+        'http://localhost.evil.example',
+      ]) {
+        assert.match(
+          problems({ ...base, NODE_ENV, ISSUER }).join(),
+          /^ISSUER is an address that others reach, .*DEVELOPMENT_IN_PUBLIC=1/,
+          ISSUER,
+        );
+        assert.match(problems({ ...base, NODE_ENV, ISSUER, DEVELOPMENT_IN_PUBLIC: '0' }).join(), /^ISSUER is/, ISSUER);
+        assert.equal(readConfig({ ...base, NODE_ENV, ISSUER, DEVELOPMENT_IN_PUBLIC: '1' }).issuer, ISSUER);
+      }
+    for (const ISSUER of ['http://localhost:3000', 'http://127.0.0.1:3000', 'http://[::1]', 'http://munjigi.localhost'])
+      assert.deepEqual(problems({ ...base, ISSUER }), [], ISSUER);
+    assert.match(problems({ ...base, DEVELOPMENT_IN_PUBLIC: 'yes' }).join(), /^DEVELOPMENT_IN_PUBLIC must be 1 or 0/);
   });
 
   it('reads NAME_FILE in the place of NAME, and not both', () => {
@@ -62,7 +98,8 @@ describe('Configuration', () => {
 
   it('lets everybody register clients in development, and in production those alone who hold a token, unless told otherwise', () => {
     const base = { ...SECRETS, DATABASE_URL };
-    const production = { ...base, NODE_ENV: 'production', SMTP_URL: 'smtps://mail.example.com', ISSUER: 'https://auth.example.com' };
+    const issuer = { ISSUER: 'https://auth.example.com', TRUST_PROXY: 'none' };
+    const production = { ...base, ...issuer, NODE_ENV: 'production', SMTP_URL: 'smtps://mail.example.com' };
     assert.deepEqual([readConfig(base).registration, readConfig(production).registration], ['open', 'token']);
     for (const environment of [base, production])
       for (const REGISTRATION of ['open', 'token', 'closed'])
@@ -136,7 +173,8 @@ describe('Configuration', () => {
   it('takes a mail relay by its address, and a sender who is the host of the issuer unless said otherwise', () => {
     const development = { DATABASE_URL, ...SECRETS };
     assert.equal(readConfig(development).smtpUrl, undefined);
-    assert.equal(readConfig({ ...development, ISSUER: 'https://auth.example.com' }).mailFrom, 'Munjigi <no-reply@auth.example.com>');
+    const elsewhere = { ISSUER: 'https://auth.example.com', DEVELOPMENT_IN_PUBLIC: '1' };
+    assert.equal(readConfig({ ...development, ...elsewhere }).mailFrom, 'Munjigi <no-reply@auth.example.com>');
     for (const right of [
       'smtp://mail.example.com',
       'smtps://u%40x:p@mail.example.com:465',
