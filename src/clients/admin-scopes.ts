@@ -35,9 +35,18 @@ export function allowAdminScopes(clientId: string, scopes: AdminScope[], before:
     update client set admin_scopes = ${scopes}, updated_at = now() where id = ${clientId} and admin_scopes = ${before}::text[] returning id`;
 }
 
-/** The same of a client that is not suspended, as it is now: no node's memory is asked. */
-export async function readLiveAdminScopes(database: Database, clientId: string): Promise<AdminScope[] | undefined> {
-  const [row] = await database.query<{ scopes: AdminScope[] }>(Prisma.sql`
-    select admin_scopes as scopes from client where id = ${clientId} and suspended_at is null`);
-  return row?.scopes;
+/** What a client can do beyond the APIs of this place: administer it, and act for people at upstream providers. */
+export type Power = { scopes: AdminScope[]; services: string[] };
+
+/** As it is now, also of a suspended client: no node's memory is asked. */
+export async function readPower(database: Database, clientId: string): Promise<(Power & { suspended: boolean }) | undefined> {
+  const [row] = await database.query<Power & { suspended: boolean }>(Prisma.sql`
+    select admin_scopes as scopes, services, suspended_at is not null as suspended from client where id = ${clientId}`);
+  return row;
+}
+
+/** To be run in the transaction of what was decided by it. @returns a row, unless the client can do something else by now. */
+export function isStillAsPowerful(clientId: string, { scopes, services }: Power): Statement {
+  return Prisma.sql`
+    select id from client where id = ${clientId} and admin_scopes = ${scopes}::text[] and services = ${services}::text[] for no key update`;
 }

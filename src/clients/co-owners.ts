@@ -20,6 +20,17 @@ export function listOwners(database: Database, clientId: string): Promise<CoOwne
     where o.client_id = ${clientId} order by o.created_at, u.id`);
 }
 
+/** Whom to tell of what is done to a client, in which language, and what they call it. */
+export function ownersToTell(
+  database: Database,
+  clientId: string,
+): Promise<{ email: string; name: string; locale: string | null; app: string | null }[]> {
+  return database.query(Prisma.sql`
+    select u.email, u.name, u.locale, c.metadata->>'client_name' as app
+    from client_owner o join user_account u on u.id = o.account_id join client c on c.id = o.client_id
+    where o.client_id = ${clientId} and u.disabled_at is null order by u.id`);
+}
+
 /** To be run first, in the same transaction. */
 export function lockClient(clientId: string): Statement {
   return Prisma.sql`select 1 from client where id = ${clientId} for no key update`;

@@ -32,8 +32,8 @@ export const clients: OwnPage = {
           logo: logos.get(client.id),
           at: pathOf(client.id),
           kind: placeOf(client.metadata) ?? 'otherwise',
-          errors,
-          untried: !used && !client.suspended_at && !asksForNothing(client.metadata),
+          errors: client.administers ? 0 : errors,
+          untried: !used && !client.suspended_at && !client.administers && !asksForNothing(client.metadata),
         };
       }),
     });

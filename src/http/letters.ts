@@ -10,7 +10,12 @@ import type { Visitor } from './visitor.ts';
  */
 
 /** What every letter tells. */
-export type Occasion = { issuer: string; visitor: Pick<Visitor, 'address' | 'browser'>; at: Date };
+export type Occasion = {
+  issuer: string;
+  /** Not told of an operator. */
+  visitor?: Pick<Visitor, 'address' | 'browser'>;
+  at: Date;
+};
 
 /** A code to type and a link to open, each of which proves that its mail was read. */
 type Proof = { code: string; link: string; minutes: number };
@@ -40,19 +45,22 @@ export type Letters = {
   identity_changed: Own & { provider: string; change: 'linked' | 'unlinked' };
   /** To an address that somebody offers a client to. Which one, and who, is told to whoever signs in with it. */
   client_invitation: { link: string; days: number };
+  /** To who looks after a client that an operator did something to. @param what the type of the event. */
+  client_operated: Own & { app: string; what: string };
 };
 
 export type LetterName = keyof Letters;
 
-/** Letters whose person acts on the account page, when there is something to do at all. */
-const LEADS_TO_ACCOUNT: ReadonlySet<LetterName> = new Set([
-  'already_registered',
-  'email_changed',
-  'password_changed',
-  'factor_changed',
-  'deletion_scheduled',
-  'identity_changed',
-]);
+/** Where a letter's person acts, when there is something to do at all. */
+const PAGES: { [Name in LetterName]?: string } = {
+  already_registered: '/account',
+  email_changed: '/account',
+  password_changed: '/account',
+  factor_changed: '/account',
+  deletion_scheduled: '/account',
+  identity_changed: '/account',
+  client_operated: '/developer',
+};
 
 /** A letter, as text and as HTML. */
 export function composeLetter<Name extends LetterName>(language: Language, name: Name, values: Letters[Name] & Occasion): Letter {
@@ -71,8 +79,8 @@ export function composeLetter<Name extends LetterName>(language: Language, name:
     notYou: t('not_you', choice),
     code: known.code,
     minutes: known.minutes,
-    link: known.link ?? (LEADS_TO_ACCOUNT.has(name) ? `${known.issuer}/account` : undefined),
-    linkLabel: known.link || LEADS_TO_ACCOUNT.has(name) ? t('link') : undefined,
+    link: known.link ?? (PAGES[name] && `${known.issuer}${PAGES[name]}`),
+    linkLabel: known.link || PAGES[name] ? t('link') : undefined,
     facts: facts(language, known),
     issuer: known.issuer,
   };
@@ -86,16 +94,22 @@ export function composeLetter<Name extends LetterName>(language: Language, name:
 
 /** Label and value of what is known of the occasion. */
 function facts(language: Language, { visitor, at, ...known }: Occasion & Record<string, unknown>): [label: string, value: string][] {
-  const { person, called, email, provider } = known as { person?: string; called?: string; email?: string; provider?: string };
+  const { person, called, email, provider, app, what } = known as Partial<Record<string, string>>;
   const t = (key: string) => translate(language, `mail.fact.${key}`);
   return [
     ...(person ? [[t('account'), oneLine(person)] as [string, string]] : []),
     ...(called ? [[t('called'), oneLine(called)] as [string, string]] : []),
     ...(provider ? [[t('provider'), oneLine(provider)] as [string, string]] : []),
     ...(email ? [[t('new_email'), hinted(oneLine(email))] as [string, string]] : []),
+    ...(app ? [[t('app'), oneLine(app)] as [string, string]] : []),
+    ...(what ? [[t('what'), translate(language, `activity.${what}`)] as [string, string]] : []),
     [t('time'), timeIn(language, at)],
-    [t('browser'), visitor.browser ? oneLine(visitor.browser) : t('unknown')],
-    [t('network'), visitor.address || t('unknown')],
+    ...(visitor
+      ? [
+          [t('browser'), visitor.browser ? oneLine(visitor.browser) : t('unknown')] as [string, string],
+          [t('network'), visitor.address || t('unknown')] as [string, string],
+        ]
+      : []),
   ];
 }
 

@@ -24,6 +24,7 @@ const told = (name: string): { [Name in LetterName]: Letters[Name] } => ({
   factor_changed: { person: name, factor: 'passkey', change: 'added', called: name },
   deletion_scheduled: { person: name, until: new Date('2026-12-05T14:05:00Z') },
   identity_changed: { person: name, provider: name, change: 'linked' },
+  client_operated: { person: name, app: name, what: 'client_restored' },
   client_invitation: { link: `${ISSUER}/developer/invitations`, days: 7 },
 });
 
@@ -41,7 +42,10 @@ describe('Letters', () => {
           .replace(/<[^>]+>/g, '')
           .replaceAll('&amp;', '&');
         const time = { ko: '2026년 11월 21일 오후 11:05 (한국 시간)', en: 'November 21, 2026 at 2:05 PM (UTC)' }[language];
-        const { ko, en } = { ko: /본인이 아니라면|모르는 초대라면/, en: /If that was not you|If you expect no invitation/ };
+        const { ko, en } = {
+          ko: /본인이 아니라면|모르는 초대라면|예상하지 못한 일이라면/,
+          en: /If that was not you|If you expect no invitation|If you did not expect this/,
+        };
         for (const version of [text, shown]) {
           for (const part of [subject, time, 'Chrome, Windows', '203.0.113.0/24', ISSUER])
             assert(version.includes(part), `${part} in ${version}`);

@@ -7,7 +7,7 @@ import { listProviders } from '../../federation/providers.ts';
 import { Prisma } from '../../platform/database.ts';
 import { countPeople, endClient } from '../../protocol-store/grants.ts';
 import { type Act, done, insist, NOTHING, nameInWords, refused } from './act.ts';
-import { type ChangedClient, changedClient, doToClient } from './on-client.ts';
+import { type ChangedClient, changedClient, doToClient, isWithin } from './on-client.ts';
 
 /** Owns what operators do about clients. This server's own stay as they are: without them nobody could sign in to undo it. */
 
@@ -63,7 +63,8 @@ export const restoreClient: Act<object, ChangedClient> = {
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
-  run: (doing, id) => doToClient(doing, id, [store.restoreClient(id)], { type: 'client_restored' }),
+  // The secrets that it had open it again, whoever holds them.
+  run: (doing, id) => doToClient(doing, id, [store.restoreClient(id)], { type: 'client_restored' }, { givesHold: true }),
 };
 
 export const deleteClient: Act<object, ChangedClient & { people: number }> = {
@@ -118,6 +119,8 @@ export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
     if (!allowed.services.length && allowed.origins.length) strange.push({ field: 'origins', detail: 'needs services' });
     if (strange.length) return refused('invalid', strange);
     const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
+    // Nobody gives what they do not have.
+    if (!isWithin(doing.actor, { scopes: [], services })) return refused('above');
     return doToClient(doing, id, [store.allowServices(id, { services, origins })], {
       type: 'client_services_changed',
       detail: { services, origins },

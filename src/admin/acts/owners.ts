@@ -22,7 +22,7 @@ export const addClientOwner: Act<Person, ChangedClient> = {
   async run(doing, id, { account }) {
     const found = await findAccountRecordById(doing.database, account);
     if (!found || found.disabledAt) return refused('invalid', [{ field: 'account', detail: 'there is nobody of this id who can sign in' }]);
-    return doToClient(doing, id, [addOwner(id, account)], { type: 'client_owner_joined', accountId: account });
+    return doToClient(doing, id, [addOwner(id, account)], { type: 'client_owner_joined', accountId: account }, { givesHold: true });
   },
 };
 

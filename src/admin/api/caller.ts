@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
 import { allowedTo } from '../../authorization-server/own-pages/permissions.ts';
-import { ADMIN_SCOPES, type AdminScope, readLiveAdminScopes } from '../../clients/admin-scopes.ts';
+import { ADMIN_SCOPES, type AdminScope, readPower } from '../../clients/admin-scopes.ts';
 import { adminApi } from '../../clients/resource-servers.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import type { Database } from '../../platform/database.ts';
@@ -50,13 +50,14 @@ async function callerBy(
   database: Database,
   { client_id, account_id, payload, account }: StandingToken,
 ): Promise<Caller | undefined> {
-  const open = await readLiveAdminScopes(database, client_id);
+  const power = await readPower(database, client_id);
   // Suspended, or an account that is disabled or about to go.
-  if (!open || (account_id !== null && (!account || account['delete_after'] !== null))) return undefined;
+  if (!power || power.suspended || (account_id !== null && (!account || account['delete_after'] !== null))) return undefined;
   const said = new Set(String(payload['scope'] ?? '').split(' '));
   const role = account && allowedTo(String(account['role']));
-  const may = ADMIN_SCOPES.filter((scope) => said.has(scope) && open.includes(scope) && (!role || role.includes(scope)));
-  return { clientId: client_id, ...(account_id === null ? undefined : { accountId: account_id }), may, from: visitorOf(ctx) };
+  const may = ADMIN_SCOPES.filter((scope) => said.has(scope) && power.scopes.includes(scope) && (!role || role.includes(scope)));
+  const person = account_id === null ? undefined : { accountId: account_id };
+  return { clientId: client_id, ...person, may, services: power.services, from: visitorOf(ctx) };
 }
 
 /** Only the header counts: a query ends up in logs and histories (RFC 9700 section 4.3.2). */

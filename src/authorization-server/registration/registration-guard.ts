@@ -1,4 +1,5 @@
 import type { Context, Next } from 'koa';
+import { readPower } from '../../clients/admin-scopes.ts';
 import { holdClient } from '../../clients/store.ts';
 import { readBody, replaceBody } from '../../http/form.ts';
 import { limitRate } from '../../http/rate-limit.ts';
@@ -40,6 +41,9 @@ export function changeWhatIsThere(database: Database, registrationPath: string) 
   return async (ctx: Context, next: Next) => {
     const clientId =
       ctx.method === 'PUT' && ctx.path.startsWith(`${registrationPath}/`) ? idIn(ctx.path.slice(registrationPath.length + 1)) : undefined;
+    if (clientId !== undefined && (await readPower(database, clientId))?.scopes.length)
+      // Its registration access token would otherwise be worth what an operator may do.
+      throw new AppError('client_administers', { status: 403 });
     if (clientId !== undefined)
       await write(database, { purpose: 'issue', apart: true, once: true, subject: 'client that changes', statement: holdClient(clientId) });
     await next();
