@@ -14,6 +14,7 @@ import { openErrorBook } from './authorization-server/error-book.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { beforeNaming } from './authorization-server/registration/client-judgement.ts';
+import { spendBudgets } from './authorization-server/requests/request-budgets.ts';
 import { wayBackFrom } from './authorization-server/way-back.ts';
 import { createClientCache } from './clients/cache.ts';
 import { firstPartyClient, RESOURCE_API_CLIENT } from './clients/first-party.ts';
@@ -24,6 +25,7 @@ import { createVerifiedNames } from './clients/verified-names.ts';
 import { developerRoutes } from './developer/routes.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
+import { keepBudgets } from './http/budgets.ts';
 import { drainingResponse } from './http/draining.ts';
 import { type EndpointAt, knownEndpoints, onlyItsMethods } from './http/endpoints.ts';
 import { drainBody } from './http/form.ts';
@@ -78,7 +80,9 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   const errors = openErrorBook(database, log);
   const names = createVerifiedNames(database);
-  const providers = await keepProvider({ config, database, clients: createClientCache(database), names, log, errors, counts, pkceUse });
+  const clients = createClientCache(database);
+  const budgets = keepBudgets(database, log);
+  const providers = await keepProvider({ config, database, clients, names, log, errors, counts, pkceUse });
   let closing = false;
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);
@@ -122,6 +126,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   app.use(under(['/developer', '/admin'], beforeNaming(names) as never));
   app.use(endPresses);
   app.use(arriveAtApps(config.issuer));
+  app.use(under(['/oauth/'], spendBudgets({ config, budgets, clients, counts })));
   app.use(inUnitOfWork(database));
   app.use(
     under(
@@ -191,7 +196,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
       closing = true;
       providers.close();
       await Promise.all([stop(server), apart && stop(apart)]);
-      await errors.close();
+      await Promise.all([errors.close(), budgets.close()]);
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { TableSize } from './fill.ts';
 import type { Figures } from './measure.ts';
 import { operationNamed } from './operations.ts';
+import { REQUEST_LIMITS } from './servers.ts';
 
 /** Owns what comes of the slices: medians, ratios of neighbours, whether targets are met, and the tables that say so. */
 
@@ -139,6 +140,7 @@ export function render({ at, machine, settings, sizes, rows }: Report): string {
   return [
     `${at}, ${machine.model}, ${machine.cores} cores, Node ${machine.node}`,
     `cores: server ${cores.server}, database ${cores.database}, load ${cores.generator}; PostgreSQL: ${postgres.join(' ')}`,
+    `limits of ours: ${REQUEST_LIMITS} a minute`,
     `${settings.rounds} slices of ${settings.seconds} s each, ${settings.connections} connections${settings.rows ? `, ${settings.rows} tokens` : ''}`,
     ...renderSizes(sizes),
     head,

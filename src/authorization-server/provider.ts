@@ -42,6 +42,7 @@ import { placesOf } from './registration/registration-policy.ts';
 import { judgeSoftwareStatements } from './registration/software-statements.ts';
 import { listOwnScopes } from './registration/stored-scopes.ts';
 import { answerAsRequestObjectSays } from './request-objects.ts';
+import { refuseLongRequests } from './requests/request-size.ts';
 import { rememberAsked, settleRequest } from './requests/settle-request.ts';
 import type { ResourcePolicy } from './resource-servers.ts';
 import { explainResponseTypes } from './response-types.ts';
@@ -117,6 +118,7 @@ export function protocolEndpoints(parts: {
   return compose([
     onlyExactAddresses as never,
     refuseCompressed,
+    refuseLongRequests,
     redirectPostedRequests(provider),
     answerAsRequestObjectSays,
     signOutWithoutDeadEnd(provider),

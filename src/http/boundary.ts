@@ -85,7 +85,8 @@ function printable(description: string): string {
 
 /** What a program reads of an error (RFC 6749 section 5.2). @param values what its sentence names. */
 export function errorAsJson(code: string, values?: AppError['values']): { error: string; error_description: string } {
-  return { error: code, error_description: translate('en', `error.${code}.text`, values) };
+  const error = code === 'request_too_long' ? 'invalid_request' : code;
+  return { error, error_description: translate('en', `error.${code}.text`, values) };
 }
 
 /** Programs say `*\/*` or JSON, browsers name text/html first. An endpoint that programs call never answers with a page. */

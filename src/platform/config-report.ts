@@ -41,6 +41,9 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     REGISTRATION: config.registration,
     REGISTRATION_LIMIT: String(config.registrationLimit),
     REGISTRATION_NETWORKS: config.registrationNetworks.map(({ network, most }) => `${network}=${most}`).join(',') || undefined,
+    REQUEST_LIMITS: Object.entries(config.requestLimits)
+      .map(([kind, most]) => `${kind}=${most}`)
+      .join(','),
     PKCE: config.pkce,
     TERMS_URL: config.termsUrl,
     PRIVACY_URL: config.privacyUrl,

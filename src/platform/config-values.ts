@@ -21,6 +21,23 @@ export function readQuotas(value: string): { network: string; most: number }[] |
   return quotas.every((quota) => quota !== undefined) ? quotas : undefined;
 }
 
+/** What a network asks for that this server keeps for a while. */
+export type RequestKind = 'authorize' | 'par' | 'device' | 'token';
+const REQUEST_LIMITS: Record<RequestKind, number> = { authorize: 600, par: 1_200, device: 300, token: 2_000 };
+
+/** Requests a minute by their kind, such as authorize=600,token=2000; of a kind that is not named, what is usual. @returns undefined for anything else. */
+export function readRequestLimits(value: string): Record<RequestKind, number> | undefined {
+  const limits = { ...REQUEST_LIMITS };
+  for (const part of commaList(value)) {
+    const [kind = '', most = '', ...more] = part.split('=').map((side) => side.trim());
+    const right =
+      Object.hasOwn(limits, kind) && !more.length && /^\d{1,7}$/.test(most) && Number(most) >= 1 && Number(most) <= LARGEST_LIMIT;
+    if (!right) return undefined;
+    limits[kind as RequestKind] = Number(most);
+  }
+  return limits;
+}
+
 export const isRange = (range: string) => ipaddr.isValid(range) || ipaddr.isValidCIDR(range);
 
 export const isOrigin = (value: string) => {

@@ -2,7 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { commaList, isLoopback, isOrigin, isRange, isRelay, LARGEST_LIMIT, page, readQuotas, SENDER } from './config-values.ts';
+import {
+  commaList,
+  isLoopback,
+  isOrigin,
+  isRange,
+  isRelay,
+  LARGEST_LIMIT,
+  page,
+  type RequestKind,
+  readQuotas,
+  readRequestLimits,
+  SENDER,
+} from './config-values.ts';
 
 /** Everything that is wrong with the environment, in one message: the operator mends it in one go. */
 export class ConfigError extends Error {
@@ -79,6 +91,14 @@ const schema = z.object({
       `must list networks, each with its registrations an hour (1 to ${LARGEST_LIMIT}), such as 203.0.113.0/24=5000,2001:db8::/32=500`,
     )
     .transform((value) => readQuotas(value) ?? []),
+  REQUEST_LIMITS: z
+    .string()
+    .default('')
+    .refine(
+      (value) => readRequestLimits(value) !== undefined,
+      `must list kinds of requests (authorize, par, device, token), each with how many a minute (1 to ${LARGEST_LIMIT}), such as authorize=600,token=2000`,
+    )
+    .transform((value) => readRequestLimits(value) as Record<RequestKind, number>),
   PKCE: z.enum(['public', 'nonce', 'all'], 'must be public, nonce or all').default('public'),
   TERMS_URL: page,
   PRIVACY_URL: page,
@@ -123,6 +143,8 @@ export type Config = {
   registrationLimit: number;
   /** Networks (an address or CIDR) with a number of their own, such as that of a hosted agent which many users share. */
   registrationNetworks: { network: string; most: number }[];
+  /** How many requests a minute one client may make from one network, by what is kept for them. */
+  requestLimits: Record<RequestKind, number>;
   /**
    * Which requests must use PKCE beside those of clients that always must (authorization-server/pkce-policy.ts): `public` no others, `nonce` each
    * that has not `openid` and a nonce, `all` each.
@@ -188,6 +210,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     registration: env.REGISTRATION ?? (env.NODE_ENV === 'production' ? 'token' : 'open'),
     registrationLimit: env.REGISTRATION_LIMIT,
     registrationNetworks: env.REGISTRATION_NETWORKS,
+    requestLimits: env.REQUEST_LIMITS,
     pkce: env.PKCE,
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,

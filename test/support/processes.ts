@@ -58,6 +58,7 @@ export async function createHouse(
   const environment = {
     PATH: String(process.env['PATH']),
     NODE_ENV: 'test',
+    REQUEST_LIMITS: 'authorize=1000000,par=1000000,device=1000000,token=1000000',
     ISSUER: issuer,
     DATABASE_URL: databaseUrl,
     DATA_DIR: '/nowhere',

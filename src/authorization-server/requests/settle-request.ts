@@ -111,8 +111,14 @@ async function rewrite(ctx: Context, change: (parameters: URLSearchParams) => Pr
 
 /** The client that a request names, unproven: it decides what may be asked, and nothing is answered before the client has authenticated. */
 async function clientOf(provider: Provider, ctx: Context, parameters: URLSearchParams): Promise<Client | undefined> {
+  const id = claimedClient(ctx, parameters);
+  return id === undefined ? undefined : provider.Client.find(id);
+}
+
+/** The id of the client that a request names, by whichever way of authentication; undefined for none, or one that no client can have. */
+export function claimedClient(ctx: Context, parameters: URLSearchParams): string | undefined {
   const id = parameters.get('client_id') ?? basicUser(ctx.get('authorization')) ?? subjectOf(parameters.get('client_assertion'));
-  return id && isStorable(id) ? provider.Client.find(id) : undefined;
+  return id && isStorable(id) ? id : undefined;
 }
 
 /** RFC 6749 section 2.3.1: the user name is form-encoded. */
