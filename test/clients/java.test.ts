@@ -16,6 +16,7 @@ const JARS = {
   nimbus: 'nimbus/target/client.jar',
   'spring-boot-3': 'spring-boot-3/target/client.jar',
   'spring-boot-4': 'spring-boot-4/target/client.jar',
+  quarkus: 'quarkus/target/quarkus-app/quarkus-run.jar',
 };
 type Module = keyof typeof JARS;
 const jar = (module: Module) => join(import.meta.dirname, 'java', JARS[module]);
@@ -101,4 +102,10 @@ describe('Java', { skip: !built && "Maven has not built Java's clients: see docs
         opaque: [user.id, '403', '401'],
       });
     });
+
+  it('Quarkus: web application, and services with JWTs and with opaque tokens', async () => {
+    const seen = await run('quarkus', { ...(await onLoopback('/me')), ...apis });
+    // Quarkus accepts `typ: at+jwt`: the token for the posts opens one endpoint, and lacks the scope of the other.
+    assert.deepEqual(seen, { user: details(), jwt: [user.id, user.id, '403', '401'], opaque: [user.id, '401'] });
+  });
 });
