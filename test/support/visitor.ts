@@ -46,6 +46,8 @@ export class Visitor {
       if (left && !(openApps && ['localhost', '127.0.0.1'].includes(hostname))) return page;
       if (left) page = await this.at(origin).open(href);
       else if (origin === this.#issuer && page.html.includes('name="password"')) page = await page.submit(this.#credentials);
+      else if (origin === this.#issuer && page.html.includes('id="user_code"'))
+        page = await page.submit({ user_code: page.url.searchParams.get('user_code') ?? '' });
       else if (origin === this.#issuer && page.html.includes('value="approve"')) page = await page.submit({ decision: 'approve' });
       else if (page.html.includes('document.forms[0].submit()')) page = await this.#post(page);
       else return page;
