@@ -49,6 +49,7 @@ export class Visitor {
       else if (origin === this.#issuer && page.html.includes('id="user_code"'))
         page = await page.submit({ user_code: page.url.searchParams.get('user_code') ?? '' });
       else if (origin === this.#issuer && page.html.includes('value="approve"')) page = await page.submit({ decision: 'approve' });
+      else if (origin === this.#issuer && page.html.includes('name="user_code"')) page = await page.submit({ user_code: shownCode(page) });
       else if (page.html.includes('document.forms[0].submit()')) page = await this.#post(page);
       else return page;
     }
@@ -62,6 +63,9 @@ export class Visitor {
     return this.at(origin).open(href, { method: 'POST', body: new URLSearchParams(hidden) });
   }
 }
+
+/** The code that a device's address has put into the form (RFC 8628 section 3.3.1): the user presses Continue. */
+const shownCode = ({ html }: Page): string => /name="user_code"[^>]* value="([^"]*)"/.exec(html)?.[1] ?? '';
 
 export type LoopbackApp = { origin: string; close(): void };
 
