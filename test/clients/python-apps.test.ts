@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { startBrowser } from '../support/browser.ts';
 import { drive, pythonWith } from '../support/client-driver.ts';
 import { freePort, startTestServer, type TestServer } from '../support/environment.ts';
 import { openMcpApi, registerMcpApi } from '../support/mcp-api.ts';
 import { comeToPortal, SCOPE } from '../support/owned-apis.ts';
+import { startProgram } from '../support/program.ts';
 import { forgetRegistrations, register } from '../support/registration.ts';
+import { Visitor } from '../support/visitor.ts';
 
 /** Whole applications in Python, each in a process of its own (python/*.py), with a user who only signs in and presses Allow. */
 
@@ -30,7 +34,7 @@ describe('Applications in Python', () => {
       redirect_uris: [`http://localhost:${port}${path}`],
       grant_types: ['authorization_code', 'refresh_token'],
     });
-    return { port, clientId: client.client_id, clientSecret: client.client_secret };
+    return { port, redirectUri: client.redirect_uri, clientId: client.client_id, clientSecret: client.client_secret };
   }
 
   const fastmcp = pythonWith('fastmcp');
@@ -54,5 +58,66 @@ describe('Applications in Python', () => {
     const client = await onLoopback('/auth/callback');
     await registerMcpApi(server, await comeToPortal(server), `http://localhost:${client.port}/mcp`);
     assert.deepEqual(await run<Who>(fastmcp.python, 'fastmcp_server.py', client), { sub: user.id, email: user.email, scope: null });
+  });
+
+  const builder = pythonWith('flask_appbuilder, authlib.integrations.flask_client, requests');
+  it('Flask-AppBuilder registers a user with the e-mail', { skip: builder.skip }, async () => {
+    const { users } = await run<{ users: string[][] }>(builder.python, 'fab_oauth.py', await onLoopback('/oauth-authorized/munjigi'));
+    assert.deepEqual(users, [[user.username, user.email, '홍길동']]);
+  });
+
+  const hub = pythonWith('jupyterhub.app, oauthenticator.generic');
+  it("JupyterHub's GenericOAuthenticator knows a user by the e-mail", { skip: hub.skip }, async () => {
+    const client = await onLoopback('/hub/oauth_callback');
+    const settings = { issuer: server.issuer, unused: await freePort(), ...client };
+    const program = await startProgram(
+      client.port,
+      () => [hub.python, '-m', 'jupyterhub', '-f', join(import.meta.dirname, 'python/jupyterhub_config.py')],
+      { CLIENT_SETTINGS: JSON.stringify(settings) },
+    );
+    try {
+      const page = await new Visitor(server.issuer, user).visit(`http://localhost:${client.port}/hub/oauth_login?next=/hub/home`);
+      assert.equal(page.url.pathname, '/hub/home', program.output() + page.html);
+      assert.match(page.html, new RegExp(`"${user.email}"`));
+    } finally {
+      await program.stop();
+    }
+  });
+
+  const streamlit = pythonWith('streamlit, authlib');
+  it('Streamlit signs a user in, and the page shows the e-mail', { skip: streamlit.skip }, async () => {
+    const { port, ...client } = await onLoopback('/oauth2callback');
+    const secrets = {
+      redirect_uri: client.redirectUri,
+      cookie_secret: 'a secret of this test alone',
+      client_id: client.clientId,
+      client_secret: client.clientSecret,
+      server_metadata_url: `${server.issuer}/.well-known/openid-configuration`,
+    };
+    const lines = Object.entries(secrets).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`);
+    const program = await startProgram(port, async (folder) => {
+      await mkdir(join(folder, '.streamlit'));
+      await writeFile(join(folder, '.streamlit/secrets.toml'), `[auth]\n${lines.join('')}`);
+      const script = join(import.meta.dirname, 'python/streamlit_app.py');
+      const options = ['--server.port', String(port), '--server.headless', 'true', '--browser.gatherUsageStats', 'false'];
+      return [streamlit.python, '-m', 'streamlit', 'run', script, ...options];
+    });
+    const browser = await startBrowser();
+    try {
+      const page = await (await browser.person()).newPage();
+      await page.goto(`http://localhost:${port}/`);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.fill('input[name=email]', user.email);
+      await page.fill('input[name=password]', user.password);
+      await page.press('input[name=password]', 'Enter');
+      await page.click('button[value=approve]');
+      await page.getByText(user.email).waitFor();
+      assert.equal(new URL(page.url()).port, String(port));
+    } catch (error) {
+      throw new Error(program.output(), { cause: error });
+    } finally {
+      await browser.close();
+      await program.stop();
+    }
   });
 });
