@@ -28,13 +28,15 @@ describe('Applications in Python', () => {
     drive<Result>(server, user, [python, join(import.meta.dirname, 'python', script)], settings);
 
   /** A client that registered itself for an app that listens on localhost, as its developer would type it in. */
-  async function onLoopback(path: string) {
+  async function onLoopback(path: string, signsOut = false) {
     const port = await freePort();
+    const redirectUri = `http://localhost:${port}${path}`;
     const client = await register(server, {
-      redirect_uris: [`http://localhost:${port}${path}`],
+      redirect_uris: [redirectUri],
+      post_logout_redirect_uris: signsOut ? [redirectUri] : [],
       grant_types: ['authorization_code', 'refresh_token'],
     });
-    return { port, redirectUri: client.redirect_uri, clientId: client.client_id, clientSecret: client.client_secret };
+    return { port, redirectUri, clientId: client.client_id, clientSecret: client.client_secret };
   }
 
   const fastmcp = pythonWith('fastmcp');
@@ -67,9 +69,10 @@ describe('Applications in Python', () => {
   });
 
   const hub = pythonWith('jupyterhub.app, oauthenticator.generic');
-  it("JupyterHub's GenericOAuthenticator knows a user by the e-mail", { skip: hub.skip }, async () => {
+  /** Signs in to a hub. @param more settings of GenericOAuthenticator. @returns the hub's page, which names its user. */
+  async function hubOf(more: Record<string, unknown>): Promise<string> {
     const client = await onLoopback('/hub/oauth_callback');
-    const settings = { issuer: server.issuer, unused: await freePort(), ...client };
+    const settings = { issuer: server.issuer, unused: await freePort(), ...client, more };
     const program = await startProgram(
       client.port,
       () => [hub.python, '-m', 'jupyterhub', '-f', join(import.meta.dirname, 'python/jupyterhub_config.py')],
@@ -78,15 +81,24 @@ describe('Applications in Python', () => {
     try {
       const page = await new Visitor(server.issuer, user).visit(`http://localhost:${client.port}/hub/oauth_login?next=/hub/home`);
       assert.equal(page.url.pathname, '/hub/home', program.output() + page.html);
-      assert.match(page.html, new RegExp(`"${user.email}"`));
+      return page.html;
     } finally {
       await program.stop();
     }
+  }
+
+  it("JupyterHub's GenericOAuthenticator knows a user by the e-mail", { skip: hub.skip }, async () => {
+    const more = { userdata_url: `${server.issuer}/oauth/userinfo`, scope: ['openid', 'email'], username_claim: 'email' };
+    assert.match(await hubOf(more), new RegExp(`"${user.email}"`));
+  });
+
+  it("JupyterHub's GenericOAuthenticator with its defaults reads the user name from /api/user", { skip: hub.skip }, async () => {
+    assert.match(await hubOf({ userdata_url: `${server.issuer}/api/user` }), new RegExp(`"${user.username}"`));
   });
 
   const streamlit = pythonWith('streamlit, authlib');
-  it('Streamlit signs a user in, and the page shows the e-mail', { skip: streamlit.skip }, async () => {
-    const { port, ...client } = await onLoopback('/oauth2callback');
+  it('Streamlit signs a user in, shows the e-mail, and signs out', { skip: streamlit.skip }, async () => {
+    const { port, ...client } = await onLoopback('/oauth2callback', true);
     const secrets = {
       redirect_uri: client.redirectUri,
       cookie_secret: 'a secret of this test alone',
@@ -112,6 +124,15 @@ describe('Applications in Python', () => {
       await page.press('input[name=password]', 'Enter');
       await page.click('button[value=approve]');
       await page.getByText(user.email).waitFor();
+      // Only the app ends its session. It asks for `select_account`, so the user chooses, and has pressed Allow before.
+      await page.getByRole('button', { name: 'Log out' }).click();
+      await page.getByRole('button', { name: 'Stay signed in' }).click();
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.click('button[value=same]');
+      await page.getByText(user.email).waitFor();
+      await page.getByRole('button', { name: 'Log out' }).click();
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByRole('button', { name: 'Log in' }).waitFor();
       assert.equal(new URL(page.url()).port, String(port));
     } catch (error) {
       throw new Error(program.output(), { cause: error });

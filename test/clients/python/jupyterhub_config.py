@@ -34,8 +34,6 @@ c.GenericOAuthenticator.client_secret = SETTINGS["clientSecret"]
 c.GenericOAuthenticator.oauth_callback_url = SETTINGS["redirectUri"]
 c.GenericOAuthenticator.authorize_url = f"{ISSUER}/oauth/authorize"
 c.GenericOAuthenticator.token_url = f"{ISSUER}/oauth/token"
-c.GenericOAuthenticator.userdata_url = f"{ISSUER}/oauth/userinfo"
-c.GenericOAuthenticator.scope = ["openid", "email"]
-c.GenericOAuthenticator.username_claim = "email"
+c.GenericOAuthenticator.update(SETTINGS["more"])
 # Who may use the hub: it lets in nobody by default.
 c.GenericOAuthenticator.allow_all = True

@@ -6,3 +6,4 @@ if not st.user.is_logged_in:
     st.button("Log in", on_click=st.login)
 else:
     st.json(dict(st.user))
+    st.button("Log out", on_click=st.logout)
