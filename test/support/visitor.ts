@@ -51,16 +51,18 @@ export class Visitor {
       else if (origin === this.#issuer && page.html.includes('value="approve"')) page = await page.submit({ decision: 'approve' });
       else if (origin === this.#issuer && page.html.includes('name="user_code"')) page = await page.submit({ user_code: shownCode(page) });
       else if (page.html.includes('document.forms[0].submit()')) page = await this.#post(page);
+      // An application that is an authorization server itself asks by a page of its own.
+      else if (page.html.includes('name="action" value="approve"')) page = await this.#post(page, { action: 'approve' });
       else return page;
     }
     assert.fail(`no end at ${page.url}`);
   }
 
-  /** What the script of a form_post page does (OAuth 2.0 Form Post Response Mode section 2). */
-  #post(page: Page): Promise<Page> {
+  /** Sends the form of an application's page. The script of a form_post page does so (OAuth 2.0 Form Post Response Mode section 2). */
+  #post(page: Page, fields: Record<string, string> = {}): Promise<Page> {
     const { action, hidden } = page.form();
     const { origin, href } = new URL(action, page.url);
-    return this.at(origin).open(href, { method: 'POST', body: new URLSearchParams(hidden) });
+    return this.at(origin).open(href, { method: 'POST', body: new URLSearchParams({ ...hidden, ...fields }) });
   }
 }
 
