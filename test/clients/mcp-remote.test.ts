@@ -6,9 +6,9 @@ import { after, before, describe, it } from 'node:test';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { comeToPortal, fill, knowsScope, makeIntrospector, registerApi, SCOPE } from '../support/owned-apis.ts';
-import { type LoopbackApp, openApp, Visitor } from '../support/visitor.ts';
-import { mcpServer } from './apps/mcp-server.mjs';
+import { openMcpApi } from '../support/mcp-api.ts';
+import { SCOPE } from '../support/owned-apis.ts';
+import { type LoopbackApp, Visitor } from '../support/visitor.ts';
 
 /**
  * mcp-remote lets an MCP client that speaks over stdio reach an MCP server that wants a token. The API is one that a developer registered in the
@@ -24,14 +24,7 @@ describe('mcp-remote', () => {
   before(async () => {
     server = await startTestServer();
     folder = await mkdtemp(join(tmpdir(), 'mcp-remote-'));
-    const developer = await comeToPortal(server);
-    api = await openApp(async (origin) => {
-      const path = await registerApi(developer, { identifier: `${origin}/mcp` });
-      await fill(developer, `${path}/scopes`, SCOPE);
-      await knowsScope(server, SCOPE.name);
-      const introspector = await makeIntrospector(developer, path);
-      return mcpServer({ issuer: server.issuer, origin, scope: SCOPE.name, introspector });
-    });
+    api = await openMcpApi(server);
   });
   after(async () => {
     api.close();

@@ -1,25 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { drive } from '../support/client-driver.ts';
+import { drive, pythonWith } from '../support/client-driver.ts';
 import { freePort, REDIRECT_URI, startTestServer, type TestServer } from '../support/environment.ts';
 import { createResourceServerClient } from '../support/flow.ts';
 import { forgetRegistrations, register } from '../support/registration.ts';
 
 /**
  * Python's clients, each in a process of its own (python/*.py), with a user who only signs in and presses Allow.
- * CLIENTS_PYTHON names an interpreter that has the packages, such as one of a virtual environment.
  */
-
-const interpreters = [process.env['CLIENTS_PYTHON'] ?? '', 'python3', '/usr/bin/python3'];
-
-/** @returns the interpreter that has these modules, or why the test cannot run. */
-function pythonWith(modules: string): { python: string; skip: string | false } {
-  const python = interpreters.find((name) => name && spawnSync(name, ['-c', `import ${modules}`], { stdio: 'ignore' }).status === 0);
-  return { python: python ?? '', skip: !python && `no Python with ${modules}: see docs/clients.md` };
-}
 
 const redirectUri = REDIRECT_URI;
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { TestSite } from './environment.ts';
@@ -38,4 +38,13 @@ export async function drive<Result>(
   const [code] = await ended;
   assert.equal(code, 0, output);
   return result as Result;
+}
+
+/** CLIENTS_PYTHON names an interpreter that has the packages, such as one of a virtual environment. */
+const interpreters = [process.env['CLIENTS_PYTHON'] ?? '', 'python3', '/usr/bin/python3'];
+
+/** @returns the interpreter that has these modules, or why the test cannot run. */
+export function pythonWith(modules: string): { python: string; skip: string | false } {
+  const python = interpreters.find((name) => name && spawnSync(name, ['-c', `import ${modules}`], { stdio: 'ignore' }).status === 0);
+  return { python: python ?? '', skip: !python && `no Python with ${modules}: see docs/clients.md` };
 }

@@ -41,7 +41,10 @@ export const API = { identifier: 'https://books.example/v1', name: 'Books', form
 export const SCOPE = { act: 'add', name: 'books:read', title_ko: '내 책장 보기', title_en: 'See your bookshelf' };
 
 /** @returns the path of the API's pages. */
-export async function registerApi(developer: Developer, more: Partial<typeof API & { resource: string }> = {}): Promise<string> {
+export async function registerApi(
+  developer: Developer,
+  more: Partial<typeof API & { resource: string; type: string }> = {},
+): Promise<string> {
   const page = await fill(developer, '/developer/apis/new', { ...API, ...more });
   assert.match(page.url.pathname, /^\/developer\/apis\/[0-9a-f-]{36}\/scopes$/, page.html.slice(0, 3_000));
   return page.url.pathname.replace(/\/scopes$/, '');

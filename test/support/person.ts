@@ -89,8 +89,8 @@ export class Page {
 
   /** The first form's address and its hidden fields. */
   form(): { action: string; hidden: Record<string, string> } {
-    const action = /<form[^>]*action="([^"]+)"/.exec(this.html)?.[1];
-    assert(action, `no form at ${this.url}: ${this.html.slice(0, 300)}`);
+    const action = /<form[^>]*action="([^"]*)"/.exec(this.html)?.[1];
+    assert(action !== undefined, `no form at ${this.url}: ${this.html.slice(0, 300)}`);
     const inputs = [...this.html.matchAll(/<input[^>]*type="hidden"[^>]*>/g)].map(([tag]) => [
       /name="([^"]+)"/.exec(tag)?.[1] ?? '',
       unescapeHtml(/value="([^"]*)"/.exec(tag)?.[1] ?? ''),

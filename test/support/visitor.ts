@@ -46,20 +46,28 @@ export class Visitor {
       if (left && !(openApps && ['localhost', '127.0.0.1'].includes(hostname))) return page;
       if (left) page = await this.at(origin).open(href);
       else if (origin === this.#issuer && page.html.includes('name="password"')) page = await page.submit(this.#credentials);
+      else if (origin === this.#issuer && page.html.includes('id="user_code"'))
+        page = await page.submit({ user_code: page.url.searchParams.get('user_code') ?? '' });
       else if (origin === this.#issuer && page.html.includes('value="approve"')) page = await page.submit({ decision: 'approve' });
+      else if (origin === this.#issuer && page.html.includes('name="user_code"')) page = await page.submit({ user_code: shownCode(page) });
       else if (page.html.includes('document.forms[0].submit()')) page = await this.#post(page);
+      // An application that is an authorization server itself asks by a page of its own.
+      else if (page.html.includes('name="action" value="approve"')) page = await this.#post(page, { action: 'approve' });
       else return page;
     }
     assert.fail(`no end at ${page.url}`);
   }
 
-  /** What the script of a form_post page does (OAuth 2.0 Form Post Response Mode section 2). */
-  #post(page: Page): Promise<Page> {
+  /** Sends the form of an application's page. The script of a form_post page does so (OAuth 2.0 Form Post Response Mode section 2). */
+  #post(page: Page, fields: Record<string, string> = {}): Promise<Page> {
     const { action, hidden } = page.form();
     const { origin, href } = new URL(action, page.url);
-    return this.at(origin).open(href, { method: 'POST', body: new URLSearchParams(hidden) });
+    return this.at(origin).open(href, { method: 'POST', body: new URLSearchParams({ ...hidden, ...fields }) });
   }
 }
+
+/** The code that a device's address has put into the form (RFC 8628 section 3.3.1): the user presses Continue. */
+const shownCode = ({ html }: Page): string => /name="user_code"[^>]* value="([^"]*)"/.exec(html)?.[1] ?? '';
 
 export type LoopbackApp = { origin: string; close(): void };
 
