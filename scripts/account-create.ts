@@ -13,7 +13,7 @@ export async function create(wish: NewAccount): Promise<number> {
   const [email, name] = [normalizeEmail(wish.email), tidyName(wish.name)];
   if (emailProblem(email)) throw new UsageError(`${JSON.stringify(wish.email)} is no address that mail can be sent to`);
   if (nameFault(name))
-    throw new UsageError('--name takes what people are called: 100 characters or fewer, without control or bidirectional ones');
+    throw new UsageError('--name takes what people are called: 100 characters or fewer, without control, bidirectional or invisible ones');
   const config = readConfig();
   return withDatabase(async (database) => {
     const outcome = await performAsOperator(database, createPerson, { input: { ...wish, email, name } });

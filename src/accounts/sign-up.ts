@@ -1,6 +1,7 @@
 import { type Database, Prisma, type Statement, sqlState } from '../platform/database.ts';
 import { isMailAddress } from '../platform/mail.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
+import { withoutDeceptive } from '../platform/visible-text.ts';
 import { nameFault, tidyName } from './names.ts';
 import { type PasswordProblem, passwordProblem } from './password-policy.ts';
 import { findProof, isLive, type Proof } from './proofs.ts';
@@ -100,8 +101,7 @@ const LONGEST_USERNAME = 30;
 
 /** From the address's first half, without what would make it look like an address. */
 function usernameFrom(email: string): string {
-  const name = email
-    .slice(0, email.lastIndexOf('@'))
+  const name = withoutDeceptive(email.slice(0, email.lastIndexOf('@')), () => '')
     .replace(/\+.*$/, '')
     .replace(/[^\p{L}\p{N}._-]/gu, '')
     .replace(/^[._-]+|[._-]+$/g, '');

@@ -1,4 +1,5 @@
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from './display-name.ts';
+import { isBlank, isDeceptive } from '../platform/visible-text.ts';
+import { MAX_NAME_CHARACTERS } from './display-name.ts';
 import type { ResourceServer } from './resource-servers.ts';
 import { JWT_TYPES, SIGNING_ALGORITHMS } from './signing-algorithms.ts';
 import { isOwnName } from './similar-names.ts';
@@ -82,5 +83,5 @@ export function scopeProblem({ titleKo, titleEn, position }: ScopeFields): strin
 }
 
 function isLine(text: string, mostCharacters: number): boolean {
-  return text.trim() === text && text !== '' && [...text].length <= mostCharacters && !DECEPTIVE.test(text);
+  return text.trim() === text && text !== '' && [...text].length <= mostCharacters && !isDeceptive(text) && !isBlank(text);
 }

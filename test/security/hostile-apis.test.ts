@@ -60,6 +60,14 @@ describe('Hostile APIs', () => {
       assert.deepEqual(await everything(), before);
     });
 
+  for (const name of ['', '   ', '\u2800', '\u3164', '\u0301', '\u200d', '\u{e0041}', 'a\u202eb', 'Bo\u200doks'])
+    it(`calls none ${JSON.stringify(name)}`, async () => {
+      const before = await everything();
+      assert.equal((await fill(owner, '/developer/apis/new', { ...API, identifier: 'https://unseen.example', name })).response.status, 422);
+      assert.equal((await fill(owner, `${path}/scopes`, { ...SCOPE, name: 'unseen', title_en: name })).response.status, 422);
+      assert.deepEqual(await everything(), before);
+    });
+
   it("makes none of this server's own places", async () => {
     const before = await everything();
     for (const place of ['', '/', '/api/posts', '/admin/api', '/anything'])

@@ -1,8 +1,8 @@
 import { type ClientMetadata, errors } from 'oidc-provider';
 import { allowedOriginsProblem } from '../../clients/allowed-origins.ts';
 import { FAPI_PROFILE, profileOf } from '../../clients/client-profile.ts';
-import { DECEPTIVE } from '../../clients/display-name.ts';
 import { LANGUAGES } from '../../http/language.ts';
+import { isDeceptive } from '../../platform/visible-text.ts';
 import { pkceByNature } from '../pkce-policy.ts';
 import { MAX_GRACE_SECONDS } from '../refresh-policy.ts';
 import { scopesIn } from '../requests/scope-rules.ts';
@@ -69,9 +69,9 @@ export const OWN_MEMBERS: Record<string, (metadata: Metadata) => void> = {
 function judgeReason(metadata: Metadata, member: string): void {
   judgeText(metadata, member);
   const reason = metadata[member];
-  if (typeof reason === 'string' && ([...reason].length > MAX_REASON_CHARACTERS || DECEPTIVE.test(reason)))
+  if (typeof reason === 'string' && ([...reason].length > MAX_REASON_CHARACTERS || isDeceptive(reason)))
     throw new errors.InvalidClientMetadata(
-      `${member} must have ${MAX_REASON_CHARACTERS} characters or fewer, without control or bidirectional ones`,
+      `${member} must have ${MAX_REASON_CHARACTERS} characters or fewer, without control, bidirectional or invisible ones`,
     );
 }
 
