@@ -1,5 +1,6 @@
 import { isBlank, isDeceptive } from '../platform/visible-text.ts';
 import { MAX_NAME_CHARACTERS } from './display-name.ts';
+import { LOOPBACK } from './hosts.ts';
 import type { ResourceServer } from './resource-servers.ts';
 import { JWT_TYPES, SIGNING_ALGORITHMS } from './signing-algorithms.ts';
 import { isOwnName } from './similar-names.ts';
@@ -13,8 +14,6 @@ export const LIFETIME_SECONDS = { least: 60, most: 86_400 };
 export const MAX_IDENTIFIER = 255;
 export const MAX_SCOPE_NAME = 64;
 export const MAX_TITLE = 120;
-
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
  * An absolute URI without a fragment (RFC 8707 section 2), spelled as every URL parser would spell it: two spellings of one place are never two

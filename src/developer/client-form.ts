@@ -113,14 +113,13 @@ function nameProblems(field: string, name: string): Problem[] {
 function uriProblems(field: string, uris: string[], { issuer, tryCallback, held }: Places & { held: string[] }): Problem[] {
   const own = field === 'redirect_uris' ? tryCallback : undefined;
   if (uris.filter((uri) => uri !== own).length > MAX_URIS) return [{ field, key: 'redirect_uri.too_many', values: { most: MAX_URIS } }];
-  return redirectUriProblems(uris, { issuer, tryCallback: own, privateHttp: (uri) => held.includes(uri) }).map(
-    ({ fault, uri, right, line }) => ({
-      field,
-      key: `redirect_uri.${fault}`,
-      values: { line, right: right ?? '' },
-      about: visible(uri),
-    }),
-  );
+  const has = (uri: string) => held.includes(uri);
+  return redirectUriProblems(uris, { issuer, tryCallback: own, privateHttp: has, held: has }).map(({ fault, uri, right, line }) => ({
+    field,
+    key: `redirect_uri.${fault}`,
+    values: { line, right: right ?? '' },
+    about: visible(uri),
+  }));
 }
 
 function linkProblems(field: string, link: string, { loopbackPages }: Places): Problem[] {

@@ -163,7 +163,9 @@ export async function verifyPasskey(
 
 /** A name as it was typed, without what could deceive, or the one that stands in for none. */
 export function passkeyName(typed: string, otherwise: string): string {
-  const name = withoutDeceptive(typed, () => ' ').replace(/\s+/g, ' ').trim();
+  const name = withoutDeceptive(typed, () => ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
   return [...(isBlank(name) ? otherwise : name)].slice(0, MAX_NAME_CHARACTERS).join('').trim();
 }
 

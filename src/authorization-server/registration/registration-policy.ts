@@ -213,6 +213,7 @@ function judgeUris(metadata: Metadata, member: UriList, { client, maker, house }
     issuer: house.issuer,
     tryCallback: member === 'redirect_uris' ? house.tryCallback : undefined,
     privateHttp: (uri) => maker === 'operator' || held.includes(uri),
+    held: (uri) => held.includes(uri),
   });
   // By its first word the library knows a redirect URI, for which RFC 7591 section 3.2.2 has a code of its own.
   if (problem) throw new errors.InvalidClientMetadata(problem);
