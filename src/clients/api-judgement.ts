@@ -27,7 +27,7 @@ export function identifierProblem(identifier: string, issuer: string): string | 
   if (!url) return 'developer.apis.identifier_uri';
   if (identifier.includes('#')) return 'developer.apis.identifier_fragment';
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK.has(url.hostname))) return 'developer.apis.identifier_scheme';
-  if (url.username || url.password || ![url.href, url.href.replace(/\/$/, '')].includes(identifier))
+  if (url.username || url.password || identifier.endsWith('?') || ![url.href, url.href.replace(/\/$/, '')].includes(identifier))
     return 'developer.apis.identifier_spelling';
   // A name with the root's dot at its end is the same host's.
   if (`${url.protocol}//${url.host.replace(/\.(?=:|$)/, '')}` === new URL(issuer).origin) return 'developer.apis.identifier_ours';
