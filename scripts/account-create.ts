@@ -1,8 +1,7 @@
 import type { NewAccount } from '../src/accounts/claimable.ts';
+import { emailProblem, normalizeEmail } from '../src/accounts/email-address.ts';
 import { nameFault, tidyName } from '../src/accounts/names.ts';
 import { PROOF_MINUTES } from '../src/accounts/proofs.ts';
-import { emailProblem } from '../src/accounts/sign-up.ts';
-import { normalizeEmail } from '../src/accounts/store.ts';
 import { createPerson } from '../src/admin/acts/people.ts';
 import { readConfig } from '../src/platform/config.ts';
 import { performAsOperator, resultOf, UsageError, withDatabase } from './command.ts';
