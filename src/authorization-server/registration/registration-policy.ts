@@ -7,6 +7,7 @@ import { TOKEN_EXCHANGE_GRANT } from '../../clients/store.ts';
 import type { VerifiedNames } from '../../clients/verified-names.ts';
 import { webLinkProblem } from '../../clients/web-link.ts';
 import { isBlank, isDeceptive } from '../../platform/visible-text.ts';
+import { MAX_KEYS } from '../client-keys.ts';
 import { judgeText, type Metadata, OWN_MEMBERS } from './own-members.ts';
 import { type JudgedStatement, judgedStatement } from './software-statements.ts';
 
@@ -125,6 +126,11 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   policy_uri: (metadata, { house }) => judgePage(metadata, 'policy_uri', house),
   tos_uri: (metadata, { house }) => judgePage(metadata, 'tos_uri', house),
   initiate_login_uri: (metadata) => judgeAddress(metadata, 'initiate_login_uri'),
+  jwks(metadata) {
+    const keys = (metadata.jwks as { keys?: unknown } | undefined)?.keys;
+    if (Array.isArray(keys) && keys.length > MAX_KEYS)
+      throw new errors.InvalidClientMetadata(`jwks must not have more than ${MAX_KEYS} keys`);
+  },
   jwks_uri: (metadata) => judgeAddress(metadata, 'jwks_uri'),
   sector_identifier_uri: (metadata) => judgeAddress(metadata, 'sector_identifier_uri'),
   // In each language, judged like the plain ones; those the library judges (RFC 7591 section 2.2).
