@@ -1,8 +1,7 @@
 import type { NewAccount } from '../src/accounts/claimable.ts';
+import { emailProblem, normalizeEmail } from '../src/accounts/email-address.ts';
 import { nameFault, tidyName } from '../src/accounts/names.ts';
 import { PROOF_MINUTES } from '../src/accounts/proofs.ts';
-import { emailProblem } from '../src/accounts/sign-up.ts';
-import { normalizeEmail } from '../src/accounts/store.ts';
 import { createPerson } from '../src/admin/acts/people.ts';
 import { readConfig } from '../src/platform/config.ts';
 import { performAsOperator, resultOf, UsageError, withDatabase } from './command.ts';
@@ -13,7 +12,7 @@ export async function create(wish: NewAccount): Promise<number> {
   const [email, name] = [normalizeEmail(wish.email), tidyName(wish.name)];
   if (emailProblem(email)) throw new UsageError(`${JSON.stringify(wish.email)} is no address that mail can be sent to`);
   if (nameFault(name))
-    throw new UsageError('--name takes what people are called: 100 characters or fewer, without control or bidirectional ones');
+    throw new UsageError('--name takes what people are called: 100 characters or fewer, without control, bidirectional or invisible ones');
   const config = readConfig();
   return withDatabase(async (database) => {
     const outcome = await performAsOperator(database, createPerson, { input: { ...wish, email, name } });

@@ -1,8 +1,9 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { ADMIN_SCOPES, type AdminScope } from '../src/clients/admin-scopes.ts';
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
+import { MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
 import { isWebOrigin } from '../src/clients/redirect-uri.ts';
 import { isStorable } from '../src/platform/database.ts';
+import { isBlank, isDeceptive } from '../src/platform/visible-text.ts';
 import { UsageError } from './command.ts';
 
 /** Owns what an operator writes behind `client`: what it means, and the sentence when it means nothing. */
@@ -138,7 +139,7 @@ export function askedOf(values: Values, command: string, clientId: string): Aske
   const publisher = values.publisher?.trim();
   if ((publisher !== undefined) !== (command === 'verify') || (publisher !== undefined && !isName(publisher)))
     throw new UsageError(
-      `--publisher is for verify, and takes a name of ${MAX_NAME_CHARACTERS} characters or fewer, without control or bidirectional ones`,
+      `--publisher is for verify, and takes a name of ${MAX_NAME_CHARACTERS} characters or fewer, without control, bidirectional or invisible ones`,
     );
   const [services, origins] = [listed(values.services), listed(values.origins)];
   if (services.length > 0 !== (command === 'allow-services') || (origins.length && !services.length))
@@ -172,5 +173,5 @@ function listed(values = ''): string[] {
 }
 
 function isName(name: string): boolean {
-  return name !== '' && [...name].length <= MAX_NAME_CHARACTERS && isStorable(name) && !DECEPTIVE.test(name);
+  return !isBlank(name) && [...name].length <= MAX_NAME_CHARACTERS && isStorable(name) && !isDeceptive(name);
 }

@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { auditEventForEach } from '../src/audit/events.ts';
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
+import { MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
 import { type KnownProvider, linkedPeople } from '../src/federation/administration.ts';
 import { PRESETS, presetNamed } from '../src/federation/presets.ts';
 import {
@@ -14,6 +14,7 @@ import {
   settingsSchema,
 } from '../src/federation/providers.ts';
 import { isStorable, type Statement } from '../src/platform/database.ts';
+import { isBlank, isDeceptive } from '../src/platform/visible-text.ts';
 import { OPERATOR, UsageError } from './command.ts';
 
 /** Owns what an operator writes behind `provider add` and `provider services`: what it means, and the sentence when it means nothing. */
@@ -169,11 +170,12 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
 const readText = (file: string) => readFileSync(file === '-' ? 0 : file, 'utf8');
 
 function isSentence(text: string, most: number): boolean {
-  return text.trim() !== '' && [...text].length <= most && isStorable(text) && !DECEPTIVE.test(text);
+  return !isBlank(text) && [...text].length <= most && isStorable(text) && !isDeceptive(text);
 }
 
 function assertSentence(text: string, most: number, option: string): void {
-  if (!isSentence(text, most)) throw new UsageError(`${option} takes ${most} characters or fewer, without control or bidirectional ones`);
+  if (!isSentence(text, most))
+    throw new UsageError(`${option} takes ${most} characters or fewer, without control, bidirectional or invisible ones`);
 }
 
 /** What each of those who linked a provider is told, when an operator ends all links to it. */

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { importJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { audited } from '../src/audit/events.ts';
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
+import { MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
 import { distrustSoftwareIssuer, findSoftwareIssuer, listSoftwareIssuers, trustSoftwareIssuer } from '../src/clients/software-issuers.ts';
 import { type Database, isStorable } from '../src/platform/database.ts';
+import { isBlank, isDeceptive } from '../src/platform/visible-text.ts';
 import { confirmed, moment, OPERATOR, quoted, table, UsageError, withDatabase } from './command.ts';
 
 /** Owns whom an operator believes about software (RFC 7591 section 2.3). What becomes of a statement is the server's: software-statements.ts. */
@@ -54,8 +55,8 @@ export async function removeIssuer(issuer: string, yes: boolean | undefined): Pr
 
 /** @throws UsageError for a name that could not be shown. */
 export function assertName(name: string): void {
-  if (!name || [...name].length > MAX_NAME_CHARACTERS || !isStorable(name) || DECEPTIVE.test(name))
-    throw new UsageError(`--name takes ${MAX_NAME_CHARACTERS} characters or fewer, without control or bidirectional ones`);
+  if (isBlank(name) || [...name].length > MAX_NAME_CHARACTERS || !isStorable(name) || isDeceptive(name))
+    throw new UsageError(`--name takes ${MAX_NAME_CHARACTERS} characters or fewer, without control, bidirectional or invisible ones`);
 }
 
 /** @returns what identifies and verifies, and nothing else of what is in the file. @throws Error that says which key is wrong, and why. */

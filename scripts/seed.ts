@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createAccount, normalizeEmail } from '../src/accounts/store.ts';
+import { normalizeEmail } from '../src/accounts/email-address.ts';
+import { createAccount } from '../src/accounts/store.ts';
 import { adminApi, ownResourceServers, saveResourceServers } from '../src/clients/resource-servers.ts';
 import { findClient, saveClient } from '../src/clients/store.ts';
 import { type Config, readConfig } from '../src/platform/config.ts';

@@ -1,7 +1,7 @@
+import { emailProblem, isSameAddress, normalizeEmail } from '../accounts/email-address.ts';
 import { changeEmail, forgetPendingChange, type PendingChange, pendingChange } from '../accounts/email-change.ts';
 import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode, proveByLink, redeemProof } from '../accounts/proofs.ts';
-import { emailProblem } from '../accounts/sign-up.ts';
-import { normalizeEmail } from '../accounts/store.ts';
+import { isAddressTaken } from '../accounts/store.ts';
 import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
@@ -44,11 +44,11 @@ async function ask(visit: Visit, typed: string): Promise<void> {
   const { config, database, keyRing } = services;
   const wanted = normalizeEmail(typed);
   if (emailProblem(typed)) return page(visit, { typed, problem: 'account.email.wrong' });
-  if (wanted === account.email) return page(visit, { typed, problem: 'account.email.same' });
+  if (isSameAddress(wanted, account.email)) return page(visit, { typed, problem: 'account.email.same' });
   // Counted before anything is looked up: whoever asks too often hears so alike, whosever address it is.
   await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(ctx).address);
   await limitRate(database, LIMITS.lettersToAddress, wanted);
-  const free = (await database.prisma.user.count({ where: { email: wanted } })) === 0;
+  const free = !(await isAddressTaken(database, wanted));
   const { code, secret, statement } = newProof(keyRing, { purpose: PURPOSE, email: wanted, accountId: account.id, told: free });
   await writeTogether(database, [
     { purpose: 'end', statement: forgetPendingChange(account.id) },

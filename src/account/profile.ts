@@ -27,7 +27,7 @@ export const profile: OwnPage = {
       username: (form.get('username') ?? '').normalize('NFKC').trim().toLowerCase(),
       language: form.get('language') ?? '',
     };
-    const wrong = problemOf(fields, account.username);
+    const wrong = problemOf(fields, account);
     if (wrong) return page(visit, fields, wrong);
     const locale = LANGUAGES.find((language) => language === fields.language) ?? account.locale;
     const changed = (['name', 'username'] as const).filter((field) => fields[field] !== account[field]);
@@ -50,11 +50,11 @@ export const profile: OwnPage = {
   },
 };
 
-function problemOf({ name, username, language }: Fields, before: string): string | undefined {
-  const fault = nameFault(name);
+// What was given before there were rules may stay.
+function problemOf({ name, username, language }: Fields, before: { name: string; username: string }): string | undefined {
+  const fault = name === before.name ? undefined : nameFault(name);
   if (fault) return fault === 'missing' ? 'account.profile.name_missing' : 'account.profile.name_wrong';
-  // One that was given before there were rules may stay.
-  if (username !== before && !USERNAME.test(username)) return 'account.profile.username_wrong';
+  if (username !== before.username && !USERNAME.test(username)) return 'account.profile.username_wrong';
   if (language && !LANGUAGES.some((known) => known === language)) return 'account.profile.language_wrong';
   return undefined;
 }

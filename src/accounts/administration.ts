@@ -1,7 +1,7 @@
 import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
 import type { Role } from './roles.ts';
 import { freeUsername } from './sign-up.ts';
-import { normalizeEmail } from './store.ts';
+import { findUser } from './store.ts';
 
 /** Owns what an operator does about people: who there are, how one comes to be without signing up, and who may run the place. */
 
@@ -34,9 +34,7 @@ export type AccountRecord = { id: string; email: string; name: string; role: Rol
 
 /** An account, be it a disabled one. @param email as it was typed. */
 export async function findAccountRecord(database: Database, email: string): Promise<AccountRecord | undefined> {
-  if (!isStorable(email)) return undefined;
-  const select = { id: true, email: true, name: true, role: true, locale: true, disabledAt: true };
-  return (await database.prisma.user.findUnique({ where: { email: normalizeEmail(email) }, select })) ?? undefined;
+  return findUser(database, email);
 }
 
 /** The same by its id, as it stands in an address. */

@@ -1,6 +1,5 @@
+import { emailProblem, normalizeEmail } from './email-address.ts';
 import { nameFault, tidyName } from './names.ts';
-import { emailProblem } from './sign-up.ts';
-import { normalizeEmail } from './store.ts';
 
 /**
  * Owns how a person of a Keycloak realm export is read. Their passwords stay behind: a hash of Keycloak's cannot be verified here, and is not

@@ -1,10 +1,11 @@
 import { type Database, Prisma, type Statement, sqlState } from '../platform/database.ts';
-import { isMailAddress } from '../platform/mail.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
+import { withoutDeceptive } from '../platform/visible-text.ts';
+import { emailProblem } from './email-address.ts';
 import { nameFault, tidyName } from './names.ts';
 import { type PasswordProblem, passwordProblem } from './password-policy.ts';
 import { findProof, isLive, type Proof } from './proofs.ts';
-import { type Account, findAccount, normalizeEmail } from './store.ts';
+import { type Account, findAccount } from './store.ts';
 
 /**
  * Owns how an account comes to be: nobody has one before they have proven the address, so nobody can lie in wait in an account of somebody
@@ -22,12 +23,6 @@ export type Problem = {
   field: 'name' | 'email' | 'password' | 'code';
   key: PasswordProblem | 'signup.name_problem' | 'signup.email_problem' | 'mailed.wrong' | 'mailed.gone';
 };
-
-/** Whether it is an address that people have: one whose host has a dot in it. */
-export function emailProblem(email: string): 'signup.email_problem' | undefined {
-  const address = normalizeEmail(email);
-  return isMailAddress(address) && address.slice(address.lastIndexOf('@')).includes('.') ? undefined : 'signup.email_problem';
-}
 
 /** Everything that is wrong, so that it can be mended in one go. */
 export function signUpProblems(wish: { name: string; email: string; password: string }): Problem[] {
@@ -100,8 +95,7 @@ const LONGEST_USERNAME = 30;
 
 /** From the address's first half, without what would make it look like an address. */
 function usernameFrom(email: string): string {
-  const name = email
-    .slice(0, email.lastIndexOf('@'))
+  const name = withoutDeceptive(email.slice(0, email.lastIndexOf('@')), () => '')
     .replace(/\+.*$/, '')
     .replace(/[^\p{L}\p{N}._-]/gu, '')
     .replace(/^[._-]+|[._-]+$/g, '');

@@ -1,17 +1,13 @@
 import { type Database, isStorable, Prisma } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { User } from '../platform/prisma/client.ts';
+import { normalizeEmail, spellingsOf } from './email-address.ts';
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts';
 import type { Role } from './roles.ts';
 
 /** Owns people: who they are and how they prove it by password. Does not decide what they allowed whom: see protocol-store/grants.ts. */
 
 export type Account = Pick<User, 'id' | 'email' | 'emailVerified' | 'username' | 'name' | 'role' | 'locale' | 'deleteAfter' | 'updatedAt'>;
-
-/** One spelling an address: the same person cannot sign up twice by case or by look-alike letters. */
-export function normalizeEmail(email: string): string {
-  return email.normalize('NFKC').trim().toLowerCase();
-}
 
 /** @returns the account, unless it is unknown or disabled. */
 export async function findAccount(database: Database, id: string): Promise<Account | undefined> {
@@ -27,13 +23,24 @@ export function accountFromRow(row: Record<string, unknown>): Account {
 
 /** @returns the account of an address, unless it is unknown or disabled. @param email as it was typed. */
 export async function findAccountByEmail(database: Database, email: string): Promise<Account | undefined> {
+  const user = await findUser(database, email);
+  return user && !user.disabledAt ? user : undefined;
+}
+
+/**
+ * The row of an address, whichever form it was stored in. Where two accounts were made of one address before it had one form, each is found by the form
+ * that it has.
+ */
+export async function findUser(database: Database, email: string): Promise<User | undefined> {
   if (!isStorable(email)) return undefined;
-  return (await database.prisma.user.findFirst({ where: { email: normalizeEmail(email), disabledAt: null } })) ?? undefined;
+  const spellings = spellingsOf(email);
+  const found = await database.prisma.user.findMany({ where: { email: { in: spellings } } });
+  return spellings.flatMap((one) => found.filter((user) => user.email === one))[0];
 }
 
 /** Whether an address has an account, be it a disabled one. */
 export async function isAddressTaken(database: Database, email: string): Promise<boolean> {
-  return (await database.prisma.user.count({ where: { email: normalizeEmail(email) } })) > 0;
+  return (await database.prisma.user.count({ where: { email: { in: spellingsOf(email) } } })) > 0;
 }
 
 /** `accountId` of a failure is for the record alone: whoever asked is not told whether there is such an account. */
@@ -44,7 +51,7 @@ export type Verdict = { ok: true; account: Account } | { ok: false; accountId: s
  * @throws AppError 503 when too many are signing in at once.
  */
 export async function verifyCredentials(database: Database, email: string, password: string): Promise<Verdict> {
-  const user = isStorable(email) ? await database.prisma.user.findUnique({ where: { email: normalizeEmail(email) } }) : null;
+  const user = await findUser(database, email);
   const fits = await verifyPassword(user?.passwordHash ?? undefined, password);
   if (!fits || !user || user.disabledAt) return { ok: false, accountId: user?.id };
   if (user.passwordHash && isOutdated(user.passwordHash)) await rehash(database, user.id, user.passwordHash, password);

@@ -1,5 +1,5 @@
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
-import { LOOPBACK } from '../clients/redirect-uri.ts';
+import { LOOPBACK } from '../clients/hosts.ts';
 
 /**
  * Owns which pages may call as a client (CORS): those of the origins that its redirect URIs have, those that it names as `allowed_origins`, and while it is

@@ -5,6 +5,7 @@ import { hasFapiProfile } from '../clients/client-profile.ts';
 import { epochSeconds, HOUR, MINUTE, systemClock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import { rememberOnce } from '../protocol-store/records.ts';
+import { AMBIGUOUS_KEY, isAmbiguous } from './client-keys.ts';
 
 /**
  * Owns the rules for the claims of a client assertion, `private_key_jwt` (RFC 7523 section 3), and that each assertion is used once.
@@ -21,6 +22,9 @@ const FAPI_ALGORITHMS = ['PS256', 'ES256', 'EdDSA', 'Ed25519'];
 
 /** How far a client's clock may differ from ours: FAPI 2.0 Security Profile section 5.3.2.1 asks servers to accept 10 seconds. */
 export const CLOCK_LEEWAY_SECONDS = 10;
+
+// As far as the library lets the time of a DPoP proof differ from ours, both ways.
+const PROOF_WINDOW_SECONDS = 5 * MINUTE;
 
 // A stolen assertion can be used until it expires, unless the client used it first. Client libraries sign for up to an hour.
 const MAX_LIFE_SECONDS = HOUR;
@@ -45,6 +49,9 @@ const rules: ((assertion: Assertion) => string | undefined)[] = [
     const registered = client['clientAuthSigningAlg'] as string | undefined;
     const allowed = registered ? [registered] : hasFapiProfile(client) ? FAPI_ALGORITHMS : ASSERTION_ALGORITHMS;
     return allowed.includes(String(header.alg)) ? undefined : `alg must be ${allowed.join(', ')}: it is ${shown(header.alg)}`;
+  },
+  function key({ header, client }) {
+    return isAmbiguous(client, header) ? AMBIGUOUS_KEY : undefined;
   },
   function issuer({ claims, client }) {
     return claims.iss === client.clientId ? undefined : `iss must be the client_id: it is ${shown(claims.iss)}`;
@@ -142,8 +149,10 @@ function shown(value: unknown): string {
 /**
  * Makes the library's replay check one statement: its own finds first and saves after, which parallel requests all pass.
  * Serves assertions and DPoP proofs (RFC 9449 section 11.1) alike.
+ * The library remembers a proof as long as it is good if it was made now. One that is dated ahead is good for longer, up to twice as long.
  */
 export function rememberReplaysOnce(provider: Provider, database: Database): void {
   const model = provider.ReplayDetection as unknown as { unique(iss: string, jti: string, exp: number): Promise<boolean> };
-  model.unique = (iss, jti, exp) => rememberOnce(database, JSON.stringify([iss, jti]), exp - epochSeconds(systemClock.now()));
+  model.unique = (iss, jti, exp) =>
+    rememberOnce(database, JSON.stringify([iss, jti]), exp - epochSeconds(systemClock.now()) + PROOF_WINDOW_SECONDS + CLOCK_LEEWAY_SECONDS);
 }

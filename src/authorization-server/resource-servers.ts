@@ -33,8 +33,11 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
   /** The identifier of an API as it is registered, for one that a client sent; what is unknown stays as it was sent. */
   const identifierOf = (sent: string): string => {
     if (byIdentifier.has(sent)) return sent;
-    if (sent === userinfo) return issuer;
-    return (isOrigin(sent) ? byOrigin.get(origin(sent))?.identifier : undefined) ?? sent;
+    // An empty query is none (RFC 3986 section 6.2.3 leaves it to the scheme; no API of ours differs by it).
+    const plain = sent.replace(/\?$/, '');
+    if (byIdentifier.has(plain)) return plain;
+    if (plain === userinfo) return issuer;
+    return (isOrigin(plain) ? byOrigin.get(origin(plain))?.identifier : undefined) ?? sent;
   };
 
   return {

@@ -1,5 +1,5 @@
 import { isAppScheme } from './app-schemes.ts';
-import { LOOPBACK } from './redirect-uri.ts';
+import { hasPlainHost, isOwnOrigin, LOOPBACK } from './hosts.ts';
 
 /**
  * Owns the judgement of `allowed_origins`: origins of pages that call as a client and to which it is not redirected, such as those of a web view or a desktop
@@ -15,10 +15,12 @@ const EXTENSIONS = new Set(['chrome-extension', 'moz-extension', 'safari-web-ext
 const RIGHT = 'such as https://app.example.com, http://localhost:5173 or capacitor://localhost';
 
 /** @returns what is wrong with the member, in a sentence that begins after `allowed_origins `; undefined when all is well. */
-export function allowedOriginsProblem(origins: unknown): string | undefined {
+export function allowedOriginsProblem(origins: unknown, issuer: string): string | undefined {
   if (!Array.isArray(origins) || origins.some((origin) => typeof origin !== 'string')) return `must be an array of origins, ${RIGHT}`;
   if (origins.length > MAX_ORIGINS) return `must not have more than ${MAX_ORIGINS} members`;
   const wrong = origins.findIndex((origin) => !isOrigin(origin));
+  const own = origins.findIndex((origin) => isOwnOrigin(origin, issuer));
+  if (wrong < 0 && own >= 0) return `must not contain the origin of this server itself: member ${own} is ${told(origins[own])}`;
   return wrong < 0
     ? undefined
     : `must only contain origins, ${RIGHT}: without path, pattern or user, http on a loopback host alone; member ${wrong} is ${told(origins[wrong])}`;
@@ -27,10 +29,10 @@ export function allowedOriginsProblem(origins: unknown): string | undefined {
 function isOrigin(value: string): boolean {
   const url = value.length > MAX_LENGTH ? null : URL.parse(value);
   if (!url) return false;
-  if (url.protocol === 'https:') return url.origin === value && !value.includes('*');
+  if (url.protocol === 'https:') return url.origin === value && hasPlainHost(value);
   // A name below localhost is the machine's own too: some desktop shells use one (RFC 6761 section 6.3).
   if (url.protocol === 'http:')
-    return url.origin === value && (LOOPBACK.has(url.hostname) || /^([a-z0-9-]+\.)+localhost$/.test(url.hostname));
+    return url.origin === value && hasPlainHost(value) && (LOOPBACK.has(url.hostname) || /^([a-z0-9-]+\.)+localhost$/.test(url.hostname));
   const [, scheme = ''] = /^([a-z][a-z0-9+.-]*):\/\/[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::[1-9]\d{0,4})?$/.exec(value) ?? [];
   return isAppScheme(scheme) || EXTENSIONS.has(scheme);
 }

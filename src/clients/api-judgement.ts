@@ -1,4 +1,6 @@
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from './display-name.ts';
+import { isBlank, isDeceptive } from '../platform/visible-text.ts';
+import { MAX_NAME_CHARACTERS } from './display-name.ts';
+import { LOOPBACK } from './hosts.ts';
 import type { ResourceServer } from './resource-servers.ts';
 import { JWT_TYPES, SIGNING_ALGORITHMS } from './signing-algorithms.ts';
 import { isOwnName } from './similar-names.ts';
@@ -13,8 +15,6 @@ export const MAX_IDENTIFIER = 255;
 export const MAX_SCOPE_NAME = 64;
 export const MAX_TITLE = 120;
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
-
 /**
  * An absolute URI without a fragment (RFC 8707 section 2), spelled as every URL parser would spell it: two spellings of one place are never two
  * audiences. @param issuer whose own places are nobody's.
@@ -27,7 +27,7 @@ export function identifierProblem(identifier: string, issuer: string): string | 
   if (!url) return 'developer.apis.identifier_uri';
   if (identifier.includes('#')) return 'developer.apis.identifier_fragment';
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK.has(url.hostname))) return 'developer.apis.identifier_scheme';
-  if (url.username || url.password || ![url.href, url.href.replace(/\/$/, '')].includes(identifier))
+  if (url.username || url.password || identifier.endsWith('?') || ![url.href, url.href.replace(/\/$/, '')].includes(identifier))
     return 'developer.apis.identifier_spelling';
   // A name with the root's dot at its end is the same host's.
   if (`${url.protocol}//${url.host.replace(/\.(?=:|$)/, '')}` === new URL(issuer).origin) return 'developer.apis.identifier_ours';
@@ -82,5 +82,5 @@ export function scopeProblem({ titleKo, titleEn, position }: ScopeFields): strin
 }
 
 function isLine(text: string, mostCharacters: number): boolean {
-  return text.trim() === text && text !== '' && [...text].length <= mostCharacters && !DECEPTIVE.test(text);
+  return text.trim() === text && text !== '' && [...text].length <= mostCharacters && !isDeceptive(text) && !isBlank(text);
 }

@@ -35,10 +35,10 @@ export async function findOwnedApi(database: Database, accountId: string, id: st
   return row;
 }
 
-/** Whether an audience is somebody's already, be it with a slash more or less at its end. */
+/** Whether an audience is somebody's already, be it with a slash or an empty query more or less at its end. */
 export async function isIdentifierTaken(database: Database, identifier: string): Promise<boolean> {
   const [row] = await database.query(
-    Prisma.sql`select 1 from resource_server where rtrim(identifier, '/') = rtrim(${identifier}, '/') limit 1`,
+    Prisma.sql`select 1 from resource_server where rtrim(identifier, '/?') = rtrim(${identifier}, '/?') limit 1`,
   );
   return row !== undefined;
 }
@@ -52,7 +52,7 @@ export function makeApi(
     insert into resource_server (id, identifier, name, token_format, jwt_algorithm, jwt_type, access_token_ttl_seconds, resource_required, owner_id)
     select ${id}, ${identifier}, ${name}, ${tokenFormat}::token_format, ${jwtAlgorithm}, ${jwtType}, ${accessTokenTtlSeconds}, ${resourceRequired}, ${accountId}
     where (select count(*) from resource_server where owner_id = ${accountId}) < ${MOST_APIS}
-      and not exists (select from resource_server where rtrim(identifier, '/') = rtrim(${identifier}, '/'))`;
+      and not exists (select from resource_server where rtrim(identifier, '/?') = rtrim(${identifier}, '/?'))`;
 }
 
 export function changeApi(

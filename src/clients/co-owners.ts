@@ -92,19 +92,19 @@ export type Invitation = {
   expires: Date;
 };
 
-/** The offers to an address, by somebody who is still an owner. @param email one that was proven to be the reader's. */
-export function listInvitationsTo(database: Database, email: string): Promise<Invitation[]> {
+/** The offers to an address, by somebody who is still an owner. @param emails the forms of one that was proven to be the reader's. */
+export function listInvitationsTo(database: Database, emails: string[]): Promise<Invitation[]> {
   return database.query<Invitation>(Prisma.sql`
     select i.id, i.client_id, c.metadata->>'client_name' as client_name, i.invited_by as by, u.name as inviter, i.transfer, i.expires_at as expires
     from client_invitation i join client c on c.id = i.client_id
       join client_owner o on o.client_id = i.client_id and o.account_id = i.invited_by join user_account u on u.id = o.account_id
-    where i.email = ${email} and i.expires_at > now() order by i.created_at, i.id`);
+    where i.email = any(${emails}) and i.expires_at > now() order by i.created_at, i.id`);
 }
 
 /** @returns undefined unless it is open and for this address. */
-export async function findInvitation(database: Database, email: string, id: string): Promise<Invitation | undefined> {
-  if (!INVITATION_ID.test(id) || !isStorable(email)) return undefined;
-  return (await listInvitationsTo(database, email)).find((invitation) => invitation.id === id);
+export async function findInvitation(database: Database, emails: string[], id: string): Promise<Invitation | undefined> {
+  if (!INVITATION_ID.test(id) || !isStorable(emails)) return undefined;
+  return (await listInvitationsTo(database, emails)).find((invitation) => invitation.id === id);
 }
 
 /**
@@ -114,7 +114,7 @@ export async function findInvitation(database: Database, email: string, id: stri
  */
 export function acceptInvitation(
   { id, client_id: clientId, by, transfer }: Pick<Invitation, 'id' | 'client_id' | 'by' | 'transfer'>,
-  email: string,
+  emails: string[],
   accountId: string,
 ): [joins: Statement, ...rest: Statement[]] {
   const leaves = transfer && by !== accountId;
@@ -122,7 +122,7 @@ export function acceptInvitation(
     Prisma.sql`
       insert into client_owner (client_id, account_id)
       select i.client_id, ${accountId} from client_invitation i join client_owner o on o.client_id = i.client_id and o.account_id = i.invited_by
-      where i.id = ${id} and i.email = ${email} and i.client_id = ${clientId} and i.invited_by = ${by} and i.expires_at > now()
+      where i.id = ${id} and i.email = any(${emails}) and i.client_id = ${clientId} and i.invited_by = ${by} and i.expires_at > now()
       on conflict (client_id, account_id) do update set created_at = client_owner.created_at`,
     Prisma.sql`delete from client_invitation where id = ${id}`,
     ...(leaves ? [leaveClient(clientId, by), ...forgetOwner(clientId, by)] : []),
@@ -130,8 +130,8 @@ export function acceptInvitation(
 }
 
 /** It is for whoever it was made to alone. */
-export function declineInvitation(id: string, email: string): Statement {
-  return Prisma.sql`delete from client_invitation where id = ${id} and email = ${email}`;
+export function declineInvitation(id: string, emails: string[]): Statement {
+  return Prisma.sql`delete from client_invitation where id = ${id} and email = any(${emails})`;
 }
 
 /** What nobody would look after any more without this account. */

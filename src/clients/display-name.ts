@@ -1,22 +1,19 @@
 import { domainToUnicode } from 'node:url';
 import { LANGUAGES, type Language } from '../http/language.ts';
+import { isBlank, withoutDeceptive } from '../platform/visible-text.ts';
 
 /** Owns how what clients and strangers call themselves is shown to people: so that it cannot pass for something else, or reorder our words. */
 
 export const MAX_NAME_CHARACTERS = 100;
 
-/** Control and bidirectional characters, and those that show as nothing: a name with them could pass for another on the consent page. */
-export const DECEPTIVE = /[\p{Cc}\p{Cs}\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0]/u;
-
 /** A name without deceptive characters, on one line and of bounded length; `otherwise` when nothing of it is left to see. */
 export function displayName(name: string | undefined, otherwise: string): string {
   const characters = [
-    ...(name ?? '')
-      .replace(new RegExp(DECEPTIVE, 'gu'), (character) => (/\s/.test(character) ? ' ' : ''))
+    ...withoutDeceptive(name ?? '', (part) => (/\s/.test(part) ? ' ' : ''))
       .replace(/\s+/g, ' ')
       .trim(),
   ];
-  if (!characters.length) return otherwise;
+  if (isBlank(characters.join(''))) return otherwise;
   return characters.length > MAX_NAME_CHARACTERS ? `${characters.slice(0, MAX_NAME_CHARACTERS - 1).join('')}…` : characters.join('');
 }
 

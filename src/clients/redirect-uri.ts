@@ -1,4 +1,5 @@
 import { isAppScheme } from './app-schemes.ts';
+import { hasPlainAuthority, hasPlainHost, isOwnOrigin, LOOPBACK } from './hosts.ts';
 import { isPrivateNetwork } from './private-network.ts';
 
 /**
@@ -6,7 +7,6 @@ import { isPrivateNetwork } from './private-network.ts';
  * Does not match them at the authorization endpoint: see redirect-match.ts.
  */
 
-export const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 export const MAX_URIS = 10;
 const MAX_LENGTH = 2_000;
 
@@ -20,6 +20,7 @@ export type UriFault =
   | 'fragment'
   | 'user'
   | 'dots'
+  | 'host'
   | 'http'
   | 'own'
   | 'scheme'
@@ -29,10 +30,16 @@ export type UriFault =
 export type UriProblem = { fault: UriFault; uri: string; right?: string; line: number };
 
 /**
- * `issuer`: this server, no page of which is a client's in development. `tryCallback`: the one address of this server that a client may have.
- * `privateHttp`: whether this http address on a private network may be registered; unless given, none may.
+ * `issuer`: this server, no address of which is a client's. `tryCallback`: the one address of this server that a client may have.
+ * `privateHttp`: whether this http address on a private network may be registered; unless given, none may. `held`: whether the client has it already,
+ * from before there was a rule for hosts.
  */
-export type UriRules = { issuer?: string; tryCallback?: string | undefined; privateHttp?: (uri: string) => boolean };
+export type UriRules = {
+  issuer?: string;
+  tryCallback?: string | undefined;
+  privateHttp?: (uri: string) => boolean;
+  held?: (uri: string) => boolean;
+};
 
 /** As the registration endpoint says it, after the address: in ASCII English, like every `error_description` (RFC 6749 section 5.2). */
 const SENTENCES: Record<UriFault, string> = {
@@ -44,6 +51,7 @@ const SENTENCES: Record<UriFault, string> = {
   fragment: 'must not contain a fragment: leave out # and what follows (RFC 6749 section 3.1.2)',
   user: 'must not contain a user name or password: leave out what stands before @',
   dots: 'must not contain dot segments: write the path that they lead to',
+  host: 'must have a host of letters, digits, hyphens and dots: write host names in punycode, and IP addresses as browsers do',
   http: 'must use https; http is allowed on localhost, 127.0.0.1 and [::1], on any port',
   own: 'must not be an address of this server itself: register an address of the app',
   scheme: "must not use this scheme, because a browser or an operating system acts on it: use https, or the app's own scheme",
@@ -116,7 +124,7 @@ function mended(uri: string, fault: UriFault): string | undefined {
   if (fault === 'fragment') return uri.replace(/#.*$/s, '');
   if (fault === 'http') return uri.replace(/^http:/i, 'https:');
   if (fault === 'user') return uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?]*@/i, '$1');
-  if (fault === 'dots') return URL.parse(uri)?.href;
+  if (fault === 'dots' || fault === 'host') return URL.parse(uri)?.href;
   if (fault === 'backslash') return uri.replaceAll('\\', '/');
   if (fault === 'relative' && /^[a-z0-9-]+(\.[a-z0-9-]+)+(\/|$)/i.test(uri)) return `https://${uri}`;
   if (fault === 'scheme_pathless') return `${uri.replace(/[/?].*$/, '')}/callback`;
@@ -154,7 +162,7 @@ export function leadsToDevice(uri: string): boolean {
 }
 
 // The order goes from what cannot be read to what is read and refused.
-function faultOf(uri: string, { issuer, tryCallback, privateHttp }: UriRules): UriFault | undefined {
+function faultOf(uri: string, { issuer, tryCallback, privateHttp, held }: UriRules): UriFault | undefined {
   if (uri === tryCallback) return undefined;
   if (uri.length > MAX_LENGTH) return 'too_long';
   // The URL parser drops tabs and line breaks and mends backslashes: judge the text as it was sent.
@@ -167,9 +175,10 @@ function faultOf(uri: string, { issuer, tryCallback, privateHttp }: UriRules): U
   if (uri.includes('#')) return 'fragment';
   if (url.username || url.password || /^[a-z][a-z0-9+.-]*:\/\/[^/?]*@/i.test(uri)) return 'user';
   if (/\/(\.|%2e){1,2}(\/|;|\?|$)/i.test(uri.replace(/\?.*$/, ''))) return 'dots';
+  if (!(isWeb(url.protocol) ? hasPlainHost(uri) : hasPlainAuthority(uri)) && !held?.(uri)) return 'host';
+  if (issuer !== undefined && isOwnOrigin(uri, issuer)) return 'own';
   if (url.protocol === 'https:') return undefined;
   if (url.protocol === 'http:') {
-    if (issuer !== undefined && isOwnPage(url, issuer)) return 'own';
     const allowed = LOOPBACK.has(url.hostname) || (isPrivateNetwork(url.hostname) && privateHttp?.(uri));
     return allowed ? undefined : 'http';
   }
@@ -179,17 +188,12 @@ function faultOf(uri: string, { issuer, tryCallback, privateHttp }: UriRules): U
   return scheme.includes('.') || url.host || url.pathname ? undefined : 'scheme_pathless';
 }
 
-const OWN_PATHS = /^\/(account|admin|api|dev|developer|device|interaction|oauth|services|signup|\.well-known)(\/|$)/;
-
-/** Whether it is a page of this server, which listens on the loopback interface in development: an app may come to the same port later. */
-function isOwnPage({ hostname, port, pathname }: URL, issuer: string): boolean {
-  return isLoopback(issuer) && LOOPBACK.has(hostname) && port === new URL(issuer).port && OWN_PATHS.test(pathname);
-}
-
 /** Whether it is a web origin as browsers write it, of a host that others cannot speak for. */
 export function isWebOrigin(value: string): boolean {
   const url = URL.parse(value);
   return (
-    url?.origin === value && (url.protocol === 'https:' || (url.protocol === 'http:' && /^(localhost|127\.0\.0\.1)$/.test(url.hostname)))
+    url?.origin === value &&
+    hasPlainHost(value) &&
+    (url.protocol === 'https:' || (url.protocol === 'http:' && /^(localhost|127\.0\.0\.1)$/.test(url.hostname)))
   );
 }

@@ -1,4 +1,4 @@
-import { LOOPBACK } from './redirect-uri.ts';
+import { LOOPBACK } from './hosts.ts';
 
 /**
  * Owns the judgement of addresses that a client gives beside its redirect URIs: pages that people are led to, and documents that are fetched.
@@ -8,7 +8,7 @@ import { LOOPBACK } from './redirect-uri.ts';
 const MAX_LENGTH = 2_000;
 
 /** What can be wrong with one; each has a sentence in each language, `link.<fault>` in views/messages. */
-export type LinkFault = 'too_long' | 'not_ascii' | 'not_https' | 'backslash' | 'user';
+export type LinkFault = 'too_long' | 'not_ascii' | 'not_https' | 'backslash' | 'user' | 'host';
 
 /** As the registration endpoint says it, after the member's name. */
 const SENTENCES: Record<LinkFault, string> = {
@@ -17,6 +17,7 @@ const SENTENCES: Record<LinkFault, string> = {
   not_https: 'must be an absolute https address, such as https://app.example.com/terms',
   backslash: 'must not contain a backslash',
   user: 'must not contain a user name or password',
+  host: 'must have a host of letters, digits, hyphens and dots: write host names in punycode',
 };
 
 /**
@@ -33,6 +34,8 @@ export function webLinkFault(link: string, loopback: boolean): LinkFault | undef
   if (!https) return 'not_https';
   if (link.includes('\\')) return 'backslash';
   if (url.username || url.password || /^https?:\/\/[^/?#]*@/i.test(link)) return 'user';
+  // An underscore stands in the names of sites that exist.
+  if (!/^(\[[0-9a-f:]+\]|[a-z0-9._-]+)$/.test(url.hostname)) return 'host';
   return undefined;
 }
 

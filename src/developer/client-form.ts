@@ -1,9 +1,10 @@
 import type { OwnServices } from '../authorization-server/own-pages/own-pages.ts';
 import type { Refusal } from '../authorization-server/registration/client-judgement.ts';
 import { type Places, placesOf } from '../authorization-server/registration/registration-policy.ts';
-import { DECEPTIVE, displayName, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
+import { displayName, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
 import { MAX_URIS, redirectUriProblems } from '../clients/redirect-uri.ts';
 import { webLinkFault } from '../clients/web-link.ts';
+import { isBlank, isDeceptive, withoutDeceptive } from '../platform/visible-text.ts';
 
 /**
  * Owns the fields by which a client says who it is, alike where one is made and where it is changed, and what is said beside a field that is
@@ -103,7 +104,7 @@ const isListOfText = (value: unknown): value is string[] => Array.isArray(value)
 
 function nameProblems(field: string, name: string): Problem[] {
   if (!name) return field === 'client_name' ? [{ field, key: 'developer.name_missing' }] : [];
-  if ([...name].length > MAX_NAME_CHARACTERS || DECEPTIVE.test(name))
+  if ([...name].length > MAX_NAME_CHARACTERS || isDeceptive(name) || isBlank(name))
     return [{ field, key: 'developer.name_wrong', values: { most: MAX_NAME_CHARACTERS } }];
   return [];
 }
@@ -112,14 +113,13 @@ function nameProblems(field: string, name: string): Problem[] {
 function uriProblems(field: string, uris: string[], { issuer, tryCallback, held }: Places & { held: string[] }): Problem[] {
   const own = field === 'redirect_uris' ? tryCallback : undefined;
   if (uris.filter((uri) => uri !== own).length > MAX_URIS) return [{ field, key: 'redirect_uri.too_many', values: { most: MAX_URIS } }];
-  return redirectUriProblems(uris, { issuer, tryCallback: own, privateHttp: (uri) => held.includes(uri) }).map(
-    ({ fault, uri, right, line }) => ({
-      field,
-      key: `redirect_uri.${fault}`,
-      values: { line, right: right ?? '' },
-      about: visible(uri),
-    }),
-  );
+  const has = (uri: string) => held.includes(uri);
+  return redirectUriProblems(uris, { issuer, tryCallback: own, privateHttp: has, held: has }).map(({ fault, uri, right, line }) => ({
+    field,
+    key: `redirect_uri.${fault}`,
+    values: { line, right: right ?? '' },
+    about: visible(uri),
+  }));
 }
 
 function linkProblems(field: string, link: string, { loopbackPages }: Places): Problem[] {
@@ -128,4 +128,4 @@ function linkProblems(field: string, link: string, { loopbackPages }: Places): P
 }
 
 // What shows as nothing, or turns others round, shows as that it is there.
-const visible = (uri: string): string => uri.slice(0, 100).replace(new RegExp(DECEPTIVE, 'gu'), '\ufffd') + (uri.length > 100 ? '…' : '');
+const visible = (uri: string): string => withoutDeceptive(uri.slice(0, 100), () => '\ufffd') + (uri.length > 100 ? '…' : '');

@@ -1,3 +1,4 @@
+import { spellingsOf } from '../accounts/email-address.ts';
 import { initialOf } from '../authorization-server/consent/client-facts.ts';
 import { type OwnPage, show } from '../authorization-server/own-pages/own-pages.ts';
 import { listInvitationsTo } from '../clients/co-owners.ts';
@@ -18,7 +19,7 @@ export const clients: OwnPage = {
     const [glances, logos, offers] = await Promise.all([
       glanceAt(database, ids),
       logosOf(database, ids),
-      account.emailVerified ? listInvitationsTo(database, account.email) : [],
+      account.emailVerified ? listInvitationsTo(database, spellingsOf(account.email)) : [],
     ]);
     show(visit, 'developer/clients', {
       invitations: offers.length,

@@ -1,3 +1,4 @@
+import { spellingsOf } from '../accounts/email-address.ts';
 import { auditEvent } from '../audit/events.ts';
 import { backTo, kept, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { acceptInvitation, declineInvitation, findInvitation, listInvitationsTo, lockClient } from '../clients/co-owners.ts';
@@ -21,14 +22,16 @@ export const invitations: OwnPage = {
   async submit(visit, form) {
     const { account, services } = visit;
     const { database } = services;
-    const offer = account.emailVerified ? await findInvitation(database, account.email, form.get('invitation') ?? '') : undefined;
+    const offer = account.emailVerified
+      ? await findInvitation(database, spellingsOf(account.email), form.get('invitation') ?? '')
+      : undefined;
     if (!offer) return page(visit, 'developer.invitations.gone');
     if (form.get('answer') === 'decline') {
-      await writeTogether(database, [{ purpose: 'end', statement: declineInvitation(offer.id, account.email) }]);
+      await writeTogether(database, [{ purpose: 'end', statement: declineInvitation(offer.id, spellingsOf(account.email)) }]);
       return backTo(visit, PATH);
     }
     if (form.get('answer') !== 'accept') return page(visit);
-    const [joins, ...rest] = acceptInvitation(offer, account.email, account.id);
+    const [joins, ...rest] = acceptInvitation(offer, spellingsOf(account.email), account.id);
     const accepted = await writeTogether(database, [
       { purpose: 'keep', apart: true, statement: lockClient(offer.client_id) },
       { purpose: 'keep', once: true, statement: joins },
@@ -47,7 +50,7 @@ const leftTo = ({ ctx, account }: Visit, accountId: string, clientId: string) =>
 
 async function page(visit: Visit, problem?: string): Promise<void> {
   const { account, services } = visit;
-  const offers = account.emailVerified ? await listInvitationsTo(services.database, account.email) : [];
+  const offers = account.emailVerified ? await listInvitationsTo(services.database, spellingsOf(account.email)) : [];
   show(visit, 'developer/invitations', {
     offers: offers.map(({ client_id: clientId, client_name: name, inviter, ...offer }) => ({
       ...offer,

@@ -1,5 +1,4 @@
-import { emailProblem } from '../accounts/sign-up.ts';
-import { normalizeEmail } from '../accounts/store.ts';
+import { emailProblem, isSameAddress, normalizeEmail } from '../accounts/email-address.ts';
 import { backTo, kept, letter, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import {
   forgetOwner,
@@ -48,7 +47,7 @@ async function invite(visit: Visit, client: ClientRecord, form: URLSearchParams)
   const email = normalizeEmail(typed);
   const transfer = form.get('transfer') === 'yes';
   if (emailProblem(typed)) return page(visit, client, { typed, transfer, problem: 'account.email.wrong' });
-  if (email === account.email) return page(visit, client, { typed, transfer, problem: 'developer.owners.yourself' });
+  if (isSameAddress(email, account.email)) return page(visit, client, { typed, transfer, problem: 'developer.owners.yourself' });
   // Counted before anything is written, and whether there is an account of that address is not looked up: all are answered alike.
   await limitRate(database, LIMITS.ownerInvitations, account.id);
   await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(ctx).address);

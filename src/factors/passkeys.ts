@@ -6,6 +6,7 @@ import {
 } from '@simplewebauthn/server';
 import { z } from 'zod';
 import { type Database, isStorable, isUnavailable, Prisma, type Statement } from '../platform/database.ts';
+import { isBlank, withoutDeceptive } from '../platform/visible-text.ts';
 import { dropIdleRecoveryCodes } from './store.ts';
 
 /**
@@ -162,11 +163,10 @@ export async function verifyPasskey(
 
 /** A name as it was typed, without what could deceive, or the one that stands in for none. */
 export function passkeyName(typed: string, otherwise: string): string {
-  const name = typed
-    .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ')
+  const name = withoutDeceptive(typed, () => ' ')
     .replace(/\s+/g, ' ')
     .trim();
-  return [...(name || otherwise)].slice(0, MAX_NAME_CHARACTERS).join('').trim();
+  return [...(isBlank(name) ? otherwise : name)].slice(0, MAX_NAME_CHARACTERS).join('').trim();
 }
 
 /** @returns whether there was such a passkey. */

@@ -37,7 +37,8 @@ export function allowFormAction(ctx: Context, redirectUri: string): void {
   if (!url) return;
   const { protocol, origin, hostname } = url;
   // A policy can name an app's own scheme, but no IPv6 address (CSP level 3 section 2.3.1): for [::1] only its scheme is left.
-  const nameable = (protocol === 'https:' || protocol === 'http:') && !hostname.startsWith('[');
+  // Nor a host with a character that has a meaning in a policy: one could have been registered before there was a rule for hosts.
+  const nameable = (protocol === 'https:' || protocol === 'http:') && /^[a-z0-9._-]+$/.test(hostname);
   ctx.state.formActions.push(nameable ? origin : protocol);
   const current = ctx.response.get('Content-Security-Policy');
   ctx.set('Content-Security-Policy', current.replace(/form-action [^;]*/, `form-action ${["'self'", ...ctx.state.formActions].join(' ')}`));

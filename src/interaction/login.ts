@@ -1,4 +1,5 @@
-import { normalizeEmail, verifyCredentials } from '../accounts/store.ts';
+import { normalizeEmail } from '../accounts/email-address.ts';
+import { verifyCredentials } from '../accounts/store.ts';
 import { displayName } from '../clients/display-name.ts';
 import { listSignInProviders } from '../federation/providers.ts';
 import { forgive, LIMITS, limitRate, takeBack } from '../http/rate-limit.ts';

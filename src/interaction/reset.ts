@@ -1,9 +1,10 @@
+import { emailProblem, isSameAddress, normalizeEmail } from '../accounts/email-address.ts';
 import { passwordProblem } from '../accounts/password-policy.ts';
 import { hashPassword } from '../accounts/passwords.ts';
 import { resetPasswordOf } from '../accounts/profile.ts';
 import { endProofsOf, type Proof, redeemProof } from '../accounts/proofs.ts';
-import { emailProblem, type Problem } from '../accounts/sign-up.ts';
-import { type Account, findAccount, findAccountByEmail, normalizeEmail } from '../accounts/store.ts';
+import type { Problem } from '../accounts/sign-up.ts';
+import { type Account, findAccount, findAccountByEmail } from '../accounts/store.ts';
 import { forgive, LIMITS, withinLimit } from '../http/rate-limit.ts';
 import { AppError } from '../platform/errors.ts';
 import { endAccount } from '../protocol-store/grants.ts';
@@ -93,7 +94,7 @@ export async function resetPassword(
   const passwordHash = await hashPassword(password);
   await write(database, { purpose: 'end', subject: `proof ${proof.handle}`, statement: redeemProof(proof, by), once: true });
   const subject = `password ${account.id}`;
-  await write(database, { purpose: 'keep', subject, statement: resetPasswordOf(account.id, proof.email, passwordHash), once: true });
+  await write(database, { purpose: 'keep', subject, statement: resetPasswordOf(account.id, account.email, passwordHash), once: true });
   await write(database, { purpose: 'end', subject: `proofs of ${account.id}`, statement: endProofsOf(account.id) });
   await write(database, { purpose: 'end', subject: `account ${account.id}`, statement: endAccount(account.id) });
   await note(here, { type: 'password_reset', accountId: account.id });
@@ -106,8 +107,9 @@ export async function resetPassword(
 /** @throws AppError 400 when it is gone or disabled meanwhile, or has another address. */
 async function accountOf({ database }: Step['services'], proof: Proof): Promise<Account> {
   const account = proof.accountId ? await findAccount(database, proof.accountId) : undefined;
-  if (account?.email !== proof.email) throw new AppError('proof_gone', { status: 400, reason: 'account_of_proof_gone' });
-  return account as Account;
+  if (!account || !isSameAddress(account.email, proof.email))
+    throw new AppError('proof_gone', { status: 400, reason: 'account_of_proof_gone' });
+  return account;
 }
 
 async function ask(step: Step, email: string): Promise<void> {

@@ -1,8 +1,9 @@
+import { normalizeEmail } from '../accounts/email-address.ts';
 import { tidyName } from '../accounts/names.ts';
 import { hashPassword } from '../accounts/passwords.ts';
 import type { Proof } from '../accounts/proofs.ts';
 import { openAccount, type Problem, type SignUpWish, signUpProblems } from '../accounts/sign-up.ts';
-import { type Account, isAddressTaken, normalizeEmail } from '../accounts/store.ts';
+import { type Account, isAddressTaken } from '../accounts/store.ts';
 import { auditEvent } from '../audit/events.ts';
 import { languageOf } from '../http/language.ts';
 import { visitorOf } from '../http/visitor.ts';

@@ -1,6 +1,7 @@
+import { emailProblem, normalizeEmail } from '../accounts/email-address.ts';
 import { nameFault, tidyName } from '../accounts/names.ts';
-import { emailProblem, insertProvenAccount } from '../accounts/sign-up.ts';
-import { findAccount, normalizeEmail } from '../accounts/store.ts';
+import { insertProvenAccount } from '../accounts/sign-up.ts';
+import { findAccount } from '../accounts/store.ts';
 import { auditEvent } from '../audit/events.ts';
 import { displayName } from '../clients/display-name.ts';
 import { languageOf } from '../http/language.ts';

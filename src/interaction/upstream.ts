@@ -1,5 +1,5 @@
-import { emailProblem } from '../accounts/sign-up.ts';
-import { findAccount, findAccountByEmail, isAddressTaken, normalizeEmail } from '../accounts/store.ts';
+import { emailProblem, normalizeEmail } from '../accounts/email-address.ts';
+import { findAccount, findAccountByEmail, isAddressTaken } from '../accounts/store.ts';
 import { displayName } from '../clients/display-name.ts';
 import { type Details, differences } from '../federation/details.ts';
 import { findIdentity, type Identity, saveIdentity } from '../federation/identities.ts';

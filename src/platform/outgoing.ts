@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns';
 import ipaddr from 'ipaddr.js';
-import { Agent, request, fetch as undiciFetch } from 'undici';
+import { Agent, request, type Response as UndiciResponse, fetch as undiciFetch } from 'undici';
 
 export type GuardedFetch = {
-  /** More of an answer ends it with UND_ERR_RES_EXCEEDED_MAX_SIZE. Documents are small; pictures need more. */
+  /** More of an answer, packed or unpacked, ends it with UND_ERR_RES_EXCEEDED_MAX_SIZE. Documents are small; pictures need more. */
   maxBytes?: number;
   /** Whether an answer that is a redirect comes back as it is. It is followed in no case. */
   showRedirects?: boolean;
@@ -25,10 +25,10 @@ export function createGuardedFetch({ maxBytes = 64 * 1024, showRedirects = false
     const dispatcher = ownHosts?.has(url.hostname) ? ownAgent : agent;
     if (dispatcher === agent && (url.protocol !== 'https:' || url.port !== '' || isForbiddenLiteral(url.hostname)))
       throw new TypeError('fetch failed');
-    const { dispatcher: _theirs, ...options } = (init ?? {}) as RequestInit & { dispatcher?: unknown };
+    const { dispatcher: _theirs, ...options } = plainly(init);
     const redirect = showRedirects ? 'manual' : 'error';
     try {
-      return (await undiciFetch(url.href, { ...(options as object), redirect, dispatcher })) as unknown as Response;
+      return countedUnpacked(await undiciFetch(url.href, { ...(options as object), redirect, dispatcher }), maxBytes);
     } catch {
       throw new TypeError('fetch failed');
     }
@@ -51,16 +51,50 @@ export function fetchForUpstream({
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : String(input));
     if (!privateNetwork && (url.protocol !== 'https:' || isForbiddenLiteral(url.hostname))) throw new TypeError('fetch failed');
-    const { dispatcher: _theirs, signal, ...options } = (init ?? {}) as RequestInit & { dispatcher?: unknown };
+    const { dispatcher: _theirs, signal, ...options } = plainly(init);
     const dispatcher = privateNetwork ? ANYWHERE : PUBLIC_ONLY;
     const either = signal ? AbortSignal.any([deadline, signal]) : deadline;
-    return (await undiciFetch(url.href, { ...(options as object), signal: either, redirect: 'manual', dispatcher })) as unknown as Response;
+    const answer = await undiciFetch(url.href, { ...(options as object), signal: either, redirect: 'manual', dispatcher });
+    return countedUnpacked(answer, UPSTREAM.maxResponseSize);
   };
 }
 
 const UPSTREAM = { connections: 32, bodyTimeout: 4_000, headersTimeout: 4_000, maxResponseSize: 256 * 1024 };
 const ANYWHERE = new Agent({ ...UPSTREAM, connect: { timeout: 2_000 } });
 const PUBLIC_ONLY = new Agent({ ...UPSTREAM, connect: { timeout: 2_000, lookup: publicAddressesOnly } });
+
+type Options = RequestInit & { dispatcher?: unknown };
+
+/** Asks for an answer that is not compressed. A server may compress it all the same. */
+function plainly(init: RequestInit | undefined): Options {
+  const headers = new Headers(init?.headers);
+  headers.set('accept-encoding', 'identity');
+  return { ...init, headers };
+}
+
+/** As the agent says it of what it counts. */
+const tooLarge = (): Error => Object.assign(new Error('the answer is too large'), { code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' });
+
+/**
+ * The agent counts bytes as they come over the network. A compressed answer has a thousand times as many, and one that is compressed twice a million: they
+ * are counted again as they are read, and the rest is never unpacked.
+ */
+function countedUnpacked(answer: UndiciResponse, maxBytes: number): Response {
+  if (!answer.body || !answer.headers.has('content-encoding')) return answer as unknown as Response;
+  let bytes = 0;
+  const counted = (answer.body as unknown as ReadableStream<Uint8Array>).pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, stream) {
+        bytes += chunk.byteLength;
+        if (bytes > maxBytes) stream.error(new TypeError('terminated', { cause: tooLarge() }));
+        else stream.enqueue(chunk);
+      },
+    }),
+  );
+  const { status, statusText } = answer;
+  const response = new Response(counted, { status, statusText, headers: [...answer.headers] });
+  return Object.defineProperty(response, 'url', { value: answer.url });
+}
 
 /** Whether an address is one that a stranger's URL may lead us to: global unicast and nothing else. */
 export function isPublicAddress(address: string): boolean {

@@ -96,6 +96,41 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     }
   });
 
+  it('is tried with one key: of several that fit, kid names it; a client has ten at most', async () => {
+    const pairs = await Promise.all(Array.from({ length: 11 }, () => generateKeyPair('ES256', { extractable: true })));
+    const all = await Promise.all(pairs.map(async ({ publicKey }, n) => ({ ...(await exportJWK(publicKey)), kid: `k${n}` })));
+    const metadata = { ...METADATA, token_endpoint_auth_method: 'private_key_jwt', scope: 'api' };
+    await assertRefused(
+      await unchanged(server, () => askToRegister(server, { ...metadata, jwks: { keys: all } })),
+      400,
+      'invalid_client_metadata',
+    );
+    const { client_id } = await register(server, { ...metadata, jwks: { keys: all.slice(0, 10) } });
+    const told = { iss: client_id, sub: client_id };
+    const last = pairs[9]?.privateKey as CryptoKey;
+    const refusal = await assertRefused(
+      await unchanged(server, async () => ask(await sign(told, { alg: 'ES256', kid: undefined }, last))),
+      401,
+      'invalid_client',
+    );
+    assert.match(String(refusal['error_description']), /^client assertion: kid must name the key: more than one/);
+    await assertRefused(
+      await unchanged(server, async () => ask(await sign(told, { alg: 'ES256', kid: 'k0' }, last))),
+      401,
+      'invalid_client',
+    );
+    assert.equal((await ask(await sign(told, { alg: 'ES256', kid: 'k9' }, last))).status, 200);
+    const old = await server.createClient({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: all } });
+    const ours = { iss: old.client_id, sub: old.client_id };
+    assert.equal((await ask(await sign(ours, { alg: 'ES256', kid: 'k9' }, last))).status, 200);
+    const eleventh = pairs[10]?.privateKey as CryptoKey;
+    await assertRefused(
+      await unchanged(server, async () => ask(await sign(ours, { alg: 'ES256', kid: 'k10' }, eleventh))),
+      401,
+      'invalid_client',
+    );
+  });
+
   it('one without jti is accepted once: its content is remembered, so that a second valid signature does not help', async () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
     const { client_id } = await server.createClient({

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { isOwnOrigin } from '../../src/clients/hosts.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { eventually } from '../support/eventually.ts';
 import { askToRegister, METADATA, manage, register } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
@@ -83,6 +85,23 @@ const REFUSED: Record<string, string[]> = {
     'https://walk.example/..',
   ],
   'a host that is not ASCII': ['https://wälk.example/cb', 'https://산책.example/cb', 'https://walk。example/cb'],
+  'a host that is no host name': [
+    "https://a';alert(1)//.example/cb",
+    ...[';', ',', "'", '_', '!', '$', '(', '&', '=', '~', '%41'].map((sign) => `https://a${sign}b.example/cb`),
+    'https://-a.example/cb',
+    'https://a-.example/cb',
+    'https://a..example/cb',
+    'https://.example/cb',
+    'https://walk.example./cb',
+    `https://${'a'.repeat(64)}.example/cb`,
+    `https://${'a.'.repeat(127)}example/cb`,
+    'https://0x7f.1/cb',
+    'https://2130706433/cb',
+    'https://[0:0:0:0:0:0:0:1]/cb',
+    'http://127.1/cb',
+    "walk://a';alert(1)/cb",
+    'walk://a%41/cb',
+  ],
   'no absolute address': [
     '/cb',
     '//walk.example/cb',
@@ -165,7 +184,70 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
   it('takes no http address of a private network, and none of this server: only an operator knows that network', async () => {
     for (const host of ['grafana', 'grafana.lan:3000', 'grafana.internal', '10.1.2.3', '192.168.0.1', '[fd00::1]'])
       await refused({ redirect_uris: [`http://${host}/cb`] });
-    await refused({ redirect_uris: [`${server.issuer}/account/signed-in`] });
+  });
+
+  it('takes no address of this server itself, by any name that it has, for an answer, after a sign-out, or as an origin', async () => {
+    const { port } = new URL(server.issuer);
+    for (const host of ['localhost', 'LOCALHOST', '127.0.0.1', '[::1]'])
+      for (const path of ['/account/signed-in', '/account/password', '/upstream/x/callback', '/developer/try/callback?x', '/cb', '/', ''])
+        for (const scheme of ['http', 'https']) {
+          const uri = `${scheme}://${host}:${port}${path}`;
+          for (const application_type of ['web', 'native']) await refused({ redirect_uris: [uri], application_type });
+          await refused({ post_logout_redirect_uris: [uri] });
+        }
+    await refused({ post_logout_redirect_uris: [`${server.issuer}/developer/try/callback`] });
+    for (const origin of [server.issuer, `https://localhost:${port}`, `http://127.0.0.1:${port}`, `http://app.localhost:${port}`])
+      await refused({ allowed_origins: [origin] });
+    for (const path of ['', '/', '/cb']) {
+      for (const uri of [
+        `https://id.example${path}`,
+        `https://id.example:443${path}`,
+        `https://ID.example.${path}`,
+        `http://id.example${path}`,
+      ])
+        assert.equal(isOwnOrigin(uri, 'https://id.example'), true, uri);
+      for (const uri of [
+        `https://id.example:8443${path}`,
+        `https://app.id.example${path}`,
+        `https://id.example.org${path}`,
+        `walk://id.example${path}`,
+      ])
+        assert.equal(isOwnOrigin(uri, 'https://id.example'), false, uri);
+    }
+  });
+
+  it('sends no answer to a page of this server by a loopback address whose port may differ', async () => {
+    const { client_id } = await register(server, {
+      redirect_uris: ['http://127.0.0.1/account/password'],
+      token_endpoint_auth_method: 'none',
+    });
+    const ask = (redirect_uri: string) =>
+      fetch(`${server.issuer}/oauth/authorize?${new URLSearchParams({ client_id, redirect_uri, response_type: 'code', prompt: 'none' })}`, {
+        redirect: 'manual',
+      });
+    const own = await ask(`http://127.0.0.1:${new URL(server.issuer).port}/account/password`);
+    assert.equal(own.status, 400);
+    assert.equal(own.headers.get('location'), null);
+    const elsewhere = await ask('http://127.0.0.1:9/account/password');
+    assert.match(String(elsewhere.headers.get('location')), /^http:\/\/127\.0\.0\.1:9\/account\/password\?error=/);
+  });
+
+  it('an address from before there was a rule for hosts stays with its client, which may change something else', async () => {
+    const client = await register(server);
+    const uri = 'https://my_app.example/cb';
+    await server.sql(`update client set metadata = jsonb_set(metadata, '{redirect_uris}', $2::jsonb) where id = $1`, [
+      client.client_id,
+      JSON.stringify([uri]),
+    ]);
+    const change = (redirect_uris: string[]) =>
+      manage(server, client, 'PUT', { ...METADATA, client_id: client.client_id, client_name: 'Other', redirect_uris });
+    await eventually('the node has heard of it', async () => {
+      const answer = await change([uri]);
+      if (answer.status === 200) Object.assign(client, await answer.json());
+      return answer.status === 200;
+    });
+    assert.deepEqual([client['redirect_uris'], client['client_name']], [[uri], 'Other']);
+    assert.equal((await unchanged(server, () => change([uri, 'https://my_other.example/cb']))).status, 400);
   });
 
   it('names the address that is wrong by its index, what was received, and what would be right', async () => {

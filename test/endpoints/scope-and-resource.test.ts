@@ -215,7 +215,7 @@ describe('Scope and resource', () => {
   describe('A resource', () => {
     it("that is the issuer is the server's own API, with and without its slash", async () => {
       const client = await server.createClient();
-      for (const resource of [server.issuer, `${server.issuer}/`]) {
+      for (const resource of [server.issuer, `${server.issuer}/`, `${server.issuer}?`, `${server.issuer}/?`]) {
         const answer = await tokens(client, { scope: 'openid profile api', resource }, { resource });
         assert.equal((await callApi(server, '/api/data', answer.access_token)).status, 200);
         assert.equal((await callApi(server, '/oauth/userinfo', answer.access_token)).status, 200);
@@ -227,7 +227,8 @@ describe('Scope and resource', () => {
     it('without a path is found with its slash; with a path a slash makes it another', async () => {
       const client = await server.createClient();
       assert.equal((await tokens(client, { scope: 'strict:read', resource: 'https://strict.example/' })).scope, 'strict:read');
-      for (const resource of [`${posts}/`, `${API.identifier}/`, 'https://strict.example.evil.example'])
+      assert.deepEqual(decodeJwt((await tokens(client, { scope: 'posts:read', resource: `${posts}?` })).access_token).aud, posts);
+      for (const resource of [`${posts}/`, `${posts}??`, `${posts}?a`, `${API.identifier}/`, 'https://strict.example.evil.example'])
         assert.equal((await heard(client, { scope: 'openid', resource })).get('error'), 'invalid_target', resource);
     });
 

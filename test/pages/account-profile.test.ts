@@ -69,6 +69,11 @@ describe('The profile', () => {
       '\u202egnp.exe',
       'a\u2066b',
       'x\u2028y',
+      '\u3164',
+      '\uffa0',
+      '\u2800',
+      '\u{e0041}',
+      '\u0301',
     ]) {
       const answer = await unchanged(server, () => send(page, PATH, { name, username: person.username, language: 'ko' }));
       assert.equal(answer.response.status, 422, JSON.stringify(name.slice(0, 20)));

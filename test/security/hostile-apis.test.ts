@@ -48,6 +48,9 @@ describe('Hostile APIs', () => {
     'https://books.example\\v1',
     'https://books.example/<script>',
     'https://books.example/v1/',
+    'https://books.example/v1?',
+    'https://books.example/v1/?',
+    'https://other.example/v1?',
     API.identifier,
     `https://books.example/${'x'.repeat(255)}`,
     'https://books.example/ v1',
@@ -57,6 +60,14 @@ describe('Hostile APIs', () => {
       const before = await everything();
       const page = await fill(owner, '/developer/apis/new', { ...API, identifier });
       assert([422, 400].includes(page.response.status), String(page.response.status));
+      assert.deepEqual(await everything(), before);
+    });
+
+  for (const name of ['', '   ', '\u2800', '\u3164', '\u0301', '\u200d', '\u{e0041}', 'a\u202eb', 'Bo\u200doks'])
+    it(`calls none ${JSON.stringify(name)}`, async () => {
+      const before = await everything();
+      assert.equal((await fill(owner, '/developer/apis/new', { ...API, identifier: 'https://unseen.example', name })).response.status, 422);
+      assert.equal((await fill(owner, `${path}/scopes`, { ...SCOPE, name: 'unseen', title_en: name })).response.status, 422);
       assert.deepEqual(await everything(), before);
     });
 

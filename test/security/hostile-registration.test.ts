@@ -8,6 +8,7 @@ import { unchanged } from '../support/storage.ts';
 const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
 const many = (members: number) => Object.fromEntries(Array.from({ length: members }, (_, n) => [`m${n}`, 'x']));
 const NAMES = ['a\u202eb', '\u2066Bank\u2069', 'Ba\u200bnk', 'a\0b', '\ud800', 'a\nb', '\u001b[31m', '\u3164', 'Мunjigi', 'Munj1gi'];
+const UNSEEN = ['\u2800', '\uffa0', '\u0301', '\u200d', '\u{e0041}', 'Wa\u200dlk', ' \u3000 '];
 
 describe('Hostile metadata at registration', () => {
   let server: TestServer;
@@ -34,7 +35,8 @@ describe('Hostile metadata at registration', () => {
   }
 
   it('names that deceive are refused in every language', async () => {
-    for (const name of NAMES) for (const member of ['client_name', 'client_name#ko']) await refused({ ...METADATA, [member]: name });
+    for (const name of [...NAMES, ...UNSEEN])
+      for (const member of ['client_name', 'client_name#ko']) await refused({ ...METADATA, [member]: name });
   });
 
   it('what runs code is refused as a link and as a redirect URI, however it is written', async () => {

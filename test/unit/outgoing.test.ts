@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { createGuardedFetch, isPublicAddress } from '../../src/platform/outgoing.ts';
+import { gzipSync } from 'node:zlib';
+import { createGuardedFetch, fetchForUpstream, isPublicAddress } from '../../src/platform/outgoing.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 
 describe('Requests to addresses that strangers choose', () => {
@@ -47,6 +49,38 @@ describe('Requests to addresses that strangers choose', () => {
     after(async () => {
       listener.close();
       await server.close();
+    });
+
+    it('an answer is counted unpacked: what a little text unpacks to is never in memory', async () => {
+      const packed = gzipSync(gzipSync(Buffer.alloc(400_000_000)));
+      const [fine, text] = [Buffer.from('{"fine":true}'), { 'content-type': 'application/json' }];
+      assert(packed.length < 10_000, String(packed.length));
+      const asked: (string | undefined)[] = [];
+      const bomb = createHttpServer((request, response) => {
+        asked.push(request.headers['accept-encoding']);
+        if (request.url === '/fine') return response.writeHead(200, { ...text, 'content-encoding': 'gzip' }).end(gzipSync(fine));
+        if (request.url === '/plain') return response.writeHead(200, text).end(fine);
+        return response.writeHead(200, { ...text, 'content-encoding': 'gzip, gzip' }).end(packed);
+      });
+      await once(bomb.listen(0, '127.0.0.1'), 'listening');
+      const at = `http://127.0.0.1:${(bomb.address() as AddressInfo).port}`;
+      const ownHosts = new Set(['127.0.0.1']);
+      for (const fetchIt of [
+        fetchForUpstream({ privateNetwork: true, deadline: AbortSignal.timeout(10_000) }),
+        createGuardedFetch({ ownHosts }),
+        createGuardedFetch({ ownHosts, maxBytes: 1_000_000 }),
+      ]) {
+        for (const path of ['/fine', '/plain']) assert.deepEqual(await (await fetchIt(at + path)).json(), { fine: true }, path);
+        const before = process.memoryUsage().rss;
+        for (const read of ['text', 'json', 'arrayBuffer'] as const)
+          await assert.rejects(
+            async () => (await fetchIt(`${at}/bomb`))[read](),
+            ({ cause }: { cause: { code: string } }) => cause.code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE',
+          );
+        assert(process.memoryUsage().rss - before < 100_000_000, 'memory');
+      }
+      assert.deepEqual(new Set(asked), new Set(['identity']));
+      bomb.close();
     });
 
     it('every refusal sounds the same, and the listener sees no connection', async () => {

@@ -4,11 +4,12 @@ import { ROLES } from '../../accounts/roles.ts';
 import { type AuditEvent, auditEvent, audited } from '../../audit/events.ts';
 import { allowedTo } from '../../authorization-server/own-pages/permissions.ts';
 import type { AdminScope } from '../../clients/admin-scopes.ts';
-import { DECEPTIVE, MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
+import { MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
 import type { Visitor } from '../../http/visitor.ts';
 import type { Config } from '../../platform/config.ts';
 import { type Database, isStorable, Prisma, type Statement, sqlState } from '../../platform/database.ts';
 import type { KeyRing } from '../../platform/secrets.ts';
+import { isBlank, isDeceptive } from '../../platform/visible-text.ts';
 
 /**
  * The vocabulary of what operators do: the pages and the API of administration do it by the same acts, so that neither can do what the other
@@ -149,4 +150,5 @@ export const nameInWords = z
   .trim()
   .min(1, 'must not be empty')
   .max(MAX_NAME_CHARACTERS, `must have ${MAX_NAME_CHARACTERS} characters or fewer`)
-  .refine((name) => !DECEPTIVE.test(name), 'must not contain control or bidirectional characters');
+  .refine((name) => !isDeceptive(name), 'must not contain control, bidirectional or invisible characters')
+  .refine((name) => !isBlank(name), 'must have a letter, a digit or a sign that people see');

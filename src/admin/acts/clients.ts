@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ADMIN_SCOPES, type AdminScope, allowAdminScopes as adminScopesOf, readAdminScopes } from '../../clients/admin-scopes.ts';
+import { isOwnOrigin } from '../../clients/hosts.ts';
 import { endSecret, findClientOfSecret } from '../../clients/live-secrets.ts';
 import { isWebOrigin } from '../../clients/redirect-uri.ts';
 import * as store from '../../clients/store.ts';
@@ -117,6 +118,8 @@ export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
       known.has(service) ? [] : [{ field: `services.${n}`, detail: 'there is no such provider' }],
     );
     if (!allowed.services.length && allowed.origins.length) strange.push({ field: 'origins', detail: 'needs services' });
+    const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, doing.config.issuer));
+    if (own >= 0) strange.push({ field: `origins.${own}`, detail: 'must not be the origin of this server itself' });
     if (strange.length) return refused('invalid', strange);
     const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
     // Nobody gives what they do not have.

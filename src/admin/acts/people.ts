@@ -9,10 +9,10 @@ import {
   changeRole as roleOf,
 } from '../../accounts/administration.ts';
 import { accountToClaim } from '../../accounts/claimable.ts';
+import { emailProblem, normalizeEmail } from '../../accounts/email-address.ts';
 import { nameFault, tidyName } from '../../accounts/names.ts';
 import { ROLES } from '../../accounts/roles.ts';
-import { emailProblem } from '../../accounts/sign-up.ts';
-import { isAddressTaken, normalizeEmail } from '../../accounts/store.ts';
+import { isAddressTaken } from '../../accounts/store.ts';
 import type { EventType } from '../../audit/events.ts';
 import { removeFactors } from '../../factors/store.ts';
 import { LANGUAGES } from '../../http/language.ts';

@@ -1,8 +1,8 @@
 import { type ClientMetadata, errors } from 'oidc-provider';
 import { allowedOriginsProblem } from '../../clients/allowed-origins.ts';
 import { FAPI_PROFILE, profileOf } from '../../clients/client-profile.ts';
-import { DECEPTIVE } from '../../clients/display-name.ts';
 import { LANGUAGES } from '../../http/language.ts';
+import { isDeceptive } from '../../platform/visible-text.ts';
 import { pkceByNature } from '../pkce-policy.ts';
 import { MAX_GRACE_SECONDS } from '../refresh-policy.ts';
 import { scopesIn } from '../requests/scope-rules.ts';
@@ -14,12 +14,12 @@ export type Metadata = ClientMetadata & Record<string, unknown>;
 const MAX_REASON_CHARACTERS = 200;
 
 /** A check per member, for registration-policy.ts. A check changes the metadata where the answer is to say something else than the request. */
-export const OWN_MEMBERS: Record<string, (metadata: Metadata) => void> = {
-  allowed_origins(metadata) {
+export const OWN_MEMBERS: Record<string, (metadata: Metadata, circumstances: { house: { issuer: string } }) => void> = {
+  allowed_origins(metadata, { house: { issuer } }) {
     const origins = metadata['allowed_origins'];
     // Without a value it counts as absent (RFC 7591 section 2).
     if (origins === undefined || origins === null || origins === '') return void delete metadata['allowed_origins'];
-    const problem = allowedOriginsProblem(origins);
+    const problem = allowedOriginsProblem(origins, issuer);
     if (problem) throw new errors.InvalidClientMetadata(`allowed_origins ${problem}`);
   },
   // Which scopes the app cannot do without; scope-rules and the API's owner have the last word (consent/asked.ts).
@@ -69,9 +69,9 @@ export const OWN_MEMBERS: Record<string, (metadata: Metadata) => void> = {
 function judgeReason(metadata: Metadata, member: string): void {
   judgeText(metadata, member);
   const reason = metadata[member];
-  if (typeof reason === 'string' && ([...reason].length > MAX_REASON_CHARACTERS || DECEPTIVE.test(reason)))
+  if (typeof reason === 'string' && ([...reason].length > MAX_REASON_CHARACTERS || isDeceptive(reason)))
     throw new errors.InvalidClientMetadata(
-      `${member} must have ${MAX_REASON_CHARACTERS} characters or fewer, without control or bidirectional ones`,
+      `${member} must have ${MAX_REASON_CHARACTERS} characters or fewer, without control, bidirectional or invisible ones`,
     );
 }
 

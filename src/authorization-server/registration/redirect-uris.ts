@@ -23,9 +23,9 @@ export function decideRedirectUris(provider: Provider): void {
   const { Schema, prototype } = provider.Client as unknown as Overridden;
   Schema.prototype.redirectUris = () => {};
   prototype.redirectUriAllowed = function (uri) {
-    return isRegistered(uri, this.redirectUris ?? []);
+    return isRegistered(uri, this.redirectUris ?? [], provider.issuer);
   };
   prototype.postLogoutRedirectUriAllowed = function (uri) {
-    return isRegistered(uri, this.postLogoutRedirectUris ?? []);
+    return isRegistered(uri, this.postLogoutRedirectUris ?? [], provider.issuer);
   };
 }

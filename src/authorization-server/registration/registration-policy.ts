@@ -1,11 +1,13 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { DECEPTIVE, LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
+import { LOCALIZED, localizedMembers, MAX_NAME_CHARACTERS } from '../../clients/display-name.ts';
 import { TRY_CALLBACK_PATH } from '../../clients/first-party.ts';
 import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../../clients/initial-access-tokens.ts';
 import { hasAppScheme, isNativeByAddress, redirectUrisProblem } from '../../clients/redirect-uri.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../../clients/store.ts';
 import type { VerifiedNames } from '../../clients/verified-names.ts';
 import { webLinkProblem } from '../../clients/web-link.ts';
+import { isBlank, isDeceptive } from '../../platform/visible-text.ts';
+import { MAX_KEYS } from '../client-keys.ts';
 import { judgeText, type Metadata, OWN_MEMBERS } from './own-members.ts';
 import { type JudgedStatement, judgedStatement } from './software-statements.ts';
 
@@ -124,6 +126,11 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
   policy_uri: (metadata, { house }) => judgePage(metadata, 'policy_uri', house),
   tos_uri: (metadata, { house }) => judgePage(metadata, 'tos_uri', house),
   initiate_login_uri: (metadata) => judgeAddress(metadata, 'initiate_login_uri'),
+  jwks(metadata) {
+    const keys = (metadata.jwks as { keys?: unknown } | undefined)?.keys;
+    if (Array.isArray(keys) && keys.length > MAX_KEYS)
+      throw new errors.InvalidClientMetadata(`jwks must not have more than ${MAX_KEYS} keys`);
+  },
   jwks_uri: (metadata) => judgeAddress(metadata, 'jwks_uri'),
   sector_identifier_uri: (metadata) => judgeAddress(metadata, 'sector_identifier_uri'),
   // In each language, judged like the plain ones; those the library judges (RFC 7591 section 2.2).
@@ -152,9 +159,9 @@ function grantsOf({ grant_types: grants, response_types: responses }: Metadata):
 function judgeName(metadata: Metadata, member: string, { client, house }: Circumstances): void {
   const name = metadata[member];
   if (typeof name !== 'string') return;
-  judgeCharacters(name, member);
-  // What a client is called already it may be called on, whoever was verified since.
+  // A client keeps the name that it has, even if another was verified since, or the rules for characters changed.
   if (client && name === (member === 'client_name' ? client.clientName : client[member])) return;
+  judgeCharacters(name, member);
   const taken = house.names.takenBy(name, client?.clientId);
   if (!taken) return;
   throw new NameTaken(member, 'own' in taken ? null : taken.name);
@@ -173,10 +180,11 @@ export class NameTaken extends errors.InvalidClientMetadata {
 }
 
 function judgeCharacters(text: string, member: string): void {
-  if ([...text].length > MAX_NAME_CHARACTERS || DECEPTIVE.test(text))
+  if ([...text].length > MAX_NAME_CHARACTERS || isDeceptive(text))
     throw new errors.InvalidClientMetadata(
-      `${member} must have ${MAX_NAME_CHARACTERS} characters or fewer, without control or bidirectional ones`,
+      `${member} must have ${MAX_NAME_CHARACTERS} characters or fewer, without control, bidirectional or invisible ones`,
     );
+  if (text && isBlank(text)) throw new errors.InvalidClientMetadata(`${member} must have a letter, a digit or a sign that people see`);
 }
 
 // A description is ASCII (RFC 7591 section 3.2.2): other characters as JSON writes them.
@@ -211,6 +219,7 @@ function judgeUris(metadata: Metadata, member: UriList, { client, maker, house }
     issuer: house.issuer,
     tryCallback: member === 'redirect_uris' ? house.tryCallback : undefined,
     privateHttp: (uri) => maker === 'operator' || held.includes(uri),
+    held: (uri) => held.includes(uri),
   });
   // By its first word the library knows a redirect URI, for which RFC 7591 section 3.2.2 has a code of its own.
   if (problem) throw new errors.InvalidClientMetadata(problem);

@@ -3,7 +3,7 @@ import type { Database } from '../../platform/database.ts';
 import type { Log } from '../../platform/log.ts';
 import { keepSent } from '../../platform/outbox.ts';
 import { createGuardedFetch } from '../../platform/outgoing.ts';
-import { LOOPBACK } from '../redirect-uri.ts';
+import { LOOPBACK } from '../hosts.ts';
 import { redraw } from './picture.ts';
 import { type DueLogo, LOGO_CHANNEL, type LogoProblem, noteLogoProblem, storeLogo, takeDueLogos } from './store.ts';
 
