@@ -141,7 +141,7 @@ export function createConfiguration({
       long: { httpOnly: true, sameSite: 'lax', signed: true, path: '/' },
       short: { httpOnly: true, sameSite: 'lax', signed: true },
     },
-    fetch: createGuardedFetch(),
+    fetch: createGuardedFetch({ openings: config.outgoingAllow }),
     fetchResponseBodyLimits: { jwks_uri: 64 * 1024, sector_identifier_uri: 64 * 1024 },
   } as Configuration;
 }

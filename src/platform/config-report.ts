@@ -1,4 +1,5 @@
-import { type Environment, keptSecrets, parseEnvironment, settled } from './config.ts';
+import { keptSecrets, parseEnvironment, settled } from './config.ts';
+import type { Environment } from './config-schema.ts';
 
 /** Owns what an operator is told of the configuration: each value, where it comes from, and of a secret nothing but that. */
 
@@ -41,6 +42,7 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     REGISTRATION: config.registration,
     REGISTRATION_LIMIT: String(config.registrationLimit),
     REGISTRATION_NETWORKS: config.registrationNetworks.map(({ network, most }) => `${network}=${most}`).join(',') || undefined,
+    OUTGOING_ALLOW: config.outgoingAllow.map(({ network, port }) => `${network}=${port}`).join(',') || undefined,
     REQUEST_LIMITS: Object.entries(config.requestLimits)
       .map(([kind, most]) => `${kind}=${most}`)
       .join(','),

@@ -21,6 +21,16 @@ export function readQuotas(value: string): { network: string; most: number }[] |
   return quotas.every((quota) => quota !== undefined) ? quotas : undefined;
 }
 
+/** Networks with a port each, such as 10.1.0.0/16=443. @returns undefined for anything else. */
+export function readOpenings(value: string): { network: string; port: number }[] | undefined {
+  const openings = commaList(value).map((part) => {
+    const [network = '', port = '', ...more] = part.split('=').map((side) => side.trim());
+    const right = isRange(network) && !more.length && /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535;
+    return right ? { network, port: Number(port) } : undefined;
+  });
+  return openings.every((opening) => opening !== undefined) ? openings : undefined;
+}
+
 /** What a network asks for that this server keeps for a while. */
 export type RequestKind = 'authorize' | 'par' | 'device' | 'token';
 const REQUEST_LIMITS: Record<RequestKind, number> = { authorize: 600, par: 1_200, device: 300, token: 2_000 };

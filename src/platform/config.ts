@@ -1,20 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { z } from 'zod';
-import {
-  commaList,
-  isLoopback,
-  isOrigin,
-  isRange,
-  isRelay,
-  LARGEST_LIMIT,
-  page,
-  type RequestKind,
-  readQuotas,
-  readRequestLimits,
-  SENDER,
-} from './config-values.ts';
+import { type Environment, schema } from './config-schema.ts';
+import { isLoopback, type RequestKind } from './config-values.ts';
 
 /** Everything that is wrong with the environment, in one message: the operator mends it in one go. */
 export class ConfigError extends Error {
@@ -28,94 +16,6 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
-
-const schema = z.object({
-  NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),
-  PORT: z.coerce
-    .number('must be a port number from 0 to 65535')
-    .int('must be a whole number')
-    .min(0, 'must be 0 or more')
-    .max(65535, 'must be 65535 or less')
-    .default(3000),
-  WEB_CONCURRENCY: z.coerce
-    .number('must be a number of processes from 1 to 64')
-    .int('must be a whole number')
-    .min(1, 'must be 1 or more')
-    .max(64, 'must be 64 or less')
-    .default(1),
-  HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').optional(),
-  ADMIN_PORT: z.coerce
-    .number('must be a port number from 0 to 65535')
-    .int('must be a whole number')
-    .min(0, 'must be 0 or more')
-    .max(65535, 'must be 65535 or less')
-    .optional(),
-  ADMIN_HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').default('127.0.0.1'),
-  ISSUER: z.string().refine(isOrigin, 'must be an origin without a path or trailing slash, such as https://auth.example.com').optional(),
-  DATABASE_URL: z
-    .string('is required, such as postgres://user:password@host:5432/name (npm start brings a database of its own when it is unset)')
-    .refine((value) => /^postgres(ql)?:\/\//.test(value), 'must begin with postgres:// or postgresql://'),
-  DATA_DIR: z.string().min(1).default('.data'),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
-    .default('info'),
-  TRUST_PROXY: z
-    .string()
-    .default('none')
-    .transform((value) => (value === 'none' ? [] : commaList(value)))
-    .refine(
-      (ranges) => ranges.every(isRange),
-      'must list addresses or CIDR ranges of your proxies, such as 10.0.0.0/8,127.0.0.1, or be none',
-    ),
-  DEVELOPMENT_IN_PUBLIC: z.enum(['0', '1'], 'must be 1 or 0').default('0'),
-  SMTP_URL: z
-    .string()
-    .refine(
-      isRelay,
-      'must be the address of your mail relay, such as smtps://user:password@mail.example.com or smtp://mail.example.com:587',
-    )
-    .optional(),
-  MAIL_FROM: z.string().regex(SENDER, 'must be an address, such as no-reply@example.com or Example <no-reply@example.com>').optional(),
-  REGISTRATION: z.enum(['open', 'token', 'closed'], 'must be open, token or closed').optional(),
-  REGISTRATION_LIMIT: z.coerce
-    .number(`must be a number of registrations an hour, from 1 to ${LARGEST_LIMIT}`)
-    .int('must be a whole number')
-    .min(1, 'must be 1 or more')
-    .max(LARGEST_LIMIT, `must be ${LARGEST_LIMIT} or less`)
-    .default(60),
-  REGISTRATION_NETWORKS: z
-    .string()
-    .default('')
-    .refine(
-      (value) => readQuotas(value) !== undefined,
-      `must list networks, each with its registrations an hour (1 to ${LARGEST_LIMIT}), such as 203.0.113.0/24=5000,2001:db8::/32=500`,
-    )
-    .transform((value) => readQuotas(value) ?? []),
-  REQUEST_LIMITS: z
-    .string()
-    .default('')
-    .refine(
-      (value) => readRequestLimits(value) !== undefined,
-      `must list kinds of requests (authorize, par, device, token), each with how many a minute (1 to ${LARGEST_LIMIT}), such as authorize=600,token=2000`,
-    )
-    .transform((value) => readRequestLimits(value) as Record<RequestKind, number>),
-  PKCE: z.enum(['public', 'nonce', 'all'], 'must be public, nonce or all').default('public'),
-  TERMS_URL: page,
-  PRIVACY_URL: page,
-  COOKIE_KEYS: z
-    .string()
-    .transform(commaList)
-    .refine((keys) => keys.length > 0 && keys.every((key) => key.length >= 32), 'must list keys of 32 characters or more, newest first')
-    .optional(),
-  DATA_ENCRYPTION_KEYS: z
-    .string()
-    .transform(commaList)
-    .refine(
-      (keys) => keys.length > 0 && keys.every((key) => Buffer.from(key, 'base64url').length === 32),
-      'must list keys of 32 bytes in base64url, newest first (openssl rand -base64 32)',
-    )
-    .optional(),
-});
 
 export type Config = {
   environment: 'development' | 'production' | 'test';
@@ -143,6 +43,8 @@ export type Config = {
   registrationLimit: number;
   /** Networks (an address or CIDR) with a number of their own, such as that of a hosted agent which many users share. */
   registrationNetworks: { network: string; most: number }[];
+  /** What of the operator's own networks may be asked at addresses that clients name, by https: all else inside stays shut. */
+  outgoingAllow: { network: string; port: number }[];
   /** How many requests a minute one client may make from one network, by what is kept for them. */
   requestLimits: Record<RequestKind, number>;
   /**
@@ -177,8 +79,6 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   };
 }
 
-export type Environment = z.infer<typeof schema>;
-
 /** What the environment says, and nothing is made. @throws ConfigError that lists every problem found. */
 export function parseEnvironment(environment: NodeJS.ProcessEnv = process.env): Environment {
   const { values, problems } = withFiles(environment);
@@ -210,6 +110,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     registration: env.REGISTRATION ?? (env.NODE_ENV === 'production' ? 'token' : 'open'),
     registrationLimit: env.REGISTRATION_LIMIT,
     registrationNetworks: env.REGISTRATION_NETWORKS,
+    outgoingAllow: env.OUTGOING_ALLOW,
     requestLimits: env.REQUEST_LIMITS,
     pkce: env.PKCE,
     termsUrl: env.TERMS_URL,

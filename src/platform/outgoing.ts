@@ -1,6 +1,7 @@
-import { lookup } from 'node:dns';
 import ipaddr from 'ipaddr.js';
 import { Agent, request, type Response as UndiciResponse, fetch as undiciFetch } from 'undici';
+import { addressesOf } from './names.ts';
+import { createRoom } from './outgoing-room.ts';
 
 export type GuardedFetch = {
   /** More of an answer, packed or unpacked, ends it with UND_ERR_RES_EXCEEDED_MAX_SIZE. Documents are small; pictures need more. */
@@ -9,27 +10,54 @@ export type GuardedFetch = {
   showRedirects?: boolean;
   /** Host names that may be our own machine, over http and at any port: for development alone. */
   ownHosts?: ReadonlySet<string>;
+  /** What of the operator's own networks may be reached, beside port 443 of the internet. */
+  openings?: readonly Opening[];
 };
 
+/** A network (an address or CIDR), and one port in it. */
+export type Opening = { network: string; port: number };
+
+const HTTPS = 443;
+// Whoever registers a client has this server ask theirs: all of them together have this much room.
+const strangers = createRoom();
+
 /**
- * Fetch for URLs that strangers choose (`jwks_uri`, `sector_identifier_uri`, `logo_uri`). Only https on port 443, no redirects;
- * the address is resolved and judged before the connection is made, so a listener inside our network sees nothing.
+ * Fetch for URLs that strangers choose (`jwks_uri`, `sector_identifier_uri`, `logo_uri`). Only https on port 443, no redirects, and where an operator
+ * opened a network of theirs, https on that port; the address is resolved and judged before the connection is made, so a listener inside our network
+ * sees nothing.
  * @throws TypeError `fetch failed` for every refusal: what lies behind a refused name cannot be told from the outside.
  */
-export function createGuardedFetch({ maxBytes = 64 * 1024, showRedirects = false, ownHosts }: GuardedFetch = {}): typeof globalThis.fetch {
+export function createGuardedFetch({
+  maxBytes = 64 * 1024,
+  showRedirects = false,
+  ownHosts,
+  openings = [],
+}: GuardedFetch = {}): typeof globalThis.fetch {
   const limits = { bodyTimeout: 2_500, headersTimeout: 2_500, maxResponseSize: maxBytes };
-  const agent = new Agent({ ...limits, connect: { timeout: 2_000, lookup: publicAddressesOnly } });
+  // One for each port: what may be reached depends on it, and connections are shared by those who may.
+  const agents = new Map(
+    [HTTPS, ...openings.map(({ port }) => port)].map((port) => {
+      const judge = (address: string) => isAllowed(address, port, openings);
+      return [port, { judge, agent: new Agent({ ...limits, connect: { timeout: 2_000, lookup: judged(judge) } }) }];
+    }),
+  );
   const ownAgent = ownHosts && new Agent({ ...limits, connect: { timeout: 2_000 } });
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : String(input));
-    const dispatcher = ownHosts?.has(url.hostname) ? ownAgent : agent;
-    if (dispatcher === agent && (url.protocol !== 'https:' || url.port !== '' || isForbiddenLiteral(url.hostname)))
+    const outside = ownHosts?.has(url.hostname) ? undefined : agents.get(Number(url.port || HTTPS));
+    const dispatcher = ownHosts?.has(url.hostname) ? ownAgent : outside?.agent;
+    if (!dispatcher || (outside && (url.protocol !== 'https:' || isForbiddenLiteral(url.hostname, outside.judge))))
       throw new TypeError('fetch failed');
+    const leave = outside ? strangers.enter(url.hostname) : () => {};
+    if (!leave) throw new TypeError('fetch failed');
     const { dispatcher: _theirs, ...options } = plainly(init);
     const redirect = showRedirects ? 'manual' : 'error';
     try {
-      return countedUnpacked(await undiciFetch(url.href, { ...(options as object), redirect, dispatcher }), maxBytes);
+      const answer = countedUnpacked(await undiciFetch(url.href, { ...(options as object), redirect, dispatcher }), maxBytes);
+      leave(true);
+      return answer;
     } catch {
+      leave(false);
       throw new TypeError('fetch failed');
     }
   };
@@ -50,7 +78,8 @@ export function fetchForUpstream({
 }): typeof globalThis.fetch {
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : String(input));
-    if (!privateNetwork && (url.protocol !== 'https:' || isForbiddenLiteral(url.hostname))) throw new TypeError('fetch failed');
+    if (!privateNetwork && (url.protocol !== 'https:' || isForbiddenLiteral(url.hostname, isPublicAddress)))
+      throw new TypeError('fetch failed');
     const { dispatcher: _theirs, signal, ...options } = plainly(init);
     const dispatcher = privateNetwork ? ANYWHERE : PUBLIC_ONLY;
     const either = signal ? AbortSignal.any([deadline, signal]) : deadline;
@@ -61,7 +90,7 @@ export function fetchForUpstream({
 
 const UPSTREAM = { connections: 32, bodyTimeout: 4_000, headersTimeout: 4_000, maxResponseSize: 256 * 1024 };
 const ANYWHERE = new Agent({ ...UPSTREAM, connect: { timeout: 2_000 } });
-const PUBLIC_ONLY = new Agent({ ...UPSTREAM, connect: { timeout: 2_000, lookup: publicAddressesOnly } });
+const PUBLIC_ONLY = new Agent({ ...UPSTREAM, connect: { timeout: 2_000, lookup: judged(isPublicAddress) } });
 
 type Options = RequestInit & { dispatcher?: unknown };
 
@@ -96,28 +125,44 @@ function countedUnpacked(answer: UndiciResponse, maxBytes: number): Response {
   return Object.defineProperty(response, 'url', { value: answer.url });
 }
 
-/** Whether an address is one that a stranger's URL may lead us to: global unicast and nothing else. */
+/** Whether an address is one that a stranger's URL may lead us to: global unicast and nothing else, which of IPv6 is 2000::/3 (RFC 4291 section 2.4). */
 export function isPublicAddress(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  return parsed.range() === 'unicast' && (parsed.kind() === 'ipv4' || parsed.match(ipaddr.parseCIDR('2000::/3') as [ipaddr.IPv6, number]));
 }
+
+/** @param openings what an operator opened of networks that are not public. */
+function isAllowed(address: string, port: number, openings: readonly Opening[]): boolean {
+  if (port === HTTPS && isPublicAddress(address)) return true;
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  return openings.some((opening) => {
+    if (opening.port !== port) return false;
+    const [network, bits] = opening.network.includes('/')
+      ? ipaddr.parseCIDR(opening.network)
+      : [ipaddr.process(opening.network), undefined];
+    return network.kind() === parsed.kind() && parsed.match(network, bits ?? (network.kind() === 'ipv4' ? 32 : 128));
+  });
+}
+
+type Judge = (address: string) => boolean;
 
 // A literal address is never looked up, so the lookup below would not see it.
-function isForbiddenLiteral(hostname: string): boolean {
+function isForbiddenLiteral(hostname: string, judge: Judge): boolean {
   const bare = hostname.replace(/^\[|\]$/g, '');
-  return ipaddr.isValid(bare) && !isPublicAddress(bare);
+  return ipaddr.isValid(bare) && !judge(bare);
 }
 
-// Judged on the very answer that the socket then connects to: a name cannot resolve well once and badly the next time.
-function publicAddressesOnly(
-  hostname: string,
-  options: object,
-  done: (error: Error | null, addresses: { address: string; family: number }[]) => void,
-): void {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error) return done(error, []);
-    if (!addresses.length || !addresses.every(({ address }) => isPublicAddress(address))) return done(new Error('address refused'), []);
-    done(null, addresses);
-  });
+/** A look-up for sockets. The very answer that the socket connects to is judged: a name cannot resolve well once and badly the next time. */
+function judged(judge: Judge) {
+  type Done = (error: Error | null, addresses: { address: string; family: number }[]) => void;
+  return (hostname: string, _options: object, done: Done): void => {
+    addressesOf(hostname).then(
+      (addresses) => (addresses.every(({ address }) => judge(address)) ? done(null, addresses) : done(new Error('address refused'), [])),
+      (error) => done(error, []),
+    );
+  };
 }
 
 /**

@@ -76,6 +76,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     registration: 'open',
     registrationLimit: 60,
     registrationNetworks: [],
+    outgoingAllow: [],
     // Tests ask more in a minute than anybody would.
     requestLimits: { authorize: 1e6, par: 1e6, device: 1e6, token: 1e6 },
     pkce: 'public',

@@ -26,6 +26,13 @@ describe('Requests to addresses that strangers choose', () => {
       '64:ff9b::7f00:1',
       '224.0.0.1',
       '255.255.255.255',
+      '4000::1',
+      '1000::1',
+      'fec0::1',
+      '2001:db8::1',
+      '2002:7f00:1::1',
+      '192.0.2.1',
+      '240.0.0.1',
       'nonsense',
     ]) {
       assert.ok(!isPublicAddress(address), address);
@@ -101,7 +108,23 @@ describe('Requests to addresses that strangers choose', () => {
       assert.equal(connections, 0);
     });
 
+    it('reaches what an operator opened of their networks, on that port alone', async () => {
+      const before = connections;
+      const openedFetch = createGuardedFetch({
+        openings: [
+          { network: '127.0.0.0/8', port },
+          { network: 'fd00::/8', port: port + 1 },
+        ],
+      });
+      await assert.rejects(openedFetch(`https://127.0.0.1:${port}/`), { message: 'fetch failed' });
+      assert.equal(connections, before + 1, 'the connection was made, and is no TLS');
+      for (const url of [`http://127.0.0.1:${port}/`, 'https://127.0.0.1/', `https://127.0.0.1:${port + 1}/`, `https://10.0.0.1:${port}/`])
+        await assert.rejects(openedFetch(url), { message: 'fetch failed' }, url);
+      assert.equal(connections, before + 1);
+    });
+
     it('a client that points jwks_uri at us is refused as a client, and the listener sees no connection (RFC 7591 section 5)', async () => {
+      const before = connections;
       const { client_id } = await server.createClient({
         token_endpoint_auth_method: 'private_key_jwt',
         jwks_uri: `https://127.0.0.1:${port}/jwks`,
@@ -121,7 +144,7 @@ describe('Requests to addresses that strangers choose', () => {
       });
       assert.equal(response.status, 401);
       assert.equal(((await response.json()) as { error: string }).error, 'invalid_client');
-      assert.equal(connections, 0);
+      assert.equal(connections, before);
       assert.deepEqual(await server.sql('select 1 from token where client_id = $1', [client_id]), []);
     });
   });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Database } from '../../platform/database.ts';
 import type { Log } from '../../platform/log.ts';
 import { keepSent } from '../../platform/outbox.ts';
-import { createGuardedFetch } from '../../platform/outgoing.ts';
+import { createGuardedFetch, type Opening } from '../../platform/outgoing.ts';
 import { LOOPBACK } from '../hosts.ts';
 import { redraw } from './picture.ts';
 import { type DueLogo, LOGO_CHANNEL, type LogoProblem, noteLogoProblem, storeLogo, takeDueLogos } from './store.ts';
@@ -24,12 +24,19 @@ type Parts = {
   log: Log;
   /** Whether a logo may be on this machine, by http: in development alone, as registration allows it (webLinkFault()). */
   loopbackPages: boolean;
+  /** What of the operator's own networks may be reached (OUTGOING_ALLOW). */
+  openings?: readonly Opening[];
   everyMs?: number;
 };
 
 /** Fetches what is due until it is stopped. */
-export function keepLogosFetched({ database, log, loopbackPages, everyMs }: Parts): { stop(): Promise<void> } {
-  const guardedFetch = createGuardedFetch({ maxBytes: MAX_BYTES, showRedirects: true, ...(loopbackPages && { ownHosts: LOOPBACK }) });
+export function keepLogosFetched({ database, log, loopbackPages, openings = [], everyMs }: Parts): { stop(): Promise<void> } {
+  const guardedFetch = createGuardedFetch({
+    maxBytes: MAX_BYTES,
+    showRedirects: true,
+    openings,
+    ...(loopbackPages && { ownHosts: LOOPBACK }),
+  });
   const ending = new AbortController();
   return keepSent<DueLogo>({
     database,
