@@ -76,10 +76,10 @@ describe('The house', () => {
     );
   });
 
-  it('reaches into the library through its public door alone', () => {
+  it('reaches into the library through its public door, and past it in one file', () => {
     assert.deepEqual(
       files.filter((file) => /oidc-provider\/lib/.test(text(file))),
-      [],
+      ['authorization-server/internals.ts'],
     );
   });
 

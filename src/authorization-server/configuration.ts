@@ -80,14 +80,14 @@ export function createConfiguration({
     responseTypes: ['code'], //                                     RFC 9700 2.1.2: no implicit, no hybrid
     pkce: { required: acceptWithoutPkce(config.pkce) }, //          RFC 7636, RFC 9700 2.1.1; S256 is all the library has
     allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always stated, always compared
-    scopes: resources.scopes, //                                    RFC 6749 3.3: those of every resource server
+    scopes: [...resources.scopes], //                               RFC 6749 3.3: those of every resource server; they come and go: internals.ts
     extraParams: requestParameters(resources.completeScope), //     RFC 6749 3.3: what scope-rules.ts made of `scope`; no others beside the standard's
     conformIdTokenClaims: false, //                                 OIDC Core 5.4 lets an OP tell claims in the ID token too: most client libraries read only that
     claims: { ...CLAIMS_OF_SCOPE, openid: [...(CLAIMS_OF_SCOPE['openid'] ?? []), 'acr', 'amr', 'auth_time'] }, // OIDC Core 5.4; 2: how the person signed in
     acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
     subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
     // RFC 7591 2: judged before the library's own checks
-    extraClientMetadata: withKnownScopes(createRegistrationPolicy({ names, ...placesOf(config.issuer) }), resources.scopes),
+    extraClientMetadata: withKnownScopes(createRegistrationPolicy({ names, ...placesOf(config.issuer) }), () => resources.scopes),
 
     // How clients prove who they are
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], // no client_secret_jwt: secrets are hashed

@@ -9,20 +9,21 @@ import type { Log } from '../platform/log.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import type { PkceUse } from '../protocol-store/pkce-use.ts';
 import type { ErrorBook } from './error-book.ts';
+import { followScopes } from './internals.ts';
 import { watchSigningKeys } from './keys/key-watch.ts';
 import { createProvider } from './provider.ts';
 import { createResourcePolicy, type ResourcePolicy } from './resource-servers.ts';
 import { watchScopes } from './scope-watch.ts';
 
 /**
- * Owns which provider serves. The library reads its keys and scopes once, so when other keys are to be published, another is to sign, or there
- * are other scopes, a new provider takes the place of the one before: the next request is its, and requests under way finish with the one
- * they began with.
+ * Owns which provider serves. The library reads its keys once, so when other keys are to be published, or another is to sign, a new provider takes
+ * the place of the one before: the next request is its, and requests under way finish with the one they began with. APIs and their scopes change
+ * without it: see clients/api-catalog.ts.
  */
 export type CurrentProvider = {
   /** @param make makes a part of the server out of a provider: once for each, and a request stays in the one it came to. */
   serve<Request extends unknown[], Answer>(
-    make: (provider: Provider, resourceServers: ResourceServer[], resources: ResourcePolicy) => (...request: Request) => Answer,
+    make: (provider: Provider, resourceServers: readonly ResourceServer[], resources: ResourcePolicy) => (...request: Request) => Answer,
   ): (...request: Request) => Answer;
   /** The last one stays. */
   close(): void;
@@ -43,18 +44,12 @@ export async function keepProvider(ingredients: {
 }): Promise<CurrentProvider> {
   const { config, database, log } = ingredients;
   let serving: Serving | undefined;
-  let [servers, jwks]: [ResourceServer[], JWKS | undefined] = [[], undefined];
-  const renew = () => {
-    const resources = createResourcePolicy(servers, config.issuer);
-    if (jwks) serving = { provider: createProvider({ ...ingredients, resources, jwks }), resources };
-  };
-  await watchScopes({ database, issuer: config.issuer, log }, (read) => {
-    servers = read;
-    renew();
-  });
+  const catalog = await watchScopes({ database, issuer: config.issuer, log });
+  const resources = createResourcePolicy(catalog, config.issuer);
   const keys = await watchSigningKeys({ database, keyRing: new KeyRing(config.dataEncryptionKeys), log }, (read) => {
-    jwks = read as JWKS;
-    renew();
+    const provider = createProvider({ ...ingredients, resources, jwks: read as JWKS });
+    followScopes(provider, catalog);
+    serving = { provider, resources };
   });
   return {
     serve(make) {

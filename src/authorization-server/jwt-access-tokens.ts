@@ -26,7 +26,7 @@ const COMPACT = /^[\w-]*(\.[\w-]*){2}(\.[\w-]*\.[\w-]*)?$/;
 type Unsigned = { header?: object | undefined; payload: Record<string, unknown> };
 
 /** Names what a token stands on, and gives its header the `typ` that its API chose. */
-export function completeJwt(servers: ResourceServer[]) {
+export function completeJwt(servers: readonly ResourceServer[]) {
   return (_ctx: KoaContextWithOIDC, token: AccessToken | ClientCredentials, jwt: Unsigned): void => {
     if ('grantId' in token && token.grantId) {
       jwt.payload['grant_id'] = token.grantId;
@@ -47,7 +47,7 @@ type Parts = {
   /** The address of the userinfo endpoint, which a token's audience may name. */
   userinfo: string;
   jwks: { keys: readonly object[] };
-  servers: ResourceServer[];
+  servers: readonly ResourceServer[];
 };
 
 /** A store of access tokens that finds JWTs as well. */

@@ -135,7 +135,7 @@ export function protocolEndpoints(parts: {
               tellRegistrations(database, ROUTES.registration),
               beforeNaming(parts.names),
               judgeSoftwareStatements(parts, ROUTES.registration),
-              acceptRequests(resources.scopes, ROUTES.registration),
+              acceptRequests(() => resources.scopes, ROUTES.registration),
               hideSecretHandles(ROUTES.registration),
             ] as never[]) as never,
           ),

@@ -1,5 +1,6 @@
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer as ResourceServerInfo } from 'oidc-provider';
 import { IDENTITY_SCOPES } from '../accounts/claims.ts';
+import type { ApiCatalog } from '../clients/api-catalog.ts';
 import { adminApi, type ResourceServer } from '../clients/resource-servers.ts';
 import { type OpenApi, type Settled, scopesIn, settleScopes } from './requests/scope-rules.ts';
 import { judgeServiceScopes } from './services/service-scopes.ts';
@@ -11,14 +12,10 @@ export type ResourcePolicy = ReturnType<typeof createResourcePolicy>;
 /** What a token opens beside an API that nobody named: userinfo, where `openid` was granted. Clients ask for it by `openid` alone. */
 export const userinfoOf = (issuer: string): string => `${issuer}/oauth/userinfo`;
 
-/** @param servers all that are registered, the server's own API among them. @param issuer its identifier. */
-export function createResourcePolicy(servers: ResourceServer[], issuer: string) {
-  const byIdentifier = new Map(servers.map((server) => [server.identifier, server]));
-  // An identifier without a path is the same with its slash: URL libraries add one (RFC 3986 section 6.2.3).
-  const byOrigin = new Map(servers.filter(({ identifier }) => isOrigin(identifier)).map((server) => [origin(server.identifier), server]));
+/** @param catalog of all that are registered, the server's own API among them. @param issuer its identifier. */
+export function createResourcePolicy(catalog: ApiCatalog, issuer: string) {
   const userinfo = userinfoOf(issuer);
-  const judgeServices = judgeServiceScopes(servers, issuer);
-  const own = byIdentifier.get(issuer);
+  const judgeServices = judgeServiceScopes(catalog, issuer);
 
   const openTo = (client: Client, server: ResourceServer, forItself: boolean): OpenApi => {
     const { identifier, resourceRequired } = server;
@@ -32,34 +29,41 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
 
   /** The identifier of an API as it is registered, for one that a client sent; what is unknown stays as it was sent. */
   const identifierOf = (sent: string): string => {
-    if (byIdentifier.has(sent)) return sent;
+    if (catalog.find(sent)) return sent;
     // An empty query is none (RFC 3986 section 6.2.3 leaves it to the scheme; no API of ours differs by it).
     const plain = sent.replace(/\?$/, '');
-    if (byIdentifier.has(plain)) return plain;
+    if (catalog.find(plain)) return plain;
     if (plain === userinfo) return issuer;
-    return (isOrigin(plain) ? byOrigin.get(origin(plain))?.identifier : undefined) ?? sent;
+    // An identifier without a path is the same with its slash: URL libraries add one (RFC 3986 section 6.2.3).
+    const [bare, slashed] = [origin(plain), `${origin(plain)}/`];
+    return (isOrigin(plain) ? (catalog.find(bare) ?? catalog.find(slashed))?.identifier : undefined) ?? sent;
+  };
+
+  /** The APIs that a request can mean, the server's own first: those that it names, and those of its scopes and of the scopes that the client registered. */
+  const meantBy = (names: string[], resources: string[]): ResourceServer[] => {
+    const own = catalog.find(issuer);
+    const named = resources.flatMap((resource) => catalog.find(resource) ?? []);
+    return [...new Set([...(own ? [own] : []), ...named, ...names.flatMap((name) => catalog.offering(name))])];
   };
 
   return {
     /** Every scope that a client can register with. */
-    scopes: [...new Set(servers.flatMap((server) => server.scopes.map(({ name }) => name)))],
-    servers,
+    get scopes() {
+      return catalog.scopes;
+    },
+    servers: catalog.servers,
+    find: catalog.find,
     issuer,
     identifierOf,
 
     /** What the scopes and resources of a request come to. @param forItself by client credentials. */
     settle(client: Client, scope: string | undefined, resources: string[], forItself: boolean): Settled {
-      const [first, ...others] = [own, ...servers.filter((server) => server !== own)].flatMap((server) =>
-        server ? [openTo(client, server, forItself)] : [],
-      );
-      if (!first) return { scopes: scopesIn(scope), resources, implied: false };
-      const settled = settleScopes({
-        apis: [first, ...others],
-        scope,
-        resources: [...new Set(resources.filter(Boolean).map(identifierOf))],
-        registered: typeof client.scope === 'string' ? scopesIn(client.scope) : undefined,
-        forItself,
-      });
+      const registered = typeof client.scope === 'string' ? scopesIn(client.scope) : undefined;
+      const named = [...new Set(resources.filter(Boolean).map(identifierOf))];
+      const meant = meantBy([...scopesIn(scope), ...(registered ?? [])], named);
+      const [first, ...others] = meant.map((server) => openTo(client, server, forItself));
+      if (!first || !catalog.find(issuer)) return { scopes: scopesIn(scope), resources, implied: false };
+      const settled = settleScopes({ apis: [first, ...others], scope, resources: named, registered, forItself });
       if ('refusal' in settled) return settled;
       const scopes = settled.scopes.filter((name) => name !== 'offline_access' || mayStayOffline(client, forItself));
       const opensUserinfo = settled.implied && !forItself && scopes.includes('openid');
@@ -82,7 +86,7 @@ export function createResourcePolicy(servers: ResourceServer[], issuer: string) 
     async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: Client): Promise<ResourceServerInfo> {
       throwRefusal(ctx);
       if (indicator === userinfo) return { scope: IDENTITY_SCOPES.join(' '), audience: userinfo, accessTokenFormat: 'opaque' };
-      const server = byIdentifier.get(indicator);
+      const server = catalog.find(indicator);
       if (!server)
         throw new errors.InvalidTarget(
           'resource is not known to this server: write the identifier of the API exactly as it is registered, as its own metadata says it',

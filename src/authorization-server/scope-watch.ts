@@ -1,3 +1,4 @@
+import { type ApiCatalog, createApiCatalog } from '../clients/api-catalog.ts';
 import { listResourceServers, type ResourceServer } from '../clients/resource-servers.ts';
 import { listProviders, scopeOf } from '../federation/providers.ts';
 import type { Database } from '../platform/database.ts';
@@ -8,9 +9,14 @@ import type { Log } from '../platform/log.ts';
  * server's own API: the API is asked for the person's token there (token-exchange.ts).
  */
 
+type Reading = { database: Database; issuer: string };
+
 /** @param issuer the identifier of the server's own API. @returns all resource servers, the services of upstream providers among the scopes of our own. */
-export async function readResourceServers(database: Database, issuer: string): Promise<ResourceServer[]> {
-  const [servers, providers] = await Promise.all([listResourceServers(database), listProviders(database)]);
+export async function readResourceServers({ database, issuer }: Reading, identifier?: string): Promise<ResourceServer[]> {
+  const [servers, providers] = await Promise.all([
+    listResourceServers(database, identifier),
+    identifier === undefined || identifier === issuer ? listProviders(database) : [],
+  ]);
   const services = providers.flatMap((provider) =>
     provider.services.map((service) => ({
       name: scopeOf(provider, service),
@@ -25,26 +31,37 @@ export async function readResourceServers(database: Database, issuer: string): P
 }
 
 /**
- * Reads again whenever a provider or a resource server changes, and once a node hears again.
- * @param use called before this returns, and when there is something else. @throws when the database does not answer; later that is logged.
+ * A catalog that follows the database: an API that changes is read again, and nothing else; all of them once a node hears again.
+ * @throws when the database does not answer; later that is logged.
  */
-export async function watchScopes(
-  { database, issuer, log }: { database: Database; issuer: string; log: Log },
-  use: (servers: ResourceServer[]) => void,
-): Promise<void> {
-  let known = '';
-  const read = async () => {
-    const servers = await readResourceServers(database, issuer);
-    const wanted = JSON.stringify(servers);
-    if (wanted !== known) use(servers);
-    known = wanted;
+export async function watchScopes({ database, issuer, log }: Reading & { log: Log }): Promise<ApiCatalog> {
+  const catalog = createApiCatalog(await readResourceServers({ database, issuer }));
+  const readOne = async (identifier: string) => {
+    const [server] = await readResourceServers({ database, issuer }, identifier);
+    if (server) catalog.put(server);
+    else catalog.remove(identifier);
   };
-  await read();
-  // One after another: an older reading must not take the place of a newer one.
+  const readAll = async () => {
+    const servers = await readResourceServers({ database, issuer });
+    const known = new Set(servers.map(({ identifier }) => identifier));
+    for (const { identifier } of [...catalog.servers]) if (!known.has(identifier)) catalog.remove(identifier);
+    for (const server of servers) catalog.put(server);
+  };
+  // One after another: an older reading must not take the place of a newer one. What waits for its turn is read once.
   let turn = Promise.resolve();
-  const again = () => {
-    turn = turn.then(read).catch((error) => log.error({ event: 'scopes_not_read', reason: (error as Error).message }));
+  const waiting = new Set<string>();
+  const again = (name: string, read: () => Promise<void>) => {
+    if (waiting.has(name)) return;
+    waiting.add(name);
+    turn = turn
+      .then(() => {
+        waiting.delete(name);
+        return read();
+      })
+      .catch((error) => log.error({ event: 'scopes_not_read', reason: (error as Error).message }));
   };
-  database.listen('upstream_provider_changed', again, again);
-  database.listen('resource_server_changed', again, again);
+  const all = () => again('', readAll);
+  database.listen('upstream_provider_changed', () => again(issuer, () => readOne(issuer)), all);
+  database.listen('resource_server_changed', (identifier) => (identifier ? again(identifier, () => readOne(identifier)) : all()), all);
+  return catalog;
 }

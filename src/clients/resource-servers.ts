@@ -89,7 +89,7 @@ export function ownResourceServers(issuer: string): ResourceServer[] {
 }
 
 /** Makes the server's own APIs known; leaves what others registered as it is. */
-export async function saveResourceServers(database: Database, servers: ResourceServer[]): Promise<void> {
+export async function saveResourceServers(database: Database, servers: readonly ResourceServer[]): Promise<void> {
   await database.prisma.$transaction(
     servers.flatMap(({ scopes, ...server }) => [
       database.prisma.resourceServer.upsert({ where: { identifier: server.identifier }, create: server, update: server }),
@@ -106,9 +106,10 @@ export async function saveResourceServers(database: Database, servers: ResourceS
   );
 }
 
-/** All resource servers with their scopes, in the order people read them. */
-export async function listResourceServers(database: Database): Promise<ResourceServer[]> {
+/** Resource servers with their scopes, in the order people read them. @param identifier of the one that is wanted; all, unless given. */
+export async function listResourceServers(database: Database, identifier?: string): Promise<ResourceServer[]> {
   const rows = await database.prisma.resourceServer.findMany({
+    ...(identifier === undefined ? undefined : { where: { identifier } }),
     include: { scopes: { orderBy: { position: 'asc' } } },
     orderBy: { identifier: 'asc' },
   });

@@ -27,17 +27,24 @@ export type ScopeWords = ScopeAt & {
  * A scope that its API has dropped since is told by its name: what was allowed is not kept quiet.
  * @param issuer the identifier of the server's own API.
  */
-export function describeScopes(servers: ResourceServer[], issuer: string, scopes: Iterable<ScopeAt>, language: Language): ScopeWords[] {
+export function describeScopes(
+  servers: readonly ResourceServer[],
+  issuer: string,
+  scopes: Iterable<ScopeAt>,
+  language: Language,
+): ScopeWords[] {
   const asked = [...scopes];
-  const resources = [undefined, ...servers.map(({ identifier }) => identifier), ...asked.map(({ resource }) => resource)];
+  const wanted = new Set<string>(asked.map(({ resource }) => resource ?? issuer));
+  const known = new Map(servers.filter(({ identifier }) => wanted.has(identifier)).map((server) => [server.identifier, server]));
+  const resources = [undefined, ...known.keys(), ...asked.map(({ resource }) => resource)];
   return [...new Set(resources)].flatMap((resource) => {
-    const server = servers.find(({ identifier }) => identifier === (resource ?? issuer));
+    const server = known.get(resource ?? issuer);
     const names = new Set(asked.filter((scope) => scope.resource === resource).map(({ name }) => name));
-    const known = (server?.scopes ?? []).filter(({ name }) => names.has(name));
-    const dropped = [...names].filter((name) => !known.some((scope) => scope.name === name));
+    const there = (server?.scopes ?? []).filter(({ name }) => names.has(name));
+    const dropped = [...names].filter((name) => !there.some((scope) => scope.name === name));
     const at = resource === undefined ? undefined : { resource, api: displayName(server?.name, resource), ...hostOf(resource, issuer) };
     const words: ScopeWords[] = [
-      ...known.map(({ name, title, sensitive, provider }) => ({
+      ...there.map(({ name, title, sensitive, provider }) => ({
         ...at,
         ...(provider && { provider }),
         name,

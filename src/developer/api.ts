@@ -20,7 +20,7 @@ export const api: OwnPage = {
   async submit(visit, form) {
     const own = await ownApi(visit);
     await limitApiChanges(visit);
-    const fields = apiFields(form);
+    const fields = apiFields(form, own);
     const wrong = apiProblem(fields);
     if (wrong)
       return showApi(visit, own, 'api', { fields, options: JWT_OPTIONS, wrong: fieldOf(wrong), problem: wrong, values: API_LIMITS });

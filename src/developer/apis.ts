@@ -61,14 +61,17 @@ export const newApi: OwnPage = {
   },
 };
 
-/** What an API's form says, as it was typed. */
-export function apiFields(form: URLSearchParams): Omit<OwnedApi, 'id' | 'identifier'> {
+/** What an API's form says, as it was typed. @param before what holds where the form does not say. */
+export function apiFields(
+  form: URLSearchParams,
+  before: Pick<OwnedApi, 'jwtAlgorithm' | 'jwtType'> = DEFAULT_JWT_CHOICES,
+): Omit<OwnedApi, 'id' | 'identifier'> {
   const seconds = form.get('lifetime') ?? '';
   return {
     name: (form.get('name') ?? '').trim(),
     tokenFormat: form.get('format') ?? '',
-    jwtAlgorithm: form.get('algorithm') ?? DEFAULT_JWT_CHOICES.jwtAlgorithm,
-    jwtType: form.get('type') ?? DEFAULT_JWT_CHOICES.jwtType,
+    jwtAlgorithm: form.get('algorithm') || before.jwtAlgorithm,
+    jwtType: form.get('type') || before.jwtType,
     accessTokenTtlSeconds: /^\d{1,6}$/.test(seconds) ? Number(seconds) : Number.NaN,
     resourceRequired: form.get('resource') === 'required',
   };

@@ -27,7 +27,11 @@ type Choice = {
  * Those that are there to choose: not the admin API's, which an operator gives, and of what is done at upstream providers what an operator
  * allowed this client. This server's own come first, then the person's.
  */
-export function scopeGroups(servers: ResourceServer[], issuer: string, { accountId, services, chosen, language }: Choice): ScopeGroup[] {
+export function scopeGroups(
+  servers: readonly ResourceServer[],
+  issuer: string,
+  { accountId, services, chosen, language }: Choice,
+): ScopeGroup[] {
   const near = servers.filter(({ identifier }) => identifier !== adminApi(issuer)).filter((server) => isNear(server, issuer, accountId));
   const others = servers.filter((server) => !isNear(server, issuer, accountId));
   return [...near, ...boundedBy(others, near, chosen)]

@@ -32,7 +32,7 @@ export const LIMITS = {
   // Each asks the provider twice, and leaves a row for ten minutes.
   linksOfAccount: { name: 'links_account', points: 20, seconds: 15 * MINUTES },
   dataExport: { name: 'data_export', points: 5, seconds: 15 * MINUTES },
-  // Each has every node make its provider anew.
+  // Each has every node read the API anew, and leaves an event.
   apiChanges: { name: 'api_changes', points: 60, seconds: 15 * MINUTES },
   // Each walks through all tokens and grants there are.
   audienceCounts: { name: 'audience_counts', points: 10, seconds: 15 * MINUTES },

@@ -23,7 +23,7 @@ export type Services = {
   database: Database;
   config: Config;
   keyRing: KeyRing;
-  resourceServers: ResourceServer[];
+  resourceServers: readonly ResourceServer[];
   counts: Counts;
 };
 

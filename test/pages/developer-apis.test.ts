@@ -53,7 +53,8 @@ describe('The APIs of a developer', () => {
       [API.identifier, 'Library', 'jwt', 'PS256', 'JWT', 60],
     );
     assert.deepEqual(await eventsOf(server, developer.id), ['resource_server_changed', 'resource_server_made']);
-    await fill(developer, path, { name: 'Library', ...choices });
+    await fill(developer, path, { name: 'Library', ...choices, algorithm: '', type: '' });
+    assert.equal((await apis())[0]?.['jwt_algorithm'], 'PS256', 'what the form does not say stays');
     assert.equal((await eventsOf(server, developer.id)).length, 2, 'what changes nothing is no change');
   });
 

@@ -5,6 +5,7 @@ import { type Adapter, Provider } from 'oidc-provider';
 import { createConfiguration } from '../../../src/authorization-server/configuration.ts';
 import { loadSigningKeys } from '../../../src/authorization-server/keys/signing-keys.ts';
 import { createResourcePolicy } from '../../../src/authorization-server/resource-servers.ts';
+import { createApiCatalog } from '../../../src/clients/api-catalog.ts';
 import { createClientCache } from '../../../src/clients/cache.ts';
 import { ownResourceServers } from '../../../src/clients/resource-servers.ts';
 import { NO_NAMES } from '../../../src/clients/verified-names.ts';
@@ -31,7 +32,7 @@ export async function serveLibrary(storage: 'memory' | 'prisma'): Promise<Served
     clients: createClientCache(database),
     names: NO_NAMES,
     jwks: jwks as never,
-    resources: createResourcePolicy(ownResourceServers(config.issuer), config.issuer),
+    resources: createResourcePolicy(createApiCatalog(ownResourceServers(config.issuer)), config.issuer),
   });
   const library = new Provider(config.issuer, {
     ...configuration,

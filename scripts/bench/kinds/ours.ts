@@ -2,6 +2,7 @@ import { createCounts, keepCountsWritten } from '../../../src/audit/counts.ts';
 import { loadSigningKeys } from '../../../src/authorization-server/keys/signing-keys.ts';
 import { createProvider } from '../../../src/authorization-server/provider.ts';
 import { createResourcePolicy } from '../../../src/authorization-server/resource-servers.ts';
+import { createApiCatalog } from '../../../src/clients/api-catalog.ts';
 import { createClientCache } from '../../../src/clients/cache.ts';
 import { ownResourceServers } from '../../../src/clients/resource-servers.ts';
 import { NO_NAMES } from '../../../src/clients/verified-names.ts';
@@ -39,7 +40,7 @@ export async function serveOurs(): Promise<Served> {
     log,
     counts,
     jwks: await loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys)),
-    resources: createResourcePolicy(ownResourceServers(config.issuer), config.issuer),
+    resources: createResourcePolicy(createApiCatalog(ownResourceServers(config.issuer)), config.issuer),
   });
   return { address, dialect: DIALECT, mint: (count, account) => mintCodes(minting, count, account) };
 }

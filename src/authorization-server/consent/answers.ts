@@ -19,7 +19,7 @@ export type Pressed = 'approve' | 'approve_all';
 
 /** What a person's press says of all that was asked: identity and what the app requires are allowed with it, the optional where it was ticked. */
 export function answersOf(
-  known: { servers: ResourceServer[]; issuer: string },
+  known: { servers: readonly ResourceServer[]; issuer: string },
   client: Client,
   { scopes, claims }: Asked,
   { pressed, ticked }: { pressed: Pressed; ticked: Set<string> },

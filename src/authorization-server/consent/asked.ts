@@ -10,7 +10,7 @@ import { declinedScopes, grantedScopes } from './decision.ts';
 /** `claims` are those that the `claims` parameter names one by one (OIDC Core section 5.5). */
 export type Asked = { scopes: ScopeAt[]; claims: string[] };
 
-type Known = { servers: ResourceServer[]; issuer: string };
+type Known = { servers: readonly ResourceServer[]; issuer: string };
 
 /** @param params of a request that was settled: its scopes belong to the server's own API, or to one that is named. */
 export function askedBy({ servers, issuer }: Known, params: Record<string, unknown>): Asked {

@@ -27,7 +27,7 @@ type Asking = {
   grant: Grant | undefined;
 };
 
-type Circumstances = { database: Database; resourceServers: ResourceServer[]; issuer: string; language: Language };
+type Circumstances = { database: Database; resourceServers: readonly ResourceServer[]; issuer: string; language: Language };
 
 /** What views/interaction/consent-body.eta reads, but for where its forms lead. */
 export async function describeConsent(

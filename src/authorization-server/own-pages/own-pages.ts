@@ -23,7 +23,7 @@ import { type FirstParty, type SignedIn, signedIn } from './first-party.ts';
  * form of ours. Who that is, is the door's to say (first-party.ts).
  */
 
-export type OwnServices = FirstParty & { resourceServers: ResourceServer[]; keyRing: KeyRing };
+export type OwnServices = FirstParty & { resourceServers: readonly ResourceServer[]; keyRing: KeyRing };
 
 /** A request of somebody who is signed in, and may do what the page does. */
 export type Visit = SignedIn & { ctx: Context; services: OwnServices };

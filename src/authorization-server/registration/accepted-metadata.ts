@@ -19,13 +19,13 @@ const RESPONSE_MODES = ['query', 'fragment', 'form_post'];
 const APPLICATION_TYPES = ['web', 'native'];
 const EMAIL = /^[^\s@]+@[^\s@]+$/;
 
-/** Around the registration endpoint. @param scopes all that a client may register with. */
-export function acceptRequests(scopes: readonly string[], registrationPath: string) {
+/** Around the registration endpoint. @param scopes says all that a client may register with. */
+export function acceptRequests(scopes: () => ReadonlySet<string>, registrationPath: string) {
   return async (ctx: Context, next: Next) => {
     if (!ctx.path.startsWith(registrationPath) || !['POST', 'PUT'].includes(ctx.method) || !ctx.is('application/json')) return next();
     const body = await readBody(ctx.req);
     const request = objectIn(body);
-    replaceBody(ctx.req, (request && written(acceptRequest(request, scopes))) ?? body);
+    replaceBody(ctx.req, (request && written(acceptRequest(request, scopes()))) ?? body);
     await next();
   };
 }
@@ -41,7 +41,7 @@ function written(members: Members): Buffer | undefined {
 }
 
 /** What a request at the registration endpoint says: an empty list of grants or response types is absent, unless the client takes no codes. */
-export function acceptRequest(sent: Members, scopes: readonly string[]): Members {
+export function acceptRequest(sent: Members, scopes: ReadonlySet<string>): Members {
   const { grant_types: grants, response_types: responses, ...others } = withoutAbsent(sent);
   const takesNone = isEmpty(responses) && others['redirect_uris'] === undefined;
   const accepted = acceptMetadata({
@@ -121,9 +121,9 @@ function left(list: unknown, has: (value: string) => boolean): unknown {
 }
 
 /** Scopes are separated by any run of blanks; a list is read as one too. @returns undefined when none is left. */
-function scopeIn(scope: unknown, known?: readonly string[]): unknown {
+function scopeIn(scope: unknown, known?: ReadonlySet<string>): unknown {
   const text = Array.isArray(scope) && scope.every((word) => typeof word === 'string') ? scope.join(' ') : scope;
   if (typeof text !== 'string') return text;
-  const words = [...new Set(text.split(/\s+/))].filter((word) => word && (known?.includes(word) ?? true));
+  const words = [...new Set(text.split(/\s+/))].filter((word) => word && (known?.has(word) ?? true));
   return words.join(' ') || undefined;
 }

@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair } from 'jose';
 import { errors } from 'oidc-provider';
 import { createCounts } from '../../audit/counts.ts';
+import { createApiCatalog } from '../../clients/api-catalog.ts';
 import { SIGNING_ALGORITHMS } from '../../clients/signing-algorithms.ts';
 import type { ClientMetadata } from '../../clients/store.ts';
 import { NO_NAMES } from '../../clients/verified-names.ts';
@@ -35,7 +36,7 @@ const UNSTORABLE = 'parameters must not contain NUL or unpaired surrogates';
 
 /** For many at once, by the scopes as they are now. What it says it says as judgeClient() does. */
 export async function openClientJudge({ config, database }: Place): Promise<ClientJudge> {
-  const resources = createResourcePolicy(await readResourceServers(database, config.issuer), config.issuer);
+  const resources = createResourcePolicy(createApiCatalog(await readResourceServers({ database, issuer: config.issuer })), config.issuer);
   // Nothing is looked up and nothing signed: the provider is there to be asked, and goes with the judge.
   const clients = { find: async () => undefined, forget() {} };
   const provider = createProvider({
@@ -49,7 +50,7 @@ export async function openClientJudge({ config, database }: Place): Promise<Clie
     resources,
   });
   return {
-    scopes: resources.scopes,
+    scopes: [...resources.scopes],
     judge(metadata) {
       if (!isStorable(metadata)) throw new Error(UNSTORABLE);
       try {

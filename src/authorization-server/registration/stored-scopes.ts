@@ -13,10 +13,9 @@ type Policy = {
  * An API may drop a scope that clients have registered with. Such a client is read back with the scopes that there still are: the library would
  * take it for broken, and nobody could use it for what it did not ask of that API. What it registered stays as it is stored, and means something
  * again when the scope comes back.
- * @param known every scope that a client can register with.
+ * @param known says every scope that a client can register with.
  */
-export function withKnownScopes(policy: Policy, known: string[]): Policy {
-  const scopes = new Set(known);
+export function withKnownScopes(policy: Policy, known: () => ReadonlySet<string>): Policy {
   return {
     ...policy,
     validator(ctx, member, value, metadata) {
@@ -25,7 +24,7 @@ export function withKnownScopes(policy: Policy, known: string[]): Policy {
         metadata.scope =
           metadata.scope
             .split(' ')
-            .filter((scope) => scopes.has(scope))
+            .filter((scope) => known().has(scope))
             .join(' ') || 'openid';
       policy.validator(ctx, member, value, metadata);
     },
@@ -38,11 +37,13 @@ export function withKnownScopes(policy: Policy, known: string[]): Policy {
  * of those APIs (RFC 9728).
  */
 export function listOwnScopes(provider: Provider, { servers, issuer }: Pick<ResourcePolicy, 'servers' | 'issuer'>): void {
-  const isOwn = (identifier: string) => new URL(identifier).origin === new URL(issuer).origin && identifier !== adminApi(issuer);
-  const open = servers.filter(({ identifier }) => isOwn(identifier)).flatMap((server) => server.scopes.filter((scope) => !scope.provider));
-  const scopes = [...new Set(open.map(({ name }) => name))];
+  const isOwn = (identifier: string) => identifier === issuer || (identifier.startsWith(`${issuer}/`) && identifier !== adminApi(issuer));
   provider.use(async (ctx, next) => {
     await next();
-    if (ctx.oidc?.route === 'discovery') (ctx.body as { scopes_supported: string[] }).scopes_supported = scopes;
+    if (ctx.oidc?.route !== 'discovery') return;
+    const open = servers
+      .filter(({ identifier }) => isOwn(identifier))
+      .flatMap((server) => server.scopes.filter((scope) => !scope.provider));
+    (ctx.body as { scopes_supported: string[] }).scopes_supported = [...new Set(open.map(({ name }) => name))];
   });
 }

@@ -149,7 +149,7 @@ async function narrowRefresh(provider: Provider, policy: ResourcePolicy, paramet
   const resources = [undefined, ...[token.resource ?? []].flat()];
   const answered = new Set([...asked, ...resources.flatMap((resource) => declinedScopes(grant, resource))]);
   const isLeftOut = (name: string) =>
-    !token.scopes.has(name) && (name === 'offline_access' || !policy.scopes.includes(name) || answered.has(name));
+    !token.scopes.has(name) && (name === 'offline_access' || !policy.scopes.has(name) || answered.has(name));
   const scopes = scopesIn(parameters.get('scope')).filter((name) => !isLeftOut(name));
   // Without the parameter the refresh is for all that was granted.
   write(parameters, 'scope', scopes.length ? [scopes.join(' ')] : []);

@@ -21,7 +21,7 @@ export type Connection = {
   standing: Standing;
 };
 
-export type Scopes = { servers: ResourceServer[]; issuer: string };
+export type Scopes = { servers: readonly ResourceServer[]; issuer: string };
 
 /** What a client may do for its person at a provider. @returns undefined where it may do nothing: an operator, or the person, has not allowed it. */
 export async function connectionAt(

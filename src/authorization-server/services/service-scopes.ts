@@ -1,4 +1,5 @@
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { ApiCatalog } from '../../clients/api-catalog.ts';
 import type { ResourceServer } from '../../clients/resource-servers.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../../clients/store.ts';
 import { type Service, scopeOf, type UpstreamProvider } from '../../federation/providers.ts';
@@ -40,7 +41,11 @@ export function reachOf(provider: UpstreamProvider, scopes: Iterable<string>): R
 }
 
 /** The providers that some scopes of the server's own API name, in the order people read them. @param issuer identifier of that API. */
-export function providersNamed(servers: ResourceServer[], issuer: string, scopes: Iterable<string>): { id: string; name: string }[] {
+export function providersNamed(
+  servers: readonly ResourceServer[],
+  issuer: string,
+  scopes: Iterable<string>,
+): { id: string; name: string }[] {
   const named = new Set(scopes);
   const own = servers.find(({ identifier }) => identifier === issuer)?.scopes ?? [];
   const found = own.flatMap(({ name, provider }) => (provider && named.has(name) ? [provider] : []));
@@ -51,15 +56,14 @@ export function providersNamed(servers: ResourceServer[], issuer: string, scopes
  * Judges the scopes of an authorization request, pushed or of a device alike. The library calls it when it knows the client and has
  * checked where the answer goes, so that the client hears of it (RFC 6749 section 4.1.2.1).
  */
-export function judgeServiceScopes(servers: ResourceServer[], issuer: string) {
-  const own = servers.find(({ identifier }) => identifier === issuer)?.scopes ?? [];
-  const providerOf = new Map(own.flatMap(({ name, provider }) => (provider ? [[name, provider] as const] : [])));
+export function judgeServiceScopes(catalog: Pick<ApiCatalog, 'find'>, issuer: string) {
+  const providerOf = (scope: string) => catalog.find(issuer)?.scopes.find(({ name }) => name === scope)?.provider;
 
   /** @throws errors.InvalidScope for a service at a provider that no operator lets the client reach. */
   return async (_ctx: KoaContextWithOIDC, asked: unknown, client: Client): Promise<void> => {
     if (typeof asked !== 'string') return;
     for (const scope of asked.split(' ')) {
-      const provider = providerOf.get(scope);
+      const provider = providerOf(scope);
       if (provider && !mayReach(client, provider.id))
         throw new errors.InvalidScope(
           `${scope} is not open to this client: an operator of this server has to let it act for people at ${provider.id}`,
