@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import type { SignedIn } from '../authorization-server/own-pages/first-party.ts';
 import { signedIn } from '../authorization-server/own-pages/first-party.ts';
+import { sentToProve } from '../authorization-server/own-pages/fresh-proof.ts';
 import {
   csrfSubject,
   kept,
@@ -63,6 +64,8 @@ export async function leaveToLink(ctx: Context, services: OwnServices): Promise<
   assertOurForm(ctx, config.cookieKeys, linkSubject(door), typeof wish === 'string' ? wish : null, config.issuer);
   const provider = await findProvider(database, String(ctx['params'].provider));
   if (!provider) throw new AppError('not_found', { status: 404, reason: 'unknown_provider' });
+  const isNew = !(await identityAt(database, door.account.id, provider.id));
+  if (isNew && provider.settings.signIn && sentToProve(ctx, door.session, 'links')) return;
   await limitRate(database, LIMITS.linksOfAccount, door.account.id);
   try {
     const visit = { issuer: config.issuer, provider, returnTo: RETURN_PATH, bound: boundTo(door), scopes: provider.settings.scopes };

@@ -12,6 +12,7 @@ import { links } from './links.ts';
 import { overview } from './overview.ts';
 import { password } from './password.ts';
 import { profile } from './profile.ts';
+import { proof } from './proof.ts';
 import { sessions } from './sessions.ts';
 
 /**
@@ -23,6 +24,8 @@ const PAGES: Record<string, OwnPage> = {
   '/account': overview,
   '/account/profile': profile,
   '/account/email': email,
+  '/account/proof/:what': proof,
+  '/account/proof/:what/:which': proof,
   '/account/password': password,
   '/account/apps': apps,
   '/account/links': links,

@@ -69,8 +69,8 @@ function insertAccount({ handle, email }: Proof, id: string): Statement {
     with wish as materialized (
       select payload from one_time_token where ${isLive('sign_up', handle)} and consumed_at is not null and account_id is null for update),
     made as (
-      insert into user_account (id, email, email_verified, username, name, password_hash, locale, terms_agreed_at)
-      select ${id}, ${email}, true, ${freeUsername(email, id)}, payload->>'name', payload->>'passwordHash', payload->>'locale',
+      insert into user_account (id, email, email_verified, mailbox_proven_at, username, name, password_hash, locale, terms_agreed_at)
+      select ${id}, ${email}, true, now(), ${freeUsername(email, id)}, payload->>'name', payload->>'passwordHash', payload->>'locale',
         case when (payload->>'agreed')::boolean then now() end
       from wish
       on conflict (email) do nothing
@@ -85,8 +85,8 @@ function insertAccount({ handle, email }: Proof, id: string): Statement {
  */
 export function insertProvenAccount({ id, email, name, locale }: { id: string; email: string; name: string; locale: string }): Statement {
   return Prisma.sql`
-    insert into user_account (id, email, email_verified, username, name, locale, terms_agreed_at)
-    select ${id}, ${email}, true, ${freeUsername(email, id)}, ${name}, ${locale}, now()
+    insert into user_account (id, email, email_verified, mailbox_proven_at, username, name, locale, terms_agreed_at)
+    select ${id}, ${email}, true, now(), ${freeUsername(email, id)}, ${name}, ${locale}, now()
     on conflict (email) do nothing`;
 }
 

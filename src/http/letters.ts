@@ -28,6 +28,8 @@ export type Letters = {
   account_made: Omit<Proof, 'code'> & Own;
   /** To an address that somebody wants to reset the password of, where there is no account. */
   no_account: object;
+  /** To the account's own address, before a way in is added: a code alone, which counts in the browser that asked. */
+  prove_mailbox: Omit<Proof, 'link'> & Own;
   /** To the new address. */
   change_email: Proof;
   /** To the old one. @param email the new one, of which the letter shows as much as its person knows it by. */

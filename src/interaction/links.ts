@@ -96,7 +96,7 @@ async function setNewPassword(visit: Visit, proof: Proof, secret: string, form: 
   if (problems.length) return page(visit, 'interaction/new-password', { page: 'reset/link', email: proof.email, problems }, secret, 400);
   const own = asks(visit, proof);
   const account = await resetPassword(visit, proof, password, 'link');
-  if (own) return finishSignIn(own, account, { method: 'reset', amr: ['pwd'] });
+  if (own) return finishSignIn(own, account, { method: 'reset', byMail: true, amr: ['pwd'] });
   render(visit.ctx, 'interaction/elsewhere', { page: 'reset' });
 }
 

@@ -60,7 +60,7 @@ export async function submitNewPassword(step: Step, fields: URLSearchParams): Pr
   const password = fields.get('password') ?? '';
   const problems = await newPasswordProblems(step, proof, password);
   if (problems.length) return newPassword(step, proof, problems);
-  await finishSignIn(step, await resetPassword(step, proof, password, 'code'), { method: 'reset', amr: ['pwd'] });
+  await finishSignIn(step, await resetPassword(step, proof, password, 'code'), { method: 'reset', byMail: true, amr: ['pwd'] });
 }
 
 /** @returns undefined for who has given no proof in this browser: they are sent back to where it is given. */

@@ -93,7 +93,7 @@ const mustWrite = ([first, ...more]: Statement[]): Statement[] => [
 /** The address is proven: whoever asked in this browser is signed in with the account that was made of it. */
 export async function goOn(step: Step, proof: Proof): Promise<void> {
   const { upstream } = proof.payload as SignUpWish;
-  await finishSignIn(step, await makeAccount(step, proof), { method: 'sign_up', amr: [upstream ? 'fed' : 'pwd'] });
+  await finishSignIn(step, await makeAccount(step, proof), { method: 'sign_up', byMail: true, amr: [upstream ? 'fed' : 'pwd'] });
 }
 
 /** Mails what proves the address, or tells that it has an account; the page is the same. */

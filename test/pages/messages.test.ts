@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
+import { NEEDED_FOR } from '../../src/authorization-server/own-pages/fresh-proof.ts';
 import { DIFFERENCES } from '../../src/clients/redirect-difference.ts';
 import { causeNames } from '../../src/developer/error-causes.ts';
 import { LANGUAGES } from '../../src/http/language.ts';
@@ -58,9 +59,12 @@ const families: Record<string, string[]> = {
   'link.': all(all(source, /export type LinkFault =([^;]+);/g), CODE),
   'activity.': all(all(source, /export type EventType =([^;]+);/g), CODE),
   'mail.': letters.flatMap((letter) =>
-    ['subject', 'lead', 'not_you', ...(letter === 'no_account' ? [] : ['link'])].map((part) => `${letter}.${part}`),
+    ['subject', 'lead', 'not_you', ...(['no_account', 'prove_mailbox'].includes(letter) ? [] : ['link'])].map(
+      (part) => `${letter}.${part}`,
+    ),
   ),
   'redirect.': [...DIFFERENCES],
+  'account.proof.why.': Object.keys(NEEDED_FOR).map((name) => name.replace('-', '_')),
   'developer.cause.': causeNames(),
   'developer.cure.': causeNames(),
   'developer.endpoint.': all([read('src/authorization-server/events.ts')], /'[a-z_.]+': '([a-z_]+)',/g),
