@@ -6,7 +6,7 @@ import { CLIENT_CALLBACK } from './browser.ts';
 import { beginDevice, createDeviceClient, DEVICE_GRANT } from './device.ts';
 import type { TestServer } from './environment.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from './flow.ts';
-import { newcomer, newestProof } from './sign-up.ts';
+import { newcomer, newestProof, PASSWORD } from './sign-up.ts';
 import { comeTo, follow, openAccountPage, signIn } from './visiting.ts';
 
 /**
@@ -54,8 +54,19 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     const email = await beginSignUp(page, visit);
     await page.context().clearCookies();
     await page.goto((await newestProof(visit.server, email)).link);
-    await page.click('main button[type=submit]');
+    await fillIn(page, { password: PASSWORD });
     await page.locator('form').waitFor({ state: 'detached' });
+  },
+  'sign-up-link-elsewhere': async (page, visit) => {
+    const email = await beginSignUp(page, visit);
+    await page.context().clearCookies();
+    await page.goto((await newestProof(visit.server, email)).link);
+    await page.locator('input[name=password]').waitFor();
+  },
+  'failed-sign-up-elsewhere': async (page, visit) => {
+    await TOUR['sign-up-link-elsewhere']?.(page, visit);
+    await fillIn(page, { password: 'password' });
+    await page.locator('[role=alert]').waitFor();
   },
   reset: async (page, visit) => {
     await openSignIn(page, visit);
