@@ -54,7 +54,7 @@ async function make(visit: Visit, client: ClientRecord, overlap: string): Promis
   const made = await writeTogether(services.database, [
     { purpose: 'keep', apart: true, statement: lockSecrets(client.id) },
     { purpose: 'keep', statement: dropEndedSecrets(client.id) },
-    { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret) },
+    { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret, account.id) },
     { purpose: 'keep', statement: endOtherSecrets(client.id, secret, hours * HOUR) },
     { purpose: 'keep', statement: told(visit, 'client_secret_made', { clientId: client.id, detail: { overlapHours: hours } }) },
   ]);

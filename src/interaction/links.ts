@@ -11,7 +11,7 @@ import { allowFormAction } from '../http/security-headers.ts';
 import { AppError } from '../platform/errors.ts';
 import { awaited } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
-import { newPasswordProblems, resetPassword } from './reset.ts';
+import { newPasswordProblems, openingsOf, resetPassword } from './reset.ts';
 import { pressedBefore } from './second-press.ts';
 import { goOn, makeAccount, upstreamOf } from './signup.ts';
 import { goTo, type Services, type Step } from './step.ts';
@@ -108,15 +108,22 @@ async function alreadyConfirmed(visit: Visit, proof: Proof): Promise<void> {
 }
 
 async function showNewPassword(visit: Visit, proof: Proof, secret: string): Promise<void> {
-  page(visit, 'interaction/new-password', { page: 'reset/link', email: proof.email, problems: [] }, secret);
+  await newPassword(visit, proof, secret, []);
+}
+
+async function newPassword(visit: Visit, proof: Proof, secret: string, keep: string[], problems: Problem[] = []): Promise<void> {
+  const openings = await openingsOf(visit, proof, keep);
+  const shown = { page: 'reset/link', email: proof.email, openings, problems };
+  page(visit, 'interaction/new-password', shown, secret, problems.length ? 400 : 200);
 }
 
 async function setNewPassword(visit: Visit, proof: Proof, secret: string, form: URLSearchParams): Promise<void> {
   const password = form.get('password') ?? '';
   const problems = await newPasswordProblems(visit, proof, password);
-  if (problems.length) return page(visit, 'interaction/new-password', { page: 'reset/link', email: proof.email, problems }, secret, 400);
+  const keep = form.getAll('keep');
+  if (problems.length) return newPassword(visit, proof, secret, keep, problems);
   const own = asks(visit, proof);
-  const account = await resetPassword(visit, proof, password, 'link');
+  const account = await resetPassword(visit, proof, { password, keep }, 'link');
   if (own) return finishSignIn(own, account, { method: 'reset', byMail: true, amr: ['pwd'] });
   render(visit.ctx, 'interaction/elsewhere', { page: 'reset' });
 }

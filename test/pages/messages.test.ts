@@ -65,6 +65,7 @@ const families: Record<string, string[]> = {
   ),
   'redirect.': [...DIFFERENCES],
   'account.proof.why.': Object.keys(NEEDED_FOR).map((name) => name.replace('-', '_')),
+  'openings.kind.': all(all([read('src/accounts/openings.ts')], /export type OpeningKind =([^;]+);/g), CODE),
   'developer.cause.': causeNames(),
   'developer.cure.': causeNames(),
   'developer.endpoint.': all([read('src/authorization-server/events.ts')], /'[a-z_.]+': '([a-z_]+)',/g),
