@@ -3,7 +3,7 @@ import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode,
 import { emailProblem } from '../accounts/sign-up.ts';
 import { normalizeEmail } from '../accounts/store.ts';
 import { sentToProve } from '../authorization-server/own-pages/fresh-proof.ts';
-import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { alarm, backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { sqlState } from '../platform/database.ts';
@@ -95,7 +95,7 @@ async function keep(visit: Visit, { handle, email: proven }: PendingChange): Pro
       // What was sent to the old address proves nothing any more.
       { purpose: 'end', statement: endProofsOf(account.id) },
       { purpose: 'keep', statement: told(visit, 'email_changed') },
-      ...kept(letter(visit, account.email, 'email_changed', { person: account.name, email: proven })),
+      ...kept(alarm(visit, 'email_changed', 'email_changed', { email: proven })),
     ]);
   } catch (error) {
     if (sqlState(error) === UNIQUE_VIOLATION) return false;

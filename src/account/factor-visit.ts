@@ -3,11 +3,11 @@ import { vouchFor } from '../accounts/mailbox-proof.ts';
 import type { EventType } from '../audit/events.ts';
 import { type FirstParty, type SignedIn, signedIn } from '../authorization-server/own-pages/first-party.ts';
 import { type NeededFor, sentToProve } from '../authorization-server/own-pages/fresh-proof.ts';
-import { letter, pressedBefore, RECENT_SECONDS, TO_FILL_IN_SECONDS } from '../authorization-server/own-pages/own-pages.ts';
+import { alarm, pressedBefore, RECENT_SECONDS, TO_FILL_IN_SECONDS } from '../authorization-server/own-pages/own-pages.ts';
+import type { About } from '../authorization-server/security-letters.ts';
 import { type Proofs, provedMailRecently } from '../authorization-server/session-proofs.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
-import type { Letters } from '../http/letters.ts';
 import type { Statement } from '../platform/database.ts';
 
 /** What the pages about a person's factors have in common: who is there, how recently they signed in, and the form's proof that it is theirs. */
@@ -63,8 +63,10 @@ export function done({ ctx }: FactorVisit, what?: EventType): void {
 }
 
 /** The writing of the letter about a change, to be run with the event: whoever did not make it is to hear of it. */
-export function letterAbout(there: FactorVisit, change: Omit<Letters['factor_changed'], 'person'>): Statement[] {
-  return letter(there, there.account.email, 'factor_changed', { person: there.account.name, ...change });
+export function letterAbout(there: FactorVisit, about: About<'factor_changed'>): Statement[] {
+  // Recovery codes are made anew, and are removed with the last factor alone.
+  const change = about.factor === 'recovery_codes' ? 'recovery_codes_added' : (`${about.factor}_${about.change}` as const);
+  return alarm(there, 'factor_changed', change, about);
 }
 
 /** Has a factor count as the user's own that is added in the same transaction, where the user read the account's mail a moment ago. */

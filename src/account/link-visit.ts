@@ -3,9 +3,9 @@ import type { SignedIn } from '../authorization-server/own-pages/first-party.ts'
 import { signedIn } from '../authorization-server/own-pages/first-party.ts';
 import { sentToProve } from '../authorization-server/own-pages/fresh-proof.ts';
 import {
+  alarm,
   csrfSubject,
   kept,
-  letter,
   type OwnServices,
   RECENT_SECONDS,
   TO_FILL_IN_SECONDS,
@@ -115,9 +115,8 @@ async function link(visit: Visit, { provider, subject, details, tokens }: Arriva
 
 /** Of a link that is made. */
 function firstNews(visit: Visit, { id, name }: UpstreamProvider): Statement[] {
-  const { account } = visit;
-  const change = { person: account.name, provider: name, change: 'linked' as const };
-  return [told(visit, 'identity_linked', { detail: { provider: id } }), ...letter(visit, account.email, 'identity_changed', change)];
+  const about = { provider: name, change: 'linked' as const };
+  return [told(visit, 'identity_linked', { detail: { provider: id } }), ...alarm(visit, 'identity_changed', 'identity_linked', about)];
 }
 
 /** Of one that was there already. */

@@ -9,6 +9,7 @@ import { email } from './email.ts';
 import { dataExport } from './export.ts';
 import { leaveToLink, returnToLink } from './link-visit.ts';
 import { links } from './links.ts';
+import { notMeRoutes } from './not-me.ts';
 import { overview } from './overview.ts';
 import { password } from './password.ts';
 import { profile } from './profile.ts';
@@ -39,6 +40,7 @@ export function accountRoutes(given: Omit<OwnServices, 'keyRing'>) {
   const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
   const router = new Router();
   router.get('/account/signed-in', (ctx) => void comesBack(ctx));
+  router.use(notMeRoutes(services));
   router.get('/account/links/return', (ctx) => returnToLink(ctx, services));
   router.get('/account/links/:provider', (ctx) => leaveToLink(ctx, services));
   router.use(ownPages(PAGES, services).routes());

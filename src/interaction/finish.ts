@@ -2,6 +2,7 @@ import type { InteractionResults } from 'oidc-provider';
 import type { Account } from '../accounts/store.ts';
 import { BY_MAIL } from '../authorization-server/session-proofs.ts';
 import { epochSeconds } from '../platform/clock.ts';
+import { tellOfNewDevice } from './new-device.ts';
 import { note } from './note.ts';
 import type { Step } from './step.ts';
 import { linkAfterSignIn } from './upstream-link.ts';
@@ -45,6 +46,7 @@ export async function finishSignIn(step: Step, account: Account, { method, provi
   const detail = { method, ...(provider ? { provider } : undefined) };
   // Whoever signed up or reset the password by mail read that mail a moment ago.
   const amr = byMail ? [...shown.amr, BY_MAIL] : shown.amr;
+  await tellOfNewDevice(step, account, { method, ...(byMail && { byMail }) });
   await note(step, { type: 'signed_in', accountId: account.id, clientId: String(interaction.params['client_id']), detail });
   // The session that the interaction began in has ended with all others of the account: what is stored must not wait for it.
   if (method === 'reset' && interaction.session?.accountId === account.id) delete interaction.session;

@@ -1,3 +1,4 @@
+import { endOutdatedLinks } from '../accounts/not-me.ts';
 import { listOpenings, nameOf, removeAdded, type ShownOpening, shownOpenings } from '../accounts/openings.ts';
 import { passwordProblem } from '../accounts/password-policy.ts';
 import { hashPassword } from '../accounts/passwords.ts';
@@ -12,7 +13,7 @@ import { endAccount } from '../protocol-store/grants.ts';
 import { write } from '../protocol-store/unit-of-work.ts';
 import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
-import { note, send } from './note.ts';
+import { alarmTo, note, send } from './note.ts';
 import { goTo, type Step, showPage } from './step.ts';
 
 /**
@@ -107,7 +108,10 @@ export async function resetPassword(
   await write(database, { purpose: 'end', subject: `account ${account.id}`, statement: endAccount(account.id) });
   const removed = [...new Set(added.map(({ kind }) => kind))];
   await note(here, { type: 'password_reset', accountId: account.id, ...(removed.length ? { detail: { removed } } : undefined) });
-  await send(here, account.email, 'password_changed', { person: account.email }, account.locale);
+  // The user reads the mail of this address: what went there before need not be undone any more.
+  await write(database, { purpose: 'end', subject: `not me ${account.id}`, statement: endOutdatedLinks(account.id, account) });
+  for (const [n, statement] of alarmTo(here, account, 'password_changed', 'password_changed', {}).entries())
+    await write(database, { purpose: 'keep', subject: `alarm ${n} password_changed ${account.id}`, statement });
   // Whoever tried to guess the old one has nothing to do with the new one.
   await forgive(database, LIMITS.passwordOfAccount, account.email);
   return account;

@@ -48,7 +48,9 @@ describe('A reset gives the account back', () => {
 
   async function link({ id }: Someone): Promise<void> {
     await server.sql(`insert into upstream_provider (id, name, settings) values ('far', 'Far', '{"signIn": true}') on conflict do nothing`);
-    await server.sql(`insert into upstream_identity (id, provider_id, subject, account_id, details) values ($1, 'far', $1, $1, '{}')`, [id]);
+    await server.sql(`insert into upstream_identity (id, provider_id, subject, account_id, details) values ($1, 'far', $1, $1, '{}')`, [
+      id,
+    ]);
   }
 
   /** An intruder knows the password, and adds a factor of each kind. */
