@@ -1,6 +1,7 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { signedIn } from '../authorization-server/own-pages/first-party.ts';
+import { sentToProve } from '../authorization-server/own-pages/fresh-proof.ts';
 import {
   csrfSubject,
   type OwnServices,
@@ -101,7 +102,10 @@ async function enter(
   if (!door) return undefined;
   const visit = { ...door, ctx, services };
   const asked = await judge(visit, sealed);
-  if (!asked.identity && !(await signedIn(ctx, services, { page, maxAgeSeconds: RECENT_SECONDS + leisureSeconds }))) return undefined;
+  if (asked.identity) return { visit, asked };
+  if (!(await signedIn(ctx, services, { page, maxAgeSeconds: RECENT_SECONDS + leisureSeconds }))) return undefined;
+  const proof = `connect/${asked.provider.id}?request=${encodeURIComponent(sealed)}` as const;
+  if (asked.provider.settings.signIn && sentToProve(ctx, door.session, proof)) return undefined;
   return { visit, asked };
 }
 

@@ -1,5 +1,5 @@
 import { GRACE_DAYS, scheduleDeletion } from '../accounts/profile.ts';
-import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { ownedAlone } from '../clients/co-owners.ts';
 import { DAY } from '../platform/clock.ts';
 import { endAccount } from '../protocol-store/grants.ts';
@@ -27,7 +27,7 @@ export const deletion: OwnPage = {
       { purpose: 'keep', once: true, statement: scheduleDeletion(account.id) },
       { purpose: 'end', statement: endAccount(account.id) },
       { purpose: 'keep', statement: told(visit, 'deletion_scheduled') },
-      ...kept(letter(visit, account.email, 'deletion_scheduled', { person: account.name, until })),
+      ...kept(alarm(visit, 'deletion_scheduled', 'deletion_scheduled', { until })),
     ]);
     // From another tab, a moment before.
     if (!scheduled) return backTo(visit, '/account', false);

@@ -2,7 +2,8 @@ import { emailProblem, isSameAddress, normalizeEmail } from '../accounts/email-a
 import { changeEmail, forgetPendingChange, type PendingChange, pendingChange } from '../accounts/email-change.ts';
 import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode, proveByLink, redeemProof } from '../accounts/proofs.ts';
 import { isAddressTaken } from '../accounts/store.ts';
-import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { sentToProve } from '../authorization-server/own-pages/fresh-proof.ts';
+import { alarm, backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { sqlState } from '../platform/database.ts';
@@ -23,6 +24,8 @@ export const email: OwnPage = {
   async show(visit) {
     const pending = await pendingChange(visit.services.database, visit.account.id);
     const token = visit.ctx.query['token'];
+    // The proof is taken before an address is asked for. What waits for its code had it.
+    if (!pending && token === undefined && sentToProve(visit.ctx, visit.session, 'email')) return;
     if (typeof token !== 'string') return page(visit, { pending });
     // To open the link does nothing: programs that look through mail open links too.
     page(visit, (await isOwn(visit, token)) ? { pending, token } : { pending, problem: 'account.email.gone' });
@@ -32,7 +35,7 @@ export const email: OwnPage = {
   async submit(visit, form) {
     if (form.has('token')) return proveByToken(visit, form.get('token') ?? '');
     if (form.has('code')) return prove(visit, form.get('code') ?? '');
-    if (!form.has('other')) return ask(visit, form.get('email') ?? '');
+    if (!form.has('other')) return sentToProve(visit.ctx, visit.session, 'email') ? undefined : ask(visit, form.get('email') ?? '');
     const { account, services } = visit;
     await services.database.change(forgetPendingChange(account.id));
     backTo(visit, PATH, false);
@@ -92,7 +95,7 @@ async function keep(visit: Visit, { handle, email: proven }: PendingChange): Pro
       // What was sent to the old address proves nothing any more.
       { purpose: 'end', statement: endProofsOf(account.id) },
       { purpose: 'keep', statement: told(visit, 'email_changed') },
-      ...kept(letter(visit, account.email, 'email_changed', { person: account.name, email: proven })),
+      ...kept(alarm(visit, 'email_changed', 'email_changed', { email: proven })),
     ]);
   } catch (error) {
     if (sqlState(error) === UNIQUE_VIOLATION) return false;

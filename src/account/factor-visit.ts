@@ -1,10 +1,13 @@
 import type { Context } from 'koa';
+import { vouchFor } from '../accounts/mailbox-proof.ts';
 import type { EventType } from '../audit/events.ts';
 import { type FirstParty, type SignedIn, signedIn } from '../authorization-server/own-pages/first-party.ts';
-import { letter, pressedBefore, RECENT_SECONDS, TO_FILL_IN_SECONDS } from '../authorization-server/own-pages/own-pages.ts';
+import { type NeededFor, sentToProve } from '../authorization-server/own-pages/fresh-proof.ts';
+import { alarm, pressedBefore, RECENT_SECONDS, TO_FILL_IN_SECONDS } from '../authorization-server/own-pages/own-pages.ts';
+import type { About } from '../authorization-server/security-letters.ts';
+import { type Proofs, provedMailRecently } from '../authorization-server/session-proofs.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
-import type { Letters } from '../http/letters.ts';
 import type { Statement } from '../platform/database.ts';
 
 /** What the pages about a person's factors have in common: who is there, how recently they signed in, and the form's proof that it is theirs. */
@@ -24,18 +27,25 @@ export async function visit(ctx: Context, services: FirstParty, maxAgeSeconds?: 
 /** The same for a page from which something is changed. */
 export const visitToChange = (ctx: Context, services: FirstParty) => visit(ctx, services, RECENT_SECONDS);
 
+/** The same for a page on which a way in is added. @returns undefined also when the browser was sent to prove more than the password. */
+export async function visitToAdd(ctx: Context, services: FirstParty, what: NeededFor): Promise<FactorVisit | undefined> {
+  const there = await visitToChange(ctx, services);
+  return there && !sentToProve(ctx, there.session, what) ? there : undefined;
+}
+
 /**
  * Takes a form of theirs. @returns undefined also for one that is sent a second time, and was answered like the first. @param filledIn whether its page was one of visitToChange(), with fields to fill in.
+ * @param adds what it adds, if it adds a way in: see visitToAdd().
  * @throws AppError 403 for a form that is not ours.
  */
 export async function visitWithForm(
   ctx: Context,
   services: FirstParty,
-  { filledIn = false } = {},
+  { filledIn = false, adds }: { filledIn?: boolean; adds?: NeededFor } = {},
 ): Promise<{ there: FactorVisit; form: URLSearchParams } | undefined> {
   const form = await readForm(ctx);
   const there = await visit(ctx, services, RECENT_SECONDS + (filledIn ? TO_FILL_IN_SECONDS : 0));
-  if (!there) return undefined;
+  if (!there || (adds && sentToProve(ctx, there.session, adds))) return undefined;
   assertOurForm(ctx, services.config.cookieKeys, subject(there), form.get('csrf'), services.config.issuer);
   // Factors are written by transactions of their own, which nobody hears of.
   ctx.state.pressChanged = true;
@@ -53,8 +63,14 @@ export function done({ ctx }: FactorVisit, what?: EventType): void {
 }
 
 /** The writing of the letter about a change, to be run with the event: whoever did not make it is to hear of it. */
-export function letterAbout(there: FactorVisit, change: Omit<Letters['factor_changed'], 'person'>): Statement[] {
-  return letter(there, there.account.email, 'factor_changed', { person: there.account.name, ...change });
+export function letterAbout(there: FactorVisit, about: About<'factor_changed'>): Statement[] {
+  // Recovery codes are made anew, and are removed with the last factor alone.
+  const change = about.factor === 'recovery_codes' ? 'recovery_codes_added' : (`${about.factor}_${about.change}` as const);
+  return alarm(there, 'factor_changed', change, about);
 }
+
+/** Has a factor count as the user's own that is added in the same transaction, where the user read the account's mail a moment ago. */
+export const vouched = ({ session, account }: FactorVisit): Statement[] =>
+  provedMailRecently(session as Proofs, TO_FILL_IN_SECONDS) ? [vouchFor(account.id)] : [];
 
 const subject = ({ session }: SignedIn) => `factors ${session.uid}`;

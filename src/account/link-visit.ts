@@ -1,10 +1,11 @@
 import type { Context } from 'koa';
 import type { SignedIn } from '../authorization-server/own-pages/first-party.ts';
 import { signedIn } from '../authorization-server/own-pages/first-party.ts';
+import { sentToProve } from '../authorization-server/own-pages/fresh-proof.ts';
 import {
+  alarm,
   csrfSubject,
   kept,
-  letter,
   type OwnServices,
   RECENT_SECONDS,
   TO_FILL_IN_SECONDS,
@@ -63,6 +64,8 @@ export async function leaveToLink(ctx: Context, services: OwnServices): Promise<
   assertOurForm(ctx, config.cookieKeys, linkSubject(door), typeof wish === 'string' ? wish : null, config.issuer);
   const provider = await findProvider(database, String(ctx['params'].provider));
   if (!provider) throw new AppError('not_found', { status: 404, reason: 'unknown_provider' });
+  const isNew = !(await identityAt(database, door.account.id, provider.id));
+  if (isNew && provider.settings.signIn && sentToProve(ctx, door.session, 'links')) return;
   await limitRate(database, LIMITS.linksOfAccount, door.account.id);
   try {
     const visit = { issuer: config.issuer, provider, returnTo: RETURN_PATH, bound: boundTo(door), scopes: provider.settings.scopes };
@@ -112,9 +115,8 @@ async function link(visit: Visit, { provider, subject, details, tokens }: Arriva
 
 /** Of a link that is made. */
 function firstNews(visit: Visit, { id, name }: UpstreamProvider): Statement[] {
-  const { account } = visit;
-  const change = { person: account.name, provider: name, change: 'linked' as const };
-  return [told(visit, 'identity_linked', { detail: { provider: id } }), ...letter(visit, account.email, 'identity_changed', change)];
+  const about = { provider: name, change: 'linked' as const };
+  return [told(visit, 'identity_linked', { detail: { provider: id } }), ...alarm(visit, 'identity_changed', 'identity_linked', about)];
 }
 
 /** Of one that was there already. */

@@ -1,4 +1,4 @@
-import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { displayName } from '../clients/display-name.ts';
 import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
 import { endIdentityUnlessLast, type Link, listLinks } from '../federation/identities.ts';
@@ -27,7 +27,7 @@ export const links: OwnPage = {
       { purpose: 'keep', statement: lock },
       { purpose: 'end', once: true, statement: end },
       { purpose: 'keep', statement: told(visit, 'identity_unlinked', { detail: { provider: link.providerId } }) },
-      ...kept(letter(visit, account.email, 'identity_changed', { person: account.name, provider: link.provider.name, change: 'unlinked' })),
+      ...kept(alarm(visit, 'identity_changed', 'identity_unlinked', { provider: link.provider.name, change: 'unlinked' })),
     ]);
     if (ended) return backTo(visit, '/account/links');
     // From another tab, a moment before, or it is the last way in.

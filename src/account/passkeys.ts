@@ -2,25 +2,25 @@ import type { Context } from 'koa';
 import { newChallenge, spendChallenge } from '../authorization-server/challenges.ts';
 import type { FirstParty } from '../authorization-server/own-pages/first-party.ts';
 import { told } from '../authorization-server/own-pages/own-pages.ts';
-import { rememberShown } from '../authorization-server/strength.ts';
+import { rememberEnrolled } from '../authorization-server/session-proofs.ts';
 import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, removePasskey, renamePasskey } from '../factors/passkeys.ts';
 import { factorsOf } from '../factors/store.ts';
 import { LIMITS, limitRate, takeBack } from '../http/rate-limit.ts';
 import { render } from '../http/render.ts';
 import { allowOwnRequests } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
-import { done, FACTORS_PATH, type FactorVisit, letterAbout, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
+import { done, FACTORS_PATH, type FactorVisit, letterAbout, visitToAdd, visitWithForm, vouched, wasStopped } from './factor-visit.ts';
 
 /** Owns the making, naming and removing of passkeys. What is a valid one: see factors/passkeys.ts. */
 
 export async function showNewPasskey(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visitToChange(ctx, services);
+  const there = await visitToAdd(ctx, services, 'passkey');
   if (there) page(there);
 }
 
 /** Answers the page's script with what the browser is to make. */
 export async function offerEnrolment(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visitToChange(ctx, services);
+  const there = await visitToAdd(ctx, services, 'passkey');
   if (!there) return;
   const { database, config } = services;
   const challenge = newChallenge(config.cookieKeys, subject(there));
@@ -29,7 +29,7 @@ export async function offerEnrolment(ctx: Context, services: FirstParty): Promis
 }
 
 export async function addPasskey(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services, { filledIn: true });
+  const sent = await visitWithForm(ctx, services, { filledIn: true, adds: 'passkey' });
   if (!sent) return;
   const { there, form } = sent;
   const { database, config } = services;
@@ -41,14 +41,14 @@ export async function addPasskey(ctx: Context, services: FirstParty): Promise<vo
     name,
     answer: form.get('credential') ?? '',
     spend: (challenge) => spendChallenge(database, config.cookieKeys, subject(there), challenge),
+    along: [told(there, 'passkey_added'), ...vouched(there), ...letterAbout(there, { factor: 'passkey', change: 'added', called: name })],
   });
   if (!added.ok) {
     ctx.state.logged = { ...ctx.state.logged, reason: added.reason };
     return page(there, problemOf(added.reason), 400);
   }
   await takeBack(database, LIMITS.passkeyFromNetwork, visitor.address);
-  await database.transaction([told(there, 'passkey_added'), ...letterAbout(there, { factor: 'passkey', change: 'added', called: name })]);
-  await rememberShown(there.session, 'enrolment');
+  await rememberEnrolled(there.session);
   done(there, 'passkey_added');
 }
 

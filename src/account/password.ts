@@ -2,7 +2,7 @@ import { passwordProblem } from '../accounts/password-policy.ts';
 import { hashPassword, verifyPassword } from '../accounts/passwords.ts';
 import { changePassword } from '../accounts/profile.ts';
 import { endProofsOf } from '../accounts/proofs.ts';
-import { backTo, kept, letter, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { endAccount } from '../protocol-store/grants.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
@@ -31,7 +31,7 @@ export const password: OwnPage = {
       { purpose: 'end', statement: endAccount(account.id, session.uid) },
       { purpose: 'end', statement: endProofsOf(account.id) },
       { purpose: 'keep', statement: told(visit, 'password_changed') },
-      ...kept(letter(visit, account.email, 'password_changed', { person: account.name })),
+      ...kept(alarm(visit, 'password_changed', 'password_changed', {})),
     ]);
     // Changed from elsewhere, a moment before: by another password than the one that was typed here.
     if (!changed) return page(visit, await hashOf(visit), 'account.password.wrong');

@@ -5,12 +5,12 @@ import { newRecoveryCodes, replaceRecoveryCodes } from '../factors/recovery-code
 import { factorsOf } from '../factors/store.ts';
 import { render } from '../http/render.ts';
 import { KeyRing } from '../platform/secrets.ts';
-import { done, FACTORS_PATH, letterAbout, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
+import { done, FACTORS_PATH, letterAbout, visitToAdd, visitWithForm, vouched, wasStopped } from './factor-visit.ts';
 
 /** Owns the making of recovery codes. They are on the page that answers the form, and never again. */
 
 export async function showRecoveryCodes(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visitToChange(ctx, services);
+  const there = await visitToAdd(ctx, services, 'recovery-codes');
   if (!there) return;
   const { passkeys, totpSince, recoveryCodesLeft } = await factorsOf(services.database, there.account.id);
   // They stand in for a factor: without one there is nothing to stand in for.
@@ -19,7 +19,7 @@ export async function showRecoveryCodes(ctx: Context, services: FirstParty): Pro
 }
 
 export async function makeRecoveryCodes(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services);
+  const sent = await visitWithForm(ctx, services, { adds: 'recovery-codes' });
   if (!sent) return;
   const { there } = sent;
   const { passkeys, totpSince } = await factorsOf(services.database, there.account.id);
@@ -29,6 +29,7 @@ export async function makeRecoveryCodes(ctx: Context, services: FirstParty): Pro
   await services.database.transaction([
     ...replaceRecoveryCodes(keyRing, there.account.id, codes),
     told(there, 'recovery_codes_made'),
+    ...vouched(there),
     ...letterAbout(there, { factor: 'recovery_codes', change: 'added' }),
   ]);
   page(ctx, { csrf: there.csrf, codes });

@@ -9,9 +9,11 @@ import { email } from './email.ts';
 import { dataExport } from './export.ts';
 import { leaveToLink, returnToLink } from './link-visit.ts';
 import { links } from './links.ts';
+import { notMeRoutes } from './not-me.ts';
 import { overview } from './overview.ts';
 import { password } from './password.ts';
 import { profile } from './profile.ts';
+import { proof } from './proof.ts';
 import { sessions } from './sessions.ts';
 
 /**
@@ -23,6 +25,8 @@ const PAGES: Record<string, OwnPage> = {
   '/account': overview,
   '/account/profile': profile,
   '/account/email': email,
+  '/account/proof/:what': proof,
+  '/account/proof/:what/:which': proof,
   '/account/password': password,
   '/account/apps': apps,
   '/account/links': links,
@@ -36,6 +40,7 @@ export function accountRoutes(given: Omit<OwnServices, 'keyRing'>) {
   const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
   const router = new Router();
   router.get('/account/signed-in', (ctx) => void comesBack(ctx));
+  router.use(notMeRoutes(services));
   router.get('/account/links/return', (ctx) => returnToLink(ctx, services));
   router.get('/account/links/:provider', (ctx) => leaveToLink(ctx, services));
   router.use(ownPages(PAGES, services).routes());

@@ -2,18 +2,18 @@ import type { Context } from 'koa';
 import { renderSVG } from 'uqr';
 import type { FirstParty } from '../authorization-server/own-pages/first-party.ts';
 import { told } from '../authorization-server/own-pages/own-pages.ts';
-import { rememberShown } from '../authorization-server/strength.ts';
+import { rememberEnrolled } from '../authorization-server/session-proofs.ts';
 import { factorsOf } from '../factors/store.ts';
 import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } from '../factors/totp.ts';
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { render } from '../http/render.ts';
 import { KeyRing } from '../platform/secrets.ts';
-import { done, FACTORS_PATH, type FactorVisit, letterAbout, visitToChange, visitWithForm, wasStopped } from './factor-visit.ts';
+import { done, FACTORS_PATH, type FactorVisit, letterAbout, visitToAdd, visitWithForm, vouched, wasStopped } from './factor-visit.ts';
 
 /** Owns the setting up and removing of an authenticator app: a QR code, the same in letters, and a first code as proof. */
 
 export async function showNewTotp(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visitToChange(ctx, services);
+  const there = await visitToAdd(ctx, services, 'totp');
   if (!there) return;
   // There is one app an account: it is removed before another is set up.
   if ((await factorsOf(services.database, there.account.id)).totpSince) return done(there);
@@ -21,17 +21,17 @@ export async function showNewTotp(ctx: Context, services: FirstParty): Promise<v
 }
 
 export async function addTotp(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services, { filledIn: true });
+  const sent = await visitWithForm(ctx, services, { filledIn: true, adds: 'totp' });
   if (!sent) return;
   const { there, form } = sent;
   const { database } = services;
   const [sealed, code] = [form.get('sealed') ?? '', form.get('code') ?? ''];
   await limitRate(database, LIMITS.totpOfAccount, there.account.id);
-  const verdict = await confirmTotp(database, enrolling(there), { sealed, code });
+  const along = [told(there, 'totp_added'), ...vouched(there), ...letterAbout(there, { factor: 'totp', change: 'added' })];
+  const verdict = await confirmTotp(database, enrolling(there), { sealed, code, along });
   if (verdict.ok) {
     await forgive(database, LIMITS.totpOfAccount, there.account.id);
-    await database.transaction([told(there, 'totp_added'), ...letterAbout(there, { factor: 'totp', change: 'added' })]);
-    await rememberShown(there.session, 'otp');
+    await rememberEnrolled(there.session);
     return done(there, 'totp_added');
   }
   // Set up in another tab already.

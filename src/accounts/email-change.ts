@@ -21,6 +21,6 @@ export function forgetPendingChange(accountId: string): Statement {
 /** @param before the address that it replaces. @throws a unique violation (23505) when it is somebody else's by now. */
 export function changeEmail(accountId: string, before: string, email: string): Statement {
   return Prisma.sql`
-    update user_account set email = ${email}, email_verified = true, updated_at = now()
+    update user_account set email = ${email}, email_verified = true, mailbox_proven_at = now(), updated_at = now()
     where id = ${accountId} and email = ${before} and disabled_at is null`;
 }

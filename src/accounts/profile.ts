@@ -28,7 +28,7 @@ export function changePassword(accountId: string, before: string | null, hash: s
  */
 export function resetPasswordOf(accountId: string, provenEmail: string, passwordHash: string): Statement {
   return Prisma.sql`
-    update user_account set password_hash = ${passwordHash}, email_verified = true, updated_at = now()
+    update user_account set password_hash = ${passwordHash}, email_verified = true, mailbox_proven_at = now(), devices_since = now(), updated_at = now()
     where id = ${accountId} and email = ${provenEmail} and disabled_at is null`;
 }
 

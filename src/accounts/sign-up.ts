@@ -4,7 +4,7 @@ import { withoutDeceptive } from '../platform/visible-text.ts';
 import { emailProblem } from './email-address.ts';
 import { nameFault, tidyName } from './names.ts';
 import { type PasswordProblem, passwordProblem } from './password-policy.ts';
-import { findProof, isLive, type Proof } from './proofs.ts';
+import { findProof, handleOf, isLive, type Proof } from './proofs.ts';
 import { type Account, findAccount } from './store.ts';
 
 /**
@@ -16,7 +16,15 @@ import { type Account, findAccount } from './store.ts';
  * What is to become true with the proof. Without a password for who signs in by a provider: `upstream` is its room's then, and tells whom
  * the account is to be linked to. `agreed`: to the terms.
  */
-export type SignUpWish = { name: string; passwordHash?: string; locale: string; agreed?: boolean; upstream?: unknown };
+export type SignUpWish = {
+  name: string;
+  passwordHash?: string;
+  locale: string;
+  agreed?: boolean;
+  upstream?: unknown;
+  /** It was confirmed in another browser than the one that asked: see confirmElsewhere(). */
+  elsewhere?: true;
+};
 
 /** The key of the sentence that says what is wrong with a field. */
 export type Problem = {
@@ -29,6 +37,21 @@ export function signUpProblems(wish: { name: string; email: string; password: st
   const name = nameFault(tidyName(wish.name)) && 'signup.name_problem';
   const keys = { name, email: emailProblem(wish.email), password: passwordProblem(wish.password, wish) };
   return Object.entries(keys).flatMap(([field, key]) => (key ? [{ field, key } as Problem] : []));
+}
+
+/**
+ * Proves by the link in another browser than the one that asked. Whoever asked may be somebody else: the password that they chose, and the account
+ * at a provider that they brought, are forgotten, and the user of the mailbox chooses a password.
+ * @returns the proof; undefined when it was given already, has expired, or never was. Asked twice, the second finds the proof of the first.
+ */
+export async function confirmElsewhere(database: Database, secret: string, passwordHash: string): Promise<Proof | undefined> {
+  const handle = handleOf(secret);
+  const chosen = JSON.stringify({ passwordHash, elsewhere: true });
+  const [row] = await database.change<Omit<Proof, 'handle'>>(Prisma.sql`
+    update one_time_token set consumed_at = now(), payload = payload - 'upstream' || ${chosen}::jsonb
+    where ${isLive('sign_up', handle)} and account_id is null and (consumed_at is null or (payload->>'elsewhere')::boolean)
+    returning purpose::text as purpose, email, account_id as "accountId", payload, true as proven`);
+  return row && { ...row, handle };
 }
 
 const DIVISION_BY_ZERO = '22012';
@@ -64,8 +87,8 @@ function insertAccount({ handle, email }: Proof, id: string): Statement {
     with wish as materialized (
       select payload from one_time_token where ${isLive('sign_up', handle)} and consumed_at is not null and account_id is null for update),
     made as (
-      insert into user_account (id, email, email_verified, username, name, password_hash, locale, terms_agreed_at)
-      select ${id}, ${email}, true, ${freeUsername(email, id)}, payload->>'name', payload->>'passwordHash', payload->>'locale',
+      insert into user_account (id, email, email_verified, mailbox_proven_at, username, name, password_hash, locale, terms_agreed_at)
+      select ${id}, ${email}, true, now(), ${freeUsername(email, id)}, payload->>'name', payload->>'passwordHash', payload->>'locale',
         case when (payload->>'agreed')::boolean then now() end
       from wish
       on conflict (email) do nothing
@@ -80,8 +103,8 @@ function insertAccount({ handle, email }: Proof, id: string): Statement {
  */
 export function insertProvenAccount({ id, email, name, locale }: { id: string; email: string; name: string; locale: string }): Statement {
   return Prisma.sql`
-    insert into user_account (id, email, email_verified, username, name, locale, terms_agreed_at)
-    select ${id}, ${email}, true, ${freeUsername(email, id)}, ${name}, ${locale}, now()
+    insert into user_account (id, email, email_verified, mailbox_proven_at, username, name, locale, terms_agreed_at)
+    select ${id}, ${email}, true, now(), ${freeUsername(email, id)}, ${name}, ${locale}, now()
     on conflict (email) do nothing`;
 }
 

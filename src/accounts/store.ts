@@ -7,7 +7,10 @@ import type { Role } from './roles.ts';
 
 /** Owns people: who they are and how they prove it by password. Does not decide what they allowed whom: see protocol-store/grants.ts. */
 
-export type Account = Pick<User, 'id' | 'email' | 'emailVerified' | 'username' | 'name' | 'role' | 'locale' | 'deleteAfter' | 'updatedAt'>;
+export type Account = Pick<
+  User,
+  'id' | 'email' | 'emailVerified' | 'username' | 'name' | 'role' | 'locale' | 'deleteAfter' | 'devicesSince' | 'updatedAt'
+>;
 
 /** @returns the account, unless it is unknown or disabled. */
 export async function findAccount(database: Database, id: string): Promise<Account | undefined> {
@@ -16,9 +19,9 @@ export async function findAccount(database: Database, id: string): Promise<Accou
 
 /** An account from the columns of its row, as a statement of another room brought them along. */
 export function accountFromRow(row: Record<string, unknown>): Account {
-  const { email_verified, delete_after, updated_at, ...same } = row;
-  const deleteAfter = delete_after ? new Date(String(delete_after)) : null;
-  return { ...same, emailVerified: email_verified, deleteAfter, updatedAt: new Date(String(updated_at)) } as Account;
+  const { email_verified, delete_after, devices_since, updated_at, ...same } = row;
+  const [deleteAfter, devicesSince] = [delete_after, devices_since].map((moment) => (moment ? new Date(String(moment)) : null));
+  return { ...same, emailVerified: email_verified, deleteAfter, devicesSince, updatedAt: new Date(String(updated_at)) } as Account;
 }
 
 /** @returns the account of an address, unless it is unknown or disabled. @param email as it was typed. */

@@ -12,6 +12,7 @@ export type EventType =
   | 'sign_in_failed'
   | 'signed_up'
   | 'password_reset'
+  | 'account_given_back'
   | 'factor_failed'
   | 'passkey_added'
   | 'passkey_renamed'

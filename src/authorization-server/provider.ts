@@ -48,6 +48,7 @@ import type { ResourcePolicy } from './resource-servers.ts';
 import { explainResponseTypes } from './response-types.ts';
 import { answerFromWinner, settleTokenRequests } from './second-use.ts';
 import { exchangeTokens } from './services/token-exchange.ts';
+import { keepProofs } from './session-proofs.ts';
 import { knownAccount } from './sign-in.ts';
 import { signOutWithoutDeadEnd } from './sign-out.ts';
 import { tellReachedContext } from './strength.ts';
@@ -86,6 +87,7 @@ export function createProvider({
   provider.proxy = true;
   compareHashedSecrets(provider, database);
   carryLimits(provider);
+  keepProofs(provider);
   decideRedirectUris(provider);
   keepParsedClients(provider, clients);
   judgeAssertions(provider, config.issuer);

@@ -12,29 +12,23 @@ import { recallHasFactor } from '../protocol-store/accounts.ts';
 export const ACR = { password: 'https://refeds.org/profile/sfa', twoFactors: 'https://refeds.org/profile/mfa', passkey: 'phr' };
 export const ACR_VALUES = [ACR.password, ACR.twoFactors, ACR.passkey];
 
-/** What a session has been shown. */
-export type Shown = { accountId?: string | undefined; amr?: string[] | undefined; acr?: string | undefined };
+/** What a session has been shown. `enrolled`: the user set up a factor in it, see session-proofs.ts. */
+export type Shown = {
+  accountId?: string | undefined;
+  amr?: string[] | undefined;
+  acr?: string | undefined;
+  enrolled?: boolean | undefined;
+};
 
 export const BY_PASSKEY = { amr: ['pop', 'user', 'mfa'], acr: ACR.passkey };
 
-// A new passkey has verified its user, but signed nothing yet: two factors, and no proof of possession.
-const SHOWN = {
-  otp: { amr: ['otp', 'mfa'], acr: ACR.twoFactors },
-  passkey: BY_PASSKEY,
-  enrolment: { amr: ['user', 'mfa'], acr: ACR.twoFactors },
-};
+const SHOWN = { otp: { amr: ['otp', 'mfa'], acr: ACR.twoFactors }, passkey: BY_PASSKEY };
 
 /** What a session becomes by a factor on top of what it has. */
 export function strengthened(shown: Shown, by: keyof typeof SHOWN): { amr: string[]; acr: string } {
   const more = SHOWN[by];
   const acr = reached(shown);
   return { amr: [...new Set([...(shown.amr ?? []), ...more.amr])], acr: isAtLeast(acr, more.acr) ? acr : more.acr };
-}
-
-/** Keeps with this session that a factor was shown outside of a sign-in: when it was set up. */
-export async function rememberShown(session: Shown & { persist(): Promise<unknown> }, by: keyof typeof SHOWN): Promise<void> {
-  Object.assign(session, strengthened(session, by));
-  await session.persist();
 }
 
 /**
@@ -44,7 +38,7 @@ export async function rememberShown(session: Shown & { persist(): Promise<unknow
 export async function owesFactor(database: Database, shown: Shown, asked: string[] = []): Promise<boolean> {
   if (shown.accountId === undefined) return false;
   if (isWeaker(shown, asked)) return true;
-  if (shown.amr?.includes('mfa')) return false;
+  if (shown.amr?.includes('mfa') || shown.enrolled) return false;
   return (await recallHasFactor(shown.accountId)) ?? hasFactor(database, shown.accountId);
 }
 

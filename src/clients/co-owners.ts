@@ -120,8 +120,8 @@ export function acceptInvitation(
   const leaves = transfer && by !== accountId;
   return [
     Prisma.sql`
-      insert into client_owner (client_id, account_id)
-      select i.client_id, ${accountId} from client_invitation i join client_owner o on o.client_id = i.client_id and o.account_id = i.invited_by
+      insert into client_owner (client_id, account_id, invited_by)
+      select i.client_id, ${accountId}, i.invited_by from client_invitation i join client_owner o on o.client_id = i.client_id and o.account_id = i.invited_by
       where i.id = ${id} and i.email = any(${emails}) and i.client_id = ${clientId} and i.invited_by = ${by} and i.expires_at > now()
       on conflict (client_id, account_id) do update set created_at = client_owner.created_at`,
     Prisma.sql`delete from client_invitation where id = ${id}`,

@@ -17,14 +17,21 @@ export const SELF_SERVICE_GRANTS = [
 /** What clients may use at most; an empty list is all that registration allows. They keep within it when they change themselves. */
 export type RegistrationLimits = { grantTypes: string[]; scopes: string[] };
 
-/** @param token of randomSecret(); its digest alone is kept. @returns a row with the `id` by which operators speak of it. */
+/** @param token of randomSecret(); its digest alone is kept. @param madeBy the operator's account, where one made it. @returns a row with the `id` by which operators speak of it. */
 export function createInitialAccessToken(
   token: string,
-  { name, maxClients, lifeSeconds, grantTypes, scopes }: RegistrationLimits & { name: string; maxClients: number; lifeSeconds: number },
+  {
+    name,
+    maxClients,
+    lifeSeconds,
+    grantTypes,
+    scopes,
+    madeBy,
+  }: RegistrationLimits & { name: string; maxClients: number; lifeSeconds: number; madeBy?: string | undefined },
 ): Statement {
   return Prisma.sql`
-    insert into initial_access_token (id, digest, name, max_clients, grant_types, scopes, expires_at)
-    values (uuidv7()::text, ${digest(token)}, ${name}, ${maxClients}, ${grantTypes}, ${scopes}, now() + ${lifeSeconds} * interval '1 second')
+    insert into initial_access_token (id, digest, name, max_clients, grant_types, scopes, made_by, expires_at)
+    values (uuidv7()::text, ${digest(token)}, ${name}, ${maxClients}, ${grantTypes}, ${scopes}, ${madeBy ?? null}, now() + ${lifeSeconds} * interval '1 second')
     returning id, expires_at as "expiresAt"`;
 }
 

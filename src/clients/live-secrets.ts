@@ -34,12 +34,17 @@ export function lockSecrets(clientId: string): Statement {
   return Prisma.sql`select 1 from client where id = ${clientId} for no key update`;
 }
 
-/** Adds a secret, where there is room for one. @param secret in clear, of randomSecret(). */
-export function addLiveSecret(clientId: string, secret: string): Statement {
+/** Adds a secret, where there is room for one. @param secret in clear, of randomSecret(). @param madeBy the account that makes it. */
+export function addLiveSecret(clientId: string, secret: string, madeBy: string): Statement {
   return Prisma.sql`
-    insert into client_secret (digest, client_id, hint)
-    select ${digest(secret)}, ${clientId}, ${secretHint(secret)}
+    insert into client_secret (digest, client_id, hint, made_by)
+    select ${digest(secret)}, ${clientId}, ${secretHint(secret)}, ${madeBy}
     where (select count(*) from client_secret where client_id = ${clientId} and (expires_at is null or expires_at > now())) < ${MAX_LIVE_SECRETS}`;
+}
+
+/** Records who made a client, and so its first secret. To be run after it. */
+export function secretsMadeBy(clientId: string, accountId: string): Statement {
+  return Prisma.sql`update client_secret set made_by = ${accountId} where client_id = ${clientId} and made_by is null`;
 }
 
 /** Forgets those that have ended: whoever makes one after another would leave them all behind. */

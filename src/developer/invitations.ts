@@ -1,9 +1,13 @@
 import { spellingsOf } from '../accounts/email-address.ts';
+import { type Account, findAccount } from '../accounts/store.ts';
 import { auditEvent } from '../audit/events.ts';
 import { backTo, kept, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { securityLetter } from '../authorization-server/security-letters.ts';
 import { acceptInvitation, declineInvitation, findInvitation, listInvitationsTo, lockClient } from '../clients/co-owners.ts';
 import { displayName } from '../clients/display-name.ts';
+import { supported } from '../http/language.ts';
 import { visitorOf } from '../http/visitor.ts';
+import type { Statement } from '../platform/database.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { pathOf } from './owned.ts';
 
@@ -31,18 +35,28 @@ export const invitations: OwnPage = {
       return backTo(visit, PATH);
     }
     if (form.get('answer') !== 'accept') return page(visit);
+    const inviter = await findAccount(database, offer.by);
+    const app = displayName(offer.client_name ?? undefined, offer.client_id);
     const [joins, ...rest] = acceptInvitation(offer, spellingsOf(account.email), account.id);
     const accepted = await writeTogether(database, [
       { purpose: 'keep', apart: true, statement: lockClient(offer.client_id) },
       { purpose: 'keep', once: true, statement: joins },
       ...kept(rest),
       { purpose: 'keep', statement: told(visit, 'client_owner_joined', { clientId: offer.client_id }) },
+      ...kept(inviter && inviter.id !== account.id ? joined(visit, inviter, app) : []),
       ...(offer.transfer && offer.by !== account.id ? kept([leftTo(visit, offer.by, offer.client_id)]) : []),
     ]);
     if (!accepted) return page(visit, 'developer.invitations.gone');
     backTo(visit, pathOf(offer.client_id, '/owners'));
   },
 };
+
+/** To who invited them, in their own language: it was done by another's hand. */
+function joined({ ctx, account, services: { config, keyRing } }: Visit, inviter: Account, app: string): Statement[] {
+  const language = supported(inviter.locale ?? '');
+  const about = { app, invited: account.email };
+  return securityLetter({ ctx, issuer: config.issuer, keyRing, account: inviter, language }, 'owner_joined', 'owner_joined', about);
+}
 
 /** Who handed a client over reads it among what happened to their account: it was done by another's hand. */
 const leftTo = ({ ctx, account }: Visit, accountId: string, clientId: string) =>

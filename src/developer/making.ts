@@ -1,6 +1,7 @@
 import { told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { judgePortalClient } from '../authorization-server/registration/client-judgement.ts';
 import { needsSecret } from '../authorization-server/registration/client-manifest.ts';
+import { secretsMadeBy } from '../clients/live-secrets.ts';
 import { addOwnerOfNew, listOwnedClients, lockOwner, MAX_OWNED_CLIENTS } from '../clients/ownership.ts';
 import { type ClientMetadata, saveClient } from '../clients/store.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
@@ -43,6 +44,7 @@ export async function makeClient(
     onlyOnce(id),
     ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
     { purpose: 'keep', once: true, statement: addOwnerOfNew(id, account.id) },
+    { purpose: 'keep', statement: secretsMadeBy(id, account.id) },
     ...along(id),
     { purpose: 'keep', statement: told(visit, 'client_made', { clientId: id }) },
   ]);

@@ -1,4 +1,5 @@
 import { named, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { displayName } from '../clients/display-name.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import { logosOf } from '../clients/logo/store.ts';
 import { findOwnedClient } from '../clients/ownership.ts';
@@ -6,6 +7,10 @@ import { AppError } from '../platform/errors.ts';
 
 /** The path of a client's page in the portal, whatever its id is. */
 export const pathOf = (clientId: string, page = ''): string => `/developer/clients/${encodeURIComponent(clientId)}${page}`;
+
+/** What a client is called in a letter to its owner. */
+export const nameOf = ({ id, metadata }: Pick<ClientRecord, 'id' | 'metadata'>): string =>
+  displayName(metadata['client_name'] as string | undefined, id);
 
 /** `logo` is the path of its logo, where people are shown one. */
 export type OwnClient = ClientRecord & { logo: string | undefined };

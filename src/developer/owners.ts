@@ -1,5 +1,5 @@
 import { emailProblem, isSameAddress, normalizeEmail } from '../accounts/email-address.ts';
-import { backTo, kept, letter, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { alarm, backTo, kept, letter, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import {
   forgetOwner,
   INVITATION_DAYS,
@@ -17,7 +17,7 @@ import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { showClient } from './client-page.ts';
-import { ownClient, pathOf } from './owned.ts';
+import { nameOf, ownClient, pathOf } from './owned.ts';
 
 /**
  * Who looks after a client together. An owner offers it to others and leaves by themselves; nobody is put out by another owner, since whoever
@@ -56,6 +56,7 @@ async function invite(visit: Visit, client: ClientRecord, form: URLSearchParams)
     { purpose: 'keep', apart: true, statement: lockClient(client.id) },
     { purpose: 'keep', once: true, statement: inviteOwner(client.id, account.id, email, transfer) },
     { purpose: 'keep', statement: told(visit, 'client_owner_invited', { clientId: client.id, detail: { transfer } }) },
+    ...kept(alarm(visit, 'owner_invited', 'owner_invited', { app: nameOf(client), invited: email })),
     ...kept(letter(visit, email, 'client_invitation', { link: `${config.issuer}/developer/invitations`, days: INVITATION_DAYS })),
   ]);
   if (!invited) return page(visit, client, { typed, transfer, problem: 'developer.owners.too_many' });

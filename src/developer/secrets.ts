@@ -1,4 +1,4 @@
-import { backTo, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import type { ClientRecord } from '../clients/inspection.ts';
 import {
   addLiveSecret,
@@ -16,7 +16,7 @@ import { HOUR, MINUTE } from '../platform/clock.ts';
 import { randomSecret } from '../platform/secrets.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { showClient } from './client-page.ts';
-import { ownClient, pathOf } from './owned.ts';
+import { nameOf, ownClient, pathOf } from './owned.ts';
 import { answerFile, type ShownSecret, showSecret } from './shown-secret.ts';
 
 /** Owns a client's secrets as its owner sees them: each once in full, and from then on by its beginning and its end. */
@@ -54,9 +54,10 @@ async function make(visit: Visit, client: ClientRecord, overlap: string): Promis
   const made = await writeTogether(services.database, [
     { purpose: 'keep', apart: true, statement: lockSecrets(client.id) },
     { purpose: 'keep', statement: dropEndedSecrets(client.id) },
-    { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret) },
+    { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret, account.id) },
     { purpose: 'keep', statement: endOtherSecrets(client.id, secret, hours * HOUR) },
     { purpose: 'keep', statement: told(visit, 'client_secret_made', { clientId: client.id, detail: { overlapHours: hours } }) },
+    ...kept(alarm(visit, 'client_secret_made', 'client_secret_made', { app: nameOf(client) })),
   ]);
   if (!made) return page(visit, client, 'developer.secrets.too_many');
   await page(visit, client, undefined, showSecret(visit, client.id, secret));

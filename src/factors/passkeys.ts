@@ -7,7 +7,7 @@ import {
 import { z } from 'zod';
 import { type Database, isStorable, isUnavailable, Prisma, type Statement } from '../platform/database.ts';
 import { isBlank, withoutDeceptive } from '../platform/visible-text.ts';
-import { dropIdleRecoveryCodes } from './store.ts';
+import { dropIdleRecoveryCodes, keepFactor } from './store.ts';
 
 /**
  * Owns passkeys (WebAuthn level 3): the two ceremonies and what is kept of a credential. Who we are is read from ISSUER alone, never
@@ -90,11 +90,11 @@ export async function signInOptions(database: Database, issuer: string, challeng
   });
 }
 
-/** Keeps a new passkey. @param answer the browser's, as JSON. @returns its id, or why not. */
+/** Keeps a new passkey. @param answer the browser's, as JSON. @param along written in the same transaction, or not at all. @returns its id, or why not. */
 export async function enrolPasskey(
   database: Database,
   issuer: string,
-  { person, name, answer, spend }: { person: Person; name: string; answer: string; spend: SpendChallenge },
+  { person, name, answer, spend, along }: { person: Person; name: string; answer: string; spend: SpendChallenge; along: Statement[] },
 ): Promise<{ ok: true; id: string } | { ok: false; reason: PasskeyRefusal }> {
   const { data } = registration.safeParse(parsed(answer));
   if (!data) return { ok: false, reason: 'malformed' };
@@ -114,11 +114,15 @@ export async function enrolPasskey(
   const [room] = await database.query<{ room: boolean }>(Prisma.sql`
     select count(*) < ${MOST_PASSKEYS}::int as room from passkey where account_id = ${person.id}`);
   if (!room?.room) return { ok: false, reason: 'too_many' };
-  const kept = await database.change(Prisma.sql`
+  const kept = await keepFactor(
+    database,
+    Prisma.sql`
     insert into passkey (id, account_id, public_key, counter, transports, backed_up, name)
     values (${credential.id}, ${person.id}, ${credential.publicKey}, ${credential.counter}, ${transports}, ${credentialBackedUp}, ${name})
-    on conflict (id) do nothing returning 1`);
-  return kept.length ? { ok: true, id: credential.id } : { ok: false, reason: 'known_already' };
+    on conflict (id) do nothing`,
+    along,
+  );
+  return kept ? { ok: true, id: credential.id } : { ok: false, reason: 'known_already' };
 }
 
 type StoredPasskey = { account_id: string; public_key: Buffer; counter: number };

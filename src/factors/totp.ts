@@ -3,7 +3,7 @@ import { type Clock, epochSeconds, MINUTE, systemClock } from '../platform/clock
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import type { SealedColumn } from '../platform/reseal.ts';
 import type { KeyRing } from '../platform/secrets.ts';
-import { dropIdleRecoveryCodes } from './store.ts';
+import { dropIdleRecoveryCodes, keepFactor } from './store.ts';
 
 /**
  * Owns the authenticator app (RFC 6238): its secret, and that no code counts twice. Does not count attempts: whoever asks does so first.
@@ -61,11 +61,11 @@ export function resumeTotp(
   return secret === undefined ? undefined : { uri: totpOf(secret, issuer, label).toString(), secret, sealed };
 }
 
-/** Keeps the app, with the first code as its proof. That code is used by it. */
+/** Keeps the app, with the first code as its proof. That code is used by it. @param along written in the same transaction, or not at all. */
 export async function confirmTotp(
   database: Database,
   enrolling: Enrolling,
-  { sealed, code }: { sealed: string; code: string },
+  { sealed, code, along = [] }: { sealed: string; code: string; along?: Statement[] },
   clock: Clock = systemClock,
 ): Promise<TotpVerdict> {
   const secret = unseal(enrolling, sealed, clock);
@@ -73,11 +73,15 @@ export async function confirmTotp(
   const step = stepOf(secret, code, clock);
   if (step === undefined) return { ok: false, reason: 'wrong' };
   const { keyRing, accountId } = enrolling;
-  const kept = await database.change(Prisma.sql`
+  const kept = await keepFactor(
+    database,
+    Prisma.sql`
     insert into totp_factor (account_id, secret, confirmed_at, last_step)
     values (${accountId}, ${keyRing.encrypt(secret, atRest(accountId))}, now(), ${step})
-    on conflict (account_id) do nothing returning 1`);
-  return kept.length ? { ok: true } : { ok: false, reason: 'taken' };
+    on conflict (account_id) do nothing`,
+    along,
+  );
+  return kept ? { ok: true } : { ok: false, reason: 'taken' };
 }
 
 /**

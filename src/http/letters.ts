@@ -20,6 +20,9 @@ export type Occasion = {
 /** A code to type and a link to open, each of which proves that its mail was read. */
 type Proof = { code: string; link: string; minutes: number };
 
+/** A link to say that a change was somebody else's, good for seven days: for letters to the address of before the change. */
+type NotMe = { notMe: string };
+
 /** An account's own name: for letters to an address that was proven to be that person's. */
 type Own = { person: string };
 
@@ -33,16 +36,28 @@ export type Letters = {
   account_made: Omit<Proof, 'code'> & Own;
   /** To an address that somebody wants to reset the password of, where there is no account. */
   no_account: object;
+  /** To the account's own address, before a way in is added: a code alone, which counts in the browser that asked. */
+  prove_mailbox: Omit<Proof, 'link'> & Own;
   /** To the new address. */
   change_email: Proof;
   /** To the old one. @param email the new one, of which the letter shows as much as its person knows it by. */
-  email_changed: Own & { email: string };
-  password_changed: Own;
+  email_changed: Own & NotMe & { email: string };
+  password_changed: Own & NotMe;
   /** @param called what the person calls the factor; "added" recovery codes are a new set. */
-  factor_changed: Own & { factor: 'passkey' | 'totp' | 'recovery_codes'; change: 'added' | 'removed'; called?: string };
-  deletion_scheduled: Own & { until: Date };
+  factor_changed: Own & NotMe & { factor: 'passkey' | 'totp' | 'recovery_codes'; change: 'added' | 'removed'; called?: string };
+  deletion_scheduled: Own & NotMe & { until: Date };
   /** To a person whose account here and at a provider were linked, or are not any more. @param provider its name. */
-  identity_changed: Own & { provider: string; change: 'linked' | 'unlinked' };
+  identity_changed: Own & NotMe & { provider: string; change: 'linked' | 'unlinked' };
+  /** Somebody signed in from a browser that this account was not in before. */
+  new_device: Own & NotMe;
+  /** To who invited somebody to look after a client. @param app its name. @param invited the address that was invited. */
+  owner_invited: Own & NotMe & { app: string; invited: string };
+  /** To who invited them: they accepted. */
+  owner_joined: Own & NotMe & { app: string; invited: string };
+  /** To who made it. */
+  client_secret_made: Own & NotMe & { app: string };
+  /** After the link of such a letter was used: to the address that the account has again, and to the one that it had until then. */
+  given_back: Own;
   /** To an address that somebody offers a client to. Which one, and who, is told to whoever signs in with it. */
   client_invitation: { link: string; days: number };
   /** To who looks after a client that an operator did something to. @param what the type of the event. */
@@ -59,6 +74,11 @@ const PAGES: { [Name in LetterName]?: string } = {
   factor_changed: '/account',
   deletion_scheduled: '/account',
   identity_changed: '/account',
+  new_device: '/account',
+  given_back: '/account',
+  owner_invited: '/developer',
+  owner_joined: '/developer',
+  client_secret_made: '/developer',
   client_operated: '/developer',
 };
 
@@ -66,7 +86,8 @@ const PAGES: { [Name in LetterName]?: string } = {
 export function composeLetter<Name extends LetterName>(language: Language, name: Name, values: Letters[Name] & Occasion): Letter {
   const known: Partial<Proof> & Record<string, unknown> & Occasion = { ...values };
   const t = (key: string, more: Record<string, string> = {}) => translate(language, `mail.${name}.${key}`, more);
-  const { factor, change } = known as { factor?: string; change?: string };
+  const { factor, change, notMe } = known as { factor?: string; change?: string; notMe?: string };
+  const page = PAGES[name];
   const choice = { factor: factor ?? '', change: change ?? '' };
   const content = {
     subject: t('subject', choice),
@@ -76,11 +97,13 @@ export function composeLetter<Name extends LetterName>(language: Language, name:
       days: String(known['days'] ?? ''),
       until: known['until'] instanceof Date ? timeIn(language, known['until']) : '',
     }),
-    notYou: t('not_you', choice),
+    notYou: notMe === undefined ? t('not_you', choice) : translate(language, 'mail.not_me.text'),
+    notMe,
+    notMeLabel: notMe && translate(language, 'mail.not_me.link'),
     code: known.code,
     minutes: known.minutes,
-    link: known.link ?? (PAGES[name] && `${known.issuer}${PAGES[name]}`),
-    linkLabel: known.link || PAGES[name] ? t('link') : undefined,
+    link: known.link ?? (page && known.issuer + page),
+    linkLabel: known.link || page ? t('link') : undefined,
     facts: facts(language, known),
     issuer: known.issuer,
   };
@@ -94,14 +117,15 @@ export function composeLetter<Name extends LetterName>(language: Language, name:
 
 /** Label and value of what is known of the occasion. */
 function facts(language: Language, { visitor, at, ...known }: Occasion & Record<string, unknown>): [label: string, value: string][] {
-  const { person, called, email, provider, app, what } = known as Partial<Record<string, string>>;
+  const { person, called, email, provider, app, invited, what } = known as Partial<Record<string, string>>;
   const t = (key: string) => translate(language, `mail.fact.${key}`);
   return [
     ...(person ? [[t('account'), oneLine(person)] as [string, string]] : []),
     ...(called ? [[t('called'), oneLine(called)] as [string, string]] : []),
     ...(provider ? [[t('provider'), oneLine(provider)] as [string, string]] : []),
-    ...(email ? [[t('new_email'), hinted(oneLine(email))] as [string, string]] : []),
     ...(app ? [[t('app'), oneLine(app)] as [string, string]] : []),
+    ...(invited ? [[t('invited'), oneLine(invited)] as [string, string]] : []),
+    ...(email ? [[t('new_email'), hinted(oneLine(email))] as [string, string]] : []),
     ...(what ? [[t('what'), translate(language, `activity.${what}`)] as [string, string]] : []),
     [t('time'), timeIn(language, at)],
     ...(visitor

@@ -23,6 +23,8 @@ export const LIMITS = {
   lettersFromNetwork: { name: 'letters_network', points: 100, seconds: HOURS, code: 'too_many_letters' },
   // Whoever forgot with which address they signed up is told so by mail, and nobody else is bothered more than once a day.
   lettersToNobody: { name: 'letters_nobody', points: 1, seconds: 24 * HOURS },
+  // To whoever has the password; the limit of a day tells enough of it.
+  newDeviceLetters: { name: 'letters_new_device', points: 10, seconds: 24 * HOURS },
   totpOfAccount: { name: 'totp_account', points: 5, seconds: 15 * MINUTES },
   recoveryCodeOfAccount: { name: 'recovery_code_account', points: 5, seconds: 15 * MINUTES },
   passkeyFromNetwork: { name: 'passkey_network', points: 100, seconds: 15 * MINUTES },

@@ -1,4 +1,5 @@
 import { findAccount } from '../accounts/store.ts';
+import { sentToProve } from '../authorization-server/own-pages/fresh-proof.ts';
 import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../authorization-server/services/connecting.ts';
 import { type Connected, type Connection, missingConnections, needsNewSignIn } from '../authorization-server/services/connections.ts';
 import { identityAt } from '../federation/identities.ts';
@@ -37,7 +38,10 @@ export async function goToProvider(step: Step): Promise<void> {
   const connection = (await missingOf(step)).find(({ provider }) => provider.id === ctx.query['provider']);
   if (!connection) return goTo(step, 'connect');
   // The page may have stood open for long: interaction-policy.ts has the person sign in again.
-  if (needsNewSignIn([connection], await services.provider.Session.get(ctx as never))) return finish(step, {});
+  const session = await services.provider.Session.get(ctx as never);
+  if (needsNewSignIn([connection], session)) return finish(step, {});
+  const opens = connection.standing === 'not_linked' && connection.provider.settings.signIn;
+  if (opens && sentToProve(ctx, session, `interaction/${step.interaction.uid}`)) return;
   const { provider, allowed } = connection;
   try {
     const address = await sendForApp(vaultOf(services), {

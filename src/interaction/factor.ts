@@ -1,5 +1,6 @@
 import { findAccount } from '../accounts/store.ts';
 import { auditEvent } from '../audit/events.ts';
+import type { Proofs } from '../authorization-server/session-proofs.ts';
 import { askedOf, asksForPasskey, owesFactor, strengthened } from '../authorization-server/strength.ts';
 import { useRecoveryCode } from '../factors/recovery-codes.ts';
 import { factorsOf } from '../factors/store.ts';
@@ -110,8 +111,8 @@ async function page(step: Step, problem?: Problem, status = 200): Promise<void> 
 /** The session that this interaction began with. @throws AppError when somebody else has signed in here meanwhile, or nobody is any more. */
 async function ownSession({ ctx, interaction, services: { provider } }: Step) {
   const session = await provider.Session.get(ctx as never);
-  const { accountId, uid, amr, acr, loginTs } = session;
+  const { accountId, uid, amr, acr, loginTs, enrolled } = session as typeof session & Proofs;
   if (!accountId || accountId !== interaction.session?.accountId || uid !== interaction.session.uid)
     throw new AppError('interaction_expired', { status: 400, reason: 'session_of_another' });
-  return { accountId, amr, acr, loginTs };
+  return { accountId, amr, acr, loginTs, enrolled };
 }

@@ -1,6 +1,8 @@
 import type { InteractionResults } from 'oidc-provider';
 import type { Account } from '../accounts/store.ts';
+import { BY_MAIL } from '../authorization-server/session-proofs.ts';
 import { epochSeconds } from '../platform/clock.ts';
+import { tellOfNewDevice } from './new-device.ts';
 import { note } from './note.ts';
 import type { Step } from './step.ts';
 import { linkAfterSignIn } from './upstream-link.ts';
@@ -34,17 +36,22 @@ export type Proven = {
   provider?: string;
   amr: string[];
   acr?: string;
+  /** The user read a mail to the account's address for it. */
+  byMail?: boolean;
 };
 
 /** Ends a step with somebody signed in. A wish to sign up is fulfilled by that too: who has an account needs no other. */
-export async function finishSignIn(step: Step, account: Account, { method, provider, ...shown }: Proven): Promise<void> {
+export async function finishSignIn(step: Step, account: Account, { method, provider, byMail, ...shown }: Proven): Promise<void> {
   const { interaction } = step;
   const detail = { method, ...(provider ? { provider } : undefined) };
+  // Whoever signed up or reset the password by mail read that mail a moment ago.
+  const amr = byMail ? [...shown.amr, BY_MAIL] : shown.amr;
+  await tellOfNewDevice(step, account, { method, ...(byMail && { byMail }) });
   await note(step, { type: 'signed_in', accountId: account.id, clientId: String(interaction.params['client_id']), detail });
   // The session that the interaction began in has ended with all others of the account: what is stored must not wait for it.
   if (method === 'reset' && interaction.session?.accountId === account.id) delete interaction.session;
   await finish(step, {
-    login: { accountId: account.id, ...shown },
+    login: { accountId: account.id, ...shown, amr },
     ...(interaction.prompt.name === 'create' ? { create: {} } : undefined),
   });
 }

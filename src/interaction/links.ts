@@ -1,6 +1,8 @@
 import type { Context } from 'koa';
+import { passwordProblem } from '../accounts/password-policy.ts';
+import { hashPassword } from '../accounts/passwords.ts';
 import { findProof, handleOf, type Proof, type Purpose, proveByLink } from '../accounts/proofs.ts';
-import type { SignUpWish } from '../accounts/sign-up.ts';
+import { confirmElsewhere, type Problem, type SignUpWish } from '../accounts/sign-up.ts';
 import { displayName } from '../clients/display-name.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
@@ -9,15 +11,15 @@ import { allowFormAction } from '../http/security-headers.ts';
 import { AppError } from '../platform/errors.ts';
 import { awaited } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
-import { newPasswordProblems, resetPassword } from './reset.ts';
+import { newPasswordProblems, openingsOf, resetPassword } from './reset.ts';
 import { pressedBefore } from './second-press.ts';
 import { goOn, makeAccount, upstreamOf } from './signup.ts';
 import { goTo, type Services, type Step } from './step.ts';
 
 /**
  * Owns the links in our mails. They open in whatever browser reads the mail. To open one does nothing, since programs that look through
- * mail open links too; only the form on its page proves. In the browser that asked, the authorization goes on; in another
- * nobody is signed in, and the person is sent back to the first.
+ * mail open links too; only the form on its page proves. In the browser that asked, the authorization goes on. In another nobody is signed in: whoever
+ * asked may be somebody else, so a sign-up takes a password there, and the browser that asked has to sign in with it.
  */
 
 /** @param own the interaction of this browser at this address, if it has one. */
@@ -57,25 +59,44 @@ async function proofOf({ services }: Visit, { purpose }: Link, secret: string): 
 
 async function showConfirmation(visit: Visit, proof: Proof, secret: string): Promise<void> {
   if (proof.accountId) return alreadyConfirmed(visit, proof);
-  const { name } = proof.payload as SignUpWish;
-  const upstream = upstreamOf(visit, proof);
-  const linked = upstream && {
-    provider: displayName(upstream.providerName, upstream.providerId),
-    // So that whoever has the mail, and began nothing, sees whose account elsewhere would open theirs.
-    as: displayName(upstream.details.email ?? upstream.details.username, upstream.subject),
-  };
-  page(visit, 'interaction/confirm', { email: proof.email, name, linked }, secret);
+  confirmation(visit, proof, secret);
 }
 
-async function confirm(visit: Visit, { handle }: Proof, secret: string): Promise<void> {
+/** In another browser than the one that asked, the page asks for a password, and forgets the account at a provider that whoever asked has brought. */
+function confirmation(visit: Visit, proof: Proof, secret: string, problems: Problem[] = []): void {
+  const { name } = proof.payload as SignUpWish;
+  const own = asks(visit, proof) !== undefined;
+  const upstream = own ? upstreamOf(visit, proof) : undefined;
+  const linked = upstream && {
+    provider: displayName(upstream.providerName, upstream.providerId),
+    as: displayName(upstream.details.email ?? upstream.details.username, upstream.subject),
+  };
+  const status = problems.length ? 400 : 200;
+  page(visit, 'interaction/confirm', { email: proof.email, name, linked, asksPassword: !own, problems }, secret, status);
+}
+
+async function confirm(visit: Visit, known: Proof, secret: string, form: URLSearchParams): Promise<void> {
+  const { handle } = known;
   const { services } = visit;
+  if (known.accountId) return alreadyConfirmed(visit, known);
+  if (!asks(visit, known)) return openElsewhere(visit, known, secret, form.get('password') ?? '');
   // Proven before, but its account was not made yet: that request did not come to its end.
   const proof = (await proveByLink(services.database, 'sign_up', secret)) ?? (await findProof(services.database, 'sign_up', handle));
   if (!proof) throw gone();
-  if (proof.accountId) return alreadyConfirmed(visit, proof);
   const own = asks(visit, proof);
-  if (own) return goOn(own, proof);
+  if (proof.accountId || !own) return alreadyConfirmed(visit, proof);
+  await goOn(own, proof);
+}
+
+async function openElsewhere(visit: Visit, known: Proof, secret: string, password: string): Promise<void> {
+  const { name } = known.payload as SignUpWish;
+  const key = passwordProblem(password, { name, email: known.email });
+  if (key) return confirmation(visit, known, secret, [{ field: 'password', key }]);
+  const proof = await confirmElsewhere(visit.services.database, secret, await hashPassword(password));
+  if (!proof) throw gone();
   await makeAccount(visit, proof);
+  // Accounts are written by a transaction of their own, which nobody hears of.
+  visit.ctx.state.pressChanged = true;
   render(visit.ctx, 'interaction/elsewhere', { page: 'signup' });
 }
 
@@ -87,16 +108,23 @@ async function alreadyConfirmed(visit: Visit, proof: Proof): Promise<void> {
 }
 
 async function showNewPassword(visit: Visit, proof: Proof, secret: string): Promise<void> {
-  page(visit, 'interaction/new-password', { page: 'reset/link', email: proof.email, problems: [] }, secret);
+  await newPassword(visit, proof, secret, []);
+}
+
+async function newPassword(visit: Visit, proof: Proof, secret: string, keep: string[], problems: Problem[] = []): Promise<void> {
+  const openings = await openingsOf(visit, proof, keep);
+  const shown = { page: 'reset/link', email: proof.email, openings, problems };
+  page(visit, 'interaction/new-password', shown, secret, problems.length ? 400 : 200);
 }
 
 async function setNewPassword(visit: Visit, proof: Proof, secret: string, form: URLSearchParams): Promise<void> {
   const password = form.get('password') ?? '';
   const problems = await newPasswordProblems(visit, proof, password);
-  if (problems.length) return page(visit, 'interaction/new-password', { page: 'reset/link', email: proof.email, problems }, secret, 400);
+  const keep = form.getAll('keep');
+  if (problems.length) return newPassword(visit, proof, secret, keep, problems);
   const own = asks(visit, proof);
-  const account = await resetPassword(visit, proof, password, 'link');
-  if (own) return finishSignIn(own, account, { method: 'reset', amr: ['pwd'] });
+  const account = await resetPassword(visit, proof, { password, keep }, 'link');
+  if (own) return finishSignIn(own, account, { method: 'reset', byMail: true, amr: ['pwd'] });
   render(visit.ctx, 'interaction/elsewhere', { page: 'reset' });
 }
 

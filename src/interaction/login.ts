@@ -4,6 +4,7 @@ import { displayName } from '../clients/display-name.ts';
 import { listSignInProviders } from '../federation/providers.ts';
 import { forgive, LIMITS, limitRate, takeBack } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
+import { awaited } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
 import { note } from './note.ts';
 import { passkeyOf } from './passkey.ts';
@@ -15,7 +16,8 @@ import { goTo, type Step, showPage } from './step.ts';
 /** @param upstream why a sign-in by a provider came to nothing: see upstream.ts. */
 export async function showLogin(step: Step, upstream?: { problem: string; provider: string | undefined }): Promise<void> {
   const hint = step.interaction.params['login_hint'];
-  await page(step, { email: pendingLink(step)?.email ?? (typeof hint === 'string' ? hint : ''), upstream });
+  const email = pendingLink(step)?.email ?? awaited(step, 'sign_up')?.email ?? (typeof hint === 'string' ? hint : '');
+  await page(step, { email, upstream });
 }
 
 /** @throws AppError 429 after too many failures, without a look at the password; 503 when too many are signing in at once. */

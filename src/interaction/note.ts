@@ -1,6 +1,9 @@
 import type { Context } from 'koa';
+import type { Change } from '../accounts/not-me.ts';
+import type { Account } from '../accounts/store.ts';
 import { type AuditEvent, auditEvent } from '../audit/events.ts';
-import { LANGUAGES, type Language, languageOf } from '../http/language.ts';
+import { type About, securityLetter } from '../authorization-server/security-letters.ts';
+import { LANGUAGES, type Language, languageOf, supported } from '../http/language.ts';
 import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { Statement } from '../platform/database.ts';
@@ -46,4 +49,16 @@ export function letterTo<Name extends LetterName>(
     recipient,
     composeLetter(language, name, { ...values, issuer: config.issuer, visitor: visitorOf(ctx), at: new Date() }),
   );
+}
+
+/** The writing of a letter to an account about a change that somebody else may have made, in the language that the account has chosen. */
+export function alarmTo<Name extends Parameters<typeof securityLetter>[1]>(
+  { ctx, services: { config, keyRing } }: Here,
+  account: Account,
+  name: Name,
+  change: Change,
+  about: About<Name>,
+): Statement[] {
+  const language = supported(account.locale ?? '');
+  return securityLetter({ ctx, issuer: config.issuer, keyRing, account, language }, name, change, about);
 }

@@ -1,17 +1,20 @@
 import { emailProblem, isSameAddress, normalizeEmail } from '../accounts/email-address.ts';
+import { endOutdatedLinks } from '../accounts/not-me.ts';
+import { listOpenings, nameOf, removeAdded, type ShownOpening, shownOpenings } from '../accounts/openings.ts';
 import { passwordProblem } from '../accounts/password-policy.ts';
 import { hashPassword } from '../accounts/passwords.ts';
 import { resetPasswordOf } from '../accounts/profile.ts';
 import { endProofsOf, type Proof, redeemProof } from '../accounts/proofs.ts';
 import type { Problem } from '../accounts/sign-up.ts';
 import { type Account, findAccount, findAccountByEmail } from '../accounts/store.ts';
+import { dropIdleRecoveryCodes } from '../factors/store.ts';
 import { forgive, LIMITS, withinLimit } from '../http/rate-limit.ts';
 import { AppError } from '../platform/errors.ts';
 import { endAccount } from '../protocol-store/grants.ts';
 import { write } from '../protocol-store/unit-of-work.ts';
 import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
-import { note, send } from './note.ts';
+import { alarmTo, note, send } from './note.ts';
 import { goTo, type Step, showPage } from './step.ts';
 
 /**
@@ -52,7 +55,7 @@ export async function submitResetCode(step: Step, fields: URLSearchParams): Prom
 
 export async function showNewPassword(step: Step): Promise<void> {
   const proof = await provenByCode(step);
-  if (proof) await newPassword(step, proof);
+  if (proof) await newPassword(step, proof, []);
 }
 
 export async function submitNewPassword(step: Step, fields: URLSearchParams): Promise<void> {
@@ -60,8 +63,9 @@ export async function submitNewPassword(step: Step, fields: URLSearchParams): Pr
   if (!proof) return;
   const password = fields.get('password') ?? '';
   const problems = await newPasswordProblems(step, proof, password);
-  if (problems.length) return newPassword(step, proof, problems);
-  await finishSignIn(step, await resetPassword(step, proof, password, 'code'), { method: 'reset', amr: ['pwd'] });
+  const keep = fields.getAll('keep');
+  if (problems.length) return newPassword(step, proof, keep, problems);
+  await finishSignIn(step, await resetPassword(step, proof, { password, keep }, 'code'), { method: 'reset', byMail: true, amr: ['pwd'] });
 }
 
 /** @returns undefined for who has given no proof in this browser: they are sent back to where it is given. */
@@ -80,25 +84,35 @@ export async function newPasswordProblems({ services }: Pick<Step, 'services'>, 
 }
 
 /**
- * Sets the new password and ends all that was open under the account, in one transaction with the proof's redemption, the record and the letter.
+ * Sets the new password, ends all that was open under the account, and removes what was added to it since its mailbox was last proven. All of that is
+ * one transaction with the proof's redemption, the record and the letter.
+ * @param keep what the user says is theirs, by nameOf().
  * @param by the code, given before, or the link, whose secret whoever calls this was told.
  */
 export async function resetPassword(
   here: Pick<Step, 'ctx' | 'services'>,
   proof: Proof,
-  password: string,
+  { password, keep }: { password: string; keep: string[] },
   by: 'code' | 'link',
 ): Promise<Account> {
   const { database } = here.services;
   const account = await accountOf(here.services, proof);
   const passwordHash = await hashPassword(password);
+  const added = (await listOpenings(database, account.id)).filter((one) => one.added && !keep.includes(nameOf(one)));
   await write(database, { purpose: 'end', subject: `proof ${proof.handle}`, statement: redeemProof(proof, by), once: true });
+  // Before the new proof is written: what came after the last one goes.
+  for (const [n, statement] of [...removeAdded(account.id, keep), dropIdleRecoveryCodes(account.id)].entries())
+    await write(database, { purpose: 'end', subject: `added ${n} of ${account.id}`, statement });
   const subject = `password ${account.id}`;
   await write(database, { purpose: 'keep', subject, statement: resetPasswordOf(account.id, account.email, passwordHash), once: true });
   await write(database, { purpose: 'end', subject: `proofs of ${account.id}`, statement: endProofsOf(account.id) });
   await write(database, { purpose: 'end', subject: `account ${account.id}`, statement: endAccount(account.id) });
-  await note(here, { type: 'password_reset', accountId: account.id });
-  await send(here, account.email, 'password_changed', { person: account.email }, account.locale);
+  const removed = [...new Set(added.map(({ kind }) => kind))];
+  await note(here, { type: 'password_reset', accountId: account.id, ...(removed.length ? { detail: { removed } } : undefined) });
+  // The user reads the mail of this address: what went there before need not be undone any more.
+  await write(database, { purpose: 'end', subject: `not me ${account.id}`, statement: endOutdatedLinks(account.id, account) });
+  for (const [n, statement] of alarmTo(here, account, 'password_changed', 'password_changed', {}).entries())
+    await write(database, { purpose: 'keep', subject: `alarm ${n} password_changed ${account.id}`, statement });
   // Whoever tried to guess the old one has nothing to do with the new one.
   await forgive(database, LIMITS.passwordOfAccount, account.email);
   return account;
@@ -128,6 +142,13 @@ async function form(step: Step, email: string, problems: Problem[] = []): Promis
   await showPage(step, 'interaction/reset', { email, problems }, problems.length ? 400 : 200);
 }
 
-async function newPassword(step: Step, proof: Proof, problems: Problem[] = []): Promise<void> {
-  await showPage(step, 'interaction/new-password', { page: 'reset/password', email: proof.email, problems }, problems.length ? 400 : 200);
+async function newPassword(step: Step, proof: Proof, keep: string[], problems: Problem[] = []): Promise<void> {
+  const openings = await openingsOf(step, proof, keep);
+  const shown = { page: 'reset/password', email: proof.email, openings, problems };
+  await showPage(step, 'interaction/new-password', shown, problems.length ? 400 : 200);
+}
+
+/** What else opens the account of a proof, as `views/openings.eta` shows it. @param keep what its user has chosen to keep. */
+export async function openingsOf({ services }: Pick<Step, 'services'>, proof: Proof, keep: string[]): Promise<ShownOpening[]> {
+  return proof.accountId ? shownOpenings(await listOpenings(services.database, proof.accountId), keep) : [];
 }

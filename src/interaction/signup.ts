@@ -91,10 +91,14 @@ const mustWrite = ([first, ...more]: Statement[]): Statement[] => [
   ...more,
 ];
 
-/** The address is proven: whoever asked in this browser is signed in with the account that was made of it. */
+/**
+ * The address is proven: whoever asked in this browser is signed in with the account that was made of it. If the user confirmed it in another browser,
+ * the account has the password that the user chose there, and this browser has to sign in with it.
+ */
 export async function goOn(step: Step, proof: Proof): Promise<void> {
-  const { upstream } = proof.payload as SignUpWish;
-  await finishSignIn(step, await makeAccount(step, proof), { method: 'sign_up', amr: [upstream ? 'fed' : 'pwd'] });
+  const { upstream, elsewhere } = proof.payload as SignUpWish;
+  if (elsewhere) return goTo(step, 'login');
+  await finishSignIn(step, await makeAccount(step, proof), { method: 'sign_up', byMail: true, amr: [upstream ? 'fed' : 'pwd'] });
 }
 
 /** Mails what proves the address, or tells that it has an account; the page is the same. */

@@ -1,9 +1,8 @@
 import { findAccount } from '../accounts/store.ts';
 import { owesFactor, type Shown } from '../authorization-server/strength.ts';
 import { sqlState } from '../platform/database.ts';
-import { isMailAddress } from '../platform/mail.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
-import { letterTo } from './note.ts';
+import { alarmTo } from './note.ts';
 import { linking, obstacle, type PendingIdentity, pendingOf, type SealedIdentity, sealedOf, together } from './pending.ts';
 import type { Step } from './step.ts';
 
@@ -29,8 +28,8 @@ async function link(step: Step, pending: PendingIdentity, accountId: string): Pr
   const { services } = step;
   const account = await findAccount(services.database, accountId);
   if (!account || (await obstacle(services, pending, accountId))) return false;
-  const told = { person: account.email, provider: pending.providerName, change: 'linked' } as const;
-  const letters = isMailAddress(account.email) ? [letterTo(step, account.email, 'identity_changed', told, account.locale)] : [];
+  const about = { provider: pending.providerName, change: 'linked' } as const;
+  const letters = alarmTo(step, account, 'identity_changed', 'identity_linked', about);
   try {
     return await writeTogether(services.database, together([...linking(step, pending, accountId), ...letters]));
   } catch (error) {

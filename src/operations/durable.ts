@@ -42,6 +42,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   protocol_record:
     'live credentials, and proofs that one was used: interactions, pushed requests, device codes, registration access tokens',
   one_time_token: 'a live credential, of minutes: its person asks for another',
+  not_me_link: 'a live credential, of seven days: after a restore the user resets the password by mail instead',
   upstream_visit: 'somebody on their way to a provider and back, for minutes',
   mail: 'what waits would be sent twice, and what it has expires in minutes',
   rate_limit: 'counts of minutes',

@@ -8,7 +8,7 @@ import { place, recall } from './unit-of-work.ts';
 
 /** The columns of an account that may be shown, unless it is disabled, as one JSON value. */
 export const accountAsJson = (accountId: Statement): Statement =>
-  Prisma.sql`(select to_jsonb(a) from (select id, email, email_verified, username, name, role, locale, delete_after, updated_at from user_account where id = ${accountId} and disabled_at is null) a)`;
+  Prisma.sql`(select to_jsonb(a) from (select id, email, email_verified, username, name, role, locale, delete_after, devices_since, updated_at from user_account where id = ${accountId} and disabled_at is null) a)`;
 
 export type AccountRow = Record<string, unknown>;
 

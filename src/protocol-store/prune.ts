@@ -39,6 +39,7 @@ const TABLES: [table: string, batch: (from: Date) => Statement][] = [
     'protocol_record',
     'session',
     'one_time_token',
+    'not_me_link',
     'rate_limit',
     'initial_access_token',
     'mail',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { allow, answerOf, ask, kept, letReach, newTraveller, type Someone, tokensFor, visit, visitsTo } from '../support/connecting.ts';
 import { freePort, REDIRECT_URI, startTestServer, type TestServer } from '../support/environment.ts';
-import { ageSessions } from '../support/factors.ts';
+import { ageSessions, proveEveryMailbox } from '../support/factors.ts';
 import type { TestClient } from '../support/flow.ts';
 import { age, createServiceClient, exchange } from '../support/linked.ts';
 import { type Page, Person } from '../support/person.ts';
@@ -19,6 +19,7 @@ describe('Connecting a service by the link that an app was given', () => {
 
   before(async () => {
     [server, upstream] = await Promise.all([startTestServer(), startUpstream()]);
+    await proveEveryMailbox(server);
     await addProvider(server, upstream, { services: ['notes.read'] });
     client = await createServiceClient(server, { redirect_uris: [REDIRECT_URI, 'https://client.example/back?from=us', LONGEST] });
   });

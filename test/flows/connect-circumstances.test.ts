@@ -4,7 +4,7 @@ import { allowServices } from '../../src/clients/store.ts';
 import { allow, answerOf, ask, enable, goTo, kept, letReach, newTraveller, tokensFor, visit, visitsTo } from '../support/connecting.ts';
 import { beginDevice, createDeviceClient, DEVICE_GRANT, poll, typeCode } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { ageSessions } from '../support/factors.ts';
+import { ageSessions, proveEveryMailbox } from '../support/factors.ts';
 import type { TestClient } from '../support/flow.ts';
 import { createServiceClient, exchange } from '../support/linked.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
@@ -17,6 +17,7 @@ describe('Connecting services: the circumstances', () => {
 
   before(async () => {
     [server, far, near] = await Promise.all([startTestServer(), startUpstream(), startUpstream('oauth2')]);
+    await proveEveryMailbox(server);
     await addProvider(server, far, { services: ['notes.read'] });
     await addProvider(server, near, { id: 'near', name: 'Near', services: ['photos'] });
     client = await createServiceClient(server, { services: ['far', 'near'] });

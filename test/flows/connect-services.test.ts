@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { allow, answerOf, ask, goTo, kept, newTraveller, tokensFor, visit, visitsTo } from '../support/connecting.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { proveEveryMailbox } from '../support/factors.ts';
 import type { TestClient, Tokens } from '../support/flow.ts';
 import { createServiceClient, exchange } from '../support/linked.ts';
 import { Person } from '../support/person.ts';
@@ -17,6 +18,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
 
     before(async () => {
       [server, upstream] = await Promise.all([startTestServer(), startUpstream(kind)]);
+      await proveEveryMailbox(server);
       await addProvider(server, upstream, { services: ['notes.read', 'notes.write'] });
       client = await createServiceClient(server);
     });

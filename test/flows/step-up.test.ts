@@ -62,7 +62,11 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
 
   it('a browser that has shown its factor is not asked again, nor for what is less', async () => {
     const credentials = await server.createPerson();
-    const { person } = await addTotp(server, credentials);
+    const { person, secret } = await addTotp(server, credentials);
+    assert.deepEqual((await claimsOf(person, credentials)).amr, ['pwd'], 'enrolling is not by itself a second factor');
+    await forgetSteps(server, credentials.id);
+    const shown = await claimsOf(person, credentials, { acr_values: MFA }, (page) => page.submit({ code: totpCode(secret) }));
+    assert.deepEqual(shown.amr, ['pwd', 'otp', 'mfa']);
     assert.deepEqual((await claimsOf(person, credentials)).amr, ['pwd', 'otp', 'mfa']);
     assert.equal((await claimsOf(person, credentials, { acr_values: MFA, prompt: 'none' })).acr, MFA);
     assert.equal((await claimsOf(person, credentials, { acr_values: SFA })).acr, SFA, 'it has reached that too');
@@ -107,8 +111,11 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert.equal((await person.open(page.url.pathname)).url.pathname, page.url.pathname, 'it still is');
     assert.equal(await codes(credentials.id), before);
 
-    await addTotp(server, credentials, person);
-    const onwards = await person.open(page.url.pathname);
+    const { secret } = await addTotp(server, credentials, person);
+    const asked = await person.open(page.url.pathname);
+    assert.match(asked.html, /name="code"/, 'it is shown before it counts');
+    await forgetSteps(server, credentials.id);
+    const onwards = await asked.submit({ code: totpCode(secret) });
     assert.match(onwards.html, /value="approve"/);
     const answer = await onwards.submit({ decision: 'approve' });
     assert(answer.url.searchParams.get('code'));
@@ -128,7 +135,9 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
 
   it('asked for a passkey, the code of an app is not enough and is not offered', async () => {
     const credentials = await server.createPerson();
-    const { person } = await addTotp(server, credentials);
+    const { person, secret } = await addTotp(server, credentials);
+    await forgetSteps(server, credentials.id);
+    await claimsOf(person, credentials, { acr_values: MFA }, (page) => page.submit({ code: totpCode(secret) }));
     const unmet = await person.open(path({ acr_values: 'phr' }));
     assert.match(unmet.html, /asks for a passkey, and you have none/);
     assert.doesNotMatch(unmet.html, /name="code"/);

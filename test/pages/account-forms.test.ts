@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ageSignIns, openAccount, send } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { proveEveryMailbox } from '../support/factors.ts';
 import { authorizePath, obtainTokens, pkce } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
 import { unchanged } from '../support/storage.ts';
@@ -25,6 +26,7 @@ describe('Forms of the account', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
+    await proveEveryMailbox(server);
     const settings = { issuer: 'https://far.example', clientId: 'munjigi' };
     await server.sql(`insert into upstream_provider (id, name, settings) values ('far', 'Far', $1)`, [settings]);
   });

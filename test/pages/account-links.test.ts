@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { ageSignIns, eventsOf, openAccount, signInIfAsked } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { proveEveryMailbox } from '../support/factors.ts';
 import { lettersTo } from '../support/mailbox.ts';
 import { Person } from '../support/person.ts';
 import { countRows, unchanged } from '../support/storage.ts';
@@ -18,6 +19,7 @@ describe('Linking an account at a provider', () => {
   let count = 0;
   before(async () => {
     [server, upstream, plain] = await Promise.all([startTestServer(), startUpstream(), startUpstream('oauth2')]);
+    await proveEveryMailbox(server);
     await addProvider(server, upstream, { id: 'far', name: 'Far', services: ['notes.read'] });
     await addProvider(server, plain, {
       id: 'plain',

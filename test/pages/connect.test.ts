@@ -4,6 +4,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { CLIENT_CALLBACK, complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { visitsTo } from '../support/connecting.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { proveEveryMailbox } from '../support/factors.ts';
 import { authorizePath, pkce, redeem, type TestClient, type Tokens } from '../support/flow.ts';
 import { createServiceClient, exchange } from '../support/linked.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
@@ -20,6 +21,7 @@ describe('Connecting services, in a browser', () => {
 
   before(async () => {
     [server, browser, far, near] = await Promise.all([startTestServer(), startBrowser(), startUpstream(), startUpstream('oauth2')]);
+    await proveEveryMailbox(server);
     await addProvider(server, far, { services: ['notes.read', 'notes.write'] });
     await addProvider(server, near, { id: 'near', name: 'Near', services: ['photos'] });
     client = await createServiceClient(server, { services: ['far', 'near'], redirect_uris: [CLIENT_CALLBACK], client_name: 'Notebook' });

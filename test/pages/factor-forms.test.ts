@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { openLetter } from '../../src/platform/mail.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
-import { addPasskey, addTotp, forgetSteps, makeRecoveryCodes, openAccount, options, secretOf, totpCode } from '../support/factors.ts';
+import { addPasskey, addTotp, forgetSteps, makeRecoveryCodes, openToAdd, options, secretOf, totpCode } from '../support/factors.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
 
@@ -106,7 +106,7 @@ describe('Forms about second factors', () => {
   it('an app is set up once, however many tabs confirm one', async () => {
     const credentials = await server.createPerson();
     const browser = new Person(server.issuer);
-    const pages = [await openAccount(browser, '/account/factors/totp', credentials), await browser.open('/account/factors/totp')];
+    const pages = [await openToAdd(server, browser, '/account/factors/totp', credentials), await browser.open('/account/factors/totp')];
     const answers = await Promise.all(pages.map((page) => page.submit({ code: totpCode(secretOf(page)) })));
     assert.equal(answers.filter(({ url }) => url.search === '?done=totp_added').length, 1);
     assert.equal((await server.sql('select 1 from totp_factor where account_id = $1', [credentials.id])).length, 1);
@@ -117,8 +117,8 @@ describe('Forms about second factors', () => {
   it("an app's secret of another account, another session or nobody's is not taken", async () => {
     const [one, two] = [await server.createPerson(), await server.createPerson()];
     const [page, other] = [
-      await openAccount(new Person(server.issuer), '/account/factors/totp', one),
-      await openAccount(new Person(server.issuer), '/account/factors/totp', two),
+      await openToAdd(server, new Person(server.issuer), '/account/factors/totp', one),
+      await openToAdd(server, new Person(server.issuer), '/account/factors/totp', two),
     ];
     for (const sealed of [String(other.form().hidden['sealed']), 'v1.a.b.c', '', 'x'.repeat(9_000)]) {
       const refused = await page.submit({ sealed, code: totpCode(secretOf(other)) });

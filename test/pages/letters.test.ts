@@ -9,6 +9,7 @@ const OCCASION = {
   visitor: { address: '203.0.113.0/24', browser: 'Chrome, Windows' },
   at: new Date('2026-11-21T14:05:00Z'),
 };
+const NOT_ME = `${ISSUER}/account/not-me?token=V1StGXR8_Z5jdHi6B-myT`;
 const PROOF = { code: '48291375', link: `${ISSUER}/interaction/uid/proof?secret=a&b=c`, minutes: 15 };
 
 /** Each letter with what it is told, where a name is anything that somebody may be called. */
@@ -18,12 +19,18 @@ const told = (name: string): { [Name in LetterName]: Letters[Name] } => ({
   reset_password: { ...PROOF, person: name },
   account_made: { link: PROOF.link, minutes: PROOF.minutes, person: name },
   no_account: {},
+  prove_mailbox: { code: PROOF.code, minutes: PROOF.minutes, person: name },
   change_email: PROOF,
-  email_changed: { person: name, email: 'gildong@people.example' },
-  password_changed: { person: name },
-  factor_changed: { person: name, factor: 'passkey', change: 'added', called: name },
-  deletion_scheduled: { person: name, until: new Date('2026-12-05T14:05:00Z') },
-  identity_changed: { person: name, provider: name, change: 'linked' },
+  email_changed: { person: name, notMe: NOT_ME, email: 'gildong@people.example' },
+  password_changed: { person: name, notMe: NOT_ME },
+  factor_changed: { person: name, notMe: NOT_ME, factor: 'passkey', change: 'added', called: name },
+  deletion_scheduled: { person: name, notMe: NOT_ME, until: new Date('2026-12-05T14:05:00Z') },
+  identity_changed: { person: name, notMe: NOT_ME, provider: name, change: 'linked' },
+  new_device: { person: name, notMe: NOT_ME },
+  owner_invited: { person: name, notMe: NOT_ME, app: name, invited: 'friend@people.example' },
+  owner_joined: { person: name, notMe: NOT_ME, app: name, invited: 'friend@people.example' },
+  client_secret_made: { person: name, notMe: NOT_ME, app: name },
+  given_back: { person: name },
   client_operated: { person: name, app: name, what: 'client_restored' },
   client_invitation: { link: `${ISSUER}/developer/invitations`, days: 7 },
 });
@@ -50,7 +57,9 @@ describe('Letters', () => {
           for (const part of [subject, time, 'Chrome, Windows', '203.0.113.0/24', ISSUER])
             assert(version.includes(part), `${part} in ${version}`);
           assert.match(version, language === 'ko' ? ko : en);
-          assert.equal(version.includes(PROOF.code) && version.includes(PROOF.link), 'code' in told('')[name]);
+          assert.equal(version.includes(PROOF.code), 'code' in told('')[name]);
+          assert.equal(version.includes(PROOF.link), (told('')[name] as { link?: string }).link === PROOF.link);
+          assert.equal(version.includes(NOT_ME), 'notMe' in told('')[name], 'the link to say so, where there is something to undo');
           assert.equal(version.includes('홍길동'), 'person' in told('')[name]);
           assert(!/undefined|\[object|\{\w+\}/.test(version), version);
         }
@@ -70,7 +79,9 @@ describe('Letters', () => {
   it('name each factor and what became of it', () => {
     const subjects = (['passkey', 'totp', 'recovery_codes'] as const).flatMap((factor) =>
       (['added', 'removed'] as const).flatMap((change) =>
-        LANGUAGES.map((language) => composeLetter(language, 'factor_changed', { person: 'a', factor, change, ...OCCASION }).subject),
+        LANGUAGES.map(
+          (language) => composeLetter(language, 'factor_changed', { person: 'a', notMe: NOT_ME, factor, change, ...OCCASION }).subject,
+        ),
       ),
     );
     assert.equal(new Set(subjects).size, 12);

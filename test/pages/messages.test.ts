@@ -3,6 +3,8 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
+import { CHANGES } from '../../src/accounts/not-me.ts';
+import { NEEDED_FOR } from '../../src/authorization-server/own-pages/fresh-proof.ts';
 import { DIFFERENCES } from '../../src/clients/redirect-difference.ts';
 import { causeNames } from '../../src/developer/error-causes.ts';
 import { LANGUAGES } from '../../src/http/language.ts';
@@ -48,9 +50,13 @@ const codes = [
 ];
 const letters = all(all(source, /export type Letters = \{([\s\S]+?)\n\};/g), /^ {2}(\w+):/gm);
 
+// These have a link to say that it was not you, and one sentence about it.
+const alarms = all(all(source, /export type Letters = \{([\s\S]+?)\n\};/g), /^ {2}(\w+): Own & NotMe/gm);
+
 /** All that follows such a beginning. Of one that is not named here the test knows only that there must be some. */
 const families: Record<string, string[]> = {
   'language.': [...LANGUAGES],
+  'not_me.change.': [...CHANGES],
   'error.': codes.flatMap((code) => [`${code}.title`, `${code}.text`]),
   'connect.problem.': all(all([read('src/authorization-server/services/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
   'redirect_uri.': all(all(source, /export type UriFault =([^;]+);/g), CODE),
@@ -58,9 +64,16 @@ const families: Record<string, string[]> = {
   'link.': all(all(source, /export type LinkFault =([^;]+);/g), CODE),
   'activity.': all(all(source, /export type EventType =([^;]+);/g), CODE),
   'mail.': letters.flatMap((letter) =>
-    ['subject', 'lead', 'not_you', ...(letter === 'no_account' ? [] : ['link'])].map((part) => `${letter}.${part}`),
+    [
+      'subject',
+      'lead',
+      ...(alarms.includes(letter) ? [] : ['not_you']),
+      ...(['no_account', 'prove_mailbox'].includes(letter) ? [] : ['link']),
+    ].map((part) => `${letter}.${part}`),
   ),
   'redirect.': [...DIFFERENCES],
+  'account.proof.why.': Object.keys(NEEDED_FOR).map((name) => name.replace('-', '_')),
+  'openings.kind.': all(all([read('src/accounts/openings.ts')], /export type OpeningKind =([^;]+);/g), CODE),
   'developer.cause.': causeNames(),
   'developer.cure.': causeNames(),
   'developer.endpoint.': all([read('src/authorization-server/events.ts')], /'[a-z_.]+': '([a-z_]+)',/g),

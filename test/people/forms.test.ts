@@ -50,6 +50,12 @@ describe('Forms of signing up and resetting', () => {
         linked: true,
       };
     },
+    'the link of signing up, in another browser': async () => {
+      const wish = newcomer();
+      await beginSignUp(server, client, wish);
+      const page = await new Person(server.issuer).open((await newestProof(server, wish.email)).link);
+      return { page, fields: { password: 'another lantern, lit' }, next: /Your account is there/, linked: true };
+    },
     'asking for a new password': async () => ({
       page: await openPage(await openSignIn(server, client), 'reset'),
       fields: { email: newcomer().email },

@@ -5,7 +5,7 @@ import { callApi, pkce, redeem, type TestClient, type Tokens } from '../support/
 import { lettersTo } from '../support/mailbox.ts';
 import { type Page, Person } from '../support/person.ts';
 import { askAgain, beginSignUp, newcomer, newestProof, openPage, openSignIn, PASSWORD, wrongOf } from '../support/sign-up.ts';
-import { countRows } from '../support/storage.ts';
+import { countRows, unchanged } from '../support/storage.ts';
 
 describe('Signing up', () => {
   let server: TestServer;
@@ -68,21 +68,60 @@ describe('Signing up', () => {
     assert.equal((await accounts(wish.email)).length, 1);
   });
 
-  it('goes on in the first browser, at its next reload or code, when the link was opened in another', async () => {
-    for (const goOn of [(look: Page) => look.person.open(look.url.pathname), (look: Page) => look.submit({ code: '0' })]) {
+  /** Confirms a sign-up by its link, in a browser that did not ask for it. */
+  async function confirmElsewhere(email: string, password = 'a lamp of my own choice'): Promise<Page> {
+    const page = await new Person(server.issuer).open((await newestProof(server, email)).link);
+    assert.match(page.html, /autocomplete="new-password"/);
+    return page.submit({ password });
+  }
+
+  it('confirmed in another browser it takes a password there, and signs in neither of the two', async () => {
+    for (const goOn of [(look: Page) => look.person.open(look.url.pathname), (look: Page) => look.submit({ code: '0' }), askAgain]) {
       const wish = newcomer();
       const look = await beginSignUp(server, client, wish);
-      const elsewhere = new Person(server.issuer);
-      const done = await (await elsewhere.open((await newestProof(server, wish.email)).link)).submit({});
+      const done = await confirmElsewhere(wish.email);
       assert.equal(done.response.status, 200);
-      assert.match(done.html, /Go back to the browser you signed up in/);
-      assert.equal((await accounts(wish.email)).length, 1);
-      assert.deepEqual(
-        await server.sql('select 1 from session s join user_account a on a.id = s.account_id where a.email = $1', [wish.email]),
-        [],
-      );
-      assertConsent(await goOn(look), wish.email);
+      assert.match(done.html, /sign in there with the password that you have just chosen/);
+      const [account] = await accounts(wish.email);
+      assert.equal(account?.['name'], wish.name);
+      assert.equal(await countRows(server, 'session where account_id = $1', [account?.['id']]), 0);
+      const asker = await goOn(look);
+      assert.match(asker.url.pathname, /\/login$/);
+      assert(asker.html.includes(wish.email), 'the address is filled in');
+      assert.equal((await asker.submit(wish)).response.status, 401, 'what the asker chose opens nothing');
+      assertConsent(await asker.submit({ email: wish.email, password: 'a lamp of my own choice' }), wish.email);
     }
+  });
+
+  it('in another browser a password that may not be chosen is refused, and the link stays good', async () => {
+    const wish = newcomer();
+    await beginSignUp(server, client, wish);
+    const page = await new Person(server.issuer).open((await newestProof(server, wish.email)).link);
+    for (const password of ['', 'short', 'password', wish.email, 'x'.repeat(1_025)]) {
+      const refused = await unchanged(server, () => page.submit({ password }));
+      assert.equal(refused.response.status, 400, password);
+      assert.match(refused.html, /aria-invalid="true"/);
+    }
+    assert.deepEqual(await accounts(wish.email), []);
+    assert.equal((await page.submit({ password: 'a lamp of my own choice' })).response.status, 200);
+    assert.equal((await accounts(wish.email)).length, 1);
+  });
+
+  it('confirmed in 20 other browsers at once, and by the code, there is one account, which the asker is in by the code alone', async () => {
+    const wish = newcomer();
+    const look = await beginSignUp(server, client, wish);
+    const { code, link } = await newestProof(server, wish.email);
+    const pages = await Promise.all(Array.from({ length: 20 }, () => new Person(server.issuer).open(link)));
+    const answers = await Promise.all([
+      look.submit({ code }),
+      ...pages.map((page, n) => page.submit({ password: `a lamp of browser ${n}` })),
+    ]);
+    assert(answers.every(({ response }) => response.status < 500 || response.status === 503));
+    const [account, ...more] = await accounts(wish.email);
+    assert(account && !more.length);
+    const askerIn = (await countRows(server, 'session where account_id = $1', [account['id']])) > 0;
+    const [byAsker] = [(await (await openSignIn(server, client)).submit(wish)).response.status !== 401];
+    assert.equal(askerIn, byAsker, 'either it is the asker, by code and password, or somebody else');
   });
 
   it('takes a code as people type it, five times; the right one is refused after that, and a new mail begins anew', async () => {

@@ -5,7 +5,7 @@ import { addTotp, totpCode } from '../support/factors.ts';
 import type { TestClient } from '../support/flow.ts';
 import { lettersTo } from '../support/mailbox.ts';
 import { Person } from '../support/person.ts';
-import { newestProof, openPage, openSignIn } from '../support/sign-up.ts';
+import { newestProof, openPage, openSignIn, PASSWORD } from '../support/sign-up.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { depart, departFrom, lastEvents, stored, visitUpstream } from '../support/upstream-visit.ts';
 
@@ -176,17 +176,26 @@ for (const kind of ['oidc', 'oauth2'] as const)
       assert.equal((await stored(server)).tokens, before.tokens + 1);
     });
 
-    it('shows who has the mail, in another browser, whose account elsewhere it is for, and makes both there', async () => {
+    it('forgets the account at the provider when the sign-up is confirmed in another browser, which chooses a password', async () => {
       const there = stranger(upstream, { email_verified: false });
       const page = await visitUpstream(server, client);
       const code = await page.submit({ name: there.name, email: there.email, agree: 'yes' });
       const { link } = await newestProof(server, there.email);
       const elsewhere = await new Person(server.issuer).open(link);
-      assert.match(elsewhere.html, /<dt>Signs in by<\/dt>\s*<dd><bdi>Far<\/bdi>/);
-      assert.equal((await elsewhere.submit({})).response.status, 200);
+      assert.doesNotMatch(elsewhere.html, /Signs in by/);
+      assert.equal((await elsewhere.submit({ password: PASSWORD })).response.status, 200);
+      assert.equal(await identityOf(there.sub), undefined, 'whoever asked may be somebody else');
+      assert.match((await code.person.open(code.url.pathname)).html, /name="password"/);
+    });
+
+    it('shows in the browser that asked whose account elsewhere the link is for, and makes both there', async () => {
+      const there = stranger(upstream, { email_verified: false });
+      const page = await visitUpstream(server, client);
+      const code = await page.submit({ name: there.name, email: there.email, agree: 'yes' });
+      const own = await code.person.open((await newestProof(server, there.email)).link);
+      assert.match(own.html, /<dt>Signs in by<\/dt>\s*<dd><bdi>Far<\/bdi>/);
+      assert.match((await own.submit({})).html, /value="approve"/);
       assert.ok(await identityOf(there.sub));
-      const goesOn = await code.person.open(code.url.pathname);
-      assert.match(goesOn.html, /value="approve"/, 'the browser that asked goes on');
     });
 
     it('tells by mail alone that an address that nobody vouches for has an account', async () => {

@@ -18,9 +18,38 @@ export async function openAccount(person: Person, path: string, credentials: Cre
   return page.html.includes('name="password"') ? page.submit({ email: credentials.email, password: credentials.password }) : page;
 }
 
+/**
+ * Has every session of a user count as one in which the account's mail was read a moment ago: for tests that are not about that proof, which
+ * test/people/mailbox-proof.test.ts gives on its page.
+ */
+export async function proveMailbox({ sql }: { sql: TestServer['sql'] }, { email }: Pick<Credentials, 'email'>): Promise<void> {
+  await sql(
+    `update session set payload = payload || jsonb_build_object('mailTs', extract(epoch from now())::int)
+     where account_id = (select id from user_account where email = $1)`,
+    [email],
+  );
+}
+
+/** The same for each session of a server, whenever it begins. */
+export async function proveEveryMailbox({ sql }: { sql: TestServer['sql'] }): Promise<void> {
+  await sql(`create function prove_mailbox() returns trigger language plpgsql as $$
+    begin
+      new.payload := new.payload || jsonb_build_object('mailTs', extract(epoch from now())::int);
+      return new;
+    end $$`);
+  await sql('create trigger prove_mailbox before insert or update on session for each row execute function prove_mailbox()');
+}
+
+/** Opens a page on which a way into the account is added: the user signs in on the way, and has read the account's mail. */
+export async function openToAdd(server: TestServer, person: Person, path: string, credentials: Credentials): Promise<Page> {
+  await openAccount(person, '/account', credentials);
+  await proveMailbox(server, credentials);
+  return person.open(path);
+}
+
 /** Sets up an authenticator app. @returns its secret, and the browser, whose session has shown it. */
 export async function addTotp(server: TestServer, credentials: Credentials, person = new Person(server.issuer)) {
-  const page = await openAccount(person, '/account/factors/totp', credentials);
+  const page = await openToAdd(server, person, '/account/factors/totp', credentials);
   const secret = secretOf(page);
   const added = await page.submit({ code: totpCode(secret) });
   assert.equal(added.url.search, '?done=totp_added', added.html);
@@ -37,7 +66,7 @@ export function secretOf(page: Page): string {
 /** Makes a passkey with a software authenticator. */
 export async function addPasskey(server: TestServer, credentials: Credentials, person = new Person(server.issuer)) {
   const authenticator = new Authenticator(server.issuer);
-  const page = await openAccount(person, '/account/factors/passkey', credentials);
+  const page = await openToAdd(server, person, '/account/factors/passkey', credentials);
   const added = await page.submit({
     credential: await authenticator.create(await options(person, '/account/factors/passkey/options')),
     name: 'Key',

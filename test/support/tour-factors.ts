@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { addPasskey, addTotp, forgetSteps, makeRecoveryCodes, totpCode } from './factors.ts';
+import { addPasskey, addTotp, forgetSteps, makeRecoveryCodes, proveMailbox, totpCode } from './factors.ts';
 import { authorizePath, type Credentials, pkce } from './flow.ts';
 import type { Visit } from './tour.ts';
 import { signIn } from './visiting.ts';
@@ -20,10 +20,24 @@ export const FACTOR_TOUR: Record<string, (page: Page, visit: Visit) => Promise<v
   },
   factors: async (page, { server }) => openAccountPage(page, server, await equipped(server)),
   'factors-none': async (page, { server }) => openAccountPage(page, server, await server.createPerson()),
-  'new-passkey': async (page, { server }) => openAccountPage(page, server, await server.createPerson(), '/passkey'),
-  'new-totp': async (page, { server }) => openAccountPage(page, server, await server.createPerson(), '/totp'),
+  'new-passkey': async (page, { server }) => openToAdd(page, server, '/passkey'),
+  'new-totp': async (page, { server }) => openToAdd(page, server, '/totp'),
+  'mailbox-proof': async (page, { server }) => {
+    await openProof(page, server, await server.createPerson());
+  },
+  'mailbox-proof-code': async (page, { server }) => {
+    await openProof(page, server, await server.createPerson());
+    await page.click('main button[type=submit]');
+    await page.locator('input[name=code]').waitFor();
+  },
+  'failed-mailbox-proof': async (page, visit) => {
+    await FACTOR_TOUR['mailbox-proof-code']?.(page, visit);
+    await page.fill('input[name=code]', '0');
+    await page.click('main button[type=submit]');
+    await page.locator('[role=alert]').waitFor();
+  },
   'failed-totp': async (page, { server }) => {
-    await openAccountPage(page, server, await server.createPerson(), '/totp');
+    await openToAdd(page, server, '/totp');
     await page.fill('input[name=code]', '0');
     await page.click('main button[type=submit]');
     await page.locator('[role=alert]').waitFor();
@@ -65,6 +79,20 @@ async function openAccountPage(page: Page, server: Visit['server'], { secret, ..
     await page.click('main button[type=submit]');
   }
   await page.waitForURL(`**/account/factors${path}`);
+}
+
+/** A page on which a way in is added, for a user who has read the account's mail a moment ago. */
+async function openToAdd(page: Page, server: Visit['server'], path: string): Promise<void> {
+  const credentials = await server.createPerson();
+  await openAccountPage(page, server, credentials);
+  await proveMailbox(server, credentials);
+  await page.goto(`${server.issuer}/account/factors${path}`);
+}
+
+async function openProof(page: Page, server: Visit['server'], credentials: Credentials): Promise<void> {
+  await openAccountPage(page, server, credentials);
+  await page.goto(`${server.issuer}/account/factors/passkey`);
+  await page.waitForURL('**/account/proof/passkey');
 }
 
 async function openCodes(page: Page, { server }: Visit): Promise<void> {

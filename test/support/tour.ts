@@ -5,8 +5,11 @@ import { KeyRing } from '../../src/platform/secrets.ts';
 import { CLIENT_CALLBACK } from './browser.ts';
 import { beginDevice, createDeviceClient, DEVICE_GRANT } from './device.ts';
 import type { TestServer } from './environment.ts';
+import { addTotp, makeRecoveryCodes } from './factors.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from './flow.ts';
-import { newcomer, newestProof } from './sign-up.ts';
+import { lettersTo } from './mailbox.ts';
+import { Person } from './person.ts';
+import { newcomer, newestProof, PASSWORD } from './sign-up.ts';
 import { comeTo, follow, openAccountPage, signIn } from './visiting.ts';
 
 /**
@@ -54,8 +57,54 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     const email = await beginSignUp(page, visit);
     await page.context().clearCookies();
     await page.goto((await newestProof(visit.server, email)).link);
-    await page.click('main button[type=submit]');
+    await fillIn(page, { password: PASSWORD });
     await page.locator('form').waitFor({ state: 'detached' });
+  },
+  'sign-up-link-elsewhere': async (page, visit) => {
+    const email = await beginSignUp(page, visit);
+    await page.context().clearCookies();
+    await page.goto((await newestProof(visit.server, email)).link);
+    await page.locator('input[name=password]').waitFor();
+  },
+  'failed-sign-up-elsewhere': async (page, visit) => {
+    await TOUR['sign-up-link-elsewhere']?.(page, visit);
+    await fillIn(page, { password: 'password' });
+    await page.locator('[role=alert]').waitFor();
+  },
+  'not-me': async (page, visit) => {
+    await openNotMe(page, visit, await visit.server.createPerson());
+  },
+  'not-me-added': async (page, visit) => {
+    const person = await visit.server.createPerson();
+    await openNotMe(page, visit, person);
+    const { person: own } = await addTotp(visit.server, person);
+    await makeRecoveryCodes(own);
+    await page.reload();
+    await page.locator('input[name=keep]').first().waitFor();
+  },
+  'failed-not-me': async (page, visit) => {
+    await openNotMe(page, visit, await visit.server.createPerson());
+    await fillIn(page, { password: 'password' });
+    await page.locator('[role=alert]').waitFor();
+  },
+  'given-back': async (page, visit) => {
+    await openNotMe(page, visit, await visit.server.createPerson());
+    await fillIn(page, { password: PASSWORD });
+    await page.locator('form').waitFor({ state: 'detached' });
+  },
+  'not-me-gone': async (page, { server }) => {
+    await page.goto(`${server.issuer}/account/not-me?token=used`);
+  },
+  'new-password-added': async (page, visit) => {
+    const person = await visit.server.createPerson();
+    const { person: own } = await addTotp(visit.server, person);
+    await makeRecoveryCodes(own);
+    await visit.server.sql(`update recovery_code set created_at = now() + interval '1 second' where account_id = $1`, [person.id]);
+    await TOUR['reset']?.(page, visit);
+    await fillIn(page, { email: person.email });
+    await page.locator('input[name=code]').waitFor();
+    await fillIn(page, { code: (await newestProof(visit.server, person.email)).code });
+    await page.locator('input[name=keep]').waitFor();
   },
   reset: async (page, visit) => {
     await openSignIn(page, visit);
@@ -238,6 +287,13 @@ export async function openConsent(page: Page, visit: Visit): Promise<void> {
   await openSignIn(page, visit);
   await signIn(page, visit.person);
   await page.locator('button[name=decision]').first().waitFor();
+}
+
+/** The page of the link in the letter about a sign-in from a new device. */
+async function openNotMe(page: Page, { server }: Visit, person: Credentials): Promise<void> {
+  await (await new Person(server.issuer).open('/account')).submit({ email: person.email, password: person.password });
+  const letter = (await lettersTo(server, person.email)).at(-1);
+  await page.goto(String(/https?:\/\/\S+\/account\/not-me\?token=\S+/.exec(String(letter?.text))?.[0]));
 }
 
 /** @returns the address that a code was mailed to. */

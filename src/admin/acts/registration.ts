@@ -51,6 +51,7 @@ export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typ
       lifeSeconds: expires_in_seconds,
       grantTypes: [...new Set(grant_types)],
       scopes: [...new Set(scopes)],
+      madeBy: doing.actor.accountId,
     };
     const event = { type: 'initial_access_token_made', detail: { name, clients: max_clients } } as const;
     const [made = []] = await doing.database.transaction(recordedAct(doing, insertToken(token, wish), event, 'token'));

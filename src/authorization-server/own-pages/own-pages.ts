@@ -1,5 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
+import type { Change } from '../../accounts/not-me.ts';
 import type { Account } from '../../accounts/store.ts';
 import { type AuditEvent, auditEvent, type EventType } from '../../audit/events.ts';
 import type { ResourceServer } from '../../clients/resource-servers.ts';
@@ -16,6 +17,7 @@ import type { Statement } from '../../platform/database.ts';
 import { isMailAddress, mailLetter } from '../../platform/mail.ts';
 import { KeyRing } from '../../platform/secrets.ts';
 import { hearOfWrites, type Write } from '../../protocol-store/unit-of-work.ts';
+import { type About, securityLetter } from '../security-letters.ts';
 import { type FirstParty, type SignedIn, signedIn } from './first-party.ts';
 
 /**
@@ -142,6 +144,17 @@ export function letter<Name extends LetterName>(
   if (!isMailAddress(recipient)) return [];
   const occasion = { issuer: config.issuer, visitor: visitorOf(ctx), at: new Date() };
   return [mailLetter(new KeyRing(config.dataEncryptionKeys), recipient, composeLetter(languageOf(ctx), name, { ...values, ...occasion }))];
+}
+
+/** The writing of a letter to the account's own address, about a change that somebody else may have made. See security-letters.ts. */
+export function alarm<Name extends Parameters<typeof securityLetter>[1]>(
+  { ctx, account, services: { config } }: Visitor,
+  name: Name,
+  change: Change,
+  about: About<Name>,
+): Statement[] {
+  const from = { ctx, issuer: config.issuer, keyRing: new KeyRing(config.dataEncryptionKeys), account };
+  return securityLetter(from, name, change, about);
 }
 
 /** Statements as parts of what writeTogether() makes at once. */

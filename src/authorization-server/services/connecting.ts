@@ -8,14 +8,13 @@ import type { UpstreamProvider } from '../../federation/providers.ts';
 import { UpstreamError } from '../../federation/upstream-error.ts';
 import { keepTokens } from '../../federation/vault.ts';
 import { type Arrival, beginVisit, endVisit, redeem, type Visit } from '../../federation/visits.ts';
-import { languageOf, supported } from '../../http/language.ts';
-import { composeLetter } from '../../http/letters.ts';
+import { supported } from '../../http/language.ts';
 import { LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { visitorOf } from '../../http/visitor.ts';
-import { type Database, type Statement, sqlState } from '../../platform/database.ts';
-import { isMailAddress, mailLetter } from '../../platform/mail.ts';
+import { type Database, sqlState } from '../../platform/database.ts';
 import { type KeyRing, timeOrderedId } from '../../platform/secrets.ts';
 import { type Write, writeTogether } from '../../protocol-store/unit-of-work.ts';
+import { securityLetter } from '../security-letters.ts';
 import type { Reach } from './service-scopes.ts';
 
 /** Owns a person's visit to a provider for an app that is to act for them there: how it begins, what is believed of what it brings, what is kept. */
@@ -111,11 +110,14 @@ export async function keepConnection(
       clientId: client.clientId,
       detail: { provider: provider.id, ...detail },
     });
+  const language = supported(account.locale ?? '');
+  const about = { provider: provider.name, change: 'linked' } as const;
+  const letters = securityLetter({ ctx, issuer: vault.issuer, keyRing, account, language }, 'identity_changed', 'identity_linked', about);
   const kept: Omit<Write, 'subject'>[] = [
     saveIdentity({ id: identityId, providerId: provider.id, subject, accountId: account.id, details }),
     keepTokens(keyRing, { providerId: provider.id, identityId, grantId: grant.jti, tokens }),
     told('service_connected', { scopes: allowed.scopes }),
-    ...(mine ? [] : [told('identity_linked'), ...letterOfLink(vault, ctx, account, provider)]),
+    ...(mine ? [] : [told('identity_linked'), ...letters]),
   ].map((statement, n) => ({ purpose: 'keep', statement, once: n === 0 }));
   try {
     return (await writeTogether(database, kept)) ? undefined : 'lost';
@@ -130,17 +132,3 @@ const UNIQUE_VIOLATION = '23505';
 
 /** `openid` opens nothing of the provider's: it says that there is an ID token. */
 const opened = (scope: string) => scope.split(' ').filter((word) => word && word !== 'openid');
-
-/** A link opens the account from now on: whoever did not make it is to hear of it. */
-function letterOfLink({ keyRing, issuer }: Vault, ctx: Context, { email, name, locale }: Account, provider: UpstreamProvider): Statement[] {
-  if (!isMailAddress(email)) return [];
-  const letter = composeLetter(supported(locale ?? '') ?? languageOf(ctx), 'identity_changed', {
-    person: name,
-    provider: provider.name,
-    change: 'linked',
-    issuer,
-    visitor: visitorOf(ctx),
-    at: new Date(),
-  });
-  return [mailLetter(keyRing, email, letter)];
-}
