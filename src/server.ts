@@ -9,6 +9,7 @@ import { adminRoutes } from './admin/routes.ts';
 import type { Counts } from './audit/counts.ts';
 import { KEPT_SECONDS, protocolEndpoint } from './authorization-server/addresses.ts';
 import { arriveAtApps } from './authorization-server/arrival.ts';
+import { limitClientFailures } from './authorization-server/client-failures.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { openErrorBook } from './authorization-server/error-book.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
@@ -127,6 +128,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   app.use(endPresses);
   app.use(arriveAtApps(config.issuer));
   app.use(under(['/oauth/'], spendBudgets({ config, budgets, clients, counts })));
+  app.use(under(['/oauth/'], limitClientFailures()));
   app.use(inUnitOfWork(database));
   app.use(
     under(

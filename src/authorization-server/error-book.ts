@@ -2,12 +2,14 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { nearestRedirectUri, presentable } from '../clients/redirect-difference.ts';
 import { type Database, isStorable, isUnavailable } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
-import { timeOrderedId } from '../platform/secrets.ts';
-import { type ClientErrorRow, KEPT_ERRORS, keepClientErrors } from '../protocol-store/client-errors.ts';
+import { digestInHex } from '../platform/secrets.ts';
+import { type ClientErrorRow, KEPT_ERRORS, keepClientErrors, type Sender } from '../protocol-store/client-errors.ts';
 
 /**
  * Owns the noting of what went wrong when a client that is known asked for something, for its owners to read in the portal. It is noted in
  * memory and written a little later, many at once: whoever sends wrong requests, as fast as they can, causes two statements a second.
+ * Anyone may cause errors in a client's name. What the client caused, having proved that it is the client, is kept apart from that, and equal ones are one
+ * with how often.
  * Only what is named here is noted: no secret, code, token, verifier, assertion, state or nonce.
  */
 
@@ -23,25 +25,26 @@ export type ErrorBook = {
 };
 
 export function openErrorBook(database: Database, log: Log, everyMs: number = EVERY_MS): ErrorBook {
-  let pages = new Map<string, ClientErrorRow[]>();
+  let pages = new Map<string, Map<string, ClientErrorRow>>();
   let size = 0;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
 
   function add(row: ClientErrorRow): void {
-    const page = pages.get(row.client_id) ?? [];
-    pages.set(row.client_id, page);
-    page.push(row);
-    size++;
-    if (page.length > KEPT_ERRORS) page.shift();
+    const name = `${row.sender} ${row.client_id}`;
+    const page = pages.get(name) ?? new Map<string, ClientErrorRow>();
+    pages.set(name, page);
+    const same = page.get(row.id);
+    page.delete(row.id);
+    page.set(row.id, { ...row, times: row.times + (same?.times ?? 0) });
+    if (!same) size++;
+    if (page.size > KEPT_ERRORS) size -= shift(page);
     // One that many name at once does not take the place of the others.
-    else if (size > MOST_IN_ALL) fullest(pages).shift();
-    else return;
-    size--;
+    else if (size > MOST_IN_ALL) size -= shift(fullest(pages));
   }
 
   async function write(): Promise<void> {
-    const rows = [...pages.values()].flat();
+    const rows = [...pages.values()].flatMap((page) => [...page.values()]);
     pages = new Map();
     size = 0;
     if (!rows.length) return;
@@ -50,7 +53,7 @@ export function openErrorBook(database: Database, log: Log, everyMs: number = EV
     } catch (error) {
       // A database that cannot answer may later; what it refuses, it refuses again.
       if (!isUnavailable(error)) return log.error({ event: 'client_errors_not_kept', err: error });
-      const newer = [...pages.values()].flat();
+      const newer = [...pages.values()].flatMap((page) => [...page.values()]);
       pages = new Map();
       size = 0;
       for (const row of [...rows, ...newer]) add(row);
@@ -82,8 +85,16 @@ export function openErrorBook(database: Database, log: Log, everyMs: number = EV
   };
 }
 
-function fullest(pages: Map<string, ClientErrorRow[]>): ClientErrorRow[] {
-  return [...pages.values()].reduce((most, page) => (page.length > most.length ? page : most));
+type Page = Map<string, ClientErrorRow>;
+
+function fullest(pages: Map<string, Page>): Page {
+  return [...pages.values()].reduce((most, page) => (page.size > most.size ? page : most));
+}
+
+/** Takes the oldest away. @returns how many that were. */
+function shift(page: Page): number {
+  const [oldest] = page.keys();
+  return oldest !== undefined && page.delete(oldest) ? 1 : 0;
 }
 
 // A device that asks whether its person has decided yet has made no mistake (RFC 8628 section 3.5).
@@ -95,14 +106,12 @@ function rowOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): 
   if (!client || NO_ERRORS.has(code)) return undefined;
   const sent = (ctx.oidc.params ?? ctx.oidc.body ?? ctx.query ?? {}) as Record<string, unknown>;
   const scrub = scrubber(ctx, sent);
-  return {
-    id: timeOrderedId(),
+  const what = {
     client_id: client.clientId,
-    at: new Date().toISOString(),
     endpoint,
     error: scrub(code),
     description: error.error_description ? scrub(error.error_description) : null,
-    request_id: ctx.state.requestId,
+    sender: senderOf(ctx, endpoint, error),
     detail: {
       ...reasonOf(error),
       ...plainOnes(sent, scrub),
@@ -111,6 +120,23 @@ function rowOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): 
       registered_auth_method: client.clientAuthMethod ?? null,
     },
   };
+  // Equal ones have one id, on every node.
+  const id = digestInHex(JSON.stringify(what));
+  return { ...what, id, at: new Date().toISOString(), request_id: ctx.state.requestId, times: 1 };
+}
+
+const BY_BROWSER = new Set(['authorization', 'end_session']);
+
+/**
+ * Whether the client itself is known to have sent it. The library names the client before it has looked at its proof: until then, and for a client that
+ * has none to give, it may be anyone.
+ */
+function senderOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): Sender {
+  if (BY_BROWSER.has(endpoint)) return 'browser';
+  // A token of the client's was found.
+  if (endpoint === 'userinfo') return 'client';
+  const failed = error.error === 'invalid_client' || /only be provided using one mechanism/.test(error.error_description ?? '');
+  return failed || ctx.oidc.client?.clientAuthMethod === 'none' ? 'anyone' : 'client';
 }
 
 const NOTED = ['grant_type', 'response_type', 'response_mode', 'scope', 'prompt', 'resource', 'code_challenge_method'];

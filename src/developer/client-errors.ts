@@ -1,7 +1,7 @@
 import type { OwnPage } from '../authorization-server/own-pages/own-pages.ts';
-import { type ClientError, listClientErrors } from '../protocol-store/client-errors.ts';
+import { type ClientError, listClientErrors, SENDERS } from '../protocol-store/client-errors.ts';
 import { showClient } from './client-page.ts';
-import { causeOf } from './error-causes.ts';
+import { causeOf, isUnsureCure } from './error-causes.ts';
 import { ownClient } from './owned.ts';
 
 /** Owns the page of what went wrong last when a client asked for something: each with why, and what to do. */
@@ -10,7 +10,13 @@ export const clientErrors: OwnPage = {
   async show(visit) {
     const client = await ownClient(visit);
     const errors = await listClientErrors(visit.services.database, client.id);
-    showClient(visit, client, 'errors', { errors: errors.map(described) });
+    const groups = SENDERS.map((sender) => ({
+      sender,
+      own: sender === 'client',
+      byBrowser: sender === 'browser',
+      errors: errors.filter((error) => error.sender === sender).map(described),
+    }));
+    showClient(visit, client, 'errors', { groups: groups.filter((group) => group.errors.length) });
   },
 };
 
@@ -20,6 +26,7 @@ function described(error: ClientError): Record<string, unknown> {
   return {
     ...error,
     cause,
+    unsure: cause && error.sender !== 'client' && isUnsureCure(cause) ? { [cause]: true } : undefined,
     received: nearest === undefined ? undefined : redirect_uri,
     nearest,
     methods: cause === 'auth_method' ? { sent: auth_method, registered: registered_auth_method } : undefined,

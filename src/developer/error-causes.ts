@@ -68,5 +68,11 @@ export function causeOf({ error, description, detail }: Pick<ClientError, 'error
   )?.name;
 }
 
+// What an owner would change the client for by what was sent.
+const CHANGES = new Set(['redirect_uri', 'auth_method', 'assertion_key', 'pkce_missing', 'grant_not_allowed']);
+
+/** Whether what to do is another thing where anyone may have sent the request: `developer.errors.cure_<name>` says it. */
+export const isUnsureCure = (cause: string): boolean => CHANGES.has(cause);
+
 /** For the test that there are words for each. */
 export const causeNames = (): string[] => [...new Set(CAUSES.map(({ name }) => name))];

@@ -111,6 +111,31 @@ describe('The last errors of a client', () => {
     assert.equal((await theirs.open(path)).response.status, 404);
   });
 
+  it('what anyone may have sent is shown apart, with how often, and no advice is to register it', async () => {
+    const [own, theirs] = [await server.createClient(), 'https://client.example.cdn-login.example/callback'];
+    await server.database.change(addOwner(own.client_id, owner.id));
+    const mine = await post(server, '/oauth/par', own, {
+      client_id: own.client_id,
+      response_type: 'code',
+      redirect_uri: 'https://client.example/mine',
+    });
+    assert.equal(mine.status, 400);
+    for (let n = 0; n < 5; n++) await fetched(authorizePath(own, { ...pkce(), redirect_uri: theirs, state: `${n}` }));
+    await eventually('they are noted', async () => {
+      const noted = await rows(own);
+      return noted.length === 2 && noted.some(({ detail }) => detail['times'] === 5);
+    });
+    const person = new Person(server.issuer);
+    const page = await openAccount(server, owner, `/developer/clients/${own.client_id}/errors`, person);
+    const [proven = '', unproven = ''] = page.html.split('From browsers');
+    assert.match(proven, /From your app[\s\S]*client\.example\/mine[\s\S]*register the one that you send/);
+    assert.match(unproven, /5 times[\s\S]*cdn-login[\s\S]*must never be registered/);
+    assert.doesNotMatch(unproven, /register the one that you send/);
+    assert.equal(page.html.split(theirs).length, 2);
+    const korean = await person.open(`/developer/clients/${own.client_id}/errors?lang=ko`);
+    assert.match(korean.html, /브라우저에서 온 요청[\s\S]*절대 등록하면 안 돼요/);
+  });
+
   it('the page of the error shows it to an owner who is signed in at this browser, and to nobody else', async () => {
     const sent = 'https://client.example/Callback-attackers-words';
     const path = authorizePath(client, { ...pkce(), redirect_uri: sent });

@@ -44,6 +44,44 @@ describe('The book of errors under attack', () => {
     assert(cost < 300, `${cost} statements`);
   });
 
+  it('equal ones are one, with how often; what strangers cause leaves what the client itself caused', async () => {
+    const own = await server.createClient();
+    const asked = await post(server, '/oauth/token', own, { grant_type: 'authorization_code', code: 'x', redirect_uri: 'x' });
+    assert.equal(asked.status, 400);
+    const before = { ...own, client_secret: 'wrong' };
+    await post(server, '/oauth/token', before, { grant_type: 'authorization_code', code: 'x' });
+    for (let n = 0; n < 300; n += 50) {
+      await Promise.all(Array.from({ length: 50 }, () => wrong(own, 0)));
+      await Promise.all(Array.from({ length: 25 }, (_, i) => wrong(own, 1 + n + i)));
+      await Promise.all(
+        Array.from({ length: 25 }, (_, i) => post(server, '/oauth/token', before, { grant_type: 'refresh_token', scope: `s${n + i}` })),
+      );
+    }
+    const rows = async () =>
+      (await server.sql(
+        `select error, detail->>'sender' as sender, (detail->>'times')::int as times, detail->>'redirect_uri' as sent from client_error where client_id = $1`,
+        [own.client_id],
+      )) as { error: string; sender: string; times: number; sent: string }[];
+    await eventually('all are kept', async () => {
+      const kept = await rows();
+      const [equal] = kept.filter(({ sent }) => sent === 'https://attacker.example/0');
+      return equal?.times === 300 && kept.length === 100 + 100 + 1;
+    });
+    assert.deepEqual(
+      (await rows()).filter(({ sender }) => sender === 'client').map(({ error, times }) => [error, times]),
+      [['invalid_grant', 1]],
+    );
+  });
+
+  it('is not proven by a header that the library reads before the secret', async () => {
+    const own = await server.createClient();
+    for (const headers of [{ 'oauth-client-attestation': 'x' }, { 'oauth-client-attestation-pop': 'x' }] as Record<string, string>[])
+      await post(server, '/oauth/token', undefined, { grant_type: 'client_credentials', client_id: own.client_id }, headers);
+    await eventually('it is kept', async () => (await count(own)) > 0);
+    const senders = await server.sql(`select distinct detail->>'sender' as sender from client_error where client_id = $1`, [own.client_id]);
+    assert.deepEqual(senders, [{ sender: 'anyone' }]);
+  });
+
   it('a client that was deleted meanwhile takes nothing of the others along', async () => {
     const [gone, stays] = await Promise.all([server.createClient(), server.createClient()]);
     await Promise.all([wrong(gone, 1), wrong(stays, 1)]);
