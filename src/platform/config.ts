@@ -43,6 +43,12 @@ const schema = z.object({
     .min(1, 'must be 1 or more')
     .max(64, 'must be 64 or less')
     .default(1),
+  DRAIN_SECONDS: z.coerce
+    .number('must be a number of seconds from 0 to 300')
+    .int('must be a whole number')
+    .min(0, 'must be 0 or more')
+    .max(300, 'must be 300 or less')
+    .default(3),
   HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').optional(),
   ADMIN_PORT: z.coerce
     .number('must be a port number from 0 to 65535')
@@ -126,6 +132,8 @@ export type Config = {
   adminHost: string;
   /** How many processes serve the port. */
   workers: number;
+  /** After SIGTERM, how long the listener and idle connections stay while /readyz is 503: until every balancer has noticed. */
+  drainSeconds: number;
   /** The issuer identifier and the origin of every absolute URL we write. */
   issuer: string;
   databaseUrl: string;
@@ -200,6 +208,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     adminPort: env.ADMIN_PORT,
     adminHost: env.ADMIN_HOST,
     workers: env.WEB_CONCURRENCY,
+    drainSeconds: env.DRAIN_SECONDS,
     issuer,
     databaseUrl: env.DATABASE_URL,
     dataDir: resolve(env.DATA_DIR),
