@@ -82,6 +82,8 @@ type Parts = { config: Config; database: Database; log: Log; counts: Counts; pkc
  * @throws when the port is taken or the database cannot be reached.
  */
 export async function startServer({ config, database, log, counts, pkceUse }: Parts): Promise<RunningServer> {
+  // First of all: what is issued is issued by the database's clock.
+  await database.ping();
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   const errors = openErrorBook(database, log);

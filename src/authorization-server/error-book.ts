@@ -1,5 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { nearestRedirectUri, presentable } from '../clients/redirect-difference.ts';
+import { systemClock } from '../platform/clock.ts';
 import { type Database, isStorable, isUnavailable } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
@@ -98,7 +99,7 @@ function rowOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): 
   return {
     id: timeOrderedId(),
     client_id: client.clientId,
-    at: new Date().toISOString(),
+    at: systemClock.now().toISOString(),
     endpoint,
     error: scrub(code),
     description: error.error_description ? scrub(error.error_description) : null,

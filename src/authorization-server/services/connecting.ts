@@ -12,6 +12,7 @@ import { languageOf, supported } from '../../http/language.ts';
 import { composeLetter } from '../../http/letters.ts';
 import { LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { visitorOf } from '../../http/visitor.ts';
+import { systemClock } from '../../platform/clock.ts';
 import { type Database, type Statement, sqlState } from '../../platform/database.ts';
 import { isMailAddress, mailLetter } from '../../platform/mail.ts';
 import { type KeyRing, timeOrderedId } from '../../platform/secrets.ts';
@@ -140,7 +141,7 @@ function letterOfLink({ keyRing, issuer }: Vault, ctx: Context, { email, name, l
     change: 'linked',
     issuer,
     visitor: visitorOf(ctx),
-    at: new Date(),
+    at: systemClock.now(),
   });
   return [mailLetter(keyRing, email, letter)];
 }
