@@ -68,9 +68,10 @@ describe('Stopping a server', () => {
     assert.deepEqual(await ending, { code: 0, signal: null });
   });
 
-  it(`a rolling restart behind a balancer that keeps its connections fails none of ${REQUESTS} requests (${ROUNDS} rounds)`, async () => {
+  it(`a rolling restart behind a balancer that keeps its connections fails none of ${REQUESTS} requests (${ROUNDS} rounds)`, async (t) => {
     const nodes = [await house.start({ DRAIN_SECONDS: '1', PORT: '0' }), await house.start({ DRAIN_SECONDS: '1', PORT: '0' })];
     const balancer = await startBalancer(nodes.map(portOf));
+    t.after(() => balancer.close());
     api = await createResourceServerClient(nodes[0] as TestProcess);
     for (let round = 0; round < ROUNDS; round++) {
       const { access_token } = await clientCredentials(nodes[0] as TestProcess, client, 'api');
@@ -109,7 +110,6 @@ describe('Stopping a server', () => {
       if (process.env['ROUNDS']) console.log({ round, restarts, sent, failed: wrong.length });
       agent.destroy();
     }
-    balancer.close();
   });
 });
 
