@@ -38,7 +38,6 @@ async function serve(config: Config, log: Log): Promise<void> {
   const counts = createCounts();
   const pkceUse = createPkceUse();
   const server = await startServer({ config, database, log, counts, pkceUse });
-  log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin_api: server.adminAddress });
 
   const counting = keepCountsWritten({ counts, database, log });
   const recording = keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' });
@@ -56,11 +55,14 @@ async function serve(config: Config, log: Log): Promise<void> {
       })
     : undefined;
   let stopping = false;
+  const hurry = new AbortController();
   const stop = async (signal: string) => {
+    // An orchestrator sends SIGTERM. The keyboard sends SIGINT, and nobody balances there.
+    if (stopping || signal === 'SIGINT') hurry.abort();
     if (stopping) return;
     stopping = true;
     log.info({ event: 'stopping', signal });
-    await Promise.all([pruning.stop(), mailing?.stop(), telling.stop(), logos.stop(), server.close()]);
+    await Promise.all([pruning.stop(), mailing?.stop(), telling.stop(), logos.stop(), server.close(hurry.signal)]);
     // After the last request, which is counted too.
     await Promise.all([counting.stop(), recording.stop()]);
     await database.close();
@@ -68,6 +70,8 @@ async function serve(config: Config, log: Log): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  // Once it can be stopped: a signal that nothing handles ends a process on the spot.
+  log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin_api: server.adminAddress });
 }
 
 /** One sentence about what is wrong and what would be right. */

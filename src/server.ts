@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import Koa from 'koa';
 import { connectRoutes } from './account/connect.ts';
 import { factorRoutes } from './account/factors.ts';
@@ -62,11 +63,16 @@ export type RunningServer = {
   address: string;
   /** Where the admin API listens, if that is elsewhere. */
   adminAddress: string | undefined;
-  /** Stops taking requests, lets the running ones finish, then returns. */
-  close(): Promise<void>;
+  /**
+   * Stops in the order that loses no request: /readyz is 503 at once, and each answer closes its connection. After `drainSeconds` the listener
+   * and idle connections close; requests under way finish.
+   * @param hurry ends the wait early.
+   */
+  close(hurry?: AbortSignal): Promise<void>;
 };
 
-const DRAIN_MS = 8_000;
+// How long requests that are under way may take to finish.
+const FINISH_MS = 8_000;
 
 const LISTENING = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
 
@@ -77,6 +83,8 @@ type Parts = { config: Config; database: Database; log: Log; counts: Counts; pkc
  * @throws when the port is taken or the database cannot be reached.
  */
 export async function startServer({ config, database, log, counts, pkceUse }: Parts): Promise<RunningServer> {
+  // First of all: what is issued is issued by the database's clock.
+  await database.ping();
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   const errors = openErrorBook(database, log);
@@ -194,8 +202,11 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   return {
     address,
     adminAddress,
-    async close() {
+    async close(hurry) {
       closing = true;
+      // A balancer goes on sending until its next check of /readyz. A listener that closed before would refuse those requests, and an idle
+      // connection that closes just when a request arrives on it loses that one.
+      if (config.drainSeconds) await pause(config.drainSeconds * 1_000, undefined, { signal: hurry }).catch(() => {});
       providers.close();
       await Promise.all([stop(server), apart && stop(apart)]);
       await Promise.all([errors.close(), budgets.close()]);
@@ -217,7 +228,7 @@ function endpointAt({ registration }: Config): EndpointAt {
 async function stop(server: Server, because?: Error): Promise<never | undefined> {
   const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  const giveUp = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  const giveUp = setTimeout(() => server.closeAllConnections(), FINISH_MS);
   await stopped;
   clearTimeout(giveUp);
   if (because) throw because;

@@ -6,6 +6,7 @@ import { listOwnedClients } from '../clients/ownership.ts';
 import { listLinks } from '../federation/identities.ts';
 import { languageOf } from '../http/language.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
+import { systemClock } from '../platform/clock.ts';
 import { listConnectedClients } from '../protocol-store/connected-clients.ts';
 import { listSessions } from '../protocol-store/signed-in-browsers.ts';
 import { describe } from './apps.ts';
@@ -50,7 +51,7 @@ async function everything({ account, ctx, services, session }: Visit) {
   // Named one by one: a column that comes later is not told by accident.
   const { id, email, emailVerified, username, name, locale, role, createdAt, updatedAt } = user;
   return {
-    exportedAt: new Date(),
+    exportedAt: systemClock.now(),
     profile: { id, email, emailVerified, username, name, locale, role, createdAt, updatedAt },
     signIn: {
       password: user.passwordHash !== null,

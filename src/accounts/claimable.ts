@@ -1,6 +1,7 @@
 import type { Language } from '../http/language.ts';
 import { composeLetter } from '../http/letters.ts';
 import type { Visitor } from '../http/visitor.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { Statement } from '../platform/database.ts';
 import { mailLetter } from '../platform/mail.ts';
 import { type KeyRing, timeOrderedId } from '../platform/secrets.ts';
@@ -32,7 +33,7 @@ export function accountToClaim(
     person: email,
     issuer,
     visitor: from,
-    at: new Date(),
+    at: systemClock.now(),
   });
   return { id, statements: [insertAccountToClaim({ id, email, name, role }), statement, mailLetter(keyRing, email, letter)] };
 }

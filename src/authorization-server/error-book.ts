@@ -1,5 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { nearestRedirectUri, presentable } from '../clients/redirect-difference.ts';
+import { systemClock } from '../platform/clock.ts';
 import { type Database, isStorable, isUnavailable } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
 import { digestInHex } from '../platform/secrets.ts';
@@ -122,7 +123,7 @@ function rowOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): 
   };
   // Equal ones have one id, on every node.
   const id = digestInHex(JSON.stringify(what));
-  return { ...what, id, at: new Date().toISOString(), request_id: ctx.state.requestId, times: 1 };
+  return { ...what, id, at: systemClock.now().toISOString(), request_id: ctx.state.requestId, times: 1 };
 }
 
 const BY_BROWSER = new Set(['authorization', 'end_session']);

@@ -4,6 +4,7 @@ import type { Account } from '../accounts/store.ts';
 import { type Language, languageOf } from '../http/language.ts';
 import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
 import { visitorOf } from '../http/visitor.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { Statement } from '../platform/database.ts';
 import { isMailAddress, mailLetter } from '../platform/mail.ts';
 import type { KeyRing } from '../platform/secrets.ts';
@@ -42,7 +43,7 @@ export function securityLetter<Name extends SecurityLetter>(
     notMe: `${issuer}${NOT_ME_PATH}?token=${secret}`,
     issuer,
     visitor: visitorOf(ctx),
-    at: new Date(),
+    at: systemClock.now(),
   } as unknown as Parameters<typeof composeLetter<Name>>[2];
   return [statement, mailLetter(keyRing, account.email, composeLetter(language, name, values))];
 }

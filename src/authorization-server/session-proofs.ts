@@ -1,5 +1,5 @@
 import type { Provider } from 'oidc-provider';
-import { epochSeconds, MINUTE } from '../platform/clock.ts';
+import { epochSeconds, MINUTE, systemClock } from '../platform/clock.ts';
 
 /**
  * Owns what a browser's session remembers beside what the library keeps of it: when its user last read a mail to the account's address, and that
@@ -23,7 +23,7 @@ export const BY_MAIL = 'mail';
 
 /** @param leisureSeconds added for a form that was shown in time. */
 export function provedMailRecently({ mailTs }: Proofs, leisureSeconds = 0): boolean {
-  return mailTs !== undefined && epochSeconds(new Date()) - mailTs <= FRESH_SECONDS + leisureSeconds;
+  return mailTs !== undefined && epochSeconds(systemClock.now()) - mailTs <= FRESH_SECONDS + leisureSeconds;
 }
 
 /** Whether somebody who knows no more than the password could not have this session: a factor was shown in it, or a mail read a moment ago. */
@@ -32,7 +32,7 @@ export function hasFreshProof(session: Proofs & { amr?: string[] | undefined }, 
 }
 
 export async function rememberMailProof(session: Session): Promise<void> {
-  Object.assign(session, { mailTs: epochSeconds(new Date()) });
+  Object.assign(session, { mailTs: epochSeconds(systemClock.now()) });
   await session.persist();
 }
 

@@ -1,6 +1,6 @@
 import { importJWK } from 'jose';
 import * as client from 'openid-client';
-import { epochSeconds } from '../platform/clock.ts';
+import { epochSeconds, systemClock } from '../platform/clock.ts';
 import { isStorable } from '../platform/database.ts';
 import { fetchForUpstream } from '../platform/outgoing.ts';
 import type { KeyRing } from '../platform/secrets.ts';
@@ -103,7 +103,7 @@ const CLOCK_DIFFERENCE_SECONDS = 60;
 /** Whoever was asked for a sign-in of a moment ago, and says that it was longer ago, is not believed. Many a provider does not say. */
 function assertRecent(authTime: number | undefined, maxAgeSeconds: number | undefined): void {
   if (authTime === undefined || maxAgeSeconds === undefined) return;
-  if (authTime < epochSeconds(new Date()) - maxAgeSeconds - CLOCK_DIFFERENCE_SECONDS)
+  if (authTime < epochSeconds(systemClock.now()) - maxAgeSeconds - CLOCK_DIFFERENCE_SECONDS)
     throw new UpstreamError('untrustworthy', 'auth_time is before what max_age asked for');
 }
 

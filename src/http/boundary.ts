@@ -1,4 +1,5 @@
 import Koa, { type Context, type Next } from 'koa';
+import { systemClock } from '../platform/clock.ts';
 import { isUnavailable } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -50,7 +51,7 @@ export function answerError(
     const minutes = retryAfterSeconds && Math.ceil(retryAfterSeconds / 60);
     const told = { error, ...(error_description ? { error_description: printable(error_description) } : undefined) };
     const { forOwner, errorValues: values } = ctx.state;
-    const time = new Date().toISOString();
+    const time = systemClock.now().toISOString();
     render(ctx, 'error', { code, status, detail: told, minutes, ways: waysOn(ctx, code, status), time, forOwner, values }, status);
     return;
   }

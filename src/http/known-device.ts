@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import { DAY } from '../platform/clock.ts';
+import { DAY, systemClock } from '../platform/clock.ts';
 import { digestInHex, equalSecrets, randomSecret } from '../platform/secrets.ts';
 
 /**
@@ -29,7 +29,7 @@ export function lastSignInHere(ctx: Context, accountId: string): Date | undefine
 }
 
 /** Has this browser remember that an account signs in there now. */
-export function rememberDevice(ctx: Context, accountId: string, now = new Date()): void {
+export function rememberDevice(ctx: Context, accountId: string, now = systemClock.now()): void {
   const device = deviceOf(ctx) ?? { id: randomSecret().slice(0, MARK_LENGTH), marks: [] };
   const known = markOf(device, accountId);
   const mark = { account: digestOf(device.id, accountId), at: now.getTime() };

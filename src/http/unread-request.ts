@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { systemClock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { assetUrl } from './assets.ts';
 import { errorAsJson } from './boundary.ts';
@@ -67,7 +68,7 @@ function readStart(packet: Buffer | undefined): { path: string; language: Langua
 /** The page of any error, without what only a request that was read can say. Its style may be missing: the browser sends the same cookies for that. */
 function tooLargePage(language: Language, requestId: string): string {
   const detail = { error: 'headers_too_large' };
-  const facts = { code: 'headers_too_large', status: 431, detail, ways: [], requestId, time: new Date().toISOString() };
+  const facts = { code: 'headers_too_large', status: 431, detail, ways: [], requestId, time: systemClock.now().toISOString() };
   return compose(language, 'error', { ...facts, minutes: undefined, forOwner: undefined, passing: true, assetUrl });
 }
 

@@ -1,7 +1,7 @@
 import type { InteractionResults } from 'oidc-provider';
 import type { Account } from '../accounts/store.ts';
 import { BY_MAIL } from '../authorization-server/session-proofs.ts';
-import { epochSeconds } from '../platform/clock.ts';
+import { epochSeconds, systemClock } from '../platform/clock.ts';
 import { tellOfNewDevice } from './new-device.ts';
 import { note } from './note.ts';
 import type { Step } from './step.ts';
@@ -20,7 +20,7 @@ export async function finish(step: Step, result: InteractionResults, { anew = fa
   // What a provider brought is linked to whoever signs in, where that is to be: it waits no longer, unless for a further factor.
   const upstream = login ? { upstream: await linkAfterSignIn(step, login as typeof login & { accountId: string }) } : undefined;
   // Steps that come after it do not make a sign-in a later one.
-  const dated = login ? { ...result, login: { ts: epochSeconds(new Date()), ...login } } : result;
+  const dated = login ? { ...result, login: { ts: epochSeconds(systemClock.now()), ...login } } : result;
   interaction.result = anew || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated, ...upstream };
   await interaction.persist();
   ctx.redirect(interaction.returnTo);

@@ -6,6 +6,7 @@ import { type About, securityLetter } from '../authorization-server/security-let
 import { LANGUAGES, type Language, languageOf, supported } from '../http/language.ts';
 import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
 import { visitorOf } from '../http/visitor.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { Statement } from '../platform/database.ts';
 import { mailLetter } from '../platform/mail.ts';
 import { write } from '../protocol-store/unit-of-work.ts';
@@ -47,7 +48,7 @@ export function letterTo<Name extends LetterName>(
   return mailLetter(
     keyRing,
     recipient,
-    composeLetter(language, name, { ...values, issuer: config.issuer, visitor: visitorOf(ctx), at: new Date() }),
+    composeLetter(language, name, { ...values, issuer: config.issuer, visitor: visitorOf(ctx), at: systemClock.now() }),
   );
 }
 

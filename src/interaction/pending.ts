@@ -5,7 +5,7 @@ import { findProvider } from '../federation/providers.ts';
 import type { UpstreamTokens } from '../federation/upstream.ts';
 import { keepTokens } from '../federation/vault.ts';
 import { visitorOf } from '../http/visitor.ts';
-import { epochSeconds } from '../platform/clock.ts';
+import { epochSeconds, systemClock } from '../platform/clock.ts';
 import type { Statement } from '../platform/database.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
 import type { Write } from '../protocol-store/unit-of-work.ts';
@@ -31,7 +31,7 @@ export type SealedIdentity = { of: string; sealed: string };
 
 /** Has it wait, in place of one that came before. */
 export async function letWait({ interaction, services: { keyRing } }: Step, pending: PendingIdentity): Promise<void> {
-  const sealed = keyRing.encrypt(JSON.stringify({ ...pending, at: epochSeconds(new Date()) }), sealedAs(interaction.uid));
+  const sealed = keyRing.encrypt(JSON.stringify({ ...pending, at: epochSeconds(systemClock.now()) }), sealedAs(interaction.uid));
   await keepResult(interaction, { of: interaction.uid, sealed });
 }
 
@@ -62,7 +62,8 @@ export function pendingOf(step: Step): PendingIdentity | undefined {
 export function unsealed({ keyRing }: Pick<Services, 'keyRing'>, { of, sealed }: SealedIdentity): PendingIdentity {
   const { at, ...pending } = JSON.parse(keyRing.decrypt(sealed, sealedAs(of))) as PendingIdentity & { at: number };
   const { expiresInSeconds } = pending.tokens;
-  if (expiresInSeconds !== undefined) pending.tokens.expiresInSeconds = Math.max(0, expiresInSeconds - (epochSeconds(new Date()) - at));
+  if (expiresInSeconds !== undefined)
+    pending.tokens.expiresInSeconds = Math.max(0, expiresInSeconds - (epochSeconds(systemClock.now()) - at));
   return pending;
 }
 

@@ -1,7 +1,10 @@
-/** Time is a parameter: what needs to know it takes a Clock, so that tests move it and never sleep. */
+/**
+ * Time is a parameter: what needs to know it takes a Clock, so that tests move it and never sleep. The system's is Date.now(), never `new Date()`:
+ * only the former follows the clock of the database (database-time.ts).
+ */
 export type Clock = { now(): Date };
 
-export const systemClock: Clock = { now: () => new Date() };
+export const systemClock: Clock = { now: () => new Date(Date.now()) };
 
 // Lengths of time, in seconds.
 export const MINUTE = 60;

@@ -32,6 +32,7 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     ADMIN_HOST: config.adminHost,
     ADMIN_PORT: config.adminPort === undefined ? undefined : String(config.adminPort),
     WEB_CONCURRENCY: String(config.workers),
+    DRAIN_SECONDS: String(config.drainSeconds),
     TRUST_PROXY: config.trustedProxies.join(',') || 'none',
     DEVELOPMENT_IN_PUBLIC: env.DEVELOPMENT_IN_PUBLIC,
     DATABASE_URL: withoutSecrets(config.databaseUrl),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   commaList,
+  count,
   isOrigin,
   isRange,
   isRelay,
@@ -17,25 +18,11 @@ import {
 
 export const schema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),
-  PORT: z.coerce
-    .number('must be a port number from 0 to 65535')
-    .int('must be a whole number')
-    .min(0, 'must be 0 or more')
-    .max(65535, 'must be 65535 or less')
-    .default(3000),
-  WEB_CONCURRENCY: z.coerce
-    .number('must be a number of processes from 1 to 64')
-    .int('must be a whole number')
-    .min(1, 'must be 1 or more')
-    .max(64, 'must be 64 or less')
-    .default(1),
+  PORT: count('a port number', 0, 65_535).default(3000),
+  WEB_CONCURRENCY: count('a number of processes', 1, 64).default(1),
+  DRAIN_SECONDS: count('a number of seconds', 0, 300).default(3),
   HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').optional(),
-  ADMIN_PORT: z.coerce
-    .number('must be a port number from 0 to 65535')
-    .int('must be a whole number')
-    .min(0, 'must be 0 or more')
-    .max(65535, 'must be 65535 or less')
-    .optional(),
+  ADMIN_PORT: count('a port number', 0, 65_535).optional(),
   ADMIN_HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').default('127.0.0.1'),
   ISSUER: z.string().refine(isOrigin, 'must be an origin without a path or trailing slash, such as https://auth.example.com').optional(),
   DATABASE_URL: z
@@ -63,12 +50,7 @@ export const schema = z.object({
     .optional(),
   MAIL_FROM: z.string().regex(SENDER, 'must be an address, such as no-reply@example.com or Example <no-reply@example.com>').optional(),
   REGISTRATION: z.enum(['open', 'token', 'closed'], 'must be open, token or closed').optional(),
-  REGISTRATION_LIMIT: z.coerce
-    .number(`must be a number of registrations an hour, from 1 to ${LARGEST_LIMIT}`)
-    .int('must be a whole number')
-    .min(1, 'must be 1 or more')
-    .max(LARGEST_LIMIT, `must be ${LARGEST_LIMIT} or less`)
-    .default(60),
+  REGISTRATION_LIMIT: count('a number of registrations an hour,', 1, LARGEST_LIMIT).default(60),
   REGISTRATION_NETWORKS: z
     .string()
     .default('')

@@ -9,6 +9,14 @@ export const commaList = (value: string) =>
     .map((part) => part.trim())
     .filter(Boolean);
 
+/** A whole number. @param what such as `a port number`. */
+export const count = (what: string, least: number, most: number) =>
+  z.coerce
+    .number(`must be ${what} from ${least} to ${most}`)
+    .int('must be a whole number')
+    .min(least, `must be ${least} or more`)
+    .max(most, `must be ${most} or less`);
+
 export const LARGEST_LIMIT = 1_000_000;
 
 /** Networks with a number each, such as 203.0.113.0/24=5000. @returns undefined for anything else. */

@@ -26,6 +26,8 @@ export type Config = {
   adminHost: string;
   /** How many processes serve the port. */
   workers: number;
+  /** After SIGTERM, how long the listener and idle connections stay while /readyz is 503: until every balancer has noticed. */
+  drainSeconds: number;
   /** The issuer identifier and the origin of every absolute URL we write. */
   issuer: string;
   databaseUrl: string;
@@ -100,6 +102,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     adminPort: env.ADMIN_PORT,
     adminHost: env.ADMIN_HOST,
     workers: env.WEB_CONCURRENCY,
+    drainSeconds: env.DRAIN_SECONDS,
     issuer,
     databaseUrl: env.DATABASE_URL,
     dataDir: resolve(env.DATA_DIR),

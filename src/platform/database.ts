@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { createDatabaseTime } from './database-time.ts';
 import { AppError, DatabaseUnavailable } from './errors.ts';
 import { type Listening, openListener } from './listen.ts';
 import type { Log } from './log.ts';
@@ -30,7 +31,7 @@ export type Database = {
   listen(channel: string, hear: (message: string) => void, missed: () => void): Listening;
   /** See vacuum.ts. @throws DatabaseUnavailable */
   vacuum(table: string, signal: AbortSignal): Promise<void>;
-  /** Ends within two seconds, so that readiness can answer. @throws DatabaseUnavailable */
+  /** Ends within two seconds, so that readiness can answer. This process then has the database's time (database-time.ts). @throws DatabaseUnavailable */
   ping(): Promise<void>;
   close(): Promise<void>;
 };
@@ -68,7 +69,8 @@ export function openDatabase(url: string, log: Log): Database {
   const pool = new pg.Pool({ connectionString: url, ...POOL });
   const reading = openPipeline({ connectionString: url, ...CONNECTION, options: ONE_PLAN }, READING);
   const writing = openPipeline({ connectionString: url, ...WRITE_CONNECTION, options: ONE_PLAN }, WRITING);
-  const listener = openListener(url);
+  const learnTime = createDatabaseTime(log);
+  const listener = openListener(url, { onTime: learnTime });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => log.warn({ event: 'database_connection_lost', reason: error.message }));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), log: [] }).$extends({
@@ -113,7 +115,9 @@ export function openDatabase(url: string, log: Log): Database {
     },
     vacuum: (table, signal) => unavailableOr(() => vacuum(url, table, signal)),
     async ping() {
-      await this.query(Prisma.sql`select 1`);
+      const askedAt = performance.now();
+      const [row] = await this.query<{ now: Date }>(Prisma.sql`select clock_timestamp() as now`);
+      if (row) learnTime(row.now, askedAt, performance.now());
     },
     listen: listener.on,
     async close() {

@@ -1,6 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 
-/** Owns the one connection of a node that listens (LISTEN/NOTIFY), on all its channels: it is lost from time to time, and made again. */
+/**
+ * Owns the one connection of a node that listens (LISTEN/NOTIFY), on all its channels: it is lost from time to time, and made again.
+ * A connection can fall deaf and say nothing of it: a firewall that forgot it, a pooler in between. So it notifies itself, and one that does
+ * not hear itself is lost.
+ */
 
 export type Listening = {
   /** Whether it hears at the moment: while it does not, changes go by unnoticed. */
@@ -13,15 +18,31 @@ export type Listener = {
   close(): Promise<void>;
 };
 
+export type ListenerOptions = {
+  /** How long it waits before it makes a lost connection again. */
+  retryMs?: number;
+  /** How often it notifies itself. It knows that it is deaf after twice as long. */
+  aliveMs?: number;
+  /** Hears what time the database has, each time that it hears itself. @param askedAt, answeredAt by performance.now(). */
+  onTime?: (databaseTime: Date, askedAt: number, answeredAt: number) => void;
+};
+
 const RETRY_MS = 1_000;
+const ALIVE_MS = 2_000;
+
+/** How the listening connection is named in pg_stat_activity. */
+export const LISTENER_NAME = 'munjigi-listen';
+
+/** How the channels begin on which a connection notifies itself. */
+export const ALIVE_CHANNEL = 'munjigi_alive_';
 
 type Subscription = { channel: string; hear: (message: string) => void; missed: () => void; heard: boolean };
 
 /** What is done on a connection is done in turn: `turn` is the last of it. */
-type Line = { client: pg.Client; turn: Promise<unknown> };
+type Line = { client: pg.Client; turn: Promise<unknown>; alive: NodeJS.Timeout | undefined };
 
-/** Connects when there is something to listen for. @param retryMs how long it waits before it makes a lost connection again. */
-export function openListener(url: string, retryMs = RETRY_MS): Listener {
+/** Connects when there is something to listen for. */
+export function openListener(url: string, { retryMs = RETRY_MS, aliveMs = ALIVE_MS, onTime }: ListenerOptions = {}): Listener {
   const subscriptions: Subscription[] = [];
   let line: Line | undefined;
   let retry: NodeJS.Timeout | undefined;
@@ -29,26 +50,63 @@ export function openListener(url: string, retryMs = RETRY_MS): Listener {
 
   function connect(): void {
     retry = undefined;
-    const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 2_000, query_timeout: 5_000 });
-    const mine: Line = { client, turn: client.connect() };
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: LISTENER_NAME,
+      keepAlive: true,
+      connectionTimeoutMillis: 2_000,
+      query_timeout: 5_000,
+    });
+    const mine: Line = { client, turn: client.connect(), alive: undefined };
     line = mine;
     client.on('notification', ({ channel, payload }) => {
       for (const subscription of subscriptions) if (subscription.channel === channel) subscription.hear(payload ?? '');
     });
     client.on('error', () => lost(mine));
     client.on('end', () => lost(mine));
+    keepAlive(mine);
     for (const subscription of subscriptions) listen(mine, subscription);
   }
 
   function listen(mine: Line, subscription: Subscription): void {
-    mine.turn = mine.turn
-      .then(() => mine.client.query(`listen ${mine.client.escapeIdentifier(subscription.channel)}`))
-      .then(() => {
-        if (line !== mine) return;
-        subscription.missed();
-        subscription.heard = true;
-      });
-    mine.turn.catch(() => lost(mine));
+    then(mine, () => mine.client.query(`listen ${mine.client.escapeIdentifier(subscription.channel)}`)).then(() => {
+      if (line !== mine) return;
+      subscription.missed();
+      subscription.heard = true;
+    }, ignore);
+  }
+
+  /** The channel is this connection's own, so nodes do not wake one another. */
+  function keepAlive(mine: Line): void {
+    const channel = ALIVE_CHANNEL + randomUUID();
+    let unheard = false;
+    let due = 0;
+    mine.client.on('notification', (heard) => {
+      if (heard.channel === channel) unheard = false;
+    });
+    const ask = () => {
+      // A process that was held up has not read yet what it was told meanwhile.
+      const heldUp = performance.now() - due > aliveMs / 2;
+      if (unheard && !heldUp) return lost(mine);
+      due = performance.now() + aliveMs;
+      mine.alive = setTimeout(ask, aliveMs).unref();
+      if (unheard) return;
+      unheard = true;
+      const askedAt = performance.now();
+      then(mine, () => mine.client.query('select pg_notify($1, $2), clock_timestamp() as now', [channel, ''])).then(
+        ({ rows: [row] }) => onTime?.(row.now, askedAt, performance.now()),
+        ignore,
+      );
+    };
+    then(mine, () => mine.client.query(`listen ${mine.client.escapeIdentifier(channel)}`)).then(() => line === mine && ask(), ignore);
+  }
+
+  /** Does it after what was asked of this connection before. A failure of either loses the connection. */
+  function then<T>(mine: Line, work: () => Promise<T>): Promise<T> {
+    const turn = mine.turn.then(work);
+    mine.turn = turn;
+    turn.catch(() => lost(mine));
+    return turn;
   }
 
   function lost(mine: Line): void {
@@ -62,6 +120,7 @@ export function openListener(url: string, retryMs = RETRY_MS): Listener {
   async function hangUp(): Promise<void> {
     const last = line;
     line = undefined;
+    clearTimeout(last?.alive);
     for (const subscription of subscriptions) subscription.heard = false;
     await last?.client.end();
   }
@@ -81,3 +140,6 @@ export function openListener(url: string, retryMs = RETRY_MS): Listener {
     },
   };
 }
+
+// lost() has been told of it already.
+const ignore = () => {};

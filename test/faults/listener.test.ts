@@ -30,7 +30,7 @@ describe('The connection that listens', () => {
     );
 
   it('is one for all channels, hears each for whom it is meant, and is made again when it is lost', async () => {
-    listener = openListener(wire.url, 20);
+    listener = openListener(wire.url, { retryMs: 20 });
     const heard: string[] = [];
     const listening = ['a', 'b'].map((channel) =>
       listener.on(
@@ -61,7 +61,7 @@ describe('The connection that listens', () => {
   });
 
   it('knows that it does not hear while the database is out of reach', async () => {
-    listener = openListener(wire.url, 20);
+    listener = openListener(wire.url, { retryMs: 20 });
     const listening = listener.on(
       'a',
       () => {},
@@ -75,9 +75,56 @@ describe('The connection that listens', () => {
     await listener.close();
   });
 
+  for (const [how, fall] of [
+    ['answers and delivers nothing', 'deafen'],
+    ['says nothing at all', 'silence'],
+  ] as const)
+    it(`notices by itself that its connection ${how}, and makes another`, async () => {
+      let times = 0;
+      listener = openListener(wire.url, { retryMs: 20, aliveMs: 50, onTime: () => times++ });
+      const heard: string[] = [];
+      const listening = listener.on(
+        'a',
+        (message) => heard.push(message),
+        () => heard.push('missed'),
+      );
+      await eventually('it hears, and hears itself', () => listening.heard() && times > 2);
+      wire[fall]();
+      await side.query("select pg_notify('a', 'unheard')");
+      await eventually('it knows that it is deaf', () => !listening.heard());
+      assert.deepEqual(heard.splice(0), ['missed']);
+      wire.mend();
+      await eventually('it hears again', () => listening.heard());
+      await side.query("select pg_notify('a', 'heard')");
+      await eventually('the message is heard', () => heard.at(-1) === 'heard');
+      assert.equal(heard[0], 'missed', 'what was told meanwhile may concern it');
+      await listener.close();
+      await eventually('no connection is left', async () => (await backends()).length === 0);
+    });
+
+  it('keeps its connection while it hears itself, and wakes no other node', async () => {
+    let times = 0;
+    listener = openListener(wire.url, { retryMs: 20, aliveMs: 20, onTime: () => times++ });
+    const [mine, others]: [string[], string[]] = [[], []];
+    listener.on(
+      'a',
+      (message) => mine.push(message),
+      () => {},
+    );
+    const other = openListener(wire.url, { retryMs: 20, aliveMs: 20 });
+    other.on(
+      'a',
+      (message) => others.push(message),
+      () => {},
+    );
+    await eventually('it heard itself ten times', () => times > 10);
+    assert.deepEqual([mine, others], [[], []]);
+    await Promise.all([listener.close(), other.close()]);
+  });
+
   it('leaves no connection behind when it connects and cannot listen', async () => {
     const before = wire.statements();
-    listener = openListener(wire.url, 20);
+    listener = openListener(wire.url, { retryMs: 20 });
     // An identifier of no length: the statement is refused, as a standby refuses any LISTEN.
     const listening = listener.on(
       '',

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { LISTENER_NAME } from '../../src/platform/listen.ts';
 import type { TestServer } from './environment.ts';
 import { eventually } from './eventually.ts';
 
@@ -8,7 +9,7 @@ export async function whileDeaf<T>(server: TestServer, work: () => Promise<T>): 
   // From outside: nobody may shut the door of the database he is in.
   const outside = new pg.Client({ connectionString: process.env['TEST_DATABASE_URL'] });
   await outside.connect();
-  const listening = `pg_stat_activity where datname = '${name}' and query like 'listen %'`;
+  const listening = `pg_stat_activity where datname = '${name}' and application_name = '${LISTENER_NAME}'`;
   // Pools let go of connections that rest: what the work will ask with is made now.
   await Promise.all([server.sql('select 1'), server.database.transaction([]), server.database.ping()]);
   try {

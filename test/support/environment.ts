@@ -66,6 +66,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     adminPort: undefined,
     adminHost: '127.0.0.1',
     workers: 1,
+    drainSeconds: 0,
     issuer: `http://localhost:${port}`,
     databaseUrl: url,
     dataDir: '/nowhere',

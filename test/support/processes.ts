@@ -62,6 +62,7 @@ export async function createHouse(
     ISSUER: issuer,
     DATABASE_URL: databaseUrl,
     DATA_DIR: '/nowhere',
+    DRAIN_SECONDS: '0',
     COOKIE_KEYS: like?.cookieKeys.join() ?? randomSecret(),
     DATA_ENCRYPTION_KEYS: (like?.dataEncryptionKeys ?? [randomBytes(32)]).map((key) => Buffer.from(key).toString('base64url')).join(),
   };

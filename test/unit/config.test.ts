@@ -85,6 +85,14 @@ describe('Configuration', () => {
     assert.match(problems({ ...rest, COOKIE_KEYS_FILE: join(folder, 'none') }).join(), /cannot be read/);
   });
 
+  it('waits three seconds before it stops listening, or as long as it is told', () => {
+    const base = { ...SECRETS, DATABASE_URL };
+    assert.equal(readConfig(base).drainSeconds, 3);
+    assert.equal(readConfig({ ...base, DRAIN_SECONDS: '0' }).drainSeconds, 0);
+    for (const wrong of ['-1', '301', '1.5', 'long'])
+      assert.match(problems({ ...base, DRAIN_SECONDS: wrong }).join(), /^DRAIN_SECONDS must be/, wrong);
+  });
+
   it('knows the pages that people agree to, where there are some', () => {
     const base = { ...SECRETS, DATABASE_URL };
     assert.deepEqual([readConfig(base).termsUrl, readConfig(base).privacyUrl], [undefined, undefined]);

@@ -7,6 +7,7 @@ import { OWN_CLIENTS } from '../../clients/first-party.ts';
 import { lockClient } from '../../clients/store.ts';
 import { supported } from '../../http/language.ts';
 import { composeLetter } from '../../http/letters.ts';
+import { systemClock } from '../../platform/clock.ts';
 import { ConfigError } from '../../platform/config.ts';
 import { isStorable, type Statement } from '../../platform/database.ts';
 import { isMailAddress, mailLetter } from '../../platform/mail.ts';
@@ -55,7 +56,7 @@ async function lettersToOwners(doing: Doing, id: string, type: EventType): Promi
     return owners
       .filter(({ email }) => isMailAddress(email))
       .map(({ email, name, locale, app }) => {
-        const values = { person: name, app: displayName(app ?? undefined, id), what: type, issuer: config.issuer, at: new Date() };
+        const values = { person: name, app: displayName(app ?? undefined, id), what: type, issuer: config.issuer, at: systemClock.now() };
         return mailLetter(keyRing, email, composeLetter(supported(locale ?? '') ?? 'en', 'client_operated', values));
       });
   } catch (error) {

@@ -12,7 +12,7 @@ import { composeLetter, type LetterName, type Letters } from '../../http/letters
 import { answeredBefore, answerToFirst } from '../../http/presses.ts';
 import { render } from '../../http/render.ts';
 import { visitorOf } from '../../http/visitor.ts';
-import { MINUTE } from '../../platform/clock.ts';
+import { MINUTE, systemClock } from '../../platform/clock.ts';
 import type { Statement } from '../../platform/database.ts';
 import { isMailAddress, mailLetter } from '../../platform/mail.ts';
 import { KeyRing } from '../../platform/secrets.ts';
@@ -142,7 +142,7 @@ export function letter<Name extends LetterName>(
   values: Letters[Name],
 ): Statement[] {
   if (!isMailAddress(recipient)) return [];
-  const occasion = { issuer: config.issuer, visitor: visitorOf(ctx), at: new Date() };
+  const occasion = { issuer: config.issuer, visitor: visitorOf(ctx), at: systemClock.now() };
   return [mailLetter(new KeyRing(config.dataEncryptionKeys), recipient, composeLetter(languageOf(ctx), name, { ...values, ...occasion }))];
 }
 
