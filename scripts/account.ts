@@ -22,7 +22,7 @@ const HELP = `Usage: node scripts/account.ts list [--search TEXT]
   end-sessions EMAIL    signs a person out of every browser, and ends what apps hold for as long as they are signed in
   remove-factors EMAIL  for a person who has lost theirs, and who it is you are sure of: takes passkeys, authenticator app and
                         recovery codes away, and ends what is open. The password signs in alone again; without one, a reset does
-  make-admin EMAIL      lets a person run this place, and signs them out
+  make-admin EMAIL      lets a person run this place, and signs them out. They need a second factor; the first admin has seven days for that
   unmake-admin EMAIL    takes that back, and signs them out
   set-role EMAIL ROLE   says what a person may do here, and signs them out: a user nothing, an auditor sees everything and changes nothing,
                         support also looks after people and ends what apps were allowed, an admin may do all

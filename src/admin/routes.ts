@@ -11,6 +11,7 @@ import { access, apis, clients, keys, people, registration, tokens } from './pag
 import { OTHER_ACT_PAGES } from './pages/other-acts.ts';
 import { person } from './pages/person.ts';
 import { newPerson, PERSON_ACT_PAGES } from './pages/person-acts.ts';
+import { insistOnTwoFactors } from './second-factor.ts';
 
 /** Owns the pages and the API by which operators run the place. Who may do what is authorization-server/own-pages/permissions.ts's to say. */
 
@@ -38,7 +39,8 @@ export function adminRoutes(given: Omit<OwnServices, 'keyRing'>) {
   return ownPages(ADMIN_PAGES, services, onlyOperators).routes();
 }
 
-/** Whoever may not even look is told that there is nothing here. */
-async function onlyOperators({ account }: Visit): Promise<void> {
-  if (!mayDo(account.role, 'admin:read')) throw new AppError('not_found', { status: 404, reason: 'no operator' });
+/** Whoever may not even look is told that there is nothing here. Whoever may shows two factors. */
+async function onlyOperators(visit: Visit): Promise<void> {
+  if (!mayDo(visit.account.role, 'admin:read')) throw new AppError('not_found', { status: 404, reason: 'no operator' });
+  await insistOnTwoFactors(visit);
 }

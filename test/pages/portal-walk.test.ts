@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
+import { showTwoFactors } from '../support/admin.ts';
 import { complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { createResourceServerClient, introspect, type TestClient } from '../support/flow.ts';
 import { newcomer, newestProof } from '../support/sign-up.ts';
 import { countRows } from '../support/storage.ts';
-import { follow, signIn } from '../support/visiting.ts';
+import { follow, openAccountPage } from '../support/visiting.ts';
 
 /** A new developer's first two minutes, by the portal alone, and what an operator can do about it. */
 describe('From sign-up to a token from one’s own client', () => {
@@ -83,8 +84,9 @@ describe('From sign-up to a token from one’s own client', () => {
   async function suspend(locale: string, name: string): Promise<void> {
     const operator = await server.createPerson({ role: 'admin' });
     const page = await (await browser.person({ locale })).newPage();
+    await openAccountPage(page, { server, person: operator }, '/account');
+    await showTwoFactors(server, operator.id);
     await page.goto(`${server.issuer}/admin`);
-    await signIn(page, operator);
     await page.click('main a[href="/admin/clients"]');
     await page.fill('input[name=search]', name);
     await page.click('form.filters button[type=submit]');

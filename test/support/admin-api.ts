@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { ADMIN_SCOPES } from '../../src/clients/admin-scopes.ts';
+import { showTwoFactors } from './admin.ts';
 import type { TestServer } from './environment.ts';
 import { obtainTokens, post, type TestClient } from './flow.ts';
 
@@ -29,13 +30,19 @@ export async function machineToken(server: TestServer, client: TestClient, scope
   return body.access_token;
 }
 
-/** A person of this role, and a token that they gave a client for everything there is. */
-export async function personToken(server: TestServer, role: 'user' | 'auditor' | 'support' | 'admin', client?: TestClient) {
+/** A person of this role, and a token that they gave a client for everything there is. @param shown how they had signed in, if they are an operator. */
+export async function personToken(
+  server: TestServer,
+  role: 'user' | 'auditor' | 'support' | 'admin',
+  client?: TestClient,
+  shown: 'two factors' | 'a password' = 'two factors',
+) {
   const app = client ?? (await server.createClient());
   if (!client) await letAdminister(server, app.client_id, ADMIN_SCOPES);
   const person = await server.createPerson({ role });
   const resource = adminResource(server);
   const { access_token } = await obtainTokens(server, app, person, { scope: `openid ${ADMIN_SCOPES.join(' ')}`, resource }, { resource });
+  if (role !== 'user' && shown === 'two factors') await showTwoFactors(server, person.id);
   return { person, client: app, token: access_token };
 }
 

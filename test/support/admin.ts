@@ -1,3 +1,4 @@
+import { ACR } from '../../src/authorization-server/strength.ts';
 import { createInitialAccessToken } from '../../src/clients/initial-access-tokens.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { openAccount, send } from './account.ts';
@@ -14,7 +15,19 @@ export type Operator = Credentials & { id: string; page: Page };
 /** Somebody of a role who is signed in, at a page that has a form of theirs. */
 export async function signInAs(server: TestServer, role: (typeof ROLES)[number]): Promise<Operator> {
   const account = await server.createPerson({ role });
-  return { ...account, page: await openAccount(server, account, '/account/profile') };
+  const page = await openAccount(server, account, '/account/profile');
+  if (role !== 'user') await showTwoFactors(server, account.id);
+  return { ...account, page };
+}
+
+/** Makes everything that a person is signed in at as strong as two factors make it: operators owe a second one. */
+export async function showTwoFactors({ sql }: Pick<TestServer, 'sql'>, accountId: string): Promise<void> {
+  const shown = JSON.stringify({ amr: ['pwd', 'otp', 'mfa'], acr: ACR.twoFactors });
+  await sql('update session set payload = payload || $2::jsonb where account_id = $1', [accountId, shown]);
+  await sql(`update token set payload = jsonb_set(payload, '{extra,acr}', $2::jsonb->'acr') where account_id = $1 and payload ? 'extra'`, [
+    accountId,
+    shown,
+  ]);
 }
 
 /** A GET by who is signed in there, with no redirect followed. */

@@ -3,15 +3,21 @@ import { createInitialAccessToken } from '../../src/clients/initial-access-token
 import { addOwner } from '../../src/clients/ownership.ts';
 import { rotateSecret } from '../../src/clients/store.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
+import { showTwoFactors } from './admin.ts';
 import { type Credentials, obtainTokens } from './flow.ts';
 import type { Visit } from './tour.ts';
-import { comeTo, follow, inCommon } from './visiting.ts';
+import { comeTo, follow, inCommon, openAccountPage } from './visiting.ts';
 
 /** The pages of administration, as an admin meets them, with something on each. */
 
 const SECRET = 'an initial access token of the tour';
 
-type Begun = { admin: Credentials; client: { client_id: string; client_secret: string }; personPath: string; clientPath: string };
+type Begun = {
+  admin: Credentials & { id: string };
+  client: { client_id: string; client_secret: string };
+  personPath: string;
+  clientPath: string;
+};
 
 /** Somebody allowed an app something, and counts of a day were written. @returns what pages are about, and an admin to see them. */
 const prepare = inCommon(async ({ server, client: { redirect_uri } }): Promise<Begun> => {
@@ -41,8 +47,17 @@ const prepare = inCommon(async ({ server, client: { redirect_uri } }): Promise<B
 
 async function begin(page: Page, visit: Visit): Promise<Begun> {
   const begun = await prepare(visit);
-  await comeTo(page, { server: visit.server, person: begun.admin }, '/admin');
+  await comeTo(page, { server: visit.server, person: begun.admin }, '/account');
+  await showTwoFactors(visit.server, begun.admin.id);
   return begun;
+}
+
+/** Signs in an admin of its own, who has one factor. @param due what is written of when the second one is. */
+async function comeByPassword(page: Page, { server }: Visit, due: string): Promise<void> {
+  const admin = await server.createPerson({ role: 'admin', name: '한비밀' });
+  await server.sql(`update user_account set ${due} where id = $1`, [admin.id]);
+  await page.context().clearCookies();
+  await openAccountPage(page, { server, person: admin }, '/account');
 }
 
 /** A day and a month of a place that is used. */
@@ -82,6 +97,15 @@ const chosen = (reach: (page: Page, visit: Visit) => Promise<void>, what: string
 export const ADMIN_TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> = {
   admin: at('/admin'),
   'admin-days': at('/admin?span=days'),
+  // By somebody who has one factor: the first admin has some days, whoever comes after has none.
+  'admin-factor-grace': async (page, visit) => {
+    await comeByPassword(page, visit, "factor_due_at = now() + interval '5 days'");
+    await page.goto(`${visit.server.issuer}/admin`);
+  },
+  'admin-factor-owed': async (page, visit) => {
+    await comeByPassword(page, visit, 'factor_due_at = now()');
+    await page.goto(`${visit.server.issuer}/admin`);
+  },
   // As on the first day of a place.
   'admin-empty': async (page, visit) => {
     await begin(page, visit);

@@ -6,6 +6,7 @@ import { visitorOf } from '../../http/visitor.ts';
 import type { Database } from '../../platform/database.ts';
 import { createStandingTokens, type StandingToken } from '../../protocol-store/standing-tokens.ts';
 import type { Actor } from '../acts/act.ts';
+import { isInGrace, OPERATOR_ACR, showsTwoFactors } from '../second-factor.ts';
 import { Problem } from './problem.ts';
 
 /**
@@ -27,10 +28,22 @@ export function createCallers(database: Database, issuer: string): (ctx: Context
     if (sent === undefined) throw new Problem('missing_token', challenge(issuer, {}));
     const token = await standing(sent, true);
     const caller = token && isForUs(token, audience) ? await callerBy(ctx, database, token) : undefined;
-    if (caller) return caller;
+    if (caller) {
+      if (token && caller.may.length) await assertTwoFactors(database, token, issuer);
+      return caller;
+    }
     const error_description = 'the access token is expired, revoked, malformed or meant for another resource';
     throw new Problem('invalid_token', challenge(issuer, { error: 'invalid_token', error_description }));
   };
+}
+
+/** An operator's token carries how they had signed in. @throws Problem 401, which says what to ask for (RFC 9470 section 3). */
+async function assertTwoFactors(database: Database, { account_id, payload }: StandingToken, issuer: string): Promise<void> {
+  const { acr } = (payload['extra'] ?? {}) as { acr?: string };
+  if (account_id === null || showsTwoFactors(acr) || (await isInGrace(database, account_id))) return;
+  const error_description = 'the person of the access token has signed in with one factor, and operators show two';
+  const asked = { error: 'insufficient_user_authentication', error_description, acr_values: OPERATOR_ACR.join(' ') };
+  throw new Problem('insufficient_user_authentication', challenge(issuer, asked));
 }
 
 /** @throws Problem 403, which says what it takes (RFC 6750 section 3.1). */

@@ -16,6 +16,7 @@ export const PROBLEMS = {
   idempotency_key_missing: { status: 400, title: 'This makes something, and takes an Idempotency-Key' },
   missing_token: { status: 401, title: 'Send an access token in the Authorization header' },
   invalid_token: { status: 401, title: 'The access token opens nothing here' },
+  insufficient_user_authentication: { status: 401, title: 'This takes an operator who signed in with two factors' },
   insufficient_scope: { status: 403, title: 'The access token does not allow this' },
   above: { status: 403, title: 'This takes more than you may do' },
   not_found: { status: 404, title: 'There is no such thing' },

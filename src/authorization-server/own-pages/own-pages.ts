@@ -113,6 +113,7 @@ export function show(visit: Visit, view: string, data: Record<string, unknown> &
       csrf: csrfToken(services.config.cookieKeys, csrfSubject(visit), ctx.path),
       done: ctx.query['done'] !== undefined,
       again: ctx.query['again'] !== undefined,
+      factorGrace: ctx.state.factorGrace,
       ...data,
     },
     data.problem && ctx.method === 'POST' ? 422 : 200,
