@@ -92,7 +92,7 @@ describe('The consent page, under attack', () => {
   });
 
   describe('a form', () => {
-    it('of 5,000 scopes is refused, and a request for as many asks for those that exist', async () => {
+    it('of 5,000 scopes is refused, and a request for as many as fit into one asks for those that exist', async () => {
       const { client, person, page } = await asked({}, { scope: 'openid restricted' });
       const many = Array.from({ length: 5_000 }, (_, n) => `s${n}`);
       await unchanged(server, async () => {
@@ -104,7 +104,7 @@ describe('The consent page, under attack', () => {
         client_id: client.client_id,
         redirect_uri: client.redirect_uri,
         response_type: 'code',
-        scope: ['openid', ...many, 'restricted'].join(' '),
+        scope: ['openid', ...many.slice(0, 2_000), 'restricted'].join(' '),
       });
       assert.equal(pushed.status, 201, await pushed.clone().text());
       const { request_uri } = (await pushed.json()) as { request_uri: string };

@@ -5,6 +5,7 @@ import { saveProvider } from '../../src/federation/providers.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { openAccount, send } from './account.ts';
 import type { TestServer } from './environment.ts';
+import { proveMailbox } from './factors.ts';
 import { addProvider, type TestUpstream, UPSTREAM_CLIENT } from './upstream.ts';
 import { answerOf, leaveFor, linkAt } from './upstream-link.ts';
 
@@ -26,6 +27,7 @@ export async function linkOnce(
   const person = await server.createPerson();
   const page = await openAccount(server, person, '/account/links');
   const wish = linkAt(page)?.split('wish=')[1];
+  await proveMailbox(server, person);
   const away = await leaveFor(page);
   await look();
   const answer = await answerOf(away);

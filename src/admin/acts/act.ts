@@ -151,4 +151,4 @@ export const nameInWords = z
   .min(1, 'must not be empty')
   .max(MAX_NAME_CHARACTERS, `must have ${MAX_NAME_CHARACTERS} characters or fewer`)
   .refine((name) => !isDeceptive(name), 'must not contain control, bidirectional or invisible characters')
-  .refine((name) => !isBlank(name), 'must have a letter, a digit or a sign that people see');
+  .refine((name) => !name || !isBlank(name), 'must have a letter, a digit or a sign that people see');
