@@ -1,4 +1,4 @@
-import { emailProblem, isSameAddress, normalizeEmail } from '../accounts/email-address.ts';
+import { emailProblem, isSameAddress, mailboxOf, normalizeEmail } from '../accounts/email-address.ts';
 import { changeEmail, forgetPendingChange, type PendingChange, pendingChange } from '../accounts/email-change.ts';
 import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode, proveByLink, redeemProof } from '../accounts/proofs.ts';
 import { isAddressTaken } from '../accounts/store.ts';
@@ -50,7 +50,7 @@ async function ask(visit: Visit, typed: string): Promise<void> {
   if (isSameAddress(wanted, account.email)) return page(visit, { typed, problem: 'account.email.same' });
   // Counted before anything is looked up: whoever asks too often hears so alike, whosever address it is.
   await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(ctx).address);
-  await limitRate(database, LIMITS.lettersToAddress, wanted);
+  await limitRate(database, LIMITS.lettersToAddress, `change ${mailboxOf(wanted)}`);
   const free = !(await isAddressTaken(database, wanted));
   const { code, secret, statement } = newProof(keyRing, { purpose: PURPOSE, email: wanted, accountId: account.id, told: free });
   await writeTogether(database, [

@@ -1,3 +1,4 @@
+import { mailboxOf } from '../accounts/email-address.ts';
 import { forgetPendingProof, mailboxProven, pendingProof } from '../accounts/mailbox-proof.ts';
 import { newProof, PROOF_MINUTES, proveByCode, redeemProof } from '../accounts/proofs.ts';
 import { NEEDED_FOR, type NeededFor } from '../authorization-server/own-pages/fresh-proof.ts';
@@ -35,7 +36,7 @@ async function ask(visit: Visit): Promise<void> {
   const { database, keyRing } = services;
   if (!isMailAddress(account.email)) return page(visit, { problem: 'account.proof.no_mail' });
   await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(ctx).address);
-  await limitRate(database, LIMITS.lettersToAddress, account.email);
+  await limitRate(database, LIMITS.lettersToAddress, `proof ${mailboxOf(account.email)}`);
   const { code, statement } = newProof(keyRing, {
     purpose: PURPOSE,
     email: account.email,

@@ -28,6 +28,12 @@ export function spellingsOf(email: string): string[] {
 
 export const isSameAddress = (one: string, other: string): boolean => normalizeEmail(one) === normalizeEmail(other);
 
+/** The mailbox that an address leads to, for counting letters: most servers deliver `name+anything` to `name` (RFC 5233). */
+export function mailboxOf(email: string): string {
+  const { local, domain } = partsOf(normalizeEmail(email));
+  return `${local.replace(/(?<=.)\+.*@$/, '@')}${domain}`;
+}
+
 /** Whether it is an address that people have: one whose host has a dot in it, and of which a reader sees each character. */
 export function emailProblem(email: string): 'signup.email_problem' | undefined {
   const address = normalizeEmail(email);

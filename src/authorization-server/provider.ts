@@ -146,7 +146,7 @@ export function protocolEndpoints(parts: {
     keepEndings(parts),
     dressFormPost,
     settleTokenRequests(database),
-    deviceFlow(config, database),
+    deviceFlow(provider, config, database),
     allowFormPost,
     countIntrospections(counts),
     tellSubject(config, database),

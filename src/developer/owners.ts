@@ -1,4 +1,4 @@
-import { emailProblem, isSameAddress, normalizeEmail } from '../accounts/email-address.ts';
+import { emailProblem, isSameAddress, mailboxOf, normalizeEmail } from '../accounts/email-address.ts';
 import { alarm, backTo, kept, letter, type OwnPage, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import {
   forgetOwner,
@@ -51,7 +51,7 @@ async function invite(visit: Visit, client: ClientRecord, form: URLSearchParams)
   // Counted before anything is written, and whether there is an account of that address is not looked up: all are answered alike.
   await limitRate(database, LIMITS.ownerInvitations, account.id);
   await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(ctx).address);
-  await limitRate(database, LIMITS.lettersToAddress, email);
+  await limitRate(database, LIMITS.lettersToAddress, `invitation ${mailboxOf(email)}`);
   const invited = await writeTogether(database, [
     { purpose: 'keep', apart: true, statement: lockClient(client.id) },
     { purpose: 'keep', once: true, statement: inviteOwner(client.id, account.id, email, transfer) },

@@ -28,6 +28,20 @@ export function lastSignInHere(ctx: Context, accountId: string): Date | undefine
   return mark && new Date(mark.at);
 }
 
+/**
+ * Names this browser together with an account that signed in here, for counting: nobody else can use that count up, or close it.
+ * @param since a sign-in before that does not count. @returns undefined when the account did not sign in here since then.
+ */
+export function knownDeviceKey(ctx: Context, accountId: string, since: Date | null): string | undefined {
+  const device = deviceOf(ctx);
+  const mark = device && markOf(device, accountId);
+  if (!mark || (since && mark.at < since.getTime())) return undefined;
+  return `${accountId} ${mark.account}`;
+}
+
+/** Whether some account signed in at this browser before: then it is worth looking which. */
+export const isKnownDevice = (ctx: Context): boolean => deviceOf(ctx) !== undefined;
+
 /** Has this browser remember that an account signs in there now. */
 export function rememberDevice(ctx: Context, accountId: string, now = systemClock.now()): void {
   const device = deviceOf(ctx) ?? { id: randomSecret().slice(0, MARK_LENGTH), marks: [] };

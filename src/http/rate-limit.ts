@@ -17,10 +17,15 @@ const HOURS = 60 * MINUTES;
 /** Every limit there is. By account, so that one account is not guessed from many places; by network, so that many are not from one. */
 export const LIMITS = {
   passwordOfAccount: { name: 'password_account', points: 10, seconds: 15 * MINUTES },
+  // By account and browser, where the account was in that browser before.
+  passwordAtDevice: { name: 'password_device', points: 10, seconds: 15 * MINUTES },
   passwordFromNetwork: { name: 'password_network', points: 100, seconds: 15 * MINUTES },
   // Letters with a code: nobody's mailbox is filled by others, and a code is not guessed by asking for many.
+  // By mailbox and kind: who asks for sign-ups uses up no resets.
   lettersToAddress: { name: 'letters_address', points: 6, seconds: HOURS, code: 'too_many_letters' },
   lettersFromNetwork: { name: 'letters_network', points: 100, seconds: HOURS, code: 'too_many_letters' },
+  // By account and browser, as above: one reset that strangers cannot use up.
+  resetAtDevice: { name: 'reset_device', points: 1, seconds: HOURS },
   // Whoever forgot with which address they signed up is told so by mail, and nobody else is bothered more than once a day.
   lettersToNobody: { name: 'letters_nobody', points: 1, seconds: 24 * HOURS },
   // To whoever has the password; the limit of a day tells enough of it.
@@ -43,7 +48,9 @@ export const LIMITS = {
   // A device's user code is one of 20^8, and lives for ten minutes. Were a thousand alive at all times, the 48,000 guesses that all
   // networks together have in a day would meet any of them once in one and a half years (RFC 8628 section 5.1).
   userCodeFromNetwork: { name: 'user_code_network', points: 20, seconds: 15 * MINUTES },
+  // Of all together who are not signed in. Whoever is, has guesses of their own, and nobody can use them up.
   userCode: { name: 'user_code', points: 500, seconds: 15 * MINUTES },
+  userCodeOfAccount: { name: 'user_code_account', points: 20, seconds: 15 * MINUTES },
   // Less than the five seconds that a device is told to wait: its clock and the way to us may differ a little.
   devicePoll: { name: 'device_poll', points: 1, seconds: 4 },
   // By what a person allowed an app at one provider: an app may ask at each page it shows, and not more often than people read pages.

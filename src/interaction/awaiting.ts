@@ -1,8 +1,10 @@
+import { mailboxOf } from '../accounts/email-address.ts';
 import { endProof, findProof, newProof, PROOF_MINUTES, type Proof, type Purpose, proveByCode, type Wish } from '../accounts/proofs.ts';
 import type { Problem } from '../accounts/sign-up.ts';
-import { LIMITS, limitRate } from '../http/rate-limit.ts';
+import { LIMITS, limitRate, withinLimit } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { write } from '../protocol-store/unit-of-work.ts';
+import { knownHere } from './known-here.ts';
 import { pendingOf } from './pending.ts';
 import { type Step, showPage } from './step.ts';
 
@@ -26,9 +28,12 @@ export async function awaitedProof(step: Step, purpose: Purpose): Promise<Proof 
 }
 
 /** Counts a letter before anything is looked up: whoever asks too often hears so alike for known and unknown addresses. @throws AppError 429 */
-export async function limitLetters({ ctx, services: { database } }: Step, email: string): Promise<void> {
-  await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(ctx).address);
-  await limitRate(database, LIMITS.lettersToAddress, email);
+export async function limitLetters(step: Step, kind: 'sign_up' | 'reset', email: string): Promise<void> {
+  const { database } = step.services;
+  const device = kind === 'reset' ? await knownHere(step, email) : undefined;
+  if (device && (await withinLimit(database, LIMITS.resetAtDevice, device))) return;
+  await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(step.ctx).address);
+  await limitRate(database, LIMITS.lettersToAddress, `${kind} ${mailboxOf(email)}`);
 }
 
 /** Begins to wait for a proof, in place of the one before. @returns what to mail. */

@@ -128,7 +128,7 @@ async function accountOf({ database }: Step['services'], proof: Proof): Promise<
 
 async function ask(step: Step, email: string): Promise<void> {
   const { database } = step.services;
-  await limitLetters(step, email);
+  await limitLetters(step, 'reset', email);
   const account = await findAccountByEmail(database, email);
   const mayTell = await withinLimit(database, LIMITS.lettersToNobody, account ? `account ${email}` : email);
   const wish = { purpose: 'reset_password', email, accountId: account?.id, told: account !== undefined } as const;

@@ -35,7 +35,7 @@ export async function submitSignup(step: Step, fields: URLSearchParams): Promise
   const problems = signUpProblems({ ...typed, password });
   if (problems.length) return form(step, typed, problems);
   const email = normalizeEmail(typed.email);
-  await limitLetters(step, email);
+  await limitLetters(step, 'sign_up', email);
   const passwordHash = await hashPassword(password);
   await ask(step, email, { name: typed.name, passwordHash, locale: languageOf(step.ctx) });
 }
@@ -62,7 +62,7 @@ export async function resendSignup(step: Step): Promise<void> {
   // What was asked for is forgotten when it has expired: it is asked for anew.
   if (!proof) return goTo(step, 'signup');
   if (proof.proven) return goOn(step, proof);
-  await limitLetters(step, proof.email);
+  await limitLetters(step, 'sign_up', proof.email);
   await ask(step, proof.email, proof.payload as SignUpWish);
 }
 

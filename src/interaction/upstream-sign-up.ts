@@ -51,7 +51,7 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
   if (await obstacle(step.services, pending)) return receive(step, pending);
   if (proven !== undefined) return open(step, pending, { ...typed, email: proven });
   const email = normalizeEmail(typed.email);
-  await limitLetters(step, email);
+  await limitLetters(step, 'sign_up', email);
   await ask(step, email, { name: typed.name, locale: languageOf(step.ctx), agreed: true, upstream: sealedOf(step) });
 }
 

@@ -1,8 +1,9 @@
 import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
+import type { Provider } from 'oidc-provider';
 import { assertOurOrigin } from '../../http/csrf.ts';
 import { readForm, replaceBody } from '../../http/form.ts';
-import { LIMITS, limitRate, takeBack } from '../../http/rate-limit.ts';
+import { LIMITS, type Limit, limitRate, takeBack } from '../../http/rate-limit.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import type { Config } from '../../platform/config.ts';
 import type { Database } from '../../platform/database.ts';
@@ -15,8 +16,8 @@ import { isUserCode, typedUserCode } from './device-pages.ts';
 const INTERVAL_SECONDS = 5;
 
 /** Around the library's own endpoints. */
-export function deviceFlow(config: Config, database: Database) {
-  return compose<Context>([prefill, takeForm(config, database), tellInterval, keepPace(database)]);
+export function deviceFlow(provider: Provider, config: Config, database: Database) {
+  return compose<Context>([prefill, takeForm(provider, config, database), tellInterval, keepPace(database)]);
 }
 
 /** A code in the address fills in the form and does no more: left to the library, the form would send itself (RFC 8628 section 5.4). */
@@ -33,7 +34,7 @@ async function prefill(ctx: Context, next: Next): Promise<void> {
 }
 
 /** Reads the form as people fill it in, and hands it on as the library expects it. Every code that is not there counts as a guess. */
-function takeForm({ issuer }: Config, database: Database) {
+function takeForm(provider: Provider, { issuer }: Config, database: Database) {
   return async (ctx: Context, next: Next) => {
     if (ctx.path !== ROUTES.code_verification || ctx.method !== 'POST') return next();
     assertOurOrigin(ctx, issuer);
@@ -45,12 +46,19 @@ function takeForm({ issuer }: Config, database: Database) {
       Buffer.from(String(new URLSearchParams({ xsrf: form.get('xsrf') ?? '', user_code: typed, ...decision(form.getAll('decision')) }))),
     );
     if (!typed) return next();
-    const network = visitorOf(ctx).address;
-    await limitRate(database, LIMITS.userCodeFromNetwork, network);
-    await limitRate(database, LIMITS.userCode, '');
+    // Whoever is signed in guesses on their own account: strangers who use up the guesses of all do not close the flow to them.
+    const { accountId } = await provider.Session.get(ctx as never);
+    const counted: [Limit, string][] =
+      accountId === undefined
+        ? [
+            [LIMITS.userCodeFromNetwork, visitorOf(ctx).address],
+            [LIMITS.userCode, ''],
+          ]
+        : [[LIMITS.userCodeOfAccount, accountId]];
+    for (const [limit, key] of counted) await limitRate(database, limit, key);
     await next();
     if (!ctx['oidc']?.deviceCode) return;
-    await Promise.all([takeBack(database, LIMITS.userCodeFromNetwork, network), takeBack(database, LIMITS.userCode, '')]);
+    await Promise.all(counted.map(([limit, key]) => takeBack(database, limit, key)));
   };
 }
 

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { mailboxOf } from '../../src/accounts/email-address.ts';
+import { LIMITS } from '../../src/http/rate-limit.ts';
+import { openAccount } from '../support/account.ts';
+import { beginDevice, createDeviceClient, typeCode } from '../support/device.ts';
+import { startTestServer, type TestServer } from '../support/environment.ts';
+import { authorizePath, type Credentials, pkce, type TestClient } from '../support/flow.ts';
+import { lettersTo } from '../support/mailbox.ts';
+import { Person } from '../support/person.ts';
+import { newcomer, openPage } from '../support/sign-up.ts';
+import { countRows } from '../support/storage.ts';
+
+/** What strangers use up is not closed to the person: a browser in which the account was before has counts of its own. */
+describe('Doors that a stranger cannot close', () => {
+  let server: TestServer;
+  let client: TestClient;
+  before(async () => {
+    server = await startTestServer({ trustedProxies: ['127.0.0.1'] });
+    client = await server.createClient();
+  });
+  after(() => server.close());
+
+  let networks = 0;
+  const somewhere = () => `198.19.${networks++ & 255}.7`;
+  const newBrowser = (network = somewhere()) => {
+    const person = new Person(server.issuer);
+    person.headers = { 'x-forwarded-for': network };
+    return person;
+  };
+  const signInAt = (person: Person) => person.open(authorizePath(client, { ...pkce(), code_verifier: undefined, prompt: 'login' }));
+  /** A browser in which the account signed in, and is not signed in any more. */
+  async function browserOf(account: Credentials): Promise<Person> {
+    const person = newBrowser();
+    await openAccount(server, account, '/account', person);
+    await server.sql('delete from session where account_id = (select id from user_account where email = $1)', [account.email]);
+    return person;
+  }
+  async function guess(email: string): Promise<void> {
+    const page = await signInAt(newBrowser());
+    for (let n = 0; n <= LIMITS.passwordOfAccount.points; n++) await page.submit({ email, password: `not this one ${n}` });
+    assert.equal((await page.submit({ email, password: 'nor this' })).response.status, 429);
+  }
+
+  describe('to the password', () => {
+    it('strangers are held back, and the browser that was in before is not', async () => {
+      const account = await server.createPerson();
+      const own = await browserOf(account);
+      await guess(account.email);
+      assert.equal((await (await signInAt(newBrowser())).submit(account)).response.status, 429, 'with the right one, from elsewhere');
+      const page = await (await signInAt(own)).submit(account);
+      assert.match(page.html, /name="decision"/);
+    });
+
+    it('nor by a network that is used up', async () => {
+      const account = await server.createPerson();
+      const own = await browserOf(account);
+      await guess((await server.createPerson()).email);
+      await server.sql('update rate_limit set points = 1000000');
+      assert.match((await (await signInAt(own)).submit(account)).html, /name="decision"/);
+      await server.sql('delete from rate_limit');
+    });
+
+    it('has ten tries of its own there, which are nobody else’s', async () => {
+      const [account, other] = [await server.createPerson(), await server.createPerson()];
+      const [own, second] = [await browserOf(account), await browserOf(account)];
+      const page = await signInAt(own);
+      for (let n = 0; n < LIMITS.passwordAtDevice.points; n++)
+        assert.equal((await page.submit({ ...account, password: 'not this one' })).response.status, 401);
+      assert.equal((await page.submit(account)).response.status, 429);
+      assert.match((await (await signInAt(second)).submit(account)).html, /name="decision"/, 'another browser of the person');
+      assert.match(
+        (await (await signInAt(own)).submit(other)).html,
+        /name="decision"/,
+        'another account in this browser counts as everywhere',
+      );
+    });
+
+    it('opens to no cookie that was made up, of another account, or of before the account was given back', async () => {
+      const [account, other] = [await server.createPerson(), await server.createPerson()];
+      const own = await browserOf(account);
+      const others = await browserOf(other);
+      const forger = newBrowser();
+      forger.setCookie('device', 'x'.repeat(22));
+      forger.setCookie('device.sig', 'x'.repeat(27));
+      await guess(account.email);
+      for (const person of [others, forger]) assert.equal((await (await signInAt(person)).submit(account)).response.status, 429);
+      await server.sql('update user_account set devices_since = now() where id = $1', [account.id]);
+      assert.equal((await (await signInAt(own)).submit(account)).response.status, 429);
+    });
+  });
+
+  describe('to letters', () => {
+    const askForReset = async (person: Person, email: string) => (await openPage(await signInAt(person), 'reset')).submit({ email });
+    async function useUpResets(email: string): Promise<void> {
+      for (let n = 0; n < LIMITS.lettersToAddress.points; n++) await askForReset(newBrowser(), email);
+      assert.equal((await askForReset(newBrowser(), email)).response.status, 429);
+    }
+
+    it('strangers who ask for resets leave the person one an hour, in a browser that was in before', async () => {
+      const account = await server.createPerson();
+      const own = await browserOf(account);
+      await useUpResets(account.email);
+      const before = (await lettersTo(server, account.email)).length;
+      assert.match((await askForReset(own, account.email)).url.pathname, /\/reset\/code$/);
+      assert.equal((await lettersTo(server, account.email)).length, before + 1);
+      assert.equal((await askForReset(own, account.email)).response.status, 429, 'one, since the others are used up');
+      assert.equal((await lettersTo(server, account.email)).length, before + 1);
+    });
+
+    it('sign-ups use up no resets', async () => {
+      const account = await server.createPerson();
+      for (let n = 0; n < LIMITS.lettersToAddress.points; n++)
+        await (await openPage(await signInAt(newBrowser()), 'signup')).submit(newcomer({ email: account.email }));
+      assert.match((await askForReset(newBrowser(), account.email)).url.pathname, /\/reset\/code$/);
+    });
+
+    it('of one mailbox are counted together, whatever stands behind the plus sign', async () => {
+      assert.equal(mailboxOf('Gildong+a+b@People.example'), 'gildong@people.example');
+      assert.equal(mailboxOf('+tag@people.example'), '+tag@people.example');
+      const local = `mailbox${networks}`;
+      for (let n = 0; n < LIMITS.lettersToAddress.points; n++)
+        await (await openPage(await signInAt(newBrowser()), 'signup')).submit(newcomer({ email: `${local}+${n}@people.example` }));
+      const refused = await (await openPage(await signInAt(newBrowser()), 'signup')).submit(
+        newcomer({ email: `${local}+more@people.example` }),
+      );
+      assert.equal(refused.response.status, 429);
+      assert.equal(await countRows(server, 'mail where recipient = $1', [`${local}+more@people.example`]), 0);
+    });
+  });
+
+  describe('to devices', () => {
+    it('wrong codes from everywhere do not close the flow to whoever is signed in', async () => {
+      const device = await createDeviceClient(server);
+      const account = await server.createPerson();
+      const own = newBrowser();
+      await openAccount(server, account, '/account', own);
+      // As many networks as it takes, in one statement.
+      await typeCode(server, 'BCDF-GHJK', newBrowser());
+      await server.sql('update rate_limit set points = points + $1', [LIMITS.userCode.points]);
+      const { user_code } = await beginDevice(server, device, { scope: 'openid' });
+      assert.equal((await typeCode(server, user_code, newBrowser())).response.status, 429, 'a stranger');
+      assert.match((await typeCode(server, user_code, own)).html, /name="decision"/);
+      await server.sql('delete from rate_limit');
+    });
+
+    it('whoever is signed in has twenty guesses, and a right code is none', async () => {
+      const device = await createDeviceClient(server);
+      const account = await server.createPerson();
+      const own = newBrowser();
+      await openAccount(server, account, '/account', own);
+      const { user_code } = await beginDevice(server, device, { scope: 'openid' });
+      for (let n = 0; n < 3; n++) assert.match((await typeCode(server, user_code, own)).html, /name="decision"/);
+      for (let n = 0; n < LIMITS.userCodeOfAccount.points; n++)
+        assert.equal((await typeCode(server, 'BCDF-GHJK', own)).response.status, 400);
+      assert.equal((await typeCode(server, user_code, own)).response.status, 429);
+      const elsewhere = newBrowser();
+      await openAccount(server, account, '/account', elsewhere);
+      assert.equal((await typeCode(server, user_code, elsewhere)).response.status, 429, 'by account, not by browser');
+      assert.match((await typeCode(server, user_code, newBrowser())).html, /name="decision"/);
+    });
+  });
+});
