@@ -4,7 +4,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, clientCredentials, pkce, type TestClient } from '../support/flow.ts';
 import { lettersTo } from '../support/mailbox.ts';
 import { Person } from '../support/person.ts';
-import { askAgain, beginReset, newcomer, openPage, openSignIn } from '../support/sign-up.ts';
+import { askAgain, beginReset, newcomer } from '../support/sign-up.ts';
 import { countRows } from '../support/storage.ts';
 
 /** Every request may come from a network of its own: the test stands before the server as its proxy. */
