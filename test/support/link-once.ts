@@ -5,6 +5,7 @@ import { saveProvider } from '../../src/federation/providers.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { openAccount, send } from './account.ts';
 import type { TestServer } from './environment.ts';
+import { proveMailbox } from './factors.ts';
 import { addProvider, type TestUpstream, UPSTREAM_CLIENT } from './upstream.ts';
 import { answerOf, leaveFor, linkAt } from './upstream-link.ts';
 
@@ -25,6 +26,7 @@ export async function linkOnce(
 
   const person = await server.createPerson();
   const page = await openAccount(server, person, '/account/links');
+  await proveMailbox(server, person);
   const wish = linkAt(page)?.split('wish=')[1];
   const away = await leaveFor(page);
   await look();
