@@ -75,7 +75,9 @@ export function connectRoutes(given: Omit<OwnServices, 'keyRing'>) {
     const sealed = String(brought.visit.carried['sealed']);
     const asked = await judge(visit, sealed);
     const problem =
-      'problem' in brought ? brought.problem : await keepConnection(vault, ctx, brought.arrival, { account: door.account, ...asked });
+      'problem' in brought
+        ? brought.problem
+        : await keepConnection(vault, ctx, brought.arrival, { account: door.account, session: door.session, ...asked });
     if (problem) return go(ctx, `${pageOf(ctx, sealed)}&problem=${problem}`);
     go(ctx, wayBack(asked.request, { service: asked.provider.id }) ?? '/account/links?done');
   });

@@ -12,6 +12,7 @@ import {
   told,
   type Visit,
 } from '../authorization-server/own-pages/own-pages.ts';
+import { hasFreshProof } from '../authorization-server/session-proofs.ts';
 import { differences } from '../federation/details.ts';
 import { findIdentity, identityAt, saveIdentity } from '../federation/identities.ts';
 import { findProvider, type UpstreamProvider } from '../federation/providers.ts';
@@ -98,6 +99,8 @@ async function link(visit: Visit, { provider, subject, details, tokens }: Arriva
   const [theirs, mine] = await Promise.all([findIdentity(database, provider.id, subject), identityAt(database, account.id, provider.id)]);
   if (theirs && theirs.accountId !== account.id) return 'taken';
   if (mine && mine.subject !== subject) return 'another';
+  // There was a link when they left, which needs no proof to be refreshed, and there is none any more.
+  if (!mine && provider.settings.signIn && !hasFreshProof(visit.session, TO_FILL_IN_SECONDS)) return 'gone';
   const id = mine?.id ?? timeOrderedId();
   try {
     const linked = await writeTogether(database, [

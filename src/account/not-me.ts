@@ -61,7 +61,7 @@ async function undo(ctx: Context, services: OwnServices, found: Found, form: URL
   const problem = passwordProblem(password, { ...account, email: link.email });
   if (problem) return page(ctx, services, found, { problem, keep, status: 400 });
   const passwordHash = await hashPassword(password);
-  const ends = [...removeAdded(account.id, keep, link.at), dropIdleRecoveryCodes(account.id)];
+  const ends = [...removeAdded(account.id, keep, { from: link.at }), dropIdleRecoveryCodes(account.id)];
   const asked = { ctx, account, services };
   try {
     const given = await writeTogether(database, [

@@ -58,6 +58,12 @@ export function listOpenings(database: Database, accountId: string, from?: Date)
     order by rank, since, id`);
 }
 
+/** The moment of now, by the clock that says when anything was added. */
+export async function databaseTime(database: Database): Promise<Date> {
+  const [row] = await database.query<{ now: Date }>(Prisma.sql`select now()::timestamptz(3) as now`);
+  return (row as { now: Date }).now;
+}
+
 /** How a form names one that stays. */
 export const nameOf = ({ kind, id }: Pick<Opening, 'kind' | 'id'>): string => `${kind} ${id}`;
 
@@ -75,16 +81,17 @@ export const shownOpenings = (openings: Opening[], keep: string[]): ShownOpening
 /**
  * Removes what was added, to be run in one transaction. What a co-owner whom the account brought did in the portal since, goes too, and a client
  * that was handed on comes back. Run it before the account's new proof of the mailbox is written.
- * @param keep names of what stays, by nameOf().
+ * @param keep names of what stays, by nameOf(). @param linksUntil a link that is made later stays: the sign-in that ends in this reset may make one.
  */
-export function removeAdded(accountId: string, keep: string[], from?: Date): Statement[] {
+export function removeAdded(accountId: string, keep: string[], { from, linksUntil }: { from?: Date; linksUntil?: Date } = {}): Statement[] {
   const goes = (kind: OpeningKind, id: Statement, moment: Statement = Prisma.sql`created_at`): Statement =>
     Prisma.sql`(${isAdded(accountId, moment, from)} and ${kind}::text || ' ' || ${id} <> all(${keep}::text[]))`;
   return [
     Prisma.sql`delete from passkey where account_id = ${accountId} and ${goes('passkey', Prisma.sql`id`)}`,
     Prisma.sql`delete from totp_factor where account_id = ${accountId} and ${goes('totp', Prisma.sql`account_id`)}`,
     Prisma.sql`delete from recovery_code where account_id = ${accountId} and ${goes('recovery_codes', Prisma.sql`account_id`)}`,
-    Prisma.sql`delete from upstream_identity where account_id = ${accountId} and ${goes('link', Prisma.sql`id`)}`,
+    Prisma.sql`delete from upstream_identity where account_id = ${accountId} and ${goes('link', Prisma.sql`id`)}
+      and created_at <= ${linksUntil ?? 'infinity'}::timestamptz`,
     Prisma.sql`delete from initial_access_token where made_by = ${accountId} and ${goes('initial_access_token', Prisma.sql`id`)}`,
     Prisma.sql`delete from client_secret where made_by = ${accountId} and ${goes('secret', Prisma.sql`encode(digest, 'hex')`)}`,
     Prisma.sql`delete from client_invitation where invited_by = ${accountId} and ${goes('invitation', Prisma.sql`id`)}`,

@@ -75,7 +75,8 @@ export async function comeBack(step: Step): Promise<void> {
   ]);
   const allowed = missing.find(({ provider }) => provider.id === id)?.allowed;
   if (!account || !grant || !allowed) return goTo(step, 'connect');
-  const refusal = await keepConnection(vaultOf(services), ctx, brought.arrival, { account, client, grant, allowed });
+  const session = await services.provider.Session.get(ctx as never);
+  const refusal = await keepConnection(vaultOf(services), ctx, brought.arrival, { account, client, grant, allowed, session });
   if (refusal) return failed(step, id, refusal);
   await settle(step, [id]);
 }

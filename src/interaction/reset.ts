@@ -1,6 +1,6 @@
 import { emailProblem, isSameAddress, normalizeEmail } from '../accounts/email-address.ts';
 import { endOutdatedLinks } from '../accounts/not-me.ts';
-import { listOpenings, nameOf, removeAdded, type ShownOpening, shownOpenings } from '../accounts/openings.ts';
+import { databaseTime, listOpenings, nameOf, removeAdded, type ShownOpening, shownOpenings } from '../accounts/openings.ts';
 import { passwordProblem } from '../accounts/password-policy.ts';
 import { hashPassword } from '../accounts/passwords.ts';
 import { resetPasswordOf } from '../accounts/profile.ts';
@@ -100,8 +100,9 @@ export async function resetPassword(
   const passwordHash = await hashPassword(password);
   const added = (await listOpenings(database, account.id)).filter((one) => one.added && !keep.includes(nameOf(one)));
   await write(database, { purpose: 'end', subject: `proof ${proof.handle}`, statement: redeemProof(proof, by), once: true });
+  const linksUntil = await databaseTime(database);
   // Before the new proof is written: what came after the last one goes.
-  for (const [n, statement] of [...removeAdded(account.id, keep), dropIdleRecoveryCodes(account.id)].entries())
+  for (const [n, statement] of [...removeAdded(account.id, keep, { linksUntil }), dropIdleRecoveryCodes(account.id)].entries())
     await write(database, { purpose: 'end', subject: `added ${n} of ${account.id}`, statement });
   const subject = `password ${account.id}`;
   await write(database, { purpose: 'keep', subject, statement: resetPasswordOf(account.id, account.email, passwordHash), once: true });

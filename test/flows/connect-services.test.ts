@@ -5,6 +5,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { proveEveryMailbox } from '../support/factors.ts';
 import type { TestClient, Tokens } from '../support/flow.ts';
 import { createServiceClient, exchange } from '../support/linked.ts';
+import { lettersTo } from '../support/mailbox.ts';
 import { Person } from '../support/person.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
@@ -59,8 +60,12 @@ for (const kind of ['oidc', 'oauth2'] as const)
         [client.client_id],
       );
       assert.deepEqual(events, ['consent_given', 'service_connected', 'identity_linked']);
-      const letters = await server.sql('select 1 from mail where recipient = $1', [someone.credentials.email]);
-      assert.equal(letters.length, 1, 'whoever did not make the link is to hear of it');
+      const letters = await lettersTo(server, someone.credentials.email);
+      assert.equal(
+        letters.filter(({ subject }) => /was linked to yours/.test(subject)).length,
+        1,
+        'whoever did not make the link is to hear of it',
+      );
       assert.equal((await reaches(access_token, 'far:notes.read')).error, undefined);
 
       assert.equal(visitsTo(upstream), 1);

@@ -7,6 +7,7 @@ import { saveProvider } from '../../src/federation/providers.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { openAccount } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { proveEveryMailbox } from '../support/factors.ts';
 import { countRows } from '../support/storage.ts';
 import { startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { linkByPage } from '../support/upstream-link.ts';
@@ -16,6 +17,7 @@ describe('How a provider is told who we are', () => {
   let upstream: TestUpstream;
   before(async () => {
     [server, upstream] = await Promise.all([startTestServer(), startUpstream()]);
+    await proveEveryMailbox(server);
   });
   after(async () => {
     await Promise.all([server.close(), upstream.close()]);

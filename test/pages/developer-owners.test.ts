@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { eventsOf } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
+import { lettersTo } from '../support/mailbox.ts';
 import { API, comeToPortal, type Developer, fill, own, registerApi } from '../support/owned-apis.ts';
 
 describe('Who looks after a client', () => {
@@ -25,7 +26,6 @@ describe('Who looks after a client', () => {
       ({ account_id }) => account_id,
     );
   const open = (client: string) => server.sql('select * from client_invitation where client_id = $1 order by created_at', [client]);
-  const lettersTo = (email: string) => server.sql('select 1 from mail where recipient = $1', [email]);
   const invite = async ({ client, path, owner, guest }: Scene, more: Record<string, string> = {}) => {
     await fill(owner, path, { email: guest.email, ...more });
     const [{ id } = { id: undefined }] = await open(client);
@@ -47,7 +47,7 @@ describe('Who looks after a client', () => {
     const at = await scene();
     const { client, owner, guest } = at;
     const invitation = await invite(at);
-    assert.equal((await lettersTo(guest.email)).length, 1);
+    assert.equal((await lettersTo(server, guest.email)).length, 1);
     const stranger = await comeToPortal(server);
     assert.equal((await answer(stranger, invitation)).response.status, 422);
     assert.deepEqual(await ownersOf(client), [owner.id]);
@@ -117,7 +117,7 @@ describe('Who looks after a client', () => {
       [known.response.status, known.url.search, shown(known.html)],
       [unknown.response.status, unknown.url.search, shown(unknown.html)],
     );
-    assert.equal((await lettersTo('nobody@people.example')).length, 1);
+    assert.equal((await lettersTo(server, 'nobody@people.example')).length, 1);
   });
 
   it('has ten open invitations at most, and one an address', async () => {

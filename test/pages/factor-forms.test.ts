@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { openLetter } from '../../src/platform/mail.ts';
-import { KeyRing } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { addPasskey, addTotp, forgetSteps, makeRecoveryCodes, openToAdd, options, secretOf, totpCode } from '../support/factors.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from '../support/flow.ts';
+import { lettersTo } from '../support/mailbox.ts';
 import { type Page, Person } from '../support/person.ts';
 
 /** Every form about second factors, filled in wrong: a readable page, nothing changed, no 5xx. */
@@ -197,9 +196,7 @@ describe('Forms about second factors', () => {
   it('each change is told by a letter, without a secret in it', async () => {
     const someone = await equipped();
     await post(someone.browser, '/account/factors/totp/remove', new URLSearchParams({ csrf: await csrfOf(someone) }));
-    const mails = await server.sql('select id, sealed from mail where recipient = $1 order by created_at', [someone.email]);
-    const keyRing = new KeyRing(server.config.dataEncryptionKeys);
-    const letters = mails.map((mail) => openLetter(keyRing, mail as { id: string; sealed: string }));
+    const letters = await lettersTo(server, someone.email);
     assert.deepEqual(
       letters.map(({ subject }) => subject),
       ['An authenticator app was added', 'A passkey was added', 'New recovery codes were made', 'The authenticator app was removed'],

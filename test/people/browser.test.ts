@@ -57,7 +57,7 @@ describe('Signing up and resetting, in a browser', () => {
       await context.close();
     });
 
-  it('goes on in the first browser after the link was opened in a second one, which is signed in to nothing', async () => {
+  it('takes a password where the link is opened in a second browser, which is signed in to nothing; the first signs in with it', async () => {
     const [first, second] = [await (await browser.person()).newPage(), await (await browser.person({ locale: 'ko-KR' })).newPage()];
     const wish = newcomer();
     await first.goto(begin());
@@ -65,10 +65,13 @@ describe('Signing up and resetting, in a browser', () => {
     await fillIn(first, wish);
     await first.locator('input[name=code]').waitFor();
     await second.goto((await newestProof(server, wish.email)).link);
-    await second.click('main button[type=submit]');
+    await fillIn(second, { password: 'a lamp of my own choice' });
+    await second.locator('form').waitFor({ state: 'detached' });
     assert.equal(await second.locator('h1').innerText(), '계정을 만들었어요');
     assert.deepEqual(await second.context().cookies(), []);
     await first.reload();
+    await fillIn(first, { email: wish.email, password: 'a lamp of my own choice' });
+    await first.locator('.account bdi').last().waitFor();
     assert.equal(await first.locator('.account bdi').last().innerText(), wish.email);
     for (const page of [first, second]) await page.context().close();
   });

@@ -4,7 +4,7 @@ import { eventsOf, openAccount, send } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { addPasskey, addTotp, forgetSteps, makeRecoveryCodes, totpCode } from '../support/factors.ts';
 import { authorizePath, type Credentials, introspect, obtainTokens, pkce, type TestClient } from '../support/flow.ts';
-import { lettersTo } from '../support/mailbox.ts';
+import { allLettersTo } from '../support/mailbox.ts';
 import { type Page, Person } from '../support/person.ts';
 import { makeClient } from '../support/portal.ts';
 import { beginReset, newestProof } from '../support/sign-up.ts';
@@ -25,7 +25,9 @@ describe('The link "This was not me"', () => {
 
   /** The link in the newest letter to an address, or in the newest of a subject. */
   async function linkTo(email: string, subject = /./): Promise<string> {
-    const letter = (await lettersTo(server, email)).findLast((one) => subject.test(one.subject) && one.text.includes('/account/not-me?'));
+    const letter = (await allLettersTo(server, email)).findLast(
+      (one) => subject.test(one.subject) && one.text.includes('/account/not-me?'),
+    );
     const link = /https?:\/\/\S+\/account\/not-me\?token=\S+/.exec(String(letter?.text))?.[0];
     assert(link, `a letter to ${email} about ${subject}`);
     return link;
@@ -67,7 +69,7 @@ describe('The link "This was not me"', () => {
     assert.deepEqual(await eventsOf(server, person.id), ['account_given_back']);
     assert.deepEqual([await signsIn(person), await signsIn({ ...person, password: NEW })], [false, true]);
     assert.match(
-      String((await lettersTo(server, person.email)).findLast(({ subject }) => /given back/.test(subject))?.text),
+      String((await allLettersTo(server, person.email)).findLast(({ subject }) => /given back/.test(subject))?.text),
       /new password was chosen/,
     );
   });
@@ -87,7 +89,7 @@ describe('The link "This was not me"', () => {
     assert.equal(await signsIn({ email: theirs, password: NEW }), false);
     assert.equal(await signsIn({ ...person, password: NEW }), true);
     for (const email of [person.email, theirs]) {
-      const letter = (await lettersTo(server, email)).findLast(({ subject }) => /given back/.test(subject));
+      const letter = (await allLettersTo(server, email)).findLast(({ subject }) => /given back/.test(subject));
       assert(letter && !letter.text.includes('/account/not-me'), 'no link that takes it away again');
     }
   });
@@ -172,7 +174,7 @@ describe('The link "This was not me"', () => {
     assert.match(await linkTo(person.email, /client secret was made/), /token=/);
     const offers = await openAccount(server, accomplice, '/developer/invitations');
     await send(offers, '/developer/invitations', { invitation: String(offers.form().hidden['invitation']), answer: 'accept' });
-    const joined = (await lettersTo(server, person.email)).findLast(({ subject }) => /now looks after/.test(subject));
+    const joined = (await allLettersTo(server, person.email)).findLast(({ subject }) => /now looks after/.test(subject));
     assert(joined?.text.includes(accomplice.email));
     await (await open(invited)).submit({ password: NEW });
     assert.deepEqual(
@@ -302,7 +304,7 @@ describe('The link "This was not me"', () => {
 
   describe('and the letter of a new device', () => {
     const lettersOf = async ({ email }: Credentials) =>
-      (await lettersTo(server, email)).filter(({ subject }) => subject === 'A new device signed in to your account').length;
+      (await allLettersTo(server, email)).filter(({ subject }) => subject === 'A new device signed in to your account').length;
     const signIn = async (person: Credentials, browser = new Person(server.issuer)) => {
       await (await browser.open(authorizePath(client, { ...pkce(), code_verifier: undefined, prompt: 'login' }))).submit(person);
       return browser;

@@ -26,6 +26,7 @@ export async function linkOnce(
 
   const person = await server.createPerson();
   const page = await openAccount(server, person, '/account/links');
+  await proveMailbox(server, person);
   const wish = linkAt(page)?.split('wish=')[1];
   await proveMailbox(server, person);
   const away = await leaveFor(page);

@@ -7,7 +7,7 @@ import { beginDevice, createDeviceClient, DEVICE_GRANT } from './device.ts';
 import type { TestServer } from './environment.ts';
 import { addTotp, makeRecoveryCodes } from './factors.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from './flow.ts';
-import { lettersTo } from './mailbox.ts';
+import { allLettersTo } from './mailbox.ts';
 import { Person } from './person.ts';
 import { newcomer, newestProof, PASSWORD } from './sign-up.ts';
 import { comeTo, follow, openAccountPage, signIn } from './visiting.ts';
@@ -292,7 +292,7 @@ export async function openConsent(page: Page, visit: Visit): Promise<void> {
 /** The page of the link in the letter about a sign-in from a new device. */
 async function openNotMe(page: Page, { server }: Visit, person: Credentials): Promise<void> {
   await (await new Person(server.issuer).open('/account')).submit({ email: person.email, password: person.password });
-  const letter = (await lettersTo(server, person.email)).at(-1);
+  const letter = (await allLettersTo(server, person.email)).at(-1);
   await page.goto(String(/https?:\/\/\S+\/account\/not-me\?token=\S+/.exec(String(letter?.text))?.[0]));
 }
 

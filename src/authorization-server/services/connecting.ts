@@ -11,10 +11,12 @@ import { type Arrival, beginVisit, endVisit, redeem, type Visit } from '../../fe
 import { supported } from '../../http/language.ts';
 import { LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { visitorOf } from '../../http/visitor.ts';
+import { MINUTE } from '../../platform/clock.ts';
 import { type Database, sqlState } from '../../platform/database.ts';
 import { type KeyRing, timeOrderedId } from '../../platform/secrets.ts';
 import { type Write, writeTogether } from '../../protocol-store/unit-of-work.ts';
 import { securityLetter } from '../security-letters.ts';
+import { hasFreshProof, type Proofs } from '../session-proofs.ts';
 import type { Reach } from './service-scopes.ts';
 
 /** Owns a person's visit to a provider for an app that is to act for them there: how it begins, what is believed of what it brings, what is kept. */
@@ -94,13 +96,21 @@ export async function keepConnection(
   vault: Vault,
   ctx: Context,
   arrival: Arrival,
-  { account, client, grant, allowed }: { account: Account; client: Client; grant: Grant; allowed: Reach },
+  {
+    account,
+    client,
+    grant,
+    allowed,
+    session,
+  }: { account: Account; client: Client; grant: Grant; allowed: Reach; session: Proofs & { amr?: string[] | undefined } },
 ): Promise<Refusal | undefined> {
   const { database, keyRing } = vault;
   const { provider, subject, details, tokens } = arrival;
   const [mine, theirs] = await Promise.all([identityAt(database, account.id, provider.id), findIdentity(database, provider.id, subject)]);
   if (mine && mine.subject !== subject) return 'another_account';
   if (theirs && theirs.accountId !== account.id) return 'taken';
+  // There was a link when they left, which needs no proof to be used, and there is none any more.
+  if (!mine && provider.settings.signIn && !hasFreshProof(session, LEISURE_SECONDS)) return 'lost';
   if (!opened(tokens.scope).every((scope) => allowed.upstreamScopes.includes(scope))) return 'too_much';
   const identityId = mine?.id ?? timeOrderedId();
   const told = (type: 'identity_linked' | 'service_connected', detail: Record<string, string[]> = {}) =>
@@ -129,6 +139,9 @@ export async function keepConnection(
 }
 
 const UNIQUE_VIOLATION = '23505';
+
+/** As long as a visit to a provider may take. */
+const LEISURE_SECONDS = 10 * MINUTE;
 
 /** `openid` opens nothing of the provider's: it says that there is an ID token. */
 const opened = (scope: string) => scope.split(' ').filter((word) => word && word !== 'openid');
