@@ -1,5 +1,6 @@
 import { nameFault, tidyName } from '../accounts/names.ts';
 import { changeProfile } from '../accounts/profile.ts';
+import { isReservedUsername } from '../accounts/usernames.ts';
 import { backTo, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { chooseLanguage, LANGUAGES, languageOf, supported } from '../http/language.ts';
 import { sqlState } from '../platform/database.ts';
@@ -34,10 +35,12 @@ export const profile: OwnPage = {
     const changes = [...changed, ...(locale !== account.locale ? ['language'] : [])];
     if (changes.length) {
       try {
-        await writeTogether(services.database, [
+        const kept = await writeTogether(services.database, [
           { purpose: 'keep', once: true, statement: changeProfile(account.id, { ...fields, locale }) },
           { purpose: 'keep', statement: told(visit, 'profile_changed', { detail: { changes } }) },
         ]);
+        // Somebody gave it up a while ago: to everybody else it is as if they still had it.
+        if (!kept) return page(visit, fields, 'account.profile.username_taken');
       } catch (error) {
         if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
         return page(visit, fields, 'account.profile.username_taken');
@@ -55,6 +58,7 @@ function problemOf({ name, username, language }: Fields, before: { name: string;
   const fault = name === before.name ? undefined : nameFault(name);
   if (fault) return fault === 'missing' ? 'account.profile.name_missing' : 'account.profile.name_wrong';
   if (username !== before.username && !USERNAME.test(username)) return 'account.profile.username_wrong';
+  if (username !== before.username && isReservedUsername(username)) return 'account.profile.username_reserved';
   if (language && !LANGUAGES.some((known) => known === language)) return 'account.profile.language_wrong';
   return undefined;
 }

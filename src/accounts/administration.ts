@@ -1,7 +1,7 @@
 import { type Database, isStorable, Prisma, type Statement } from '../platform/database.ts';
 import type { Role } from './roles.ts';
-import { freeUsername } from './sign-up.ts';
 import { findUser } from './store.ts';
+import { freeUsername } from './usernames.ts';
 
 /** Owns what an operator does about people: who there are, how one comes to be without signing up, and who may run the place. */
 

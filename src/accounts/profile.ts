@@ -1,4 +1,5 @@
 import { Prisma, type Statement } from '../platform/database.ts';
+import { restsFor } from './usernames.ts';
 
 /** Owns what people change about themselves: the statements, each of which changes one row or none. */
 
@@ -7,9 +8,11 @@ export const GRACE_DAYS = 14;
 
 export type Profile = { name: string; username: string; locale: string | null };
 
-/** @throws a unique violation (23505) when the user name is somebody else's. */
+/** It changes no row when the user name rests after somebody else gave it up. @throws a unique violation (23505) when it is somebody else's. */
 export function changeProfile(accountId: string, { name, username, locale }: Profile): Statement {
-  return Prisma.sql`update user_account set name = ${name}, username = ${username}, locale = ${locale}, updated_at = now() where id = ${accountId}`;
+  return Prisma.sql`
+    update user_account set name = ${name}, username = ${username}, locale = ${locale}, updated_at = now()
+    where id = ${accountId} and (username = ${username} or not ${restsFor(username, accountId)})`;
 }
 
 /**

@@ -1,11 +1,11 @@
 import { type Database, Prisma, type Statement, sqlState } from '../platform/database.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
-import { withoutDeceptive } from '../platform/visible-text.ts';
 import { emailProblem } from './email-address.ts';
 import { nameFault, tidyName } from './names.ts';
 import { type PasswordProblem, passwordProblem } from './password-policy.ts';
 import { findProof, handleOf, isLive, type Proof } from './proofs.ts';
 import { type Account, findAccount } from './store.ts';
+import { freeUsername } from './usernames.ts';
 
 /**
  * Owns how an account comes to be: nobody has one before they have proven the address, so nobody can lie in wait in an account of somebody
@@ -106,21 +106,4 @@ export function insertProvenAccount({ id, email, name, locale }: { id: string; e
     insert into user_account (id, email, email_verified, mailbox_proven_at, username, name, locale, terms_agreed_at)
     select ${id}, ${email}, true, now(), ${freeUsername(email, id)}, ${name}, ${locale}, now()
     on conflict (email) do nothing`;
-}
-
-/** A user name that nobody has, after the address. @param id of the account that it is for. */
-export function freeUsername(email: string, id: string): Statement {
-  const base = usernameFrom(email);
-  return Prisma.sql`case when exists (select from user_account where username = ${base}) then ${`${base}-${id.slice(-5)}`} else ${base} end`;
-}
-
-const LONGEST_USERNAME = 30;
-
-/** From the address's first half, without what would make it look like an address. */
-function usernameFrom(email: string): string {
-  const name = withoutDeceptive(email.slice(0, email.lastIndexOf('@')), () => '')
-    .replace(/\+.*$/, '')
-    .replace(/[^\p{L}\p{N}._-]/gu, '')
-    .replace(/^[._-]+|[._-]+$/g, '');
-  return [...name].slice(0, LONGEST_USERNAME).join('') || 'user';
 }

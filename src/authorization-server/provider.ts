@@ -26,6 +26,7 @@ import { logEvents } from './events.ts';
 import { answerUnverifiedHints } from './id-token-hints.ts';
 import { describeClient, describeSubject } from './introspection.ts';
 import { introspectJwts } from './jwt-access-tokens.ts';
+import { holdErrors, noteAuthorizationErrors } from './leaving.ts';
 import { answerLibraryForms } from './library-forms.ts';
 import { dressFormPost } from './pages.ts';
 import { checkPkceAgain, recordPkceUse } from './pkce-policy.ts';
@@ -104,6 +105,7 @@ export function createProvider({
   checkPkceAgain(provider, config.pkce);
   if (pkceUse) recordPkceUse(provider, pkceUse, config.pkce, placesOf(config.issuer).tryCallback);
   logEvents(provider, log, counts, book);
+  noteAuthorizationErrors(provider);
   return provider;
 }
 
@@ -145,6 +147,7 @@ export function protocolEndpoints(parts: {
     answerLibraryForms(parts),
     keepEndings(parts),
     dressFormPost,
+    holdErrors(parts),
     settleTokenRequests(database),
     deviceFlow(provider, config, database),
     allowFormPost,

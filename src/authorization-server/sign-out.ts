@@ -6,6 +6,7 @@ import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { isStorable } from '../platform/database.ts';
 import { ROUTES } from './configuration.ts';
+import { hostOf } from './leaving.ts';
 
 /**
  * Owns where a request to sign out leads (RP-Initiated Logout 1.0). With a session the library asks the user, who is never left without a button:
@@ -108,24 +109,19 @@ function trusted({ client_id, id_token_hint, ui_locales }: Parameters, { client,
 }
 
 /**
- * Nobody is signed in here. The browser goes back by itself to an app that an ID token or an operator vouches for; any other redirect would make us an
- * open redirector, so the user gets a page with a link.
+ * Nobody is signed in here. The browser goes back by itself to an app that an operator vouches for. Any other redirect would make us an open
+ * redirector, so the user gets a page with a link. An ID token vouches for nothing here: whoever registered a client got one from it (RFC 9700
+ * section 4.11.2).
  */
-function leave(ctx: Context, { client, proven, returnTo, problem }: SignOutRequest): void {
+function leave(ctx: Context, { client, returnTo, problem }: SignOutRequest): void {
   ctx.set('Cache-Control', 'no-store');
-  if (returnTo && !problem && (proven || client?.['publisher'])) {
+  if (returnTo && !problem && client?.['publisher']) {
     ctx.status = 303;
     ctx.redirect(returnTo);
     return;
   }
   const clientName = client && nameOfClient(client, languageOf(ctx));
   render(ctx, 'signed-out', { stayed: false, clientName, returnTo, host: returnTo && hostOf(returnTo) });
-}
-
-/** What to call an address by: an app's own scheme has no host that anyone owns. */
-function hostOf(address: string): string {
-  const { protocol, host } = new URL(address);
-  return protocol === 'https:' || protocol === 'http:' ? host : protocol;
 }
 
 /** The client's owners read of it under "Recent errors", as of what the library refuses. */

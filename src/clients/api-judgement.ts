@@ -1,9 +1,9 @@
+import { isOwnName } from '../http/similar-names.ts';
 import { isBlank, isDeceptive } from '../platform/visible-text.ts';
 import { MAX_NAME_CHARACTERS } from './display-name.ts';
 import { LOOPBACK } from './hosts.ts';
 import type { ResourceServer } from './resource-servers.ts';
 import { JWT_TYPES, SIGNING_ALGORITHMS } from './signing-algorithms.ts';
-import { isOwnName } from './similar-names.ts';
 
 /**
  * Owns what an API that a developer registers may be called, and its scopes: other people read both on the consent page.

@@ -1,7 +1,7 @@
 import { LANGUAGES } from '../http/language.ts';
+import { areAlike, isOwnName, type Looks, looksOf } from '../http/similar-names.ts';
 import { type Database, Prisma } from '../platform/database.ts';
 import { localizedMember } from './display-name.ts';
-import { areAlike, isOwnName, type Looks, looksOf } from './similar-names.ts';
 
 /**
  * Owns the names that no other client may come near: those of clients whose publisher an operator verified, and this server's own. A node keeps

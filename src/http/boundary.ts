@@ -80,7 +80,7 @@ function waysOn(ctx: Context, code: string, status: number): Record<string, unkn
 const LONGEST_DESCRIPTION = 300;
 
 /** What the library says of an error may quote the request: the characters that the standard allows, and not too many (RFC 6749 section 5.2). */
-function printable(description: string): string {
+export function printable(description: string): string {
   const text = description.replace(/[^\x20-\x7e]/g, '?');
   return text.length > LONGEST_DESCRIPTION ? `${text.slice(0, LONGEST_DESCRIPTION)}…` : text;
 }

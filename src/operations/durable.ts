@@ -18,6 +18,7 @@ export const DURABLE: readonly (readonly [table: string, key: string])[] = [
   ['client_secret', 'digest'],
   ['client_owner', 'client_id, account_id'],
   ['client_invitation', 'id'],
+  ['resting_username', 'id'],
   ['grant_record', 'id'],
   ['passkey', 'id'],
   ['totp_factor', 'account_id'],

@@ -48,6 +48,7 @@ const TABLES: [table: string, batch: (from: Date) => Statement][] = [
     'client_invitation',
     'idempotency_key',
     'kept_answer',
+    'resting_username',
   ].map((table): [string, (from: Date) => Statement] => [table, (from) => expiredRows(table, from)]),
   ['audit_event', (from) => expiredRows('audit_event', from, { since: 'at', age: KEPT_EVENTS })],
   ['client_error', (from) => expiredRows('client_error', from, { since: 'at', age: KEPT_ERRORS })],

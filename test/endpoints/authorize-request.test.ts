@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { REDIRECT_URI, startTestServer, type TestServer } from '../support/environment.ts';
 import { approve, authorizePath, pkce, post, type TestClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
-import { assertRefused, assertSentBack } from '../support/refusals.ts';
+import { assertRefused, assertSentBack, leadsTo } from '../support/refusals.ts';
 import { unchanged } from '../support/storage.ts';
 
 describe('Authorization request (RFC 6749 section 4.1.1)', () => {
@@ -23,7 +23,7 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
     it(`response_type ${response_type} is not offered (RFC 9700 section 2.1.2)`, async () => {
       const response = await unchanged(server, () => ask({ response_type, nonce: 'n' }));
       // What would have been answered in the fragment is refused there too (OAuth 2.0 Multiple Response Types section 5).
-      const location = new URL(String(response.headers.get('location')));
+      const location = new URL(await leadsTo(response));
       assert.equal(location.origin + location.pathname, REDIRECT_URI);
       const answer = new URLSearchParams(location.search.slice(1) || location.hash.slice(1));
       assert.equal(answer.get('error'), 'unsupported_response_type');
@@ -32,7 +32,7 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
   }
 
   it('without response_type is refused', async () => {
-    assertSentBack(await unchanged(server, () => ask({ response_type: undefined })), REDIRECT_URI, 'invalid_request');
+    await assertSentBack(await unchanged(server, () => ask({ response_type: undefined })), REDIRECT_URI, 'invalid_request');
   });
 
   it('the password grant is not offered (RFC 9700 section 2.4)', async () => {
@@ -48,7 +48,7 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
   });
 
   it('an error names the issuer and returns the state (RFC 9207 section 2)', async () => {
-    const answer = assertSentBack(await ask({ response_type: undefined, state: 'a b&c' }), REDIRECT_URI, 'invalid_request');
+    const answer = await assertSentBack(await ask({ response_type: undefined, state: 'a b&c' }), REDIRECT_URI, 'invalid_request');
     assert.equal(answer.get('iss'), server.issuer);
     assert.equal(answer.get('state'), 'a b&c');
   });
@@ -84,7 +84,7 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
         ...challenge,
       };
       const response = await unchanged(server, () => ask({ [name]: [String(once[name]), String(once[name])] }));
-      assertSentBack(response, REDIRECT_URI, 'invalid_request');
+      await assertSentBack(response, REDIRECT_URI, 'invalid_request');
     });
   }
 
@@ -95,12 +95,12 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
   });
 
   it('prompt=none without a session is refused rather than asked (OIDC Core section 3.1.2.6)', async () => {
-    assertSentBack(await ask({ prompt: 'none' }), REDIRECT_URI, 'login_required');
+    await assertSentBack(await ask({ prompt: 'none' }), REDIRECT_URI, 'login_required');
   });
 
   it('a request object is not accepted', async () => {
     const response = await unchanged(server, () => ask({ request: 'e30.e30.' }));
-    assertSentBack(response, REDIRECT_URI, 'request_not_supported');
+    await assertSentBack(response, REDIRECT_URI, 'request_not_supported');
   });
 });
 

@@ -5,6 +5,7 @@ import { decodeJwt } from 'jose';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, callApi, obtainTokens, pkce, refresh, type TestClient, type Tokens } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
+import { leadsTo } from '../support/refusals.ts';
 
 /** What an application learns of a user: OpenID Connect Core sections 3.1.3.6, 5.4 and 5.5. */
 describe('Claims', () => {
@@ -121,7 +122,7 @@ describe('Claims', () => {
     const { code_verifier: _, ...challenge } = pkce();
     for (const claims of ['{"id_token":', '[]', '"email"', '{"id_token":[]}', 'null']) {
       const response = await new Person(server.issuer).request(authorizePath(client, { ...challenge, scope: 'openid', claims }));
-      assert.equal(new URL(String(response.headers.get('location')), server.issuer).searchParams.get('error'), 'invalid_request', claims);
+      assert.equal(new URL(await leadsTo(response), server.issuer).searchParams.get('error'), 'invalid_request', claims);
     }
   });
 });

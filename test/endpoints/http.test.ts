@@ -9,6 +9,7 @@ import { isHostOf } from '../../src/http/host.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, createResourceServerClient, pkce, post, redeem, type TestClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
+import { leadsTo } from '../support/refusals.ts';
 import { unchanged } from '../support/storage.ts';
 
 const PROGRAMS = ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/oauth/par', '/oauth/device_authorization'];
@@ -316,8 +317,10 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
 
   describe('response types and modes', () => {
     const ask = async (more: Record<string, string>) => {
-      const { headers } = await send(authorizePath(client, { ...pkce(), code_verifier: undefined, nonce: 'n', ...more }));
-      return new URL(String(headers.get('location')), server.issuer);
+      return new URL(
+        await leadsTo(await send(authorizePath(client, { ...pkce(), code_verifier: undefined, nonce: 'n', ...more }))),
+        server.issuer,
+      );
     };
 
     it('implicit and hybrid flows hear which setting to change, by the mode that they asked for (RFC 9700 section 2.1.2)', async () => {

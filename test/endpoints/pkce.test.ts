@@ -6,7 +6,7 @@ import { REDIRECT_URI, startTestServer, type TestServer } from '../support/envir
 import { eventually } from '../support/eventually.ts';
 import { approve, authorizePath, obtainCode, pkce, post, redeem, type TestClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
-import { assertRefused, assertSentBack } from '../support/refusals.ts';
+import { assertRefused, assertSentBack, leadsTo } from '../support/refusals.ts';
 import { askToRegister, METADATA, manage, type RegisteredClient, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
@@ -18,7 +18,7 @@ const ask = (server: TestServer, client: TestClient, parameters: Parameters = {}
 /** Asserts that a request without a challenge ends with an error before any page. @returns what the client is told. */
 async function refused(server: TestServer, client: TestClient, parameters: Parameters = {}): Promise<string> {
   const response = await unchanged(server, () => ask(server, client, parameters));
-  return String(assertSentBack(response, client.redirect_uri, 'invalid_request').get('error_description'));
+  return String((await assertSentBack(response, client.redirect_uri, 'invalid_request')).get('error_description'));
 }
 
 /** Asserts that a request without a challenge leads to tokens. */
@@ -108,7 +108,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
     const consent = await signIn.submit(person);
     assert.match(consent.html, /name="decision"/);
     await server.sql(`update client set metadata = metadata || '{"require_pkce": true}' where id = $1`, [client.client_id]);
-    await eventually('the server knows', async () => /error=/.test((await ask(server, client)).headers.get('location') ?? ''));
+    await eventually('the server knows', async () => /error=/.test(await leadsTo(await ask(server, client))));
     const end = await consent.submit({ scope: consent.optionalScopes, decision: 'approve' });
     assert.equal(end.url.searchParams.get('error'), 'invalid_request', end.url.href);
     assert.match(String(end.url.searchParams.get('error_description')), /require_pkce/);
@@ -211,7 +211,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
       const changed = await manage(server, { ...client, registration_access_token }, 'PUT', { ...members, require_pkce: false });
       const body = (await changed.json()) as RegisteredClient;
       assert.deepEqual([changed.status, body['require_pkce']], [200, false], JSON.stringify(body));
-      await eventually('the server knows', async () => !/error=/.test((await ask(server, client)).headers.get('location') ?? ''));
+      await eventually('the server knows', async () => !/error=/.test(await leadsTo(await ask(server, client))));
       await accepted(server, client);
     });
   });

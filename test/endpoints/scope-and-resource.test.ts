@@ -17,6 +17,7 @@ import {
 } from '../support/flow.ts';
 import { API, comeToPortal, fill, knowsScope, makeIntrospector, registerApi, SCOPE } from '../support/owned-apis.ts';
 import { Person } from '../support/person.ts';
+import { leadsTo } from '../support/refusals.ts';
 import { unchanged } from '../support/storage.ts';
 
 type Parameters = Record<string, string | string[] | undefined>;
@@ -55,7 +56,7 @@ describe('Scope and resource', () => {
   async function heard(client: TestClient, parameters: Parameters): Promise<URLSearchParams> {
     const { code_verifier: _, ...challenge } = pkce();
     const response = await new Person(server.issuer).request(authorizePath(client, { ...challenge, ...parameters }));
-    return new URL(String(response.headers.get('location')), server.issuer).searchParams;
+    return new URL(await leadsTo(response), server.issuer).searchParams;
   }
 
   const machine = async (client: TestClient, body: Record<string, string>) =>

@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { authorizePath, clientCredentials, pkce, post, type TestClient } from '../support/flow.ts';
 import { createServiceClient, EXCHANGE } from '../support/linked.ts';
 import { Person } from '../support/person.ts';
-import { assertRefused, assertSentBack } from '../support/refusals.ts';
+import { assertRefused, assertSentBack, leadsTo } from '../support/refusals.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 describe("Who may ask for a provider's services", () => {
@@ -55,7 +55,7 @@ describe("Who may ask for a provider's services", () => {
       const client = await make();
       const before = (await begun()).length;
       for (const more of [{}, { resource: `${server.issuer}/api/posts` }, { prompt: 'none' }] as Record<string, string>[]) {
-        const told = assertSentBack(await authorize(client, `openid ${scope}`, more), client.redirect_uri, 'invalid_scope');
+        const told = await assertSentBack(await authorize(client, `openid ${scope}`, more), client.redirect_uri, 'invalid_scope');
         assert.equal(told.get('state'), 's');
         assert.match(String(told.get('error_description')), new RegExp(`^${scope} is not open to this client: an operator`));
       }
@@ -86,7 +86,7 @@ describe("Who may ask for a provider's services", () => {
     const client = (await (await register({ services: ['far'] })).json()) as TestClient & Record<string, unknown>;
     assert.equal(client['services'], undefined);
     const own = { ...client, redirect_uri: 'https://client.example/callback' };
-    assertSentBack(await authorize(own, 'openid far:notes.read'), own.redirect_uri, 'invalid_scope');
+    await assertSentBack(await authorize(own, 'openid far:notes.read'), own.redirect_uri, 'invalid_scope');
   });
 
   it('a client with leave is asked who is there, and loses it without a restart', async () => {
@@ -95,7 +95,7 @@ describe("Who may ask for a provider's services", () => {
     assert.match(String((await authorize(client, 'openid far:notes.read')).headers.get('location')), /\/interaction\//);
     await server.database.change(allowServices(client.client_id, { services: [], origins: [] }));
     await eventually('the client hears that its leave was taken', async () =>
-      String((await authorize(client, 'openid far:notes.read')).headers.get('location')).includes('error=invalid_scope'),
+      (await leadsTo(await authorize(client, 'openid far:notes.read'))).includes('error=invalid_scope'),
     );
   });
 

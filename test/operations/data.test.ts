@@ -91,6 +91,8 @@ describe('scripts/data.ts', () => {
     await addProvider(server, upstream, { services: ['notes.read'] });
     const gone = await createReaching(server, upstream);
     await server.sql('delete from upstream_identity where account_id = $1', [gone.person.id]);
+    // A user name that was given up.
+    await server.sql("update user_account set username = username || '.new' where id = $1", [gone.person.id]);
     await createReaching(server, upstream);
     await callApi(server, '/api/posts', tokens.access_token, {
       method: 'POST',

@@ -112,6 +112,59 @@ describe('The profile', () => {
     assert.equal(foreign.response.status, 422);
   });
 
+  it('stays as it is when a user name means us, however it is spelled; one from before stays', async () => {
+    const person = await server.createPerson();
+    const page = await openAccount(server, person, PATH);
+    for (const username of [
+      ...['support', 'root', 'admin', 'munjigi', 'SUPPORT', 'supp0rt', 'support1', 'support-2026', 's.u.p.p.o.r.t', 'sup-port', 'adm1n'],
+      ...[
+        'support-team',
+        'munjigi-help',
+        'help.munjigi',
+        'the-munjigi',
+        'munj1gi',
+        'no-reply',
+        'mailer-daemon',
+        'security_team',
+        'admin.official',
+      ],
+    ]) {
+      const answer = await unchanged(server, () => send(page, PATH, { name: '홍길동', username, language: 'ko' }));
+      assert.equal(answer.response.status, 422, username);
+      assert.match(answer.html, /This user name is reserved[\s\S]*id="username"[^>]*aria-invalid="true"/);
+    }
+    for (const username of ['rooter', 'supporter', 'kim-support', 'team.kim', 'administrate', 'moon']) {
+      const done = await send(page, PATH, { name: '홍길동', username, language: 'en' });
+      assert.equal(done.url.search, '?done', username);
+    }
+    const early = await server.createPerson({ username: 'support' });
+    const theirs = await send(await openAccount(server, early, PATH), PATH, { name: '길동', username: 'support', language: 'en' });
+    assert.equal(theirs.url.search, '?done');
+  });
+
+  it('a user name that was given up rests for 90 days: nobody else gets it, and who had it may take it back', async () => {
+    const [person, gone, other] = [
+      await server.createPerson({ username: 'walker' }),
+      await server.createPerson({ username: 'runner' }),
+      await server.createPerson(),
+    ];
+    const change = async (page: Page, username: string) => send(page, PATH, { name: '홍길동', username, language: 'en' });
+    const mine = await openAccount(server, person, PATH);
+    assert.equal((await change(mine, 'sitter')).url.search, '?done');
+    await server.sql('delete from user_account where id = $1', [gone.id]);
+    const theirs = await openAccount(server, other, PATH);
+    for (const username of ['walker', 'runner', 'WALKER']) {
+      const answer = await unchanged(server, () => change(theirs, username));
+      assert.equal(answer.response.status, 422, username);
+      assert.match(answer.html, /Somebody else has this user name/);
+    }
+    assert.equal((await change(mine, 'walker')).url.search, '?done', 'it is still theirs to take back');
+    assert.equal((await unchanged(server, () => change(theirs, 'sitter'))).response.status, 422);
+    assert.equal(JSON.stringify(await server.sql('select * from resting_username')).includes(person.id), false);
+    await server.sql(`update resting_username set expires_at = expires_at - interval '90 days'`);
+    assert.equal((await change(theirs, 'runner')).url.search, '?done');
+  });
+
   it('saved as it is changes nothing, and tells nothing', async () => {
     const person = await server.createPerson();
     const page = await openAccount(server, person, PATH);

@@ -95,6 +95,8 @@ describe('The consent page', () => {
   it('takes a refusal back to the client, with state and iss, and keeps nothing (RFC 6749 section 4.1.2.1, RFC 9207)', async () => {
     const { client, page, heard } = await asked({ state: 'mine' });
     await page.click('button[value=deny]');
+    // Nobody verified the app: a page of ours comes first (RFC 9700 section 4.11.2).
+    await page.click('.ways a');
     const answer = await arrive(page);
     assert.deepEqual(
       [answer.get('error'), answer.get('state'), answer.get('iss'), answer.get('code')],

@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { approve, authorizePath, obtainCode, pkce, type TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
 import { type MadeClient, makeClient, sendTo } from '../support/portal.ts';
+import { leadsTo } from '../support/refusals.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
 const SETTINGS = { client_name: 'Walking Club', redirect_uris: 'https://walk.example/callback', scope: ['openid', 'profile'] };
@@ -128,7 +129,7 @@ describe('PKCE in the portal', () => {
     // A verified name is nobody else's: the apps of the next tests have the same.
     await server.sql('update client set publisher = null, verified_at = null where id = $1', [app.client_id]);
     assert.doesNotMatch((await look(app)).html, BUTTON);
-    const refused = async () => (await new Person(server.issuer).request(authorizePath(app.client))).headers.get('location') ?? '';
+    const refused = async () => leadsTo(await new Person(server.issuer).request(authorizePath(app.client)));
     await eventually('the server refuses', async () => /error=invalid_request/.test(await refused()));
   });
 

@@ -5,6 +5,7 @@ import { eventually } from './eventually.ts';
 import { authorizePath, type Credentials, pkce, redeem, type TestClient, type Tokens } from './flow.ts';
 import { knownScopes } from './known-scopes.ts';
 import { type Page, Person } from './person.ts';
+import { leadsTo } from './refusals.ts';
 import type { TestUpstream } from './upstream.ts';
 
 /** The way from an authorization request over consent to a provider and back, step by step: for tests that go astray in the middle. */
@@ -89,7 +90,7 @@ export async function letReach(server: TestServer, client: TestClient, services:
   await server.database.change(allowServices(client.client_id, { services, origins: [] }));
   const path = authorizePath(client, { ...challenge, scope: 'openid far:notes.read' });
   await eventually('the node knows what the client may do', async () => {
-    const location = String((await new Person(server.issuer).request(path)).headers.get('location'));
+    const location = await leadsTo(await new Person(server.issuer).request(path));
     return location.includes('invalid_scope') !== services.includes('far');
   });
 }

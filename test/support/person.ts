@@ -9,6 +9,8 @@ export class Person {
   /** The origin that this browser stays at. */
   readonly issuer: string;
   headers: Record<string, string> = {};
+  /** Whether they press the way back to an app that an error leads to, where a page of ours asks first. */
+  goesOn = true;
 
   constructor(issuer: string) {
     this.issuer = issuer;
@@ -44,7 +46,9 @@ export class Person {
       at = next;
       response = await this.request(next.href);
     }
-    return new Page(this, at, response, await response.text());
+    const html = await response.text();
+    const back = this.goesOn && /^\/(oauth\/authorize|interaction)(\/|$)/.test(at.pathname) ? wayBackOn(html) : undefined;
+    return new Page(this, back ? new URL(back) : at, response, html);
   }
 
   cookies(): string[] {
@@ -109,6 +113,12 @@ export class Page {
   get optionalScopes(): string[] {
     return [...this.html.matchAll(/<input[^>]*type="checkbox"[^>]*name="scope"[^>]*value="([^"]+)"/g)].map(([, name]) => name as string);
   }
+}
+
+/** Where the way back leads on the page that comes before an error leaves for an app. */
+export function wayBackOn(html: string): string | undefined {
+  const [, address] = /<ul class="ways">\s*<li><a class="button wide" href="([a-z][a-z0-9+.-]*:[^"]*[?#;]error=[^"]*)">/i.exec(html) ?? [];
+  return address && unescapeHtml(address);
 }
 
 function unescapeHtml(text: string): string {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { wayBackOn } from './person.ts';
 
 /** What a program hears when it is refused: status, JSON, the error code, and nothing that a cache would keep. @returns the body. */
 export async function assertRefused(response: Response, status: number, error: string): Promise<Record<string, unknown>> {
@@ -20,11 +21,14 @@ export async function assertRefusedHere(response: Response): Promise<string> {
   return html;
 }
 
-/** A redirect to the client with an error. @returns its parameters. */
-export function assertSentBack(response: Response, redirectUri: string, error: string): URLSearchParams {
-  const location = response.headers.get('location');
-  assert.equal(response.status, 303);
-  assert(location, 'a redirect');
+/** Where an answer leads: at once, or by the page of ours that comes before an error leaves for an app that nobody verified. */
+export async function leadsTo(response: Response): Promise<string> {
+  return response.headers.get('location') ?? wayBackOn(await response.text()) ?? 'about:nowhere';
+}
+
+/** An error for the client. @returns its parameters. */
+export async function assertSentBack(response: Response, redirectUri: string, error: string): Promise<URLSearchParams> {
+  const location = await leadsTo(response);
   const url = new URL(location);
   assert.equal(url.origin + url.pathname, redirectUri);
   assert.equal(url.searchParams.get('error'), error, location);

@@ -158,6 +158,19 @@ export const TOUR: Record<string, (page: Page, visit: Visit) => Promise<void>> =
     await page.click('button[name=logout]');
     await page.waitForURL('**/oauth/logout/success');
   },
+  leaving: async (page, { server, client }) => {
+    await page.goto(server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined, scope: 'nosuch' }));
+  },
+  'leaving-form': async (page, { server, client }) => {
+    await page.goto(
+      server.issuer + authorizePath(client, { ...pkce(), code_verifier: undefined, scope: 'nosuch', response_mode: 'form_post' }),
+    );
+  },
+  'leaving-denied': async (page, shared) => {
+    await openConsent(page, await asSomebodyElse(shared));
+    await page.click('button[value=deny]');
+    await page.locator('.ways a').waitFor();
+  },
   account: (page, visit) => comeTo(page, visit, '/account'),
   'account-profile': (page, visit) => comeTo(page, visit, '/account/profile'),
   'account-profile-problem': async (page, visit) => {

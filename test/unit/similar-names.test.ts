@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { areSimilar, foldName, isOwnName } from '../../src/clients/similar-names.ts';
+import { areSimilar, foldName, isOwnName } from '../../src/http/similar-names.ts';
 
 describe('Names that people could take for one another', () => {
   const alike: [string, string[]][] = [

@@ -1,5 +1,5 @@
-import { LANGUAGES } from '../http/language.ts';
-import { translate } from '../http/render.ts';
+import { LANGUAGES } from './language.ts';
+import { translate } from './render.ts';
 
 /**
  * Owns when people would take one client's name for another's: letters that look alike, however they are encoded, and one slip of the pen.

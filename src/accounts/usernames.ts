@@ -1,0 +1,96 @@
+import { isOwnName, looksOf } from '../http/similar-names.ts';
+import { Prisma, type Statement } from '../platform/database.ts';
+import { digest } from '../platform/secrets.ts';
+import { withoutDeceptive } from '../platform/visible-text.ts';
+
+/**
+ * Owns which user names are free: not those by which people would take somebody for us, and none that another person gave up in the last 90 days, by which
+ * apps and people know that person. The trigger `rest_username` records what is given up, as digests.
+ */
+
+const RESERVED = [
+  ...[
+    'admin',
+    'admins',
+    'administrator',
+    'administrators',
+    'administration',
+    'root',
+    'superuser',
+    'sysadmin',
+    'system',
+    'operator',
+    'owner',
+  ],
+  ...['support', 'supportteam', 'help', 'helpdesk', 'helpcenter', 'service', 'customerservice', 'contact', 'info', 'billing', 'legal'],
+  ...[
+    'security',
+    'abuse',
+    'privacy',
+    'trust',
+    'safety',
+    'verify',
+    'verified',
+    'verification',
+    'official',
+    'staff',
+    'team',
+    'moderator',
+    'mod',
+  ],
+  ...['postmaster', 'hostmaster', 'webmaster', 'mailerdaemon', 'noreply', 'donotreply', 'mail', 'www', 'api', 'oauth', 'server'],
+  ...['account', 'accounts', 'login', 'signin', 'signup', 'password', 'everyone', 'nobody', 'anonymous', 'null', 'undefined'],
+  ...[
+    '관리자',
+    '운영자',
+    '운영팀',
+    '고객센터',
+    '고객지원',
+    '지원',
+    '지원팀',
+    '보안',
+    '보안팀',
+    '공식',
+    '도움말',
+    '상담원',
+    '직원',
+    '담당자',
+    '시스템',
+  ],
+];
+
+const LOOKS = new Set(RESERVED.flatMap((name) => looksOf(name)));
+
+const isOne = (name: string): boolean => {
+  const bare = name.replace(/\d+$/, '');
+  return [name, bare].some((part) => isOwnName(part) || looksOf(part).some((look) => LOOKS.has(look)));
+};
+
+/** Whether it means us: it is such a word, whatever it is spelled with and numbered, is made of such words alone, or has this server's name in it. */
+export function isReservedUsername(username: string): boolean {
+  const words = username.split(/[^\p{L}\p{M}\p{N}]+/u).filter((word) => /\D/.test(word));
+  return isOne(username) || words.some((word) => isOwnName(word)) || (words.length > 0 && words.every(isOne));
+}
+
+/** Whether it rests after another person than this one gave it up. */
+export const restsFor = (username: string, accountId: string): Statement => Prisma.sql`
+  exists (select from resting_username where id = ${digest(username)} and holder <> ${digest(accountId)} and expires_at > now())`;
+
+/** A user name that is free, after the address. @param id of the account that it is for. */
+export function freeUsername(email: string, id: string): Statement {
+  const base = usernameFrom(email);
+  return Prisma.sql`
+    case when exists (select from user_account where username = ${base}) or ${restsFor(base, id)} then ${`${base}-${id.slice(-5)}`} else ${base} end`;
+}
+
+const LONGEST_USERNAME = 30;
+
+/** From the address's first half, without what would make it look like an address, or like one of ours. */
+function usernameFrom(email: string): string {
+  const name = withoutDeceptive(email.slice(0, email.lastIndexOf('@')), () => '')
+    .replace(/\+.*$/, '')
+    .replace(/[^\p{L}\p{N}._-]/gu, '')
+    .replace(/^[._-]+|[._-]+$/g, '');
+  const base = [...name].slice(0, LONGEST_USERNAME).join('');
+  return base && !isReservedUsername(base) ? base : 'user';
+}
