@@ -40,7 +40,7 @@ export function logRequest(log: Log, { requestId, method, path, status, started,
     request_id: requestId,
     method,
     path: path
-      .replace(/^\/interaction\/[^/]+/, '/interaction/:uid')
+      .replace(/^(\/account\/proof)?\/interaction\/[^/]+/, '$1/interaction/:uid')
       .replace(/^(\/oauth\/(?:authorize|register)|\/device|\/admin\/api\/v1\/tokens)\/[^/]+/, '$1/:id'),
     status,
     duration_ms: Math.round((performance.now() - started) * 10) / 10,

@@ -205,7 +205,7 @@ describe('scripts/data.ts', () => {
         /no key in DATA_ENCRYPTION_KEYS opens .*signing_key\.private_jwk/,
         () => restored(whole, at(fresh.url, { dataEncryptionKeys: [new Uint8Array(32)] })),
       ],
-      [/know the server by its name/, () => restored(whole, at(fresh.url, { issuer: 'https://other.example' }))],
+      [/know the server by its name/, () => restored(whole, at(fresh.url, { issuer: 'http://other.localhost' }))],
       [/in use: it has rows in user_account/, () => restored(whole, server)],
       [/there is no file/, () => data(into, 'restore', join(folder, 'nowhere'), '--yes')],
       [/say what to do/, () => data(into, 'restore')],
