@@ -38,7 +38,7 @@ async function serve(config: Config, log: Log): Promise<void> {
   const counts = createCounts();
   const pkceUse = createPkceUse();
   const server = await startServer({ config, database, log, counts, pkceUse });
-  log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin_api: server.adminAddress });
+  log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin: server.adminAddress });
 
   const counting = keepCountsWritten({ counts, database, log });
   const recording = keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' });

@@ -1,9 +1,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import Koa from 'koa';
+import Koa, { type Middleware } from 'koa';
 import { connectRoutes } from './account/connect.ts';
 import { factorRoutes } from './account/factors.ts';
 import { accountRoutes } from './account/routes.ts';
+import { type AdminDoor, createAdminDoor } from './admin/apart/door.ts';
 import { adminApplication, publicAdminApi } from './admin/listener.ts';
 import { adminRoutes } from './admin/routes.ts';
 import type { Counts } from './audit/counts.ts';
@@ -12,11 +13,12 @@ import { arriveAtApps } from './authorization-server/arrival.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { openErrorBook } from './authorization-server/error-book.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
+import { isAdminBeside } from './authorization-server/own-pages/admin-place.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { beforeNaming } from './authorization-server/registration/client-judgement.ts';
 import { wayBackFrom } from './authorization-server/way-back.ts';
 import { createClientCache } from './clients/cache.ts';
-import { firstPartyClient, RESOURCE_API_CLIENT } from './clients/first-party.ts';
+import { adminClient, firstPartyClient, RESOURCE_API_CLIENT } from './clients/first-party.ts';
 import { clientLogos } from './clients/logo/serving.ts';
 import { ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
@@ -57,7 +59,7 @@ import { sessionServices } from './services/session-token.ts';
 export type RunningServer = {
   /** Where it listens, as `http://host:port`. */
   address: string;
-  /** Where the admin API listens, if that is elsewhere. */
+  /** Where administration listens, if that is elsewhere. */
   adminAddress: string | undefined;
   /** Stops taking requests, lets the running ones finish, then returns. */
   close(): Promise<void>;
@@ -76,6 +78,7 @@ type Parts = { config: Config; database: Database; log: Log; counts: Counts; pkc
 export async function startServer({ config, database, log, counts, pkceUse }: Parts): Promise<RunningServer> {
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
+  const adminSecret = await registerAdminPages(config, database);
   const errors = openErrorBook(database, log);
   const names = createVerifiedNames(database);
   const providers = await keepProvider({ config, database, clients: createClientCache(database), names, log, errors, counts, pkceUse });
@@ -85,6 +88,8 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
 
   const proxies = { trusted: config.trustedProxies, onUnlisted: hearOfUnlistedProxies({ database, log, counts }) };
   const endpoints = endpointAt(config);
+  const administration = (door?: AdminDoor) =>
+    providers.serve((provider, resourceServers) => adminRoutes({ provider, database, config, resourceServers }, door) as never);
   const app = new Koa({ proxy: true, keys: config.cookieKeys });
   // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
@@ -153,12 +158,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
       providers.serve((provider, resourceServers) => developerRoutes({ provider, database, config, resourceServers, ask }) as never),
     ),
   );
-  app.use(
-    under(
-      ['/admin'],
-      providers.serve((provider, resourceServers) => adminRoutes({ provider, database, config, resourceServers }) as never),
-    ),
-  );
+  if (isAdminBeside(config)) app.use(under(['/admin'], administration()));
   app.use(
     under(
       ['/services'],
@@ -177,12 +177,17 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   const answer = app.callback();
   const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log, counts }));
   const options = { ...LISTENING, ServerResponse: drainingResponse(() => closing) };
-  const listener = (answer: RequestListener) => createServer(options, onlyPaths({ issuer: config.issuer, log, answer }));
-  const server = listener((request, response) => introspection(request, response, () => answer(request, response)));
+  const listener = (issuer: string, answer: RequestListener) => createServer(options, onlyPaths({ issuer, log, answer }));
+  const server = listener(config.issuer, (request, response) => introspection(request, response, () => answer(request, response)));
   server.on('clientError', answerUnread({ issuer: config.issuer, log, endpointAt: endpoints }));
   address = await listen(server, config);
-  const { adminPort, adminHost } = config;
-  const apart = adminPort === undefined ? undefined : listener(adminApplication({ config, database, log, proxies }).callback());
+  const { adminPort, adminHost, adminOrigin } = config;
+  let apart: Server | undefined;
+  if (adminPort !== undefined && adminOrigin !== undefined) {
+    const door = createAdminDoor({ config, database, ask, clientSecret: adminSecret });
+    const pages = [beforeNaming(names), endPresses, inUnitOfWork(database), administration(door)] as Middleware[];
+    apart = listener(adminOrigin, adminApplication({ config, database, log, proxies, pages }).callback());
+  }
   const adminAddress = apart && (await listen(apart, { port: adminPort as number, host: adminHost }).catch((error) => stop(server, error)));
   return {
     address,
@@ -232,6 +237,13 @@ async function registerOwnApi(config: Config, database: Database): Promise<strin
       introspects: config.issuer,
     }),
   );
+  return secret;
+}
+
+/** Makes the client known that the pages of administration are, where they have an origin of their own. @returns its secret, the same on every node. */
+async function registerAdminPages({ adminOrigin, dataEncryptionKeys }: Config, database: Database): Promise<string> {
+  const secret = derivedSecret(dataEncryptionKeys[0] as Uint8Array, 'admin-pages client secret');
+  if (adminOrigin !== undefined) await database.transaction(saveClient(adminClient(adminOrigin, secret)));
   return secret;
 }
 

@@ -1,4 +1,5 @@
 import type { Context } from 'koa';
+import type { SignedInAt } from '../authorization-server/own-pages/door.ts';
 import type { SignedIn } from '../authorization-server/own-pages/first-party.ts';
 import { signedIn } from '../authorization-server/own-pages/first-party.ts';
 import {
@@ -45,7 +46,7 @@ export const LINK_PROBLEMS: Record<string, string | undefined> = Object.assign(O
 type Problem = 'taken' | 'another' | UpstreamError['kind'] | 'gone';
 
 /** What the way begins with fits this session, and nobody else can write it: a stranger's account must not come to be somebody's way in. */
-export const linkSubject = (door: SignedIn): string => `link ${csrfSubject(door)}`;
+export const linkSubject = (door: SignedInAt): string => `link ${csrfSubject(door)}`;
 
 const boundTo = ({ session, account }: SignedIn): string => `account ${session.uid} ${account.id}`;
 

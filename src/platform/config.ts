@@ -39,6 +39,14 @@ const schema = z.object({
     .max(65535, 'must be 65535 or less')
     .optional(),
   ADMIN_HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').default('127.0.0.1'),
+  ADMIN_ORIGIN: z
+    .string()
+    .refine(isOrigin, 'must be an origin without a path or trailing slash, such as https://admin.example.com')
+    .refine(
+      (value) => !isOrigin(value) || value.startsWith('https://') || isLoopback(value),
+      'must begin with https://, or be on localhost',
+    )
+    .optional(),
   ISSUER: z.string().refine(isOrigin, 'must be an origin without a path or trailing slash, such as https://auth.example.com').optional(),
   DATABASE_URL: z
     .string('is required, such as postgres://user:password@host:5432/name (npm start brings a database of its own when it is unset)')
@@ -101,9 +109,11 @@ export type Config = {
   environment: 'development' | 'production' | 'test';
   port: number;
   host: string;
-  /** Where the admin API alone listens; undefined where it has no listener of its own. */
+  /** Where administration alone listens, its pages and its API; undefined where it has no listener of its own. */
   adminPort: number | undefined;
   adminHost: string;
+  /** The origin at which its pages answer; undefined without `adminPort`. */
+  adminOrigin: string | undefined;
   /** How many processes serve the port. */
   workers: number;
   /** The issuer identifier and the origin of every absolute URL we write. */
@@ -163,9 +173,17 @@ export function parseEnvironment(environment: NodeJS.ProcessEnv = process.env): 
   const parsed = schema.safeParse(values);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
   if (parsed.data?.ADMIN_PORT && parsed.data.ADMIN_PORT === parsed.data.PORT) problems.push('ADMIN_PORT must be another than PORT');
+  if (parsed.data) problems.push(...misplacedAdmin(parsed.data));
   problems.push(...(values['NODE_ENV'] === 'production' ? missingInProduction(values) : publicInDevelopment(values)));
   if (!parsed.success || problems.length) throw new ConfigError(problems);
   return parsed.data;
+}
+
+/** Pages of administration have an origin of their own, where no cookie of the issuer's is. */
+function misplacedAdmin({ ADMIN_ORIGIN: origin, ADMIN_PORT: port, ISSUER: issuer, PORT }: z.infer<typeof schema>): string[] {
+  if (port === undefined) return origin === undefined ? [] : ['ADMIN_ORIGIN needs ADMIN_PORT, on which administration answers'];
+  const [theirs, ours] = [origin ?? `http://localhost:${port}`, issuer ?? `http://localhost:${PORT}`];
+  return theirs === ours && port !== PORT ? ['ADMIN_ORIGIN must be another than ISSUER'] : [];
 }
 
 /** What holds where the environment does not say: all but the secrets. */
@@ -177,6 +195,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     host: env.HOST ?? (env.NODE_ENV === 'production' ? '0.0.0.0' : '127.0.0.1'),
     adminPort: env.ADMIN_PORT,
     adminHost: env.ADMIN_HOST,
+    adminOrigin: env.ADMIN_ORIGIN ?? (env.ADMIN_PORT === undefined ? undefined : `http://localhost:${env.ADMIN_PORT}`),
     workers: env.WEB_CONCURRENCY,
     issuer,
     databaseUrl: env.DATABASE_URL,
