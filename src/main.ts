@@ -71,7 +71,7 @@ async function serve(config: Config, log: Log): Promise<void> {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   // Once it can be stopped: a signal that nothing handles ends a process on the spot.
-  log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin_api: server.adminAddress });
+  log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin: server.adminAddress });
 }
 
 /** One sentence about what is wrong and what would be right. */

@@ -1,10 +1,11 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import Koa from 'koa';
+import Koa, { type Middleware } from 'koa';
 import { connectRoutes } from './account/connect.ts';
 import { factorRoutes } from './account/factors.ts';
 import { accountRoutes } from './account/routes.ts';
+import { type AdminDoor, createAdminDoor } from './admin/apart/door.ts';
 import { adminApplication, publicAdminApi } from './admin/listener.ts';
 import { adminRoutes } from './admin/routes.ts';
 import type { Counts } from './audit/counts.ts';
@@ -14,12 +15,13 @@ import { limitClientFailures } from './authorization-server/client-failures.ts';
 import { keepProvider } from './authorization-server/current-provider.ts';
 import { openErrorBook } from './authorization-server/error-book.ts';
 import { createShortIntrospection } from './authorization-server/introspection.ts';
+import { isAdminBeside } from './authorization-server/own-pages/admin-place.ts';
 import { inUnitOfWork, protocolEndpoints } from './authorization-server/provider.ts';
 import { beforeNaming } from './authorization-server/registration/client-judgement.ts';
 import { spendBudgets } from './authorization-server/requests/request-budgets.ts';
 import { wayBackFrom } from './authorization-server/way-back.ts';
 import { createClientCache } from './clients/cache.ts';
-import { firstPartyClient, RESOURCE_API_CLIENT } from './clients/first-party.ts';
+import { adminClient, firstPartyClient, RESOURCE_API_CLIENT } from './clients/first-party.ts';
 import { clientLogos } from './clients/logo/serving.ts';
 import { ownResourceServers, saveResourceServers } from './clients/resource-servers.ts';
 import { saveClient } from './clients/store.ts';
@@ -61,7 +63,7 @@ import { sessionServices } from './services/session-token.ts';
 export type RunningServer = {
   /** Where it listens, as `http://host:port`. */
   address: string;
-  /** Where the admin API listens, if that is elsewhere. */
+  /** Where administration listens, if that is elsewhere. */
   adminAddress: string | undefined;
   /**
    * Stops in the order that loses no request: /readyz is 503 at once, and each answer closes its connection. After `drainSeconds` the listener
@@ -87,6 +89,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   await database.ping();
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
+  const adminSecret = await registerAdminPages(config, database);
   const errors = openErrorBook(database, log);
   const names = createVerifiedNames(database);
   const clients = createClientCache(database);
@@ -98,6 +101,8 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
 
   const proxies = { trusted: config.trustedProxies, onUnlisted: hearOfUnlistedProxies({ database, log, counts }) };
   const endpoints = endpointAt(config);
+  const administration = (door?: AdminDoor) =>
+    providers.serve((provider, resourceServers) => adminRoutes({ provider, database, config, resourceServers }, door) as never);
   const app = new Koa({ proxy: true, keys: config.cookieKeys });
   // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
@@ -168,12 +173,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
       providers.serve((provider, resourceServers) => developerRoutes({ provider, database, config, resourceServers, ask }) as never),
     ),
   );
-  app.use(
-    under(
-      ['/admin'],
-      providers.serve((provider, resourceServers) => adminRoutes({ provider, database, config, resourceServers }) as never),
-    ),
-  );
+  if (isAdminBeside(config)) app.use(under(['/admin'], administration()));
   app.use(
     under(
       ['/services'],
@@ -192,12 +192,17 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
   const answer = app.callback();
   const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log, counts }));
   const options = { ...LISTENING, ServerResponse: drainingResponse(() => closing) };
-  const listener = (answer: RequestListener) => createServer(options, onlyPaths({ issuer: config.issuer, log, answer }));
-  const server = listener((request, response) => introspection(request, response, () => answer(request, response)));
+  const listener = (issuer: string, answer: RequestListener) => createServer(options, onlyPaths({ issuer, log, answer }));
+  const server = listener(config.issuer, (request, response) => introspection(request, response, () => answer(request, response)));
   server.on('clientError', answerUnread({ issuer: config.issuer, log, endpointAt: endpoints }));
   address = await listen(server, config);
-  const { adminPort, adminHost } = config;
-  const apart = adminPort === undefined ? undefined : listener(adminApplication({ config, database, log, proxies }).callback());
+  const { adminPort, adminHost, adminOrigin } = config;
+  let apart: Server | undefined;
+  if (adminPort !== undefined && adminOrigin !== undefined) {
+    const door = createAdminDoor({ config, database, ask, clientSecret: adminSecret });
+    const pages = [beforeNaming(names), endPresses, inUnitOfWork(database), administration(door)] as Middleware[];
+    apart = listener(adminOrigin, adminApplication({ config, database, log, proxies, pages }).callback());
+  }
   const adminAddress = apart && (await listen(apart, { port: adminPort as number, host: adminHost }).catch((error) => stop(server, error)));
   return {
     address,
@@ -250,6 +255,13 @@ async function registerOwnApi(config: Config, database: Database): Promise<strin
       introspects: config.issuer,
     }),
   );
+  return secret;
+}
+
+/** Makes the client known that the pages of administration are, where they have an origin of their own. @returns its secret, the same on every node. */
+async function registerAdminPages({ adminOrigin, dataEncryptionKeys }: Config, database: Database): Promise<string> {
+  const secret = derivedSecret(dataEncryptionKeys[0] as Uint8Array, 'admin-pages client secret');
+  if (adminOrigin !== undefined) await database.transaction(saveClient(adminClient(adminOrigin, secret)));
   return secret;
 }
 

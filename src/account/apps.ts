@@ -1,6 +1,6 @@
 import { initialOf } from '../authorization-server/consent/client-facts.ts';
 import { backTo, type OwnPage, type OwnServices, show, told } from '../authorization-server/own-pages/own-pages.ts';
-import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { OWN_PAGES } from '../clients/first-party.ts';
 import { logosOf } from '../clients/logo/store.ts';
 import { byProvider, describeScopes, type ScopeWords } from '../clients/scope-words.ts';
 import { type Language, languageOf } from '../http/language.ts';
@@ -14,7 +14,7 @@ import { writeTogether } from '../protocol-store/unit-of-work.ts';
 export const apps: OwnPage = {
   async show(visit) {
     const { account, ctx, services } = visit;
-    const clients = await listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx));
+    const clients = await listConnectedClients(services.database, account.id, OWN_PAGES, languageOf(ctx));
     const logos = await logosOf(
       services.database,
       clients.map(({ id }) => id),
@@ -32,7 +32,7 @@ export const apps: OwnPage = {
     const clientId = form.get('client') ?? '';
     const revoked =
       isStorable(clientId) &&
-      clientId !== FIRST_PARTY_CLIENT &&
+      !OWN_PAGES.includes(clientId) &&
       (await writeTogether(services.database, [
         { purpose: 'end', once: true, statement: revokeGrantsTo(clientId, account.id) },
         { purpose: 'keep', statement: told(visit, 'access_revoked', { clientId }) },

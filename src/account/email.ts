@@ -8,6 +8,7 @@ import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { sqlState } from '../platform/database.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { ownSession } from './own-session.ts';
 
 /**
  * Owns the change of the address: a code goes to the new one, and when it has come back, a letter to the old one. Whether the new one has an
@@ -25,7 +26,7 @@ export const email: OwnPage = {
     const pending = await pendingChange(visit.services.database, visit.account.id);
     const token = visit.ctx.query['token'];
     // The proof is taken before an address is asked for. What waits for its code had it.
-    if (!pending && token === undefined && sentToProve(visit.ctx, visit.session, 'email')) return;
+    if (!pending && token === undefined && sentToProve(visit.ctx, ownSession(visit), 'email')) return;
     if (typeof token !== 'string') return page(visit, { pending });
     // To open the link does nothing: programs that look through mail open links too.
     page(visit, (await isOwn(visit, token)) ? { pending, token } : { pending, problem: 'account.email.gone' });
@@ -35,7 +36,7 @@ export const email: OwnPage = {
   async submit(visit, form) {
     if (form.has('token')) return proveByToken(visit, form.get('token') ?? '');
     if (form.has('code')) return prove(visit, form.get('code') ?? '');
-    if (!form.has('other')) return sentToProve(visit.ctx, visit.session, 'email') ? undefined : ask(visit, form.get('email') ?? '');
+    if (!form.has('other')) return sentToProve(visit.ctx, ownSession(visit), 'email') ? undefined : ask(visit, form.get('email') ?? '');
     const { account, services } = visit;
     await services.database.change(forgetPendingChange(account.id));
     backTo(visit, PATH, false);

@@ -1,7 +1,7 @@
 import { listEvents } from '../audit/events.ts';
 import { type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { listOwnedApis } from '../clients/api-ownership.ts';
-import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { OWN_PAGES } from '../clients/first-party.ts';
 import { listOwnedClients } from '../clients/ownership.ts';
 import { listLinks } from '../federation/identities.ts';
 import { languageOf } from '../http/language.ts';
@@ -41,7 +41,7 @@ async function everything({ account, ctx, services, session }: Visit) {
       where: { id: account.id },
       include: { passkeys: true, totp: true, recoveryCodes: { orderBy: { createdAt: 'asc' } } },
     }),
-    listConnectedClients(database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx)),
+    listConnectedClients(database, account.id, OWN_PAGES, languageOf(ctx)),
     listSessions(database, account.id),
     listEvents(database, account.id, { limit: MOST_EVENTS, language: languageOf(ctx) }),
     listLinks(database, account.id),

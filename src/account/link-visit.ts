@@ -1,4 +1,5 @@
 import type { Context } from 'koa';
+import type { SignedInAt } from '../authorization-server/own-pages/door.ts';
 import type { SignedIn } from '../authorization-server/own-pages/first-party.ts';
 import { signedIn } from '../authorization-server/own-pages/first-party.ts';
 import { sentToProve } from '../authorization-server/own-pages/fresh-proof.ts';
@@ -25,6 +26,7 @@ import { type Statement, sqlState } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { ownSession } from './own-session.ts';
 
 /**
  * Owns the way of a person who is signed in to a provider and back, by which their account there is linked to theirs here. That they come
@@ -47,7 +49,7 @@ export const LINK_PROBLEMS: Record<string, string | undefined> = Object.assign(O
 type Problem = 'taken' | 'another' | UpstreamError['kind'] | 'gone';
 
 /** What the way begins with fits this session, and nobody else can write it: a stranger's account must not come to be somebody's way in. */
-export const linkSubject = (door: SignedIn): string => `link ${csrfSubject(door)}`;
+export const linkSubject = (door: SignedInAt): string => `link ${csrfSubject(door)}`;
 
 const boundTo = ({ session, account }: SignedIn): string => `account ${session.uid} ${account.id}`;
 
@@ -100,7 +102,7 @@ async function link(visit: Visit, { provider, subject, details, tokens }: Arriva
   if (theirs && theirs.accountId !== account.id) return 'taken';
   if (mine && mine.subject !== subject) return 'another';
   // There was a link when they left, which needs no proof to be refreshed, and there is none any more.
-  if (!mine && provider.settings.signIn && !hasFreshProof(visit.session, TO_FILL_IN_SECONDS)) return 'gone';
+  if (!mine && provider.settings.signIn && !hasFreshProof(ownSession(visit), TO_FILL_IN_SECONDS)) return 'gone';
   const id = mine?.id ?? timeOrderedId();
   try {
     const linked = await writeTogether(database, [

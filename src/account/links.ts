@@ -1,6 +1,6 @@
 import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { displayName } from '../clients/display-name.ts';
-import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { OWN_PAGES } from '../clients/first-party.ts';
 import { endIdentityUnlessLast, type Link, listLinks } from '../federation/identities.ts';
 import { listProviders } from '../federation/providers.ts';
 import { csrfToken } from '../http/csrf.ts';
@@ -42,7 +42,7 @@ async function page(visit: Visit, problem: string | undefined): Promise<void> {
   const [linked, providers, clients] = await Promise.all([
     listLinks(database, account.id),
     listProviders(database),
-    listConnectedClients(database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx)),
+    listConnectedClients(database, account.id, OWN_PAGES, languageOf(ctx)),
   ]);
   const apps = clients.map((client) => describe(client, services, languageOf(ctx)));
   show(visit, 'account/links', {

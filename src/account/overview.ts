@@ -1,6 +1,7 @@
+import { adminAddress } from '../authorization-server/own-pages/admin-place.ts';
 import { type OwnPage, show } from '../authorization-server/own-pages/own-pages.ts';
 import { mayDo } from '../authorization-server/own-pages/permissions.ts';
-import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { OWN_PAGES } from '../clients/first-party.ts';
 import { listIdentities } from '../federation/identities.ts';
 import { languageOf } from '../http/language.ts';
 import { listConnectedClients } from '../protocol-store/connected-clients.ts';
@@ -11,7 +12,7 @@ export const overview: OwnPage = {
   async show(visit) {
     const { account, ctx, services } = visit;
     const [clients, sessions, links] = await Promise.all([
-      listConnectedClients(services.database, account.id, FIRST_PARTY_CLIENT, languageOf(ctx)),
+      listConnectedClients(services.database, account.id, OWN_PAGES, languageOf(ctx)),
       listSessions(services.database, account.id),
       listIdentities(services.database, account.id),
     ]);
@@ -20,7 +21,7 @@ export const overview: OwnPage = {
       apps: clients.length,
       sessions: sessions.length,
       links: links.length,
-      operator: mayDo(account.role, 'admin:read'),
+      administration: mayDo(account.role, 'admin:read') ? adminAddress(services.config) : undefined,
     });
   },
 };

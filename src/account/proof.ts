@@ -9,6 +9,7 @@ import { LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { isMailAddress } from '../platform/mail.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
+import { ownSession } from './own-session.ts';
 
 /**
  * Owns the page on which a signed-in user proves to read the account's mail, before a new way into the account is added. A code is mailed when
@@ -21,7 +22,7 @@ export const proof: OwnPage = {
   recent: true,
 
   async show(visit) {
-    if (hasFreshProof(visit.session)) return backTo(visit, onward(visit), false);
+    if (hasFreshProof(ownSession(visit))) return backTo(visit, onward(visit), false);
     await page(visit);
   },
 
@@ -65,7 +66,7 @@ async function prove(visit: Visit, typed: string): Promise<void> {
     { purpose: 'keep', once: true, statement: mailboxProven(account.id, answer.proof.email) },
   ]);
   if (!proven) return page(visit, { problem: 'account.proof.gone' });
-  await rememberMailProof(session);
+  await rememberMailProof(ownSession(visit));
   backTo(visit, onward(visit), false);
 }
 

@@ -1,7 +1,10 @@
+import Router from '@koa/router';
 import { type OwnPage, type OwnServices, ownPages, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { mayDo } from '../authorization-server/own-pages/permissions.ts';
+import { ADMIN_CALLBACK_PATH } from '../clients/first-party.ts';
 import { AppError } from '../platform/errors.ts';
 import { KeyRing } from '../platform/secrets.ts';
+import { type AdminDoor, SIGN_OUT_PATH } from './apart/door.ts';
 import { overview } from './overview.ts';
 import { audit } from './pages/audit.ts';
 import { client } from './pages/client.ts';
@@ -34,9 +37,17 @@ export const ADMIN_PAGES: Record<string, OwnPage> = {
   ...OTHER_ACT_PAGES,
 };
 
-export function adminRoutes(given: Omit<OwnServices, 'keyRing'>) {
+/** @param door where they have an origin of their own; the issuer's otherwise. */
+export function adminRoutes(given: Omit<OwnServices, 'keyRing'>, door?: AdminDoor) {
   const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
-  return ownPages(ADMIN_PAGES, services, onlyOperators).routes();
+  const pages = ownPages(ADMIN_PAGES, services, onlyOperators, door);
+  if (!door) return pages.routes();
+  return new Router()
+    .get('/', (ctx) => ctx.redirect('/admin'))
+    .get(ADMIN_CALLBACK_PATH, (ctx) => door.comeBack(ctx))
+    .post(SIGN_OUT_PATH, (ctx) => door.leave(ctx))
+    .use(pages.routes())
+    .routes();
 }
 
 /** Whoever may not even look is told that there is nothing here. Whoever may shows two factors. */

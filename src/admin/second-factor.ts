@@ -21,7 +21,7 @@ export const isInGrace = async (database: Database, accountId: string): Promise<
 
 /** For a page of an operator. @throws AppError 403 for one who owes the second factor: the page says where it is set up. */
 export async function insistOnTwoFactors({ ctx, account, session, services: { database, config } }: Visit): Promise<void> {
-  if (session.amr?.includes('mfa')) return;
+  if (showsTwoFactors(session.acr)) return;
   const days = await factorGraceDays(database, account.id);
   const href = `${config.issuer}/account/factors`;
   if (!days) {

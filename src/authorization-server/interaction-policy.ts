@@ -1,6 +1,6 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { isPublic } from '../clients/client-profile.ts';
-import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { OWN_PAGES } from '../clients/first-party.ts';
 import { hasAppScheme, leadsToDevice } from '../clients/redirect-uri.ts';
 import type { Database } from '../platform/database.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './account-choice.ts';
@@ -123,6 +123,6 @@ const unanswered = (known: Scopes) =>
 function neverOfOurOwnPages(consent: interactionPolicy.Prompt): void {
   for (const check of consent.checks) {
     const asks = check.check;
-    check.check = (ctx: KoaContextWithOIDC) => ctx.oidc.client?.clientId !== FIRST_PARTY_CLIENT && asks(ctx);
+    check.check = (ctx: KoaContextWithOIDC) => !OWN_PAGES.includes(String(ctx.oidc.client?.clientId)) && asks(ctx);
   }
 }

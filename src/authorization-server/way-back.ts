@@ -1,7 +1,7 @@
 import type { Context, Next } from 'koa';
 import type { Client, Provider } from 'oidc-provider';
 import { nameOfClient } from '../clients/display-name.ts';
-import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { OWN_PAGES } from '../clients/first-party.ts';
 import { languageOf } from '../http/language.ts';
 import { AppError } from '../platform/errors.ts';
 
@@ -45,7 +45,7 @@ export async function findWayBack(
   { clientId, origin }: { clientId: string; origin?: string },
 ): Promise<{ name: string; href: string } | undefined> {
   const client = await provider.Client.find(clientId).catch(() => undefined);
-  if (!client || client.clientId === FIRST_PARTY_CLIENT) return undefined;
+  if (!client || OWN_PAGES.includes(client.clientId)) return undefined;
   const vouched = client['dynamically_registered'] === true ? undefined : addressOf(client, provider.issuer);
   // What listened on this device for one answer listens no more.
   const href = vouched ?? (client.applicationType === 'native' ? undefined : origin && `${origin}/`);

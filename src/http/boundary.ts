@@ -70,6 +70,8 @@ function waysOn(ctx: Context, code: string, status: number): Record<string, unkn
       ...(wayBack ? [{ app: wayBack.name, href: wayBack.href }] : []),
       { account: true, href: '/account' },
     ];
+  // Where a sign-in begins that came to nothing.
+  if (ctx.state.beginAgainAt) return [{ again: true, href: ctx.state.beginAgainAt }];
   if (code === 'operator_factor') return [{ factors: true, href: ctx.state.factorsAt }];
   if (pageStands && code !== 'invalid_client') return [{ page: true, href: pagePath }];
   // Relative, and the query alone: a path such as `//evil.example`, repeated in a link, would lead there.

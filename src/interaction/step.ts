@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Counts } from '../audit/counts.ts';
 import { nameOfClient } from '../clients/display-name.ts';
-import { FIRST_PARTY_CLIENT } from '../clients/first-party.ts';
+import { OWN_PAGES } from '../clients/first-party.ts';
 import type { ResourceServer } from '../clients/resource-servers.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
@@ -37,7 +37,7 @@ export async function showPage(step: Step, view: string, data: Record<string, un
   allowFormAction(ctx, String(interaction.params['redirect_uri']));
   const base = `/interaction/${interaction.uid}`;
   // Our own pages are no app that asks for anything.
-  const clientName = client?.clientId === FIRST_PARTY_CLIENT ? undefined : client && nameOfClient(client, languageOf(ctx));
+  const clientName = client && !OWN_PAGES.includes(client.clientId) ? nameOfClient(client, languageOf(ctx)) : undefined;
   render(ctx, view, { problems: [], ...data, csrf, base, clientName }, status);
 }
 

@@ -30,6 +30,7 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     HOST: config.host,
     PORT: String(config.port),
     ADMIN_HOST: config.adminHost,
+    ADMIN_ORIGIN: config.adminOrigin,
     ADMIN_PORT: config.adminPort === undefined ? undefined : String(config.adminPort),
     WEB_CONCURRENCY: String(config.workers),
     DRAIN_SECONDS: String(config.drainSeconds),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   commaList,
   count,
+  isLoopback,
   isOrigin,
   isRange,
   isRelay,
@@ -24,6 +25,14 @@ export const schema = z.object({
   HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').optional(),
   ADMIN_PORT: count('a port number', 0, 65_535).optional(),
   ADMIN_HOST: z.string().min(1, 'must be an address to listen on, such as 127.0.0.1').default('127.0.0.1'),
+  ADMIN_ORIGIN: z
+    .string()
+    .refine(isOrigin, 'must be an origin without a path or trailing slash, such as https://admin.example.com')
+    .refine(
+      (value) => !isOrigin(value) || value.startsWith('https://') || isLoopback(value),
+      'must begin with https://, or be on localhost',
+    )
+    .optional(),
   ISSUER: z.string().refine(isOrigin, 'must be an origin without a path or trailing slash, such as https://auth.example.com').optional(),
   DATABASE_URL: z
     .string('is required, such as postgres://user:password@host:5432/name (npm start brings a database of its own when it is unset)')

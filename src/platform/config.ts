@@ -21,9 +21,11 @@ export type Config = {
   environment: 'development' | 'production' | 'test';
   port: number;
   host: string;
-  /** Where the admin API alone listens; undefined where it has no listener of its own. */
+  /** Where administration alone listens, its pages and its API; undefined where it has no listener of its own. */
   adminPort: number | undefined;
   adminHost: string;
+  /** The origin at which its pages answer; undefined without `adminPort`. */
+  adminOrigin: string | undefined;
   /** How many processes serve the port. */
   workers: number;
   /** After SIGTERM, how long the listener and idle connections stay while /readyz is 503: until every balancer has noticed. */
@@ -87,9 +89,17 @@ export function parseEnvironment(environment: NodeJS.ProcessEnv = process.env): 
   const parsed = schema.safeParse(values);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
   if (parsed.data?.ADMIN_PORT && parsed.data.ADMIN_PORT === parsed.data.PORT) problems.push('ADMIN_PORT must be another than PORT');
+  if (parsed.data) problems.push(...misplacedAdmin(parsed.data));
   problems.push(...(values['NODE_ENV'] === 'production' ? missingInProduction(values) : publicInDevelopment(values)));
   if (!parsed.success || problems.length) throw new ConfigError(problems);
   return parsed.data;
+}
+
+/** Pages of administration have an origin of their own, where no cookie of the issuer's is. */
+function misplacedAdmin({ ADMIN_ORIGIN: origin, ADMIN_PORT: port, ISSUER: issuer, PORT }: Environment): string[] {
+  if (port === undefined) return origin === undefined ? [] : ['ADMIN_ORIGIN needs ADMIN_PORT, on which administration answers'];
+  const [theirs, ours] = [origin ?? `http://localhost:${port}`, issuer ?? `http://localhost:${PORT}`];
+  return theirs === ours && port !== PORT ? ['ADMIN_ORIGIN must be another than ISSUER'] : [];
 }
 
 /** What holds where the environment does not say: all but the secrets. */
@@ -101,6 +111,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     host: env.HOST ?? (env.NODE_ENV === 'production' ? '0.0.0.0' : '127.0.0.1'),
     adminPort: env.ADMIN_PORT,
     adminHost: env.ADMIN_HOST,
+    adminOrigin: env.ADMIN_ORIGIN ?? (env.ADMIN_PORT === undefined ? undefined : `http://localhost:${env.ADMIN_PORT}`),
     workers: env.WEB_CONCURRENCY,
     drainSeconds: env.DRAIN_SECONDS,
     issuer,

@@ -17,11 +17,11 @@ export type ConnectedClient = {
   used_at: Date | null;
 };
 
-/** @param except the client that our own pages sign in as: nobody allowed it anything. @param language of the reader, for names. */
+/** @param except the clients that our own pages sign in as: nobody allowed them anything. @param language of the reader, for names. */
 export async function listConnectedClients(
   database: Database,
   accountId: string,
-  except: string,
+  except: readonly string[],
   language: Language,
 ): Promise<ConnectedClient[]> {
   const rows = await database.query<Omit<ConnectedClient, 'scopes'> & { payloads: unknown[] }>(Prisma.sql`
@@ -30,7 +30,7 @@ export async function listConnectedClients(
       select client_id, min(created_at) as granted_at,
         jsonb_agg(payload) as payloads,
         max((select to_timestamp(max((t.payload->>'iat')::float8)) from token t where t.grant_id = r.id)) as used_at
-      from grant_record r where account_id = ${accountId} and client_id <> ${except} and expires_at > now() group by client_id
+      from grant_record r where account_id = ${accountId} and client_id <> all(${except}) and expires_at > now() group by client_id
     ) g join client c on c.id = g.client_id
     order by g.granted_at desc, c.id`);
   return rows.map(({ payloads, ...row }) => ({ ...row, scopes: payloads.flatMap(allowedScopes) }));

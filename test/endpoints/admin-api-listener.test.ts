@@ -32,10 +32,16 @@ describe('Where the admin API answers', () => {
       const token = await machineToken(server, await createMachine(server));
       assert.equal((await call(server, token, 'GET /people')).status, 200);
       await assertNotPublic(server, token);
-      for (const path of ['/', '/livez', '/account', '/oauth/token', '/.well-known/openid-configuration', '/admin']) {
+      for (const path of ['/admin/api/v2', '/.well-known/openid-configuration']) {
         const response: Response = await fetch(server.adminAddress + path);
         assert.equal(response.status, 404, path);
         assert.equal(response.headers.get('content-type'), 'application/problem+json');
+        await response.body?.cancel();
+      }
+      // Pages beside it answer under ADMIN_ORIGIN alone: test/security/admin-pages-listener.test.ts.
+      for (const path of ['/', '/livez', '/account', '/oauth/token', '/admin']) {
+        const response: Response = await fetch(server.adminAddress + path);
+        assert.equal(response.status, 421, path);
         await response.body?.cancel();
       }
       // Whoever is sent there by a challenge asks the issuer.
@@ -82,7 +88,8 @@ describe('Where the admin API answers', () => {
     const database = openDatabase(server.config.databaseUrl, log);
     try {
       const port = await freePort();
-      const config = { ...server.config, port, adminPort: (other.address() as AddressInfo).port };
+      const adminPort = (other.address() as AddressInfo).port;
+      const config = { ...server.config, port, adminPort, adminOrigin: `http://localhost:${adminPort}` };
       await assert.rejects(startServer({ config, database, log, counts: server.counts }), { code: 'EADDRINUSE' });
       await assert.rejects(fetch(`http://127.0.0.1:${port}/livez`));
     } finally {

@@ -25,14 +25,14 @@ export { freePort };
 export type TestServer = TestSite & {
   config: Config;
   database: Database;
-  /** Where the admin API listens, if that is elsewhere. */
+  /** Where administration listens, if that is elsewhere. */
   adminAddress: string | undefined;
   /** What happened there and is not written yet: nobody writes it by itself. */
   counts: Counts;
   /** Writes what is recorded of the use of PKCE: nobody writes it by itself. */
   writePkceUse(): Promise<void>;
   /** The same issuer and database served by another application, as a second node behind a balancer. */
-  secondNode(): Promise<TestServer>;
+  secondNode(overrides?: Partial<Config>): Promise<TestServer>;
 };
 
 /** What the steps of a flow need to know of whoever serves them: this process, or one of several (see processes.ts). */
@@ -65,6 +65,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     host: '127.0.0.1',
     adminPort: undefined,
     adminHost: '127.0.0.1',
+    adminOrigin: overrides.adminPort === undefined ? undefined : `http://localhost:${overrides.adminPort}`,
     workers: 1,
     drainSeconds: 0,
     issuer: `http://localhost:${port}`,
@@ -107,12 +108,15 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     writePkceUse: () => keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' }).stop(),
     logLines: () => lines,
     send: fetch,
-    async secondNode() {
+    async secondNode(more = {}) {
       const other = openDatabase(url, log);
       const use = createPkceUse();
-      const node = await startServer({ config: { ...config, port: 0 }, database: other, log, counts, pkceUse: use });
+      const ofNode = { ...config, port: 0, ...more };
+      const node = await startServer({ config: ofNode, database: other, log, counts, pkceUse: use });
       return {
         ...this,
+        config: ofNode,
+        adminAddress: node.adminAddress,
         send: fetchThrough(() => node.address, config.issuer),
         writePkceUse: () => keepWritten(use, { database: other, log, statement: savePkceUse, event: 'pkce_use_waits' }).stop(),
         async close() {

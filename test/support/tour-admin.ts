@@ -4,6 +4,7 @@ import { addOwner } from '../../src/clients/ownership.ts';
 import { rotateSecret } from '../../src/clients/store.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { showTwoFactors } from './admin.ts';
+import { freePort } from './environment.ts';
 import { type Credentials, obtainTokens } from './flow.ts';
 import type { Visit } from './tour.ts';
 import { comeTo, follow, inCommon, openAccountPage } from './visiting.ts';
@@ -60,6 +61,16 @@ async function comeByPassword(page: Page, { server }: Visit, due: string): Promi
   await openAccountPage(page, { server, person: admin }, '/account');
 }
 
+/** Another node of the server, on which administration has a port of its own. It is closed with the server. @returns its origin. */
+const originApart = inCommon(async ({ server }): Promise<string> => {
+  const adminPort = await freePort();
+  const adminOrigin = `http://localhost:${adminPort}`;
+  const { close } = await server.secondNode({ adminPort, adminOrigin });
+  const closeServer = server.close;
+  Object.assign(server, { close: () => close().then(closeServer) });
+  return adminOrigin;
+});
+
 /** A day and a month of a place that is used. */
 async function writeCounts(server: Visit['server']): Promise<void> {
   await server.sql(`
@@ -105,6 +116,14 @@ export const ADMIN_TOUR: Record<string, (page: Page, visit: Visit) => Promise<vo
   'admin-factor-owed': async (page, visit) => {
     await comeByPassword(page, visit, 'factor_due_at = now()');
     await page.goto(`${visit.server.issuer}/admin`);
+  },
+  // On a listener of their own.
+  'admin-apart': async (page, visit) => {
+    await begin(page, visit);
+    await page.goto(`${await originApart(visit)}/admin/keys`);
+  },
+  'admin-sign-in-gone': async (page, visit) => {
+    await page.goto(`${await originApart(visit)}/admin/signed-in?state=of-another-browser`);
   },
   // As on the first day of a place.
   'admin-empty': async (page, visit) => {

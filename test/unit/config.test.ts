@@ -178,6 +178,28 @@ describe('Configuration', () => {
       assert.match(problems({ DATABASE_URL, ...SECRETS, ADMIN_PORT: wrong }).join(), /^ADMIN_PORT must be /, wrong);
   });
 
+  it('takes an origin for the pages of administration: this machine and that port unless told otherwise, and another than the issuer', () => {
+    const given = { DATABASE_URL, ...SECRETS, ADMIN_PORT: '3001' };
+    assert.equal(readConfig({ DATABASE_URL, ...SECRETS }).adminOrigin, undefined);
+    assert.equal(readConfig(given).adminOrigin, 'http://localhost:3001');
+    for (const right of ['https://admin.example.com', 'https://admin.example.com:8443', 'http://127.0.0.1:9000', 'http://admin.localhost'])
+      assert.equal(readConfig({ ...given, ADMIN_ORIGIN: right }).adminOrigin, right);
+    for (const wrong of [
+      'http://admin.example.com',
+      'https://admin.example.com/',
+      'https://admin.example.com/admin',
+      'admin',
+      'ftp://localhost',
+    ])
+      assert.match(problems({ ...given, ADMIN_ORIGIN: wrong }).join(), /^ADMIN_ORIGIN must /, wrong);
+    for (const [of, said] of [
+      [{ ...given, ADMIN_ORIGIN: 'http://localhost:3000' }, /^ADMIN_ORIGIN must be another than ISSUER$/],
+      [{ ...given, ISSUER: 'http://localhost:3001' }, /^ADMIN_ORIGIN must be another than ISSUER$/],
+      [{ DATABASE_URL, ...SECRETS, ADMIN_ORIGIN: 'https://admin.example.com' }, /^ADMIN_ORIGIN needs ADMIN_PORT/],
+    ] as const)
+      assert.match(problems(of).join('\n'), said);
+  });
+
   it('takes a mail relay by its address, and a sender who is the host of the issuer unless said otherwise', () => {
     const development = { DATABASE_URL, ...SECRETS };
     assert.equal(readConfig(development).smtpUrl, undefined);

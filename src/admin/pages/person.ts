@@ -2,7 +2,7 @@ import { type KeptEvent, listEvents } from '../../audit/events.ts';
 import { type OwnPage, show, type Visit } from '../../authorization-server/own-pages/own-pages.ts';
 import { allowedTo, mayDo } from '../../authorization-server/own-pages/permissions.ts';
 import { displayName } from '../../clients/display-name.ts';
-import { FIRST_PARTY_CLIENT } from '../../clients/first-party.ts';
+import { OWN_PAGES } from '../../clients/first-party.ts';
 import { listIdentities } from '../../federation/identities.ts';
 import { languageOf } from '../../http/language.ts';
 import { listConnectedClients } from '../../protocol-store/connected-clients.ts';
@@ -26,7 +26,7 @@ export const person: OwnPage = {
     const language = languageOf(ctx);
     const [sessions, clients, identities, events] = await Promise.all([
       listSessions(database, them.id),
-      listConnectedClients(database, them.id, FIRST_PARTY_CLIENT, language),
+      listConnectedClients(database, them.id, OWN_PAGES, language),
       listIdentities(database, them.id),
       listEvents(database, them.id, { limit: EVENTS, language }),
     ]);

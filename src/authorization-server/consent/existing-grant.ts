@@ -1,6 +1,6 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import { auditEvent } from '../../audit/events.ts';
-import { FIRST_PARTY_CLIENT } from '../../clients/first-party.ts';
+import { OWN_PAGES } from '../../clients/first-party.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import type { Database } from '../../platform/database.ts';
 import { endTokensBeyond, grantIdFor, keepAnswers, lastGrant } from '../../protocol-store/decisions.ts';
@@ -45,7 +45,7 @@ async function decidedGrant(
   const { session, client } = ctx.oidc;
   const [accountId, clientId] = [String(session?.accountId), String(client?.clientId)];
   // Our own pages need no leave to know who is in front of them.
-  if (clientId === FIRST_PARTY_CLIENT)
+  if (OWN_PAGES.includes(clientId))
     return standing ?? keepDecision(database, ctx, { accountId, answers: [{ allowed: ['openid'], declined: [] }] }, undefined);
   if (decision?.accountId !== accountId || decision.kept) return standing;
   const grant = await keepDecision(database, ctx, decision, standing);

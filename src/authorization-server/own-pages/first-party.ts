@@ -24,7 +24,7 @@ const OWN_PAGE = /^\/(account|developer|admin)(\/(?!\.\.?(\/|\?|$)|%2f|%5c|%2e)[
 
 // What is asked of the authorization endpoint is a little more than what is asked here: two nodes whose clocks differ would
 // otherwise send a browser to and fro, one finding that its sign-in was too long ago and the other that it was not.
-const CLOCK_DIFFERENCE_SECONDS = MINUTE;
+export const CLOCK_DIFFERENCE_SECONDS = MINUTE;
 
 export type OwnSession = Awaited<ReturnType<Provider['Session']['get']>>;
 

@@ -18,17 +18,18 @@ import { isMailAddress, mailLetter } from '../../platform/mail.ts';
 import { KeyRing } from '../../platform/secrets.ts';
 import { hearOfWrites, type Write } from '../../protocol-store/unit-of-work.ts';
 import { type About, securityLetter } from '../security-letters.ts';
-import { type FirstParty, type SignedIn, signedIn } from './first-party.ts';
+import { type Door, issuerDoor, type SignedInAt } from './door.ts';
+import type { FirstParty } from './first-party.ts';
 
 /**
  * The vocabulary of our own pages: account, developer, admin. Each is shown to who signed in, and changed by who did so a moment ago with a
- * form of ours. Who that is, is the door's to say (first-party.ts).
+ * form of ours. Who that is, is the door's to say (door.ts).
  */
 
 export type OwnServices = FirstParty & { resourceServers: readonly ResourceServer[]; keyRing: KeyRing };
 
 /** A request of somebody who is signed in, and may do what the page does. */
-export type Visit = SignedIn & { ctx: Context; services: OwnServices };
+export type Visit = SignedInAt & { ctx: Context; services: OwnServices };
 
 export type OwnPage = {
   show(visit: Visit): Promise<void>;
@@ -46,32 +47,33 @@ export const TO_FILL_IN_SECONDS = 10 * MINUTE;
 
 /**
  * @param pages by path, as @koa/router writes it; the first that fits answers.
+ * @param at the door that they stand behind; the issuer's, unless given.
  * @param admit throws for somebody who has no business there. A person signs in before it is asked: what there is, is no stranger's to find out.
  */
 export function ownPages(
   pages: Record<string, OwnPage>,
   services: OwnServices,
   admit: (visit: Visit) => Promise<void> = async () => {},
+  at: Door = issuerDoor(services),
 ): Router {
   const router = new Router();
   for (const [path, page] of Object.entries(pages)) {
     router.get(path, async (ctx) => {
-      const door = await signedIn(ctx, services, page.recent ? { maxAgeSeconds: RECENT_SECONDS } : {});
-      if (!door) return;
-      const visit = { ...door, ctx, services };
+      const here = await at.enter(ctx, page.recent ? { maxAgeSeconds: RECENT_SECONDS } : {});
+      if (!here) return;
+      const visit = { ...here, ctx, services };
       await admit(visit);
       await page.show(visit);
     });
     router.post(path, async (ctx) => {
-      const door = await signedIn(ctx, services, { maxAgeSeconds: RECENT_SECONDS + (page.recent ? TO_FILL_IN_SECONDS : 0) });
-      if (!door) return page.endsSession && answerAfterEnd(ctx, services);
-      const visit = { ...door, ctx, services };
+      const here = await at.enter(ctx, { maxAgeSeconds: RECENT_SECONDS + (page.recent ? TO_FILL_IN_SECONDS : 0) });
+      if (!here) return page.endsSession && answerAfterEnd(ctx, services, at);
+      const visit = { ...here, ctx, services };
       await admit(visit);
       const form = await readForm(ctx);
-      const { config } = services;
-      assertOurForm(ctx, config.cookieKeys, csrfSubject(door), form.get('csrf'), config.issuer);
+      assertOurForm(ctx, services.config.cookieKeys, csrfSubject(here), form.get('csrf'), at.origin);
       // A token of another page is ours all the same, but it is no second press of this page's button.
-      if (stoodAt(ctx.path, form.get('csrf')) && (await pressedBefore(ctx, services, form))) return;
+      if (stoodAt(ctx.path, form.get('csrf')) && (await pressedBefore(ctx, services, form, at))) return;
       await page.submit?.(visit, form);
     });
   }
@@ -79,24 +81,27 @@ export function ownPages(
 }
 
 /** Answers a form of a signed-in person that is sent a second time. @param form known to be ours. @returns false for one that is to be acted on. */
-export async function pressedBefore(ctx: Context, services: FirstParty, form: URLSearchParams): Promise<boolean> {
+export async function pressedBefore(
+  ctx: Context,
+  services: FirstParty,
+  form: URLSearchParams,
+  at: Door = issuerDoor(services),
+): Promise<boolean> {
   hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
-  const answer = await answeredBefore(ctx, services.database, { browser: sessionCookie(ctx, services), form });
+  const answer = await answeredBefore(ctx, services.database, { browser: at.browser(ctx), form });
   if (answer) giveAnswer(ctx, answer);
   return answer !== undefined;
 }
 
-async function answerAfterEnd(ctx: Context, services: FirstParty): Promise<void> {
+async function answerAfterEnd(ctx: Context, services: FirstParty, at: Door): Promise<void> {
   if (!ctx.is('application/x-www-form-urlencoded')) return;
   const form = await readForm(ctx);
-  const answer = await answerToFirst(ctx, services.database, { browser: sessionCookie(ctx, services), form });
+  const answer = await answerToFirst(ctx, services.database, { browser: at.browser(ctx), form });
   if (answer) giveAnswer(ctx, answer);
 }
 
-const sessionCookie = (ctx: Context, { provider }: FirstParty) => ctx.cookies.get(provider.cookieName('session'), { signed: true }) ?? '';
-
 /** A form fits one browser's session, whoever is signed in there; it outlives a new sign-in of the same person. */
-export const csrfSubject = ({ session, account }: SignedIn) => `account ${account.id} ${session.uid}`;
+export const csrfSubject = ({ session, account }: SignedInAt) => `account ${account.id} ${session.uid}`;
 
 /** What the page's address names, as a stranger may write it: `client` of `/developer/clients/:client`. */
 export function named({ ctx }: Visit, parameter: string): string {
@@ -114,6 +119,7 @@ export function show(visit: Visit, view: string, data: Record<string, unknown> &
       done: ctx.query['done'] !== undefined,
       again: ctx.query['again'] !== undefined,
       factorGrace: ctx.state.factorGrace,
+      apart: ctx.state.apart,
       ...data,
     },
     data.problem && ctx.method === 'POST' ? 422 : 200,
