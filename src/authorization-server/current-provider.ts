@@ -46,16 +46,23 @@ export async function keepProvider(ingredients: {
   let [servers, jwks]: [ResourceServer[], JWKS | undefined] = [[], undefined];
   const renew = () => {
     const resources = createResourcePolicy(servers, config.issuer);
-    if (jwks) serving = { provider: createProvider({ ...ingredients, resources, jwks }), resources };
+    if (!jwks) return;
+    const provider = createProvider({ ...ingredients, resources, jwks });
+    // The list itself, which follows the key that signs cookies: the library took a copy.
+    provider.keys = config.cookieKeys;
+    serving = { provider, resources };
   };
   await watchScopes({ database, issuer: config.issuer, log }, (read) => {
     servers = read;
     renew();
   });
-  const keys = await watchSigningKeys({ database, keyRing: new KeyRing(config.dataEncryptionKeys), log }, (read) => {
-    jwks = read as JWKS;
-    renew();
-  });
+  const keys = await watchSigningKeys(
+    { database, keyRing: new KeyRing(config.dataEncryptionKeys), log, lifeDays: config.signingKeyDays },
+    (read) => {
+      jwks = read as JWKS;
+      renew();
+    },
+  );
   return {
     serve(make) {
       let made: { of: Serving | undefined; part: ReturnType<typeof make> } | undefined;

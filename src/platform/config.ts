@@ -82,6 +82,8 @@ const schema = z.object({
     )
     .transform((value) => readRequestLimits(value) as Record<RequestKind, number>),
   PKCE: z.enum(['public', 'nonce', 'all'], 'must be public, nonce or all').default('public'),
+  KEY_DELAY_MINUTES: count('a number of minutes', 0, 10_080).default(60),
+  SIGNING_KEY_DAYS: count('a number of days', 0, 3_650).default(90),
   TERMS_URL: page,
   PRIVACY_URL: page,
   COOKIE_KEYS: z
@@ -138,6 +140,10 @@ export type Config = {
   termsUrl: string | undefined;
   /** What the operator does with what is known of people. */
   privacyUrl: string | undefined;
+  /** How long a new key in one of the two lists below waits before it writes, so that every node can have it. */
+  keyDelayMinutes: number;
+  /** How old a signing key becomes before its successor is made; 0 for as old as an operator lets it. */
+  signingKeyDays: number;
   /** Sign cookies and CSRF tokens, newest first. */
   cookieKeys: string[];
   /** 32 bytes each, newest first. */
@@ -197,6 +203,8 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     registrationNetworks: env.REGISTRATION_NETWORKS,
     requestLimits: env.REQUEST_LIMITS,
     pkce: env.PKCE,
+    keyDelayMinutes: env.KEY_DELAY_MINUTES,
+    signingKeyDays: env.SIGNING_KEY_DAYS,
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,
   };

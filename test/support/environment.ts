@@ -32,7 +32,7 @@ export type TestServer = TestSite & {
   /** Writes what is recorded of the use of PKCE: nobody writes it by itself. */
   writePkceUse(): Promise<void>;
   /** The same issuer and database served by another application, as a second node behind a balancer. */
-  secondNode(): Promise<TestServer>;
+  secondNode(differing?: Partial<Config>): Promise<TestServer>;
 };
 
 /** What the steps of a flow need to know of whoever serves them: this process, or one of several (see processes.ts). */
@@ -80,6 +80,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     // Tests ask more in a minute than anybody would.
     requestLimits: { authorize: 1e6, par: 1e6, device: 1e6, token: 1e6 },
     pkce: 'public',
+    keyDelayMinutes: 60,
+    signingKeyDays: 90,
     termsUrl: undefined,
     privacyUrl: undefined,
     cookieKeys: [randomSecret()],
@@ -106,10 +108,10 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     writePkceUse: () => keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' }).stop(),
     logLines: () => lines,
     send: fetch,
-    async secondNode() {
+    async secondNode(differing = {}) {
       const other = openDatabase(url, log);
       const use = createPkceUse();
-      const node = await startServer({ config: { ...config, port: 0 }, database: other, log, counts, pkceUse: use });
+      const node = await startServer({ config: { ...config, port: 0, ...differing }, database: other, log, counts, pkceUse: use });
       return {
         ...this,
         send: fetchThrough(() => node.address, config.issuer),
