@@ -2,8 +2,9 @@ import { createInterface } from 'node:readline/promises';
 import { type Act, type Doing, type Outcome, perform, type Reason } from '../src/admin/acts/act.ts';
 import { AT_THE_MACHINE } from '../src/audit/events.ts';
 import { ADMIN_SCOPES } from '../src/clients/admin-scopes.ts';
-import { readConfig, readDatabaseUrl } from '../src/platform/config.ts';
+import { type Config, readConfig, readDatabaseUrl } from '../src/platform/config.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
+import { inUse, type KnownKey, readKeyUse } from '../src/platform/key-use.ts';
 import { createLog } from '../src/platform/log.ts';
 import { KeyRing } from '../src/platform/secrets.ts';
 
@@ -42,19 +43,23 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
 /** From where an operator's acts are recorded to come: see audit/events.ts. */
 export const OPERATOR = { address: '', browser: undefined, requestId: AT_THE_MACHINE };
 
+/** What the server would read and write with. */
+export const keyRingInUse = (config: Config, known: KnownKey[]) => new KeyRing(inUse(config, known).dataEncryptionKeys);
+
 /** Does what the admin pages and the admin API do, in the same way and told alike, as who may do everything. What takes the server's environment reads it then. */
-export function performAsOperator<Input, Result>(
+export async function performAsOperator<Input, Result>(
   database: Database,
   act: Act<Input, Result>,
   wish: { target?: string; input?: Input },
 ): Promise<Outcome<Result>> {
+  const known = await readKeyUse(database);
   const doing: Doing = {
     database,
     get config() {
       return readConfig();
     },
     get keyRing() {
-      return new KeyRing(readConfig().dataEncryptionKeys);
+      return keyRingInUse(readConfig(), known);
     },
     actor: { may: ADMIN_SCOPES, from: OPERATOR, atTheMachine: true },
   };

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { replaceKeys, rotateKeys } from '../src/admin/acts/keys.ts';
+import { replaceKeys, rotateKeys, useKeys } from '../src/admin/acts/keys.ts';
 import { scheduleOf } from '../src/authorization-server/keys/key-schedule.ts';
 import { readSigningKeys } from '../src/authorization-server/keys/signing-keys.ts';
 import { SEALED_SECRETS } from '../src/factors/totp.ts';
@@ -7,12 +7,14 @@ import { SEALED_TOKENS } from '../src/federation/held-tokens.ts';
 import { SEALED_CREDENTIALS } from '../src/federation/providers.ts';
 import { readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
+import { readKeyUse } from '../src/platform/key-use.ts';
 import { reseal } from '../src/platform/reseal.ts';
 import { KeyRing } from '../src/platform/secrets.ts';
-import { confirmed, moment, performAsOperator, resultOf, runCommand, table, UsageError, withDatabase } from './command.ts';
+import { confirmed, keyRingInUse, moment, performAsOperator, resultOf, runCommand, table, UsageError, withDatabase } from './command.ts';
 
 const HELP = `Usage: node scripts/keys.ts list
        node scripts/keys.ts rotate [--now] [--yes]
+       node scripts/keys.ts use
        node scripts/keys.ts reseal
 
   list           shows the signing keys: which signs, which is next, which is retired and how long it stays published
@@ -20,7 +22,9 @@ const HELP = `Usage: node scripts/keys.ts list
                  the published keys has it; the present key retires then, and stays published until what it signed has expired
   rotate --now   for keys that leaked: new keys sign at once, all others are deleted. Tokens that those signed are refused, but whoever
                  keeps a copy of the published keys goes by it until it asks again
-  reseal         for another first key in DATA_ENCRYPTION_KEYS, once every node knows it: seals anew what an older one sealed and nobody
+  use            for a new first key in COOKIE_KEYS or DATA_ENCRYPTION_KEYS, once every node was started with it: nodes write with it from now
+                 on. Without this they do so KEY_DELAY_MINUTES after the first of them was started with it
+  reseal         for another first key in DATA_ENCRYPTION_KEYS that is in use: seals anew what an older one sealed and nobody
                  makes anew, which are the secrets of authenticator apps, the credentials at upstream providers and what those gave for people
 
   --yes          does not ask first (rotate --now asks)
@@ -28,6 +32,8 @@ const HELP = `Usage: node scripts/keys.ts list
 
 Every node follows within a second, without a restart.
 `;
+
+const VARIABLES: Record<string, string> = { cookie: 'COOKIE_KEYS', data: 'DATA_ENCRYPTION_KEYS' };
 
 await runCommand('keys', HELP, async () => {
   const { values, positionals } = parseArgs({
@@ -41,8 +47,9 @@ await runCommand('keys', HELP, async () => {
   }
   if (more.length) throw new UsageError(`there is nothing to do with ${more.join(' ')}`);
   if (command === 'list' && !values.now) return withDatabase(list);
+  if (command === 'use' && !values.now) return withDatabase(use);
   if (command === 'reseal' && !values.now) return withDatabase(resealAll);
-  if (command !== 'rotate') throw new UsageError('say what to do: list, rotate or reseal');
+  if (command !== 'rotate') throw new UsageError('say what to do: list, rotate, use or reseal');
   return values.now ? replace(values.yes) : rotate();
 });
 
@@ -90,9 +97,19 @@ async function replace(yes: boolean | undefined): Promise<number> {
   });
 }
 
+async function use(database: Database): Promise<number> {
+  const { used } = resultOf(await performAsOperator(database, useKeys, {}), 'use') as { used: { kind: string; id: string }[] };
+  for (const { kind, id } of used) console.log(`${VARIABLES[kind]}: nodes write with the newest key (${id})`);
+  if (!used.length) console.log('no key waits: nodes write with the newest ones that any node was started with');
+  return 0;
+}
+
 /** @returns 1 when something is left, so that nobody drops a key too soon. */
 async function resealAll(database: Database): Promise<number> {
-  const keyRing = new KeyRing(readConfig().dataEncryptionKeys);
+  const config = readConfig();
+  const keyRing = keyRingInUse(config, await readKeyUse(database));
+  if (keyRing.newest !== new KeyRing(config.dataEncryptionKeys).newest)
+    throw new Error('the first key in DATA_ENCRYPTION_KEYS is not in use yet: run keys.ts use once every node was started with it');
   let left = 0;
   for (const column of [SEALED_SECRETS, SEALED_CREDENTIALS, ...SEALED_TOKENS]) {
     const { resealed, busy, unreadable } = await reseal(database, keyRing, column);

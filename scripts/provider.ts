@@ -22,9 +22,10 @@ import { callbackOf, type Service, saveProvider, scopeOf } from '../src/federati
 import { keepProvidersTold } from '../src/federation/revocations.ts';
 import { type Config, readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
+import { readKeyUse } from '../src/platform/key-use.ts';
 import { createLog } from '../src/platform/log.ts';
-import { KeyRing } from '../src/platform/secrets.ts';
-import { confirmed, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
+import type { KeyRing } from '../src/platform/secrets.ts';
+import { confirmed, keyRingInUse, moment, runCommand, table, UsageError, withDatabase } from './command.ts';
 import { OPTIONS, type Options, placeOf, providerFrom, servicesFrom, tellUnlinked } from './provider-options.ts';
 
 const HELP = `Usage: node scripts/provider.ts list | presets
@@ -94,10 +95,10 @@ await runCommand('provider', HELP, async () => {
   if (command === 'list') return withDatabase(list);
   const config = readConfig();
   if (command === 'presets') return presets(config);
-  const keyRing = new KeyRing(config.dataEncryptionKeys);
-  return withDatabase(async (database) =>
-    (act as (asked: Asked) => Promise<number>)({ id: id as string, options: values, config, keyRing, database }),
-  );
+  return withDatabase(async (database) => {
+    const keyRing = keyRingInUse(config, await readKeyUse(database));
+    return (act as (asked: Asked) => Promise<number>)({ id: id as string, options: values, config, keyRing, database });
+  });
 });
 
 async function list(database: Database): Promise<number> {

@@ -49,6 +49,7 @@ import { mailbox } from './operations/mailbox.ts';
 import { hearOfUnlistedProxies } from './operations/unlisted-proxies.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
+import { followKeyUse } from './platform/key-use.ts';
 import type { Log } from './platform/log.ts';
 import { fetchThrough } from './platform/outgoing.ts';
 import { derivedSecret, KeyRing } from './platform/secrets.ts';
@@ -84,9 +85,12 @@ type Parts = { config: Config; database: Database; log: Log; counts: Counts; pkc
  * @param counts what happens is added to it, and to `pkceUse` where there is one; who writes that, and when, is the caller's.
  * @throws when the port is taken or the database cannot be reached.
  */
-export async function startServer({ config, database, log, counts, pkceUse }: Parts): Promise<RunningServer> {
+export async function startServer({ config: given, database, log, counts, pkceUse }: Parts): Promise<RunningServer> {
+  // Lists of its own, which change with the key that writes.
+  const config = { ...given, cookieKeys: [...given.cookieKeys], dataEncryptionKeys: [...given.dataEncryptionKeys] };
   // First of all: what is issued is issued by the database's clock.
   await database.ping();
+  const keyUse = await followKeyUse(config, { database, log, delayMinutes: config.keyDelayMinutes });
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   const adminSecret = await registerAdminPages(config, database);
@@ -213,6 +217,7 @@ export async function startServer({ config, database, log, counts, pkceUse }: Pa
       // connection that closes just when a request arrives on it loses that one.
       if (config.drainSeconds) await pause(config.drainSeconds * 1_000, undefined, { signal: hurry }).catch(() => {});
       providers.close();
+      keyUse.close();
       await Promise.all([stop(server), apart && stop(apart)]);
       await Promise.all([errors.close(), budgets.close()]);
     },

@@ -72,6 +72,7 @@ export type EventType =
   | 'software_issuer_untrusted'
   | 'role_changed'
   | 'keys_rotated'
+  | 'keys_used'
   | 'audit_exported'
   | 'data_exported_by_operator'
   | 'data_restored'

@@ -20,7 +20,7 @@ import { createInitialAccessStore, registeredWith } from './registration/initial
 export function createAdapterFactory(
   database: Database,
   clients: ClientCache,
-  userCodeKeys: string[],
+  userCodeKeys: () => string[],
   withJwts: WithJwts = (store) => store,
 ): (model: string) => Adapter {
   const stores: Record<string, ProtocolStore> = {

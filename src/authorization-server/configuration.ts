@@ -63,7 +63,7 @@ export function createConfiguration({
     adapter: createAdapterFactory(
       database,
       clients,
-      config.dataEncryptionKeys.map((key) => derivedSecret(key, 'user codes of devices')),
+      () => config.dataEncryptionKeys.map((key) => derivedSecret(key, 'user codes of devices')),
       createJwtAccessTokens({
         ...{ database, clients, jwks, issuer: config.issuer, userinfo: `${config.issuer}${ROUTES.userinfo}` },
         servers: resources.servers,

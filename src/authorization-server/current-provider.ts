@@ -46,11 +46,16 @@ export async function keepProvider(ingredients: {
   let serving: Serving | undefined;
   const catalog = await watchScopes({ database, issuer: config.issuer, log });
   const resources = createResourcePolicy(catalog, config.issuer);
-  const keys = await watchSigningKeys({ database, keyRing: new KeyRing(config.dataEncryptionKeys), log }, (read) => {
-    const provider = createProvider({ ...ingredients, resources, jwks: read as JWKS });
-    followScopes(provider, catalog);
-    serving = { provider, resources };
-  });
+  const keys = await watchSigningKeys(
+    { database, keyRing: new KeyRing(config.dataEncryptionKeys), log, lifeDays: config.signingKeyDays },
+    (read) => {
+      const provider = createProvider({ ...ingredients, resources, jwks: read as JWKS });
+      // The list itself, which follows the key that signs cookies: the library took a copy.
+      provider.keys = config.cookieKeys;
+      followScopes(provider, catalog);
+      serving = { provider, resources };
+    },
+  );
   return {
     serve(make) {
       let made: { of: Serving | undefined; part: ReturnType<typeof make> } | undefined;

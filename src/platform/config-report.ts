@@ -49,6 +49,8 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
       .map(([kind, most]) => `${kind}=${most}`)
       .join(','),
     PKCE: config.pkce,
+    KEY_DELAY_MINUTES: String(config.keyDelayMinutes),
+    SIGNING_KEY_DAYS: String(config.signingKeyDays),
     TERMS_URL: config.termsUrl,
     PRIVACY_URL: config.privacyUrl,
     COOKIE_KEYS: env.COOKIE_KEYS && hidden(env.COOKIE_KEYS.length),

@@ -92,6 +92,8 @@ export const schema = z.object({
     .transform(commaList)
     .refine((keys) => keys.length > 0 && keys.every((key) => key.length >= 32), 'must list keys of 32 characters or more, newest first')
     .optional(),
+  KEY_DELAY_MINUTES: count('a number of minutes', 0, 10_080).default(60),
+  SIGNING_KEY_DAYS: count('a number of days', 0, 3_650).default(90),
   DATA_ENCRYPTION_KEYS: z
     .string()
     .transform(commaList)

@@ -60,6 +60,10 @@ export type Config = {
   termsUrl: string | undefined;
   /** What the operator does with what is known of people. */
   privacyUrl: string | undefined;
+  /** How long a new key in one of the two lists below waits before it writes, so that every node can have it. */
+  keyDelayMinutes: number;
+  /** How old a signing key becomes before its successor is made; 0 for as old as an operator lets it. */
+  signingKeyDays: number;
   /** Sign cookies and CSRF tokens, newest first. */
   cookieKeys: string[];
   /** 32 bytes each, newest first. */
@@ -127,6 +131,8 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     outgoingAllow: env.OUTGOING_ALLOW,
     requestLimits: env.REQUEST_LIMITS,
     pkce: env.PKCE,
+    keyDelayMinutes: env.KEY_DELAY_MINUTES,
+    signingKeyDays: env.SIGNING_KEY_DAYS,
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,
   };

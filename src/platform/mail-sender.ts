@@ -2,7 +2,7 @@ import { type Database, Prisma } from './database.ts';
 import type { Log } from './log.ts';
 import { MAIL_CHANNEL, openLetter, type WaitingMail } from './mail.ts';
 import { DUE, keepSent } from './outbox.ts';
-import type { KeyRing } from './secrets.ts';
+import { type KeyRing, UnknownKey } from './secrets.ts';
 import { RELAY_CONNECTIONS, type Relay, RelayError } from './smtp.ts';
 
 /**
@@ -77,7 +77,6 @@ async function attempt(keyRing: KeyRing, relay: Relay, mail: WaitingMail): Promi
     await relay.send(mail.id, mail.recipient, openLetter(keyRing, mail));
     return undefined;
   } catch (error) {
-    // What no key opens is opened by none later.
-    return error instanceof RelayError ? error : { message: 'UNREADABLE', forGood: true };
+    return error instanceof RelayError ? error : { message: 'UNREADABLE', forGood: !(error instanceof UnknownKey) };
   }
 }

@@ -48,42 +48,57 @@ export function derivedSecret(master: Uint8Array, purpose: string): string {
   return Buffer.from(derivedKey(master, purpose)).toString('base64url');
 }
 
+/** What sealed it is no key of this ring. Another node may have it. */
+export class UnknownKey extends Error {}
+
+const keyIds = new WeakMap<Uint8Array, string>();
+
+/** How a key of 32 bytes is named beside what it sealed. */
+export function keyId(key: Uint8Array): string {
+  const known = keyIds.get(key) ?? createHash('sha256').update(key).digest('hex').slice(0, 8);
+  keyIds.set(key, known);
+  return known;
+}
+
 /**
- * Encrypts at rest with AES-256-GCM. The first key encrypts; every key decrypts, so keys rotate by
- * prepending a new one. `context` is authenticated with the text: a value moved to another row does not open.
+ * Encrypts at rest with AES-256-GCM. The first key encrypts; every key decrypts. `context` is authenticated with the text: a value moved to
+ * another row does not open.
  */
 export class KeyRing {
-  readonly #keys: { id: string; key: Uint8Array }[];
+  readonly #keys: Uint8Array[];
 
-  /** @param keys 32 bytes each, newest first. @throws RangeError for none, or one of another length. */
+  /** @param keys 32 bytes each, the one that encrypts first; it may become another later (key-use.ts). @throws RangeError for none, or one of another length. */
   constructor(keys: Uint8Array[]) {
     if (!keys.length || keys.some((key) => key.length !== 32)) throw new RangeError('a key ring needs keys of 32 bytes');
-    this.#keys = keys.map((key) => ({ id: createHash('sha256').update(key).digest('hex').slice(0, 8), key }));
+    this.#keys = keys;
   }
 
-  /** The master keys, newest first, for deriving secrets. */
+  /** The master keys, for deriving secrets: the one to derive new ones from first. */
   get masters(): Uint8Array[] {
-    return this.#keys.map(({ key }) => key);
+    return [...this.#keys];
   }
 
-  /** How a value begins that the newest key sealed. */
+  /** How a value begins that the first key sealed. */
   get newest(): string {
-    return `v1.${this.#keys[0]?.id}.`;
+    return `v1.${keyId(this.#first)}.`;
+  }
+
+  get #first(): Uint8Array {
+    return this.#keys[0] as Uint8Array;
   }
 
   encrypt(text: string, context: string): string {
-    const { id, key } = this.#keys[0] as { id: string; key: Uint8Array };
     const iv = randomBytes(12);
-    const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(context));
+    const cipher = createCipheriv('aes-256-gcm', this.#first, iv).setAAD(Buffer.from(context));
     const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
-    return ['v1', id, iv.toString('base64url'), sealed.toString('base64url')].join('.');
+    return ['v1', keyId(this.#first), iv.toString('base64url'), sealed.toString('base64url')].join('.');
   }
 
-  /** @throws Error when no key of the ring fits, or the text was tampered with. */
+  /** @throws UnknownKey when no key of the ring fits, Error when the text was tampered with. */
   decrypt(sealed: string, context: string): string {
     const [version, id, iv, body] = sealed.split('.');
-    const key = this.#keys.find((candidate) => candidate.id === id)?.key;
-    if (version !== 'v1' || !key || !iv || !body) throw new Error(`no key in DATA_ENCRYPTION_KEYS opens this value (key id ${id})`);
+    const key = this.#keys.find((candidate) => keyId(candidate) === id);
+    if (version !== 'v1' || !key || !iv || !body) throw new UnknownKey(`no key in DATA_ENCRYPTION_KEYS opens this value (key id ${id})`);
     const bytes = Buffer.from(body, 'base64url');
     const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(iv, 'base64url')).setAAD(Buffer.from(context));
     decipher.setAuthTag(bytes.subarray(-16));

@@ -44,9 +44,9 @@ function keyOf(id: string): Uint8Array<ArrayBuffer> {
   return id.startsWith(HANDLE) ? new Uint8Array(Buffer.from(id.slice(HANDLE.length), 'hex')) : digest(id);
 }
 
-/** @param keys for the digests of user codes, newest first: codes of before a change of keys are found still. */
-export function createDeviceCodeStore(database: Database, keys: string[]): ProtocolStore {
-  const digests = (userCode: string) => keys.map((key) => digest(keyedDigest(key, userCode)));
+/** @param keys for the digests of user codes, the one that makes new ones first: codes of before a change of keys are found still. */
+export function createDeviceCodeStore(database: Database, keys: () => string[]): ProtocolStore {
+  const digests = (userCode: string) => keys().map((key) => digest(keyedDigest(key, userCode)));
   const select = Prisma.sql`
     select id, client_id, account_id, grant_id, expires_at, consumed_at, payload,
       extract(epoch from now() - consumed_at)::float8 as consumed_seconds_ago,

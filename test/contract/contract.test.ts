@@ -46,6 +46,8 @@ function payloads(clientId: string, accountId: string, grantId: () => Promise<st
   };
 }
 
+const KEYS = [randomUUID()];
+
 describe('The store contract', () => {
   describe('kept by the in-memory adapter of the library', () => {
     const factory = createMemoryAdapter() as (model: string) => ProtocolStore;
@@ -61,7 +63,7 @@ describe('The store contract', () => {
 
     before(async () => {
       server = await startTestServer();
-      const adapter = createAdapterFactory(server.database, createClientCache(server.database), [randomUUID()]) as unknown as (
+      const adapter = createAdapterFactory(server.database, createClientCache(server.database), () => KEYS) as unknown as (
         model: string,
       ) => ProtocolStore;
       const stores = new Map<string, ProtocolStore>();

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { Agent, request as ask, createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Agent, request as ask } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { get, portOf, read, startBalancer } from '../support/balancer.ts';
 import { createDatabase, type TestDatabase } from '../support/environment.ts';
 import { clientCredentials, createResourceServerClient, type TestClient } from '../support/flow.ts';
 import { createHouse, type House, type TestProcess, waitUntil } from '../support/processes.ts';
@@ -71,7 +70,11 @@ describe('Stopping a server', () => {
   it(`a rolling restart behind a balancer that keeps its connections fails none of ${REQUESTS} requests (${ROUNDS} rounds)`, async (t) => {
     const nodes = [await house.start({ DRAIN_SECONDS: '1', PORT: '0' }), await house.start({ DRAIN_SECONDS: '1', PORT: '0' })];
     const balancer = await startBalancer(nodes.map(portOf));
-    t.after(() => balancer.close());
+    let over = false;
+    t.after(() => {
+      over = true;
+      balancer.close();
+    });
     api = await createResourceServerClient(nodes[0] as TestProcess);
     for (let round = 0; round < ROUNDS; round++) {
       const { access_token } = await clientCredentials(nodes[0] as TestProcess, client, 'api');
@@ -81,7 +84,7 @@ describe('Stopping a server', () => {
       let restarted = false;
       const one = async () => {
         // Until the number is reached, and the restart that is under way is over too.
-        while (sent < REQUESTS || !restarted) {
+        while (!over && (sent < REQUESTS || !restarted)) {
           sent += 1;
           const answer = await introspect(balancer.port, agent, api, access_token, house.issuer).catch((error) => `failed ${error.code}`);
           if (answer !== '200 true') wrong.push(answer);
@@ -113,82 +116,9 @@ describe('Stopping a server', () => {
   });
 });
 
-const portOf = (node: TestProcess) => Number(new URL(String(node.logged('listening')[0]?.['address'])).port);
-
-type Answer = { status: number; headers: IncomingMessage['headers']; body: string; reused: boolean };
-
-async function get(port: number, path: string, agent: Agent | false = false, host = `localhost:${port}`): Promise<Answer> {
-  const request = ask({ port, host: '127.0.0.1', path, agent, headers: { host } }).end();
-  return read(request);
-}
-
-async function read(request: ReturnType<typeof ask>): Promise<Answer> {
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  let body = '';
-  for await (const chunk of response.setEncoding('utf8')) body += chunk;
-  return { status: response.statusCode as number, headers: response.headers, body, reused: request.reusedSocket };
-}
-
 async function introspect(port: number, agent: Agent, api: TestClient, token: string, issuer: string): Promise<string> {
   const body = new URLSearchParams({ token, client_id: api.client_id, client_secret: api.client_secret as string }).toString();
   const headers = { host: new URL(issuer).host, 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length };
   const answer = await read(ask({ port, host: '127.0.0.1', method: 'POST', path: '/oauth/introspect', agent, headers }).end(body));
   return `${answer.status} ${answer.status === 200 ? JSON.parse(answer.body).active : answer.body}`;
-}
-
-/**
- * A balancer as they are: it asks /readyz ten times a second, keeps connections to each node, sends to nodes that are ready by turns, and never
- * sends a request a second time.
- */
-async function startBalancer(ports: number[]) {
-  const targets = new Map<number, { agent: Agent; ready: boolean }>();
-  const add = (port: number) => void targets.set(port, { agent: new Agent({ keepAlive: true }), ready: false });
-  for (const port of ports) add(port);
-  let closed = false;
-  const check = async () => {
-    while (!closed) {
-      await Promise.all(
-        [...targets].map(async ([port, target]) => {
-          target.ready = await get(port, '/readyz').then(
-            ({ status }) => status === 200,
-            () => false,
-          );
-        }),
-      );
-      await pause(100);
-    }
-  };
-  const sees = (port: number) => waitUntil(() => targets.get(port)?.ready === true);
-  const checking = check();
-  let turn = 0;
-  const server = createServer((near, answer) => {
-    const ready = [...targets].filter(([, target]) => target.ready);
-    const [port, target] = ready[turn++ % ready.length] ?? [];
-    if (!port || !target) return void answer.writeHead(502).end('no node is ready');
-    const far = ask({ port, host: '127.0.0.1', method: near.method, path: near.url, headers: near.headers, agent: target.agent });
-    far.on('error', (error: NodeJS.ErrnoException) => answer.writeHead(502).end(`the node did not answer: ${error.code}`));
-    far.on('response', (response) => {
-      const { connection: _, ...headers } = response.headers;
-      response.pipe(answer.writeHead(response.statusCode as number, headers));
-    });
-    near.pipe(far);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  await Promise.all(ports.map(sees));
-  return {
-    port: (server.address() as AddressInfo).port,
-    add,
-    sees,
-    remove(port: number) {
-      targets.get(port)?.agent.destroy();
-      targets.delete(port);
-    },
-    close() {
-      closed = true;
-      server.close();
-      server.closeAllConnections();
-      for (const { agent } of targets.values()) agent.destroy();
-      return checking;
-    },
-  };
 }

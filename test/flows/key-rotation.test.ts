@@ -226,4 +226,20 @@ describe('Rotation of the signing keys, on two nodes', () => {
     await bothPublishWhatIsStored();
     assert.equal(swaps() - before, 2, 'once for each node');
   });
+
+  it('makes successors by schedule once keys are 90 days old, on one of the nodes, and tells of it', async () => {
+    const before = await stored('retired_at is null');
+    const made = async () => (await stored('retired_at is null and active_at > now()')).length;
+    await server.sql(`update signing_key set active_at = now() - interval '89 days' where retired_at is null`);
+    await bothPublishWhatIsStored();
+    assert.equal(await made(), 0);
+    await server.sql(`update signing_key set active_at = now() - interval '90 days' where retired_at is null`);
+    await eventually('each algorithm has its next key', async () => (await made()) === before.length);
+    await bothPublishWhatIsStored();
+    assert.equal(await made(), before.length, 'and no second one');
+    const told = await server.sql(`select detail->>'by' as by from audit_event where type = 'keys_rotated' and request_id = 'schedule'`);
+    assert.deepEqual(told, [{ by: 'schedule' }]);
+    await becomeDue();
+    await bothPublishWhatIsStored();
+  });
 });

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { verifyTotp } from '../../src/factors/totp.ts';
 import { findProvider } from '../../src/federation/providers.ts';
 import { reach } from '../../src/federation/vault.ts';
-import { KeyRing } from '../../src/platform/secrets.ts';
+import { KeyRing, keyId } from '../../src/platform/secrets.ts';
 import { runScript } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { addTotp, totpCode } from '../support/factors.ts';
@@ -48,6 +48,14 @@ describe('scripts/keys.ts reseal', () => {
     const { status, stdout } = await unchanged(server, async () => reseal(keys.fresh));
     assert.equal(status, 1);
     assert.match(stdout, /upstream_provider\.credentials: 0 sealed anew, 1 that no key in DATA_ENCRYPTION_KEYS opens/);
+  });
+
+  it('waits until nodes write with the newest key', async () => {
+    await server.sql(`insert into key_use (kind, id, used_from) values ('data', $1, now() + interval '1 hour')`, [keyId(keys.fresh)]);
+    const { status, stderr } = await unchanged(server, async () => reseal(keys.fresh, keys.old));
+    assert.equal(status, 1);
+    assert.match(stderr, /is not in use yet: run keys\.ts use/);
+    await server.sql('update key_use set used_from = now()');
   });
 
   it('leaves alone what somebody is refreshing', async () => {

@@ -82,6 +82,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     // Tests ask more in a minute than anybody would.
     requestLimits: { authorize: 1e6, par: 1e6, device: 1e6, token: 1e6 },
     pkce: 'public',
+    keyDelayMinutes: 60,
+    signingKeyDays: 90,
     termsUrl: undefined,
     privacyUrl: undefined,
     cookieKeys: [randomSecret()],

@@ -21,6 +21,8 @@ export class Person {
     const url = new URL(path, this.issuer);
     const cookie = [...this.#cookies]
       .filter(([, { path: scope }]) => url.pathname.startsWith(scope))
+      // RFC 6265 section 5.4: of two with one name, that of the longer path comes first, and is the one that a server reads.
+      .toSorted(([, one], [, other]) => other.path.length - one.path.length)
       .map(([name, { value }]) => `${name.split(' ')[0]}=${value}`)
       .join('; ');
     const response = await fetch(url, {

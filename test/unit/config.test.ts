@@ -93,6 +93,15 @@ describe('Configuration', () => {
       assert.match(problems({ ...base, DRAIN_SECONDS: wrong }).join(), /^DRAIN_SECONDS must be/, wrong);
   });
 
+  it('lets a new key wait for an hour, and a signing key grow 90 days old, unless told otherwise', () => {
+    const base = { ...SECRETS, DATABASE_URL };
+    assert.deepEqual([readConfig(base).keyDelayMinutes, readConfig(base).signingKeyDays], [60, 90]);
+    const told = readConfig({ ...base, KEY_DELAY_MINUTES: '0', SIGNING_KEY_DAYS: '0' });
+    assert.deepEqual([told.keyDelayMinutes, told.signingKeyDays], [0, 0]);
+    for (const name of ['KEY_DELAY_MINUTES', 'SIGNING_KEY_DAYS'])
+      for (const wrong of ['-1', '0.5', 'long']) assert.match(problems({ ...base, [name]: wrong }).join(), new RegExp(`^${name} must be`));
+  });
+
   it('knows the pages that people agree to, where there are some', () => {
     const base = { ...SECRETS, DATABASE_URL };
     assert.deepEqual([readConfig(base).termsUrl, readConfig(base).privacyUrl], [undefined, undefined]);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { replaceSigningKeys, rotateSigningKeys } from '../../authorization-server/keys/signing-keys.ts';
+import { keysUsedNow } from '../../platform/key-use.ts';
 import { type Act, done, NOTHING, recorded } from './act.ts';
 
 /** Owns what operators do about the keys that sign. */
@@ -33,5 +34,18 @@ export const replaceKeys: Act<object, z.infer<typeof REPLACED>> = {
   async run(doing) {
     await replaceSigningKeys(doing.database, doing.keyRing, [recorded(doing, { type: 'keys_rotated', detail: { now: true } })]);
     return done({ replaced: true });
+  },
+};
+
+const USED = z.object({ used: z.array(z.object({ kind: z.enum(['cookie', 'data']), id: z.string() })) });
+
+export const useKeys: Act<object, z.infer<typeof USED>> = {
+  summary: 'Say that every node has the newest key of COOKIE_KEYS and DATA_ENCRYPTION_KEYS: they write with it from now on',
+  scope: 'admin:keys',
+  input: NOTHING,
+  result: USED,
+  async run(doing) {
+    const [used] = await doing.database.transaction([keysUsedNow(), recorded(doing, { type: 'keys_used' })]);
+    return done({ used: used as z.infer<typeof USED>['used'] });
   },
 };

@@ -69,6 +69,7 @@ export const ROUTES: Route[] = [
   list('/keys', 'keys'),
   act('POST', '/keys/rotate', 'rotateKeys'),
   act('POST', '/keys/replace', 'replaceKeys'),
+  act('POST', '/keys/use', 'useKeys'),
   list('/initial-access-tokens', 'initialAccessTokens'),
   act('POST', '/initial-access-tokens', 'createInitialAccessToken'),
   act('DELETE', '/initial-access-tokens/{id}', 'endInitialAccessToken'),

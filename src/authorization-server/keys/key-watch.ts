@@ -1,9 +1,11 @@
 import type { JWK } from 'jose';
+import { auditEvent } from '../../audit/events.ts';
+import { DAY } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
 import type { Log } from '../../platform/log.ts';
 import type { KeyRing } from '../../platform/secrets.ts';
 import { scheduleOf } from './key-schedule.ts';
-import { deleteSigningKeys, ensureSigningKeys, openKeys, type StoredKeys } from './signing-keys.ts';
+import { deleteSigningKeys, ensureSigningKeys, openKeys, rotateSigningKeys, type StoredKeys } from './signing-keys.ts';
 
 /**
  * Owns what a node knows of the signing keys. The database tells of changes (a trigger, prisma/migrations); what was not heard is found
@@ -19,6 +21,8 @@ export type Watched = {
   database: Database;
   keyRing: KeyRing;
   log: Log;
+  /** How old a key that signs becomes before its successor is made; 0 for no limit. */
+  lifeDays?: number;
   /** How old the knowledge may get when nothing is heard. */
   readEveryMs?: number;
 };
@@ -28,7 +32,7 @@ export type Watched = {
  * @throws when the database does not answer or a key does not open; later on either is logged, and the keys stay as they were.
  */
 export async function watchSigningKeys(
-  { database, keyRing, log, readEveryMs = READ_EVERY_MS }: Watched,
+  { database, keyRing, log, lifeDays = 0, readEveryMs = READ_EVERY_MS }: Watched,
   use: (jwks: { keys: JWK[] }) => void,
 ): Promise<KeyWatch> {
   let known: Reading = await read(database, keyRing);
@@ -64,6 +68,8 @@ export async function watchSigningKeys(
       look = settle(known);
       look = settle(await read(database, keyRing));
       if (look.gone.length) await deleteSigningKeys(database, look.gone);
+      // Another node may do the same: one of them makes the keys.
+      if (isRotationDue(known, lifeDays)) await rotateSigningKeys(database, keyRing, [auditEvent(BY_SCHEDULE, ROTATED)]);
       wakeIn(look.inMs);
     } catch (error) {
       if (!closed) log.error({ event: 'signing_keys_not_read', reason: (error as Error).message });
@@ -89,6 +95,15 @@ export async function watchSigningKeys(
     },
   };
 }
+
+/** Whether a key that signs, and that no other is to follow, is too old. */
+function isRotationDue({ keys, readAt }: StoredKeys, lifeDays: number): boolean {
+  const oldest = readAt.getTime() - lifeDays * DAY * 1_000;
+  return lifeDays > 0 && keys.some(({ activeAt, retiredAt }) => !retiredAt && activeAt.getTime() <= oldest);
+}
+
+const BY_SCHEDULE = { address: '', browser: undefined, requestId: 'schedule' };
+const ROTATED = { type: 'keys_rotated', detail: { now: false, by: 'schedule' } } as const;
 
 /** Rows, and when they were read by this process's own clock, which nobody sets: so that it knows what time the database has now. */
 type Reading = StoredKeys & { atMs: number };
