@@ -1,5 +1,5 @@
 import type { Context, Next } from 'koa';
-import { goOnward } from '../http/onward.ts';
+import { goOnward, saysItNavigates } from '../http/onward.ts';
 import { ROUTES } from './configuration.ts';
 
 /**
@@ -12,7 +12,7 @@ export function arriveAtApps(issuer: string) {
   return async (ctx: Context, next: Next): Promise<void> => {
     await next();
     // Browsers alone say that they navigate (Fetch Metadata); programs that follow a user's way get the redirect itself.
-    if (ctx.status !== 303 || ctx.get('Sec-Fetch-Mode') !== 'navigate' || !afterForm.test(ctx.path)) return;
+    if (ctx.status !== 303 || !saysItNavigates(ctx) || !afterForm.test(ctx.path)) return;
     const address = URL.parse(ctx.response.get('Location'));
     // A browser opens an app's own scheme after a press alone; a page that goes on by itself is none.
     if (!address || address.origin === issuer || !['http:', 'https:'].includes(address.protocol)) return;

@@ -3,6 +3,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { nameOfClient } from '../clients/display-name.ts';
 import { printable } from '../http/boundary.ts';
 import { languageOf } from '../http/language.ts';
+import { onwardFrom, saysItNavigates } from '../http/onward.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import type { Database } from '../platform/database.ts';
@@ -14,7 +15,8 @@ import type { LibraryError } from './error-book.ts';
 /**
  * Owns how an authorization error leaves for an app. Anyone can register a client, and have an error send a browser from our address to theirs
  * (RFC 9700 section 4.11.2). So a page of ours comes first, and its user goes on or does not. An error goes straight only where
- * it tells an attacker nothing new or somebody trusts the address: see goesStraight().
+ * it tells an attacker nothing new or somebody trusts the address: see goesStraight(). For what does not say that it navigates, the page goes on by
+ * itself: programs that follow a user's way hear the error, and a browser that old is the one that the page does not stop.
  */
 
 /** Remembers the errors of a request; one that leads to an app is then held by holdErrors(). */
@@ -82,6 +84,7 @@ async function showFirst(ctx: KoaContextWithOIDC, database: Database, error: Lib
     passing: ctx.path !== ROUTES.authorization,
   });
   if ('form' in way) allowFormAction(ctx, redirectUri);
+  else if (!saysItNavigates(ctx as never)) onwardFrom(ctx as never, way.address);
 }
 
 /** What to call an address by: an app's own scheme has no host that anyone owns. */

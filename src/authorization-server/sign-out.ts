@@ -3,6 +3,7 @@ import type { Context, Next } from 'koa';
 import { type Client, errors, type Provider } from 'oidc-provider';
 import { nameOfClient } from '../clients/display-name.ts';
 import { languageOf } from '../http/language.ts';
+import { saysItNavigates } from '../http/onward.ts';
 import { render } from '../http/render.ts';
 import { isStorable } from '../platform/database.ts';
 import { ROUTES } from './configuration.ts';
@@ -110,12 +111,12 @@ function trusted({ client_id, id_token_hint, ui_locales }: Parameters, { client,
 
 /**
  * Nobody is signed in here. The browser goes back by itself to an app that an operator vouches for. Any other redirect would make us an open
- * redirector, so the user gets a page with a link. An ID token vouches for nothing here: whoever registered a client got one from it (RFC 9700
- * section 4.11.2).
+ * redirector, so its user gets a page with a link: whoever registered a client has an ID token from it, and can put that into a link (RFC 9700
+ * section 4.11.2). What does not say that it navigates is no browser of today, and goes back by an ID token too.
  */
-function leave(ctx: Context, { client, returnTo, problem }: SignOutRequest): void {
+function leave(ctx: Context, { client, proven, returnTo, problem }: SignOutRequest): void {
   ctx.set('Cache-Control', 'no-store');
-  if (returnTo && !problem && client?.['publisher']) {
+  if (returnTo && !problem && (client?.['publisher'] || (proven && !saysItNavigates(ctx)))) {
     ctx.status = 303;
     ctx.redirect(returnTo);
     return;

@@ -11,6 +11,9 @@ export function goOnward(ctx: Context, address: string): void {
   onwardFrom(ctx, address);
 }
 
+/** Whether a browser says that it navigates (Fetch Metadata), as all of today do. Programs that follow a user's way do not, nor do old browsers. */
+export const saysItNavigates = (ctx: Context): boolean => ctx.get('Sec-Fetch-Mode') === 'navigate';
+
 /** Has the page that was rendered go on by itself. It has a link for browsers that do not. */
 export function onwardFrom(ctx: Context, address: string): void {
   ctx.set('Refresh', `0; url=${address}`);

@@ -51,6 +51,9 @@ export class Visitor {
       else if (origin === this.#issuer && page.html.includes('value="approve"')) page = await page.submit({ decision: 'approve' });
       else if (origin === this.#issuer && page.html.includes('name="user_code"')) page = await page.submit({ user_code: shownCode(page) });
       else if (page.html.includes('document.forms[0].submit()')) page = await this.#post(page);
+      // The page that holds an error for an app which nobody verified (RFC 9700 section 4.11.2): the user goes back.
+      else if (origin === this.#issuer && /<form method="post"[^>]*>\s*<input type="hidden" name="error"/.test(page.html))
+        page = await this.#post(page);
       // An application that is an authorization server itself asks by a page of its own.
       else if (page.html.includes('name="action" value="approve"')) page = await this.#post(page, { action: 'approve' });
       else return page;
