@@ -26,7 +26,7 @@ export async function refuseLongRequests(ctx: Context, next: Next): Promise<void
 
 function assertShort(parameters: URLSearchParams): void {
   // What our own pages ask for stands sealed in the state of their sign-in: see own-pages/first-party.ts.
-  const limits = OWN_CLIENTS.includes(parameters.get('client_id') ?? '') ? {} : EACH;
+  const limits: Record<string, number> = OWN_CLIENTS.includes(parameters.get('client_id') ?? '') ? {} : EACH;
   for (const [name, most] of Object.entries(limits))
     for (const value of parameters.getAll(name)) if (Buffer.byteLength(value) > most) throw tooLong(name, most);
   // Credentials are not kept.
