@@ -49,6 +49,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   rate_limit: 'counts of minutes',
   idempotency_key: 'answers of a day, which may have secrets in them',
   kept_answer: 'answers of a minute, sealed under what a browser sent',
+  key_use: 'which keys this installation writes with: another one has keys of its own',
   client_logo: 'pictures that are fetched again from the addresses that clients name, once those are restored',
   client_pkce_use: 'what sign-ins of the last days were like: the next ones are recorded again',
   client_error: 'for reading while something goes wrong; a month old at most',

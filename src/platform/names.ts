@@ -1,4 +1,4 @@
-import { Resolver } from 'node:dns/promises';
+import { lookup, Resolver } from 'node:dns/promises';
 
 /**
  * Owns the look-up of names that strangers choose. The system's own (`getaddrinfo`) waits in a pool of four threads, for as long as a name server is
@@ -30,3 +30,6 @@ export async function addressesOf(
     clearTimeout(deadline);
   }
 }
+
+/** The same for names that an operator chose: as the system finds them, the hosts file among its sources. */
+export const systemAddressesOf = (hostname: string): Promise<Address[]> => lookup(hostname, { all: true }) as Promise<Address[]>;

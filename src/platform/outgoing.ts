@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { Agent, request, type Response as UndiciResponse, fetch as undiciFetch } from 'undici';
-import { addressesOf } from './names.ts';
+import { addressesOf, systemAddressesOf } from './names.ts';
 import { createRoom } from './outgoing-room.ts';
 
 export type GuardedFetch = {
@@ -90,7 +90,7 @@ export function fetchForUpstream({
 
 const UPSTREAM = { connections: 32, bodyTimeout: 4_000, headersTimeout: 4_000, maxResponseSize: 256 * 1024 };
 const ANYWHERE = new Agent({ ...UPSTREAM, connect: { timeout: 2_000 } });
-const PUBLIC_ONLY = new Agent({ ...UPSTREAM, connect: { timeout: 2_000, lookup: judged(isPublicAddress) } });
+const PUBLIC_ONLY = new Agent({ ...UPSTREAM, connect: { timeout: 2_000, lookup: judged(isPublicAddress, systemAddressesOf) } });
 
 type Options = RequestInit & { dispatcher?: unknown };
 
@@ -155,10 +155,10 @@ function isForbiddenLiteral(hostname: string, judge: Judge): boolean {
 }
 
 /** A look-up for sockets. The very answer that the socket connects to is judged: a name cannot resolve well once and badly the next time. */
-function judged(judge: Judge) {
+function judged(judge: Judge, find = addressesOf) {
   type Done = (error: Error | null, addresses: { address: string; family: number }[]) => void;
   return (hostname: string, _options: object, done: Done): void => {
-    addressesOf(hostname).then(
+    find(hostname).then(
       (addresses) => (addresses.every(({ address }) => judge(address)) ? done(null, addresses) : done(new Error('address refused'), [])),
       (error) => done(error, []),
     );
