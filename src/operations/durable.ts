@@ -45,6 +45,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   upstream_visit: 'somebody on their way to a provider and back, for minutes',
   mail: 'what waits would be sent twice, and what it has expires in minutes',
   rate_limit: 'counts of minutes',
+  key_use: 'which keys the nodes of one installation write with: those of another find out for themselves',
   idempotency_key: 'answers of a day, which may have secrets in them',
   kept_answer: 'answers of a minute, sealed under what a browser sent',
   client_logo: 'pictures that are fetched again from the addresses that clients name, once those are restored',

@@ -15,6 +15,7 @@ import {
   readQuotas,
   readRequestLimits,
   SENDER,
+  support,
 } from './config-values.ts';
 
 /** Everything that is wrong with the environment, in one message: the operator mends it in one go. */
@@ -86,6 +87,7 @@ const schema = z.object({
   SIGNING_KEY_DAYS: count('a number of days', 0, 3_650).default(90),
   TERMS_URL: page,
   PRIVACY_URL: page,
+  SUPPORT_URL: support,
   COOKIE_KEYS: z
     .string()
     .transform(commaList)
@@ -138,6 +140,8 @@ export type Config = {
   pkce: 'public' | 'nonce' | 'all';
   /** The operator's terms, which people agree to at sign-up; undefined where there are none. */
   termsUrl: string | undefined;
+  /** Where people find help: a page, or an address for mail as `mailto:`. */
+  supportUrl: string | undefined;
   /** What the operator does with what is known of people. */
   privacyUrl: string | undefined;
   /** How long a new key in one of the two lists below waits before it writes, so that every node can have it. */
@@ -207,6 +211,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     signingKeyDays: env.SIGNING_KEY_DAYS,
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,
+    supportUrl: env.SUPPORT_URL,
   };
 }
 
