@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
@@ -33,10 +34,49 @@ export function migrate(databaseUrl: string): Promise<string[]> {
   return withClient(databaseUrl, async (client) => {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     if (await isUpToDate(client)) return [];
+    await prepare(client);
     const input = { migrationsList: await migrationList(), filters: EVERYTHING };
-    return withEngine(databaseUrl, async (engine) => (await engine.applyMigrations(input)).appliedMigrationNames);
+    try {
+      return await withEngine(databaseUrl, async (engine) => (await engine.applyMigrations(input)).appliedMigrationNames);
+    } catch (error) {
+      // Otherwise the next run would refuse to go on until somebody mended the list by hand.
+      await client.query(FORGET_FAILED);
+      throw error;
+    }
   });
 }
+
+const OLDEST_VERSION = 15;
+const UNDEFINED_TABLE = '42P01';
+
+/**
+ * Makes the function that PostgreSQL has from 18 on, where it is older. One that is later upgraded to 18 goes on with its own: that stands in
+ * pg_catalog, which is looked in first. Forgets what a failed migration left in Prisma's list: each ran in one transaction, so nothing else is left.
+ * @throws Error for a PostgreSQL that is too old.
+ */
+async function prepare(client: pg.Client): Promise<void> {
+  const { rows } = await client.query(
+    "select current_setting('server_version_num')::int / 10000 as major, to_regprocedure('uuidv7()') as uuidv7",
+  );
+  const [{ major, uuidv7 }] = rows;
+  if (major < OLDEST_VERSION) throw new Error(`PostgreSQL ${major} is too old: use ${OLDEST_VERSION} or newer`);
+  if (!uuidv7) await client.query(createUuidv7('uuidv7'));
+  await client.query(FORGET_FAILED).catch((error) => {
+    if (error.code !== UNDEFINED_TABLE) throw error;
+  });
+}
+
+const FORGET_FAILED = 'delete from _prisma_migrations where finished_at is null and rolled_back_at is null';
+
+/** RFC 9562 section 5.7: 48 bits of milliseconds, the version, 12 bits of the rest of the millisecond as PostgreSQL 18 has them, the variant, randomness. */
+export const createUuidv7 = (name: string) => `
+  create function ${name}() returns uuid language sql volatile parallel safe as $$
+    select encode(
+      substring(int8send(micros / 1000) from 3)
+        || int2send((28672 + (micros % 1000) * 4096 / 1000)::int2)
+        || set_byte(substring(random from 9), 0, (get_byte(random, 8) & 63) | 128), 'hex')::uuid
+    from (select (extract(epoch from clock_timestamp()) * 1000000)::int8 as micros, uuid_send(gen_random_uuid()) as random) as parts
+  $$`;
 
 /** Whether the database has every migration already. @throws when it cannot be reached. */
 export function isMigrated(databaseUrl: string): Promise<boolean> {
@@ -122,6 +162,8 @@ async function migrationList() {
 /** Runs a migration as it is written, in one transaction: Prisma's adapter cuts scripts at every semicolon, those inside of functions too. */
 class WholeScripts extends PrismaPg {
   readonly #pool: pg.Pool;
+  /** What PostgreSQL said of the script that failed: the engine only says which one it was. */
+  failure: Error | undefined;
 
   constructor(pool: pg.Pool) {
     super(pool);
@@ -130,10 +172,32 @@ class WholeScripts extends PrismaPg {
 
   override async connect() {
     const adapter = await super.connect();
-    adapter.executeScript = async (script) => {
-      await this.#pool.query(script);
-    };
+    adapter.executeScript = (script) =>
+      patiently(() => this.#pool.query(script)).catch((error) => {
+        this.failure = error;
+        throw error;
+      });
     return adapter;
+  }
+}
+
+const LOCK_NOT_AVAILABLE = '55P03';
+const LOCK_TIMEOUT_MS = 1_000;
+const LOCK_ATTEMPTS = 60;
+
+/**
+ * Whoever waits for the lock of a table keeps everyone waiting who comes after. So a migration waits for a second, lets the others pass, and
+ * begins again: it is one transaction, of which nothing is left then.
+ */
+async function patiently(work: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE || attempt === LOCK_ATTEMPTS) throw error;
+      await pause(LOCK_TIMEOUT_MS);
+    }
   }
 }
 
@@ -150,11 +214,14 @@ async function withEngine<T>(databaseUrl: string, work: (engine: Engine) => Prom
   const { instance } = await WebAssembly.instantiate(wasm, { './schema_engine_bg.js': glue });
   glue.__wbg_set_wasm(instance.exports);
   (instance.exports as unknown as { __wbindgen_start(): void }).__wbindgen_start();
-  const pool = new pg.Pool({ connectionString: databaseUrl });
-  const adapter = bindMigrationAwareSqlAdapterFactory(new WholeScripts(pool));
+  const pool = new pg.Pool({ connectionString: databaseUrl, lock_timeout: LOCK_TIMEOUT_MS });
+  const scripts = new WholeScripts(pool);
+  const adapter = bindMigrationAwareSqlAdapterFactory(scripts);
   const engine: Engine = await glue.SchemaEngine.new({ datamodels: [[SCHEMA, await readFile(SCHEMA, 'utf8')]] }, () => {}, adapter);
   try {
     return await work(engine);
+  } catch (error) {
+    throw scripts.failure ?? error;
   } finally {
     engine.free();
     await pool.end();

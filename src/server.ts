@@ -35,6 +35,7 @@ import { type EndpointAt, knownEndpoints, onlyItsMethods } from './http/endpoint
 import { drainBody } from './http/form.ts';
 import { onlyOurHost } from './http/host.ts';
 import { language } from './http/language.ts';
+import { operatorLinks } from './http/operator-links.ts';
 import { endPresses } from './http/presses.ts';
 import { requestLog } from './http/request-id.ts';
 import { onlyPaths } from './http/request-target.ts';
@@ -116,6 +117,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
   app.use(health(database, () => closing));
   app.use(assets());
   app.use(under(['/logos/'], clientLogos(database)));
+  app.use(operatorLinks(config));
   app.use(language());
   app.use(knownEndpoints(endpoints));
   app.use(errorBoundary(log));

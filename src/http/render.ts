@@ -36,6 +36,7 @@ export function render(ctx: Context, view: string, data: Record<string, unknown>
     t,
     languageLinks: languageLinks(ctx, language),
     assetUrl,
+    operatorLinks: ctx.state.operatorLinks ?? [],
     requestId: ctx.state.requestId,
   });
 }

@@ -53,6 +53,7 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     SIGNING_KEY_DAYS: String(config.signingKeyDays),
     TERMS_URL: config.termsUrl,
     PRIVACY_URL: config.privacyUrl,
+    SUPPORT_URL: config.supportUrl,
     COOKIE_KEYS: env.COOKIE_KEYS && hidden(env.COOKIE_KEYS.length),
     DATA_ENCRYPTION_KEYS: env.DATA_ENCRYPTION_KEYS && hidden(env.DATA_ENCRYPTION_KEYS.length),
   };

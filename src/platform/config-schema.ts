@@ -13,6 +13,7 @@ import {
   readQuotas,
   readRequestLimits,
   SENDER,
+  support,
 } from './config-values.ts';
 
 /** Owns which variables of the environment there are, and what is right for each. What they come to together is config.ts's. */
@@ -87,6 +88,7 @@ export const schema = z.object({
   PKCE: z.enum(['public', 'nonce', 'all'], 'must be public, nonce or all').default('public'),
   TERMS_URL: page,
   PRIVACY_URL: page,
+  SUPPORT_URL: support,
   COOKIE_KEYS: z
     .string()
     .transform(commaList)

@@ -81,5 +81,14 @@ export const isRelay = (value: string) => {
 const isPage = (value: string) => ['http:', 'https:'].includes(URL.parse(value)?.protocol ?? '');
 export const page = z.string().refine(isPage, 'must be the address of a page, such as https://example.com/terms').optional();
 
+const MAIL_LINK = /^mailto:[^\s<>@"?&#]+@[^\s<>@"?&#]+$/;
+export const support = z
+  .string()
+  .refine(
+    (value) => isPage(value) || MAIL_LINK.test(value),
+    'must be the address of a page or of a mailbox, such as https://example.com/help or mailto:help@example.com',
+  )
+  .optional();
+
 // An address, or a name and an address; the name has nothing in it that would have to be quoted.
 export const SENDER = /^(?:[\p{L}\p{N} ._-]+ <[^\s<>@"]+@[^\s<>@"]+>|[^\s<>@"]+@[^\s<>@"]+)$/u;

@@ -58,6 +58,8 @@ export type Config = {
   pkce: 'public' | 'nonce' | 'all';
   /** The operator's terms, which people agree to at sign-up; undefined where there are none. */
   termsUrl: string | undefined;
+  /** Where people find help: a page, or an address for mail as `mailto:`. */
+  supportUrl: string | undefined;
   /** What the operator does with what is known of people. */
   privacyUrl: string | undefined;
   /** How long a new key in one of the two lists below waits before it writes, so that every node can have it. */
@@ -135,6 +137,7 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     signingKeyDays: env.SIGNING_KEY_DAYS,
     termsUrl: env.TERMS_URL,
     privacyUrl: env.PRIVACY_URL,
+    supportUrl: env.SUPPORT_URL,
   };
 }
 

@@ -86,6 +86,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     signingKeyDays: 90,
     termsUrl: undefined,
     privacyUrl: undefined,
+    supportUrl: undefined,
     cookieKeys: [randomSecret()],
     dataEncryptionKeys: [new Uint8Array(randomBytes(32))],
     ...overrides,

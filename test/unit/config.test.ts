@@ -113,6 +113,15 @@ describe('Configuration', () => {
         assert.match(problems({ ...base, [name]: wrong }).join(), new RegExp(name));
   });
 
+  it('knows where people find help: a page, or a mailbox', () => {
+    const base = { ...SECRETS, DATABASE_URL };
+    assert.equal(readConfig(base).supportUrl, undefined);
+    for (const SUPPORT_URL of ['https://a.example/help', 'mailto:help@a.example'])
+      assert.equal(readConfig({ ...base, SUPPORT_URL }).supportUrl, SUPPORT_URL);
+    for (const wrong of ['help@a.example', 'javascript:alert(1)', 'mailto:', 'mailto:a@b?body=x'])
+      assert.match(problems({ ...base, SUPPORT_URL: wrong }).join(), /^SUPPORT_URL must be/, wrong);
+  });
+
   it('lets everybody register clients in development, and in production those alone who hold a token, unless told otherwise', () => {
     const base = { ...SECRETS, DATABASE_URL };
     const issuer = { ISSUER: 'https://auth.example.com', TRUST_PROXY: 'none' };

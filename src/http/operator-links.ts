@@ -1,0 +1,18 @@
+import type { Context, Next } from 'koa';
+
+/** Owns the links of every page to the operator: the terms, the privacy policy, and help. */
+
+type Pages = { termsUrl: string | undefined; privacyUrl: string | undefined; supportUrl: string | undefined };
+
+/** Stands before all that renders a page, errors too. */
+export function operatorLinks({ termsUrl, privacyUrl, supportUrl }: Pages) {
+  const links = [
+    { words: 'operator.terms', href: termsUrl },
+    { words: 'operator.privacy', href: privacyUrl },
+    { words: 'operator.support', href: supportUrl },
+  ].filter(({ href }) => href !== undefined);
+  return (ctx: Context, next: Next) => {
+    ctx.state.operatorLinks = links;
+    return next();
+  };
+}
