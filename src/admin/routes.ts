@@ -1,5 +1,5 @@
 import Router from '@koa/router';
-import { type OwnPage, type OwnServices, ownPages, type Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { type Admission, type OwnPage, type OwnServices, ownPages, type Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { mayDo } from '../authorization-server/own-pages/permissions.ts';
 import { ADMIN_CALLBACK_PATH } from '../clients/first-party.ts';
 import { AppError } from '../platform/errors.ts';
@@ -51,7 +51,7 @@ export function adminRoutes(given: Omit<OwnServices, 'keyRing'>, door?: AdminDoo
 }
 
 /** Whoever may not even look is told that there is nothing here. Whoever may shows two factors. */
-async function onlyOperators(visit: Visit): Promise<void> {
+async function onlyOperators(visit: Visit): Promise<Admission> {
   if (!mayDo(visit.account.role, 'admin:read')) throw new AppError('not_found', { status: 404, reason: 'no operator' });
-  await insistOnTwoFactors(visit);
+  return insistOnTwoFactors(visit);
 }

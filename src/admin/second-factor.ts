@@ -1,6 +1,8 @@
-import type { Visit } from '../authorization-server/own-pages/own-pages.ts';
+import { sendToStepUp } from '../authorization-server/own-pages/first-party.ts';
+import type { Admission, Visit } from '../authorization-server/own-pages/own-pages.ts';
 import { ACR, isWeaker } from '../authorization-server/strength.ts';
 import { factorGraceDays } from '../factors/operators.ts';
+import { hasFactor } from '../factors/store.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 
@@ -19,9 +21,14 @@ export const showsTwoFactors = (acr: string | undefined): boolean => !isWeaker({
 export const isInGrace = async (database: Database, accountId: string): Promise<boolean> =>
   (await factorGraceDays(database, accountId)) > 0;
 
-/** For a page of an operator. @throws AppError 403 for one who owes the second factor: the page says where it is set up. */
-export async function insistOnTwoFactors({ ctx, account, session, services: { database, config } }: Visit): Promise<void> {
-  if (showsTwoFactors(session.acr)) return;
+/** For a page of an operator: one who has a factor is sent to show it. @throws AppError 403 for one who owes the second factor: the page says where it is set up. */
+export async function insistOnTwoFactors({ ctx, account, session, services: { database, config } }: Visit): Promise<Admission> {
+  if (showsTwoFactors(session.acr)) return undefined;
+  // Who set one up since they signed in has it to show.
+  if (await hasFactor(database, account.id)) {
+    sendToStepUp(ctx, config.issuer, ACR.twoFactors);
+    return 'sent away';
+  }
   const days = await factorGraceDays(database, account.id);
   const href = `${config.issuer}/account/factors`;
   if (!days) {
@@ -29,4 +36,5 @@ export async function insistOnTwoFactors({ ctx, account, session, services: { da
     throw new AppError('operator_factor', { status: 403, reason: 'operator_without_factor' });
   }
   ctx.state.factorGrace = { days, href };
+  return undefined;
 }

@@ -2,10 +2,11 @@
 alter type one_time_token_purpose add value 'prove_mailbox';
 
 -- When the user last proved to read the mail of the account's address. A reset removes what was added since.
--- What an existing account has at this upgrade counts as its own: a reset must not take a factor of years ago away.
-ALTER TABLE "user_account" ADD COLUMN     "mailbox_proven_at" TIMESTAMPTZ(3),
+-- What an existing account has at this upgrade counts as its own: a reset must not take a factor of years ago away. By a default, which is dropped
+-- again: no row is written.
+ALTER TABLE "user_account" ADD COLUMN     "mailbox_proven_at" TIMESTAMPTZ(3) DEFAULT now(),
 ADD COLUMN     "devices_since" TIMESTAMPTZ(3);
-update user_account set mailbox_proven_at = now() where email_verified;
+ALTER TABLE "user_account" ALTER COLUMN "mailbox_proven_at" DROP DEFAULT;
 
 -- Which account brought a co-owner, made a client secret, or made an initial access token: a reset of that account removes them.
 ALTER TABLE "client_owner" ADD COLUMN     "invited_by" TEXT;

@@ -57,6 +57,11 @@ export async function signedIn(
   return undefined;
 }
 
+/** Sends a browser to show more than it has shown, and back to this page. @param acr the context to reach (RFC 9470 section 4). */
+export function sendToStepUp(ctx: Context, issuer: string, acr: string): void {
+  sendTo(ctx, authorizationUrl(issuer, ctx.method === 'POST' ? `${ctx.path}?again` : ctx.path, { acr_values: acr }));
+}
+
 /** Whether this is a browser that comes back from signing in. It is sent on to the page it came from. */
 export function comesBack(ctx: Context): boolean {
   if (ctx.path !== CALLBACK_PATH) return false;

@@ -31,6 +31,9 @@ export type OwnServices = FirstParty & { resourceServers: readonly ResourceServe
 /** A request of somebody who is signed in, and may do what the page does. */
 export type Visit = SignedInAt & { ctx: Context; services: OwnServices };
 
+/** `sent away`: the answer is written, and leads elsewhere. */
+export type Admission = 'sent away' | undefined;
+
 export type OwnPage = {
   show(visit: Visit): Promise<void>;
   /** Answers the page's form, once it is certain that the form was ours. */
@@ -48,12 +51,12 @@ export const TO_FILL_IN_SECONDS = 10 * MINUTE;
 /**
  * @param pages by path, as @koa/router writes it; the first that fits answers.
  * @param at the door that they stand behind; the issuer's, unless given.
- * @param admit throws for somebody who has no business there. A person signs in before it is asked: what there is, is no stranger's to find out.
+ * @param admit throws for somebody who has no business there, and may send the browser away. A person signs in before it is asked: what there is, is no stranger's to find out.
  */
 export function ownPages(
   pages: Record<string, OwnPage>,
   services: OwnServices,
-  admit: (visit: Visit) => Promise<void> = async () => {},
+  admit: (visit: Visit) => Promise<Admission> = async () => undefined,
   at: Door = issuerDoor(services),
 ): Router {
   const router = new Router();
@@ -62,14 +65,14 @@ export function ownPages(
       const here = await at.enter(ctx, page.recent ? { maxAgeSeconds: RECENT_SECONDS } : {});
       if (!here) return;
       const visit = { ...here, ctx, services };
-      await admit(visit);
+      if ((await admit(visit)) === 'sent away') return;
       await page.show(visit);
     });
     router.post(path, async (ctx) => {
       const here = await at.enter(ctx, { maxAgeSeconds: RECENT_SECONDS + (page.recent ? TO_FILL_IN_SECONDS : 0) });
       if (!here) return page.endsSession && answerAfterEnd(ctx, services, at);
       const visit = { ...here, ctx, services };
-      await admit(visit);
+      if ((await admit(visit)) === 'sent away') return;
       const form = await readForm(ctx);
       assertOurForm(ctx, services.config.cookieKeys, csrfSubject(here), form.get('csrf'), at.origin);
       // A token of another page is ours all the same, but it is no second press of this page's button.
