@@ -35,7 +35,7 @@ import { type EndpointAt, knownEndpoints, onlyItsMethods } from './http/endpoint
 import { drainBody } from './http/form.ts';
 import { onlyOurHost } from './http/host.ts';
 import { language } from './http/language.ts';
-import { operatorLinks } from './http/operator-links.ts';
+import { operatorLinks, operatorLinksOf } from './http/operator-links.ts';
 import { endPresses } from './http/presses.ts';
 import { requestLog } from './http/request-id.ts';
 import { onlyPaths } from './http/request-target.ts';
@@ -200,7 +200,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
   const options = { ...LISTENING, ServerResponse: drainingResponse(() => closing) };
   const listener = (issuer: string, answer: RequestListener) => createServer(options, onlyPaths({ issuer, log, answer }));
   const server = listener(config.issuer, (request, response) => introspection(request, response, () => answer(request, response)));
-  server.on('clientError', answerUnread({ issuer: config.issuer, log, endpointAt: endpoints }));
+  server.on('clientError', answerUnread({ issuer: config.issuer, log, endpointAt: endpoints, operatorLinks: operatorLinksOf(config) }));
   address = await listen(server, config);
   const { adminPort, adminHost, adminOrigin } = config;
   let apart: Server | undefined;

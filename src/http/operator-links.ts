@@ -4,13 +4,18 @@ import type { Context, Next } from 'koa';
 
 type Pages = { termsUrl: string | undefined; privacyUrl: string | undefined; supportUrl: string | undefined };
 
-/** Stands before all that renders a page, errors too. */
-export function operatorLinks({ termsUrl, privacyUrl, supportUrl }: Pages) {
-  const links = [
+export type OperatorLink = { words: string; href: string | undefined };
+
+export const operatorLinksOf = ({ termsUrl, privacyUrl, supportUrl }: Pages): OperatorLink[] =>
+  [
     { words: 'operator.terms', href: termsUrl },
     { words: 'operator.privacy', href: privacyUrl },
     { words: 'operator.support', href: supportUrl },
   ].filter(({ href }) => href !== undefined);
+
+/** Stands before all that renders a page, errors too. */
+export function operatorLinks(pages: Pages) {
+  const links = operatorLinksOf(pages);
   return (ctx: Context, next: Next) => {
     ctx.state.operatorLinks = links;
     return next();

@@ -7,6 +7,7 @@ import { assetUrl } from './assets.ts';
 import { errorAsJson } from './boundary.ts';
 import { type EndpointAt, EXPOSED_HEADERS } from './endpoints.ts';
 import { type Language, supported } from './language.ts';
+import type { OperatorLink } from './operator-links.ts';
 import { compose } from './render.ts';
 import { headersOfEveryResponse } from './security-headers.ts';
 
@@ -22,7 +23,9 @@ const BARE: Record<string, number> = { HPE_CHUNK_EXTENSIONS_OVERFLOW: 413, ERR_H
 // How long a client may go on sending what nobody reads, until it has the answer.
 const LINGER_MS = 1_000;
 
-export function answerUnread({ issuer, log, endpointAt }: { issuer: string; log: Log; endpointAt: EndpointAt }) {
+type Parts = { issuer: string; log: Log; endpointAt: EndpointAt; operatorLinks: OperatorLink[] };
+
+export function answerUnread({ issuer, log, endpointAt, operatorLinks }: Parts) {
   const answered = new WeakSet<Socket>();
   return (error: UnreadError, socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): void => {
     // What comes after is of the same request, and is read no better.
@@ -39,7 +42,7 @@ export function answerUnread({ issuer, log, endpointAt }: { issuer: string; log:
     const endpoint = endpointAt(path);
     const requestId = randomUUID();
     const forPrograms = !page || endpoint?.forPrograms === true;
-    const body = forPrograms ? JSON.stringify(errorAsJson('headers_too_large')) : tooLargePage(language, requestId);
+    const body = forPrograms ? JSON.stringify(errorAsJson('headers_too_large')) : tooLargePage(language, requestId, operatorLinks);
     log.info({ event: 'http_request', request_id: requestId, status: 431, error: 'headers_too_large' });
     return written(431, body, {
       ...headersOfEveryResponse(issuer),
@@ -66,10 +69,10 @@ function readStart(packet: Buffer | undefined): { path: string; language: Langua
 }
 
 /** The page of any error, without what only a request that was read can say. Its style may be missing: the browser sends the same cookies for that. */
-function tooLargePage(language: Language, requestId: string): string {
+function tooLargePage(language: Language, requestId: string, operatorLinks: OperatorLink[]): string {
   const detail = { error: 'headers_too_large' };
   const facts = { code: 'headers_too_large', status: 431, detail, ways: [], requestId, time: systemClock.now().toISOString() };
-  return compose(language, 'error', { ...facts, minutes: undefined, forOwner: undefined, passing: true, assetUrl });
+  return compose(language, 'error', { ...facts, minutes: undefined, forOwner: undefined, passing: true, assetUrl, operatorLinks });
 }
 
 const bare = (status: number) => written(status, '', {});

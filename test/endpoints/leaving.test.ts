@@ -4,6 +4,7 @@ import { verifyClient } from '../../src/clients/store.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { authorizePath, type Credentials, obtainTokens, pkce, post, type TestClient } from '../support/flow.ts';
+import { navigate } from '../support/navigate.ts';
 import { Person, wayBackOn } from '../support/person.ts';
 import { register } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
@@ -35,14 +36,14 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
   const staying = () => Object.assign(new Person(server.issuer), { goesOn: false });
   const atHome = (response: Response, html: string) => {
     assert.equal(response.status, 200);
-    for (const name of ['location', 'refresh']) assert.equal(response.headers.get(name), null, name);
+    assert.equal(response.headers.get('location'), null);
     assert.doesNotMatch(html, /<script|http-equiv/i);
   };
 
   it('comes first on a page of ours, with a link, whoever asks and whichever way the answer goes', async () => {
     const dynamic = await register(server, { redirect_uris: ['https://phish.example/login'], client_name: '"><script>' });
     for (const [error, parameters] of Object.entries(ERRORS))
-      for (const headers of [{}, { accept: '*/*' }, { accept: 'application/json' }, { 'sec-fetch-mode': 'navigate' }])
+      for (const headers of [{}, { accept: '*/*' }, { accept: 'application/json' }])
         for (const response_mode of [undefined, 'fragment', 'query']) {
           const response = await unchanged(server, () => ask({ ...parameters, response_mode }, dynamic, staying(), headers));
           const html = await response.text();
@@ -53,6 +54,24 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
           assert.deepEqual([answer.get('error'), answer.get('state'), answer.get('iss')], [error, 's', server.issuer]);
           assert.match(html, /Nobody has verified this app[\s\S]*<code>phish\.example<\/code>/);
         }
+  });
+
+  it('stops a browser that says how it navigates: nothing goes on by itself', async () => {
+    for (const parameters of Object.values(ERRORS)) {
+      const { status, headers, html } = await navigate(server, authorizePath(client, { ...challenge, ...(parameters as object) }));
+      assert.deepEqual([status, headers.location, headers['refresh']], [200, undefined, undefined]);
+      assert(wayBackOn(html));
+      assert.doesNotMatch(html, /<script|http-equiv/i);
+    }
+  });
+
+  it('goes on by itself for what does not say that it navigates: a program that follows a user’s way', async () => {
+    const program = Object.assign(new Person(server.issuer), { goesOn: false });
+    const response = await program.request(authorizePath(client, { ...challenge, ...ERRORS['invalid_scope'] }));
+    const html = await response.text();
+    assert.deepEqual([response.status, response.headers.get('location')], [200, null]);
+    assert.equal(response.headers.get('refresh'), `0; url=${wayBackOn(html)}`);
+    assert.match(html, /Nobody has verified this app/);
   });
 
   it('by a form, without the script that sends it', async () => {
@@ -82,15 +101,12 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
     assert.equal(response.headers.get('location')?.startsWith(client.redirect_uri) ?? false, false);
   });
 
-  it('after a refusal: the page says that nothing was allowed, and asks before it goes back', async () => {
-    const browser = staying();
-    const signIn = await browser.open(authorizePath(client, challenge));
+  it('after a refusal it is told, and nothing was allowed; the page speaks the language that was asked for', async () => {
+    const signIn = await staying().open(authorizePath(client, challenge));
     const denied = await (await signIn.submit(user)).submit({ decision: 'deny' });
-    atHome(denied.response, denied.html);
-    assert.match(denied.html, /Nothing was allowed[\s\S]*Moonlight[\s\S]*was not given access/);
-    assert.equal(new URL(String(wayBackOn(denied.html))).searchParams.get('error'), 'access_denied');
+    assert.equal(denied.url.searchParams.get('error'), 'access_denied');
     assert.deepEqual(await server.sql('select id from grant_record where account_id = $1', [user.id]), []);
-    const korean = await browser.open(authorizePath(client, { ...challenge, scope: 'nosuch', ui_locales: 'ko' }));
+    const korean = await navigate(server, authorizePath(client, { ...challenge, scope: 'nosuch', ui_locales: 'ko' }));
     assert.match(korean.html, /<html lang="ko">[\s\S]*확인되지 않은 앱이에요/);
   });
 
