@@ -14,7 +14,7 @@ const PATH = /^\/(?![/\\])/;
 const REFUSAL = JSON.stringify({
   error: 'invalid_request',
   error_description:
-    'The request target must be a path that begins with one slash, such as /oauth/token. The host belongs into the Host header.',
+    'The request target must be a path that begins with one slash, such as /oauth/token. The host belongs in the Host header.',
 });
 
 export function onlyPaths({ issuer, log, answer }: { issuer: string; log: Log; answer: RequestListener }): RequestListener {

@@ -22,7 +22,7 @@ export type Actor = {
   clientId?: string | undefined;
   /** What they may do now: of a person by a client, what both may. */
   may: readonly AdminScope[];
-  /** Upstream providers at which they can act for people; whoever may do everything here can give themselves any. */
+  /** Upstream providers at which this actor can act for people. An actor with every admin scope needs none: see isWithin(). */
   services?: readonly string[];
   from: Visitor;
   /** Whoever has the machine may do what would lock everybody out here, such as unmake the last admin: they can undo it. */

@@ -64,7 +64,7 @@ export const restoreClient: Act<object, ChangedClient> = {
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
-  // The secrets that it had open it again, whoever holds them.
+  // A restored client has its old secrets. Whoever holds one of them can use the client again.
   run: (doing, id) => doToClient(doing, id, [store.restoreClient(id)], { type: 'client_restored' }, { givesHold: true }),
 };
 
