@@ -12,8 +12,8 @@ import { dropIdleRecoveryCodes } from '../factors/store.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { giveAnswer } from '../http/kept-answers.ts';
+import { forgivePasswordTries } from '../http/password-tries.ts';
 import { answeredBefore } from '../http/presses.ts';
-import { forgive, LIMITS } from '../http/rate-limit.ts';
 import { render } from '../http/render.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { sqlState } from '../platform/database.ts';
@@ -83,7 +83,7 @@ async function undo(ctx: Context, services: OwnServices, found: Found, form: URL
     if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
     return page(ctx, services, found, { problem: 'not_me.address_taken', keep, status: 409 });
   }
-  await forgive(database, LIMITS.passwordOfAccount, link.email);
+  await forgivePasswordTries({ ctx, database, account: link.email });
   render(ctx, 'account/given-back', { email: link.email });
 }
 

@@ -16,7 +16,9 @@ const HOURS = 60 * MINUTES;
 
 /** Every limit there is. By account, so that one account is not guessed from many places; by network, so that many are not from one. */
 export const LIMITS = {
-  passwordOfAccount: { name: 'password_account', points: 10, seconds: 15 * MINUTES },
+  // From all networks together. After the first ten a browser waits: see interaction/password-tries.ts.
+  passwordOfAccount: { name: 'password_account', points: 30, seconds: 15 * MINUTES },
+  passwordOfAccountFromNetwork: { name: 'password_account_network', points: 10, seconds: 15 * MINUTES },
   // By account and browser, where the account was in that browser before.
   passwordAtDevice: { name: 'password_device', points: 10, seconds: 15 * MINUTES },
   passwordFromNetwork: { name: 'password_network', points: 100, seconds: 15 * MINUTES },
@@ -69,13 +71,14 @@ export const LIMITS = {
 
 /**
  * Counts an attempt. @param key what is counted: an account's address, a network; only its digest is kept.
+ * @returns how many there were in this span, with this one.
  * @throws AppError 429 `too_many_attempts` when there were too many, with the seconds until there may be more. Its sentence may name the limit:
  * `limit`, `most` attempts, and `minutes` until the next.
  */
-export async function limitRate(database: Database, limit: Limit, key: string): Promise<void> {
+export async function limitRate(database: Database, limit: Limit, key: string): Promise<number> {
   const { points, seconds } = await count(database, limit, key);
   const code = limit.code ?? 'too_many_attempts';
-  if (points <= limit.points) return;
+  if (points <= limit.points) return points;
   const values = { limit: limit.name, most: limit.points, minutes: Math.ceil(seconds / MINUTES) };
   throw new AppError(code, { status: 429, reason: `rate_limit ${limit.name}`, retryAfterSeconds: seconds, values });
 }

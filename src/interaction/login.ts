@@ -2,8 +2,7 @@ import { normalizeEmail } from '../accounts/email-address.ts';
 import { verifyCredentials } from '../accounts/store.ts';
 import { displayName } from '../clients/display-name.ts';
 import { listSignInProviders } from '../federation/providers.ts';
-import { forgive, LIMITS, limitRate, takeBack } from '../http/rate-limit.ts';
-import { visitorOf } from '../http/visitor.ts';
+import { countPasswordTry, forgivePasswordTry } from '../http/password-tries.ts';
 import { awaited } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
 import { knownHere } from './known-here.ts';
@@ -27,28 +26,17 @@ export async function submitLogin(step: Step, form: URLSearchParams): Promise<vo
     await forget(step);
     return goTo(step, 'login');
   }
-  const { database } = step.services;
   const email = form.get('email') ?? '';
-  const [account, network] = [normalizeEmail(email), visitorOf(step.ctx).address];
-  const device = await knownHere(step, email);
-  // Before the password is looked at, and the network first: one that is refused must not use up what an account has. Strangers can close neither of
-  // them to a browser in which the account was before: that has tries of its own.
-  if (device) await limitRate(database, LIMITS.passwordAtDevice, device);
-  else {
-    await limitRate(database, LIMITS.passwordFromNetwork, network);
-    await limitRate(database, LIMITS.passwordOfAccount, account);
-  }
+  const { database } = step.services;
+  const made = { ctx: step.ctx, database, account: normalizeEmail(email), device: await knownHere(step, email) };
+  await countPasswordTry(made);
   const verdict = await verifyCredentials(database, email, form.get('password') ?? '');
   if (!verdict.ok) {
     await note(step, { type: 'sign_in_failed', ...(verdict.accountId ? { accountId: verdict.accountId } : undefined) });
     // One sentence for an unknown address and a wrong password: which it was is nobody's business (OWASP authentication).
     return page(step, { email, failed: true }, 401);
   }
-  if (device) await forgive(database, LIMITS.passwordAtDevice, device);
-  else {
-    await forgive(database, LIMITS.passwordOfAccount, account);
-    await takeBack(database, LIMITS.passwordFromNetwork, network);
-  }
+  await forgivePasswordTry(made);
   await finishSignIn(step, verdict.account, { method: 'password', amr: ['pwd'] });
 }
 

@@ -8,7 +8,8 @@ import { endProofsOf, type Proof, redeemProof } from '../accounts/proofs.ts';
 import type { Problem } from '../accounts/sign-up.ts';
 import { type Account, findAccount, findAccountByEmail } from '../accounts/store.ts';
 import { dropIdleRecoveryCodes } from '../factors/store.ts';
-import { forgive, LIMITS, withinLimit } from '../http/rate-limit.ts';
+import { forgivePasswordTries } from '../http/password-tries.ts';
+import { LIMITS, withinLimit } from '../http/rate-limit.ts';
 import { AppError } from '../platform/errors.ts';
 import { endAccount } from '../protocol-store/grants.ts';
 import { write } from '../protocol-store/unit-of-work.ts';
@@ -115,7 +116,7 @@ export async function resetPassword(
   for (const [n, statement] of alarmTo(here, account, 'password_changed', 'password_changed', {}).entries())
     await write(database, { purpose: 'keep', subject: `alarm ${n} password_changed ${account.id}`, statement });
   // Whoever tried to guess the old one has nothing to do with the new one.
-  await forgive(database, LIMITS.passwordOfAccount, account.email);
+  await forgivePasswordTries({ ctx: here.ctx, database, account: account.email });
   return account;
 }
 
