@@ -44,7 +44,7 @@ async function serve(config: Config, log: Log): Promise<void> {
   const pruning = keepPruned(database, log);
   const keyRing = new KeyRing(config.dataEncryptionKeys);
   const telling = keepProvidersTold({ database, keyRing, log });
-  const logos = keepLogosFetched({ database, log, openings: config.outgoingAllow, loopbackPages: placesOf(config.issuer).loopbackPages });
+  const logos = keepLogosFetched({ database, log, openings: config.outgoingAllow, loopbackPages: placesOf(config).loopbackPages });
   const mailing = config.smtpUrl
     ? keepMailSent({
         database,

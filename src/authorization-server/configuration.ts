@@ -87,7 +87,7 @@ export function createConfiguration({
     acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
     subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
     // RFC 7591 2: judged before the library's own checks
-    extraClientMetadata: withKnownScopes(createRegistrationPolicy({ names, ...placesOf(config.issuer) }), () => resources.scopes),
+    extraClientMetadata: withKnownScopes(createRegistrationPolicy({ names, ...placesOf(config) }), () => resources.scopes),
 
     // How clients prove who they are
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], // no client_secret_jwt: secrets are hashed

@@ -103,7 +103,7 @@ export function createProvider({
   bindIdTokens(provider);
   listOwnScopes(provider, resources);
   checkPkceAgain(provider, config.pkce);
-  if (pkceUse) recordPkceUse(provider, pkceUse, config.pkce, placesOf(config.issuer).tryCallback);
+  if (pkceUse) recordPkceUse(provider, pkceUse, config.pkce, placesOf(config).tryCallback);
   logEvents(provider, log, counts, book);
   noteAuthorizationErrors(provider);
   return provider;

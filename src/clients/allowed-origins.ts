@@ -15,11 +15,11 @@ const EXTENSIONS = new Set(['chrome-extension', 'moz-extension', 'safari-web-ext
 const RIGHT = 'such as https://app.example.com, http://localhost:5173 or capacitor://localhost';
 
 /** @returns what is wrong with the member, in a sentence that begins after `allowed_origins `; undefined when all is well. */
-export function allowedOriginsProblem(origins: unknown, issuer: string): string | undefined {
+export function allowedOriginsProblem(origins: unknown, ownOrigins: readonly string[]): string | undefined {
   if (!Array.isArray(origins) || origins.some((origin) => typeof origin !== 'string')) return `must be an array of origins, ${RIGHT}`;
   if (origins.length > MAX_ORIGINS) return `must not have more than ${MAX_ORIGINS} members`;
   const wrong = origins.findIndex((origin) => !isOrigin(origin));
-  const own = origins.findIndex((origin) => isOwnOrigin(origin, issuer));
+  const own = origins.findIndex((origin) => isOwnOrigin(origin, ownOrigins));
   if (wrong < 0 && own >= 0) return `must not contain the origin of this server itself: member ${own} is ${told(origins[own])}`;
   return wrong < 0
     ? undefined

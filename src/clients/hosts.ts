@@ -26,10 +26,12 @@ export const hasPlainAuthority = (uri: string): boolean => /^[a-z0-9._-]*$/i.tes
 
 /**
  * Whether an address leads to this server: by http or https, by each name of the machine in development, and with the root's dot at its end.
- * @param issuer this server's.
+ * @param own the origins of this server: its issuer, and where administration answers.
  */
-export function isOwnOrigin(address: string, issuer: string): boolean {
-  const [url, own] = [URL.parse(address), new URL(issuer)];
+export const isOwnOrigin = (address: string, own: readonly string[]): boolean => own.some((origin) => isAtOrigin(address, origin));
+
+function isAtOrigin(address: string, origin: string): boolean {
+  const [url, own] = [URL.parse(address), new URL(origin)];
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) return false;
   const [host, ours] = [url.hostname.replace(/\.$/, ''), own.hostname];
   // The name of the machine itself, any name below it (RFC 6761 section 6.3), and each address of the loopback interface.

@@ -15,7 +15,7 @@ const LOOPBACK_HTTP = /^(http:\/\/(?:localhost|127\.0\.0\.1|\[::1\]))(?::\d{1,5}
 export function isRegistered(received: unknown, registered: readonly string[], issuer?: string): boolean {
   if (typeof received !== 'string') return false;
   if (registered.includes(received)) return true;
-  if (issuer !== undefined && isOwnOrigin(received, issuer)) return false;
+  if (issuer !== undefined && isOwnOrigin(received, [issuer])) return false;
   const address = withoutPort(received);
   return address !== undefined && registered.some((uri) => withoutPort(uri) === address);
 }

@@ -30,12 +30,12 @@ export type UriFault =
 export type UriProblem = { fault: UriFault; uri: string; right?: string; line: number };
 
 /**
- * `issuer`: this server, no address of which is a client's. `tryCallback`: the one address of this server that a client may have.
+ * `own`: the origins of this server, no address at which is a client's. `tryCallback`: the one address of this server that a client may have.
  * `privateHttp`: whether this http address on a private network may be registered; unless given, none may. `held`: whether the client has it already,
  * from before there was a rule for hosts.
  */
 export type UriRules = {
-  issuer?: string;
+  own?: readonly string[];
   tryCallback?: string | undefined;
   privateHttp?: (uri: string) => boolean;
   held?: (uri: string) => boolean;
@@ -162,7 +162,7 @@ export function leadsToDevice(uri: string): boolean {
 }
 
 // The order goes from what cannot be read to what is read and refused.
-function faultOf(uri: string, { issuer, tryCallback, privateHttp, held }: UriRules): UriFault | undefined {
+function faultOf(uri: string, { own, tryCallback, privateHttp, held }: UriRules): UriFault | undefined {
   if (uri === tryCallback) return undefined;
   if (uri.length > MAX_LENGTH) return 'too_long';
   // The URL parser drops tabs and line breaks and mends backslashes: judge the text as it was sent.
@@ -176,7 +176,7 @@ function faultOf(uri: string, { issuer, tryCallback, privateHttp, held }: UriRul
   if (url.username || url.password || /^[a-z][a-z0-9+.-]*:\/\/[^/?]*@/i.test(uri)) return 'user';
   if (/\/(\.|%2e){1,2}(\/|;|\?|$)/i.test(uri.replace(/\?.*$/, ''))) return 'dots';
   if (!(isWeb(url.protocol) ? hasPlainHost(uri) : hasPlainAuthority(uri)) && !held?.(uri)) return 'host';
-  if (issuer !== undefined && isOwnOrigin(uri, issuer)) return 'own';
+  if (own && isOwnOrigin(uri, own)) return 'own';
   if (url.protocol === 'https:') return undefined;
   if (url.protocol === 'http:') {
     const allowed = LOOPBACK.has(url.hostname) || (isPrivateNetwork(url.hostname) && privateHttp?.(uri));

@@ -4,6 +4,7 @@ import { type Places, placesOf } from '../authorization-server/registration/regi
 import { displayName, MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
 import { MAX_URIS, redirectUriProblems } from '../clients/redirect-uri.ts';
 import { webLinkFault } from '../clients/web-link.ts';
+import type { Config } from '../platform/config.ts';
 import { isBlank, isDeceptive, withoutDeceptive } from '../platform/visible-text.ts';
 
 /**
@@ -54,9 +55,9 @@ export const linesOf = (text = ''): string[] => text.split('\n').filter((line) =
  */
 export function problemsIn(
   typed: Typed,
-  { redirected, issuer, held = [] }: { redirected: boolean; issuer: string; held?: string[] },
+  { redirected, config, held = [] }: { redirected: boolean; config: Config; held?: string[] },
 ): Problem[] {
-  const places = placesOf(issuer);
+  const places = placesOf(config);
   return [
     ...NAMES.flatMap((field) => nameProblems(field, typed[field] ?? '')),
     ...(redirected && !linesOf(typed['redirect_uris']).length ? [{ field: 'redirect_uris', key: 'redirect_uri.missing' }] : []),
@@ -72,7 +73,7 @@ export function problemsIn(
 export function problemsOf(
   metadata: Record<string, unknown>,
   { member = 'client_name', sentence, like }: Refusal,
-  { config: { issuer }, resourceServers }: Pick<OwnServices, 'config' | 'resourceServers'>,
+  { config, resourceServers }: Pick<OwnServices, 'config' | 'resourceServers'>,
 ): Problem[] {
   const said = metadata[member];
   const known = (): Problem[] => {
@@ -86,14 +87,14 @@ export function problemsOf(
       ];
     if (NAMES.some((name) => name === member)) return typeof said === 'string' ? nameProblems(member, said) : [];
     if (URI_LISTS.some((list) => list === member) && isListOfText(said))
-      return uriProblems(member, said, { ...placesOf(issuer), held: [] });
+      return uriProblems(member, said, { ...placesOf(config), held: [] });
     if (member === 'scope' && typeof said === 'string') {
       const scopes = resourceServers.flatMap((server) => server.scopes.map(({ name }) => name));
       const unknown = said.split(' ').filter((scope) => !scopes.includes(scope));
       return unknown.length ? [{ field: member, key: 'developer.scope_gone', about: visible(unknown.join(' ')) }] : [];
     }
     const page = LINKS.some((link) => link === member);
-    const places = { ...placesOf(issuer), loopbackPages: page && placesOf(issuer).loopbackPages };
+    const places = { ...placesOf(config), loopbackPages: page && placesOf(config).loopbackPages };
     return typeof said === 'string' && (page || member.endsWith('_uri')) ? linkProblems(member, said, places) : [];
   };
   const problems = known();
@@ -110,16 +111,18 @@ function nameProblems(field: string, name: string): Problem[] {
 }
 
 /** Our own page to try a client is as safe as this server is, see registration-policy.ts. It stands in the list like the others. */
-function uriProblems(field: string, uris: string[], { issuer, tryCallback, held }: Places & { held: string[] }): Problem[] {
+function uriProblems(field: string, uris: string[], { own: ownOrigins, tryCallback, held }: Places & { held: string[] }): Problem[] {
   const own = field === 'redirect_uris' ? tryCallback : undefined;
   if (uris.filter((uri) => uri !== own).length > MAX_URIS) return [{ field, key: 'redirect_uri.too_many', values: { most: MAX_URIS } }];
   const has = (uri: string) => held.includes(uri);
-  return redirectUriProblems(uris, { issuer, tryCallback: own, privateHttp: has, held: has }).map(({ fault, uri, right, line }) => ({
-    field,
-    key: `redirect_uri.${fault}`,
-    values: { line, right: right ?? '' },
-    about: visible(uri),
-  }));
+  return redirectUriProblems(uris, { own: ownOrigins, tryCallback: own, privateHttp: has, held: has }).map(
+    ({ fault, uri, right, line }) => ({
+      field,
+      key: `redirect_uri.${fault}`,
+      values: { line, right: right ?? '' },
+      about: visible(uri),
+    }),
+  );
 }
 
 function linkProblems(field: string, link: string, { loopbackPages }: Places): Problem[] {

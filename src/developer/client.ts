@@ -7,6 +7,7 @@ import { redirectUriHints } from '../clients/redirect-uri.ts';
 import { type ClientMetadata, saveClient } from '../clients/store.ts';
 import { languageOf } from '../http/language.ts';
 import { LIMITS, limitRate } from '../http/rate-limit.ts';
+import type { Config } from '../platform/config.ts';
 import { writeTogether } from '../protocol-store/unit-of-work.ts';
 import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, problemsOf, type Typed, typedIn, URI_LISTS } from './client-form.ts';
 import { listOf } from './client-kind.ts';
@@ -38,7 +39,7 @@ export const client: OwnPage = {
     const typed = typedIn(form, [...FIELDS, 'require_pkce']);
     const ticked = form.getAll('scope');
     const groups = groupsFor(visit, record, ticked);
-    const problems = problemsWith(record, typed, { groups, ticked, issuer: services.config.issuer });
+    const problems = problemsWith(record, typed, { groups, ticked, config: services.config });
     if (problems.length) return page(visit, record, { typed, groups, problems });
     const changed = change(record, typed, groups, ticked);
     const known = await services.provider.Client.find(record.id);
@@ -66,15 +67,15 @@ export const client: OwnPage = {
 
 const SUSPENDED: Problem = { field: 'client_name', key: 'developer.suspended_unchanged' };
 
-type Asked = { groups: ScopeGroup[]; ticked: string[]; issuer: string };
+type Asked = { groups: ScopeGroup[]; ticked: string[]; config: Config };
 
-function problemsWith({ metadata, suspended_at }: ClientRecord, typed: Typed, { groups, ticked, issuer }: Asked): Problem[] {
+function problemsWith({ metadata, suspended_at }: ClientRecord, typed: Typed, { groups, ticked, config }: Asked): Problem[] {
   if (suspended_at) return [SUSPENDED];
   const offered = namesIn(groups);
   return [
     ...problemsIn(typed, {
       redirected: isRedirected({ grant_types: grantsOf(metadata) }),
-      issuer,
+      config,
       held: URI_LISTS.flatMap((list) => listOf(metadata[list])),
     }),
     ...(asksForNothing(metadata) || ticked.length || keptScopes(metadata, groups).length

@@ -44,7 +44,7 @@ function judgeAnswers(visit: Visit, typed: Typed, scopes: string[]): Judged {
       : []),
     ...problemsIn(chosen && !isRedirected(chosen) ? { ...typed, redirect_uris: '' } : typed, {
       redirected: chosen ? isRedirected(chosen) : false,
-      issuer: visit.services.config.issuer,
+      config: visit.services.config,
     }),
     ...(scopes.length || (chosen && !signsPeopleIn(chosen)) ? [] : [{ field: 'scope', key: 'developer.scope_missing' }]),
     ...(scopes.every((scope) => offered.includes(scope)) ? [] : [{ field: 'scope', key: 'developer.scope_unknown' }]),

@@ -7,6 +7,7 @@ import { createLog } from '../../src/platform/log.ts';
 import { startServer } from '../../src/server.ts';
 import { call, createMachine, machineToken } from '../support/admin-api.ts';
 import { freePort, startTestServer, type TestServer } from '../support/environment.ts';
+import { countRows } from '../support/storage.ts';
 
 const ADDRESSES = ['/admin/api/v1/people', '/admin/api/v1/openapi.json', '/admin/api/', '/admin/api/v2/people'];
 
@@ -24,6 +25,33 @@ async function assertNotPublic(server: TestServer, token: string): Promise<void>
 }
 
 describe('Where the admin API answers', () => {
+  it('no client has an address there', async () => {
+    const server = await startTestServer({ adminPort: await freePort(), environment: 'production', registration: 'open' });
+    try {
+      const there = String(server.config.adminOrigin);
+      const register = (metadata: object) =>
+        fetch(`${server.issuer}/oauth/register`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(metadata),
+        });
+      for (const metadata of [
+        { redirect_uris: [`${there}/admin/signed-in`] },
+        { redirect_uris: [`${there.replace('localhost', '127.0.0.1')}/cb`], application_type: 'native' },
+        { redirect_uris: ['https://client.example/cb'], post_logout_redirect_uris: [`${there}/admin`] },
+        { redirect_uris: ['https://client.example/cb'], allowed_origins: [there] },
+      ]) {
+        const response = await register(metadata);
+        assert.equal(response.status, 400, JSON.stringify(metadata));
+        assert.match(await response.text(), /"error":"invalid_(redirect_uri|client_metadata)"/);
+      }
+      assert.equal(await countRows(server, "client where id not like 'munjigi%'"), 0);
+      assert.equal((await register({ redirect_uris: ['https://client.example/cb'] })).status, 201);
+    } finally {
+      await server.close();
+    }
+  });
+
   it('with ADMIN_PORT: there, and nowhere else', async () => {
     const server = await startTestServer({ adminPort: 0, environment: 'production' });
     try {

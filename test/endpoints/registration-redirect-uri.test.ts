@@ -205,14 +205,14 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
         `https://ID.example.${path}`,
         `http://id.example${path}`,
       ])
-        assert.equal(isOwnOrigin(uri, 'https://id.example'), true, uri);
+        assert.equal(isOwnOrigin(uri, ['https://id.example']), true, uri);
       for (const uri of [
         `https://id.example:8443${path}`,
         `https://app.id.example${path}`,
         `https://id.example.org${path}`,
         `walk://id.example${path}`,
       ])
-        assert.equal(isOwnOrigin(uri, 'https://id.example'), false, uri);
+        assert.equal(isOwnOrigin(uri, ['https://id.example']), false, uri);
     }
   });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { placesOf } from '../../authorization-server/registration/registration-policy.ts';
 import { ADMIN_SCOPES, type AdminScope, allowAdminScopes as adminScopesOf, readAdminScopes } from '../../clients/admin-scopes.ts';
 import { isOwnOrigin } from '../../clients/hosts.ts';
 import { endSecret, findClientOfSecret } from '../../clients/live-secrets.ts';
@@ -118,7 +119,7 @@ export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
       known.has(service) ? [] : [{ field: `services.${n}`, detail: 'there is no such provider' }],
     );
     if (!allowed.services.length && allowed.origins.length) strange.push({ field: 'origins', detail: 'needs services' });
-    const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, doing.config.issuer));
+    const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, placesOf(doing.config).own));
     if (own >= 0) strange.push({ field: `origins.${own}`, detail: 'must not be the origin of this server itself' });
     if (strange.length) return refused('invalid', strange);
     const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };

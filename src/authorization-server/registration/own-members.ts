@@ -14,12 +14,12 @@ export type Metadata = ClientMetadata & Record<string, unknown>;
 const MAX_REASON_CHARACTERS = 200;
 
 /** A check per member, for registration-policy.ts. A check changes the metadata where the answer is to say something else than the request. */
-export const OWN_MEMBERS: Record<string, (metadata: Metadata, circumstances: { house: { issuer: string } }) => void> = {
-  allowed_origins(metadata, { house: { issuer } }) {
+export const OWN_MEMBERS: Record<string, (metadata: Metadata, circumstances: { house: { own: readonly string[] } }) => void> = {
+  allowed_origins(metadata, { house: { own } }) {
     const origins = metadata['allowed_origins'];
     // Without a value it counts as absent (RFC 7591 section 2).
     if (origins === undefined || origins === null || origins === '') return void delete metadata['allowed_origins'];
-    const problem = allowedOriginsProblem(origins, issuer);
+    const problem = allowedOriginsProblem(origins, own);
     if (problem) throw new errors.InvalidClientMetadata(`allowed_origins ${problem}`);
   },
   // Which scopes the app cannot do without; scope-rules and the API's owner have the last word (consent/asked.ts).

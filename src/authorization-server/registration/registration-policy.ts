@@ -6,6 +6,7 @@ import { hasAppScheme, isNativeByAddress, redirectUrisProblem } from '../../clie
 import { TOKEN_EXCHANGE_GRANT } from '../../clients/store.ts';
 import type { VerifiedNames } from '../../clients/verified-names.ts';
 import { webLinkProblem } from '../../clients/web-link.ts';
+import type { Config } from '../../platform/config.ts';
 import { isBlank, isDeceptive } from '../../platform/visible-text.ts';
 import { MAX_KEYS } from '../client-keys.ts';
 import { judgeText, type Metadata, OWN_MEMBERS } from './own-members.ts';
@@ -30,13 +31,13 @@ type Circumstances = {
 };
 
 /**
- * What depends on where this server is. `loopbackPages`: a client's pages may be on its developer's own machine, where this server is too.
+ * What depends on where this server is. `own`: its origins, at which no client has an address. `loopbackPages`: a client's pages may be on its developer's own machine, where this server is too.
  * `tryCallback`: the developer portal's own address, to which a client that is tried there is led, and which may be http where the issuer is.
  */
-export type Places = { issuer: string; loopbackPages: boolean; tryCallback: string };
+export type Places = { own: readonly string[]; loopbackPages: boolean; tryCallback: string };
 
-export const placesOf = (issuer: string): Places => ({
-  issuer,
+export const placesOf = ({ issuer, adminOrigin }: Pick<Config, 'issuer' | 'adminOrigin'>): Places => ({
+  own: adminOrigin === undefined ? [issuer] : [issuer, adminOrigin],
   loopbackPages: !issuer.startsWith('https:'),
   tryCallback: `${issuer}${TRY_CALLBACK_PATH}`,
 });
@@ -216,7 +217,7 @@ function judgeUris(metadata: Metadata, member: UriList, { client, maker, house }
   if (metadata[member] === undefined) return;
   const held = listOf(member === 'redirect_uris' ? client?.redirectUris : client?.postLogoutRedirectUris);
   const problem = redirectUrisProblem(member, metadata[member], {
-    issuer: house.issuer,
+    own: house.own,
     tryCallback: member === 'redirect_uris' ? house.tryCallback : undefined,
     privateHttp: (uri) => maker === 'operator' || held.includes(uri),
     held: (uri) => held.includes(uri),
