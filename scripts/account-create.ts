@@ -1,12 +1,12 @@
-import type { NewAccount } from '../src/accounts/claimable.ts';
-import { emailProblem, normalizeEmail } from '../src/accounts/email-address.ts';
-import { nameFault, tidyName } from '../src/accounts/names.ts';
-import { PROOF_MINUTES } from '../src/accounts/proofs.ts';
-import { createPerson } from '../src/admin/acts/people.ts';
+import { createPerson } from '../src/features/admin/acts/people.ts';
+import type { NewAccount } from '../src/people/claimable.ts';
+import { emailProblem, normalizeEmail } from '../src/people/email-address.ts';
+import { nameFault, tidyName } from '../src/people/names.ts';
+import { PROOF_MINUTES } from '../src/people/proofs.ts';
 import { readConfig } from '../src/platform/config.ts';
 import { performAsOperator, resultOf, UsageError, withDatabase } from './command.ts';
 
-/** Owns what an operator is told who makes an account: see admin/acts/people.ts. */
+/** Owns what an operator is told who makes an account: see features/admin/acts/people.ts. */
 
 export async function create(wish: NewAccount): Promise<number> {
   const [email, name] = [normalizeEmail(wish.email), tidyName(wish.name)];

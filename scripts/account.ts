@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
-import { findAccountRecord, listAccounts } from '../src/accounts/administration.ts';
-import { ROLES, type Role } from '../src/accounts/roles.ts';
-import type { Act } from '../src/admin/acts/act.ts';
-import { changeRole, disablePerson, enablePerson, endSessionsOfPerson, removeFactorsOfPerson } from '../src/admin/acts/people.ts';
+import type { Act } from '../src/features/admin/acts/act.ts';
+import { changeRole, disablePerson, enablePerson, endSessionsOfPerson, removeFactorsOfPerson } from '../src/features/admin/acts/people.ts';
 import { LANGUAGES, type Language } from '../src/http/language.ts';
+import { findAccountRecord, listAccounts } from '../src/people/administration.ts';
+import { ROLES, type Role } from '../src/people/roles.ts';
 import type { Database } from '../src/platform/database.ts';
 import { create } from './account-create.ts';
 import { confirmed, moment, performAsOperator, quoted, resultOf, runCommand, table, UsageError, withDatabase } from './command.ts';

@@ -1,7 +1,7 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
-import { ADMIN_SCOPES, type AdminScope } from '../src/clients/admin-scopes.ts';
-import { MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
-import { isWebOrigin } from '../src/clients/redirect-uri.ts';
+import { MAX_NAME_CHARACTERS } from '../src/oauth/clients/display-name.ts';
+import { isWebOrigin } from '../src/oauth/clients/redirect-uri.ts';
+import { ADMIN_SCOPES, type AdminScope } from '../src/oauth/scopes/admin-scopes.ts';
 import { isStorable } from '../src/platform/database.ts';
 import { isBlank, isDeceptive } from '../src/platform/visible-text.ts';
 import { UsageError } from './command.ts';

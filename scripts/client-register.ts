@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { decodeJwt } from 'jose';
-import { deleteClient } from '../src/admin/acts/clients.ts';
 import { auditEvent } from '../src/audit/events.ts';
-import { readAdminScopes } from '../src/clients/admin-scopes.ts';
-import { FAPI_PROFILE } from '../src/clients/client-profile.ts';
-import { listOwners } from '../src/clients/co-owners.ts';
-import { OWN_CLIENTS } from '../src/clients/first-party.ts';
-import { findClientRecord } from '../src/clients/inspection.ts';
-import { isLoopback } from '../src/clients/redirect-uri.ts';
-import { listResourceServers } from '../src/clients/resource-servers.ts';
-import { findSoftwareIssuer } from '../src/clients/software-issuers.ts';
-import { type ClientMetadata, saveClient } from '../src/clients/store.ts';
+import { deleteClient } from '../src/features/admin/acts/clients.ts';
+import { findSoftwareIssuer } from '../src/features/registration/software-issuers.ts';
+import { FAPI_PROFILE } from '../src/oauth/clients/client-profile.ts';
+import { listOwners } from '../src/oauth/clients/co-owners.ts';
+import { OWN_CLIENTS } from '../src/oauth/clients/first-party.ts';
+import { findClientRecord } from '../src/oauth/clients/inspection.ts';
+import { isLoopback } from '../src/oauth/clients/redirect-uri.ts';
+import { type ClientMetadata, saveClient } from '../src/oauth/clients/store.ts';
+import { readAdminScopes } from '../src/oauth/scopes/admin-scopes.ts';
+import { listResourceServers } from '../src/oauth/scopes/resource-servers.ts';
+import { countPeople } from '../src/oauth/store/grants.ts';
 import { readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
 import { randomSecret } from '../src/platform/secrets.ts';
-import { countPeople } from '../src/protocol-store/grants.ts';
 import type { Asked, Values } from './client-options.ts';
 import {
   confirmed,
@@ -41,7 +41,7 @@ export async function create(values: Values): Promise<number> {
     await assertIntrospectable(database, metadata);
     const { introspects, ...said } = metadata;
     // Loaded here: it brings the library along, which takes the other commands as long to load as all the rest.
-    const { judgeClient } = await import('../src/authorization-server/registration/operator-client.ts');
+    const { judgeClient } = await import('../src/oauth/clients/operator-client.ts');
     const judged = await judgeClient({ config, database }, said as ClientMetadata);
     const told = auditEvent(OPERATOR, { type: 'client_made', clientId: metadata.client_id });
     await database.transaction([...saveClient({ ...judged, introspects } as ClientMetadata), told]);

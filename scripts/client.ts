@@ -1,4 +1,5 @@
-import type { Act } from '../src/admin/acts/act.ts';
+import { auditEventForEach } from '../src/audit/events.ts';
+import type { Act } from '../src/features/admin/acts/act.ts';
 import {
   allowAdminScopes,
   allowServices,
@@ -8,11 +9,10 @@ import {
   unverifyClient,
   verifyClient,
   waivePkce,
-} from '../src/admin/acts/clients.ts';
-import { auditEventForEach } from '../src/audit/events.ts';
-import { OWN_CLIENTS } from '../src/clients/first-party.ts';
-import { holderOfSecret, listClients, rotateSecret } from '../src/clients/store.ts';
-import { listProviders } from '../src/federation/providers.ts';
+} from '../src/features/admin/acts/clients.ts';
+import { listProviders } from '../src/features/federation/providers.ts';
+import { OWN_CLIENTS } from '../src/oauth/clients/first-party.ts';
+import { holderOfSecret, listClients, rotateSecret } from '../src/oauth/clients/store.ts';
 import { HOUR } from '../src/platform/clock.ts';
 import type { Database } from '../src/platform/database.ts';
 import { randomSecret } from '../src/platform/secrets.ts';

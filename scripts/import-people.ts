@@ -1,6 +1,6 @@
-import { disableAccount, insertAccountToClaim } from '../src/accounts/administration.ts';
-import { type KeycloakPerson, readPeople } from '../src/accounts/keycloak-people.ts';
 import { auditEvent } from '../src/audit/events.ts';
+import { type KeycloakPerson, readPeople } from '../src/features/moving-in/keycloak-people.ts';
+import { disableAccount, insertAccountToClaim } from '../src/people/administration.ts';
 import { type Database, Prisma } from '../src/platform/database.ts';
 import { timeOrderedId } from '../src/platform/secrets.ts';
 import { OPERATOR } from './command.ts';

@@ -1,7 +1,7 @@
-import type { KeycloakPerson } from '../src/accounts/keycloak-people.ts';
-import type { FieldNote } from '../src/clients/import/draft.ts';
-import type { Planned } from '../src/clients/import/plan.ts';
-import type { SourceName } from '../src/clients/import/sources.ts';
+import type { FieldNote } from '../src/features/moving-in/draft.ts';
+import type { KeycloakPerson } from '../src/features/moving-in/keycloak-people.ts';
+import type { Planned } from '../src/features/moving-in/plan.ts';
+import type { SourceName } from '../src/features/moving-in/sources.ts';
 import { quoted } from './command.ts';
 
 /** Owns what is told of an import: to whoever reads the terminal, and to the file of --report. Never a secret. */

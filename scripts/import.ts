@@ -1,12 +1,12 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { auditEvent } from '../src/audit/events.ts';
-import { openClientJudge } from '../src/authorization-server/registration/operator-client.ts';
-import { importClient, type Planned, planImport } from '../src/clients/import/plan.ts';
-import { type ForeignExport, isSourceName, readExport, SOURCE_NAMES, type SourceName } from '../src/clients/import/sources.ts';
+import { importClient, type Planned, planImport } from '../src/features/moving-in/plan.ts';
+import { type ForeignExport, isSourceName, readExport, SOURCE_NAMES, type SourceName } from '../src/features/moving-in/sources.ts';
+import { openClientJudge } from '../src/oauth/clients/operator-client.ts';
+import { endClient } from '../src/oauth/store/grants.ts';
 import { readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
-import { endClient } from '../src/protocol-store/grants.ts';
 import { confirmed, OPERATOR, quoted, runCommand, UsageError, withDatabase } from './command.ts';
 import { importPeople, planPeople } from './import-people.ts';
 import { asJson, type Order, type Plan, print, reportOf, tally } from './import-report.ts';

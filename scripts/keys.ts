@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
-import { replaceKeys, rotateKeys, useKeys } from '../src/admin/acts/keys.ts';
-import { scheduleOf } from '../src/authorization-server/keys/key-schedule.ts';
-import { readSigningKeys } from '../src/authorization-server/keys/signing-keys.ts';
-import { SEALED_SECRETS } from '../src/factors/totp.ts';
-import { SEALED_TOKENS } from '../src/federation/held-tokens.ts';
-import { SEALED_CREDENTIALS } from '../src/federation/providers.ts';
+import { replaceKeys, rotateKeys, useKeys } from '../src/features/admin/acts/keys.ts';
+import { SEALED_TOKENS } from '../src/features/federation/held-tokens.ts';
+import { SEALED_CREDENTIALS } from '../src/features/federation/providers.ts';
+import { SEALED_SECRETS } from '../src/features/totp/totp.ts';
+import { scheduleOf } from '../src/oauth/keys/key-schedule.ts';
+import { readSigningKeys } from '../src/oauth/keys/signing-keys.ts';
 import { readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
 import { readKeyUse } from '../src/platform/key-use.ts';

@@ -2,9 +2,8 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { auditEventForEach } from '../src/audit/events.ts';
-import { MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
-import { type KnownProvider, linkedPeople } from '../src/federation/administration.ts';
-import { PRESETS, presetNamed } from '../src/federation/presets.ts';
+import { type KnownProvider, linkedPeople } from '../src/features/federation/administration.ts';
+import { PRESETS, presetNamed } from '../src/features/federation/presets.ts';
 import {
   PROVIDER_ID,
   type ProviderSettings,
@@ -12,7 +11,8 @@ import {
   SERVICE_NAME,
   type Service,
   settingsSchema,
-} from '../src/federation/providers.ts';
+} from '../src/features/federation/providers.ts';
+import { MAX_NAME_CHARACTERS } from '../src/oauth/clients/display-name.ts';
 import { isStorable, type Statement } from '../src/platform/database.ts';
 import { isBlank, isDeceptive } from '../src/platform/visible-text.ts';
 import { OPERATOR, UsageError } from './command.ts';

@@ -15,11 +15,11 @@ import {
   takenScopes,
   unlinkEverybody,
   untold,
-} from '../src/federation/administration.ts';
-import { inspect } from '../src/federation/inspection.ts';
-import { PRESETS } from '../src/federation/presets.ts';
-import { callbackOf, type Service, saveProvider, scopeOf } from '../src/federation/providers.ts';
-import { keepProvidersTold } from '../src/federation/revocations.ts';
+} from '../src/features/federation/administration.ts';
+import { inspect } from '../src/features/federation/inspection.ts';
+import { PRESETS } from '../src/features/federation/presets.ts';
+import { callbackOf, type Service, saveProvider, scopeOf } from '../src/features/federation/providers.ts';
+import { keepProvidersTold } from '../src/features/federation/revocations.ts';
 import { type Config, readConfig } from '../src/platform/config.ts';
 import type { Database } from '../src/platform/database.ts';
 import { readKeyUse } from '../src/platform/key-use.ts';
@@ -47,7 +47,7 @@ const HELP = `Usage: node scripts/provider.ts list | presets
 
   --preset NAME          what is known of a provider: ${Object.keys(PRESETS).join(', ')}
   --issuer URL           an OpenID Connect provider; the rest is discovered
-  --settings FILE        JSON of federation/providers.ts, for a provider without discovery ("endpoints") or with ways of its own; it counts
+  --settings FILE        JSON of features/federation/providers.ts, for a provider without discovery ("endpoints") or with ways of its own; it counts
                          over the preset's, and the options below count over it
   --name NAME            what people read
   --client-id CLIENT_ID  who we are there

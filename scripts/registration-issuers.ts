@@ -1,8 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { importJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { audited } from '../src/audit/events.ts';
-import { MAX_NAME_CHARACTERS } from '../src/clients/display-name.ts';
-import { distrustSoftwareIssuer, findSoftwareIssuer, listSoftwareIssuers, trustSoftwareIssuer } from '../src/clients/software-issuers.ts';
+import {
+  distrustSoftwareIssuer,
+  findSoftwareIssuer,
+  listSoftwareIssuers,
+  trustSoftwareIssuer,
+} from '../src/features/registration/software-issuers.ts';
+import { MAX_NAME_CHARACTERS } from '../src/oauth/clients/display-name.ts';
 import { type Database, isStorable } from '../src/platform/database.ts';
 import { isBlank, isDeceptive } from '../src/platform/visible-text.ts';
 import { confirmed, moment, OPERATOR, quoted, table, UsageError, withDatabase } from './command.ts';

@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { normalizeEmail } from '../src/accounts/email-address.ts';
-import { createAccount } from '../src/accounts/store.ts';
-import { adminApi, ownResourceServers, saveResourceServers } from '../src/clients/resource-servers.ts';
-import { findClient, saveClient } from '../src/clients/store.ts';
+import { findClient, saveClient } from '../src/oauth/clients/store.ts';
+import { adminApi, ownResourceServers, saveResourceServers } from '../src/oauth/scopes/resource-servers.ts';
+import { normalizeEmail } from '../src/people/email-address.ts';
+import { createAccount } from '../src/people/store.ts';
 import { type Config, readConfig } from '../src/platform/config.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
 import { createLog } from '../src/platform/log.ts';

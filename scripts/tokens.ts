@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
-import { findAccountRecord } from '../src/accounts/administration.ts';
-import { endAccessOfClient, endAccessOfPerson, endGrant, endToken } from '../src/admin/acts/access.ts';
-import type { Act } from '../src/admin/acts/act.ts';
 import { auditEvent } from '../src/audit/events.ts';
-import { findClientRecord } from '../src/clients/inspection.ts';
+import { endAccessOfClient, endAccessOfPerson, endGrant, endToken } from '../src/features/admin/acts/access.ts';
+import type { Act } from '../src/features/admin/acts/act.ts';
+import { findClientRecord } from '../src/oauth/clients/inspection.ts';
+import { findGrant, revokeGrantsTo } from '../src/oauth/store/grants.ts';
+import { findByHandle, type Holder, listTokens } from '../src/oauth/store/token-handles.ts';
+import { findAccountRecord } from '../src/people/administration.ts';
 import type { Database } from '../src/platform/database.ts';
-import { findGrant, revokeGrantsTo } from '../src/protocol-store/grants.ts';
-import { findByHandle, type Holder, listTokens } from '../src/protocol-store/token-handles.ts';
 import {
   confirmed,
   moment,

@@ -1,7 +1,9 @@
 import { createCounts, keepCountsWritten } from './audit/counts.ts';
-import { placesOf } from './authorization-server/registration/registration-policy.ts';
-import { keepLogosFetched } from './clients/logo/fetcher.ts';
-import { keepProvidersTold } from './federation/revocations.ts';
+import { keepProvidersTold } from './features/federation/revocations.ts';
+import { keepLogosFetched } from './oauth/clients/logo/fetcher.ts';
+import { placesOf } from './oauth/clients/metadata/registration-policy.ts';
+import { createPkceUse, savePkceUse } from './oauth/store/pkce-use.ts';
+import { keepPruned } from './oauth/store/prune.ts';
 import { type Config, ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
 import { createLog, type Log } from './platform/log.ts';
@@ -9,8 +11,6 @@ import { keepMailSent } from './platform/mail-sender.ts';
 import { KeyRing } from './platform/secrets.ts';
 import { openRelay } from './platform/smtp.ts';
 import { keepWritten } from './platform/write-behind.ts';
-import { createPkceUse, savePkceUse } from './protocol-store/pkce-use.ts';
-import { keepPruned } from './protocol-store/prune.ts';
 import { startServer } from './server.ts';
 import { superviseWorkers, workerId } from './workers.ts';
 

@@ -79,7 +79,7 @@ describe('The house', () => {
   it('reaches into the library through its public door, and past it in one file', () => {
     assert.deepEqual(
       files.filter((file) => /oidc-provider\/lib/.test(text(file))),
-      ['authorization-server/internals.ts'],
+      ['oauth/internals.ts'],
     );
   });
 
@@ -105,7 +105,7 @@ describe('The house', () => {
   it('ends tokens through one door', () => {
     assert.deepEqual(
       files.filter((file) => /delete from grant_record/i.test(text(file))),
-      ['protocol-store/grants.ts'],
+      ['oauth/store/grants.ts'],
     );
   });
 });

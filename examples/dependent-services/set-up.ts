@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { createAccount, type NewAccount } from '../../src/accounts/store.ts';
-import { saveClient } from '../../src/clients/store.ts';
+import { saveClient } from '../../src/oauth/clients/store.ts';
+import { createAccount, type NewAccount } from '../../src/people/store.ts';
 import { readDatabaseUrl } from '../../src/platform/config.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';

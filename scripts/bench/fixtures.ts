@@ -1,6 +1,6 @@
-import { createAccount } from '../../src/accounts/store.ts';
-import { ownResourceServers, saveResourceServers } from '../../src/clients/resource-servers.ts';
-import { saveClient } from '../../src/clients/store.ts';
+import { saveClient } from '../../src/oauth/clients/store.ts';
+import { ownResourceServers, saveResourceServers } from '../../src/oauth/scopes/resource-servers.ts';
+import { createAccount } from '../../src/people/store.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';
 import { migrate } from '../migrate.ts';

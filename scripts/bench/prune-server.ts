@@ -1,9 +1,9 @@
 import { createCounts } from '../../src/audit/counts.ts';
+import { createPkceUse } from '../../src/oauth/store/pkce-use.ts';
+import { prune } from '../../src/oauth/store/prune.ts';
 import { readConfig } from '../../src/platform/config.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';
-import { createPkceUse } from '../../src/protocol-store/pkce-use.ts';
-import { prune } from '../../src/protocol-store/prune.ts';
 import { startServer } from '../../src/server.ts';
 
 /**

@@ -3,7 +3,7 @@ import { type Database, Prisma, type Statement } from '../platform/database.ts';
 
 /**
  * Owns the record of what was done, by whom and from where. It is only ever added to: nothing here changes or deletes an event.
- * It is kept a year, see protocol-store/prune.ts.
+ * It is kept a year, see oauth/store/prune.ts.
  */
 
 /** What can happen. Each has a sentence for its person, `activity.<type>` in views/messages. */

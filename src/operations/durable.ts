@@ -1,7 +1,7 @@
-import { SEALED_KEYS } from '../authorization-server/keys/signing-keys.ts';
-import { SEALED_SECRETS } from '../factors/totp.ts';
-import { SEALED_TOKENS } from '../federation/held-tokens.ts';
-import { SEALED_CREDENTIALS } from '../federation/providers.ts';
+import { SEALED_TOKENS } from '../features/federation/held-tokens.ts';
+import { SEALED_CREDENTIALS } from '../features/federation/providers.ts';
+import { SEALED_SECRETS } from '../features/totp/totp.ts';
+import { SEALED_KEYS } from '../oauth/keys/signing-keys.ts';
 import type { SealedColumn } from '../platform/reseal.ts';
 
 /**

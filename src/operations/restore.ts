@@ -1,4 +1,4 @@
-import { OWN_CLIENTS } from '../clients/first-party.ts';
+import { OWN_CLIENTS } from '../oauth/clients/first-party.ts';
 import { Prisma, type Statement } from '../platform/database.ts';
 import { inLongTransaction, type LongTransaction } from '../platform/long-transaction.ts';
 import { DURABLE, type Header } from './durable.ts';

@@ -52,7 +52,7 @@ export type Config = {
   /** How many requests a minute one client may make from one network, by what is kept for them. */
   requestLimits: Record<RequestKind, number>;
   /**
-   * Which requests must use PKCE beside those of clients that always must (authorization-server/pkce-policy.ts): `public` no others, `nonce` each
+   * Which requests must use PKCE beside those of clients that always must (oauth/requests/pkce-policy.ts): `public` no others, `nonce` each
    * that has not `openid` and a nonce, `all` each.
    */
   pkce: 'public' | 'nonce' | 'all';

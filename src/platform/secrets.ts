@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, createHmac, hash, hkdfSyn
 
 /**
  * SHA-256 of a credential, the only form in which one is stored. Fast on purpose: what it digests is random
- * and long, so there is nothing to guess (passwords go through argon2id instead, see accounts/passwords.ts).
+ * and long, so there is nothing to guess (passwords go through argon2id instead, see people/passwords.ts).
  */
 export function digest(credential: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(hash('sha256', credential, 'buffer'));

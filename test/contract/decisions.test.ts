@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Provider } from 'oidc-provider';
-import { settle } from '../../src/authorization-server/consent/decision.ts';
-import { type Answer, allowedScopes, grantIdFor, keepAnswers } from '../../src/protocol-store/decisions.ts';
+import { settle } from '../../src/oauth/consent/decision.ts';
+import { type Answer, allowedScopes, grantIdFor, keepAnswers } from '../../src/oauth/store/decisions.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 
 /**

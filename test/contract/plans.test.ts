@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
-import { deleteClient, verifyClient } from '../../src/clients/store.ts';
-import { createDeviceCodeStore } from '../../src/protocol-store/device-codes.ts';
-import { endAccount, revokeGrant } from '../../src/protocol-store/grants.ts';
-import { prune } from '../../src/protocol-store/prune.ts';
-import { createTokenStore } from '../../src/protocol-store/tokens.ts';
+import { createDeviceCodeStore } from '../../src/features/device/device-codes.ts';
+import { deleteClient, verifyClient } from '../../src/oauth/clients/store.ts';
+import { endAccount, revokeGrant } from '../../src/oauth/store/grants.ts';
+import { prune } from '../../src/oauth/store/prune.ts';
+import { createTokenStore } from '../../src/oauth/store/tokens.ts';
 import { openAccount, send } from '../support/account.ts';
 import { approveDevice, beginDevice, createDeviceClient, poll } from '../support/device.ts';
 import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
-import type { ProtocolStore } from '../../src/protocol-store/store.ts';
+import type { ProtocolStore } from '../../src/oauth/store/store.ts';
 
 /** What any store that the library is given must do, whoever wrote it. Run by contract.test.ts against each. */
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import pg from 'pg';
+import { keepPruned, prune } from '../../src/oauth/store/prune.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { DatabaseUnavailable } from '../../src/platform/errors.ts';
 import { createLog } from '../../src/platform/log.ts';
-import { keepPruned, prune } from '../../src/protocol-store/prune.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { countRows } from '../support/storage.ts';
 

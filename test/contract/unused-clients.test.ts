@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
-import { allowServices, suspendClient, verifyClient } from '../../src/clients/store.ts';
-import { prune } from '../../src/protocol-store/prune.ts';
+import { allowServices, suspendClient, verifyClient } from '../../src/oauth/clients/store.ts';
+import { prune } from '../../src/oauth/store/prune.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { clientCredentials, obtainTokens } from '../support/flow.ts';
 import { METADATA, manage, type RegisteredClient, register } from '../support/registration.ts';

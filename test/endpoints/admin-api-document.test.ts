@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { z } from 'zod';
-import { ADMIN_SCOPES } from '../../src/clients/admin-scopes.ts';
+import { ADMIN_SCOPES } from '../../src/oauth/scopes/admin-scopes.ts';
 import { call, createMachine, letAdminister, machineToken, type Said } from '../support/admin-api.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { obtainTokens, type TestClient } from '../support/flow.ts';

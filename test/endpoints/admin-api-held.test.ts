@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { RESOURCE_API_CLIENT } from '../../src/clients/first-party.ts';
-import { rotateSecret } from '../../src/clients/store.ts';
+import { RESOURCE_API_CLIENT } from '../../src/oauth/clients/first-party.ts';
+import { rotateSecret } from '../../src/oauth/clients/store.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { call, createMachine, fieldsOf, machineToken, personToken, problemOf } from '../support/admin-api.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { endAccount } from '../../src/protocol-store/grants.ts';
+import { endAccount } from '../../src/oauth/store/grants.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import {
   callApi,

@@ -15,8 +15,8 @@ import {
   SignJWT,
 } from 'jose';
 import Koa from 'koa';
-import { loadSigningKeys, replaceSigningKeys, rotateSigningKeys } from '../../src/authorization-server/keys/signing-keys.ts';
-import { suspendClient } from '../../src/clients/store.ts';
+import { suspendClient } from '../../src/oauth/clients/store.ts';
+import { loadSigningKeys, replaceSigningKeys, rotateSigningKeys } from '../../src/oauth/keys/signing-keys.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { createBearer } from '../../src/resource-api/bearer.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';

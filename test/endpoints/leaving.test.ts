@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { verifyClient } from '../../src/clients/store.ts';
+import { verifyClient } from '../../src/oauth/clients/store.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { authorizePath, type Credentials, obtainTokens, pkce, post, type TestClient } from '../support/flow.ts';

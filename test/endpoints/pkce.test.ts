@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { pkceByNature } from '../../src/authorization-server/pkce-policy.ts';
+import { pkceByNature } from '../../src/oauth/requests/pkce-policy.ts';
 import { REDIRECT_URI, startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { approve, authorizePath, obtainCode, pkce, post, redeem, type TestClient } from '../support/flow.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { prune } from '../../src/protocol-store/prune.ts';
+import { prune } from '../../src/oauth/store/prune.ts';
 import { createProofKey, type ProofKey } from '../support/dpop.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import {

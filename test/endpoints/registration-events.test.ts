@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createInitialAccessToken } from '../../src/clients/initial-access-tokens.ts';
+import { createInitialAccessToken } from '../../src/features/registration/initial-access-tokens.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { assertRefused } from '../support/refusals.ts';

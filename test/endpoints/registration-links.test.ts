@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { webLinkProblem } from '../../src/clients/web-link.ts';
+import { webLinkProblem } from '../../src/oauth/clients/web-link.ts';
 import { freePort, startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, pkce, post } from '../support/flow.ts';
 import { assertRefused } from '../support/refusals.ts';

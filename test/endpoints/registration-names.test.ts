@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { saveClient, unverifyClient, verifyClient } from '../../src/clients/store.ts';
+import { saveClient, unverifyClient, verifyClient } from '../../src/oauth/clients/store.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { assertRefused } from '../support/refusals.ts';

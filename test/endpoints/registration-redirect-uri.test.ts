@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { isOwnOrigin } from '../../src/clients/hosts.ts';
+import { isOwnOrigin } from '../../src/oauth/clients/hosts.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { askToRegister, METADATA, manage, register } from '../support/registration.ts';

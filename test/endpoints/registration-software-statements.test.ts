@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
-import { createInitialAccessToken } from '../../src/clients/initial-access-tokens.ts';
-import { distrustSoftwareIssuer, trustSoftwareIssuer } from '../../src/clients/software-issuers.ts';
+import { createInitialAccessToken } from '../../src/features/registration/initial-access-tokens.ts';
+import { distrustSoftwareIssuer, trustSoftwareIssuer } from '../../src/features/registration/software-issuers.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { assertRefused } from '../support/refusals.ts';

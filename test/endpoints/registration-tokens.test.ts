@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createInitialAccessToken, revokeInitialAccessToken } from '../../src/clients/initial-access-tokens.ts';
+import { createInitialAccessToken, revokeInitialAccessToken } from '../../src/features/registration/initial-access-tokens.ts';
+import { prune } from '../../src/oauth/store/prune.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
-import { prune } from '../../src/protocol-store/prune.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { assertRefused } from '../support/refusals.ts';
 import { askToRegister, METADATA, manage, type RegisteredClient } from '../support/registration.ts';

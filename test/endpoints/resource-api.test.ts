@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
-import { loadSigningKeys } from '../../src/authorization-server/keys/signing-keys.ts';
+import { loadSigningKeys } from '../../src/oauth/keys/signing-keys.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { callApi, clientCredentials, obtainTokens, type TestClient } from '../support/flow.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { allowServices } from '../../src/clients/store.ts';
+import { allowServices } from '../../src/oauth/clients/store.ts';
 import { createDeviceClient, DEVICE_GRANT } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';

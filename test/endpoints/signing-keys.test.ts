@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
-import { loadSigningKeys } from '../../src/authorization-server/keys/signing-keys.ts';
+import { loadSigningKeys } from '../../src/oauth/keys/signing-keys.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { obtainTokens } from '../support/flow.ts';

@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { PROBLEMS } from '../../src/admin/api/problem.ts';
-import { ADMIN_SCOPES } from '../../src/clients/admin-scopes.ts';
+import { PROBLEMS } from '../../src/features/admin/api/problem.ts';
+import { ADMIN_SCOPES } from '../../src/oauth/scopes/admin-scopes.ts';
 import { environmentOf } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 

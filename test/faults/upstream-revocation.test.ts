@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { endIdentity } from '../../src/federation/identities.ts';
-import { keepProvidersTold } from '../../src/federation/revocations.ts';
+import { endIdentity } from '../../src/features/federation/identities.ts';
+import { keepProvidersTold } from '../../src/features/federation/revocations.ts';
 import { createLog } from '../../src/platform/log.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { createDatabase, startTestServer, type TestDatabase, type TestServer } from '../support/environment.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
-import { createClientCache } from '../../src/clients/cache.ts';
-import { restoreClient, rotateSecret, suspendClient } from '../../src/clients/store.ts';
+import { createClientCache } from '../../src/oauth/clients/cache.ts';
+import { restoreClient, rotateSecret, suspendClient } from '../../src/oauth/clients/store.ts';
+import { endClient } from '../../src/oauth/store/grants.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
-import { endClient } from '../../src/protocol-store/grants.ts';
 import { whileDeaf } from '../support/deaf.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { allowServices } from '../../src/clients/store.ts';
+import { allowServices } from '../../src/oauth/clients/store.ts';
 import { allow, answerOf, ask, enable, goTo, kept, letReach, newTraveller, tokensFor, visit, visitsTo } from '../support/connecting.ts';
 import { beginDevice, createDeviceClient, DEVICE_GRANT, poll, typeCode } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';

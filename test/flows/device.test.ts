@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { allowInsecureRequests, discovery, initiateDeviceAuthorization, None, pollDeviceAuthorizationGrant } from 'openid-client';
-import { restoreClient, suspendClient } from '../../src/clients/store.ts';
+import { restoreClient, suspendClient } from '../../src/oauth/clients/store.ts';
 import { deleteClient } from '../support/delete-client.ts';
 import { approveDevice, beginDevice, createDeviceClient, DEVICE_GRANT, poll, pollError, typeCode } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';

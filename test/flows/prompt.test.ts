@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { decodeJwt } from 'jose';
-import { CALLBACK_PATH, FIRST_PARTY_CLIENT } from '../../src/clients/first-party.ts';
+import { CALLBACK_PATH, FIRST_PARTY_CLIENT } from '../../src/oauth/clients/first-party.ts';
 import { runScript } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { endIdentity } from '../../src/federation/identities.ts';
+import { endIdentity } from '../../src/features/federation/identities.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { callApi, clientCredentials, obtainTokens, type TestClient } from '../support/flow.ts';
 import { age, createReaching, createServiceClient, link, type Reaching, refreshes } from '../support/linked.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { TOTP, URI } from 'otpauth';
-import { beginTotp, confirmTotp, verifyTotp } from '../../src/factors/totp.ts';
+import { beginTotp, confirmTotp, verifyTotp } from '../../src/features/totp/totp.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { addTotp, forgetSteps, openToAdd, secretOf, totpCode } from '../support/factors.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { OWN_CLIENTS } from '../../src/clients/first-party.ts';
-import { TOKEN_EXCHANGE_GRANT } from '../../src/clients/store.ts';
+import { OWN_CLIENTS } from '../../src/oauth/clients/first-party.ts';
+import { TOKEN_EXCHANGE_GRANT } from '../../src/oauth/clients/store.ts';
 import { runScript } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { allowServices, TOKEN_EXCHANGE_GRANT } from '../../src/clients/store.ts';
+import { allowServices, TOKEN_EXCHANGE_GRANT } from '../../src/oauth/clients/store.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, clientCredentials, pkce, post } from '../support/flow.ts';
 import { AUTH0, HYDRA, KEYCLOAK, SECRET } from '../support/foreign-exports.ts';

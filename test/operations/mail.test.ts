@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { composeLetter } from '../../src/http/letters.ts';
+import { write as keep, unitOfWork, type Write } from '../../src/oauth/store/unit-of-work.ts';
 import { isMailAddress, mailLetter } from '../../src/platform/mail.ts';
 import { keepMailSent, type MailSender } from '../../src/platform/mail-sender.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { openRelay } from '../../src/platform/smtp.ts';
-import { write as keep, unitOfWork, type Write } from '../../src/protocol-store/unit-of-work.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { proofIn } from '../support/mailbox.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { credentialsOf, findProvider } from '../../src/federation/providers.ts';
+import { credentialsOf, findProvider } from '../../src/features/federation/providers.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { eventsOf, openAccount } from '../support/account.ts';
 import { runScript, runScriptAside } from '../support/command.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { verifyTotp } from '../../src/factors/totp.ts';
-import { findProvider } from '../../src/federation/providers.ts';
-import { reach } from '../../src/federation/vault.ts';
+import { findProvider } from '../../src/features/federation/providers.ts';
+import { reach } from '../../src/features/federation/vault.ts';
+import { verifyTotp } from '../../src/features/totp/totp.ts';
 import { KeyRing, keyId } from '../../src/platform/secrets.ts';
 import { runScript } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';

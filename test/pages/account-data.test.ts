@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { prune } from '../../src/protocol-store/prune.ts';
+import { prune } from '../../src/oauth/store/prune.ts';
 import { eventsOf, openAccount, send } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { obtainTokens } from '../support/flow.ts';

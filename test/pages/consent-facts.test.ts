@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { describeScopes } from '../../src/clients/scope-words.ts';
-import { DEFAULT_JWT_CHOICES } from '../../src/clients/signing-algorithms.ts';
+import { DEFAULT_JWT_CHOICES } from '../../src/oauth/clients/signing-algorithms.ts';
+import { describeScopes } from '../../src/oauth/scopes/scope-words.ts';
 import { CLIENT_CALLBACK, startBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { TRY_CALLBACK_PATH } from '../../src/clients/first-party.ts';
-import { verifyClient } from '../../src/clients/store.ts';
+import { TRY_CALLBACK_PATH } from '../../src/oauth/clients/first-party.ts';
+import { verifyClient } from '../../src/oauth/clients/store.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { createResourceServerClient } from '../support/flow.ts';

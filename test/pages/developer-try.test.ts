@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { addOwner } from '../../src/clients/ownership.ts';
-import type { ClientMetadata } from '../../src/clients/store.ts';
+import { addOwner } from '../../src/oauth/clients/ownership.ts';
+import type { ClientMetadata } from '../../src/oauth/clients/store.ts';
 import { openAccount, send } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { type Credentials, clientCredentials, type TestClient } from '../support/flow.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { allowServices } from '../../src/clients/store.ts';
+import { allowServices } from '../../src/oauth/clients/store.ts';
 import { digest } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, type Credentials, pkce, type TestClient } from '../support/flow.ts';

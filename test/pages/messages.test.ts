@@ -3,11 +3,11 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
-import { CHANGES } from '../../src/accounts/not-me.ts';
-import { NEEDED_FOR } from '../../src/authorization-server/own-pages/fresh-proof.ts';
-import { DIFFERENCES } from '../../src/clients/redirect-difference.ts';
-import { causeNames } from '../../src/developer/error-causes.ts';
+import { causeNames } from '../../src/features/developer/error-causes.ts';
 import { LANGUAGES } from '../../src/http/language.ts';
+import { DIFFERENCES } from '../../src/oauth/clients/redirect-difference.ts';
+import { NEEDED_FOR } from '../../src/pages/fresh-proof.ts';
+import { CHANGES } from '../../src/people/not-me.ts';
 
 /** Every sentence a person can meet exists in both languages, and no other does. */
 
@@ -33,7 +33,7 @@ const named = [
 
 // Keys that are put together, by what they begin with: in a view it.t('error.' + …), in the source translate(language, `error.${…}`).
 // Events have theirs by their type's own promise, see audit/events.ts.
-// What is wrong with a redirect URI, or a link, has its by its type's own promise as well, see clients/redirect-uri.ts and web-link.ts.
+// What is wrong with a redirect URI, or a link, has its by its type's own promise as well, see oauth/clients/redirect-uri.ts and web-link.ts.
 const beginnings = [
   'activity.',
   'redirect_uri.',
@@ -58,7 +58,7 @@ const families: Record<string, string[]> = {
   'language.': [...LANGUAGES],
   'not_me.change.': [...CHANGES],
   'error.': codes.flatMap((code) => [`${code}.title`, `${code}.text`]),
-  'connect.problem.': all(all([read('src/authorization-server/services/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
+  'connect.problem.': all(all([read('src/features/federation/services/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
   'redirect_uri.': all(all(source, /export type UriFault =([^;]+);/g), CODE),
   'logo.problem.': all(source, /export type (?:Logo|Picture)Problem =([^;]+);/g).flatMap((text) => all([text], CODE)),
   'link.': all(all(source, /export type LinkFault =([^;]+);/g), CODE),
@@ -73,11 +73,11 @@ const families: Record<string, string[]> = {
   ),
   'redirect.': [...DIFFERENCES],
   'account.proof.why.': Object.keys(NEEDED_FOR).map((name) => name.replace('-', '_')),
-  'openings.kind.': all(all([read('src/accounts/openings.ts')], /export type OpeningKind =([^;]+);/g), CODE),
+  'openings.kind.': all(all([read('src/people/openings.ts')], /export type OpeningKind =([^;]+);/g), CODE),
   'developer.cause.': causeNames(),
   'developer.cure.': causeNames(),
-  'developer.endpoint.': all([read('src/authorization-server/events.ts')], /'[a-z_.]+': '([a-z_]+)',/g),
-  'developer.snippet.': all(all([read('src/developer/snippets.ts')], /const FILES = \[([^\]]+)\]/g), CODE),
+  'developer.endpoint.': all([read('src/oauth/answers/events.ts')], /'[a-z_.]+': '([a-z_]+)',/g),
+  'developer.snippet.': all(all([read('src/features/developer/snippets.ts')], /const FILES = \[([^\]]+)\]/g), CODE),
   'mail.fact.': all([read('src/http/letters.ts')], /(?:\[|: )t\('([a-z_]+)'\)/g),
 };
 const built = beginnings.flatMap((beginning) => (families[beginning] ?? []).map((end) => beginning + end));

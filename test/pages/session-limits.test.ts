@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { endSession } from '../../src/protocol-store/signed-in-browsers.ts';
+import { endSession } from '../../src/oauth/store/signed-in-browsers.ts';
 import { ageSignIns, openAccount } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { approve, authorizePath, callApi, obtainTokens, pkce, type TestClient } from '../support/flow.ts';

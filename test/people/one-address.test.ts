@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { emailProblem, normalizeEmail, spellingsOf } from '../../src/accounts/email-address.ts';
+import { emailProblem, normalizeEmail, spellingsOf } from '../../src/people/email-address.ts';
 import { openAccount, send } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import type { TestClient } from '../support/flow.ts';

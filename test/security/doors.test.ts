@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { mailboxOf } from '../../src/accounts/email-address.ts';
 import { LIMITS } from '../../src/http/rate-limit.ts';
+import { mailboxOf } from '../../src/people/email-address.ts';
 import { openAccount } from '../support/account.ts';
 import { beginDevice, createDeviceClient, typeCode } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { deleteClient } from '../../src/clients/store.ts';
+import { deleteClient } from '../../src/oauth/clients/store.ts';
 import { createDatabase, startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { authorizePath, pkce, post, type TestClient } from '../support/flow.ts';

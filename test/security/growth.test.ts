@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { verifyClient } from '../../src/clients/store.ts';
+import { verifyClient } from '../../src/oauth/clients/store.ts';
 import { createDeviceClient } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { allowServices } from '../../src/clients/store.ts';
+import { allowServices } from '../../src/oauth/clients/store.ts';
 import { openAccount } from '../support/account.ts';
 import { act, signInAs } from '../support/admin.ts';
 import { call, createMachine, letAdminister, machineToken, problemOf } from '../support/admin-api.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { generateKeyPair, SignJWT } from 'jose';
-import { allowServices } from '../../src/clients/store.ts';
-import { endIdentity } from '../../src/federation/identities.ts';
+import { endIdentity } from '../../src/features/federation/identities.ts';
+import { allowServices } from '../../src/oauth/clients/store.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { clientCredentials, obtainTokens, post, type TestClient } from '../support/flow.ts';

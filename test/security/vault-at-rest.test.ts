@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { findProvider } from '../../src/federation/providers.ts';
-import { reach } from '../../src/federation/vault.ts';
+import { findProvider } from '../../src/features/federation/providers.ts';
+import { reach } from '../../src/features/federation/vault.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { age, createReaching, exchange, link, type Reaching } from '../support/linked.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { PROOF_PATH } from '../../src/authorization-server/own-pages/fresh-proof.ts';
+import { PROOF_PATH } from '../../src/pages/fresh-proof.ts';
 import type { TestServer } from './environment.ts';
 import { proveMailbox } from './factors.ts';
 import type { Credentials } from './flow.ts';

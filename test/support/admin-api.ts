@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ADMIN_SCOPES } from '../../src/clients/admin-scopes.ts';
+import { ADMIN_SCOPES } from '../../src/oauth/scopes/admin-scopes.ts';
 import { showTwoFactors } from './admin.ts';
 import type { TestServer } from './environment.ts';
 import { obtainTokens, post, type TestClient } from './flow.ts';

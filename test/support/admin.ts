@@ -1,5 +1,5 @@
-import { ACR } from '../../src/authorization-server/strength.ts';
-import { createInitialAccessToken } from '../../src/clients/initial-access-tokens.ts';
+import { createInitialAccessToken } from '../../src/features/registration/initial-access-tokens.ts';
+import { ACR } from '../../src/oauth/session/strength.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { openAccount, send } from './account.ts';
 import type { TestServer } from './environment.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { allowServices } from '../../src/clients/store.ts';
+import { allowServices } from '../../src/oauth/clients/store.ts';
 import type { TestServer } from './environment.ts';
 import { eventually } from './eventually.ts';
 import { authorizePath, type Credentials, pkce, redeem, type TestClient, type Tokens } from './flow.ts';

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { freePort } from '../../scripts/bootstrap/free-port.mjs';
-import { createAccount, type NewAccount } from '../../src/accounts/store.ts';
 import { type Counts, createCounts } from '../../src/audit/counts.ts';
-import { ownResourceServers, saveResourceServers } from '../../src/clients/resource-servers.ts';
-import { type ClientMetadata, saveClient } from '../../src/clients/store.ts';
+import { type ClientMetadata, saveClient } from '../../src/oauth/clients/store.ts';
+import { ownResourceServers, saveResourceServers } from '../../src/oauth/scopes/resource-servers.ts';
+import { createPkceUse, savePkceUse } from '../../src/oauth/store/pkce-use.ts';
+import { createAccount, type NewAccount } from '../../src/people/store.ts';
 import type { Config } from '../../src/platform/config.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLog, type Log } from '../../src/platform/log.ts';
 import { fetchThrough } from '../../src/platform/outgoing.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { keepWritten } from '../../src/platform/write-behind.ts';
-import { createPkceUse, savePkceUse } from '../../src/protocol-store/pkce-use.ts';
 import { startServer } from '../../src/server.ts';
 
 export { freePort };

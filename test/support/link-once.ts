@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { newPrivateKey } from '../../src/federation/administration.ts';
-import { unseal } from '../../src/federation/held-tokens.ts';
-import { saveProvider } from '../../src/federation/providers.ts';
+import { newPrivateKey } from '../../src/features/federation/administration.ts';
+import { unseal } from '../../src/features/federation/held-tokens.ts';
+import { saveProvider } from '../../src/features/federation/providers.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { openAccount, send } from './account.ts';
 import type { TestServer } from './environment.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import type { ClientMetadata } from '../../src/clients/store.ts';
-import { allowServices } from '../../src/clients/store.ts';
-import { listIdentities, saveIdentity } from '../../src/federation/identities.ts';
-import { callbackOf, findProvider } from '../../src/federation/providers.ts';
-import { beginAuthorization, completeAuthorization, type UpstreamTokens } from '../../src/federation/upstream.ts';
-import { keepTokens } from '../../src/federation/vault.ts';
+import { listIdentities, saveIdentity } from '../../src/features/federation/identities.ts';
+import { callbackOf, findProvider } from '../../src/features/federation/providers.ts';
+import { beginAuthorization, completeAuthorization, type UpstreamTokens } from '../../src/features/federation/upstream.ts';
+import { keepTokens } from '../../src/features/federation/vault.ts';
+import type { ClientMetadata } from '../../src/oauth/clients/store.ts';
+import { allowServices } from '../../src/oauth/clients/store.ts';
 import { KeyRing, randomSecret, timeOrderedId } from '../../src/platform/secrets.ts';
 import type { TestServer } from './environment.ts';
 import { type Credentials, obtainTokens, post, type TestClient } from './flow.ts';

@@ -1,5 +1,5 @@
 import { exportJWK, generateKeyPair, type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose';
-import { trustSoftwareIssuer } from '../../src/clients/software-issuers.ts';
+import { trustSoftwareIssuer } from '../../src/features/registration/software-issuers.ts';
 import type { TestServer } from './environment.ts';
 
 export const ISSUER = 'https://catalogue.example';

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
-import { createInitialAccessToken } from '../../src/clients/initial-access-tokens.ts';
-import { addOwner } from '../../src/clients/ownership.ts';
-import { rotateSecret } from '../../src/clients/store.ts';
+import { createInitialAccessToken } from '../../src/features/registration/initial-access-tokens.ts';
+import { addOwner } from '../../src/oauth/clients/ownership.ts';
+import { rotateSecret } from '../../src/oauth/clients/store.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { showTwoFactors } from './admin.ts';
 import { freePort } from './environment.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { saveProvider } from '../../src/federation/providers.ts';
+import { saveProvider } from '../../src/features/federation/providers.ts';
 import { KeyRing, randomSecret } from '../../src/platform/secrets.ts';
 import type { TestServer } from './environment.ts';
 import { eventually } from './eventually.ts';

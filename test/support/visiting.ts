@@ -1,5 +1,5 @@
 import type { Cookie, Page } from 'playwright-core';
-import { PROOF_PATH } from '../../src/authorization-server/own-pages/fresh-proof.ts';
+import { PROOF_PATH } from '../../src/pages/fresh-proof.ts';
 import { proveMailbox } from './factors.ts';
 import type { Credentials } from './flow.ts';
 import type { Visit } from './tour.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createApiCatalog } from '../../src/clients/api-catalog.ts';
-import { ownResourceServers, type ResourceServer } from '../../src/clients/resource-servers.ts';
+import { createApiCatalog } from '../../src/oauth/scopes/api-catalog.ts';
+import { ownResourceServers, type ResourceServer } from '../../src/oauth/scopes/resource-servers.ts';
 
 const [own] = ownResourceServers('https://as.example') as [ResourceServer];
 const api = (identifier: string, ...names: string[]): ResourceServer => ({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { drawChart, highest } from '../../src/admin/chart.ts';
+import { drawChart, highest } from '../../src/features/admin/chart.ts';
 
 const draw = (...series: number[][]) => drawChart({ name: 'Numbers', series: series.map((values, n) => ({ name: `${n}`, values })) });
 const bars = (svg: string) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { displayName, readableHost } from '../../src/clients/display-name.ts';
-import { leadsToDevice } from '../../src/clients/redirect-uri.ts';
+import { displayName, readableHost } from '../../src/oauth/clients/display-name.ts';
+import { leadsToDevice } from '../../src/oauth/clients/redirect-uri.ts';
 
 describe('Where an answer goes', () => {
   it("is the person's own device by a scheme of an app's own, and by every way to write a loopback address", () => {

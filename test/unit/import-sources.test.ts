@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Draft, dropped } from '../../src/clients/import/draft.ts';
-import { readExport, type SourceName } from '../../src/clients/import/sources.ts';
+import { type Draft, dropped } from '../../src/features/moving-in/draft.ts';
+import { readExport, type SourceName } from '../../src/features/moving-in/sources.ts';
 import { AUTH0, HYDRA, KEYCLOAK } from '../support/foreign-exports.ts';
 
 const SCOPES = ['openid', 'profile', 'email'];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Moments, scheduleOf } from '../../src/authorization-server/keys/key-schedule.ts';
+import { type Moments, scheduleOf } from '../../src/oauth/keys/key-schedule.ts';
 
 const KEPT_SECONDS = 60;
 const at = (second: number) => new Date(1_800_000_000_000 + second * 1000);

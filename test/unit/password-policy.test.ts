@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { passwordProblem } from '../../src/accounts/password-policy.ts';
-import { hashPassword, isOutdated, verifyPassword } from '../../src/accounts/passwords.ts';
+import { passwordProblem } from '../../src/people/password-policy.ts';
+import { hashPassword, isOutdated, verifyPassword } from '../../src/people/passwords.ts';
 
 const person = { email: 'gildong.hong@people.example', name: '홍길동' };
 const problem = (password: string, whose = person) => passwordProblem(password, whose);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { PRESETS, presetNamed } from '../../src/federation/presets.ts';
-import { PROVIDER_ID, settingsSchema, type UpstreamProvider } from '../../src/federation/providers.ts';
-import { beginAuthorization } from '../../src/federation/upstream.ts';
+import { PRESETS, presetNamed } from '../../src/features/federation/presets.ts';
+import { PROVIDER_ID, settingsSchema, type UpstreamProvider } from '../../src/features/federation/providers.ts';
+import { beginAuthorization } from '../../src/features/federation/upstream.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 
 const keyRing = new KeyRing([new Uint8Array(32)]);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Difference, differencesOf, nearestRedirectUri, presentable } from '../../src/clients/redirect-difference.ts';
+import { type Difference, differencesOf, nearestRedirectUri, presentable } from '../../src/oauth/clients/redirect-difference.ts';
 
 describe('What tells a redirect URI from a registered one', () => {
   const registered = 'https://client.example/Callback?tenant=1';

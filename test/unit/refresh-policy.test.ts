@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { graceSeconds, rotatesRefreshToken } from '../../src/authorization-server/refresh-policy.ts';
-import { FAPI_PROFILE } from '../../src/clients/client-profile.ts';
+import { FAPI_PROFILE } from '../../src/oauth/clients/client-profile.ts';
+import { graceSeconds, rotatesRefreshToken } from '../../src/oauth/tokens/refresh-policy.ts';
 
 const fapi = { fapi_profile: FAPI_PROFILE };
 const rotates = (client: object, bound = false) =>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { isSecretHandle, joinHandles, matchingHandle, secretHandle } from '../../src/clients/secrets.ts';
+import { isSecretHandle, joinHandles, matchingHandle, secretHandle } from '../../src/oauth/clients/secrets.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 
 const key = () => new Uint8Array(randomBytes(32));

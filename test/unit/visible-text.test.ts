@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { displayName } from '../../src/clients/display-name.ts';
+import { displayName } from '../../src/oauth/clients/display-name.ts';
 import { isBlank, isDeceptive } from '../../src/platform/visible-text.ts';
 
 const FINE = {

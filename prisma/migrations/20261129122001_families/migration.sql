@@ -1,8 +1,8 @@
--- The answer to a refresh, kept sealed for the client's grace window: see protocol-store/token-responses.ts.
+-- The answer to a refresh, kept sealed for the client's grace window: see oauth/store/token-responses.ts.
 alter type record_kind add value 'TokenResponse';
 
 -- Ends all that came of one code: its family, under one grant. A row from before there were families belongs to that of its session, which
--- familyOf() in protocol-store/lineage.ts says too. A redemption or refresh that is under way holds the row of what it consumes: its end is
+-- familyOf() in oauth/store/lineage.ts says too. A redemption or refresh that is under way holds the row of what it consumes: its end is
 -- waited for. Each statement then sees what was committed before it, so the function looks until there is nothing left to delete.
 create function end_family(grant_of text, family_of text) returns void language plpgsql as $$
 begin

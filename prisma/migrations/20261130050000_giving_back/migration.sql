@@ -1,4 +1,4 @@
--- A user proves the mailbox again before a new way in is added: see account/proof.ts.
+-- A user proves the mailbox again before a new way in is added: see features/account/proof.ts.
 alter type one_time_token_purpose add value 'prove_mailbox';
 
 -- When the user last proved to read the mail of the account's address. A reset removes what was added since.

@@ -1,4 +1,4 @@
--- User names that were given up, so that nobody passes for who had one: see accounts/usernames.ts.
+-- User names that were given up, so that nobody passes for who had one: see people/usernames.ts.
 
 -- CreateTable
 CREATE TABLE "resting_username" (

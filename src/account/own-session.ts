@@ -1,5 +1,0 @@
-import type { SignedInAt } from '../authorization-server/own-pages/door.ts';
-import type { OwnSession } from '../authorization-server/own-pages/first-party.ts';
-
-/** The session of a visit to the account's pages, whole: they stand behind the issuer's own door alone (own-pages/door.ts). */
-export const ownSession = ({ session }: Pick<SignedInAt, 'session'>): OwnSession => session as OwnSession;

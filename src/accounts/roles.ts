@@ -1,6 +1,0 @@
-/** Owns the roles that people have. What each may do is authorization-server/own-pages/permissions.ts's. */
-
-/** `user` is everybody. */
-export const ROLES = ['user', 'auditor', 'support', 'admin'] as const;
-
-export type Role = (typeof ROLES)[number];

@@ -1,0 +1,63 @@
+import { type Language, languageOf } from '../../http/language.ts';
+import { OWN_PAGES } from '../../oauth/clients/first-party.ts';
+import { logosOf } from '../../oauth/clients/logo/store.ts';
+import { initialOf } from '../../oauth/consent/client-facts.ts';
+import { byProvider, describeScopes, type ScopeWords } from '../../oauth/scopes/scope-words.ts';
+import { type ConnectedClient, listConnectedClients } from '../../oauth/store/connected-clients.ts';
+import { revokeGrantsTo } from '../../oauth/store/grants.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { backTo, type OwnPage, type OwnServices, show, told } from '../../pages/own-pages.ts';
+import { isStorable } from '../../platform/database.ts';
+
+/** Owns the list of apps that a person gave access to, and its taking back. */
+
+export const apps: OwnPage = {
+  async show(visit) {
+    const { account, ctx, services } = visit;
+    const clients = await listConnectedClients(services.database, account.id, OWN_PAGES, languageOf(ctx));
+    const logos = await logosOf(
+      services.database,
+      clients.map(({ id }) => id),
+    );
+    show(visit, 'account/apps', {
+      apps: clients
+        .map((client) => describe(client, services, languageOf(ctx)))
+        .map((app) => ({ ...app, groups: byProvider(app.scopes), initial: initialOf(app.name), logo: logos.get(app.id) })),
+    });
+  },
+
+  /** `client` names the app. All that was allowed it ends, on whatever device. */
+  async submit(visit, form) {
+    const { account, services } = visit;
+    const clientId = form.get('client') ?? '';
+    const revoked =
+      isStorable(clientId) &&
+      !OWN_PAGES.includes(clientId) &&
+      (await writeTogether(services.database, [
+        { purpose: 'end', once: true, statement: revokeGrantsTo(clientId, account.id) },
+        { purpose: 'keep', statement: told(visit, 'access_revoked', { clientId }) },
+      ]));
+    backTo(visit, '/account/apps', revoked);
+  },
+};
+
+export type DescribedApp = {
+  id: string;
+  name: string;
+  publisher: string | null;
+  scopes: ScopeWords[];
+  grantedAt: Date;
+  usedAt: Date | null;
+};
+
+/** An app as its person reads of it. */
+export function describe(client: ConnectedClient, { resourceServers, config }: OwnServices, language: Language): DescribedApp {
+  return {
+    id: client.id,
+    name: client.name ?? client.id,
+    publisher: client.publisher,
+    scopes: describeScopes(resourceServers, config.issuer, client.scopes, language),
+    grantedAt: client.granted_at,
+    usedAt: client.used_at,
+  };
+}

@@ -1,0 +1,42 @@
+import { ownedAlone } from '../../oauth/clients/co-owners.ts';
+import { endAccount } from '../../oauth/store/grants.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { GRACE_DAYS, scheduleDeletion } from '../../people/profile.ts';
+import { DAY } from '../../platform/clock.ts';
+
+/**
+ * Owns the wish to be deleted. Everything that is open ends at once, and what is left goes after some days (oauth/store/prune.ts),
+ * in which signing in offers to take the wish back (sign-in/restore.ts).
+ */
+
+export const deletion: OwnPage = {
+  recent: true,
+  endsSession: true,
+
+  async show(visit) {
+    await page(visit);
+  },
+
+  /** `certain` is the box that must be ticked. */
+  async submit(visit, form) {
+    const { account, services } = visit;
+    if (form.get('certain') !== 'yes') return page(visit, 'account.delete.not_certain');
+    const until = new Date(Date.now() + GRACE_DAYS * DAY * 1000);
+    const scheduled = await writeTogether(services.database, [
+      { purpose: 'keep', once: true, statement: scheduleDeletion(account.id) },
+      { purpose: 'end', statement: endAccount(account.id) },
+      { purpose: 'keep', statement: told(visit, 'deletion_scheduled') },
+      ...kept(alarm(visit, 'deletion_scheduled', 'deletion_scheduled', { until })),
+    ]);
+    // From another tab, a moment before.
+    if (!scheduled) return backTo(visit, '/account', false);
+    show(visit, 'account/deleted', { until });
+  },
+};
+
+async function page(visit: Visit, problem?: string): Promise<void> {
+  const { account, services } = visit;
+  const alone = await ownedAlone(services.database, account.id);
+  show(visit, 'account/delete', { days: GRACE_DAYS, email: account.email, alone, ...(problem && { problem }) });
+}

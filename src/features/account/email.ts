@@ -1,0 +1,110 @@
+import { LIMITS, limitRate } from '../../http/rate-limit.ts';
+import { visitorOf } from '../../http/visitor.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { sentToProve } from '../../pages/fresh-proof.ts';
+import { alarm, backTo, kept, letter, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { emailProblem, isSameAddress, mailboxOf, normalizeEmail } from '../../people/email-address.ts';
+import { changeEmail, forgetPendingChange, type PendingChange, pendingChange } from '../../people/email-change.ts';
+import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode, proveByLink, redeemProof } from '../../people/proofs.ts';
+import { isAddressTaken } from '../../people/store.ts';
+import { sqlState } from '../../platform/database.ts';
+import { ownSession } from './own-session.ts';
+
+/**
+ * Owns the change of the address: a code goes to the new one, and when it has come back, a letter to the old one. Whether the new one has an
+ * account already is said to nobody: then no code is sent, and none fits.
+ */
+
+const PATH = '/account/email';
+const PURPOSE = 'change_email';
+const UNIQUE_VIOLATION = '23505';
+
+export const email: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    const pending = await pendingChange(visit.services.database, visit.account.id);
+    const token = visit.ctx.query['token'];
+    // The proof is taken before an address is asked for. What waits for its code had it.
+    if (!pending && token === undefined && sentToProve(visit.ctx, ownSession(visit), 'email')) return;
+    if (typeof token !== 'string') return page(visit, { pending });
+    // To open the link does nothing: programs that look through mail open links too.
+    page(visit, (await isOwn(visit, token)) ? { pending, token } : { pending, problem: 'account.email.gone' });
+  },
+
+  /** `email` asks for a code, `code` or the link's `token` proves it, `other` gives up the address that waits. */
+  async submit(visit, form) {
+    if (form.has('token')) return proveByToken(visit, form.get('token') ?? '');
+    if (form.has('code')) return prove(visit, form.get('code') ?? '');
+    if (!form.has('other')) return sentToProve(visit.ctx, ownSession(visit), 'email') ? undefined : ask(visit, form.get('email') ?? '');
+    const { account, services } = visit;
+    await services.database.change(forgetPendingChange(account.id));
+    backTo(visit, PATH, false);
+  },
+};
+
+async function ask(visit: Visit, typed: string): Promise<void> {
+  const { account, ctx, services } = visit;
+  const { config, database, keyRing } = services;
+  const wanted = normalizeEmail(typed);
+  if (emailProblem(typed)) return page(visit, { typed, problem: 'account.email.wrong' });
+  if (isSameAddress(wanted, account.email)) return page(visit, { typed, problem: 'account.email.same' });
+  // Counted before anything is looked up: whoever asks too often hears so alike, whosever address it is.
+  await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(ctx).address);
+  await limitRate(database, LIMITS.lettersToAddress, `change ${mailboxOf(wanted)}`);
+  const free = !(await isAddressTaken(database, wanted));
+  const { code, secret, statement } = newProof(keyRing, { purpose: PURPOSE, email: wanted, accountId: account.id, told: free });
+  await writeTogether(database, [
+    { purpose: 'end', statement: forgetPendingChange(account.id) },
+    { purpose: 'keep', statement },
+    ...kept(free ? letter(visit, wanted, PURPOSE, { code, link: `${config.issuer}${PATH}?token=${secret}`, minutes: PROOF_MINUTES }) : []),
+  ]);
+  backTo(visit, PATH, false);
+}
+
+async function prove(visit: Visit, code: string): Promise<void> {
+  const { account, services } = visit;
+  const { database, keyRing } = services;
+  const pending = await pendingChange(database, account.id);
+  if (!pending) return page(visit, { problem: 'account.email.gone' });
+  const answer = await proveByCode(database, keyRing, PURPOSE, pending.handle, code);
+  if (answer === 'gone') return page(visit, { pending, problem: 'account.email.gone' });
+  if ('wrong' in answer) return page(visit, { pending, problem: 'account.email.code_wrong', left: answer.wrong });
+  if (!(await keep(visit, pending))) return page(visit, { problem: 'account.email.gone' });
+  backTo(visit, PATH);
+}
+
+/** The link counts in a browser in which the same person is signed in: whoever reads the mail of somebody else's wish gets nowhere. */
+async function isOwn({ account, services }: Visit, token: string): Promise<boolean> {
+  const proof = await findProof(services.database, PURPOSE, handleOf(token));
+  return proof?.accountId === account.id && !proof.proven;
+}
+
+async function proveByToken(visit: Visit, token: string): Promise<void> {
+  const proof = (await isOwn(visit, token)) ? await proveByLink(visit.services.database, PURPOSE, token) : undefined;
+  if (!proof || !(await keep(visit, proof))) return page(visit, { problem: 'account.email.gone' });
+  backTo(visit, PATH);
+}
+
+/** @returns false when the address is somebody else's by now, or this account has another than before. */
+async function keep(visit: Visit, { handle, email: proven }: PendingChange): Promise<boolean> {
+  const { account, services } = visit;
+  try {
+    return await writeTogether(services.database, [
+      { purpose: 'end', once: true, statement: redeemProof({ purpose: PURPOSE, handle }, 'code') },
+      { purpose: 'keep', once: true, statement: changeEmail(account.id, account.email, proven) },
+      // What was sent to the old address proves nothing any more.
+      { purpose: 'end', statement: endProofsOf(account.id) },
+      { purpose: 'keep', statement: told(visit, 'email_changed') },
+      ...kept(alarm(visit, 'email_changed', 'email_changed', { email: proven })),
+    ]);
+  } catch (error) {
+    if (sqlState(error) === UNIQUE_VIOLATION) return false;
+    throw error;
+  }
+}
+
+function page(visit: Visit, data: { pending?: PendingChange; token?: string; typed?: string; problem?: string; left?: number }): void {
+  const { pending, token, typed = '', problem, left = 0 } = data;
+  show(visit, 'account/email', { current: visit.account.email, waiting: pending?.email, token, typed, problem, left });
+}

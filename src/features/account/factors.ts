@@ -1,0 +1,76 @@
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import type { EventType } from '../../audit/events.ts';
+import { render } from '../../http/render.ts';
+import type { FirstParty } from '../../pages/first-party.ts';
+import { factorsOf } from '../../people/factors.ts';
+import { addPasskey, changePasskeyName, offerEnrolment, showNewPasskey, takePasskeyAway } from '../passkeys/account-pages.ts';
+import { addTotp, showNewTotp, takeTotpAway } from '../totp/account-pages.ts';
+import { FACTORS_PATH, visit, wasStopped } from './factor-visit.ts';
+import { makeRecoveryCodes, showRecoveryCodes } from './recovery-codes.ts';
+
+/**
+ * Owns the pages on which a signed-in person manages what they sign in with beside a password. Looking needs a session that owes
+ * nothing; changing needs a sign-in of the last five minutes, with a factor if there is one.
+ */
+
+// What the list may say that was done. The address is anyone's to write, so nothing else is repeated from it.
+const DONE: Partial<Record<EventType, string>> = {
+  passkey_added: 'factors.done.passkey_added',
+  passkey_renamed: 'factors.done.passkey_renamed',
+  passkey_removed: 'factors.done.passkey_removed',
+  totp_added: 'factors.done.totp_added',
+  totp_removed: 'factors.done.totp_removed',
+};
+const FEW_CODES = 3;
+
+export function factorRoutes(services: FirstParty) {
+  const router = new Router();
+  const at = (path: string) => `${FACTORS_PATH}${path}`;
+
+  router.get(FACTORS_PATH, (ctx) => showFactors(ctx, services));
+
+  router.get(at('/passkey'), (ctx) => showNewPasskey(ctx, services));
+  router.get(at('/passkey/options'), (ctx) => offerEnrolment(ctx, services));
+  router.post(at('/passkey'), (ctx) => addPasskey(ctx, services));
+  router.post(at('/passkey/name'), (ctx) => changePasskeyName(ctx, services));
+  router.post(at('/passkey/remove'), (ctx) => takePasskeyAway(ctx, services));
+
+  router.get(at('/totp'), (ctx) => showNewTotp(ctx, services));
+  router.post(at('/totp'), (ctx) => addTotp(ctx, services));
+  router.post(at('/totp/remove'), (ctx) => takeTotpAway(ctx, services));
+
+  router.get(at('/recovery-codes'), (ctx) => showRecoveryCodes(ctx, services));
+  router.post(at('/recovery-codes'), (ctx) => makeRecoveryCodes(ctx, services));
+
+  // A form that had to sign in first comes back as a GET: the list has its button.
+  for (const path of ['/passkey/name', '/passkey/remove', '/totp/remove'])
+    router.get(at(path), (ctx) => {
+      ctx.redirect(wasStopped(ctx) ? `${FACTORS_PATH}?again` : FACTORS_PATH);
+      ctx.status = 303;
+    });
+
+  // Where password managers send people to add a passkey (W3C "A Well-Known URL for Relying Party Passkey Endpoints").
+  router.get('/.well-known/passkey-endpoints', (ctx) => {
+    ctx.body = { enroll: `${services.config.issuer}${at('/passkey')}`, manage: `${services.config.issuer}${FACTORS_PATH}` };
+  });
+
+  return router.routes();
+}
+
+async function showFactors(ctx: Context, services: FirstParty): Promise<void> {
+  const there = await visit(ctx, services);
+  if (!there) return;
+  const { account, csrf } = there;
+  const factors = await factorsOf(services.database, account.id);
+  const any = factors.passkeys.length > 0 || factors.totpSince !== undefined;
+  render(ctx, 'account/factors', {
+    ...factors,
+    csrf,
+    any,
+    fewCodes: any && (factors.recoveryCodesLeft ?? 0) <= FEW_CODES,
+    did: Object.entries(DONE).find(([type]) => type === ctx.query['done'])?.[1],
+    again: wasStopped(ctx),
+    problem: ctx.query['kept'] === 'last' ? 'factors.last_way_in' : undefined,
+  });
+}

@@ -1,0 +1,114 @@
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import { auditEvent } from '../../audit/events.ts';
+import { assertOurForm, csrfToken } from '../../http/csrf.ts';
+import { readForm } from '../../http/form.ts';
+import { giveAnswer } from '../../http/kept-answers.ts';
+import { forgivePasswordTries } from '../../http/password-tries.ts';
+import { answeredBefore } from '../../http/presses.ts';
+import { render } from '../../http/render.ts';
+import { visitorOf } from '../../http/visitor.ts';
+import { endAccount } from '../../oauth/store/grants.ts';
+import { hearOfWrites, writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { kept, letter, type OwnServices } from '../../pages/own-pages.ts';
+import { dropIdleRecoveryCodes } from '../../people/factors.ts';
+import { endOutdatedLinks, findNotMeLink, giveBack, NOT_ME_PATH, type NotMeLink, spendNotMeLink } from '../../people/not-me.ts';
+import { listOpenings, removeAdded, shownOpenings } from '../../people/openings.ts';
+import { passwordProblem } from '../../people/password-policy.ts';
+import { hashPassword } from '../../people/passwords.ts';
+import { endProofsOf } from '../../people/proofs.ts';
+import { type Account, findAccount } from '../../people/store.ts';
+import { sqlState } from '../../platform/database.ts';
+import { AppError } from '../../platform/errors.ts';
+import { digestInHex } from '../../platform/secrets.ts';
+
+/**
+ * Owns the page behind the link "this was not me". It opens in whatever browser reads the mail, and to open it does nothing: programs that look through
+ * mail open links too. Its one button gives the account back as it was before the change, to who reads the mail of the address of before: every session
+ * and grant ends, what was added goes, and the user chooses a new password. Nobody is signed in by it.
+ */
+
+const UNIQUE_VIOLATION = '23505';
+
+/** What a link is about, with the account as it is now. */
+type Found = { link: NotMeLink; account: Account; secret: string };
+
+export function notMeRoutes(services: OwnServices) {
+  const router = new Router();
+
+  router.get(NOT_ME_PATH, async (ctx) => {
+    await page(ctx, services, await find(services, String(ctx.query['token'] ?? '')));
+  });
+
+  router.post(NOT_ME_PATH, async (ctx) => {
+    const form = await readForm(ctx);
+    const secret = form.get('token') ?? '';
+    assertOurForm(ctx, services.config.cookieKeys, csrfSubject(secret), form.get('csrf'), services.config.issuer);
+    hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
+    // The secret in the form is what only this browser can send again.
+    const answer = await answeredBefore(ctx, services.database, { browser: '', form });
+    if (answer) return giveAnswer(ctx, answer);
+    await undo(ctx, services, await find(services, secret), form);
+  });
+
+  return router.routes();
+}
+
+async function undo(ctx: Context, services: OwnServices, found: Found, form: URLSearchParams): Promise<void> {
+  const { link, account, secret } = found;
+  const { database } = services;
+  const [password, keep] = [form.get('password') ?? '', form.getAll('keep')];
+  const problem = passwordProblem(password, { ...account, email: link.email });
+  if (problem) return page(ctx, services, found, { problem, keep, status: 400 });
+  const passwordHash = await hashPassword(password);
+  const ends = [...removeAdded(account.id, keep, { from: link.at }), dropIdleRecoveryCodes(account.id)];
+  const asked = { ctx, account, services };
+  try {
+    const given = await writeTogether(database, [
+      { purpose: 'end', once: true, statement: spendNotMeLink(secret) },
+      ...ends.map((statement) => ({ purpose: 'end' as const, statement })),
+      { purpose: 'keep', once: true, statement: giveBack(link, passwordHash) },
+      { purpose: 'end', statement: endOutdatedLinks(account.id, link) },
+      { purpose: 'end', statement: endProofsOf(account.id) },
+      { purpose: 'end', statement: endAccount(account.id) },
+      {
+        purpose: 'keep',
+        statement: auditEvent(visitorOf(ctx), { type: 'account_given_back', accountId: account.id, detail: { change: link.change } }),
+      },
+      // Whoever has the account's address of now is told too, without a link: the account would go to and fro otherwise.
+      ...[...new Set([link.email, account.email])].flatMap((email) => kept(letter(asked, email, 'given_back', { person: account.name }))),
+    ]);
+    if (!given) throw gone();
+  } catch (error) {
+    if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+    return page(ctx, services, found, { problem: 'not_me.address_taken', keep, status: 409 });
+  }
+  await forgivePasswordTries({ ctx, database, account: link.email });
+  render(ctx, 'account/given-back', { email: link.email });
+}
+
+/** @throws AppError 400 for a link that was used, has expired, was outdated by another one, or never was. */
+async function find({ database }: OwnServices, secret: string): Promise<Found> {
+  const link = await findNotMeLink(database, secret);
+  const account = link && (await findAccount(database, link.accountId));
+  if (!account) throw gone();
+  return { link, account, secret };
+}
+
+async function page(
+  ctx: Context,
+  services: OwnServices,
+  { link, account, secret }: Found,
+  { problem, keep = [], status = 200 }: { problem?: string; keep?: string[]; status?: number } = {},
+): Promise<void> {
+  // Where a switch of language leads: here, with the secret.
+  Object.assign(ctx.state, { pagePath: ctx.path, pageQuery: new URLSearchParams({ token: secret }).toString() });
+  const openings = shownOpenings(await listOpenings(services.database, account.id, link.at), keep);
+  const csrf = csrfToken(services.config.cookieKeys, csrfSubject(secret));
+  const moved = link.email !== account.email;
+  render(ctx, 'account/not-me', { ...link, action: NOT_ME_PATH, token: secret, csrf, openings, moved, problem }, status);
+}
+
+const gone = () => new AppError('not_me_gone', { status: 400, reason: 'not_me_link_used_expired_or_unknown' });
+
+const csrfSubject = (secret: string) => `not me ${digestInHex(secret)}`;

@@ -1,0 +1,61 @@
+import { forgive, LIMITS, limitRate } from '../../http/rate-limit.ts';
+import { endAccount } from '../../oauth/store/grants.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { passwordProblem } from '../../people/password-policy.ts';
+import { hashPassword, verifyPassword } from '../../people/passwords.ts';
+import { changePassword } from '../../people/profile.ts';
+import { endProofsOf } from '../../people/proofs.ts';
+
+/** Owns the change of a password. Every other session, and all that was allowed or issued until then, ends with the one before. */
+
+export const password: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    page(visit, await hashOf(visit));
+  },
+
+  /** `current`, unless the account has none, and `new`. */
+  async submit(visit, form) {
+    const { account, services, session } = visit;
+    const { database } = services;
+    const before = await hashOf(visit);
+    const chosen = form.get('new') ?? '';
+    if (before !== null && !(await isCurrent(visit, before, form.get('current') ?? '')))
+      return page(visit, before, 'account.password.wrong');
+    const problem = chosen ? passwordProblem(chosen, account) : 'account.password.missing';
+    if (problem) return page(visit, before, problem);
+    const changed = await writeTogether(database, [
+      { purpose: 'keep', once: true, statement: changePassword(account.id, before, await hashPassword(chosen)) },
+      { purpose: 'end', statement: endAccount(account.id, session.uid) },
+      { purpose: 'end', statement: endProofsOf(account.id) },
+      { purpose: 'keep', statement: told(visit, 'password_changed') },
+      ...kept(alarm(visit, 'password_changed', 'password_changed', {})),
+    ]);
+    // Changed from elsewhere, a moment before: by another password than the one that was typed here.
+    if (!changed) return page(visit, await hashOf(visit), 'account.password.wrong');
+    backTo(visit, '/account/password');
+  },
+};
+
+/** Each guess is counted before it is looked at, and told to the account's person. */
+async function isCurrent(visit: Visit, hash: string, typed: string): Promise<boolean> {
+  const { account, services } = visit;
+  await limitRate(services.database, LIMITS.currentPassword, account.id);
+  if (await verifyPassword(hash, typed)) {
+    await forgive(services.database, LIMITS.currentPassword, account.id);
+    return true;
+  }
+  await services.database.change(told(visit, 'password_change_failed'));
+  return false;
+}
+
+async function hashOf({ account, services }: Visit): Promise<string | null> {
+  const user = await services.database.prisma.user.findUnique({ where: { id: account.id }, select: { passwordHash: true } });
+  return user?.passwordHash ?? null;
+}
+
+function page(visit: Visit, hash: string | null, problem?: string): void {
+  show(visit, 'account/password', { has: hash !== null, email: visit.account.email, problem });
+}

@@ -1,0 +1,69 @@
+import { chooseLanguage, LANGUAGES, languageOf, supported } from '../../http/language.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { backTo, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { nameFault, tidyName } from '../../people/names.ts';
+import { changeProfile } from '../../people/profile.ts';
+import { isReservedUsername } from '../../people/usernames.ts';
+import { sqlState } from '../../platform/database.ts';
+
+/** Owns what a person is called, and in which language they are spoken to. */
+
+const USERNAME = /^[a-z0-9][a-z0-9._-]{2,29}$/;
+const UNIQUE_VIOLATION = '23505';
+
+type Fields = { name: string; username: string; language: string };
+
+export const profile: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    const { account, ctx } = visit;
+    page(visit, { name: account.name, username: account.username, language: supported(account.locale ?? '') ?? languageOf(ctx) });
+  },
+
+  async submit(visit, form) {
+    const { account, ctx, services } = visit;
+    const fields = {
+      name: tidyName(form.get('name') ?? ''),
+      username: (form.get('username') ?? '').normalize('NFKC').trim().toLowerCase(),
+      language: form.get('language') ?? '',
+    };
+    const wrong = problemOf(fields, account);
+    if (wrong) return page(visit, fields, wrong);
+    const locale = LANGUAGES.find((language) => language === fields.language) ?? account.locale;
+    const changed = (['name', 'username'] as const).filter((field) => fields[field] !== account[field]);
+    const changes = [...changed, ...(locale !== account.locale ? ['language'] : [])];
+    if (changes.length) {
+      try {
+        const kept = await writeTogether(services.database, [
+          { purpose: 'keep', once: true, statement: changeProfile(account.id, { ...fields, locale }) },
+          { purpose: 'keep', statement: told(visit, 'profile_changed', { detail: { changes } }) },
+        ]);
+        // Somebody gave it up a while ago: to everybody else it is as if they still had it.
+        if (!kept) return page(visit, fields, 'account.profile.username_taken');
+      } catch (error) {
+        if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+        return page(visit, fields, 'account.profile.username_taken');
+      }
+    }
+    // In this browser it may have been another, by the switch above the page: what was chosen last counts.
+    const language = supported(locale ?? '');
+    if (language) chooseLanguage(ctx, language);
+    backTo(visit, '/account/profile');
+  },
+};
+
+// What was given before there were rules may stay.
+function problemOf({ name, username, language }: Fields, before: { name: string; username: string }): string | undefined {
+  const fault = name === before.name ? undefined : nameFault(name);
+  if (fault) return fault === 'missing' ? 'account.profile.name_missing' : 'account.profile.name_wrong';
+  if (username !== before.username && !USERNAME.test(username)) return 'account.profile.username_wrong';
+  if (username !== before.username && isReservedUsername(username)) return 'account.profile.username_reserved';
+  if (language && !LANGUAGES.some((known) => known === language)) return 'account.profile.language_wrong';
+  return undefined;
+}
+
+function page(visit: Visit, fields: Fields, problem?: string): void {
+  const { language: chosen, ...named } = fields;
+  show(visit, 'account/profile', { ...named, chosen, problem });
+}

@@ -1,0 +1,41 @@
+import type { Context } from 'koa';
+import { render } from '../../http/render.ts';
+import type { FirstParty } from '../../pages/first-party.ts';
+import { told } from '../../pages/own-pages.ts';
+import { factorsOf } from '../../people/factors.ts';
+import { newRecoveryCodes, replaceRecoveryCodes } from '../../people/recovery-codes.ts';
+import { KeyRing } from '../../platform/secrets.ts';
+import { done, FACTORS_PATH, letterAbout, visitToAdd, visitWithForm, vouched, wasStopped } from './factor-visit.ts';
+
+/** Owns the making of recovery codes. They are on the page that answers the form, and never again. */
+
+export async function showRecoveryCodes(ctx: Context, services: FirstParty): Promise<void> {
+  const there = await visitToAdd(ctx, services, 'recovery-codes');
+  if (!there) return;
+  const { passkeys, totpSince, recoveryCodesLeft } = await factorsOf(services.database, there.account.id);
+  // They stand in for a factor: without one there is nothing to stand in for.
+  if (!passkeys.length && !totpSince) return done(there);
+  page(ctx, { csrf: there.csrf, left: recoveryCodesLeft });
+}
+
+export async function makeRecoveryCodes(ctx: Context, services: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, services, { adds: 'recovery-codes' });
+  if (!sent) return;
+  const { there } = sent;
+  const { passkeys, totpSince } = await factorsOf(services.database, there.account.id);
+  if (!passkeys.length && !totpSince) return done(there);
+  const codes = newRecoveryCodes();
+  const keyRing = new KeyRing(services.config.dataEncryptionKeys);
+  await services.database.transaction([
+    ...replaceRecoveryCodes(keyRing, there.account.id, codes),
+    told(there, 'recovery_codes_made'),
+    ...vouched(there),
+    ...letterAbout(there, { factor: 'recovery_codes', change: 'added' }),
+  ]);
+  page(ctx, { csrf: there.csrf, codes });
+}
+
+function page(ctx: Context, data: { csrf: string; left?: number | undefined; codes?: string[] }): void {
+  ctx.state.pagePath = `${FACTORS_PATH}/recovery-codes`;
+  render(ctx, 'account/recovery-codes', { ...data, action: `${FACTORS_PATH}/recovery-codes`, again: wasStopped(ctx), back: FACTORS_PATH });
+}

@@ -1,0 +1,48 @@
+import Router from '@koa/router';
+import { comesBack } from '../../pages/first-party.ts';
+import { type OwnPage, type OwnServices, ownPages } from '../../pages/own-pages.ts';
+import { KeyRing } from '../../platform/secrets.ts';
+import { leaveToLink, returnToLink } from '../federation/account/link-visit.ts';
+import { links } from '../federation/account/links.ts';
+import { activity } from './activity.ts';
+import { apps } from './apps.ts';
+import { deletion } from './deletion.ts';
+import { email } from './email.ts';
+import { dataExport } from './export.ts';
+import { notMeRoutes } from './not-me.ts';
+import { overview } from './overview.ts';
+import { password } from './password.ts';
+import { profile } from './profile.ts';
+import { proof } from './proof.ts';
+import { sessions } from './sessions.ts';
+
+/**
+ * Owns the account's pages: what a person sees and changes of their own. Who that is, is the door's to say
+ * (pages/first-party.ts), and what they allowed whom, the store's (oauth/store/grants.ts).
+ */
+
+const PAGES: Record<string, OwnPage> = {
+  '/account': overview,
+  '/account/profile': profile,
+  '/account/email': email,
+  '/account/proof/:what': proof,
+  '/account/proof/:what/:which': proof,
+  '/account/password': password,
+  '/account/apps': apps,
+  '/account/links': links,
+  '/account/sessions': sessions,
+  '/account/activity': activity,
+  '/account/export': dataExport,
+  '/account/delete': deletion,
+};
+
+export function accountRoutes(given: Omit<OwnServices, 'keyRing'>) {
+  const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
+  const router = new Router();
+  router.get('/account/signed-in', (ctx) => void comesBack(ctx));
+  router.use(notMeRoutes(services));
+  router.get('/account/links/return', (ctx) => returnToLink(ctx, services));
+  router.get('/account/links/:provider', (ctx) => leaveToLink(ctx, services));
+  router.use(ownPages(PAGES, services).routes());
+  return router.routes();
+}

@@ -1,0 +1,40 @@
+import { endOtherSessions, endSession, listSessions } from '../../oauth/store/signed-in-browsers.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { backTo, type OwnPage, show, told } from '../../pages/own-pages.ts';
+import { isStorable } from '../../platform/database.ts';
+
+/** Owns the list of browsers in which a person is signed in, and the signing out of others than this one. What an app holds for as long as they are signed in, ends with it. */
+
+export const sessions: OwnPage = {
+  async show(visit) {
+    const { account, services, session } = visit;
+    const rows = await listSessions(services.database, account.id);
+    const browsers = rows.map(({ uid, browser, address, created_at, used_at }) => ({
+      uid,
+      browser,
+      address,
+      since: created_at,
+      usedAt: used_at,
+      here: uid === session.uid,
+    }));
+    show(visit, 'account/sessions', { browsers: browsers.sort((one, other) => Number(other.here) - Number(one.here)) });
+  },
+
+  /** `session` names one, `others` all but this one. To leave this one is to sign out, which is another page's. */
+  async submit(visit, form) {
+    const { account, services, session } = visit;
+    const uid = form.get('session') ?? '';
+    const ended = form.has('others')
+      ? await writeTogether(services.database, [
+          { purpose: 'end', once: true, statement: endOtherSessions(account.id, session.uid) },
+          { purpose: 'keep', statement: told(visit, 'other_sessions_ended') },
+        ])
+      : isStorable(uid) &&
+        uid !== session.uid &&
+        (await writeTogether(services.database, [
+          { purpose: 'end', once: true, statement: endSession(account.id, uid) },
+          { purpose: 'keep', statement: told(visit, 'session_ended') },
+        ]));
+    backTo(visit, '/account/sessions', ended);
+  },
+};

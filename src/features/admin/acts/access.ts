@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { isClientKnown } from '../../../oauth/clients/store.ts';
+import { endClient, findGrant, revokeGrant, revokeGrantsOf } from '../../../oauth/store/grants.ts';
+import { endByHandle, findByHandle } from '../../../oauth/store/token-handles.ts';
+import { findAccountRecordById } from '../../../people/administration.ts';
+import { type Act, done, NOTHING, recorded, refused } from './act.ts';
+
+/** Owns the ending of what apps were allowed. Sessions stay, and so does what is registered. */
+
+const NAMED = z.object({ id: z.string() });
+type Named = z.infer<typeof NAMED>;
+
+export const endGrant: Act<object, Named> = {
+  summary: 'End one grant, and every code and token under it',
+  scope: 'admin:access',
+  input: NOTHING,
+  result: NAMED,
+  async run(doing, id) {
+    const grant = await findGrant(doing.database, id);
+    if (!grant) return refused('unknown');
+    const event = { type: 'access_ended' as const, accountId: grant.account_id, clientId: grant.client_id };
+    await doing.database.transaction([revokeGrant(id), recorded(doing, event)]);
+    return done({ id });
+  },
+};
+
+export const endAccessOfPerson: Act<object, Named> = {
+  summary: 'End everything that a person allowed, and leave them signed in',
+  scope: 'admin:access',
+  input: NOTHING,
+  result: NAMED,
+  async run(doing, id) {
+    if (!(await findAccountRecordById(doing.database, id))) return refused('unknown');
+    await doing.database.transaction([revokeGrantsOf(id), recorded(doing, { type: 'access_ended', accountId: id })]);
+    return done({ id });
+  },
+};
+
+export const endAccessOfClient: Act<object, Named & { ended: number }> = {
+  summary: 'End all that a client holds, for people and for itself; `ended` counts codes, tokens and grants. It may ask for more',
+  scope: 'admin:access',
+  input: NOTHING,
+  result: z.object({ id: z.string(), ended: z.int() }),
+  async run(doing, id) {
+    if (!(await isClientKnown(doing.database, id))) return refused('unknown');
+    // Told first: it is done in parts, and one that is cut short is no less an act.
+    await doing.database.transaction([recorded(doing, { type: 'access_ended', clientId: id })]);
+    return done({ id, ended: await endClient(doing.database, id) });
+  },
+};
+
+export const endToken: Act<object, { handle: string }> = {
+  summary: 'End one token by its handle; a client that holds a refresh token gets another',
+  scope: 'admin:access',
+  input: NOTHING,
+  result: z.object({ handle: z.string() }),
+  async run(doing, handle) {
+    const [token, another] = await findByHandle(doing.database, handle);
+    if (!token) return refused('unknown');
+    if (another) return refused('ambiguous');
+    const owner = token.account_id === null ? undefined : { accountId: token.account_id };
+    const told = recorded(doing, { type: 'access_ended', clientId: token.client_id, ...owner, detail: { token: handle } });
+    await doing.database.transaction([endByHandle(handle), told]);
+    return done({ handle });
+  },
+};

@@ -1,0 +1,152 @@
+import { z } from 'zod';
+import { isOwnOrigin } from '../../../oauth/clients/hosts.ts';
+import { endSecret, findClientOfSecret } from '../../../oauth/clients/live-secrets.ts';
+import { placesOf } from '../../../oauth/clients/metadata/registration-policy.ts';
+import { isWebOrigin } from '../../../oauth/clients/redirect-uri.ts';
+import * as store from '../../../oauth/clients/store.ts';
+import { ADMIN_SCOPES, type AdminScope, allowAdminScopes as adminScopesOf, readAdminScopes } from '../../../oauth/scopes/admin-scopes.ts';
+import { countPeople, endClient } from '../../../oauth/store/grants.ts';
+import { Prisma } from '../../../platform/database.ts';
+import { listProviders } from '../../federation/providers.ts';
+import { type Act, done, insist, NOTHING, nameInWords, refused } from './act.ts';
+import { type ChangedClient, changedClient, doToClient, isWithin } from './on-client.ts';
+
+/** Owns what operators do about clients. This server's own stay as they are: without them nobody could sign in to undo it. */
+
+const ENDED = z.object({ id: z.string(), ended: z.int() });
+type Ended = z.infer<typeof ENDED>;
+
+export const verifyClient: Act<{ publisher: string }, ChangedClient> = {
+  summary: 'Say who was found to publish a client: it holds until the client says something else of itself',
+  scope: 'admin:clients',
+  input: z.strictObject({ publisher: nameInWords }),
+  result: changedClient,
+  run: (doing, id, { publisher }) =>
+    doToClient(doing, id, [store.verifyClient(id, publisher)], { type: 'client_verified', detail: { publisher } }),
+};
+
+export const unverifyClient: Act<object, ChangedClient> = {
+  summary: 'Show a client as not verified',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: changedClient,
+  run: (doing, id) => doToClient(doing, id, [store.unverifyClient(id)], { type: 'client_unverified' }),
+};
+
+export const suspendClient: Act<object, Ended> = {
+  summary: 'Make a client as good as unknown, and end its codes, tokens and grants; `ended` counts them',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: ENDED,
+  async run(doing, id) {
+    const suspended = await doToClient(doing, id, [store.suspendClient(id)], { type: 'client_suspended' });
+    if (!suspended.ok) return suspended;
+    // Only now: what is issued to a client that was not suspended yet is there to be ended.
+    return done({ id, ended: await endClient(doing.database, id) });
+  },
+};
+
+export const endClientSecret: Act<object, ChangedClient> = {
+  summary: 'End one secret of a client at once, by its id: the beginning of its digest',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: changedClient,
+  async run(doing, name) {
+    const clientId = await findClientOfSecret(doing.database, name);
+    const ending = clientId && endSecret(clientId, name);
+    if (!ending) return refused('unknown');
+    const ended = await doToClient(doing, clientId, [insist(Prisma.sql`${ending} returning 1`)], { type: 'client_secret_ended' });
+    return ended.ok ? done({ id: name }) : ended;
+  },
+};
+
+export const restoreClient: Act<object, ChangedClient> = {
+  summary: 'Let a suspended client in again, with the secrets it had; what was ended stays so',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: changedClient,
+  // A restored client has its old secrets. Whoever holds one of them can use the client again.
+  run: (doing, id) => doToClient(doing, id, [store.restoreClient(id)], { type: 'client_restored' }, { givesHold: true }),
+};
+
+export const deleteClient: Act<object, ChangedClient & { people: number }> = {
+  summary: 'Delete a client with all that it holds; `people` counts who loses access with it',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: z.object({ id: z.string(), people: z.int() }),
+  async run(doing, id) {
+    const people = await countPeople(doing.database, id);
+    // First, so that nothing is issued to it while what it holds is ended: in parts, which one deletion would not be.
+    const suspended = await suspendClient.run(doing, id, {});
+    if (!suspended.ok) return suspended;
+    const deleted = await doToClient(doing, id, [store.deleteClient(id)], { type: 'client_deleted', detail: { people } });
+    return deleted.ok ? done({ id, people }) : deleted;
+  },
+};
+
+export const requirePkce: Act<object, ChangedClient> = {
+  summary: 'Require PKCE of a client: its requests without a challenge are refused from now on',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: changedClient,
+  run: (doing, id) => doToClient(doing, id, [store.requirePkce(id)], { type: 'client_pkce_changed', detail: { required: true } }),
+};
+
+export const waivePkce: Act<object, ChangedClient> = {
+  summary: 'Require PKCE of a client no longer; a public client, and one that binds its tokens or requires PAR, must use it all the same',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: changedClient,
+  run: (doing, id) => doToClient(doing, id, [store.waivePkce(id)], { type: 'client_pkce_changed', detail: { required: false } }),
+};
+
+const services = z.strictObject({
+  services: z.array(z.string().max(100)).max(100).default([]),
+  origins: z
+    .array(z.string().max(300).refine(isWebOrigin, 'must be an origin, such as https://app.example, without a path'))
+    .max(20)
+    .default([]),
+});
+
+export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
+  summary: 'Let a client act for people at these upstream providers, and at no others; with none, no longer',
+  scope: 'admin:clients',
+  input: services,
+  result: changedClient,
+  async run(doing, id, allowed) {
+    const known = new Set((await listProviders(doing.database)).map((provider) => provider.id));
+    const strange = allowed.services.flatMap((service, n) =>
+      known.has(service) ? [] : [{ field: `services.${n}`, detail: 'there is no such provider' }],
+    );
+    if (!allowed.services.length && allowed.origins.length) strange.push({ field: 'origins', detail: 'needs services' });
+    const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, placesOf(doing.config).own));
+    if (own >= 0) strange.push({ field: `origins.${own}`, detail: 'must not be the origin of this server itself' });
+    if (strange.length) return refused('invalid', strange);
+    const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
+    // Nobody gives what they do not have.
+    if (!isWithin(doing.actor, { scopes: [], services })) return refused('above');
+    return doToClient(doing, id, [store.allowServices(id, { services, origins })], {
+      type: 'client_services_changed',
+      detail: { services, origins },
+    });
+  },
+};
+
+export const allowAdminScopes: Act<{ scopes: AdminScope[] }, ChangedClient> = {
+  summary: 'Let a client ask for these scopes of the admin API, and for no others; with none, no longer',
+  scope: 'admin:roles',
+  input: z.strictObject({ scopes: z.array(z.enum(ADMIN_SCOPES as [AdminScope, ...AdminScope[]])).max(ADMIN_SCOPES.length) }),
+  result: changedClient,
+  async run(doing, id, { scopes }) {
+    const before = await readAdminScopes(doing.database, id);
+    if (!before) return refused('unknown');
+    // Nobody gives what they do not have, nor takes what is above them.
+    const touched = ADMIN_SCOPES.filter((scope) => scopes.includes(scope) !== before.includes(scope));
+    if (touched.some((scope) => !doing.actor.may.includes(scope))) return refused('above');
+    const kept = ADMIN_SCOPES.filter((scope) => scopes.includes(scope));
+    return doToClient(doing, id, [insist(adminScopesOf(id, kept, before))], {
+      type: 'client_admin_scopes_changed',
+      detail: { scopes: kept },
+    });
+  },
+};

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { replaceSigningKeys, rotateSigningKeys } from '../../../oauth/keys/signing-keys.ts';
+import { keysUsedNow } from '../../../platform/key-use.ts';
+import { type Act, done, NOTHING, recorded } from './act.ts';
+
+/** Owns what operators do about the keys that sign. */
+
+const ROTATED = z.object({
+  keys: z.array(z.object({ algorithm: z.string(), kid: z.string(), made: z.boolean(), signs_from: z.iso.datetime() })),
+});
+
+export const rotateKeys: Act<object, z.infer<typeof ROTATED>> = {
+  summary: 'Make the next key of each algorithm: published at once, it signs an hour later',
+  scope: 'admin:keys',
+  input: NOTHING,
+  result: ROTATED,
+  async run(doing) {
+    const rotated = await rotateSigningKeys(doing.database, doing.keyRing, [
+      recorded(doing, { type: 'keys_rotated', detail: { now: false } }),
+    ]);
+    return done({
+      keys: rotated.map(({ algorithm, made, next }) => ({ algorithm, kid: next.kid, made, signs_from: next.activeAt.toISOString() })),
+    });
+  },
+};
+
+const REPLACED = z.object({ replaced: z.literal(true) });
+
+export const replaceKeys: Act<object, z.infer<typeof REPLACED>> = {
+  summary: 'For keys that leaked: new keys sign at once, all others are deleted, and what they signed is refused',
+  scope: 'admin:keys',
+  input: NOTHING,
+  result: REPLACED,
+  async run(doing) {
+    await replaceSigningKeys(doing.database, doing.keyRing, [recorded(doing, { type: 'keys_rotated', detail: { now: true } })]);
+    return done({ replaced: true });
+  },
+};
+
+const USED = z.object({ used: z.array(z.object({ kind: z.enum(['cookie', 'data']), id: z.string() })) });
+
+export const useKeys: Act<object, z.infer<typeof USED>> = {
+  summary: 'Say that every node has the newest key of COOKIE_KEYS and DATA_ENCRYPTION_KEYS: they write with it from now on',
+  scope: 'admin:keys',
+  input: NOTHING,
+  result: USED,
+  async run(doing) {
+    const [used] = await doing.database.transaction([keysUsedNow(), recorded(doing, { type: 'keys_used' })]);
+    return done({ used: used as z.infer<typeof USED>['used'] });
+  },
+};

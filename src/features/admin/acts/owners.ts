@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { forgetOwner, leaveClient, listOwners } from '../../../oauth/clients/co-owners.ts';
+import { addOwner } from '../../../oauth/clients/ownership.ts';
+import { findAccountRecordById } from '../../../people/administration.ts';
+import { Prisma } from '../../../platform/database.ts';
+import { type Act, insist, refused } from './act.ts';
+import { type ChangedClient, changedClient, doToClient } from './on-client.ts';
+
+/**
+ * Owns what operators do about who looks after a client in the developer portal. Owners invite each other, and leave; to put one out is an
+ * operator's, since whoever came to share a client could take it otherwise.
+ */
+
+const person = z.strictObject({ account: z.string().min(1).max(500).describe("A person's id") });
+type Person = z.infer<typeof person>;
+
+export const addClientOwner: Act<Person, ChangedClient> = {
+  summary: 'Let a person look after a client in the developer portal, without an invitation',
+  scope: 'admin:clients',
+  input: person,
+  result: changedClient,
+  async run(doing, id, { account }) {
+    const found = await findAccountRecordById(doing.database, account);
+    if (!found || found.disabledAt) return refused('invalid', [{ field: 'account', detail: 'there is nobody of this id who can sign in' }]);
+    return doToClient(doing, id, [addOwner(id, account)], { type: 'client_owner_joined', accountId: account }, { givesHold: true });
+  },
+};
+
+export const removeClientOwner: Act<Person, ChangedClient> = {
+  summary: 'Put one of the owners out of a client: what they offered others goes with them. The last one stays',
+  scope: 'admin:clients',
+  input: person,
+  result: changedClient,
+  async run(doing, id, { account }) {
+    const owners = await listOwners(doing.database, id);
+    if (owners.length && !owners.some((owner) => owner.id === account))
+      return refused('invalid', [{ field: 'account', detail: 'they do not look after this client' }]);
+    if (owners.length === 1) return refused('last_owner');
+    // Asked again under the client's lock: of two who are put out at once, the second stays.
+    const left = insist(Prisma.sql`${leaveClient(id, account)} returning 1`);
+    return doToClient(doing, id, [left, ...forgetOwner(id, account)], { type: 'client_owner_left', accountId: account });
+  },
+};

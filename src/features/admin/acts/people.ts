@@ -1,0 +1,152 @@
+import { z } from 'zod';
+import type { EventType } from '../../../audit/events.ts';
+import { LANGUAGES } from '../../../http/language.ts';
+import { endAccount } from '../../../oauth/store/grants.ts';
+import { endSessions, findAccountOfSession, endSession as sessionOf } from '../../../oauth/store/signed-in-browsers.ts';
+import {
+  type AccountRecord,
+  disableAccount,
+  enableAccount,
+  findAccountRecordById,
+  isAnotherAdmin,
+  isStillAs,
+  changeRole as roleOf,
+} from '../../../people/administration.ts';
+import { accountToClaim } from '../../../people/claimable.ts';
+import { emailProblem, normalizeEmail } from '../../../people/email-address.ts';
+import { removeFactors } from '../../../people/factors.ts';
+import { nameFault, tidyName } from '../../../people/names.ts';
+import { ROLES } from '../../../people/roles.ts';
+import { isAddressTaken } from '../../../people/store.ts';
+import { type Statement, sqlState } from '../../../platform/database.ts';
+import { type Act, type Doing, done, insist, NOTHING, type Outcome, recorded, refused, rolesWithin } from './act.ts';
+
+/** Owns what operators do about people. Whoever may do more than who acts is out of reach, and nobody acts on themselves. */
+
+const CHANGED = z.object({ id: z.string() });
+type Changed = z.infer<typeof CHANGED>;
+
+type Deed = { type: EventType; statements(id: string): Statement[]; losesAdmin?: true };
+
+/** An act on one person that needs nothing said. */
+function onPerson(summary: string, deed: Deed): Act<object, Changed> {
+  return { summary, scope: 'admin:people', input: NOTHING, result: CHANGED, run: (doing, id) => doTo(doing, id, deed) };
+}
+
+async function doTo(doing: Doing, id: string, deed: Deed & { detail?: Record<string, string> }): Promise<Outcome<Changed>> {
+  const judged = await judge(doing, id, deed.losesAdmin);
+  if (!judged.ok) return judged;
+  const { database } = doing;
+  const told = recorded(doing, { type: deed.type, accountId: id, ...(deed.detail ? { detail: deed.detail } : undefined) });
+  await database.transaction([...judged.result.guards, ...deed.statements(id), told]);
+  return done({ id });
+}
+
+/** @returns what must still be so when it is done. Read to say why not, and asked again by the guards, under a lock. */
+async function judge(doing: Doing, id: string, losesAdmin?: true): Promise<Outcome<{ person: AccountRecord; guards: Statement[] }>> {
+  const { database, actor } = doing;
+  const person = await findAccountRecordById(database, id);
+  if (!person) return refused('unknown');
+  if (person.id === actor.accountId) return refused('own_account');
+  if (!rolesWithin(actor.may).includes(person.role)) return refused('above');
+  const guards = [insist(isStillAs(person))];
+  if (losesAdmin && person.role === 'admin' && !person.disabledAt && !actor.atTheMachine) {
+    const [another] = await database.aside(isAnotherAdmin(id, false));
+    if (!another) return refused('last_admin');
+    // Before the person's own row, and all in one order: of two who take it from each other one succeeds.
+    guards.unshift(insist(isAnotherAdmin(id, true)));
+  }
+  return done({ person, guards });
+}
+
+export const disablePerson = onPerson('Keep a person from signing in, and end everything that is open under their account', {
+  type: 'account_disabled',
+  losesAdmin: true,
+  // Together: an account that is disabled has nothing open, at no moment.
+  statements: (id) => [disableAccount(id), endAccount(id)],
+});
+
+export const enablePerson = onPerson('Let a person sign in again; what was ended stays so', {
+  type: 'account_enabled',
+  statements: (id) => [enableAccount(id)],
+});
+
+export const endSessionsOfPerson = onPerson(
+  'Sign a person out of every browser, and end what apps hold for as long as they are signed in',
+  {
+    type: 'signed_out_everywhere',
+    statements: (id) => [endSessions(id)],
+  },
+);
+
+export const endSession: Act<object, Changed> = {
+  summary: 'Sign a person out of one browser, and end what apps hold for as long as they are signed in there',
+  scope: 'admin:people',
+  input: NOTHING,
+  result: CHANGED,
+  async run(doing, uid) {
+    const accountId = await findAccountOfSession(doing.database, uid);
+    if (accountId === undefined) return refused('unknown');
+    const ended = await doTo(doing, accountId, { type: 'session_ended', statements: (id) => [sessionOf(id, uid)] });
+    return ended.ok ? done({ id: uid }) : ended;
+  },
+};
+
+export const removeFactorsOfPerson = onPerson('Take all further factors of a person away, and end everything that is open', {
+  type: 'factors_removed',
+  statements: (id) => [removeFactors(id), endAccount(id)],
+});
+
+const role = z.enum(ROLES);
+
+export const changeRole: Act<{ role: z.infer<typeof role> }, Changed> = {
+  summary: 'Change what a person may do here, and sign them out',
+  scope: 'admin:roles',
+  input: z.strictObject({ role }),
+  result: CHANGED,
+  async run(doing, id, { role }) {
+    if (!rolesWithin(doing.actor.may).includes(role)) return refused('above');
+    return doTo(doing, id, {
+      type: 'role_changed',
+      ...(role === 'admin' ? undefined : { losesAdmin: true }),
+      // Signed out, so that no page which was opened under the other role goes on.
+      statements: () => [roleOf(id, role), endSessions(id)],
+      detail: { role },
+    });
+  },
+};
+
+const newPerson = z.strictObject({
+  email: z
+    .string()
+    .max(320)
+    .refine((email) => !emailProblem(email), 'must be an address that mail can be sent to'),
+  name: z.string().refine((name) => !nameFault(tidyName(name)), 'must be what people are called, in 100 characters or fewer'),
+  role: role.default('user'),
+  language: z.enum(LANGUAGES).default('en'),
+});
+
+const UNIQUE_VIOLATION = '23505';
+
+export const createPerson: Act<z.infer<typeof newPerson>, Changed & { email: string }> = {
+  summary: 'Make an account without a password, and mail its person a link to choose one',
+  scope: 'admin:people',
+  input: newPerson,
+  result: z.object({ id: z.string(), email: z.string() }),
+  creates: true,
+  async run(doing, _target, { email, name, role, language }) {
+    const { database, config, keyRing, actor } = doing;
+    if (role !== 'user' && !actor.may.includes('admin:roles')) return refused('forbidden');
+    if (!rolesWithin(actor.may).includes(role)) return refused('above');
+    const wish = { email: normalizeEmail(email), name: tidyName(name), role, language };
+    if (await isAddressTaken(database, wish.email)) return refused('taken');
+    const { id, statements } = accountToClaim({ issuer: config.issuer, keyRing, from: actor.from }, wish);
+    try {
+      await database.transaction([...statements, recorded(doing, { type: 'account_made', accountId: id, detail: { role } })]);
+    } catch (error) {
+      if (sqlState(error) === UNIQUE_VIOLATION && (await isAddressTaken(database, wish.email))) return refused('taken');
+      throw error;
+    }
+    return done({ id, email: wish.email });
+  },
+};

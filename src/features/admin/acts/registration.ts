@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { deleteResourceServer, findResourceServerById } from '../../../oauth/scopes/resource-server-removal.ts';
+import { ownResourceServers } from '../../../oauth/scopes/resource-servers.ts';
+import { endAudience } from '../../../oauth/store/audiences.ts';
+import { DAY, MINUTE } from '../../../platform/clock.ts';
+import { randomSecret } from '../../../platform/secrets.ts';
+import {
+  createInitialAccessToken as insertToken,
+  isInitialAccessToken,
+  knownScopes,
+  revokeInitialAccessToken,
+  SELF_SERVICE_GRANTS,
+} from '../../registration/initial-access-tokens.ts';
+import { type Act, done, insist, NOTHING, nameInWords, recorded, recordedAct, refused } from './act.ts';
+
+/** Owns what operators do about who registers clients, and about the APIs that developers registered. */
+
+const newToken = z.strictObject({
+  name: nameInWords,
+  max_clients: z.int().min(1).max(10_000).default(1),
+  expires_in_seconds: z
+    .int()
+    .min(MINUTE)
+    .max(365 * DAY)
+    .default(DAY),
+  grant_types: z
+    .array(z.enum(SELF_SERVICE_GRANTS as [string, ...string[]]))
+    .max(SELF_SERVICE_GRANTS.length)
+    .default([]),
+  scopes: z.array(z.string().max(200)).max(100).default([]),
+});
+
+const MADE = z.object({ id: z.string(), token: z.string(), expires_at: z.iso.datetime() });
+
+export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typeof MADE>> = {
+  summary: 'Make an initial access token (RFC 7591 section 3); `token` is told this once',
+  scope: 'admin:clients',
+  input: newToken,
+  result: MADE,
+  creates: true,
+  async run(doing, _target, { name, max_clients, expires_in_seconds, grant_types, scopes }) {
+    const known = await knownScopes(doing.database);
+    const strange = scopes.flatMap((scope, n) =>
+      known.includes(scope) ? [] : [{ field: `scopes.${n}`, detail: 'there is no such scope' }],
+    );
+    if (strange.length) return refused('invalid', strange);
+    const token = randomSecret();
+    const wish = {
+      name,
+      maxClients: max_clients,
+      lifeSeconds: expires_in_seconds,
+      grantTypes: [...new Set(grant_types)],
+      scopes: [...new Set(scopes)],
+      madeBy: doing.actor.accountId,
+    };
+    const event = { type: 'initial_access_token_made', detail: { name, clients: max_clients } } as const;
+    const [made = []] = await doing.database.transaction(recordedAct(doing, insertToken(token, wish), event, 'token'));
+    const [{ id, expiresAt }] = made as [{ id: string; expiresAt: Date }];
+    return done({ id, token, expires_at: expiresAt.toISOString() });
+  },
+};
+
+const NAMED = z.object({ id: z.string() });
+
+export const endInitialAccessToken: Act<object, z.infer<typeof NAMED>> = {
+  summary: 'End an initial access token; the clients that it made stay',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: NAMED,
+  async run(doing, id) {
+    if (!(await isInitialAccessToken(doing.database, id))) return refused('unknown');
+    const told = recorded(doing, { type: 'initial_access_token_ended', detail: { token: id } });
+    await doing.database.transaction([insist(revokeInitialAccessToken(id)), told]);
+    return done({ id });
+  },
+};
+
+export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> = {
+  summary:
+    'Delete an API that a developer registered, with its scopes, and end what was issued and allowed for it. JWTs, which are kept nowhere, run out',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: NAMED,
+  async run(doing, id) {
+    const server = await findResourceServerById(doing.database, id);
+    if (!server) return refused('unknown');
+    if (ownResourceServers(doing.config.issuer).some(({ identifier }) => identifier === server.identifier))
+      return refused('own_resource_server');
+    const owner = server.ownerId === null ? undefined : { accountId: server.ownerId };
+    const told = recorded(doing, { type: 'resource_server_deleted', ...owner, detail: { identifier: server.identifier } });
+    await doing.database.transaction([insist(deleteResourceServer(server.identifier)), told]);
+    // Only now: whoever registers the identifier next is told of no token that was issued for somebody else's API.
+    await endAudience(doing.database, server.identifier);
+    return done({ id });
+  },
+};

@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto';
+import { createRemoteJWKSet, customFetch, errors as jose, jwtVerify } from 'jose';
+import type { Context } from 'koa';
+import { assertOurForm } from '../../../http/csrf.ts';
+import { readForm } from '../../../http/form.ts';
+import { preferProfile } from '../../../http/language.ts';
+import { allowFormAction } from '../../../http/security-headers.ts';
+import { ADMIN_CALLBACK_PATH, ADMIN_CLIENT } from '../../../oauth/clients/first-party.ts';
+import { ROUTES } from '../../../oauth/configuration.ts';
+import { ACR } from '../../../oauth/session/strength.ts';
+import { rememberOnce } from '../../../oauth/store/records.ts';
+import { createStandingTokens, type StandingToken } from '../../../oauth/store/standing-tokens.ts';
+import type { Door, SignedInAt } from '../../../pages/door.ts';
+import { CLOCK_DIFFERENCE_SECONDS } from '../../../pages/first-party.ts';
+import { csrfSubject } from '../../../pages/own-pages.ts';
+import { hasFactor } from '../../../people/factors.ts';
+import { accountFromRow } from '../../../people/store.ts';
+import { epochSeconds, MINUTE } from '../../../platform/clock.ts';
+import type { Config } from '../../../platform/config.ts';
+import type { Database } from '../../../platform/database.ts';
+import { AppError } from '../../../platform/errors.ts';
+import { KeyRing, randomSecret } from '../../../platform/secrets.ts';
+import { showsTwoFactors } from '../second-factor.ts';
+import { createAdminCookies, type Pending } from './cookies.ts';
+
+/**
+ * The door to the pages of administration on ADMIN_PORT. They have an origin of their own, where the issuer's session is not: so they sign in by the
+ * code flow, as any app does. What the browser keeps there is the access token, sealed; whether that still stands is asked at each request, so a
+ * sign-out, a disabled account or an ended grant ends administration at once.
+ */
+
+export const SIGN_OUT_PATH = '/admin/sign-out';
+
+/** How long a person may take to sign in. */
+const PENDING_SECONDS = 15 * MINUTE;
+
+const ASK_TIMEOUT_MS = 2_500;
+
+const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA'];
+
+export type AdminDoor = Door & {
+  /** The browser comes back with the answer to a sign-in that it began here. @throws AppError 400 for any other answer, and for a second one. */
+  comeBack(ctx: Context): Promise<void>;
+  /** Ends the session here, and what it stands on, and leads to where the person signs out of the issuer. */
+  leave(ctx: Context): Promise<void>;
+};
+
+type Given = {
+  config: Config;
+  database: Database;
+  /** Reaches the issuer, wherever that listens. */
+  ask: typeof globalThis.fetch;
+  /** The secret of the client that these pages are. */
+  clientSecret: string;
+};
+
+export function createAdminDoor({ config, database, ask, clientSecret }: Given): AdminDoor {
+  const { issuer } = config;
+  const origin = config.adminOrigin as string;
+  const cookies = createAdminCookies(origin, new KeyRing(config.dataEncryptionKeys));
+  const standing = createStandingTokens(database);
+  const keys = createRemoteJWKSet(new URL(`${issuer}${ROUTES.jwks}`), { [customFetch]: ask, timeoutDuration: ASK_TIMEOUT_MS });
+  const redirectUri = `${origin}${ADMIN_CALLBACK_PATH}`;
+  const credentials = `Basic ${Buffer.from(`${ADMIN_CLIENT}:${clientSecret}`).toString('base64')}`;
+
+  async function isHere(ctx: Context): Promise<(SignedInAt & { at: number }) | undefined> {
+    const sent = cookies.token(ctx);
+    const token = sent === undefined ? undefined : await standing(sent, true);
+    return token && whoHolds(token);
+  }
+
+  /** Sends the browser to the issuer, to come back to this page. */
+  function sendToIssuer(ctx: Context, wishes: { maxAge?: number | undefined; acr?: string }): void {
+    const pending: Pending = {
+      state: randomSecret(),
+      nonce: randomSecret(),
+      verifier: randomSecret(),
+      page: ctx.path.length > 500 ? '/admin' : ctx.method === 'POST' ? `${ctx.path}?again` : ctx.path,
+      until: Date.now() + PENDING_SECONDS * 1_000,
+    };
+    cookies.addPending(ctx, pending);
+    const query = new URLSearchParams({
+      client_id: ADMIN_CLIENT,
+      redirect_uri: redirectUri,
+      response_type: 'code',
+      scope: 'openid',
+      state: pending.state,
+      nonce: pending.nonce,
+      code_challenge: createHash('sha256').update(pending.verifier).digest('base64url'),
+      code_challenge_method: 'S256',
+    });
+    if (wishes.maxAge !== undefined) query.set('max_age', String(wishes.maxAge));
+    if (wishes.acr !== undefined) query.set('acr_values', wishes.acr);
+    goTo(ctx, `${issuer}${ROUTES.authorization}?${query}`);
+  }
+
+  async function redeem(code: string, verifier: string): Promise<{ accessToken: string; idToken: string }> {
+    const response = await post(ROUTES.token, {
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: redirectUri,
+      code_verifier: verifier,
+    });
+    const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+    const { access_token: accessToken, id_token: idToken } = body;
+    if (response.status >= 500) throw new AppError('temporarily_unavailable', { status: 503, reason: `token endpoint ${response.status}` });
+    if (typeof accessToken !== 'string' || typeof idToken !== 'string') throw gone(`token endpoint ${response.status}`);
+    return { accessToken, idToken };
+  }
+
+  /** @throws AppError 400 for an ID token that is not for us, or not of this sign-in (OIDC Core section 3.1.3.7). */
+  async function assertOurs(idToken: string, nonce: string): Promise<void> {
+    try {
+      const options = { issuer, audience: ADMIN_CLIENT, algorithms: ALGORITHMS, requiredClaims: ['exp', 'iat', 'sub', 'nonce'] };
+      const { payload } = await jwtVerify(idToken, keys, options);
+      if (payload['nonce'] === nonce) return;
+    } catch (error) {
+      if (!(error instanceof jose.JOSEError)) throw error;
+      throw gone(`id_token ${error.code}`);
+    }
+    throw gone('nonce');
+  }
+
+  const post = (path: string, parameters: Record<string, string>) =>
+    ask(`${issuer}${path}`, { method: 'POST', headers: { authorization: credentials }, body: new URLSearchParams(parameters) });
+
+  return {
+    origin,
+    browser: cookies.sent,
+
+    async enter(ctx, { maxAgeSeconds } = {}) {
+      // Where its links lead, and where a form may end whose person has to sign in again.
+      ctx.state.apart = { issuer, signOut: SIGN_OUT_PATH };
+      allowFormAction(ctx, issuer);
+      const here = await isHere(ctx);
+      const maxAge = maxAgeSeconds === undefined ? undefined : maxAgeSeconds - CLOCK_DIFFERENCE_SECONDS;
+      if (!here || (maxAgeSeconds !== undefined && here.at + maxAgeSeconds < epochSeconds(new Date())))
+        return void sendToIssuer(ctx, { maxAge });
+      const { account, session } = here;
+      // The factor was set up after this sign-in: it is shown now.
+      if (!showsTwoFactors(session.acr) && (await hasFactor(database, account.id)))
+        return void sendToIssuer(ctx, { maxAge, acr: ACR.twoFactors });
+      preferProfile(ctx, account.locale);
+      return { account, session };
+    },
+
+    async comeBack(ctx) {
+      ctx.state.beginAgainAt = '/admin';
+      const { state, code, error, iss } = ctx.query;
+      const pending = cookies.takePending(ctx, state);
+      if (!pending) throw gone('no_pending_sign_in');
+      // Whose answer it is (RFC 9207 section 2.4).
+      if (iss !== issuer) throw gone('iss');
+      if (error !== undefined)
+        throw new AppError('access_denied', {
+          status: 400,
+          reason: `admin ${typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : 'unreadable error'}`,
+        });
+      if (typeof code !== 'string' || !code) throw gone('no_code');
+      // The cookie could be sent once more.
+      if (!(await rememberOnce(database, JSON.stringify(['admin sign-in', pending.state]), PENDING_SECONDS))) throw gone('used');
+      const { accessToken, idToken } = await redeem(code, pending.verifier);
+      await assertOurs(idToken, pending.nonce);
+      cookies.keepToken(ctx, accessToken);
+      goTo(ctx, pending.page);
+    },
+
+    async leave(ctx) {
+      const here = await isHere(ctx);
+      if (here) assertOurForm(ctx, config.cookieKeys, csrfSubject(here), (await readForm(ctx)).get('csrf'), origin);
+      const token = cookies.token(ctx);
+      cookies.forgetToken(ctx);
+      // All that this sign-in got ends: a copy of the cookie opens nothing.
+      if (token !== undefined) await (await post(ROUTES.revocation, { token })).body?.cancel();
+      goTo(ctx, `${issuer}${ROUTES.end_session}`);
+    },
+  };
+}
+
+/** @returns nobody for a token of another client or API, or an account that is about to go. */
+function whoHolds({ kind, client_id, payload, account: row }: StandingToken): (SignedInAt & { at: number }) | undefined {
+  if (kind !== 'AccessToken' || client_id !== ADMIN_CLIENT || !row) return undefined;
+  const account = accountFromRow(row);
+  const { acr, auth_time } = (payload['extra'] ?? {}) as { acr?: string; auth_time?: number };
+  const uid = payload['sessionUid'];
+  if (account.deleteAfter || typeof uid !== 'string') return undefined;
+  return { account, session: { uid, acr }, at: auth_time ?? 0 };
+}
+
+const gone = (reason: string): AppError => new AppError('admin_sign_in_gone', { status: 400, reason });
+
+function goTo(ctx: Context, address: string): void {
+  ctx.redirect(address);
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+}

@@ -1,0 +1,145 @@
+import type { Context, Middleware, Next } from 'koa';
+import compose from 'koa-compose';
+import { readBody } from '../../../http/form.ts';
+import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
+import { under } from '../../../http/under.ts';
+import { ADMIN_SCOPES } from '../../../oauth/scopes/admin-scopes.ts';
+import { adminApi as identifierOf } from '../../../oauth/scopes/resource-servers.ts';
+import type { Config } from '../../../platform/config.ts';
+import { type Database, isStorable } from '../../../platform/database.ts';
+import { AppError } from '../../../platform/errors.ts';
+import type { Log } from '../../../platform/log.ts';
+import { KeyRing } from '../../../platform/secrets.ts';
+import { type Doing, perform } from '../acts/act.ts';
+import { actNamed } from '../acts/table.ts';
+import { readerOf, readPage } from '../lists/list.ts';
+import { listNamed } from '../lists/table.ts';
+import { assertMay, type Caller, createCallers, metadataPath } from './caller.ts';
+import { describeApi } from './document.ts';
+import { type Answer, judgeKey, once } from './idempotency.ts';
+import { Problem, problems, resultOf } from './problem.ts';
+import { PAGING, type Route, routesAt } from './routes.ts';
+
+/**
+ * The admin API: what operators' pages do, for programs. It takes access tokens of its own resource, and nothing that a browser holds. Where it
+ * answers is the configuration's to say: see server.ts and features/admin/listener.ts.
+ */
+
+const ROOM = '/admin/api';
+const BASE = `${ROOM}/v1`;
+
+type Services = { config: Config; database: Database; keyRing: KeyRing };
+type Call = { ctx: Context; caller: Caller; target: string; services: Services };
+
+export function adminApi({ config, database, log }: { config: Config; database: Database; log: Log }): Middleware {
+  const { issuer } = config;
+  const services = { config, database, keyRing: new KeyRing(config.dataEncryptionKeys) };
+  const document = JSON.stringify(describeApi(issuer));
+  const callerOf = createCallers(database, issuer);
+  const answer = async (ctx: Context) => {
+    if (!ctx.path.startsWith(`${BASE}/`)) throw new Problem('not_found');
+    const path = ctx.path.slice(BASE.length);
+    const isDocument = path === '/openapi.json';
+    const found = isDocument ? { routes: [], target: '' } : routesAt(path);
+    // What there is stands in the document, which anybody may read: it needs no token to hear that there is nothing.
+    if (!found) throw new Problem('not_found');
+    const route = found.routes.find(({ method }) => method === ctx.method.replace('HEAD', 'GET'));
+    if (isDocument && ['GET', 'HEAD'].includes(ctx.method)) return writeJson(ctx, 200, document);
+    if (!route) throw new Problem('method_not_allowed', { headers: { Allow: isDocument ? 'GET, HEAD' : allowed(found.routes) } });
+    const caller = await callerOf(ctx);
+    ctx.state.logged = { ...ctx.state.logged, client_id: caller.clientId, operation: route.name };
+    await limitRate(database, LIMITS.adminApi, readerOf(caller));
+    assertMay(caller, route.scope, issuer);
+    await respond({ ctx, caller, target: found.target, services }, route);
+  };
+  return under([`${ROOM}/`], compose([problems(issuer, log), answer] as never));
+}
+
+/** For where the API does not answer: as if it were nowhere. @param addresses what they begin with. */
+export function noAdminApi({ issuer }: Config, log: Log, addresses = [`${ROOM}/`]): Middleware {
+  const nothing = () => {
+    throw new Problem('not_found');
+  };
+  return under(addresses, compose([problems(issuer, log), nothing] as never));
+}
+
+/** Where a client learns which authorization server to ask for tokens, and for what (RFC 9728 section 3.1). */
+export function adminApiMetadata({ issuer }: Config): Middleware {
+  return (ctx: Context, next: Next) => {
+    if (ctx.path !== metadataPath || !['GET', 'HEAD'].includes(ctx.method)) return next();
+    const [resource, scopes_supported] = [identifierOf(issuer), ADMIN_SCOPES];
+    ctx.body = { resource, authorization_servers: [issuer], scopes_supported, bearer_methods_supported: ['header'] };
+  };
+}
+
+const allowed = (routes: Route[]) => routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+
+async function respond(call: Call, route: Route): Promise<void> {
+  const { ctx, target, services } = call;
+  switch (route.kind) {
+    case 'list':
+      return respondWithPage(call, route);
+    case 'one': {
+      const one = await route.find(services.database, target);
+      if (!one) throw new Problem('not_found');
+      return writeJson(ctx, 200, JSON.stringify(one));
+    }
+    case 'act':
+      return respondToAct(call, route);
+  }
+}
+
+async function respondWithPage({ ctx, caller, services }: Call, route: Route & { kind: 'list' }): Promise<void> {
+  const list = listNamed(route.list);
+  const { limit, cursor, ...rest } = ctx.query;
+  const [paging, filters] = [PAGING.safeParse({ limit, cursor }), list.filters.safeParse({ ...rest })];
+  const issues = [...(paging.error?.issues ?? []), ...(filters.error?.issues ?? [])];
+  if (!paging.success || !filters.success)
+    throw new Problem('invalid_request', { errors: issues.map(({ path, message }) => ({ field: path.join('.'), detail: message })) });
+  if (!isStorable(filters.data)) throw new Problem('invalid_request', { detail: 'parameters must not contain NUL or unpaired surrogates' });
+  const page = await readPage(list, services, { ...paging.data, filters: filters.data, reader: readerOf(caller) });
+  if (!page) throw new Problem('invalid_cursor');
+  if (page.next) {
+    const query = new URLSearchParams(rest as Record<string, string>);
+    if (paging.data.limit) query.set('limit', String(paging.data.limit));
+    query.set('cursor', page.next);
+    ctx.set('Link', `<${ctx.path}?${query}>; rel="next"`);
+  }
+  writeJson(ctx, 200, JSON.stringify({ data: page.rows, next_cursor: page.next ?? null }));
+}
+
+async function respondToAct({ ctx, caller, target, services }: Call, route: Route & { kind: 'act' }): Promise<void> {
+  const act = actNamed(route.act);
+  const sent = ctx.get('idempotency-key');
+  if (act.creates && !sent) throw new Problem('idempotency_key_missing');
+  const key = sent && judgeKey(sent);
+  const body = (await readBody(ctx.req)).toString('utf8');
+  const input = parsed(ctx, body);
+  const run = async (along?: Doing['along']): Promise<Answer> => {
+    const outcome = await perform(act, { ...services, actor: caller, ...(along && { along }) }, { target, input });
+    return { status: act.creates ? 201 : 200, body: resultOf(outcome) };
+  };
+  const name = `${caller.clientId}\n${caller.accountId ?? ''}\n${key}`;
+  const asked = { name, request: `${ctx.method} ${ctx.path}\n${body}`, creates: act.creates === true };
+  const answer = key ? await once(services, asked, run) : await run();
+  if ('replayed' in answer && answer.replayed) ctx.set('Idempotency-Replayed', 'true');
+  writeJson(ctx, answer.status, JSON.stringify(answer.body));
+}
+
+/** @throws AppError 415, Problem 400. */
+function parsed(ctx: Context, body: string): unknown {
+  if (!body) return {};
+  if (!ctx.is('application/json')) throw new AppError('unsupported_media_type', { status: 415 });
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw new Problem('invalid_request', { detail: 'the body is not JSON' });
+  }
+}
+
+function writeJson(ctx: Context, status: number, json: string): void {
+  ctx.status = status;
+  ctx.set('Cache-Control', 'no-store');
+  ctx.body = json;
+  ctx.type = 'application/json';
+}

@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import { adminScopesInWords } from '../../../oauth/scopes/admin-scopes.ts';
+import { adminApi } from '../../../oauth/scopes/resource-servers.ts';
+import { actNamed } from '../acts/table.ts';
+import { MOST_ROWS, USUAL_ROWS } from '../lists/list.ts';
+import { listNamed } from '../lists/table.ts';
+import { PROBLEMS, type ProblemCode, problemType } from './problem.ts';
+import { ROUTES, type Route } from './routes.ts';
+
+/** Owns the API's document (OpenAPI 3.1): made of the table that answers, so that it cannot say something else. */
+
+type Schema = Record<string, unknown>;
+
+const ofInput = (schema: z.ZodType): Schema => plain(z.toJSONSchema(schema, { io: 'input' }));
+const ofAnswer = (schema: z.ZodType): Schema => plain(z.toJSONSchema(schema));
+
+// The document says once for all of them which dialect it is (OpenAPI 3.1 section 4.8.24.3).
+function plain({ $schema: _, ...schema }: Schema): Schema {
+  return schema;
+}
+
+/** @param issuer of the tokens that open it. */
+export function describeApi(issuer: string): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const route of ROUTES) paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) };
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Munjigi admin API',
+      version: '1',
+      description: `Access tokens are asked for with resource=${adminApi(issuer)}, by a client that an operator lets have scopes of it. A person's token can do no more than its person's role.`,
+    },
+    servers: [{ url: '/admin/api/v1' }],
+    paths,
+    components: { schemas: { Problem: PROBLEM }, securitySchemes: { oauth: securityScheme(issuer) } },
+    'x-problems': Object.fromEntries(
+      Object.entries(PROBLEMS).map(([code, { status, title }]) => [
+        code,
+        { type: problemType(issuer, code as ProblemCode), status, title },
+      ]),
+    ),
+  };
+}
+
+const PROBLEM = {
+  type: 'object',
+  description: 'Problem details (RFC 9457)',
+  required: ['type', 'title', 'status', 'instance'],
+  properties: {
+    type: { type: 'string', format: 'uri' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    instance: { type: 'string', format: 'uri', description: 'The id of the request, as the log and the audit log have it' },
+    errors: {
+      type: 'array',
+      items: { type: 'object', required: ['field', 'detail'], properties: { field: { type: 'string' }, detail: { type: 'string' } } },
+    },
+  },
+};
+
+function securityScheme(issuer: string): object {
+  const scopes = Object.fromEntries(adminScopesInWords().map(({ name, title }) => [name, title.en]));
+  const tokenUrl = `${issuer}/oauth/token`;
+  return {
+    type: 'oauth2',
+    flows: {
+      clientCredentials: { tokenUrl, scopes },
+      authorizationCode: { authorizationUrl: `${issuer}/oauth/authorize`, tokenUrl, refreshUrl: tokenUrl, scopes },
+    },
+  };
+}
+
+function operation(route: Route): object {
+  const { status, schema } = answerOf(route);
+  const json = (content: Schema) => ({ 'application/json': { schema: content } });
+  const body = route.kind === 'act' ? ofInput(actNamed(route.act).input) : undefined;
+  return {
+    operationId: route.name,
+    summary: route.summary,
+    security: [{ oauth: [route.scope] }],
+    parameters: parametersOf(route),
+    ...(body && Object.keys((body['properties'] as object) ?? {}).length
+      ? { requestBody: { required: Boolean((body['required'] as unknown[])?.length), content: json(body) } }
+      : undefined),
+    responses: {
+      [status]: { description: 'Done', content: json(schema) },
+      default: { description: 'Not done', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+    },
+  };
+}
+
+/** What a route answers when it is done. */
+function answerOf(route: Route): { status: number; schema: Schema } {
+  switch (route.kind) {
+    case 'one':
+      return { status: 200, schema: ofAnswer(route.shape) };
+    case 'act': {
+      const { creates, result } = actNamed(route.act);
+      return { status: creates ? 201 : 200, schema: ofAnswer(result) };
+    }
+    case 'list': {
+      const properties = {
+        data: { type: 'array', items: ofAnswer(listNamed(route.list).row) },
+        next_cursor: { type: ['string', 'null'], description: 'For the next page; a page may be short, or empty, and yet have a next' },
+      };
+      return { status: 200, schema: { type: 'object', required: ['data', 'next_cursor'], properties, additionalProperties: false } };
+    }
+  }
+}
+
+function parametersOf(route: Route): object[] {
+  const id = route.path.includes('{id}') ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }] : [];
+  if (route.kind === 'act') return [...id, idempotencyKey(route.act)];
+  if (route.kind === 'one') return id;
+  const { properties = {} } = ofInput(listNamed(route.list).filters) as { properties?: Record<string, Schema> };
+  const filters = Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }));
+  const limit = { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: MOST_ROWS, default: USUAL_ROWS } };
+  return [...filters, limit, { name: 'cursor', in: 'query', schema: { type: 'string' } }];
+}
+
+function idempotencyKey(act: Parameters<typeof actNamed>[0]): object {
+  const description = 'The same request with the same key is done once, and answered alike, for a day';
+  const required = actNamed(act).creates === true;
+  return { name: 'Idempotency-Key', in: 'header', required, description, schema: { type: 'string', minLength: 1, maxLength: 255 } };
+}

@@ -1,0 +1,123 @@
+import Koa, { type Context, type Next } from 'koa';
+import { RETRY_AFTER_SECONDS } from '../../../http/boundary.ts';
+import { isUnavailable } from '../../../platform/database.ts';
+import { AppError } from '../../../platform/errors.ts';
+import type { Log } from '../../../platform/log.ts';
+import type { FieldProblem, Outcome, Reason } from '../acts/act.ts';
+
+/** Owns how the admin API says what is wrong: as problem details (RFC 9457), in one place, and never as a page. */
+
+type Kind = { status: number; title: string };
+
+/** Every problem there is; the API's document lists them. */
+export const PROBLEMS = {
+  invalid_request: { status: 400, title: 'The request cannot be read' },
+  invalid_cursor: { status: 400, title: 'The cursor is not one of this list' },
+  idempotency_key_missing: { status: 400, title: 'This makes something, and takes an Idempotency-Key' },
+  missing_token: { status: 401, title: 'Send an access token in the Authorization header' },
+  invalid_token: { status: 401, title: 'The access token opens nothing here' },
+  insufficient_user_authentication: { status: 401, title: 'This takes an operator who signed in with two factors' },
+  insufficient_scope: { status: 403, title: 'The access token does not allow this' },
+  above: { status: 403, title: 'This takes more than you may do' },
+  not_found: { status: 404, title: 'There is no such thing' },
+  method_not_allowed: { status: 405, title: 'This is not done in that way' },
+  own_account: { status: 409, title: 'Nobody does this to themselves' },
+  last_admin: { status: 409, title: 'Nobody would be left to administer' },
+  last_owner: { status: 409, title: 'Nobody would be left to look after the client' },
+  own_client: { status: 409, title: 'The client is one that this server cannot do without' },
+  own_resource_server: { status: 409, title: "The API is this server's own" },
+  taken: { status: 409, title: 'There is an account with this address' },
+  ambiguous: { status: 409, title: 'The handle names more than one token: end their grants' },
+  changed: { status: 409, title: 'It became something else meanwhile: look again' },
+  under_way: { status: 409, title: 'A request with this Idempotency-Key is under way' },
+  answer_lost: { status: 409, title: 'It was done, and the answer to this Idempotency-Key was lost: look at what there is' },
+  request_too_large: { status: 413, title: 'The request is too large' },
+  unknown_host: { status: 421, title: 'This server does not answer for that host' },
+  compressed_body: { status: 415, title: 'The body must not be compressed' },
+  unsupported_media_type: { status: 415, title: 'The body must be application/json' },
+  invalid_input: { status: 422, title: 'What is asked is not right' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
+  server_error: { status: 500, title: 'Something went wrong here' },
+  temporarily_unavailable: { status: 503, title: 'The server cannot answer at the moment' },
+} satisfies Record<string, Kind>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+type More = { detail?: string; errors?: FieldProblem[]; headers?: Record<string, string> };
+
+/** A refusal on its way to the one place that writes it. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly more: More;
+
+  constructor(code: ProblemCode, more: More = {}) {
+    super(code);
+    this.name = 'Problem';
+    this.code = code;
+    this.more = more;
+  }
+}
+
+/** What an act says that was refused. @returns of one that was done, its result. @throws Problem */
+export function resultOf<Result>(outcome: Outcome<Result>): Result {
+  if (outcome.ok) return outcome.result;
+  throw new Problem(codeOf(outcome.reason), outcome.problems ? { errors: outcome.problems } : {});
+}
+
+function codeOf(reason: Reason): ProblemCode {
+  switch (reason) {
+    case 'forbidden':
+      return 'insufficient_scope';
+    case 'unknown':
+      return 'not_found';
+    case 'invalid':
+      return 'invalid_input';
+    default:
+      return reason;
+  }
+}
+
+/** The boundary of the API: whatever is thrown in it ends here. What it does not know is 500 and says nothing of its cause. */
+export function problems(issuer: string, log: Log) {
+  return async (ctx: Context, next: Next) => {
+    try {
+      await next();
+    } catch (error) {
+      const { code, more, reason } = describe(error);
+      const { status } = PROBLEMS[code];
+      ctx.state.logged = { ...ctx.state.logged, error: code, reason };
+      if (status === 500) log.error({ event: 'unexpected_error', request_id: ctx.state.requestId, err: error });
+      write(ctx, issuer, code, more);
+    }
+  };
+}
+
+/** Where the API's document tells of a problem. */
+export const problemType = (issuer: string, code: ProblemCode): string => `${issuer}/admin/api/v1/openapi.json#/x-problems/${code}`;
+
+function write(ctx: Context, issuer: string, code: ProblemCode, { detail, errors, headers = {} }: More): void {
+  const { status, title } = PROBLEMS[code];
+  ctx.status = status;
+  ctx.set({ ...(status === 503 ? { 'Retry-After': RETRY_AFTER_SECONDS } : undefined), ...headers, 'Cache-Control': 'no-store' });
+  // The request's id: by it the log and the audit log are searched.
+  const instance = `urn:uuid:${ctx.state.requestId}`;
+  ctx.body = JSON.stringify({ type: problemType(issuer, code), title, status, ...(detail ? { detail } : undefined), instance, errors });
+  ctx.type = 'application/problem+json';
+}
+
+function describe(error: unknown): { code: ProblemCode; more: More; reason: string } {
+  if (error instanceof Problem) return { code: error.code, more: error.more, reason: error.more.detail ?? error.code };
+  if (isUnavailable(error)) return { code: 'temporarily_unavailable', more: {}, reason: 'database_unavailable' };
+  if (error instanceof AppError) return describeRefusal(error);
+  if (error instanceof Koa.HttpError && error.status < 500) return { code: 'invalid_request', more: {}, reason: error.message };
+  return { code: 'server_error', more: {}, reason: error instanceof Error ? error.name : 'unknown' };
+}
+
+/** What the floors below refuse. */
+function describeRefusal({ code, status, reason, retryAfterSeconds }: AppError): { code: ProblemCode; more: More; reason: string } {
+  const headers = retryAfterSeconds ? { headers: { 'Retry-After': String(retryAfterSeconds) } } : {};
+  if (status === 429) return { code: 'too_many_requests', more: headers, reason };
+  const known = Object.hasOwn(PROBLEMS, code) && PROBLEMS[code as ProblemCode].status === status;
+  return { code: known ? (code as ProblemCode) : status < 500 ? 'invalid_request' : 'server_error', more: headers, reason };
+}

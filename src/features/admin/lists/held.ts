@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { Prisma } from '../../../platform/database.ts';
+import { all, identifier, type List } from './list.ts';
+
+/** Owns what operators see of what people and clients hold to prove themselves: sessions and secrets. By none of it can anybody do so. */
+
+const SESSION = z.object({
+  id: z.string().describe('By which it is ended; it opens nothing'),
+  account_id: z.string(),
+  browser: z.string().nullable(),
+  address: z.string().nullable().describe('The network, not the host'),
+  created_at: z.iso.datetime(),
+  used_at: z.iso.datetime(),
+  expires_at: z.iso.datetime(),
+});
+
+export type SessionRow = {
+  id: string;
+  account_id: string;
+  browser: string | null;
+  address: string | null;
+  created_at: Date;
+  used_at: Date;
+  expires_at: Date;
+};
+
+const ofPerson = z.strictObject({ account: identifier.describe("A person's id") });
+
+export const sessions: List<z.infer<typeof ofPerson>, SessionRow> = {
+  name: 'sessions',
+  summary: 'Browsers in which people are signed in, by the ids of the sessions',
+  filters: ofPerson,
+  row: SESSION,
+  async find({ database }, { account }, limit, after) {
+    const where = all([
+      account === undefined ? Prisma.sql`t.account_id is not null` : Prisma.sql`t.account_id = ${account}`,
+      after && Prisma.sql`t.uid > ${after[0]}`,
+      Prisma.sql`t.expires_at > now()`,
+    ]);
+    const rows = await database.aside<SessionRow>(Prisma.sql`
+      select t.uid as id, t.account_id, t.browser, t.address, t.created_at, t.used_at, t.expires_at
+      from session t where ${where} order by t.uid limit ${limit}`);
+    return { rows };
+  },
+  positionOf: ({ id }) => [id],
+};
+
+const SECRET = z.object({
+  id: z.string().describe('The beginning of the digest that it is kept by: it opens nothing'),
+  client_id: z.string(),
+  hint: z.string().nullable().describe('How it begins and ends'),
+  created_at: z.iso.datetime(),
+  expires_at: z.iso.datetime().nullable(),
+  used_at: z.iso.datetime().nullable().describe('To the hour'),
+});
+
+export type SecretRow = {
+  id: string;
+  client_id: string;
+  hint: string | null;
+  created_at: Date;
+  expires_at: Date | null;
+  used_at: Date | null;
+};
+
+const ofClient = z.strictObject({ client: identifier.describe('A client_id') });
+
+// As live-secrets.ts names them.
+const ID_CHARACTERS = 16;
+
+export const clientSecrets: List<z.infer<typeof ofClient>, SecretRow> = {
+  name: 'client_secrets',
+  summary: 'Live secrets of clients, by their ids',
+  filters: ofClient,
+  row: SECRET,
+  async find({ database }, { client }, limit, after) {
+    // 64 bits of a digest: none is left out because another begins alike.
+    const where = all([
+      client !== undefined && Prisma.sql`t.client_id = ${client}`,
+      after && Prisma.sql`t.digest > decode(${after[0]} || repeat('ff', 24), 'hex')`,
+      Prisma.sql`(t.expires_at is null or t.expires_at > now())`,
+    ]);
+    const rows = await database.aside<SecretRow>(Prisma.sql`
+      select left(encode(t.digest, 'hex'), ${ID_CHARACTERS}::int) as id, t.client_id, t.hint, t.created_at, t.expires_at, t.used_at
+      from client_secret t where ${where} order by t.digest limit ${limit}`);
+    return { rows };
+  },
+  positionOf: ({ id }) => [id],
+};

@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { JWT_TYPES, type JwtType, SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../../oauth/clients/signing-algorithms.ts';
+import { Prisma } from '../../../platform/database.ts';
+import { flag, identifier, type List } from './list.ts';
+
+/** Owns what operators see of who registers clients, and of the APIs that tokens are issued for. */
+
+const INITIAL_ACCESS_TOKEN = z.object({
+  id: z.string(),
+  name: z.string(),
+  max_clients: z.int(),
+  clients: z.int(),
+  grant_types: z.array(z.string()).describe('What its clients may use at most; none is all that registration allows'),
+  scopes: z.array(z.string()),
+  created_at: z.iso.datetime(),
+  expires_at: z.iso.datetime(),
+});
+
+export type InitialAccessTokenRow = {
+  id: string;
+  name: string;
+  max_clients: number;
+  clients: number;
+  grant_types: string[];
+  scopes: string[];
+  created_at: Date;
+  expires_at: Date;
+};
+
+const none = z.strictObject({});
+
+export const initialAccessTokens: List<object, InitialAccessTokenRow> = {
+  name: 'initial_access_tokens',
+  summary: 'Initial access tokens that have not expired, in the order they were made',
+  filters: none,
+  row: INITIAL_ACCESS_TOKEN,
+  async find({ database }, _filters, limit, after) {
+    const rows = await database.aside<InitialAccessTokenRow>(Prisma.sql`
+      select id, name, max_clients, clients, grant_types, scopes, created_at, expires_at from initial_access_token
+      where expires_at > now() and id > ${after?.[0] ?? ''} order by id limit ${limit}`);
+    return { rows };
+  },
+  positionOf: ({ id }) => [id],
+};
+
+const RESOURCE_SERVER = z.object({
+  id: z.string(),
+  identifier: z.string(),
+  name: z.string(),
+  owner_id: z
+    .string()
+    .nullable()
+    .describe("The developer who looks after it; null for this server's own, and for one whose owner has gone"),
+  token_format: z.enum(['opaque', 'jwt']),
+  access_token_ttl_seconds: z.int(),
+  resource_required: z.boolean().describe('Its scopes count only in a request that names it by `resource`'),
+  jwt_algorithm: z.enum(SIGNING_ALGORITHMS).describe('The algorithm that signs its JWT access tokens'),
+  jwt_type: z.enum(JWT_TYPES).describe('`typ` in the header of its JWT access tokens'),
+  created_at: z.iso.datetime(),
+  scopes: z.array(
+    z.object({
+      name: z.string(),
+      may_be_required: z.boolean().describe('False: people always choose, and no app can require it'),
+      is_default: z.boolean().describe('A request that names no scope gets it'),
+      sensitive: z.boolean(),
+      title: z.object({ ko: z.string(), en: z.string() }),
+    }),
+  ),
+  introspected_by: z.array(z.string()).describe('The clients that speak for it'),
+});
+
+export type ResourceServerRow = {
+  id: string;
+  identifier: string;
+  name: string;
+  owner_id: string | null;
+  token_format: 'opaque' | 'jwt';
+  access_token_ttl_seconds: number;
+  resource_required: boolean;
+  jwt_algorithm: SigningAlgorithm;
+  jwt_type: JwtType;
+  created_at: Date;
+  scopes: { name: string; may_be_required: boolean; is_default: boolean; sensitive: boolean; title: { ko: string; en: string } }[];
+  introspected_by: string[];
+};
+
+const serverFilters = z.strictObject({
+  owner: identifier.describe("A person's id"),
+  owned: flag.describe('Whether a developer looks after it'),
+});
+
+export const resourceServers: List<z.infer<typeof serverFilters>, ResourceServerRow> = {
+  name: 'resource_servers',
+  summary: 'The APIs that tokens are issued for, by their identifiers',
+  filters: serverFilters,
+  row: RESOURCE_SERVER,
+  async find({ database }, { owner, owned }, limit, after) {
+    // Every node holds all of them in memory: there are few.
+    const rows = await database.aside<ResourceServerRow>(Prisma.sql`
+      select r.id, r.identifier, r.name, r.owner_id, r.token_format::text as token_format, r.access_token_ttl_seconds, r.resource_required, r.jwt_algorithm, r.jwt_type, r.created_at,
+        coalesce((
+          select jsonb_agg(jsonb_build_object('name', s.name, 'may_be_required', s.may_be_required,
+            'is_default', coalesce(s.is_default, not s.sensitive), 'sensitive', s.sensitive,
+            'title', jsonb_build_object('ko', s.title_ko, 'en', s.title_en)) order by s.position, s.name)
+          from scope s where s.resource_server_id = r.identifier), '[]') as scopes,
+        array(select c.id from client c where c.introspects = r.identifier order by c.id limit 20) as introspected_by
+      from resource_server r
+      where r.identifier > ${after?.[0] ?? ''} and (${owner ?? null}::text is null or r.owner_id = ${owner ?? null})
+        and (${owned ?? null}::boolean is null or (r.owner_id is not null) = ${owned ?? null})
+      order by r.identifier limit ${limit}`);
+    return { rows };
+  },
+  positionOf: ({ identifier }) => [identifier],
+};

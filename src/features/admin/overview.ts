@@ -1,0 +1,26 @@
+import { languageOf } from '../../http/language.ts';
+import { displayName } from '../../oauth/clients/display-name.ts';
+import { type OwnPage, show } from '../../pages/own-pages.ts';
+import { findAttention } from './attention.ts';
+import { drawCharts } from './charts.ts';
+import { pathOfClient } from './paths.ts';
+
+/** The way in: what needs a look, and how the place is doing. */
+export const overview: OwnPage = {
+  /** `span=days`, in the address, is a month instead of a day. */
+  async show(visit) {
+    const { ctx, services } = visit;
+    const span = ctx.query['span'] === 'days' ? 'days' : 'hours';
+    const [drawn, attention] = await Promise.all([drawCharts(services.database, span, languageOf(ctx)), findAttention(services.database)]);
+    const called = <Client extends { id: string; name: string | null }>(client: Client) => ({
+      ...client,
+      name: displayName(client.name ?? undefined, client.id),
+      path: pathOfClient(client.id),
+    });
+    show(visit, 'admin/overview', {
+      ...drawn,
+      span,
+      attention: { ...attention, suspended: attention.suspended.map(called), unverified: attention.unverified?.map(called) },
+    });
+  },
+};

@@ -1,0 +1,52 @@
+import { displayName } from '../../../oauth/clients/display-name.ts';
+import { type ClientRecord, findClientRecord } from '../../../oauth/clients/inspection.ts';
+import { named, type Visit } from '../../../pages/own-pages.ts';
+import { type Database, isStorable, Prisma } from '../../../platform/database.ts';
+import { AppError } from '../../../platform/errors.ts';
+import { pathOfClient, pathOfPerson } from '../paths.ts';
+
+/** Owns the finding of what an address of administration names, and what people and clients are called in a list of others. */
+
+export type Person = NonNullable<Awaited<ReturnType<typeof findPersonRecord>>>;
+
+/** @throws AppError 404 for an account that there is not. */
+export async function personOf(visit: Visit): Promise<Person> {
+  const found = await findPersonRecord(visit.services.database, named(visit, 'account'));
+  if (!found) throw new AppError('not_found', { status: 404, reason: 'no such account' });
+  return found;
+}
+
+async function findPersonRecord(database: Database, id: string) {
+  if (!isStorable(id)) return null;
+  const counts = { passkeys: true, recoveryCodes: { where: { usedAt: null } } };
+  return database.prisma.user.findUnique({ where: { id }, include: { totp: true, _count: { select: counts } } });
+}
+
+/** @throws AppError 404 for a client that there is not. */
+export async function clientOf(visit: Visit): Promise<ClientRecord & { name: string }> {
+  const found = await findClientRecord(visit.services.database, named(visit, 'client'));
+  if (!found) throw new AppError('not_found', { status: 404, reason: 'no such client' });
+  return { ...found, name: displayName(String(found.metadata['client_name'] ?? ''), found.id) };
+}
+
+export type Named = { path: string; name: string };
+
+/** What ids of people and clients are called, and where they are looked at. Of one that has gone the id is all there is. */
+export async function namesOf(
+  database: Database,
+  { people, clients }: { people: (string | null)[]; clients: (string | null)[] },
+): Promise<{ person(id: string | null): Named | undefined; client(id: string | null): Named | undefined }> {
+  const given = (ids: (string | null)[]) => [...new Set(ids.filter((id) => id !== null))];
+  const [accounts, apps] = await Promise.all([
+    database.query<{ id: string; email: string }>(Prisma.sql`select id, email from user_account where id = any(${given(people)})`),
+    database.query<{ id: string; name: string | null }>(
+      Prisma.sql`select id, metadata->>'client_name' as name from client where id = any(${given(clients)})`,
+    ),
+  ]);
+  const emails = new Map(accounts.map(({ id, email }) => [id, email]));
+  const names = new Map(apps.map(({ id, name }) => [id, displayName(name ?? undefined, id)]));
+  return {
+    person: (id) => (id === null ? undefined : { path: pathOfPerson(id), name: emails.get(id) ?? id }),
+    client: (id) => (id === null ? undefined : { path: pathOfClient(id), name: names.get(id) ?? id }),
+  };
+}

@@ -1,0 +1,72 @@
+import { languageOf } from '../../../http/language.ts';
+import { translate } from '../../../http/render.ts';
+import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
+import { allowedTo } from '../../../pages/permissions.ts';
+import { rolesWithin } from '../acts/act.ts';
+import { pathOfPerson } from '../paths.ts';
+import { type ActPage, actPage, goBack, type Question } from './acting.ts';
+import { type Person, personOf } from './named.ts';
+
+/** Owns the pages on which operators do something to a person. */
+
+type PersonAct = Omit<ActPage, 'ask'> & { path: string; question?: (visit: Visit, person: Person) => Partial<Question> };
+
+export const PERSON_ACTS: PersonAct[] = [
+  { path: '/disable', act: 'disablePerson', words: 'disable_person', grave: true },
+  { path: '/enable', act: 'enablePerson', words: 'enable_person' },
+  { path: '/end-sessions', act: 'endSessionsOfPerson', words: 'end_sessions', grave: true },
+  { path: '/end-access', act: 'endAccessOfPerson', words: 'end_access_of_person', grave: true },
+  { path: '/remove-factors', act: 'removeFactorsOfPerson', words: 'remove_factors', grave: true },
+  {
+    path: '/role',
+    act: 'changeRole',
+    words: 'change_role',
+    question: (visit, { role }) => ({
+      fields: [{ name: 'role', label: 'admin.person.role', kind: 'select', value: role, options: rolesFor(visit) }],
+      input: (form) => ({ role: form.get('role') }),
+    }),
+  },
+];
+
+/** The roles that who looks may give. */
+const rolesFor = ({ account, ctx }: Visit) =>
+  rolesWithin(allowedTo(account.role)).map((role) => ({ value: role, label: translate(languageOf(ctx), `admin.role.${role}`) }));
+
+export const PERSON_ACT_PAGES: Record<string, OwnPage> = Object.fromEntries(
+  PERSON_ACTS.map(({ path, question, ...page }) => [
+    `/admin/people/:account${path}`,
+    actPage({
+      ...page,
+      async ask(visit) {
+        const person = await personOf(visit);
+        return { target: person.id, name: `${person.name} · ${person.email}`, back: pathOfPerson(person.id), ...question?.(visit, person) };
+      },
+    }),
+  ]),
+);
+
+/** Somebody who did not sign up: they choose a password by the mail that they get. */
+export const newPerson = actPage({
+  act: 'createPerson',
+  words: 'create_person',
+  async ask(visit) {
+    return {
+      target: '',
+      back: '/admin/people',
+      fields: [
+        { name: 'email', label: 'admin.person.email', kind: 'text' },
+        { name: 'name', label: 'admin.person.name', kind: 'text' },
+        { name: 'role', label: 'admin.person.role', kind: 'select', value: 'user', options: rolesFor(visit) },
+        {
+          name: 'language',
+          label: 'admin.person.mail_language',
+          kind: 'select',
+          value: languageOf(visit.ctx),
+          options: ['ko', 'en'].map((value) => ({ value, label: translate(languageOf(visit.ctx), `language.${value}`) })),
+        },
+      ],
+      input: (form) => Object.fromEntries(['email', 'name', 'role', 'language'].map((name) => [name, form.get(name) ?? ''])),
+    };
+  },
+  tell: (visit, { id }: { id: string }) => goBack(visit, pathOfPerson(id)),
+});

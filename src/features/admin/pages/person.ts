@@ -1,0 +1,60 @@
+import { type KeptEvent, listEvents } from '../../../audit/events.ts';
+import { languageOf } from '../../../http/language.ts';
+import { displayName } from '../../../oauth/clients/display-name.ts';
+import { OWN_PAGES } from '../../../oauth/clients/first-party.ts';
+import { listConnectedClients } from '../../../oauth/store/connected-clients.ts';
+import { listSessions } from '../../../oauth/store/signed-in-browsers.ts';
+import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
+import { allowedTo, mayDo } from '../../../pages/permissions.ts';
+import { listIdentities } from '../../federation/identities.ts';
+import { rolesWithin } from '../acts/act.ts';
+import { actNamed } from '../acts/table.ts';
+import { pathOfClient, pathOfPerson } from '../paths.ts';
+import { pathOfSession } from './held-acts.ts';
+import { type Person, personOf } from './named.ts';
+import { PERSON_ACTS } from './person-acts.ts';
+
+/** Owns what an operator reads of one person. Of what they prove themselves with: that it is there, and nothing of it. */
+
+const EVENTS = 20;
+
+export const person: OwnPage = {
+  async show(visit) {
+    const { ctx, services } = visit;
+    const { database } = services;
+    const { _count: factors, totp, passwordHash, ...them } = await personOf(visit);
+    const language = languageOf(ctx);
+    const [sessions, clients, identities, events] = await Promise.all([
+      listSessions(database, them.id),
+      listConnectedClients(database, them.id, OWN_PAGES, language),
+      listIdentities(database, them.id),
+      listEvents(database, them.id, { limit: EVENTS, language }),
+    ]);
+    const acts = actsOn(visit, them);
+    show(visit, 'admin/person', {
+      person: { ...them, name: displayName(them.name, them.id) },
+      factors: { ...factors, totp: totp?.confirmedAt ? 1 : 0, password: passwordHash !== null },
+      identities: identities.length,
+      sessions: sessions.map((session) => ({ ...session, ...(acts.length && { end: pathOfSession(them.id, session.uid) }) })),
+      clients: clients.map(({ id, name, granted_at, used_at }) => ({
+        path: pathOfClient(id),
+        name: displayName(name ?? undefined, id),
+        grantedAt: granted_at,
+        usedAt: used_at,
+      })),
+      events: events.map((event): KeptEvent => ({ ...event, clientName: event.clientName && displayName(event.clientName, '') })),
+      acts,
+    });
+  },
+};
+
+/** What who looks may do: nothing to themselves, nor to whoever may do more. */
+function actsOn({ account }: Visit, them: Pick<Person, 'id' | 'role' | 'disabledAt'>) {
+  if (them.id === account.id || !rolesWithin(allowedTo(account.role)).includes(them.role)) return [];
+  const done = them.disabledAt ? '/disable' : '/enable';
+  return PERSON_ACTS.filter(({ act, path }) => path !== done && mayDo(account.role, actNamed(act).scope)).map(({ path, words, grave }) => ({
+    href: pathOfPerson(them.id, path),
+    words,
+    grave,
+  }));
+}

@@ -1,0 +1,57 @@
+import Router from '@koa/router';
+import { ADMIN_CALLBACK_PATH } from '../../oauth/clients/first-party.ts';
+import { type Admission, type OwnPage, type OwnServices, ownPages, type Visit } from '../../pages/own-pages.ts';
+import { mayDo } from '../../pages/permissions.ts';
+import { AppError } from '../../platform/errors.ts';
+import { KeyRing } from '../../platform/secrets.ts';
+import { type AdminDoor, SIGN_OUT_PATH } from './apart/door.ts';
+import { overview } from './overview.ts';
+import { audit } from './pages/audit.ts';
+import { client } from './pages/client.ts';
+import { CLIENT_ACT_PAGES } from './pages/client-acts.ts';
+import { HELD_ACT_PAGES } from './pages/held-acts.ts';
+import { access, apis, clients, keys, people, registration, tokens } from './pages/lists.ts';
+import { OTHER_ACT_PAGES } from './pages/other-acts.ts';
+import { person } from './pages/person.ts';
+import { newPerson, PERSON_ACT_PAGES } from './pages/person-acts.ts';
+import { insistOnTwoFactors } from './second-factor.ts';
+
+/** Owns the pages and the API by which operators run the place. Who may do what is pages/permissions.ts's to say. */
+
+export const ADMIN_PAGES: Record<string, OwnPage> = {
+  '/admin': overview,
+  '/admin/people': people,
+  '/admin/people/new': newPerson,
+  '/admin/people/:account': person,
+  ...PERSON_ACT_PAGES,
+  '/admin/clients': clients,
+  '/admin/clients/:client': client,
+  ...CLIENT_ACT_PAGES,
+  '/admin/access': access,
+  '/admin/tokens': tokens,
+  '/admin/apis': apis,
+  '/admin/keys': keys,
+  '/admin/registration': registration,
+  '/admin/audit': audit,
+  ...HELD_ACT_PAGES,
+  ...OTHER_ACT_PAGES,
+};
+
+/** @param door where they have an origin of their own; the issuer's otherwise. */
+export function adminRoutes(given: Omit<OwnServices, 'keyRing'>, door?: AdminDoor) {
+  const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
+  const pages = ownPages(ADMIN_PAGES, services, onlyOperators, door);
+  if (!door) return pages.routes();
+  return new Router()
+    .get('/', (ctx) => ctx.redirect('/admin'))
+    .get(ADMIN_CALLBACK_PATH, (ctx) => door.comeBack(ctx))
+    .post(SIGN_OUT_PATH, (ctx) => door.leave(ctx))
+    .use(pages.routes())
+    .routes();
+}
+
+/** Whoever may not even look is told that there is nothing here. Whoever may shows two factors. */
+async function onlyOperators(visit: Visit): Promise<Admission> {
+  if (!mayDo(visit.account.role, 'admin:read')) throw new AppError('not_found', { status: 404, reason: 'no operator' });
+  return insistOnTwoFactors(visit);
+}

@@ -1,0 +1,64 @@
+import { displayName } from '../../oauth/clients/display-name.ts';
+import {
+  chooseIntrospector,
+  dismissIntrospector,
+  listPossibleIntrospectors,
+  type OwnedApiWithScopes,
+} from '../../oauth/scopes/api-ownership.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { backTo, type OwnPage, told, type Visit } from '../../pages/own-pages.ts';
+import type { Problem } from './client-form.ts';
+import { makeIntrospector } from './introspector.ts';
+import { sealCreation } from './one-creation.ts';
+import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
+
+/**
+ * Which client may introspect for an API: one of its owner's own, and one that can prove who it is. It alone hears `active: true` for a token
+ * of this audience (RFC 7662 section 4), besides the client that the token was issued to.
+ */
+
+export const apiIntrospection: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    await page(visit, await ownApi(visit));
+  },
+
+  /** `client` is the id of the one that is chosen, or nothing; `make` asks for a new one. */
+  async submit(visit, form) {
+    const own = await ownApi(visit);
+    await limitApiChanges(visit);
+    if (form.has('make')) {
+      const result = await makeIntrospector(visit, own, form);
+      if ('made' in result) showApi(visit, own, 'api-client', { ...result.made, clientId: result.made.metadata.client_id });
+      else if ('problems' in result) await page(visit, own, 'developer.problems', result.problems);
+      return;
+    }
+    const chosen = form.get('client') ?? '';
+    const kept = await writeTogether(visit.services.database, [
+      { purpose: 'end', statement: dismissIntrospector(visit.account.id, own.id) },
+      ...(chosen ? [{ purpose: 'keep' as const, once: true, statement: chooseIntrospector(visit.account.id, own.id, chosen) }] : []),
+      {
+        purpose: 'keep',
+        statement: told(visit, 'resource_server_changed', {
+          ...(chosen && { clientId: chosen }),
+          detail: { resource: own.identifier, changes: ['introspector'] },
+        }),
+      },
+    ]);
+    if (!kept) return page(visit, own, 'developer.apis.introspector_wrong');
+    backTo(visit, apiPath(own.id, '/introspection'));
+  },
+};
+
+async function page(visit: Visit, own: OwnedApiWithScopes, problem?: string, wrong: Problem[] = []): Promise<void> {
+  const clients = await listPossibleIntrospectors(visit.services.database, visit.account.id, own.id);
+  showApi(visit, own, 'api-introspection', {
+    clients: clients.map(({ id, name, chosen }) => ({ id, chosen, name: displayName(name ?? undefined, id) })),
+    elsewhere: own.introspector && !clients.some(({ id }) => id === own.introspector) ? own.introspector : undefined,
+    issuer: visit.services.config.issuer,
+    creation: sealCreation(visit),
+    ...(problem && { problem }),
+    wrong,
+  });
+}

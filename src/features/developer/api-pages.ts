@@ -1,0 +1,15 @@
+import type { OwnPage } from '../../pages/own-pages.ts';
+import { api, deletedApi } from './api.ts';
+import { apiIntrospection } from './api-introspection.ts';
+import { apiScopes } from './api-scopes.ts';
+import { apis, newApi } from './apis.ts';
+
+/** The pages by which people look after their APIs: what apps ask for, in which words, and who is told of the tokens. */
+export const API_PAGES: Record<string, OwnPage> = {
+  '/developer/apis': apis,
+  '/developer/apis/new': newApi,
+  '/developer/apis/:api': api,
+  '/developer/apis/:api/scopes': apiScopes,
+  '/developer/apis/:api/introspection': apiIntrospection,
+  '/developer/apis/:api/delete': deletedApi,
+};

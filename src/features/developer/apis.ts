@@ -1,0 +1,96 @@
+import { lockOwner } from '../../oauth/clients/ownership.ts';
+import { DEFAULT_JWT_CHOICES, JWT_TYPES, SIGNING_ALGORITHMS } from '../../oauth/clients/signing-algorithms.ts';
+import { apiProblem, identifierProblem, LIFETIME_SECONDS } from '../../oauth/scopes/api-judgement.ts';
+import { isIdentifierTaken, listOwnedApis, MOST_APIS, makeApi, type OwnedApi } from '../../oauth/scopes/api-ownership.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { backTo, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { sqlState } from '../../platform/database.ts';
+import { timeOrderedId } from '../../platform/secrets.ts';
+import { apiPath, limitApiChanges } from './owned-api.ts';
+
+/** The APIs that a person looks after, and the making of one more. */
+
+const UNIQUE_VIOLATION = '23505';
+
+export const apis: OwnPage = {
+  async show(visit) {
+    const { account, services } = visit;
+    show(visit, 'developer/apis', { apis: await listOwnedApis(services.database, account.id), most: MOST_APIS });
+  },
+};
+
+export const newApi: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    page(visit, {
+      identifier: '',
+      name: '',
+      tokenFormat: 'opaque',
+      ...DEFAULT_JWT_CHOICES,
+      accessTokenTtlSeconds: 3_600,
+      resourceRequired: false,
+    });
+  },
+
+  async submit(visit, form) {
+    const { account, services } = visit;
+    const { database, config } = services;
+    await limitApiChanges(visit);
+    const api = { id: timeOrderedId(), identifier: form.get('identifier') ?? '', ...apiFields(form) };
+    const wrong = identifierProblem(api.identifier, config.issuer) ?? apiProblem(api);
+    if (wrong) return page(visit, api, wrong);
+    let problem = (await isIdentifierTaken(database, api.identifier)) ? 'developer.apis.identifier_taken' : undefined;
+    try {
+      const made =
+        !problem &&
+        (await writeTogether(database, [
+          { purpose: 'keep', apart: true, statement: lockOwner(account.id) },
+          { purpose: 'keep', once: true, statement: makeApi(account.id, api) },
+          { purpose: 'keep', statement: told(visit, 'resource_server_made', { detail: { resource: api.identifier } }) },
+        ]));
+      // Between the look and the making somebody may have been first; otherwise there are too many.
+      if (!made)
+        problem ??= (await isIdentifierTaken(database, api.identifier)) ? 'developer.apis.identifier_taken' : 'developer.apis.quota';
+    } catch (error) {
+      if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+      problem = 'developer.apis.identifier_taken';
+    }
+    if (problem) return page(visit, api, problem);
+    backTo(visit, apiPath(api.id, '/scopes'));
+  },
+};
+
+/** What an API's form says, as it was typed. @param before what holds where the form does not say. */
+export function apiFields(
+  form: URLSearchParams,
+  before: Pick<OwnedApi, 'jwtAlgorithm' | 'jwtType'> = DEFAULT_JWT_CHOICES,
+): Omit<OwnedApi, 'id' | 'identifier'> {
+  const seconds = form.get('lifetime') ?? '';
+  return {
+    name: (form.get('name') ?? '').trim(),
+    tokenFormat: form.get('format') ?? '',
+    jwtAlgorithm: form.get('algorithm') || before.jwtAlgorithm,
+    jwtType: form.get('type') || before.jwtType,
+    accessTokenTtlSeconds: /^\d{1,6}$/.test(seconds) ? Number(seconds) : Number.NaN,
+    resourceRequired: form.get('resource') === 'required',
+  };
+}
+
+/** The field that a problem is about: the last word of its key. */
+export const fieldOf = (problem: string): string => problem.slice(problem.lastIndexOf('.') + 1);
+
+/** What an API's form lets its owner choose of. */
+export const JWT_OPTIONS = { algorithms: SIGNING_ALGORITHMS, types: JWT_TYPES };
+
+/** What the sentences of problems are about. */
+export const API_LIMITS = { ...LIFETIME_SECONDS, apis: MOST_APIS };
+
+function page(visit: Visit, api: Omit<OwnedApi, 'id'>, problem?: string): void {
+  show(visit, 'developer/new-api', {
+    fields: api,
+    options: JWT_OPTIONS,
+    ...(problem && { problem, wrong: fieldOf(problem) }),
+    values: API_LIMITS,
+  });
+}

@@ -1,0 +1,37 @@
+import { type ClientError, listClientErrors, SENDERS } from '../../oauth/store/client-errors.ts';
+import type { OwnPage } from '../../pages/own-pages.ts';
+import { showClient } from './client-page.ts';
+import { causeOf, isUnsureCure } from './error-causes.ts';
+import { ownClient } from './owned.ts';
+
+/** Owns the page of what went wrong last when a client asked for something: each with why, and what to do. */
+
+export const clientErrors: OwnPage = {
+  async show(visit) {
+    const client = await ownClient(visit);
+    const errors = await listClientErrors(visit.services.database, client.id);
+    const groups = SENDERS.map((sender) => ({
+      sender,
+      own: sender === 'client',
+      byBrowser: sender === 'browser',
+      errors: errors.filter((error) => error.sender === sender).map(described),
+    }));
+    showClient(visit, client, 'errors', { groups: groups.filter((group) => group.errors.length) });
+  },
+};
+
+function described(error: ClientError): Record<string, unknown> {
+  const { redirect_uri, nearest, auth_method, registered_auth_method, reason, ...sent } = error.detail;
+  const cause = causeOf(error);
+  return {
+    ...error,
+    cause,
+    unsure: cause && error.sender !== 'client' && isUnsureCure(cause) ? { [cause]: true } : undefined,
+    received: nearest === undefined ? undefined : redirect_uri,
+    nearest,
+    methods: cause === 'auth_method' ? { sent: auth_method, registered: registered_auth_method } : undefined,
+    // As the server said it, for what there are no words for.
+    said: cause ? undefined : [error.description, reason].filter(Boolean).join(': '),
+    sent: Object.entries({ ...(nearest === undefined && redirect_uri ? { redirect_uri } : undefined), ...sent }),
+  };
+}

@@ -1,0 +1,174 @@
+import { languageOf } from '../../http/language.ts';
+import { LIMITS, limitRate } from '../../http/rate-limit.ts';
+import { replaceOwned } from '../../oauth/clients/co-owners.ts';
+import type { ClientRecord } from '../../oauth/clients/inspection.ts';
+import { findLogoState } from '../../oauth/clients/logo/store.ts';
+import { judgePortalClient } from '../../oauth/clients/metadata/client-judgement.ts';
+import { redirectUriHints } from '../../oauth/clients/redirect-uri.ts';
+import { type ClientMetadata, saveClient } from '../../oauth/clients/store.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { backTo, type OwnPage, told, type Visit } from '../../pages/own-pages.ts';
+import type { Config } from '../../platform/config.ts';
+import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, problemsOf, type Typed, typedIn, URI_LISTS } from './client-form.ts';
+import { listOf } from './client-kind.ts';
+import { showClient } from './client-page.ts';
+import { asksForNothing, isRedirected } from './kinds.ts';
+import { type OwnClient, ownClient, pathOf } from './owned.ts';
+import { mayChoosePkce, pkceFacts, requirePkce } from './pkce.ts';
+import { namesIn, registeredScopes, type ScopeGroup, scopeGroups } from './scope-choice.ts';
+import { callbackOf } from './try-visit.ts';
+
+/** Owns what a client says of itself, as its owner changes it. How it gets its tokens stays as it was chosen when it was made. */
+
+const FIELDS = [...NAMES, ...URI_LISTS, ...LINKS] as const;
+// Those that are no text, each as its own kind of field.
+const OTHER_MEMBERS = ['scope', 'require_pkce'] as const;
+
+export const client: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    const record = await ownClient(visit);
+    await page(visit, record, { typed: typedOf(record.metadata), groups: groupsFor(visit, record) });
+  },
+
+  async submit(visit, form) {
+    const { services } = visit;
+    const record = await ownClient(visit);
+    if (form.get('act') === 'require_pkce') return requirePkce(visit, record);
+    const typed = typedIn(form, [...FIELDS, 'require_pkce']);
+    const ticked = form.getAll('scope');
+    const groups = groupsFor(visit, record, ticked);
+    const problems = problemsWith(record, typed, { groups, ticked, config: services.config });
+    if (problems.length) return page(visit, record, { typed, groups, problems });
+    const changed = change(record, typed, groups, ticked);
+    const known = await services.provider.Client.find(record.id);
+    if (!known) return page(visit, record, { typed, groups, problems: [SUSPENDED] });
+    const judged = judgePortalClient(services.provider, changed, known);
+    if (!judged.ok) return page(visit, record, { typed, groups, problems: problemsOf(changed, judged.refusal, services) });
+    const changes = membersThatDiffer(record.metadata, changed);
+    if (!changes.length) return backTo(visit, pathOf(record.id));
+    await limitRate(services.database, LIMITS.clientChanges, visit.account.id);
+    const kept = await writeTogether(services.database, [
+      // Whoever was first may have changed it, or deleted it: it must not come back by this.
+      { purpose: 'keep', apart: true, once: true, statement: replaceOwned(record, visit.account.id) },
+      ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
+      { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: record.id, detail: { changes } }) },
+    ]);
+    if (!kept)
+      return page(visit, await ownClient(visit), {
+        typed,
+        groups,
+        problems: [{ field: 'client_name', key: 'developer.changed_meanwhile' }],
+      });
+    backTo(visit, pathOf(record.id));
+  },
+};
+
+const SUSPENDED: Problem = { field: 'client_name', key: 'developer.suspended_unchanged' };
+
+type Asked = { groups: ScopeGroup[]; ticked: string[]; config: Config };
+
+function problemsWith({ metadata, suspended_at }: ClientRecord, typed: Typed, { groups, ticked, config }: Asked): Problem[] {
+  if (suspended_at) return [SUSPENDED];
+  const offered = namesIn(groups);
+  return [
+    ...problemsIn(typed, {
+      redirected: isRedirected({ grant_types: grantsOf(metadata) }),
+      config,
+      held: URI_LISTS.flatMap((list) => listOf(metadata[list])),
+    }),
+    ...(asksForNothing(metadata) || ticked.length || keptScopes(metadata, groups).length
+      ? []
+      : [{ field: 'scope', key: 'developer.scope_missing' }]),
+    ...(ticked.every((scope) => offered.includes(scope)) ? [] : [{ field: 'scope', key: 'developer.scope_unknown' }]),
+  ];
+}
+
+const grantsOf = (metadata: Record<string, unknown>): string[] =>
+  Array.isArray(metadata['grant_types']) ? metadata['grant_types'].map(String) : ['authorization_code'];
+
+/** The client as it would be; what the page has no field for stays. */
+function change(record: ClientRecord, typed: Typed, groups: ScopeGroup[], ticked: string[]): ClientMetadata {
+  const { id, metadata } = record;
+  const onPage: string[] = [...FIELDS, 'scope', ...(mayChoosePkce(record) ? ['require_pkce'] : [])];
+  const others = Object.entries(metadata).filter(([member]) => !onPage.includes(member));
+  const scope = scopeOf(metadata, groups, ticked);
+  return {
+    ...Object.fromEntries(others),
+    client_id: id,
+    redirect_uris: [],
+    ...membersOf(typed),
+    ...(scope === undefined ? undefined : { scope }),
+    ...(typed['require_pkce'] && mayChoosePkce(record) ? { require_pkce: true } : undefined),
+  };
+}
+
+/** @returns undefined for a client that may ask for every scope, and goes on doing so. */
+function scopeOf(metadata: Record<string, unknown>, groups: ScopeGroup[], ticked: string[]): string | undefined {
+  if (asksForNothing(metadata)) return registeredScopes(metadata)?.join(' ');
+  if (!registeredScopes(metadata) && namesIn(groups).every((scope) => ticked.includes(scope))) return undefined;
+  return [...new Set([...ticked, ...keptScopes(metadata, groups)])].join(' ');
+}
+
+/** Those that an operator let it have: they are not on the page, and stay. */
+const keptScopes = (metadata: Record<string, unknown>, groups: ScopeGroup[]): string[] => {
+  const offered = namesIn(groups);
+  return (registeredScopes(metadata) ?? []).filter((scope) => !offered.includes(scope));
+};
+
+// A list without members and a switch that is off are the same on the page as a member that is not there.
+const worth = (value: unknown): string =>
+  JSON.stringify((Array.isArray(value) && !value.length) || value === false ? undefined : value) ?? '';
+
+const membersThatDiffer = (before: Record<string, unknown>, after: Record<string, unknown>): string[] =>
+  [...FIELDS, ...OTHER_MEMBERS].filter((member) => worth(before[member]) !== worth(after[member]));
+
+function typedOf(metadata: Record<string, unknown>): Typed {
+  const text = (value: unknown) => (Array.isArray(value) ? value.join('\n') : typeof value === 'string' ? value : '');
+  return {
+    ...Object.fromEntries(FIELDS.map((field) => [field, text(metadata[field])])),
+    require_pkce: metadata['require_pkce'] === true ? 'yes' : '',
+  };
+}
+
+function groupsFor({ account, ctx, services }: Visit, { metadata, services: allowed }: ClientRecord, ticked?: string[]): ScopeGroup[] {
+  return scopeGroups(services.resourceServers, services.config.issuer, {
+    accountId: account.id,
+    services: allowed,
+    chosen: ticked ?? registeredScopes(metadata),
+    language: languageOf(ctx),
+  });
+}
+
+type Shown = { typed: Typed; groups: ScopeGroup[]; problems?: Problem[] };
+
+async function page(visit: Visit, record: OwnClient, { typed, groups, problems = [] }: Shown): Promise<void> {
+  const { id, metadata } = record;
+  const logo = await findLogoState(visit.services.database, id);
+  showClient(visit, record, 'client', {
+    at: pathOf(id),
+    typed,
+    pkce: await pkceFacts(visit, record),
+    groups,
+    problems,
+    hints: redirectUriHints(linesOf(typed['redirect_uris']), {
+      native: metadata['application_type'] === 'native',
+      own: callbackOf(visit.services.config.issuer),
+    }),
+    method: metadata['token_endpoint_auth_method'] ?? 'client_secret_basic',
+    grants: grantsOf(metadata),
+    redirected: isRedirected({ grant_types: grantsOf(metadata) }),
+    // What it does not use it is not asked for; what it has of it can be taken away.
+    addressed: isRedirected({ grant_types: grantsOf(metadata) }) || URI_LISTS.some((list) => typed[list]),
+    asksForNothing: asksForNothing(metadata),
+    stated: metadata['software_statement'] !== undefined,
+    already: visit.ctx.query['made'] !== undefined,
+    registeredAt: record.created_at,
+    logo,
+    publisher: record.publisher,
+    verifiedAt: record.verified_at,
+    suspendedAt: record.suspended_at,
+    ...(problems.length ? { problem: 'developer.problems' } : undefined),
+  });
+}

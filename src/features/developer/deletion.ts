@@ -1,0 +1,45 @@
+import type { ClientRecord } from '../../oauth/clients/inspection.ts';
+import { deleteClient, suspendClient } from '../../oauth/clients/store.ts';
+import { countPeople, endClient } from '../../oauth/store/grants.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
+import type { Visit } from '../../pages/own-pages.ts';
+import { backTo, type OwnPage, told } from '../../pages/own-pages.ts';
+import { nameOf, showClient } from './client-page.ts';
+import { ownClient, pathOf } from './owned.ts';
+
+/** Owns the going of a client, with all that people allowed it: whoever ends it writes its name, and was told for how many it ends. */
+
+export const deletion: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    await page(visit, await ownClient(visit));
+  },
+
+  async submit(visit, form) {
+    const client = await ownClient(visit);
+    const typed = tidy(form.get('name') ?? '');
+    if (typed !== tidy(nameOf(client)) && typed !== client.id) return page(visit, client, 'developer.delete.another');
+    const { database } = visit.services;
+    const people = await countPeople(database, client.id);
+    // Nothing more is issued to it; what it holds goes a little at a time, so that what goes with the client itself is little.
+    await database.change(suspendClient(client.id));
+    await endClient(database, client.id);
+    await writeTogether(database, [
+      // First what tells of it: they are made in this order.
+      { purpose: 'keep', statement: told(visit, 'client_deleted', { clientId: client.id, detail: { people } }) },
+      { purpose: 'end', once: true, statement: deleteClient(client.id) },
+    ]);
+    backTo(visit, '/developer');
+  },
+};
+
+const tidy = (text: string): string => text.normalize('NFC').replace(/\s+/g, ' ').trim();
+
+async function page(visit: Visit, client: ClientRecord, problem?: string): Promise<void> {
+  showClient(visit, client, 'delete', {
+    at: pathOf(client.id, '/delete'),
+    people: await countPeople(visit.services.database, client.id),
+    ...(problem === undefined ? undefined : { problem }),
+  });
+}

@@ -1,0 +1,14 @@
+import type { OwnPage } from '../../pages/own-pages.ts';
+import { imported } from './import.ts';
+import { invitations } from './invitations.ts';
+import { manifest, manifestFile } from './manifest.ts';
+import { owners } from './owners.ts';
+
+/** The pages by which a client comes to others, and to other places: its owners, what is offered, and its manifest. */
+export const OWNER_PAGES: Record<string, OwnPage> = {
+  '/developer/import': imported,
+  '/developer/invitations': invitations,
+  '/developer/clients/:client/owners': owners,
+  '/developer/clients/:client/manifest': manifest,
+  '/developer/clients/:client/manifest/file': manifestFile,
+};

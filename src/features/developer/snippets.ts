@@ -1,0 +1,97 @@
+import { languageOf } from '../../http/language.ts';
+import { compose } from '../../http/render.ts';
+import type { ClientRecord } from '../../oauth/clients/inspection.ts';
+import { ROUTES } from '../../oauth/configuration.ts';
+import type { OwnPage, OwnServices, Visit } from '../../pages/own-pages.ts';
+import { IDENTITY_SCOPES } from '../../people/claims.ts';
+import { kindOf, listOf } from './client-kind.ts';
+import { showClient } from './client-page.ts';
+import { curlTo } from './curl.ts';
+import { ownClient } from './owned.ts';
+import { inDoubleQuotes, inGo, inPython, inShell, inSpring } from './quoting.ts';
+import { ownScopes } from './scope-choice.ts';
+import { callbackOf } from './try-visit.ts';
+
+/**
+ * Owns the code that a developer copies: each a file of views/developer/snippets, with the client's own id, addresses and scopes filled in as
+ * literals of its language. A secret is never in one: it is read from the environment. The client's name is not either: it is anybody's words.
+ */
+
+export const snippets: OwnPage = {
+  async show(visit) {
+    const client = await ownClient(visit);
+    const flows = flowsOf(client);
+    showClient(visit, client, 'snippets', {
+      groups: flows.map((flow) => ({ own: flow === 'own', files: filesOf(visit, client, flow) })),
+      kind: kindOf(client),
+      registered: registeredUri(visit.services, client) !== undefined,
+    });
+  },
+};
+
+type Flow = 'code' | 'own';
+
+const flowsOf = (client: ClientRecord): Flow[] => {
+  const { takesCodes, own } = kindOf(client);
+  return [...(takesCodes ? (['code'] as const) : []), ...(own ? (['own'] as const) : [])];
+};
+
+const FILES = ['curl', 'node', 'python', 'go', 'spring_yaml', 'spring_java'] as const;
+
+/** Which of them can prove who a client is. A signature takes a library: of these, Node's does it in a few lines. */
+const filesFor = (authMethod: string) => FILES.filter((file) => authMethod !== 'private_key_jwt' || file === 'node');
+
+export type Snippet = { file: (typeof FILES)[number]; id: string; text: string };
+
+function filesOf(visit: Visit, client: ClientRecord, flow: Flow): Snippet[] {
+  const { authMethod } = kindOf(client);
+  const facts = factsOf(visit.services, client, flow);
+  const language = languageOf(visit.ctx);
+  return filesFor(authMethod).map((file) => ({
+    file,
+    id: `${flow}-${file}`,
+    text: compose(language, `developer/snippets/${file}`, facts),
+  }));
+}
+
+/** The app's own address, rather than the portal's. */
+function registeredUri({ config }: OwnServices, { metadata }: ClientRecord): string | undefined {
+  const callback = callbackOf(config.issuer);
+  const uris = listOf(metadata['redirect_uris']);
+  return uris.find((uri) => uri !== callback) ?? uris[0];
+}
+
+function factsOf(services: OwnServices, client: ClientRecord, flow: Flow): Record<string, unknown> {
+  const { issuer } = services.config;
+  const kind = kindOf(client);
+  const scopes = flow === 'code' ? (kind.scopes ?? [...IDENTITY_SCOPES]) : ownScopes(kind.scopes);
+  const scope = scopes.join(' ');
+  // Without this prompt the server leaves offline_access out (OIDC Core section 11).
+  const consent = flow === 'code' && scopes.includes('offline_access');
+  const redirectUri = registeredUri(services, client) ?? 'https://app.example.com/callback';
+  const body: Record<string, string> =
+    flow === 'own'
+      ? { grant_type: 'client_credentials', ...(scope ? { scope } : undefined) }
+      : { grant_type: 'authorization_code', redirect_uri: redirectUri };
+  return {
+    flow,
+    issuer,
+    clientId: client.id,
+    authMethod: kind.authMethod,
+    secret: kind.authMethod.startsWith('client_secret'),
+    key: kind.authMethod === 'private_key_jwt',
+    insecure: issuer.startsWith('http:'),
+    redirectUri,
+    redirectPath: URL.parse(redirectUri)?.pathname ?? '/',
+    scope,
+    scopes,
+    consent,
+    tokenCurl: curlTo(issuer, 'token', kind, body),
+    authorizeUrl: `${issuer}${ROUTES.authorization}?${new URLSearchParams({ client_id: client.id, redirect_uri: redirectUri, response_type: 'code', scope, ...(consent && { prompt: 'consent' }) })}`,
+    shell: inShell,
+    double: inDoubleQuotes,
+    python: inPython,
+    go: inGo,
+    spring: inSpring,
+  };
+}

@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import { TRY_CALLBACK_PATH } from '../../oauth/clients/first-party.ts';
+import { ROUTES } from '../../oauth/configuration.ts';
+import { rememberOnce } from '../../oauth/store/records.ts';
+import type { Visit } from '../../pages/own-pages.ts';
+import { MINUTE } from '../../platform/clock.ts';
+import { AppError } from '../../platform/errors.ts';
+import { randomSecret } from '../../platform/secrets.ts';
+
+/**
+ * Owns what a trial of a client carries through the browser: sealed, so that nobody reads the verifier or writes one of their own, and bound to
+ * the person and the browser that began it.
+ */
+
+/** How long a person may take to sign in and decide. */
+const TRIAL_SECONDS = 15 * MINUTE;
+
+export type Trial = {
+  clientId: string;
+  verifier: string;
+  nonce: string;
+  scope: string;
+  /** Once it has come back. */
+  code?: string;
+};
+
+/** What was got, for the button that gives it back. */
+export type Got = { clientId: string; accessToken: string; refreshToken?: string | undefined };
+
+type Sealed<T> = T & { bound: string; until: number };
+
+const boundTo = ({ account, session }: Visit) => `${account.id} ${session.uid}`;
+
+export function seal<T extends Trial | Got>(visit: Visit, context: string, what: T): string {
+  const sealed: Sealed<T> = { ...what, bound: boundTo(visit), until: Date.now() + TRIAL_SECONDS * 1_000 };
+  return visit.services.keyRing.encrypt(JSON.stringify(sealed), `try: ${context}`);
+}
+
+/** @throws AppError 400 for what we have not sealed for this, this browser and this client, or too long ago. */
+export function unseal<T extends Trial | Got>(visit: Visit, context: string, text: unknown): T {
+  const opened = typeof text === 'string' ? read<T>(visit, context, text) : undefined;
+  if (!opened || opened.bound !== boundTo(visit) || opened.until < Date.now()) throw gone('unreadable_or_of_another');
+  return opened;
+}
+
+function read<T>({ services: { keyRing } }: Visit, context: string, text: string): Sealed<T> | undefined {
+  try {
+    return JSON.parse(keyRing.decrypt(text, `try: ${context}`));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Takes the one answer to a trial's request, by what was sealed: a sealed text has more than one spelling. @throws AppError 400 for a second one. */
+export async function answerOnce(visit: Visit, { nonce }: Trial): Promise<void> {
+  if (!(await rememberOnce(visit.services.database, JSON.stringify(['try', nonce]), TRIAL_SECONDS))) throw gone('used');
+}
+
+export const gone = (reason: string): AppError => new AppError('try_gone', { status: 400, reason });
+
+export const callbackOf = (issuer: string): string => `${issuer}${TRY_CALLBACK_PATH}`;
+
+/** A new request, and each of its parameters in the order in which they are explained. */
+export function beginTrial(visit: Visit, clientId: string, scope: string): { href: string; parameters: [string, string][] } {
+  const { issuer } = visit.services.config;
+  const trial: Trial = { clientId, scope, verifier: randomSecret(), nonce: randomSecret() };
+  const parameters: [string, string][] = [
+    ['client_id', clientId],
+    ['response_type', 'code'],
+    ['redirect_uri', callbackOf(issuer)],
+    ['scope', scope],
+    ['state', seal(visit, 'request', trial)],
+    ...(scope.split(' ').includes('openid') ? ([['nonce', trial.nonce]] as [string, string][]) : []),
+    ['code_challenge', createHash('sha256').update(trial.verifier).digest('base64url')],
+    ['code_challenge_method', 'S256'],
+    // A refresh token is given to whom a person allowed it a moment ago (OIDC Core section 11).
+    ...(scope.split(' ').includes('offline_access') ? ([['prompt', 'consent']] as [string, string][]) : []),
+  ];
+  return { href: `${ROUTES.authorization}?${new URLSearchParams(parameters)}`, parameters };
+}

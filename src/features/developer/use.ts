@@ -1,0 +1,15 @@
+import { useOfClient } from '../../oauth/store/client-use.ts';
+import { countPeople } from '../../oauth/store/grants.ts';
+import type { OwnPage } from '../../pages/own-pages.ts';
+import { showClient } from './client-page.ts';
+import { ownClient } from './owned.ts';
+
+/** Owns the page of how much a client is used. Who its people are, is theirs to tell. */
+export const use: OwnPage = {
+  async show(visit) {
+    const client = await ownClient(visit);
+    const { database } = visit.services;
+    const [people, { tokens, used_at, weeks }] = await Promise.all([countPeople(database, client.id), useOfClient(database, client.id)]);
+    showClient(visit, client, 'use', { people, tokens, usedAt: used_at, weeks });
+  },
+};

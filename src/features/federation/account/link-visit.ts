@@ -1,0 +1,150 @@
+import type { Context } from 'koa';
+import { assertOurForm } from '../../../http/csrf.ts';
+import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
+import { hasFreshProof } from '../../../oauth/session/session-proofs.ts';
+import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
+import type { SignedInAt } from '../../../pages/door.ts';
+import type { SignedIn } from '../../../pages/first-party.ts';
+import { signedIn } from '../../../pages/first-party.ts';
+import { sentToProve } from '../../../pages/fresh-proof.ts';
+import {
+  alarm,
+  csrfSubject,
+  kept,
+  type OwnServices,
+  RECENT_SECONDS,
+  TO_FILL_IN_SECONDS,
+  told,
+  type Visit,
+} from '../../../pages/own-pages.ts';
+import { type Statement, sqlState } from '../../../platform/database.ts';
+import { AppError } from '../../../platform/errors.ts';
+import { timeOrderedId } from '../../../platform/secrets.ts';
+import { ownSession } from '../../account/own-session.ts';
+import { differences } from '../details.ts';
+import { findIdentity, identityAt, saveIdentity } from '../identities.ts';
+import { findProvider, type UpstreamProvider } from '../providers.ts';
+import { UpstreamError } from '../upstream-error.ts';
+import { keepTokens } from '../vault.ts';
+import { type Arrival, arrive, beginVisit } from '../visits.ts';
+
+/**
+ * Owns the way of a person who is signed in to a provider and back, by which their account there is linked to theirs here. That they come
+ * back in the session that they left from is the proof; what the provider tells of them links nothing.
+ */
+
+const LINKS_PATH = '/account/links';
+const RETURN_PATH = `${LINKS_PATH}/return`;
+
+/** Why nothing was linked. The address is anyone's to write, so that it names one of these and says nothing itself. */
+export const LINK_PROBLEMS: Record<string, string | undefined> = Object.assign(Object.create(null), {
+  taken: 'account.links.taken',
+  another: 'account.links.another',
+  refused: 'account.links.refused',
+  unavailable: 'account.links.unavailable',
+  untrustworthy: 'account.links.untrustworthy',
+  gone: 'account.links.gone',
+});
+
+type Problem = 'taken' | 'another' | UpstreamError['kind'] | 'gone';
+
+/** What the way begins with fits this session, and nobody else can write it: a stranger's account must not come to be somebody's way in. */
+export const linkSubject = (door: SignedInAt): string => `link ${csrfSubject(door)}`;
+
+const boundTo = ({ session, account }: SignedIn): string => `account ${session.uid} ${account.id}`;
+
+/**
+ * Sends the person to a provider. A link and not a form leads here: browsers hold whatever a form leads to, however many redirects later,
+ * to the page's `form-action`, and where the provider sends people is not known until it is asked.
+ */
+export async function leaveToLink(ctx: Context, services: OwnServices): Promise<void> {
+  const door = await signedIn(ctx, services, { maxAgeSeconds: RECENT_SECONDS + TO_FILL_IN_SECONDS });
+  if (!door) return;
+  const { database, config, keyRing } = services;
+  const wish = ctx.query['wish'];
+  // From signing in again, which leaves it behind.
+  if (wish === undefined) return lead(ctx, `${LINKS_PATH}?again`);
+  assertOurForm(ctx, config.cookieKeys, linkSubject(door), typeof wish === 'string' ? wish : null, config.issuer);
+  const provider = await findProvider(database, String(ctx['params'].provider));
+  if (!provider) throw new AppError('not_found', { status: 404, reason: 'unknown_provider' });
+  const isNew = !(await identityAt(database, door.account.id, provider.id));
+  if (isNew && provider.settings.signIn && sentToProve(ctx, door.session, 'links')) return;
+  await limitRate(database, LIMITS.linksOfAccount, door.account.id);
+  try {
+    const visit = { issuer: config.issuer, provider, returnTo: RETURN_PATH, bound: boundTo(door), scopes: provider.settings.scopes };
+    lead(ctx, await beginVisit(database, keyRing, visit));
+  } catch (error) {
+    fail(ctx, problemOf(error), error);
+  }
+}
+
+/** Takes in what the provider answered. */
+export async function returnToLink(ctx: Context, services: OwnServices): Promise<void> {
+  const door = await signedIn(ctx, services);
+  if (!door) return;
+  const { database, config, keyRing } = services;
+  let arrival: Arrival | undefined;
+  try {
+    arrival = await arrive(database, keyRing, { issuer: config.issuer, query: ctx.querystring, bound: boundTo(door) });
+  } catch (error) {
+    return fail(ctx, problemOf(error), error);
+  }
+  const problem = arrival ? await link({ ...door, ctx, services }, arrival) : 'gone';
+  if (problem) return fail(ctx, problem);
+  lead(ctx, `${LINKS_PATH}?done`);
+}
+
+/** @returns why it was not linked; nothing was changed then. */
+async function link(visit: Visit, { provider, subject, details, tokens }: Arrival): Promise<Problem | undefined> {
+  const { account, services } = visit;
+  const { database, keyRing } = services;
+  const [theirs, mine] = await Promise.all([findIdentity(database, provider.id, subject), identityAt(database, account.id, provider.id)]);
+  if (theirs && theirs.accountId !== account.id) return 'taken';
+  if (mine && mine.subject !== subject) return 'another';
+  // There was a link when they left, which needs no proof to be refreshed, and there is none any more.
+  if (!mine && provider.settings.signIn && !hasFreshProof(ownSession(visit), TO_FILL_IN_SECONDS)) return 'gone';
+  const id = mine?.id ?? timeOrderedId();
+  try {
+    const linked = await writeTogether(database, [
+      { purpose: 'keep', once: true, statement: saveIdentity({ id, providerId: provider.id, subject, accountId: account.id, details }) },
+      { purpose: 'keep', statement: keepTokens(keyRing, { providerId: provider.id, identityId: id, grantId: null, tokens }) },
+      ...kept(mine ? news(visit, provider, differences(mine.details, details)) : firstNews(visit, provider)),
+    ]);
+    return linked ? undefined : 'taken';
+  } catch (error) {
+    // Linked from another tab, a moment before.
+    if (sqlState(error) === UNIQUE_VIOLATION) return 'another';
+    throw error;
+  }
+}
+
+/** Of a link that is made. */
+function firstNews(visit: Visit, { id, name }: UpstreamProvider): Statement[] {
+  const about = { provider: name, change: 'linked' as const };
+  return [told(visit, 'identity_linked', { detail: { provider: id } }), ...alarm(visit, 'identity_changed', 'identity_linked', about)];
+}
+
+/** Of one that was there already. */
+const news = (visit: Visit, { id }: UpstreamProvider, changed: string[]): Statement[] =>
+  changed.length ? [told(visit, 'identity_details_changed', { detail: { provider: id, changed } })] : [];
+
+const UNIQUE_VIOLATION = '23505';
+
+/** @throws what is no fault of the provider's. */
+function problemOf(error: unknown): Problem {
+  if (error instanceof UpstreamError) return error.kind;
+  throw error;
+}
+
+function fail(ctx: Context, problem: Problem, error?: unknown): void {
+  // What a provider wrote stays out of the log, but for an error code.
+  const code = error instanceof UpstreamError && /^[a-z_]{1,40}$/.test(error.code ?? '') ? ` ${error.code}` : '';
+  ctx.state.logged = { ...ctx.state.logged, reason: `not_linked ${problem}${code}` };
+  lead(ctx, `${LINKS_PATH}?problem=${problem}`);
+}
+
+function lead(ctx: Context, address: string): void {
+  ctx.redirect(address);
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+}

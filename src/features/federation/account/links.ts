@@ -1,0 +1,78 @@
+import { csrfToken } from '../../../http/csrf.ts';
+import { languageOf } from '../../../http/language.ts';
+import { displayName } from '../../../oauth/clients/display-name.ts';
+import { OWN_PAGES } from '../../../oauth/clients/first-party.ts';
+import { listConnectedClients } from '../../../oauth/store/connected-clients.ts';
+import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
+import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../../pages/own-pages.ts';
+import { type DescribedApp, describe } from '../../account/apps.ts';
+import { endIdentityUnlessLast, type Link, listLinks } from '../identities.ts';
+import { listProviders } from '../providers.ts';
+import { LINK_PROBLEMS, linkSubject } from './link-visit.ts';
+
+/** Owns the list of a person's accounts at upstream providers, and the ending of such a link. How one is made: link-visit.ts. */
+
+export const links: OwnPage = {
+  async show(visit) {
+    await page(visit, LINK_PROBLEMS[String(visit.ctx.query['problem'])]);
+  },
+
+  /** `unlink` names the provider. What was given for it goes with the link, and the provider is told of that, see features/federation/vault.ts. */
+  async submit(visit, form) {
+    const { account, services } = visit;
+    const [link] = (await listLinks(services.database, account.id)).filter(({ providerId }) => providerId === form.get('unlink'));
+    if (!link) return backTo(visit, '/account/links', false);
+    const { lock, end } = endIdentityUnlessLast(account.id, link.providerId);
+    const ended = await writeTogether(services.database, [
+      { purpose: 'keep', statement: lock },
+      { purpose: 'end', once: true, statement: end },
+      { purpose: 'keep', statement: told(visit, 'identity_unlinked', { detail: { provider: link.providerId } }) },
+      ...kept(alarm(visit, 'identity_changed', 'identity_unlinked', { provider: link.provider.name, change: 'unlinked' })),
+    ]);
+    if (ended) return backTo(visit, '/account/links');
+    // From another tab, a moment before, or it is the last way in.
+    const left = (await listLinks(services.database, account.id)).some(({ providerId }) => providerId === link.providerId);
+    await (left ? page(visit, 'account.links.last') : backTo(visit, '/account/links', false));
+  },
+};
+
+async function page(visit: Visit, problem: string | undefined): Promise<void> {
+  const { account, ctx, services } = visit;
+  const { database, config } = services;
+  const [linked, providers, clients] = await Promise.all([
+    listLinks(database, account.id),
+    listProviders(database),
+    listConnectedClients(database, account.id, OWN_PAGES, languageOf(ctx)),
+  ]);
+  const apps = clients.map((client) => describe(client, services, languageOf(ctx)));
+  show(visit, 'account/links', {
+    links: linked.map((link) => ({ ...asRead(link), apps: actingAt(apps, link.providerId) })),
+    others: providers.filter(({ id }) => !linked.some(({ providerId }) => providerId === id)).map(({ id, name }) => ({ id, name })),
+    wish: csrfToken(config.cookieKeys, linkSubject(visit)),
+    ...(problem === undefined ? undefined : { problem }),
+  });
+}
+
+/** A link as its person reads of it, and without its subject, which says nothing to them. */
+function asRead({ providerId, provider, details, createdAt, refreshedAt }: Link) {
+  const told = [
+    ['account.profile.name', displayName(details.name, '')],
+    ['account.profile.username', displayName(details.username, '')],
+    ['account.email.title', displayName(details.email, '')],
+  ].filter(([, text]) => text);
+  return {
+    id: providerId,
+    name: provider.name,
+    disabled: provider.disabledAt !== null,
+    told,
+    createdAt,
+    refreshedAt,
+  };
+}
+
+/** What apps do for the person there. */
+function actingAt(apps: DescribedApp[], providerId: string) {
+  return apps
+    .map(({ name, scopes }) => ({ name, titles: scopes.filter(({ provider }) => provider?.id === providerId).map(({ title }) => title) }))
+    .filter(({ titles }) => titles.length);
+}

@@ -1,0 +1,72 @@
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import type { Config } from '../../../platform/config.ts';
+import { type Database, isStorable } from '../../../platform/database.ts';
+import { answerWithToken } from './reached-services.ts';
+import { holderOfToken } from './service-holder.ts';
+import { TOKEN_EXCHANGE } from './service-scopes.ts';
+
+/**
+ * Owns the exchange of our access token for the same person's token at an upstream provider (RFC 8693): a client shows a token of its own
+ * and names the provider as `audience`. It acts for the person as itself: there is no delegation, so there is no actor.
+ */
+
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+
+// Those that are not meant are named too: the library drops what it does not know, and nobody would hear why it did nothing.
+const PARAMETERS = [
+  'subject_token',
+  'subject_token_type',
+  'audience',
+  'scope',
+  'requested_token_type',
+  'refused_token',
+  'resource',
+  'actor_token',
+  'actor_token_type',
+];
+
+/** The longest token of a provider's that is kept, and more than any of ours. */
+const LONGEST_PARAMETER = 16 * 1024;
+
+type Parameters = Record<string, string | undefined>;
+
+/** In their order: what is wrong with the request, before anybody's token is looked at. A check answers with what is wrong. */
+const checks: ((parameters: Parameters, ctx: KoaContextWithOIDC) => string | undefined)[] = [
+  // A public client proves nothing about itself, and a token that was found would be enough (RFC 8693 section 5). In a page, the session does it.
+  (_, { oidc }) => (oidc.client?.clientAuthMethod === 'none' ? 'a client that does not authenticate cannot exchange tokens' : undefined),
+  (_, ctx) => (ctx.get('DPoP') ? 'what is got by exchange cannot be bound to a key: leave out the DPoP proof' : undefined),
+  (parameters) =>
+    Object.values(parameters).some((value) => value !== undefined && (value.length > LONGEST_PARAMETER || !isStorable(value)))
+      ? 'a parameter is too long, or has characters that nothing can keep'
+      : undefined,
+  ({ actor_token, actor_token_type }) =>
+    actor_token !== undefined || actor_token_type !== undefined ? 'there is no delegation: leave out actor_token' : undefined,
+  ({ resource }) => (resource === undefined ? undefined : 'name the provider by audience and not by resource'),
+  (parameters) => {
+    const missing = ['subject_token', 'subject_token_type', 'audience'].filter((name) => !parameters[name]);
+    return missing.length ? `missing required parameter(s) ${missing.join(', ')}` : undefined;
+  },
+  ({ subject_token_type: type }) => (type === ACCESS_TOKEN ? undefined : `subject_token_type must be ${ACCESS_TOKEN}`),
+  ({ requested_token_type: type }) =>
+    type === undefined || type === ACCESS_TOKEN ? undefined : `requested_token_type can only be ${ACCESS_TOKEN}`,
+];
+
+/** Teaches the library the grant type; its metadata names it then. */
+export function exchangeTokens(provider: Provider, parts: { config: Config; database: Database }): void {
+  const handler = async (ctx: KoaContextWithOIDC): Promise<void> => {
+    const parameters = Object.fromEntries(PARAMETERS.map((name) => [name, ctx.oidc.params?.[name] as string | undefined]));
+    for (const check of checks) {
+      const wrong = check(parameters, ctx);
+      if (wrong) throw new errors.InvalidRequest(wrong);
+    }
+    const { subject_token, audience, scope, refused_token } = parameters as Parameters & { subject_token: string; audience: string };
+    const holder = await holderOfToken({ provider, ...parts }, subject_token);
+    // Another client's token is as good as none, and sounds so. That this is `invalid_request`, RFC 8693 section 2.2.2 says.
+    if (!holder || holder.client.clientId !== ctx.oidc.client?.clientId)
+      throw new errors.InvalidRequest(
+        'subject_token must be an opaque access token that was issued to this client for a person, and has neither expired nor been revoked',
+      );
+    await answerWithToken(ctx, { provider, ...parts }, holder, { audience, scope, refusedToken: refused_token });
+  };
+  provider.registerGrantType(TOKEN_EXCHANGE, handler, PARAMETERS);
+}

@@ -1,0 +1,156 @@
+import { languageOf } from '../../../http/language.ts';
+import { onwardFrom } from '../../../http/onward.ts';
+import { sentToProve } from '../../../pages/fresh-proof.ts';
+import { findAccount } from '../../../people/store.ts';
+import { AppError } from '../../../platform/errors.ts';
+import { finish } from '../../../sign-in/finish.ts';
+import { goTo, pathOf, type Services, type Step, showPage } from '../../../sign-in/step.ts';
+import { identityAt } from '../identities.ts';
+import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../services/connecting.ts';
+import { type Connected, type Connection, missingConnections, needsNewSignIn } from '../services/connections.ts';
+import { UpstreamError } from '../upstream-error.ts';
+
+/**
+ * Owns the way to a provider for an app that may act for its person there, and back. Does not decide whether it is owed: see
+ * interaction-policy.ts. Whatever comes of it, the app gets its code: what it lacks it learns when it wants a token.
+ */
+
+export async function showConnect(step: Step): Promise<void> {
+  const { ctx } = step;
+  const missing = await missingOf(step);
+  // It came about elsewhere meanwhile, or is not to be any more.
+  if (!missing.length) return finish(step, {});
+  const failed = missing.find(({ provider }) => provider.id === ctx.query['provider']);
+  const [only, ...others] = missing;
+  const onward = only && !others.length && !failed && justConsented(step) && (await firstTime(step)) ? goPath(step, only) : undefined;
+  await showPage(step, 'interaction/connect', {
+    connections: await Promise.all(missing.map((connection) => describe(step, connection))),
+    problem: failed && problemIn(ctx.query),
+    failed: failed?.provider.name,
+    onward: onward !== undefined,
+  });
+  if (onward) onwardFrom(ctx, onward);
+}
+
+/** Goes there, for one of those that are missing. */
+export async function goToProvider(step: Step): Promise<void> {
+  const { ctx, services } = step;
+  const connection = (await missingOf(step)).find(({ provider }) => provider.id === ctx.query['provider']);
+  if (!connection) return goTo(step, 'connect');
+  // The page may have stood open for long: interaction-policy.ts has the person sign in again.
+  const session = await services.provider.Session.get(ctx as never);
+  if (needsNewSignIn([connection], session)) return finish(step, {});
+  const opens = connection.standing === 'not_linked' && connection.provider.settings.signIn;
+  if (opens && sentToProve(ctx, session, `interaction/${step.interaction.uid}`)) return;
+  const { provider, allowed } = connection;
+  try {
+    const address = await sendForApp(vaultOf(services), {
+      provider,
+      allowed,
+      accountId: accountOf(step),
+      returnTo: pathOf(step, 'connect/return'),
+      bound: boundTo(step),
+    });
+    ctx.redirect(address);
+    ctx.status = 303;
+    ctx.set('Cache-Control', 'no-store');
+  } catch (error) {
+    if (!(error instanceof UpstreamError)) throw error;
+    return failed(step, provider.id, error.kind);
+  }
+}
+
+/** Comes back from there. */
+export async function comeBack(step: Step): Promise<void> {
+  const { ctx, services } = step;
+  const brought = await bringBack(vaultOf(services), ctx.querystring, boundTo(step));
+  // Brought twice, or too late: things stand as they stand.
+  if (!brought) return goTo(step, 'connect');
+  const { id } = brought.visit.provider;
+  if ('problem' in brought) return failed(step, id, brought.problem);
+  const [{ client, grant }, account, missing] = await Promise.all([
+    partiesOf(step),
+    findAccount(services.database, accountOf(step)),
+    missingOf(step),
+  ]);
+  const allowed = missing.find(({ provider }) => provider.id === id)?.allowed;
+  if (!account || !grant || !allowed) return goTo(step, 'connect');
+  const session = await services.provider.Session.get(ctx as never);
+  const refusal = await keepConnection(vaultOf(services), ctx, brought.arrival, { account, client, grant, allowed, session });
+  if (refusal) return failed(step, id, refusal);
+  await settle(step, [id]);
+}
+
+/** `decision` is `without`: the app gets its code, and asks again another time. */
+export async function goOnWithout(step: Step, form: URLSearchParams): Promise<void> {
+  if (form.get('decision') !== 'without') return goTo(step, 'connect');
+  await settle(
+    step,
+    (await missingOf(step)).map(({ provider }) => provider.id),
+  );
+}
+
+async function settle(step: Step, ids: string[]): Promise<void> {
+  const connect: Connected = { done: [...doneBefore(step), ...ids] };
+  await finish(step, { connect });
+}
+
+/** Back on the page, which says why nothing came of it. */
+function failed(step: Step, provider: string, problem: string): void {
+  step.ctx.state.logged = { ...step.ctx.state.logged, reason: `connect ${provider} ${problem}` };
+  goTo(step, `connect?${new URLSearchParams({ provider, problem })}`);
+}
+
+const vaultOf = ({ database, keyRing, config }: Services) => ({ database, keyRing, issuer: config.issuer });
+
+const doneBefore = ({ interaction }: Step): string[] => (interaction.lastSubmission?.['connect'] as Connected | undefined)?.done ?? [];
+
+const accountOf = ({ interaction }: Step): string => String(interaction.session?.accountId);
+
+const boundTo = ({ interaction }: Step): string => `connect ${interaction.uid}`;
+
+const goPath = (step: Step, { provider }: Connection): string => `${pathOf(step, 'connect/go')}?provider=${provider.id}`;
+
+/** Whoever has just said yes to it is sent there at once; whoever comes back, or chooses among several, sees the page. */
+function justConsented({ interaction }: Step): boolean {
+  return interaction.lastSubmission?.['consent'] !== undefined && interaction.lastSubmission['connect'] === undefined;
+}
+
+/** The browser's way back from the provider leads here too: it is not to be sent there again and again. */
+async function firstTime({ interaction }: Step): Promise<boolean> {
+  if (interaction.result?.['sent']) return false;
+  interaction.result = { ...interaction.result, sent: true };
+  await interaction.persist();
+  return true;
+}
+
+async function partiesOf({ interaction, services: { provider } }: Step) {
+  const [client, grant] = await Promise.all([
+    provider.Client.find(String(interaction.params['client_id'])),
+    interaction.grantId ? provider.Grant.find(interaction.grantId) : undefined,
+  ]);
+  if (!client) throw new AppError('invalid_client', { status: 400, reason: 'client_deleted_meanwhile' });
+  return { client, grant };
+}
+
+async function missingOf(step: Step): Promise<Connection[]> {
+  const { interaction, services } = step;
+  const { client, grant } = await partiesOf(step);
+  if (!grant || grant.accountId !== accountOf(step)) return [];
+  const asked = String(interaction.params['scope'] ?? '').split(' ');
+  const scopes = { servers: services.resourceServers, issuer: services.config.issuer };
+  return missingConnections(services.database, scopes, { client, grant, asked, done: doneBefore(step) });
+}
+
+/** A connection as its person reads of it. */
+async function describe(step: Step, connection: Connection) {
+  const { provider, allowed } = connection;
+  const language = languageOf(step.ctx);
+  const identity = await identityAt(step.services.database, accountOf(step), provider.id);
+  return {
+    provider: provider.name,
+    services: allowed.services.map(({ title, sensitive }) => ({ title: title[language], sensitive })),
+    account: accountThere(identity),
+    href: goPath(step, connection),
+  };
+}

@@ -1,0 +1,40 @@
+import { owesFactor, type Shown } from '../../../oauth/session/strength.ts';
+import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
+import { findAccount } from '../../../people/store.ts';
+import { sqlState } from '../../../platform/database.ts';
+import { alarmTo } from '../../../sign-in/note.ts';
+import type { Step } from '../../../sign-in/step.ts';
+import { linking, obstacle, type PendingIdentity, pendingOf, type SealedIdentity, sealedOf, together } from './pending.ts';
+
+/**
+ * Owns the link that a sign-in proves: somebody came back from a provider with an address that an account here has, and has now signed in
+ * to that very account in the same interaction, with all that it asks for. Anybody else's sign-in links nothing.
+ */
+
+const UNIQUE_VIOLATION = '23505';
+
+/** @param login with what somebody is about to be signed in. @returns what still waits, since a further factor is owed first. */
+export async function linkAfterSignIn(step: Step, login: Shown & { accountId: string }): Promise<SealedIdentity | undefined> {
+  const pending = pendingOf(step);
+  if (pending?.accountId !== login.accountId) return undefined;
+  if (await owesFactor(step.services.database, login)) return sealedOf(step);
+  if (!(await link(step, pending, login.accountId)))
+    step.ctx.state.logged = { ...step.ctx.state.logged, reason: `upstream ${pending.providerId} could not be linked any more` };
+  return undefined;
+}
+
+/** @returns false when it is somebody's meanwhile, or the person has another: they are signed in all the same. */
+async function link(step: Step, pending: PendingIdentity, accountId: string): Promise<boolean> {
+  const { services } = step;
+  const account = await findAccount(services.database, accountId);
+  if (!account || (await obstacle(services, pending, accountId))) return false;
+  const about = { provider: pending.providerName, change: 'linked' } as const;
+  const letters = alarmTo(step, account, 'identity_changed', 'identity_linked', about);
+  try {
+    return await writeTogether(services.database, together([...linking(step, pending, accountId), ...letters]));
+  } catch (error) {
+    // Of two at once for the same person one is made.
+    if (sqlState(error) === UNIQUE_VIOLATION) return false;
+    throw error;
+  }
+}

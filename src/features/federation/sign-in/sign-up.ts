@@ -1,0 +1,89 @@
+import { auditEvent } from '../../../audit/events.ts';
+import { languageOf } from '../../../http/language.ts';
+import { visitorOf } from '../../../http/visitor.ts';
+import { displayName } from '../../../oauth/clients/display-name.ts';
+import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
+import { emailProblem, normalizeEmail } from '../../../people/email-address.ts';
+import { nameFault, tidyName } from '../../../people/names.ts';
+import { insertProvenAccount } from '../../../people/sign-up.ts';
+import { findAccount } from '../../../people/store.ts';
+import { sqlState } from '../../../platform/database.ts';
+import { timeOrderedId } from '../../../platform/secrets.ts';
+import { limitLetters } from '../../../sign-in/awaiting.ts';
+import { finishSignIn } from '../../../sign-in/finish.ts';
+import { ask } from '../../../sign-in/signup.ts';
+import { goTo, type Step, showPage } from '../../../sign-in/step.ts';
+import { linking, obstacle, type PendingIdentity, pendingOf, sealedOf, together } from './pending.ts';
+import { provenAddress, receive } from './upstream.ts';
+
+/**
+ * Owns the end of a sign-up that a provider began: what it told is shown, and kept if its person agrees. An address that it vouches for is
+ * proven; any other is proven by mail, as at any sign-up.
+ */
+
+type Problem = { field: 'name' | 'email' | 'agree'; key: string };
+type Typed = { name: string; email: string; agreed: boolean };
+
+export async function showUpstreamSignUp(step: Step): Promise<void> {
+  const pending = pendingOf(step);
+  // It belongs to an account: to sign in there is what is left to do.
+  if (!pending || pending.accountId) return goTo(step, 'login');
+  const { name, username, email } = pending.details;
+  await page(step, pending, { name: tidyName(name ?? username ?? ''), email: email ?? '', agreed: false });
+}
+
+export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams): Promise<void> {
+  const pending = pendingOf(step);
+  if (!pending || pending.accountId) return goTo(step, 'login');
+  const proven = provenAddress(pending.details);
+  const typed = {
+    name: tidyName(fields.get('name') ?? ''),
+    email: proven ?? fields.get('email') ?? '',
+    agreed: fields.get('agree') === 'yes',
+  };
+  const problems: Problem[] = [
+    ...(nameFault(typed.name) ? [{ field: 'name', key: 'signup.name_problem' } as const] : []),
+    ...(emailProblem(typed.email) ? [{ field: 'email', key: 'signup.email_problem' } as const] : []),
+    ...(typed.agreed ? [] : [{ field: 'agree', key: 'upstream.agree_problem' } as const]),
+  ];
+  if (problems.length) return page(step, pending, typed, problems);
+  // Linked, or the provider switched off, since it came: the sign-in page says so.
+  if (await obstacle(step.services, pending)) return receive(step, pending);
+  if (proven !== undefined) return open(step, pending, { ...typed, email: proven });
+  const email = normalizeEmail(typed.email);
+  await limitLetters(step, 'sign_up', email);
+  await ask(step, email, { name: typed.name, locale: languageOf(step.ctx), agreed: true, upstream: sealedOf(step) });
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+/** Makes the account with its link, or neither. */
+async function open(step: Step, pending: PendingIdentity, { name, email }: Typed): Promise<void> {
+  const { database } = step.services;
+  const id = timeOrderedId();
+  const [identity, ...more] = linking(step, pending, id);
+  const made = await writeTogether(database, [
+    ...together([insertProvenAccount({ id, email, name, locale: languageOf(step.ctx) })]),
+    ...together([identity, ...more, auditEvent(visitorOf(step.ctx), { type: 'signed_up', accountId: id })]),
+  ]).catch((error) => {
+    if (sqlState(error) === UNIQUE_VIOLATION) return false;
+    throw error;
+  });
+  const account = made ? await findAccount(database, id) : undefined;
+  // The address has an account by now, or the identity has one: it is looked at anew.
+  if (!account) return receive(step, pending);
+  await finishSignIn(step, account, { method: 'sign_up', provider: pending.providerId, amr: ['fed'] });
+}
+
+async function page(step: Step, pending: PendingIdentity, typed: Typed, problems: Problem[] = []): Promise<void> {
+  const { termsUrl, privacyUrl } = step.services.config;
+  const provider = displayName(pending.providerName, pending.providerId);
+  const proven = provenAddress(pending.details) !== undefined;
+  const shown = { ...typed, provider, proven, more: keptBeside(pending), termsUrl, privacyUrl, problems };
+  await showPage(step, 'interaction/upstream-sign-up', shown, problems.length ? 400 : 200);
+}
+
+/** What else of the provider's words will be kept, so that people know what they agree to. */
+function keptBeside({ details: { username, locale } }: PendingIdentity): { label: string; value: string }[] {
+  return Object.entries({ username, locale }).flatMap(([label, value]) => (value ? [{ label, value: displayName(value, '—') }] : []));
+}

@@ -1,0 +1,117 @@
+import { type Database, Prisma } from '../../platform/database.ts';
+import { digest, digestInHex, type KeyRing, randomSecret } from '../../platform/secrets.ts';
+import type { Details } from './details.ts';
+import { callbackOf, findProvider, type UpstreamProvider } from './providers.ts';
+import { type Begun, beginAuthorization, completeAuthorization, type UpstreamTokens } from './upstream.ts';
+import { judged } from './upstream-error.ts';
+
+/**
+ * Owns the browsers that are on their way to a provider and back. Each visit has a place that it returns to and is bound to what sent
+ * it (an interaction, a session): an answer that is brought by another browser, for another place, or twice, is nobody's.
+ */
+
+export const VISIT_MINUTES = 10;
+
+export type Visit = {
+  provider: UpstreamProvider;
+  /** Names the visit, and comes back as `state`. */
+  state: string;
+  begun: Begun;
+  /** What sent it there wanted to know again. */
+  carried: Record<string, unknown>;
+};
+
+/**
+ * Sends a browser to a provider. @param returnTo a path of ours; the callback leads there with what the provider answered.
+ * @param bound names what the browser must have to go on, such as `interaction <uid>`.
+ * @returns where to send it. @throws UpstreamError when the provider cannot be discovered.
+ */
+export async function beginVisit(
+  database: Database,
+  keyRing: KeyRing,
+  {
+    issuer,
+    provider,
+    returnTo,
+    bound,
+    scopes,
+    offline = false,
+    carried = {},
+    loginHint,
+    maxAgeSeconds,
+  }: {
+    issuer: string;
+    provider: UpstreamProvider;
+    returnTo: string;
+    bound: string;
+    scopes: string[];
+    offline?: boolean;
+    carried?: Record<string, unknown>;
+    loginHint?: string;
+    maxAgeSeconds?: number;
+  },
+): Promise<string> {
+  const state = randomSecret();
+  const redirectUri = callbackOf(issuer, provider.id);
+  const { url, begun } = await beginAuthorization(keyRing, provider, {
+    redirectUri,
+    state,
+    scopes,
+    offline,
+    ...(loginHint ? { loginHint } : undefined),
+    ...(maxAgeSeconds === undefined ? undefined : { maxAgeSeconds }),
+  });
+  const seal = (text: string) => keyRing.encrypt(text, sealedAs(state));
+  await database.change(Prisma.sql`
+    insert into upstream_visit (id, provider_id, return_to, bound, sealed, expires_at)
+    values (${digest(state)}, ${provider.id}, ${seal(returnTo)}, ${digestInHex(bound)}, ${seal(JSON.stringify({ begun, carried }))}, now() + ${VISIT_MINUTES} * interval '1 minute')`);
+  return url;
+}
+
+/** Where a visit returns to. @returns undefined for one that is over, has expired, never was, or went to another provider (RFC 9700 section 4.4). */
+export async function placeOf(database: Database, keyRing: KeyRing, providerId: string, state: string): Promise<string | undefined> {
+  const [row] = await database.query<{ return_to: string }>(Prisma.sql`
+    select return_to from upstream_visit where id = ${digest(state)} and provider_id = ${providerId} and consumed_at is null and expires_at > now()`);
+  return row && keyRing.decrypt(row.return_to, sealedAs(state));
+}
+
+/** Ends a visit, once: of any number of browsers that bring the same answer one gets it. @param query see redeem(). @param bound as it was begun. */
+export async function endVisit(database: Database, keyRing: KeyRing, query: string, bound: string): Promise<Visit | undefined> {
+  const state = new URLSearchParams(query).get('state') ?? '';
+  const [row] = await database.change<{ provider_id: string; sealed: string }>(Prisma.sql`
+    update upstream_visit set consumed_at = now()
+    where id = ${digest(state)} and bound = ${digestInHex(bound)} and consumed_at is null and expires_at > now()
+    returning provider_id, sealed`);
+  const provider = row && (await findProvider(database, row.provider_id));
+  if (!row || !provider) return undefined;
+  return { provider, state, ...JSON.parse(keyRing.decrypt(row.sealed, sealedAs(state))) };
+}
+
+export type Arrival = Visit & { subject: string; details: Details; tokens: UpstreamTokens };
+
+/** Asks the provider what its answer to a visit is worth. @param query what the browser brought back, as our callback got it. @throws UpstreamError */
+export async function redeem(keyRing: KeyRing, issuer: string, visit: Visit, query: string): Promise<Arrival> {
+  const answer = new URL(`${callbackOf(issuer, visit.provider.id)}?${query}`);
+  return { ...visit, ...(await completeAuthorization(keyRing, visit.provider, { answer, state: visit.state, begun: visit.begun })) };
+}
+
+/**
+ * Ends the visit that an answer belongs to, and redeems it. @param query see redeem().
+ * @returns undefined for a visit that is over, or somebody else's: nothing was asked then. @throws UpstreamError
+ */
+export async function arrive(
+  database: Database,
+  keyRing: KeyRing,
+  { issuer, query, bound }: { issuer: string; query: string; bound: string },
+): Promise<Arrival | undefined> {
+  const visit = await endVisit(database, keyRing, query, bound);
+  if (!visit) return undefined;
+  try {
+    return await redeem(keyRing, issuer, visit, query);
+  } catch (error) {
+    throw Object.assign(judged(error), { provider: visit.provider });
+  }
+}
+
+// A place and what a visit is bound to may name an interaction, which is as much as its cookie.
+const sealedAs = (state: string) => `upstream visit ${digestInHex(state)}`;

@@ -1,0 +1,142 @@
+import { OWN_CLIENTS } from '../../oauth/clients/first-party.ts';
+import { allowServices, type ClientMetadata, saveClient, suspendClient } from '../../oauth/clients/store.ts';
+import { type Database, Prisma, type Statement } from '../../platform/database.ts';
+import { digest, randomSecret } from '../../platform/secrets.ts';
+import { changed, type Draft } from './draft.ts';
+
+/** Owns what is to be done about each client of an export: made, updated, passed over or refused, and by which statements. */
+
+export type Planned = {
+  draft: Draft;
+  outcome: 'make' | 'update' | 'skip' | 'refuse';
+  /** Why it is skipped or refused. */
+  why?: string;
+  /** As it is to be stored, without its secret. */
+  metadata?: ClientMetadata;
+  /** In clear, to be added to those that the client has. */
+  secret?: string;
+  /** Whether nobody has that secret yet. */
+  reissued?: boolean;
+  existing?: Existing;
+};
+
+type Existing = { id: string; registration: string; services: string[]; origins: string[]; secrets: number };
+
+/** @param judge see oauth/clients/operator-client.ts. @param update whether a client that is here already is changed. */
+export async function planImport(
+  database: Database,
+  drafts: Iterable<Draft>,
+  { judge, update }: { judge(metadata: ClientMetadata): ClientMetadata; update: boolean },
+): Promise<Planned[]> {
+  const all = [...drafts];
+  const here = await readExisting(database, all);
+  const taken = await readHolders(database, all);
+  const subjects = await readSubjects(database, all);
+  return all.map((draft) => {
+    const existing = here.get(draft.clientId);
+    const held = reasonNotTo(draft, existing, { update, subjects });
+    if (held) return { draft, ...held };
+    settleAgainst(draft, existing, taken);
+    try {
+      return { draft, outcome: existing ? 'update' : 'make', ...judged(draft, judge), ...(existing ? { existing } : undefined) };
+    } catch (error) {
+      return { draft, outcome: 'refuse', why: (error as Error).message };
+    }
+  });
+}
+
+function reasonNotTo(
+  draft: Draft,
+  existing: Existing | undefined,
+  { update, subjects }: { update: boolean; subjects: Set<string> },
+): Pick<Planned, 'outcome' | 'why'> | undefined {
+  if (draft.passedOver) return { outcome: 'skip', why: draft.passedOver };
+  if (OWN_CLIENTS.includes(draft.clientId)) return { outcome: 'refuse', why: "its client id is one of this server's own: give it another" };
+  // Its own tokens have the client id as their sub: they would be taken for the user's (RFC 9068 section 2.2).
+  if (subjects.has(draft.clientId)) return { outcome: 'refuse', why: 'its client id is the id of an account here: give it another' };
+  if (draft.refusal) return { outcome: 'refuse', why: draft.refusal };
+  if (existing?.registration === 'dynamic')
+    return { outcome: 'skip', why: 'a client with this id registered itself here: it is its own to change' };
+  if (existing && !update) return { outcome: 'skip', why: 'it is here already: --update would change it' };
+  return undefined;
+}
+
+/** A secret is one client's alone, and one that has secrets here keeps them. */
+function settleAgainst(draft: Draft, existing: Existing | undefined, taken: Map<string, string>): void {
+  if (draft.secret.kind === 'kept') {
+    const key = keyOf(draft.secret.value);
+    const holder = taken.get(key);
+    if (holder === undefined || holder === draft.clientId) return void taken.set(key, draft.clientId);
+    draft.secret = { kind: 'reissue' };
+    noteSecret(draft, 'a new one', 'another client has the same');
+  }
+  if (draft.secret.kind !== 'reissue' || !existing?.secrets) return;
+  draft.secret = { kind: 'none' };
+  noteSecret(draft, 'as it is', 'the client keeps the secrets that it has here');
+}
+
+function noteSecret(draft: Draft, to: string, why: string): void {
+  const field = draft.fields.find(({ field }) => field === 'secret' || field === 'client_secret')?.field ?? 'secret';
+  draft.fields = draft.fields.filter((note) => note.field !== field);
+  changed(draft, field, { from: 'not shown', to, why });
+}
+
+function judged(draft: Draft, judge: (metadata: ClientMetadata) => ClientMetadata): Pick<Planned, 'metadata' | 'secret' | 'reissued'> {
+  const method = draft.metadata['token_endpoint_auth_method'];
+  const needs = method !== 'none' && method !== 'private_key_jwt';
+  const secret = draft.secret.kind === 'kept' ? draft.secret.value : randomSecret();
+  const { client_secret: _, ...metadata } = judge({
+    client_id: draft.clientId,
+    ...draft.metadata,
+    ...(needs ? { client_secret: secret } : undefined),
+  });
+  return {
+    metadata: metadata as ClientMetadata,
+    ...(draft.secret.kind === 'none' ? undefined : { secret, reissued: draft.secret.kind === 'reissue' }),
+  };
+}
+
+/** To be run together, with the event that tells of it. */
+export function importClient({ metadata, secret, existing, draft }: Planned): Statement[] {
+  if (!metadata) return [];
+  const { services = [], origins = [] } = existing ?? {};
+  return [
+    ...(existing ? [] : [mustBeNew(metadata.client_id)]),
+    ...saveClient(secret === undefined ? metadata : { ...metadata, client_secret: secret }),
+    // Saving takes away the grant that an operator gave with them.
+    ...(services.length ? [allowServices(metadata.client_id, { services, origins })] : []),
+    ...(draft.suspended ? [suspendClient(metadata.client_id)] : []),
+  ];
+}
+
+/** Fails when one of that id has come since the plan was made: saving would change it. */
+function mustBeNew(clientId: string): Statement {
+  return Prisma.sql`select 1 / case when exists (select from client where id = ${clientId}) then 0 else 1 end`;
+}
+
+const idsOf = (drafts: Draft[]): string[] => drafts.map(({ clientId }) => clientId).filter((id) => /^[\x21-\x7e]{1,255}$/.test(id));
+
+/** Those of the client ids that are accounts' ids. */
+async function readSubjects(database: Database, drafts: Draft[]): Promise<Set<string>> {
+  const rows = await database.aside<{ id: string }>(Prisma.sql`select id from user_account where id = any(${idsOf(drafts)})`);
+  return new Set(rows.map(({ id }) => id));
+}
+
+async function readExisting(database: Database, drafts: Draft[]): Promise<Map<string, Existing>> {
+  const ids = idsOf(drafts);
+  const rows = await database.aside<Existing>(Prisma.sql`
+    select c.id, c.registration::text, c.services, c.origins,
+      (select count(*)::int from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())) as secrets
+    from client c where c.id = any(${ids})`);
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+const keyOf = (secret: string): string => Buffer.from(digest(secret)).toString('hex');
+
+/** Which of these secrets a client has already, by their digests in hex. */
+async function readHolders(database: Database, drafts: Draft[]): Promise<Map<string, string>> {
+  const digests = drafts.flatMap(({ secret }) => (secret.kind === 'kept' ? [digest(secret.value)] : []));
+  const rows = await database.aside<{ key: string; clientId: string }>(Prisma.sql`
+    select encode(digest, 'hex') as key, client_id as "clientId" from client_secret where digest = any(${digests})`);
+  return new Map(rows.map(({ key, clientId }) => [key, clientId]));
+}

@@ -1,0 +1,29 @@
+import type { Context, Next } from 'koa';
+import { auditEvent, type EventType } from '../../audit/events.ts';
+import { visitorOf } from '../../http/visitor.ts';
+import { write } from '../../oauth/store/unit-of-work.ts';
+import type { Database } from '../../platform/database.ts';
+import { registeredWith } from './initial-access.ts';
+
+/** Owns the record of what clients do about their own registration (RFC 7591, RFC 7592). Nobody is signed in: it is told of the client alone. */
+
+const TOLD: Record<string, { status: number; type: EventType }> = {
+  POST: { status: 201, type: 'client_made' },
+  PUT: { status: 200, type: 'client_changed' },
+  DELETE: { status: 204, type: 'client_deleted' },
+};
+
+/** Writes the event along with what it tells of: in the same statement, or none of both. */
+export function tellRegistrations(database: Database, registrationPath: string) {
+  return async (ctx: Context, next: Next) => {
+    await next();
+    const told = ctx.path.startsWith(registrationPath) ? TOLD[ctx.method] : undefined;
+    const clientId: string | undefined = ctx['oidc']?.entities.Client?.clientId;
+    if (!told || ctx.status !== told.status || clientId === undefined) return;
+    const token = await registeredWith();
+    const detail = { by: 'registration', ...(token === undefined ? undefined : { token }) };
+    const statement = auditEvent(visitorOf(ctx), { type: told.type, clientId, detail });
+    // An end like the deletion itself, so that both are of one statement.
+    await write(database, { purpose: told.type === 'client_deleted' ? 'end' : 'issue', subject: `event of ${clientId}`, statement });
+  };
+}

@@ -1,0 +1,95 @@
+import type { Context } from 'koa';
+import { renderSVG } from 'uqr';
+import { forgive, LIMITS, limitRate } from '../../http/rate-limit.ts';
+import { render } from '../../http/render.ts';
+import { rememberEnrolled } from '../../oauth/session/session-proofs.ts';
+import type { FirstParty } from '../../pages/first-party.ts';
+import { told } from '../../pages/own-pages.ts';
+import { factorsOf } from '../../people/factors.ts';
+import { KeyRing } from '../../platform/secrets.ts';
+import {
+  done,
+  FACTORS_PATH,
+  type FactorVisit,
+  letterAbout,
+  visitToAdd,
+  visitWithForm,
+  vouched,
+  wasStopped,
+} from '../account/factor-visit.ts';
+import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } from './totp.ts';
+
+/** Owns the setting up and removing of an authenticator app: a QR code, the same in letters, and a first code as proof. */
+
+export async function showNewTotp(ctx: Context, services: FirstParty): Promise<void> {
+  const there = await visitToAdd(ctx, services, 'totp');
+  if (!there) return;
+  // There is one app an account: it is removed before another is set up.
+  if ((await factorsOf(services.database, there.account.id)).totpSince) return done(there);
+  page(there, beginTotp(enrolling(there), labels(there)));
+}
+
+export async function addTotp(ctx: Context, services: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, services, { filledIn: true, adds: 'totp' });
+  if (!sent) return;
+  const { there, form } = sent;
+  const { database } = services;
+  const [sealed, code] = [form.get('sealed') ?? '', form.get('code') ?? ''];
+  await limitRate(database, LIMITS.totpOfAccount, there.account.id);
+  const along = [told(there, 'totp_added'), ...vouched(there), ...letterAbout(there, { factor: 'totp', change: 'added' })];
+  const verdict = await confirmTotp(database, enrolling(there), { sealed, code, along });
+  if (verdict.ok) {
+    await forgive(database, LIMITS.totpOfAccount, there.account.id);
+    await rememberEnrolled(there.session);
+    return done(there, 'totp_added');
+  }
+  // Set up in another tab already.
+  if (verdict.reason === 'taken') return done(there);
+  const same = verdict.reason === 'wrong' ? resumeTotp(enrolling(there), sealed, labels(there)) : undefined;
+  page(there, same ?? beginTotp(enrolling(there), labels(there)), same ? 'factors.totp_wrong' : 'factors.totp_expired', 400);
+}
+
+export async function takeTotpAway(ctx: Context, services: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, services);
+  if (!sent) return;
+  const { there } = sent;
+  const { database } = services;
+  if (!(await factorsOf(database, there.account.id)).totpSince) return done(there);
+  await database.transaction([
+    ...removeTotp(there.account.id),
+    told(there, 'totp_removed'),
+    ...letterAbout(there, { factor: 'totp', change: 'removed' }),
+  ]);
+  done(there, 'totp_removed');
+}
+
+function page({ ctx, csrf }: FactorVisit, { uri, secret, sealed }: TotpEnrolment, problem?: string, status = 200): void {
+  ctx.state.pagePath = `${FACTORS_PATH}/totp`;
+  render(
+    ctx,
+    'account/new-totp',
+    {
+      csrf,
+      problem,
+      sealed,
+      uri,
+      qr: renderSVG(uri, { border: 3, ecc: 'M', pixelSize: 4 }),
+      secret: secret.match(/.{1,4}/g)?.join(' '),
+      action: `${FACTORS_PATH}/totp`,
+      again: wasStopped(ctx),
+    },
+    status,
+  );
+}
+
+const enrolling = ({ account, session, services }: FactorVisit) => ({
+  keyRing: new KeyRing(services.config.dataEncryptionKeys),
+  accountId: account.id,
+  sessionUid: session.uid,
+});
+
+/** What the app shows: whose account it is, and where. */
+const labels = ({ account, services }: FactorVisit) => ({
+  issuer: `Munjigi (${new URL(services.config.issuer).hostname})`,
+  label: account.email,
+});

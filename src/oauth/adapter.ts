@@ -1,0 +1,89 @@
+import { type Adapter, errors } from 'oidc-provider';
+import { createDeviceCodeStore } from '../features/device/device-codes.ts';
+import { createInitialAccessStore, registeredWith } from '../features/registration/initial-access.ts';
+import { type Database, isStorable } from '../platform/database.ts';
+import type { ClientCache } from './clients/cache.ts';
+import { type ClientMetadata, deleteClient, saveClient } from './clients/store.ts';
+import { createGrantStore } from './store/grants.ts';
+import { createRecordStore } from './store/records.ts';
+import { createSessionStore } from './store/sessions.ts';
+import type { ProtocolStore } from './store/store.ts';
+import { createCodeStore, createTokenStore } from './store/tokens.ts';
+import { SingleUseLost, write } from './store/unit-of-work.ts';
+import type { WithJwts } from './tokens/jwt-access-tokens.ts';
+
+/**
+ * Gives the library its storage: each model is a store of ours, and this file only says which.
+ * @param userCodeKeys see createDeviceCodeStore(). @param withJwts see createJwtAccessTokens().
+ * @throws Error at the first use of a model that no feature of configuration.ts should reach.
+ */
+export function createAdapterFactory(
+  database: Database,
+  clients: ClientCache,
+  userCodeKeys: () => string[],
+  withJwts: WithJwts = (store) => store,
+): (model: string) => Adapter {
+  const stores: Record<string, ProtocolStore> = {
+    Client: createClientAdapter(database, clients),
+    Grant: createGrantStore(database),
+    Session: createSessionStore(database),
+    AuthorizationCode: createCodeStore(database),
+    AccessToken: withJwts(createTokenStore(database, 'AccessToken'), 'AccessToken'),
+    RefreshToken: withJwts(createTokenStore(database, 'RefreshToken'), 'RefreshToken'),
+    ClientCredentials: withJwts(createTokenStore(database, 'ClientCredentials'), 'ClientCredentials'),
+    DeviceCode: createDeviceCodeStore(database, userCodeKeys),
+    Interaction: createRecordStore(database, 'Interaction'),
+    PushedAuthorizationRequest: createRecordStore(database, 'PushedAuthorizationRequest'),
+    InitialAccessToken: createInitialAccessStore(database),
+    RegistrationAccessToken: createRecordStore(database, 'RegistrationAccessToken'),
+  };
+  return (model) => {
+    const store = stores[model];
+    if (!store) throw new Error(`no store for ${model}`);
+    return asAdapter(store);
+  };
+}
+
+/** The library's view of a store: what Postgres cannot keep is the sender's mistake, and a second use is told in protocol terms. */
+function asAdapter(store: ProtocolStore): Adapter {
+  return {
+    ...store,
+    // What cannot be kept was never kept.
+    async find(id) {
+      return isStorable(id) ? store.find(id) : undefined;
+    },
+    async upsert(id, payload, expiresInSeconds) {
+      if (!isStorable(payload)) throw new errors.InvalidRequest('parameters must not contain NUL or unpaired surrogates');
+      await store.upsert(id, payload, expiresInSeconds);
+    },
+    async consume(id) {
+      try {
+        await store.consume?.(id);
+      } catch (error) {
+        // Only what is consumed at once comes here, a pushed request (RFC 9126 section 4); codes and tokens are decided at the end of the request.
+        throw error instanceof SingleUseLost ? new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used') : error;
+      }
+    },
+  } as Adapter;
+}
+
+function createClientAdapter(database: Database, clients: ClientCache): ProtocolStore {
+  return {
+    async upsert(id, metadata) {
+      const statements = saveClient(metadata as unknown as ClientMetadata, await registeredWith());
+      for (const [n, statement] of statements.entries())
+        await write(database, { purpose: 'issue', subject: `Client ${id} ${n}`, statement, written: () => clients.forget(id) });
+    },
+    async find(clientId) {
+      return (await clients.find(clientId)) as never;
+    },
+    async destroy(clientId) {
+      await write(database, {
+        purpose: 'end',
+        subject: `Client ${clientId}`,
+        statement: deleteClient(clientId),
+        written: () => clients.forget(clientId),
+      });
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import type { Context, Next } from 'koa';
+import type { Provider } from 'oidc-provider';
+import { type Answer, answerOf, findKept, giveAnswer, KEPT_SECONDS, keeping, placeOf } from '../../http/kept-answers.ts';
+import { HOUR } from '../../platform/clock.ts';
+import type { Database } from '../../platform/database.ts';
+import { digestInHex } from '../../platform/secrets.ts';
+import { ROUTES } from '../configuration.ts';
+import { write } from '../store/unit-of-work.ts';
+import { isCodeUnused } from '../store/unused-codes.ts';
+
+/**
+ * Owns where an interaction led: to the next page, or to the app with a code. The library ends an interaction once, and a browser may ask for
+ * the end twice: its user presses again before the first answer is there. Then it gets the same answer, with the same code, which the
+ * app redeems once. Both are written in one unit of work with the end itself, sealed under a key that is derived from the interaction's `uid`.
+ */
+
+type Ending = {
+  answer: Answer;
+  /** Digest of the session cookie with which the browser came: '' without one. */
+  session: string;
+  /** Digest of the code that the answer carries. */
+  code?: string;
+};
+
+/** What is known for an hour, without a code and without a session: the page that came next, or the app that the browser was sent to. */
+export type WhereItLed = { next: string } | { clientId: string; origin?: string };
+
+// As long as an interaction itself may be answered.
+const KNOWN_SECONDS = HOUR;
+
+const endOf = (path: string) => new RegExp(`^(?:${ROUTES.authorization}|${ROUTES.code_verification})/([^/]+)$`).exec(path)?.[1];
+
+/** Around the library's endpoints: keeps how each interaction ends, and lets a request that comes second be answered by it. */
+export function keepEndings({ provider, database }: { provider: Provider; database: Database }) {
+  return async (ctx: Context, next: Next) => {
+    const uid = ctx.method === 'GET' ? endOf(ctx.path) : undefined;
+    // The library's cookie is the proof that it is the browser of this interaction.
+    if (!uid || ctx.cookies.get(provider.cookieName('resume'), { signed: true }) !== uid) return next();
+    await takeTurn(ctx, uid);
+    ctx.state.repeatEnding = () => repeatEnding(ctx, { provider, database }, uid);
+    await next();
+    // Parameters are there once the interaction was used up; before that, nothing has ended.
+    if (ctx.status < 400 && ctx['oidc']?.params && !ctx.state.repeated) await keepEnding(ctx, { provider, database }, uid);
+  };
+}
+
+const underWay = new Map<string, Promise<void>>();
+
+/** One at a time: a pushed request is used up before its code is written, and who comes second would hear of that alone (RFC 9126 section 4). */
+async function takeTurn(ctx: Context, uid: string): Promise<void> {
+  const first = underWay.get(uid);
+  if (first) return first;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  underWay.set(uid, promise);
+  ctx.state.endOfPress = async () => {
+    underWay.delete(uid);
+    resolve();
+  };
+}
+
+type Parts = { provider: Provider; database: Database };
+
+async function keepEnding(ctx: Context, { provider, database }: Parts, uid: string): Promise<void> {
+  const answer = answerOf(ctx);
+  if (!answer) return;
+  const { params, entities } = ctx['oidc'];
+  const code = entities.AuthorizationCode?.jti as string | undefined;
+  const ending: Ending = { answer, session: sessionOf(ctx, provider), ...(code ? { code: digestInHex(code) } : undefined) };
+  await write(database, {
+    purpose: 'keep',
+    subject: `Ending ${uid}`,
+    statement: keeping([
+      { place: endingOf(uid), value: ending, seconds: KEPT_SECONDS },
+      { place: ledOf(uid), value: whereItLed(answer, params), seconds: KNOWN_SECONDS },
+    ]),
+  });
+}
+
+function whereItLed({ headers }: Answer, params: Record<string, unknown>): WhereItLed {
+  const location = URL.parse(headers['Location'] ?? '', 'x://here');
+  if (location?.protocol === 'x:' && location.pathname.startsWith('/interaction/')) return { next: location.pathname };
+  const client = { clientId: String(params['client_id']) };
+  const redirect = URL.parse(String(params['redirect_uri'] ?? ''));
+  return redirect?.protocol === 'https:' || redirect?.protocol === 'http:' ? { ...client, origin: redirect.origin } : client;
+}
+
+/**
+ * Answers as the interaction ended.
+ * @param uid of an interaction of this browser: its cookie has been looked at.
+ * @returns false when that is not known, or the code has been redeemed or revoked meanwhile; nothing is written then.
+ */
+export async function repeatEnding(ctx: Context, { provider, database }: Parts, uid: string): Promise<boolean> {
+  const ending = (await findKept<Ending>(database, endingOf(uid)))?.value;
+  if (!ending || (ending.code && !(await isCodeUnused(database, ending.code)))) return false;
+  const { answer, session } = ending;
+  // A browser that has the new session already, or a newer one, keeps it. One that comes as it came the first time never got it.
+  const same = sessionOf(ctx, provider) === session;
+  const own = new RegExp(`^${provider.cookieName('session')}(\\.sig)?=`);
+  ctx.remove('Set-Cookie');
+  giveAnswer(
+    ctx,
+    answer,
+    answer.cookies.filter((line) => same || !own.test(line)),
+  );
+  ctx.state.repeated = true;
+  return true;
+}
+
+/** Where an interaction of this browser led, for an hour. */
+export async function findWhereItLed(database: Database, uid: string): Promise<WhereItLed | undefined> {
+  return (await findKept<WhereItLed>(database, ledOf(uid)))?.value;
+}
+
+const endingOf = (uid: string) => placeOf('the end of an interaction', uid);
+const ledOf = (uid: string) => placeOf('where an interaction led', uid);
+
+function sessionOf(ctx: Context, provider: Provider): string {
+  const cookie = ctx.cookies.get(provider.cookieName('session'), { signed: true });
+  return cookie ? digestInHex(cookie) : '';
+}

@@ -1,0 +1,197 @@
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { systemClock } from '../../platform/clock.ts';
+import { type Database, isStorable, isUnavailable } from '../../platform/database.ts';
+import type { Log } from '../../platform/log.ts';
+import { digestInHex } from '../../platform/secrets.ts';
+import { nearestRedirectUri, presentable } from '../clients/redirect-difference.ts';
+import { type ClientErrorRow, KEPT_ERRORS, keepClientErrors, type Sender } from '../store/client-errors.ts';
+
+/**
+ * Owns the noting of what went wrong when a client that is known asked for something, for its owners to read in the portal. It is noted in
+ * memory and written a little later, many at once: whoever sends wrong requests, as fast as they can, causes two statements a second.
+ * Anyone may cause errors in a client's name. What the client caused, having proved that it is the client, is kept apart from that, and equal ones are one
+ * with how often.
+ * Only what is named here is noted: no secret, code, token, verifier, assertion, state or nonce.
+ */
+
+const EVERY_MS = 500;
+const MOST_IN_ALL = 1_000;
+
+export type LibraryError = Error & { error?: string; error_detail?: string; error_description?: string };
+
+export type ErrorBook = {
+  note(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): void;
+  /** Writes what is left. */
+  close(): Promise<void>;
+};
+
+export function openErrorBook(database: Database, log: Log, everyMs: number = EVERY_MS): ErrorBook {
+  let pages = new Map<string, Map<string, ClientErrorRow>>();
+  let size = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let writing: Promise<void> = Promise.resolve();
+
+  function add(row: ClientErrorRow): void {
+    const name = `${row.sender} ${row.client_id}`;
+    const page = pages.get(name) ?? new Map<string, ClientErrorRow>();
+    pages.set(name, page);
+    const same = page.get(row.id);
+    page.delete(row.id);
+    page.set(row.id, { ...row, times: row.times + (same?.times ?? 0) });
+    if (!same) size++;
+    if (page.size > KEPT_ERRORS) size -= shift(page);
+    // One that many name at once does not take the place of the others.
+    else if (size > MOST_IN_ALL) size -= shift(fullest(pages));
+  }
+
+  async function write(): Promise<void> {
+    const rows = [...pages.values()].flatMap((page) => [...page.values()]);
+    pages = new Map();
+    size = 0;
+    if (!rows.length) return;
+    try {
+      await database.aside(keepClientErrors(rows));
+    } catch (error) {
+      // A database that cannot answer may later; what it refuses, it refuses again.
+      if (!isUnavailable(error)) return log.error({ event: 'client_errors_not_kept', err: error });
+      const newer = [...pages.values()].flatMap((page) => [...page.values()]);
+      pages = new Map();
+      size = 0;
+      for (const row of [...rows, ...newer]) add(row);
+      log.warn({ event: 'client_errors_wait', reason: (error as Error).message });
+      later();
+    }
+  }
+
+  function later(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      writing = writing.then(write);
+    }, everyMs).unref();
+  }
+
+  return {
+    note(ctx, endpoint, error) {
+      const row = rowOf(ctx, endpoint, error);
+      if (!row) return;
+      add(row);
+      later();
+    },
+    async close() {
+      clearTimeout(timer);
+      await writing;
+      await write();
+      clearTimeout(timer);
+    },
+  };
+}
+
+type Page = Map<string, ClientErrorRow>;
+
+function fullest(pages: Map<string, Page>): Page {
+  return [...pages.values()].reduce((most, page) => (page.size > most.size ? page : most));
+}
+
+/** Takes the oldest away. @returns how many that were. */
+function shift(page: Page): number {
+  const [oldest] = page.keys();
+  return oldest !== undefined && page.delete(oldest) ? 1 : 0;
+}
+
+// A device that asks whether its person has decided yet has made no mistake (RFC 8628 section 3.5).
+const NO_ERRORS = new Set(['authorization_pending']);
+
+function rowOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): ClientErrorRow | undefined {
+  const client = ctx.oidc?.client;
+  const code = error.error ?? error.message;
+  if (!client || NO_ERRORS.has(code)) return undefined;
+  const sent = (ctx.oidc.params ?? ctx.oidc.body ?? ctx.query ?? {}) as Record<string, unknown>;
+  const scrub = scrubber(ctx, sent);
+  const what = {
+    client_id: client.clientId,
+    endpoint,
+    error: scrub(code),
+    description: error.error_description ? scrub(error.error_description) : null,
+    sender: senderOf(ctx, endpoint, error),
+    detail: {
+      ...reasonOf(error),
+      ...plainOnes(sent, scrub),
+      ...redirectFacts(sent['redirect_uri'], client, scrub),
+      auth_method: authMethodOf(ctx, sent),
+      registered_auth_method: client.clientAuthMethod ?? null,
+    },
+  };
+  // Equal ones have one id, on every node.
+  const id = digestInHex(JSON.stringify(what));
+  return { ...what, id, at: systemClock.now().toISOString(), request_id: ctx.state.requestId, times: 1 };
+}
+
+const BY_BROWSER = new Set(['authorization', 'end_session']);
+
+/**
+ * Whether the client itself is known to have sent it. The library names the client before it has looked at its proof: until then, and for a client that
+ * has none to give, it may be anyone.
+ */
+function senderOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): Sender {
+  if (BY_BROWSER.has(endpoint)) return 'browser';
+  // A token of the client's was found.
+  if (endpoint === 'userinfo') return 'client';
+  const failed = error.error === 'invalid_client' || /only be provided using one mechanism/.test(error.error_description ?? '');
+  return failed || ctx.oidc.client?.clientAuthMethod === 'none' ? 'anyone' : 'client';
+}
+
+const NOTED = ['grant_type', 'response_type', 'response_mode', 'scope', 'prompt', 'resource', 'code_challenge_method'];
+
+function plainOnes(sent: Record<string, unknown>, scrub: (text: string) => string): Record<string, string> {
+  return Object.fromEntries(NOTED.flatMap((name) => (typeof sent[name] === 'string' && sent[name] ? [[name, scrub(sent[name])]] : [])));
+}
+
+/** What the library knows better than it tells the client. Its own sentences alone: others may quote what was sent. */
+const REASONS =
+  /^(invalid secret provided|the provided authentication mechanism does not match the registered client authentication method|(authorization|device) code (already consumed|not found|is expired|redirect_uri mismatch)|refresh token (already used|not found|is expired)|client mismatch|grant (is expired|not found)|code_verifier (must be provided|does not match code_challenge)|assertion: (client_assertion|alg|kid|iss|aud|exp|iat|nbf|jti) must|client assertion tokens must only be used once|signature verification failed|no applicable key found in the JSON Web Key Set|invalid_client_metadata|access token not found|token audience prevents accessing the userinfo endpoint|missing DPoP proof JWT|failed jkt verification)/;
+
+function reasonOf({ error_detail: detail }: LibraryError): { reason?: string } {
+  const [reason] = REASONS.exec(detail ?? '') ?? [];
+  return reason ? { reason } : {};
+}
+
+type Registered = { redirectUris?: readonly string[] | undefined; redirectUriAllowed(uri: string): boolean };
+
+function redirectFacts(sent: unknown, client: Registered, scrub: (text: string) => string): Record<string, unknown> {
+  if (typeof sent !== 'string' || !sent || !isStorable(sent)) return {};
+  const registered = client.redirectUris ?? [];
+  const redirect_uri = scrub(presentable(sent, registered));
+  if (client.redirectUriAllowed(sent)) return { redirect_uri };
+  return { redirect_uri, nearest: nearestRedirectUri(sent, registered) ?? null };
+}
+
+function authMethodOf(ctx: KoaContextWithOIDC, sent: Record<string, unknown>): string {
+  if (/^basic /i.test(ctx.get('authorization'))) return 'client_secret_basic';
+  if (sent['client_assertion'] !== undefined) return 'private_key_jwt';
+  return sent['client_secret'] === undefined ? 'none' : 'client_secret_post';
+}
+
+const LONGEST = 300;
+// Shorter ones are found in any word.
+const SHORTEST_SECRET = 6;
+// No client sends as many: to look for each of thousands in each text would be work that anybody could give us.
+const MOST_SECRETS = 100;
+const QUOTABLE = new Set([...NOTED, 'redirect_uri', 'client_id']);
+
+/** Makes a text fit to be kept: printable, not long, and without what was sent in any other parameter, should a sentence quote it. */
+function scrubber(ctx: KoaContextWithOIDC, sent: Record<string, unknown>): (text: string) => string {
+  const all = { ...(ctx.query as Record<string, unknown>), ...(ctx.oidc.body as Record<string, unknown> | undefined), ...sent };
+  const values = Object.entries(all)
+    .filter(([name]) => !QUOTABLE.has(name))
+    .flatMap(([, value]) => [value].flat())
+    .concat(ctx.get('authorization').split(' ')[1])
+    .filter((value): value is string => typeof value === 'string' && value.length >= SHORTEST_SECRET);
+  const secret = new Set(values);
+  if (secret.size > MOST_SECRETS) return () => '…';
+  return (text) => {
+    let kept = text.slice(0, 4 * LONGEST);
+    for (const value of secret) kept = kept.replaceAll(value, '…');
+    kept = kept.replace(/[^\x20-\x7e…]/g, '?');
+    return kept.length > LONGEST ? `${kept.slice(0, LONGEST)}…` : kept;
+  };
+}

@@ -1,0 +1,55 @@
+import type { Context, Next } from 'koa';
+import type { Client, Provider } from 'oidc-provider';
+import { readBody, replaceBody } from '../../http/form.ts';
+import type { Database } from '../../platform/database.ts';
+import { noteUse } from './secret-use.ts';
+import { isSecretHandle, matchingHandle, secretHandle } from './secrets.ts';
+
+/**
+ * Owns the meeting of hashed client secrets and a library that expects them in clear.
+ * Inside the library a secret is its handle; here handles are compared, and kept from leaving.
+ */
+
+/**
+ * The library awaits this method (undocumented; a test holds it), and the short way of introspection calls it too: that is where a presented
+ * secret is hashed and compared.
+ */
+export function compareHashedSecrets(provider: Provider, database: Database): void {
+  (provider.Client.prototype as unknown as { compareClientSecret(this: Client, secret: string): boolean }).compareClientSecret = function (
+    secret,
+  ) {
+    const handle = matchingHandle(this.clientSecret, secret);
+    if (handle) noteUse(database, handle);
+    return handle !== undefined;
+  };
+}
+
+/**
+ * Around the management endpoint (RFC 7592): a secret that a client sends to prove itself is turned into its handle before the library
+ * compares it with the stored one, and no answer carries a handle. A new secret, in clear, leaves once (RFC 7591 section 3.2.1).
+ */
+export function hideSecretHandles(registrationPath: string) {
+  return async (ctx: Context, next: Next) => {
+    if (!ctx.path.startsWith(registrationPath)) return next();
+    if (ctx.method === 'PUT' && ctx.is('application/json')) await handleInBody(ctx);
+    await next();
+    const body = ctx.body as Record<string, unknown> | undefined;
+    if (isSecretHandle(body?.['client_secret'])) ctx.body = { ...body, client_secret: undefined, client_secret_expires_at: undefined };
+  };
+}
+
+async function handleInBody(ctx: Context): Promise<void> {
+  const body = await readBody(ctx.req);
+  replaceBody(ctx.req, withHandle(body));
+}
+
+function withHandle(body: Buffer): Buffer {
+  try {
+    const metadata = JSON.parse(body.toString('utf8'));
+    if (typeof metadata?.client_secret !== 'string') return body;
+    return Buffer.from(JSON.stringify({ ...metadata, client_secret: secretHandle(metadata.client_secret) }));
+  } catch {
+    // Not JSON: the library says so better.
+    return body;
+  }
+}

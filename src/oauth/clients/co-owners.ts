@@ -1,0 +1,155 @@
+import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
+import type { ClientRecord } from './inspection.ts';
+
+/**
+ * Owns who looks after a client together, and the offers to do so. A client never loses its last owner here. What changes the owners of a client
+ * runs after lockClient(), so that each sees what the one before it did.
+ */
+
+export const MOST_INVITATIONS = 10;
+export const INVITATION_DAYS = 7;
+
+const INVITATION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export type CoOwner = { id: string; name: string; email: string; since: Date };
+
+/** In the order they came. Each other's addresses are theirs alone to see. */
+export function listOwners(database: Database, clientId: string): Promise<CoOwner[]> {
+  return database.query<CoOwner>(Prisma.sql`
+    select u.id, u.name, u.email, o.created_at as since from client_owner o join user_account u on u.id = o.account_id
+    where o.client_id = ${clientId} order by o.created_at, u.id`);
+}
+
+/** Whom to tell of what is done to a client, in which language, and what they call it. */
+export function ownersToTell(
+  database: Database,
+  clientId: string,
+): Promise<{ email: string; name: string; locale: string | null; app: string | null }[]> {
+  return database.query(Prisma.sql`
+    select u.email, u.name, u.locale, c.metadata->>'client_name' as app
+    from client_owner o join user_account u on u.id = o.account_id join client c on c.id = o.client_id
+    where o.client_id = ${clientId} and u.disabled_at is null order by u.id`);
+}
+
+/** To be run first, in the same transaction. */
+export function lockClient(clientId: string): Statement {
+  return Prisma.sql`select 1 from client where id = ${clientId} for no key update`;
+}
+
+/** Leaves a client to its other owners. No row goes when there are none. forgetOwner() is the second half. */
+export function leaveClient(clientId: string, accountId: string): Statement {
+  return Prisma.sql`
+    delete from client_owner where client_id = ${clientId} and account_id = ${accountId}
+      and exists (select from client_owner o where o.client_id = ${clientId} and o.account_id <> ${accountId})`;
+}
+
+/**
+ * What goes with an owner who leaves: what they offered to others, and the client's leave to introspect for an API of theirs, which is nobody
+ * else's to use, with the tokens of its own that it holds for one.
+ */
+export function forgetOwner(clientId: string, accountId: string): Statement[] {
+  return [
+    Prisma.sql`delete from client_invitation where client_id = ${clientId} and invited_by = ${accountId}`,
+    Prisma.sql`
+      update client c set introspects = null, updated_at = now() from resource_server r
+      where c.id = ${clientId} and r.identifier = c.introspects and r.owner_id = ${accountId}`,
+    Prisma.sql`
+      delete from token t using resource_server r
+      where t.client_id = ${clientId} and t.kind = 'ClientCredentials' and r.identifier = t.payload->>'aud' and r.owner_id = ${accountId}`,
+  ];
+}
+
+export type OpenInvitation = { id: string; email: string; transfer: boolean; expires: Date };
+
+export function listInvitations(database: Database, clientId: string): Promise<OpenInvitation[]> {
+  return database.query<OpenInvitation>(Prisma.sql`
+    select id, email, transfer, expires_at as expires from client_invitation where client_id = ${clientId} and expires_at > now() order by created_at, id`);
+}
+
+/** Runs after lockClient(). Asked twice, the newer offer takes the place of the older. No row is made when too many are open, or by who is no owner. */
+export function inviteOwner(clientId: string, by: string, email: string, transfer: boolean): Statement {
+  return Prisma.sql`
+    insert into client_invitation (id, client_id, email, invited_by, transfer, expires_at)
+    select uuidv7()::text, o.client_id, ${email}, o.account_id, ${transfer}, now() + ${INVITATION_DAYS} * interval '1 day' from client_owner o
+    where o.client_id = ${clientId} and o.account_id = ${by}
+      and (select count(*) from client_invitation i where i.client_id = ${clientId} and i.email <> ${email} and i.expires_at > now()) < ${MOST_INVITATIONS}
+    on conflict (client_id, email) do update
+      set id = excluded.id, invited_by = excluded.invited_by, transfer = excluded.transfer, created_at = now(), expires_at = excluded.expires_at`;
+}
+
+/** @returns undefined for what is no id. */
+export function withdrawInvitation(clientId: string, id: string): Statement | undefined {
+  return INVITATION_ID.test(id) ? Prisma.sql`delete from client_invitation where id = ${id} and client_id = ${clientId}` : undefined;
+}
+
+export type Invitation = {
+  id: string;
+  client_id: string;
+  client_name: string | null;
+  by: string;
+  inviter: string;
+  transfer: boolean;
+  expires: Date;
+};
+
+/** The offers to an address, by somebody who is still an owner. @param emails the forms of one that was proven to be the reader's. */
+export function listInvitationsTo(database: Database, emails: string[]): Promise<Invitation[]> {
+  return database.query<Invitation>(Prisma.sql`
+    select i.id, i.client_id, c.metadata->>'client_name' as client_name, i.invited_by as by, u.name as inviter, i.transfer, i.expires_at as expires
+    from client_invitation i join client c on c.id = i.client_id
+      join client_owner o on o.client_id = i.client_id and o.account_id = i.invited_by join user_account u on u.id = o.account_id
+    where i.email = any(${emails}) and i.expires_at > now() order by i.created_at, i.id`);
+}
+
+/** @returns undefined unless it is open and for this address. */
+export async function findInvitation(database: Database, emails: string[], id: string): Promise<Invitation | undefined> {
+  if (!INVITATION_ID.test(id) || !isStorable(emails)) return undefined;
+  return (await listInvitationsTo(database, emails)).find((invitation) => invitation.id === id);
+}
+
+/**
+ * Accepts an offer: statements to be run together after lockClient(). The first must make a row: it makes none when the offer was answered, has
+ * expired, was for another address, or by somebody who is no owner any more.
+ * @param by who offers it, and leaves in the same moment with `transfer`.
+ */
+export function acceptInvitation(
+  { id, client_id: clientId, by, transfer }: Pick<Invitation, 'id' | 'client_id' | 'by' | 'transfer'>,
+  emails: string[],
+  accountId: string,
+): [joins: Statement, ...rest: Statement[]] {
+  const leaves = transfer && by !== accountId;
+  return [
+    Prisma.sql`
+      insert into client_owner (client_id, account_id, invited_by)
+      select i.client_id, ${accountId}, i.invited_by from client_invitation i join client_owner o on o.client_id = i.client_id and o.account_id = i.invited_by
+      where i.id = ${id} and i.email = any(${emails}) and i.client_id = ${clientId} and i.invited_by = ${by} and i.expires_at > now()
+      on conflict (client_id, account_id) do update set created_at = client_owner.created_at`,
+    Prisma.sql`delete from client_invitation where id = ${id}`,
+    ...(leaves ? [leaveClient(clientId, by), ...forgetOwner(clientId, by)] : []),
+  ];
+}
+
+/** It is for whoever it was made to alone. */
+export function declineInvitation(id: string, emails: string[]): Statement {
+  return Prisma.sql`delete from client_invitation where id = ${id} and email = any(${emails})`;
+}
+
+/** What nobody would look after any more without this account. */
+export async function ownedAlone(database: Database, accountId: string): Promise<{ clients: number; apis: number }> {
+  const [row] = await database.query<{ clients: number; apis: number }>(Prisma.sql`
+    select (
+        select count(*)::int from client_owner o where o.account_id = ${accountId}
+          and not exists (select from client_owner other where other.client_id = o.client_id and other.account_id <> ${accountId})) as clients,
+      (select count(*)::int from resource_server where owner_id = ${accountId}) as apis`);
+  return row ?? { clients: 0, apis: 0 };
+}
+
+/**
+ * Holds a client still for who is about to replace what it says of itself, in the same transaction: no row changes when it says something else by
+ * now than what they saw, or they look after it no longer.
+ */
+export function replaceOwned({ id, metadata }: Pick<ClientRecord, 'id' | 'metadata'>, accountId: string): Statement {
+  return Prisma.sql`
+    update client c set updated_at = now() from client_owner o
+    where c.id = ${id} and o.client_id = c.id and o.account_id = ${accountId} and c.metadata = ${JSON.stringify(metadata)}::jsonb`;
+}

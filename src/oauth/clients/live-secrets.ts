@@ -1,0 +1,77 @@
+import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
+import { digest } from '../../platform/secrets.ts';
+import { secretHint } from './secrets.ts';
+
+/** Owns the secrets of one client as whoever looks after it sees them: no more than two that live, each of which ends when they say so. */
+
+/** One that works, and one that takes its place. */
+export const MAX_LIVE_SECRETS = 2;
+
+export type LiveSecret = {
+  /** The beginning of its digest, by which a form speaks of it. */
+  name: string;
+  hint: string | null;
+  made: Date;
+  expires: Date | null;
+  /** To the hour. */
+  used: Date | null;
+  secondsLeft: number | null;
+};
+
+/** Those that live, the oldest first. */
+export function listLiveSecrets(database: Database, clientId: string): Promise<LiveSecret[]> {
+  return database.query<LiveSecret>(Prisma.sql`
+    select left(encode(digest, 'hex'), ${NAME_LENGTH}) as name, hint, created_at as made, expires_at as expires, used_at as used,
+      extract(epoch from expires_at - now())::float8 as "secondsLeft"
+    from client_secret where client_id = ${clientId} and (expires_at is null or expires_at > now()) order by created_at, digest`);
+}
+
+const NAME_LENGTH = 16;
+const NAME = /^[0-9a-f]{16}$/;
+
+/** Keeps two who change the secrets of one client at once from counting the same ones. To be run first, in the same transaction. */
+export function lockSecrets(clientId: string): Statement {
+  return Prisma.sql`select 1 from client where id = ${clientId} for no key update`;
+}
+
+/** Adds a secret, where there is room for one. @param secret in clear, of randomSecret(). @param madeBy the account that makes it. */
+export function addLiveSecret(clientId: string, secret: string, madeBy: string): Statement {
+  return Prisma.sql`
+    insert into client_secret (digest, client_id, hint, made_by)
+    select ${digest(secret)}, ${clientId}, ${secretHint(secret)}, ${madeBy}
+    where (select count(*) from client_secret where client_id = ${clientId} and (expires_at is null or expires_at > now())) < ${MAX_LIVE_SECRETS}`;
+}
+
+/** Records who made a client, and so its first secret. To be run after it. */
+export function secretsMadeBy(clientId: string, accountId: string): Statement {
+  return Prisma.sql`update client_secret set made_by = ${accountId} where client_id = ${clientId} and made_by is null`;
+}
+
+/** Forgets those that have ended: whoever makes one after another would leave them all behind. */
+export function dropEndedSecrets(clientId: string): Statement {
+  return Prisma.sql`delete from client_secret where client_id = ${clientId} and expires_at <= now()`;
+}
+
+/** Ends the others after a while; one that ends sooner anyway does. @param secret that stays. */
+export function endOtherSecrets(clientId: string, secret: string, overlapSeconds: number): Statement {
+  return Prisma.sql`
+    update client_secret set expires_at = least(expires_at, now() + ${overlapSeconds} * interval '1 second')
+    where client_id = ${clientId} and digest <> ${digest(secret)}`;
+}
+
+/** Whose live secret it is. @param name of LiveSecret, as a stranger may write it. @returns undefined for what names none, or more than one. */
+export async function findClientOfSecret(database: Database, name: string): Promise<string | undefined> {
+  if (!NAME.test(name)) return undefined;
+  const rows = await database.query<{ client_id: string }>(Prisma.sql`
+    select client_id from client_secret
+    where digest >= decode(${name} || repeat('00', 24), 'hex') and digest <= decode(${name} || repeat('ff', 24), 'hex') and (expires_at is null or expires_at > now())`);
+  return rows.length === 1 ? rows[0]?.client_id : undefined;
+}
+
+/** Ends one at once. @param name of LiveSecret, as a stranger may write it. @returns undefined for what names none. */
+export function endSecret(clientId: string, name: string): Statement | undefined {
+  if (!NAME.test(name) || !isStorable(clientId)) return undefined;
+  return Prisma.sql`
+    update client_secret set expires_at = now()
+    where client_id = ${clientId} and left(encode(digest, 'hex'), ${NAME_LENGTH}) = ${name} and (expires_at is null or expires_at > now())`;
+}

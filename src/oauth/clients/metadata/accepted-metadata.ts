@@ -1,0 +1,129 @@
+import type { Context, Next } from 'koa';
+import { SELF_SERVICE_GRANTS } from '../../../features/registration/initial-access-tokens.ts';
+import { objectIn } from '../../../features/registration/software-statements.ts';
+import { readBody, replaceBody } from '../../../http/form.ts';
+import { isStorable } from '../../../platform/database.ts';
+import { ACR_VALUES } from '../../session/strength.ts';
+import { TOKEN_EXCHANGE_GRANT } from '../store.ts';
+
+/**
+ * Owns what is made of client metadata before it is judged (RFC 7591 sections 2 and 3.2.1): a member that says nothing is absent, what this
+ * server does not have is left out, and what is not said follows from the rest. The answer says what was registered.
+ * Refuses nothing: see registration-policy.ts.
+ */
+
+type Members = Record<string, unknown>;
+
+const GRANTS = [...SELF_SERVICE_GRANTS, TOKEN_EXCHANGE_GRANT];
+const RESPONSE_MODES = ['query', 'fragment', 'form_post'];
+const APPLICATION_TYPES = ['web', 'native'];
+const EMAIL = /^[^\s@]+@[^\s@]+$/;
+
+/** Around the registration endpoint. @param scopes says all that a client may register with. */
+export function acceptRequests(scopes: () => ReadonlySet<string>, registrationPath: string) {
+  return async (ctx: Context, next: Next) => {
+    if (!ctx.path.startsWith(registrationPath) || !['POST', 'PUT'].includes(ctx.method) || !ctx.is('application/json')) return next();
+    const body = await readBody(ctx.req);
+    const request = objectIn(body);
+    replaceBody(ctx.req, (request && written(acceptRequest(request, scopes()))) ?? body);
+    await next();
+  };
+}
+
+/** @returns undefined for what nests too deep to be written again: it stays as it was sent, and the judgement drops or refuses it. */
+function written(members: Members): Buffer | undefined {
+  try {
+    return Buffer.from(JSON.stringify(members));
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/** What a request at the registration endpoint says: an empty list of grants or response types is absent, unless the client takes no codes. */
+export function acceptRequest(sent: Members, scopes: ReadonlySet<string>): Members {
+  const { grant_types: grants, response_types: responses, ...others } = withoutAbsent(sent);
+  const takesNone = isEmpty(responses) && others['redirect_uris'] === undefined;
+  const accepted = acceptMetadata({
+    ...others,
+    ...(isEmpty(grants) && !takesNone ? undefined : { grant_types: grants }),
+    ...(isEmpty(responses) && !takesNone ? undefined : { response_types: responses }),
+  });
+  const { scope } = accepted;
+  // With none left it is a client that names no scope.
+  return typeof scope === 'string' ? { ...accepted, scope: scopeIn(scope, scopes) } : accepted;
+}
+
+/** The same for a client that an operator or a developer describes. An unknown scope stays, so that the judgement names it to them. */
+export function acceptMetadata(sent: Members): Members {
+  const said = withoutAbsent(sent);
+  const accepted = {
+    ...said,
+    ...flowOf(said),
+    scope: scopeIn(said['scope']),
+    response_modes: knownOf(said['response_modes'], RESPONSE_MODES),
+    default_acr_values: knownOf(said['default_acr_values'], ACR_VALUES),
+    contacts: left(said['contacts'], (contact) => EMAIL.test(contact)),
+    application_type: knownOf([said['application_type']], APPLICATION_TYPES)?.[0],
+    // An algorithm for assertions means nothing for a client that sends none.
+    token_endpoint_auth_signing_alg:
+      said['token_endpoint_auth_method'] === 'private_key_jwt' ? said['token_endpoint_auth_signing_alg'] : undefined,
+  };
+  return Object.fromEntries(Object.entries(accepted).filter(([, value]) => value !== undefined));
+}
+
+/** Lists that are empty may mean something in these alone. */
+const EMPTY_MEANS = new Set(['grant_types', 'response_types']);
+
+const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+
+/** Null counts as absent (RFC 7592 section 2.2), and so does a text or a list with nothing in it. */
+function withoutAbsent(sent: Members): Members {
+  const saysNothing = (member: string, value: unknown) =>
+    value === undefined || value === null || value === '' || (isEmpty(value) && !EMPTY_MEANS.has(member));
+  return Object.fromEntries(Object.entries(sent).filter(([member, value]) => !saysNothing(member, value)));
+}
+
+/** Grants and response types go together (RFC 7591 section 2.1), and defaults follow the grants. */
+function flowOf({ grant_types: grants, response_types: responses, redirect_uris: uris }: Members): Members {
+  const kept = knownOf(grants, GRANTS) ?? (isEmpty(grants) ? [] : undefined);
+  // Tokens in addresses leak: the client takes a code instead (RFC 9700 section 2.1.2).
+  const implicit = Array.isArray(grants) && grants.includes('implicit') && !kept?.includes('authorization_code');
+  const taken = implicit ? ['authorization_code', ...(kept ?? [])] : (kept ?? grants);
+  return { grant_types: taken, response_types: responsesFor(taken, responses, uris !== undefined) };
+}
+
+/** @param redirected whether the client has a redirect URI. */
+function responsesFor(grants: unknown, responses: unknown, redirected: boolean): unknown {
+  const says = (grant: string) => Array.isArray(grants) && grants.includes(grant);
+  const others = Array.isArray(grants) && !says('authorization_code');
+  const known = knownOf(responses, ['code']);
+  // A code that could be sent nowhere is not what a client of another grant means.
+  if (known) return others && !redirected ? [] : known;
+  if (isEmpty(responses) && !says('authorization_code')) return [];
+  if (responses !== undefined && !Array.isArray(responses)) return responses;
+  // A client that only refreshes has to get its first token somewhere.
+  const refreshes = others && grants.length > 0 && grants.every((grant) => grant === 'refresh_token');
+  return !others || refreshes ? ['code'] : [];
+}
+
+/** @returns undefined for a list of which nothing is left. */
+const knownOf = (list: unknown, known: readonly string[]): unknown[] | undefined => {
+  const kept = left(list, (value) => known.includes(value));
+  return Array.isArray(kept) && kept.length ? kept : undefined;
+};
+
+/** What is no text, or no text that can be stored, stays: the judgement refuses it. */
+function left(list: unknown, has: (value: string) => boolean): unknown {
+  return Array.isArray(list)
+    ? list.filter((value) => value !== undefined && (typeof value !== 'string' || !isStorable(value) || has(value)))
+    : list;
+}
+
+/** Scopes are separated by any run of blanks; a list is read as one too. @returns undefined when none is left. */
+function scopeIn(scope: unknown, known?: ReadonlySet<string>): unknown {
+  const text = Array.isArray(scope) && scope.every((word) => typeof word === 'string') ? scope.join(' ') : scope;
+  if (typeof text !== 'string') return text;
+  const words = [...new Set(text.split(/\s+/))].filter((word) => word && (known?.has(word) ?? true));
+  return words.join(' ') || undefined;
+}

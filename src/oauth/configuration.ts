@@ -1,0 +1,147 @@
+import type { Configuration, JWKS } from 'oidc-provider';
+import { createDevicePages, USER_CODE_MASK } from '../features/device/device-pages.ts';
+import { LANGUAGES } from '../http/language.ts';
+import { CLAIMS_OF_SCOPE } from '../people/claims.ts';
+import type { Config } from '../platform/config.ts';
+import type { Database } from '../platform/database.ts';
+import { createGuardedFetch } from '../platform/outgoing.ts';
+import { derivedSecret } from '../platform/secrets.ts';
+import { createAdapterFactory } from './adapter.ts';
+import { renderProtocolError, renderSignedOut, renderSignOut } from './answers/pages.ts';
+import { corsOrigins } from './clients/browser-clients.ts';
+import type { ClientCache } from './clients/cache.ts';
+import { ASSERTION_ALGORITHMS, CLOCK_LEEWAY_SECONDS } from './clients/client-assertions.ts';
+import { createRegistrationPolicy, placesOf } from './clients/metadata/registration-policy.ts';
+import { withKnownScopes } from './clients/metadata/stored-scopes.ts';
+import type { VerifiedNames } from './clients/verified-names.ts';
+import { createLoadExistingGrant } from './consent/existing-grant.ts';
+import { createInteractionPolicy } from './interaction-policy.ts';
+import { mayIntrospect, mayRevoke } from './introspection/caller-policy.ts';
+import { acceptWithoutPkce } from './requests/pkce-policy.ts';
+import { alwaysTheGranted, requestParameters } from './requests/settle-request.ts';
+import type { ResourcePolicy } from './scopes/resource-policy.ts';
+import { createFindAccount } from './session/accounts.ts';
+import { ACR_VALUES, assertReachable, tellStrength } from './session/strength.ts';
+import { completeJwt, createJwtAccessTokens } from './tokens/jwt-access-tokens.ts';
+import { rotatesRefreshToken } from './tokens/refresh-policy.ts';
+import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from './tokens/token-policy.ts';
+
+export const ROUTES = {
+  authorization: '/oauth/authorize',
+  token: '/oauth/token',
+  introspection: '/oauth/introspect',
+  revocation: '/oauth/revoke',
+  registration: '/oauth/register',
+  userinfo: '/oauth/userinfo',
+  jwks: '/oauth/jwks',
+  pushed_authorization_request: '/oauth/par',
+  device_authorization: '/oauth/device_authorization',
+  code_verification: '/device',
+  end_session: '/oauth/logout',
+};
+
+/** The whole protocol as one table: what is on, by which standard, and why. Behaviour lives in the file that each line names. */
+export function createConfiguration({
+  config,
+  database,
+  clients,
+  names,
+  jwks,
+  resources,
+}: {
+  config: Config;
+  database: Database;
+  clients: ClientCache;
+  names: VerifiedNames;
+  jwks: JWKS;
+  resources: ResourcePolicy;
+}): Configuration {
+  const secure = config.issuer.startsWith('https:');
+  const registrable = config.registration !== 'closed';
+  const policy = createInteractionPolicy(database, resources);
+  return {
+    adapter: createAdapterFactory(
+      database,
+      clients,
+      () => config.dataEncryptionKeys.map((key) => derivedSecret(key, 'user codes of devices')),
+      createJwtAccessTokens({
+        ...{ database, clients, jwks, issuer: config.issuer, userinfo: `${config.issuer}${ROUTES.userinfo}` },
+        servers: resources.servers,
+      }),
+    ),
+    routes: ROUTES,
+    jwks,
+    findAccount: createFindAccount(database),
+    loadExistingGrant: createLoadExistingGrant(database), //        consent holds for a person, not for a browser
+    renderError: renderProtocolError(database),
+    interactions: { policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
+
+    // What may be asked for
+    responseTypes: ['code'], //                                     RFC 9700 2.1.2: no implicit, no hybrid
+    pkce: { required: acceptWithoutPkce(config.pkce) }, //          RFC 7636, RFC 9700 2.1.1; S256 is all the library has
+    allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always stated, always compared
+    scopes: [...resources.scopes], //                               RFC 6749 3.3: those of every resource server; they come and go: internals.ts
+    extraParams: requestParameters(resources.completeScope), //     RFC 6749 3.3: what scope-rules.ts made of `scope`; no others beside the standard's
+    conformIdTokenClaims: false, //                                 OIDC Core 5.4 lets an OP tell claims in the ID token too: most client libraries read only that
+    claims: { ...CLAIMS_OF_SCOPE, openid: [...(CLAIMS_OF_SCOPE['openid'] ?? []), 'acr', 'amr', 'auth_time'] }, // OIDC Core 5.4; 2: how the person signed in
+    acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
+    subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
+    // RFC 7591 2: judged before the library's own checks
+    extraClientMetadata: withKnownScopes(createRegistrationPolicy({ names, ...placesOf(config) }), () => resources.scopes),
+
+    // How clients prove who they are
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], // no client_secret_jwt: secrets are hashed
+    enabledJWA: { clientAuthSigningAlgValues: ASSERTION_ALGORITHMS }, // RFC 7523 3; what an assertion must say: client-assertions.ts
+    clientBasedCORS: corsOrigins,
+
+    // What is issued, and for how long
+    ttl,
+    rotateRefreshToken: rotatesRefreshToken, //                     RFC 9700 4.14.2: see refresh-policy.ts; a second use: second-use.ts
+    issueRefreshToken,
+    expiresWithSession,
+    revokeGrantPolicy: revokeGrantPolicy(database), //              RFC 7009 2.1: one sign-in, not what was allowed
+    formats: { customizers: { jwt: completeJwt(resources.servers) } }, // RFC 9068: what a JWT stands on, and the type its API chose
+    extraTokenClaims: tellStrength, //                              RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
+    clockTolerance: CLOCK_LEEWAY_SECONDS, //                        FAPI 2.0 5.3.2.1: between our nodes and a client's clock
+
+    features: {
+      devInteractions: { enabled: false }, //                       our own pages, src/interaction
+      clientCredentials: { enabled: true }, //                      RFC 6749 4.4
+      introspection: { enabled: true, allowedPolicy: mayIntrospect(config.issuer) }, // RFC 7662
+      revocation: { enabled: true, allowedPolicy: mayRevoke }, //   RFC 7009
+      // RFC 7591, and section 3 for who may: everybody, or whoever holds an initial access token; RFC 7592
+      registration: { enabled: registrable, initialAccessToken: config.registration === 'token' },
+      registrationManagement: { enabled: registrable, rotateRegistrationAccessToken: true },
+      pushedAuthorizationRequests: { enabled: true }, //            RFC 9126
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: resources.getResourceServerInfo,
+        defaultResource: resources.defaultResource,
+        useGrantedResource: alwaysTheGranted,
+      }, // RFC 8707, RFC 9068
+      deviceFlow: { enabled: true, charset: 'base-20', mask: USER_CODE_MASK, ...createDevicePages(database) }, // RFC 8628
+      dPoP: { enabled: true }, //                                   RFC 9449
+      userinfo: { enabled: true }, //                               OIDC Core 5.3
+      claimsParameter: { enabled: true, assertClaimsParameter: assertReachable }, // OIDC Core 5.5, decided on the consent page
+      rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
+    },
+    discovery: {
+      ui_locales_supported: [...LANGUAGES],
+      // Initiating User Registration 1.0, section 4.2: so a client knows that it may ask for `create`.
+      prompt_values_supported: ['none', ...policy.filter(({ requestable }) => requestable).map(({ name }) => name)],
+    },
+
+    // Browsers and networks
+    cookies: {
+      keys: config.cookieKeys,
+      // A __Host- cookie holds for the whole host; the other two are narrowed to one interaction's path.
+      names: secure
+        ? { session: '__Host-session', interaction: '__Secure-interaction', resume: '__Secure-resume' }
+        : { session: 'session', interaction: 'interaction', resume: 'resume' },
+      long: { httpOnly: true, sameSite: 'lax', signed: true, path: '/' },
+      short: { httpOnly: true, sameSite: 'lax', signed: true },
+    },
+    fetch: createGuardedFetch({ openings: config.outgoingAllow }),
+    fetchResponseBodyLimits: { jwks_uri: 64 * 1024, sector_identifier_uri: 64 * 1024 },
+  } as Configuration;
+}

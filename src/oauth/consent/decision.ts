@@ -1,0 +1,49 @@
+import type { Grant } from 'oidc-provider';
+import type { Answer } from '../store/decisions.ts';
+
+/** Owns the meaning of an answer for a grant as the library holds it. How it is stored is oauth/store/decisions.ts's. */
+
+/** What a person decided on the consent page, as it travels in the interaction's result. `accountId`: whose word it is. */
+export type Decision = {
+  accountId: string;
+  answers: Answer[];
+  /** It is in the grant: another step came between it and the code. */
+  kept?: true;
+};
+
+export function grantedScopes(grant: Grant | undefined, resource: string | undefined): string[] {
+  return words(resource === undefined ? grant?.getOIDCScope() : grant?.getResourceScope(resource));
+}
+
+export function declinedScopes(grant: Grant | undefined, resource: string | undefined): string[] {
+  return words(resource === undefined ? grant?.getRejectedOIDCScope() : grant?.getRejectedResourceScope(resource));
+}
+
+/**
+ * Answers, put into a grant: the newest word counts. An allowed scope is no longer declined, a declined one no longer allowed; what was not asked stays.
+ * @returns the names of scopes that were allowed before and are not any more.
+ */
+export function settle(grant: Grant, answers: Answer[]): string[] {
+  const withdrawn = answers.flatMap(({ resource, declined }) => grantedScopes(grant, resource).filter((name) => declined.includes(name)));
+  for (const { resource, allowed, declined, claims = [] } of answers) {
+    const granted = joined([...grantedScopes(grant, resource), ...allowed], declined);
+    const rejected = joined([...declinedScopes(grant, resource), ...declined], allowed);
+    grant.rejected ??= {};
+    if (resource === undefined) {
+      const told = [...new Set([...(grant.openid?.claims ?? []), ...claims])];
+      grant.openid = { ...grant.openid, scope: granted, ...(told.length ? { claims: told } : undefined) };
+      grant.rejected.openid = { ...grant.rejected.openid, scope: rejected };
+    } else {
+      grant.resources = { ...grant.resources, [resource]: granted };
+      grant.rejected.resources = { ...grant.rejected.resources, [resource]: rejected };
+    }
+  }
+  return withdrawn;
+}
+
+const words = (scopes: unknown) =>
+  String(scopes ?? '')
+    .split(' ')
+    .filter(Boolean);
+
+const joined = (scopes: string[], without: string[]) => [...new Set(scopes)].filter((scope) => !without.includes(scope)).join(' ');

@@ -1,0 +1,84 @@
+import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
+import { auditEvent } from '../../audit/events.ts';
+import { visitorOf } from '../../http/visitor.ts';
+import type { Database } from '../../platform/database.ts';
+import { OWN_PAGES } from '../clients/first-party.ts';
+import { endTokensBeyond, grantIdFor, keepAnswers, lastGrant } from '../store/decisions.ts';
+import { newestGrant } from '../store/grants.ts';
+import { write } from '../store/unit-of-work.ts';
+import { ttl } from '../tokens/token-policy.ts';
+import { type Decision, settle } from './decision.ts';
+
+/**
+ * Finds what a person has allowed a client already: in this browser, or anywhere else. What somebody allowed counts for them and not
+ * for a browser, so it is asked for once. What they decide now is kept here too, in one unit of work with the code that follows.
+ */
+export function createLoadExistingGrant(database: Database) {
+  return async (ctx: KoaContextWithOIDC): Promise<Grant | undefined> => {
+    const { session, client, result } = ctx.oidc;
+    if (!session?.accountId || !client) return undefined;
+    const grant = await decidedGrant(database, ctx, result?.['consent'] as Decision | undefined, await standingGrant(database, ctx));
+    // Signing out of one browser takes nothing back that was allowed for all: what was to live as long as the session ends with the session.
+    if (grant) {
+      session.ensureClientContainer(client.clientId);
+      session.authorizationFor(client.clientId).persistsLogout = true;
+    }
+    return grant;
+  };
+}
+
+async function standingGrant(database: Database, { oidc: { session, client, provider } }: KoaContextWithOIDC): Promise<Grant | undefined> {
+  const [accountId, clientId] = [String(session?.accountId), String(client?.clientId)];
+  const known = session?.grantIdFor(clientId);
+  const here = known ? await provider.Grant.find(known) : undefined;
+  if (here && here.accountId === accountId && here.clientId === clientId) return here;
+  const elsewhere = await newestGrant(database, accountId, clientId);
+  return elsewhere ? provider.Grant.find(elsewhere) : undefined;
+}
+
+async function decidedGrant(
+  database: Database,
+  ctx: KoaContextWithOIDC,
+  decision: Decision | undefined,
+  standing: Grant | undefined,
+): Promise<Grant | undefined> {
+  const { session, client } = ctx.oidc;
+  const [accountId, clientId] = [String(session?.accountId), String(client?.clientId)];
+  // Our own pages need no leave to know who is in front of them.
+  if (OWN_PAGES.includes(clientId))
+    return standing ?? keepDecision(database, ctx, { accountId, answers: [{ allowed: ['openid'], declined: [] }] }, undefined);
+  if (decision?.accountId !== accountId || decision.kept) return standing;
+  const grant = await keepDecision(database, ctx, decision, standing);
+  const told = (which: 'allowed' | 'declined') =>
+    decision.answers.flatMap((answer) => answer[which].map((name) => (answer.resource ? `${answer.resource} ${name}` : name)));
+  const claims = decision.answers.flatMap((answer) => answer.claims ?? []);
+  await write(database, {
+    purpose: 'keep',
+    subject: `AuditEvent consent ${grant.jti}`,
+    statement: auditEvent(visitorOf(ctx), {
+      type: 'consent_given',
+      accountId,
+      clientId,
+      detail: { scopes: told('allowed'), declined: told('declined'), ...(claims.length ? { claims } : undefined) },
+    }),
+  });
+  // Should another step come before the code, the word travels on with it, and is not taken twice.
+  decision.kept = true;
+  return grant;
+}
+
+async function keepDecision(
+  database: Database,
+  { oidc: { provider, client } }: KoaContextWithOIDC,
+  { accountId, answers }: Decision,
+  standing: Grant | undefined,
+): Promise<Grant> {
+  const clientId = String(client?.clientId);
+  const grant = standing ?? new provider.Grant({ accountId, clientId });
+  grant.jti ??= grantIdFor(accountId, clientId, await lastGrant(database, accountId, clientId));
+  const withdrawn = settle(grant, answers);
+  // Tokens before their grant, as everybody locks them.
+  if (withdrawn.length) await endTokensBeyond(database, grant.jti, withdrawn);
+  await keepAnswers(database, { grantId: grant.jti, accountId, clientId, answers, lifeSeconds: ttl.Grant });
+  return grant;
+}

@@ -1,0 +1,235 @@
+import type { Context, Next } from 'koa';
+import compose from 'koa-compose';
+import { errors, type JWKS, Provider } from 'oidc-provider';
+import type { Counts } from '../audit/counts.ts';
+import { deviceFlow } from '../features/device/device-flow.ts';
+import { exchangeTokens } from '../features/federation/services/token-exchange.ts';
+import { tellRegistrations } from '../features/registration/events.ts';
+import { changeWhatIsThere, guardRegistration } from '../features/registration/guard.ts';
+import { carryLimits, spendToken, tokenSpent } from '../features/registration/initial-access.ts';
+import { judgeSoftwareStatements } from '../features/registration/software-statements.ts';
+import { assertNotCompressed } from '../http/form.ts';
+import { allowFormAction } from '../http/security-headers.ts';
+import { under } from '../http/under.ts';
+import { visitorOf } from '../http/visitor.ts';
+import type { Config } from '../platform/config.ts';
+import type { Database } from '../platform/database.ts';
+import { AppError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import { onlyExactAddresses } from './addresses.ts';
+import { keepEndings } from './answers/endings.ts';
+import type { ErrorBook } from './answers/error-book.ts';
+import { logEvents } from './answers/events.ts';
+import { holdErrors, noteAuthorizationErrors } from './answers/leaving.ts';
+import { answerLibraryForms } from './answers/library-forms.ts';
+import { dressFormPost } from './answers/pages.ts';
+import type { ClientCache } from './clients/cache.ts';
+import { judgeAssertions, rememberReplaysOnce } from './clients/client-assertions.ts';
+import { compareHashedSecrets, hideSecretHandles } from './clients/client-secrets.ts';
+import { acceptRequests } from './clients/metadata/accepted-metadata.ts';
+import { beforeNaming } from './clients/metadata/client-judgement.ts';
+import { placesOf } from './clients/metadata/registration-policy.ts';
+import { listOwnScopes } from './clients/metadata/stored-scopes.ts';
+import { keepParsedClients } from './clients/parsed-clients.ts';
+import { decideRedirectUris } from './clients/redirect-uris.ts';
+import type { VerifiedNames } from './clients/verified-names.ts';
+import { createConfiguration, ROUTES } from './configuration.ts';
+import { describeClient, describeSubject } from './introspection/introspection.ts';
+import { answerUnverifiedHints } from './requests/id-token-hints.ts';
+import { checkPkceAgain, recordPkceUse } from './requests/pkce-policy.ts';
+import { redirectPostedRequests } from './requests/posted-requests.ts';
+import { answerAsRequestObjectSays } from './requests/request-objects.ts';
+import { refuseLongRequests } from './requests/request-size.ts';
+import { explainResponseTypes } from './requests/response-types.ts';
+import { rememberAsked, settleRequest } from './requests/settle-request.ts';
+import type { ResourcePolicy } from './scopes/resource-policy.ts';
+import { knownAccount } from './session/accounts.ts';
+import { keepProofs } from './session/session-proofs.ts';
+import { signOutWithoutDeadEnd } from './session/sign-out.ts';
+import { tellReachedContext } from './session/strength.ts';
+import type { PkceUse } from './store/pkce-use.ts';
+import { placeVisitor } from './store/sessions.ts';
+import { SingleUseLost, unitOfWork } from './store/unit-of-work.ts';
+import { bindIdTokens, settleAudiences, tellGrantedScope } from './tokens/access-tokens.ts';
+import { introspectJwts } from './tokens/jwt-access-tokens.ts';
+import { answerFromWinner, settleTokenRequests } from './tokens/second-use.ts';
+
+/**
+ * Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for.
+ * The one that serves is current-provider.ts's to know.
+ */
+export function createProvider({
+  config,
+  database,
+  clients,
+  names,
+  log,
+  jwks,
+  resources,
+  errors: book,
+  counts,
+  pkceUse,
+}: {
+  config: Config;
+  database: Database;
+  clients: ClientCache;
+  names: VerifiedNames;
+  log: Log;
+  jwks: JWKS;
+  resources: ResourcePolicy;
+  /** None, where nothing is served. */
+  errors?: ErrorBook;
+  counts: Counts;
+  /** None, where nothing is served. */
+  pkceUse?: PkceUse | undefined;
+}): Provider {
+  const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources }));
+  // http/host.ts has written the forwarded headers: they say our own origin.
+  provider.proxy = true;
+  compareHashedSecrets(provider, database);
+  carryLimits(provider);
+  keepProofs(provider);
+  decideRedirectUris(provider);
+  keepParsedClients(provider, clients);
+  judgeAssertions(provider, config.issuer);
+  rememberReplaysOnce(provider, database);
+  introspectJwts(provider);
+  tellReachedContext(provider);
+  explainResponseTypes(provider);
+  answerUnverifiedHints(provider);
+  exchangeTokens(provider, { config, database });
+  settleAudiences(provider);
+  rememberAsked(provider);
+  bindIdTokens(provider);
+  listOwnScopes(provider, resources);
+  checkPkceAgain(provider, config.pkce);
+  if (pkceUse) recordPkceUse(provider, pkceUse, config.pkce, placesOf(config).tryCallback);
+  logEvents(provider, log, counts, book);
+  noteAuthorizationErrors(provider);
+  return provider;
+}
+
+/** The protocol's endpoints as middleware of our application; what is not theirs goes on to the next. */
+export function protocolEndpoints(parts: {
+  provider: Provider;
+  config: Config;
+  database: Database;
+  names: VerifiedNames;
+  counts: Counts;
+  resources: ResourcePolicy;
+}) {
+  const { provider, config, database, counts, resources } = parts;
+  return compose([
+    onlyExactAddresses as never,
+    refuseCompressed,
+    refuseLongRequests,
+    redirectPostedRequests(provider),
+    answerAsRequestObjectSays,
+    signOutWithoutDeadEnd(provider),
+    // Where nobody may register there is nothing to guard: those addresses are not there.
+    ...(config.registration === 'closed'
+      ? []
+      : [
+          under(
+            [ROUTES.registration],
+            compose([
+              guardRegistration(database, config, ROUTES.registration),
+              changeWhatIsThere(database, ROUTES.registration),
+              spendToken(database),
+              tellRegistrations(database, ROUTES.registration),
+              beforeNaming(parts.names),
+              judgeSoftwareStatements(parts, ROUTES.registration),
+              acceptRequests(() => resources.scopes, ROUTES.registration),
+              hideSecretHandles(ROUTES.registration),
+            ] as never[]) as never,
+          ),
+        ]),
+    answerLibraryForms(parts),
+    keepEndings(parts),
+    dressFormPost,
+    holdErrors(parts),
+    settleTokenRequests(database),
+    deviceFlow(provider, config, database),
+    allowFormPost,
+    countIntrospections(counts),
+    tellSubject(config, database),
+    tellGrantedScope,
+    settleRequest(provider, resources),
+    ...(provider.middleware as never[]),
+  ]);
+}
+
+/**
+ * Gives each protocol request and each step of an interaction its unit of work.
+ * The loser of a race for a refresh token gets the winner's answer within the grace window, and a browser that asks twice for the end of its
+ * interaction gets the same answer (endings.ts). The loser of any other race hears `invalid_grant`, like anyone who comes second (RFC 6749
+ * section 5.2), or gets a page that says so.
+ */
+export function inUnitOfWork(database: Database) {
+  return async (ctx: Context, next: Next) => {
+    try {
+      await unitOfWork(
+        database,
+        () => {
+          placeVisitor(() => visitorOf(ctx));
+          return next();
+        },
+        () => ctx.status < 400,
+        typeof ctx.query['client_id'] === 'string' ? ctx.query['client_id'] : undefined,
+      );
+    } catch (error) {
+      if (!(error instanceof SingleUseLost)) throw error;
+      // Nothing was written: a cookie that went along would name a session that is not there.
+      ctx.remove('Set-Cookie');
+      if (await answerFromWinner(database, ctx)) return;
+      if (await ctx.state.repeatEnding?.()) return;
+      if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
+        throw new AppError('interaction_expired', { status: 400, reason: error.message });
+      if (ctx.path.startsWith(ROUTES.code_verification)) throw new AppError('device_answered', { status: 400, reason: error.message });
+      const refusal = ctx.path.startsWith(ROUTES.registration) ? tokenSpent(ctx, error.message) : new errors.InvalidGrant(error.message);
+      ctx.status = refusal.statusCode;
+      ctx.remove('Location');
+      ctx.body = { error: refusal.error, error_description: refusal.error_description };
+      ctx.state.logged = { ...ctx.state.logged, error: refusal.error, reason: error.message };
+    }
+  };
+}
+
+/** The library reads bodies itself, and takes a compressed one for a form without parameters. */
+function refuseCompressed(ctx: Context, next: Next): Promise<void> {
+  assertNotCompressed(ctx.req);
+  return next();
+}
+
+/** `response_mode=form_post` answers with a form to the client: its checked address may receive it. */
+async function allowFormPost(ctx: Context, next: Next): Promise<void> {
+  await next();
+  const oidc = ctx['oidc'];
+  if (
+    ctx.path.startsWith(ROUTES.authorization) &&
+    ctx.response.is('html') &&
+    oidc?.redirectUriCheckPerformed &&
+    oidc.params?.response_mode === 'form_post'
+  )
+    allowFormAction(ctx, oidc.params.redirect_uri);
+}
+
+/** Those that come the long way; for the others see introspection.ts. Errors are counted as such. */
+function countIntrospections(counts: Counts) {
+  return async (ctx: Context, next: Next) => {
+    await next();
+    if (ctx.path !== ROUTES.introspection || ctx.status !== 200) return;
+    counts.add('introspection', (ctx.body as { active?: boolean }).active ? 'active' : 'inactive');
+  };
+}
+
+/** Adds to the library's answers of introspection: `sub` of a client's own token, and for the server's own API what it may know of the user. */
+function tellSubject(config: Config, database: Database) {
+  return async (ctx: Context, next: Next) => {
+    await next();
+    const body = ctx.body as { active?: boolean; sub?: string; scope?: string } | undefined;
+    if (ctx.path !== ROUTES.introspection || !body?.active) return;
+    if (!body.sub) ctx.body = describeClient(body);
+    else if (ctx['oidc'].client.introspects === config.issuer) ctx.body = describeSubject(body, await knownAccount(database, body.sub));
+  };
+}

@@ -1,0 +1,52 @@
+import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
+import type { Scope } from './resource-servers.ts';
+
+/** Owns the scopes of the admin API, with the sentence that people read of each. Who may use one is pages/permissions.ts's. */
+
+const IN_WORDS = {
+  'admin:read': { ko: '사람, 앱, 접근 권한, 기록 모두 보기', en: 'See all people, apps, access and counts' },
+  'admin:people': { ko: '사람을 차단하거나 다시 허용하고, 로그아웃시키기', en: 'Shut people out, let them in, and sign them out' },
+  'admin:clients': { ko: '앱을 확인, 정지, 삭제하기', en: 'Verify, suspend and delete apps' },
+  'admin:access': { ko: '앱이 받은 접근 권한과 토큰 끝내기', en: 'End what apps were allowed, and their tokens' },
+  'admin:keys': { ko: '서명 키 교체하기', en: 'Rotate the signing keys' },
+  'admin:audit': { ko: '감사 기록 내보내기', en: 'Export the audit log' },
+  'admin:roles': { ko: '누가 관리자인지 바꾸기', en: 'Change who may administer' },
+};
+
+export type AdminScope = keyof typeof IN_WORDS;
+
+export const ADMIN_SCOPES = Object.keys(IN_WORDS) as AdminScope[];
+
+export const adminScopesInWords = (): Scope[] =>
+  ADMIN_SCOPES.map((name) => ({ name, mayBeRequired: true, isDefault: false, sensitive: true, title: IN_WORDS[name] }));
+
+/** What an operator lets a client ask for; undefined for one that is unknown. */
+export async function readAdminScopes(database: Database, clientId: string): Promise<AdminScope[] | undefined> {
+  if (!isStorable(clientId)) return undefined;
+  const [row] = await database.query<{ scopes: AdminScope[] }>(
+    Prisma.sql`select admin_scopes as scopes from client where id = ${clientId}`,
+  );
+  return row?.scopes;
+}
+
+/** Lets a client ask for these and no others. @param before what it could ask for when that was decided. @returns a row, unless that has changed. */
+export function allowAdminScopes(clientId: string, scopes: AdminScope[], before: AdminScope[]): Statement {
+  return Prisma.sql`
+    update client set admin_scopes = ${scopes}, updated_at = now() where id = ${clientId} and admin_scopes = ${before}::text[] returning id`;
+}
+
+/** What a client can do beyond the APIs of this place: administer it, and act for people at upstream providers. */
+export type Power = { scopes: AdminScope[]; services: string[] };
+
+/** As it is now, also of a suspended client: no node's memory is asked. */
+export async function readPower(database: Database, clientId: string): Promise<(Power & { suspended: boolean }) | undefined> {
+  const [row] = await database.query<Power & { suspended: boolean }>(Prisma.sql`
+    select admin_scopes as scopes, services, suspended_at is not null as suspended from client where id = ${clientId}`);
+  return row;
+}
+
+/** To be run in the transaction of what was decided by it. @returns a row, unless the client can do something else by now. */
+export function isStillAsPowerful(clientId: string, { scopes, services }: Power): Statement {
+  return Prisma.sql`
+    select id from client where id = ${clientId} and admin_scopes = ${scopes}::text[] and services = ${services}::text[] for no key update`;
+}

@@ -1,0 +1,110 @@
+import { type AccessToken, type ClientCredentials, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import { hasFactor } from '../../people/factors.ts';
+import type { Database } from '../../platform/database.ts';
+import { recallHasFactor } from '../store/accounts.ts';
+
+/**
+ * Owns how strongly somebody has signed in: what the words in `acr` and `amr` mean (OIDC Core section 2, RFC 8176), and whether a
+ * session is strong enough. A session that owes a factor opens nothing: neither a client's request nor a page of ours.
+ */
+
+/** Authentication contexts, weakest first: password alone, two factors (REFEDS profiles), a passkey that verified its user (OpenID EAP ACR values). */
+export const ACR = { password: 'https://refeds.org/profile/sfa', twoFactors: 'https://refeds.org/profile/mfa', passkey: 'phr' };
+export const ACR_VALUES = [ACR.password, ACR.twoFactors, ACR.passkey];
+
+/** What a session has been shown. `enrolled`: the user set up a factor in it, see session-proofs.ts. */
+export type Shown = {
+  accountId?: string | undefined;
+  amr?: string[] | undefined;
+  acr?: string | undefined;
+  enrolled?: boolean | undefined;
+};
+
+export const BY_PASSKEY = { amr: ['pop', 'user', 'mfa'], acr: ACR.passkey };
+
+const SHOWN = { otp: { amr: ['otp', 'mfa'], acr: ACR.twoFactors }, passkey: BY_PASSKEY };
+
+/** What a session becomes by a factor on top of what it has. */
+export function strengthened(shown: Shown, by: keyof typeof SHOWN): { amr: string[]; acr: string } {
+  const more = SHOWN[by];
+  const acr = reached(shown);
+  return { amr: [...new Set([...(shown.amr ?? []), ...more.amr])], acr: isAtLeast(acr, more.acr) ? acr : more.acr };
+}
+
+/**
+ * Whether more is needed: another factor, since the account has one and it was not shown, or what is asked for.
+ * @param asked authentication contexts of which one is to be reached; those that nobody here knows are wishes, and are left (OIDC Core section 5.5.1.1).
+ */
+export async function owesFactor(database: Database, shown: Shown, asked: string[] = []): Promise<boolean> {
+  if (shown.accountId === undefined) return false;
+  if (isWeaker(shown, asked)) return true;
+  if (shown.amr?.includes('mfa') || shown.enrolled) return false;
+  return (await recallHasFactor(shown.accountId)) ?? hasFactor(database, shown.accountId);
+}
+
+/** Whether none of what is asked for is reached (RFC 9470 section 4). */
+export function isWeaker(shown: Shown, asked: string[]): boolean {
+  const known = asked.filter((value) => ACR_VALUES.includes(value));
+  return known.length > 0 && !known.some((value) => isAtLeast(reached(shown), value));
+}
+
+/** Whether a passkey alone reaches what is asked for. */
+export function asksForPasskey(asked: string[]): boolean {
+  return isWeaker({ acr: ACR.twoFactors }, asked);
+}
+
+/** The contexts that a stored request asks for, most wanted first: by `acr_values`, or as an essential claim (OIDC Core section 5.5.1.1). */
+export function askedOf({ acr_values, claims }: Record<string, unknown>): string[] {
+  const wished = typeof acr_values === 'string' ? acr_values.split(' ').filter(Boolean) : [];
+  return typeof claims === 'string' ? [...essentialContexts(JSON.parse(claims)), ...wished] : wished;
+}
+
+type ClaimsRequest = { id_token?: { acr?: { essential?: unknown; value?: unknown; values?: unknown } | null } };
+
+function essentialContexts({ id_token }: ClaimsRequest): string[] {
+  const { essential, value, values } = id_token?.acr ?? {};
+  return essential === true ? [value ?? [], values ?? []].flat().filter((context): context is string => typeof context === 'string') : [];
+}
+
+/**
+ * An essential `acr` that this server cannot reach is told before any page: the user could do nothing about it.
+ * @throws errors.UnmetAuthenticationRequirements (OpenID Connect Core Error Code unmet_authentication_requirements 1.0)
+ */
+export async function assertReachable(_ctx: KoaContextWithOIDC, claims: ClaimsRequest): Promise<void> {
+  const essential = essentialContexts(claims);
+  if (essential.length && !essential.some((value) => ACR_VALUES.includes(value)))
+    throw new errors.UnmetAuthenticationRequirements(`claims.id_token.acr is essential, and can only be one of ${ACR_VALUES.join(', ')}`);
+}
+
+/**
+ * A stronger session has reached the weaker context too, and whoever asked for that is told what they asked for
+ * (OIDC Core section 3.1.2.1, acr_values in order of preference): clients compare the value, they do not know our order.
+ */
+export function tellReachedContext(provider: Provider): void {
+  type Context = Pick<KoaContextWithOIDC['oidc'], 'params' | 'session'>;
+  Object.defineProperty((provider as unknown as { OIDCContext: { prototype: object } }).OIDCContext.prototype, 'acr', {
+    get(this: Context) {
+      if (!this.session?.accountId) return undefined;
+      const acr = reached(this.session);
+      return askedOf(this.params ?? {}).find((value) => isAtLeast(acr, value)) ?? acr;
+    },
+  });
+}
+
+/** Tells an API, in a JWT or by introspection, how and when the person of a token had signed in (RFC 9470 section 6). */
+export async function tellStrength(
+  { oidc }: KoaContextWithOIDC,
+  token: AccessToken | ClientCredentials,
+): Promise<{ acr: string; auth_time?: number } | undefined> {
+  const { AuthorizationCode, RefreshToken, DeviceCode } = oidc.entities;
+  const source = AuthorizationCode ?? RefreshToken ?? DeviceCode;
+  if (!('accountId' in token) || !source?.acr) return undefined;
+  return { acr: source.acr, ...(source.authTime === undefined ? undefined : { auth_time: source.authTime }) };
+}
+
+/** The context that a session has reached. Whoever signs in without a word on it has done so by one factor. */
+const reached = ({ acr }: Shown): string => acr ?? ACR.password;
+
+function isAtLeast(acr: string, wanted: string): boolean {
+  return ACR_VALUES.includes(wanted) && ACR_VALUES.indexOf(acr) >= ACR_VALUES.indexOf(wanted);
+}

@@ -1,0 +1,65 @@
+import { type Database, Prisma } from '../../platform/database.ts';
+
+/**
+ * Owns what was issued and allowed for one API, across clients and people: how much there is, and its end. No index leads from an audience to
+ * its tokens, which every token would pay for: the tables are walked in slices, each in one short statement, for who can wait.
+ */
+
+const SLICE_ROWS = 20_000;
+
+/** Counting ends here: more need not be told apart. */
+export const COUNTED_AT_MOST = 10_000;
+
+export type Affected = { people: number; tokens: number };
+
+/** How many people allowed something at an API, and how many live tokens there are that are kept for it. */
+export async function countAudience(database: Database, identifier: string): Promise<Affected> {
+  const people = new Set<string>();
+  let tokens = 0;
+  for (let from: Uint8Array | undefined = new Uint8Array(); from && tokens < COUNTED_AT_MOST; ) {
+    const [slice]: { count: number; last: Uint8Array | null }[] = await database.aside(Prisma.sql`
+      with slice as materialized (select id, expires_at, payload->>'aud' as aud from token where id > ${from} order by id limit ${SLICE_ROWS})
+      select (select count(*)::int from slice where aud = ${identifier} and expires_at > now()) as count,
+        (select id from slice order by id desc limit 1) as last`);
+    tokens += slice?.count ?? 0;
+    from = slice?.last ?? undefined;
+  }
+  for (let from: string | undefined = ''; from !== undefined && people.size < COUNTED_AT_MOST; ) {
+    const [slice]: { accounts: string[]; last: string | null }[] = await database.aside(Prisma.sql`
+      with slice as materialized (
+        select id, account_id, expires_at > now() and jsonb_exists(coalesce(payload->'resources', '{}'), ${identifier}) as allows
+        from grant_record where id > ${from} order by id limit ${SLICE_ROWS})
+      select array(select account_id from slice where allows limit ${COUNTED_AT_MOST}) as accounts, (select id from slice order by id desc limit 1) as last`);
+    for (const account of slice?.accounts ?? []) people.add(account);
+    from = slice?.last ?? undefined;
+  }
+  return { people: Math.min(people.size, COUNTED_AT_MOST), tokens: Math.min(tokens, COUNTED_AT_MOST) };
+}
+
+/**
+ * Ends what was issued and allowed for an API that is gone: whoever registers its identifier next begins with nothing. Grants stay, for what they
+ * allow elsewhere. JWTs are not kept, and run out. Call it once nothing more is issued; called again, it ends what is left. @returns tokens deleted.
+ */
+export async function endAudience(database: Database, identifier: string): Promise<number> {
+  let ended = 0;
+  for (let from: Uint8Array | undefined = new Uint8Array(); from; ) {
+    const [slice]: { count: number; last: Uint8Array | null }[] = await database.aside(Prisma.sql`
+      with slice as materialized (select id, payload->>'aud' as aud from token where id > ${from} order by id limit ${SLICE_ROWS}),
+      gone as (delete from token where id in (select id from slice where aud = ${identifier}) returning 1)
+      select (select count(*)::int from gone) as count, (select id from slice order by id desc limit 1) as last`);
+    ended += slice?.count ?? 0;
+    from = slice?.last ?? undefined;
+  }
+  for (let from: string | undefined = ''; from !== undefined; ) {
+    const [slice]: { last: string | null }[] = await database.aside(Prisma.sql`
+      with slice as materialized (
+        select id, jsonb_exists(coalesce(payload->'resources', '{}') || coalesce(payload->'rejected'->'resources', '{}'), ${identifier}) as allows
+        from grant_record where id > ${from} order by id limit ${SLICE_ROWS}),
+      narrowed as (
+        update grant_record set payload = payload #- array['resources', ${identifier}::text] #- array['rejected', 'resources', ${identifier}::text]
+        where id in (select id from slice where allows) returning 1)
+      select (select id from slice order by id desc limit 1) as last`);
+    from = slice?.last ?? undefined;
+  }
+  return ended;
+}

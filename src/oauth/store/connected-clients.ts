@@ -1,0 +1,37 @@
+import type { Language } from '../../http/language.ts';
+import { type Database, Prisma } from '../../platform/database.ts';
+import { allowedScopes } from './decisions.ts';
+
+/** Owns the view of a person's grants by client: to whom they gave access, to what, and whether it is used. Ending is grants.ts's. */
+
+export type ConnectedClient = {
+  id: string;
+  name: string | null;
+  /** Who an operator found behind it; null when nobody looked. */
+  publisher: string | null;
+  registration: 'operator' | 'dynamic';
+  /** What it was allowed, by all its grants. */
+  scopes: { resource?: string; name: string }[];
+  granted_at: Date;
+  /** When something was last issued under its grants, as far back as that is kept. */
+  used_at: Date | null;
+};
+
+/** @param except the clients that our own pages sign in as: nobody allowed them anything. @param language of the reader, for names. */
+export async function listConnectedClients(
+  database: Database,
+  accountId: string,
+  except: readonly string[],
+  language: Language,
+): Promise<ConnectedClient[]> {
+  const rows = await database.query<Omit<ConnectedClient, 'scopes'> & { payloads: unknown[] }>(Prisma.sql`
+    select c.id, coalesce(c.metadata->>${`client_name#${language}`}::text, c.metadata->>'client_name') as name, c.publisher, c.registration::text, g.payloads, g.granted_at, g.used_at
+    from (
+      select client_id, min(created_at) as granted_at,
+        jsonb_agg(payload) as payloads,
+        max((select to_timestamp(max((t.payload->>'iat')::float8)) from token t where t.grant_id = r.id)) as used_at
+      from grant_record r where account_id = ${accountId} and client_id <> all(${except}) and expires_at > now() group by client_id
+    ) g join client c on c.id = g.client_id
+    order by g.granted_at desc, c.id`);
+  return rows.map(({ payloads, ...row }) => ({ ...row, scopes: payloads.flatMap(allowedScopes) }));
+}

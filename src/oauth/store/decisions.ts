@@ -1,0 +1,115 @@
+import { type Database, Prisma, type Statement } from '../../platform/database.ts';
+import { digestInHex } from '../../platform/secrets.ts';
+import { write } from './unit-of-work.ts';
+
+/**
+ * Owns how a person's answer to a client's request goes into the grant: the newest word counts, and what was not asked stays as it was.
+ * A person and a client have one grant, however many browsers answer at once.
+ */
+
+/** What was answered at one resource server; without `resource` at the server's own API, where `claims` are those that were allowed one by one. */
+export type Answer = { resource?: string; allowed: string[]; declined: string[]; claims?: string[] };
+
+/** The scopes in a grant's payload, as the library keeps them. */
+type Scopes = { openid?: { scope?: string; claims?: string[] }; resources?: Record<string, string>; rejected?: Omit<Scopes, 'rejected'> };
+
+/** What a grant allows; without `resource` the server's own API is meant. @param payload of a row of grant_record. */
+export function allowedScopes(payload: unknown): { resource?: string; name: string }[] {
+  const { openid, resources = {}, rejected } = payload as Scopes;
+  const declined = (resource?: string) =>
+    words(resource === undefined ? rejected?.openid?.scope : rejected?.resources?.[resource]).filter(
+      (name) => resource || name !== 'openid',
+    );
+  return [
+    ...words(openid?.scope)
+      .filter((name) => !declined().includes(name))
+      .map((name) => ({ name })),
+    ...Object.entries(resources).flatMap(([resource, scope]) =>
+      words(scope)
+        .filter((name) => !declined(resource).includes(name))
+        .map((name) => ({ resource, name })),
+    ),
+  ];
+}
+
+const words = (scope: string | undefined) => (scope ?? '').split(' ').filter(Boolean);
+
+/**
+ * The id for a person's next grant to a client. It follows from who they are and from the grant before, so that two browsers that answer
+ * at once write the same row. It opens nothing.
+ * @param after the one before, which has expired and is not deleted yet.
+ */
+export function grantIdFor(accountId: string, clientId: string, after?: string): string {
+  return digestInHex(JSON.stringify(['grant', accountId, clientId, after ?? '']));
+}
+
+/** The person's last grant to a client, expired or not. */
+export async function lastGrant(database: Database, accountId: string, clientId: string): Promise<string | undefined> {
+  const [row] = await database.query<{ id: string }>(Prisma.sql`
+    select id from grant_record where account_id = ${accountId} and client_id = ${clientId}
+    order by created_at desc limit 1`);
+  return row?.id;
+}
+
+export type Kept = { grantId: string; accountId: string; clientId: string; answers: Answer[]; lifeSeconds: number };
+
+/**
+ * Writes answers into a grant, made now or there already, at the end of the unit of work. It is the row as it is then that is changed, not as it
+ * was read: of two browsers' answers neither is lost. A grant that has ended meanwhile does not come back, nor does a suspended client get one.
+ */
+export async function keepAnswers(database: Database, { grantId, accountId, clientId, answers, lifeSeconds }: Kept): Promise<void> {
+  const begun = Prisma.sql`jsonb_build_object('iat', extract(epoch from now())::bigint)`;
+  await write(database, {
+    purpose: 'keep',
+    once: true,
+    subject: `Grant ${grantId}`,
+    statement: Prisma.sql`
+      insert into grant_record (id, client_id, account_id, expires_at, payload)
+      select ${grantId}, id, ${accountId}, now() + ${lifeSeconds} * interval '1 second', ${answered(begun, answers)}
+      from (select id from client where id = ${clientId} and suspended_at is null for key share) as client
+      on conflict (id) do update set payload = ${answered(Prisma.sql`grant_record.payload`, answers)} where grant_record.expires_at > now()`,
+  });
+}
+
+/** Ends at once the opaque access tokens that open what was just declined; a refresh brings one that does not. */
+export async function endTokensBeyond(database: Database, grantId: string, declined: string[]): Promise<void> {
+  await write(database, {
+    purpose: 'end',
+    subject: `AccessTokens beyond ${grantId}`,
+    statement: Prisma.sql`
+      delete from token where grant_id = ${grantId} and kind = 'AccessToken' and string_to_array(payload->>'scope', ' ') && ${declined}::text[]`,
+  });
+}
+
+/** A grant's payload with the answers in it. */
+function answered(payload: Statement, answers: Answer[]): Statement {
+  const own = answers.filter(({ resource }) => resource === undefined);
+  const others = answers.filter(({ resource }) => resource !== undefined);
+  const claims = own.flatMap((answer) => answer.claims ?? []);
+  const side = (at: Statement, more: (answer: Answer) => string[], less: (answer: Answer) => string[], claimed: Statement) => Prisma.sql`
+    'openid', jsonb_strip_nulls(jsonb_build_object('scope', ${settled(Prisma.sql`${at}#>>'{openid,scope}'`, own.flatMap(more), own.flatMap(less))}, 'claims', ${claimed})),
+    'resources', coalesce(${at}->'resources', '{}') ${Prisma.join(
+      [
+        Prisma.empty,
+        ...others.map(
+          (answer) => Prisma.sql`
+            || jsonb_build_object(${answer.resource}::text, ${settled(Prisma.sql`${at}->'resources'->>${answer.resource}::text`, more(answer), less(answer))})`,
+        ),
+      ],
+      '',
+    )}`;
+  const [allowed, declined] = [(answer: Answer) => answer.allowed, (answer: Answer) => answer.declined];
+  const claimed = Prisma.sql`(
+    select jsonb_agg(distinct claim order by claim)
+    from unnest(array(select jsonb_array_elements_text(coalesce((${payload})#>'{openid,claims}', '[]'))) || ${claims}::text[]) as claim)`;
+  return Prisma.sql`(${payload} || jsonb_build_object(${side(Prisma.sql`(${payload})`, allowed, declined, claimed)},
+    'rejected', jsonb_build_object(${side(Prisma.sql`(${payload}->'rejected')`, declined, allowed, Prisma.sql`null::jsonb`)})))`;
+}
+
+/** A list of scopes with some more and some less, in the order they came. */
+function settled(before: Statement, more: string[], less: string[]): Statement {
+  return Prisma.sql`(
+    select coalesce(string_agg(name, ' ' order by place), '') from (
+      select name, min(n) as place from unnest(string_to_array(coalesce(${before}, ''), ' ') || ${more}::text[]) with ordinality as said (name, n)
+      where name <> '' and name <> all (${less}::text[]) group by name) as kept)`;
+}

@@ -1,0 +1,126 @@
+import { deviceCodeHandle, deviceCodeKey } from '../../features/device/device-codes.ts';
+import { type Database, Prisma, type Statement } from '../../platform/database.ts';
+import { digest } from '../../platform/secrets.ts';
+import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
+import { place, recall, SingleUseLost, write } from './unit-of-work.ts';
+
+/**
+ * Owns the short-lived rest of what the library persists. Kinds share a table but not a namespace:
+ * an id of one kind is never found as another.
+ */
+
+export type RecordKind = 'Interaction' | 'PushedAuthorizationRequest' | 'RegistrationAccessToken';
+
+type Row = { client_id: string | null; expires_at: Date | null; consumed_at: Date | null; payload: Record<string, unknown> };
+
+const COLUMNS = ['clientId', 'consumed'];
+
+// The library destroys a registration access token whose client it does not find: a suspended client may be restored, and will want to manage itself.
+const OF_NO_SUSPENDED_CLIENT = Prisma.sql`and not exists (select from client c where c.id = client_id and c.suspended_at is not null)`;
+
+export function createRecordStore(database: Database, kind: RecordKind): ProtocolStore {
+  return {
+    async upsert(id, payload, expiresInSeconds) {
+      const json = JSON.stringify(rest(withoutCredentials(id, payload), COLUMNS));
+      const expiresAt = Prisma.sql`now() + ${expiresInSeconds ?? null} * interval '1 second'`;
+      // An interaction that another request has ended meanwhile stays ended: it is not brought back by a second answer.
+      const found = kind === 'Interaction' && (await recall<boolean>(foundBefore(id)));
+      if (found)
+        return write(database, {
+          purpose: 'keep',
+          once: true,
+          subject: `${kind} ${id}`,
+          statement: Prisma.sql`
+            update protocol_record set account_id = ${whoSignedIn(payload)}, expires_at = ${expiresAt}, payload = ${json}::jsonb
+            where kind = 'Interaction' and id = ${digest(id)}`,
+        });
+      await write(database, {
+        purpose: 'keep',
+        subject: `${kind} ${id}`,
+        statement: Prisma.sql`
+          insert into protocol_record (kind, id, client_id, account_id, expires_at, payload)
+          values (${kind}::record_kind, ${digest(id)}, ${payload.clientId ?? null}, ${whoSignedIn(payload)}, ${expiresAt}, ${json}::jsonb)
+          on conflict (kind, id) do update set account_id = excluded.account_id, expires_at = excluded.expires_at, payload = excluded.payload`,
+      });
+    },
+    async find(id) {
+      const [row] = await database.query<Row>(Prisma.sql`
+        select client_id, expires_at, consumed_at, payload from protocol_record
+        where kind = ${kind}::record_kind and id = ${digest(id)} and (expires_at is null or expires_at > now()) ${kind === 'RegistrationAccessToken' ? OF_NO_SUSPENDED_CLIENT : Prisma.empty}`);
+      if (row) place(foundBefore(id), true);
+      return row && toPayload(kind, id, row);
+    },
+    // At once, not at the end of the request: the library asks before it issues, and a request that fails afterwards has cost a pushed request, nothing more.
+    async consume(id) {
+      const [consumed] = await database.change(Prisma.sql`
+        update protocol_record set consumed_at = now()
+        where kind = ${kind}::record_kind and id = ${digest(id)} and consumed_at is null returning 1`);
+      if (!consumed) throw new SingleUseLost(`${kind} already consumed`);
+    },
+    async destroy(id) {
+      await write(database, {
+        purpose: 'end',
+        subject: `${kind} ${id}`,
+        statement: Prisma.sql`delete from protocol_record where kind = ${kind}::record_kind and id = ${digest(id)}`,
+        // An interaction ends where its result is used: whoever finds it ended already comes second, and issues nothing.
+        once: kind === 'Interaction',
+      });
+    },
+  };
+}
+
+/**
+ * Remembers that a one-time identifier was seen (the `jti` of an assertion or a DPoP proof): insert-only, at once, and the
+ * insert itself is the question, so of any number of requests one alone hears true.
+ * A row that has expired may be taken over: what it guarded against cannot be replayed any more.
+ * @returns whether this was the first time.
+ */
+export async function rememberOnce(database: Database, id: string, expiresInSeconds: number): Promise<boolean> {
+  const inserted = await database.change(Prisma.sql`${rememberedOnce(id, expiresInSeconds)} returning 1`);
+  return inserted.length > 0;
+}
+
+/** The same as a part of what is written together: it changes a row the first time alone. */
+export function rememberedOnce(id: string, expiresInSeconds: number): Statement {
+  return Prisma.sql`
+    insert into protocol_record (kind, id, expires_at, payload)
+    values ('ReplayDetection', ${digest(id)}, now() + ${expiresInSeconds} * interval '1 second', '{}')
+    on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()`;
+}
+
+/** Whose sign-in waits in an interaction to become a session: what ends for an account, ends there too. */
+function whoSignedIn({ result }: Payload): string | null {
+  return (result as { login?: { accountId?: string } } | undefined)?.login?.accountId ?? null;
+}
+
+const foundBefore = (id: string) => `Interaction ${id} was found`;
+
+const OWN_ID = ':uid';
+
+/**
+ * An interaction quotes three credentials: the session cookie, which nothing reads; its own id in the address to resume at, which
+ * is put back when it is found; and the code of the device that it is about, if any, in whose place comes a handle.
+ */
+function withoutCredentials(id: string, payload: Payload): Payload {
+  const { session, returnTo, deviceCode } = payload;
+  return {
+    ...payload,
+    ...(session ? { session: { ...session, cookie: undefined } } : undefined),
+    ...(returnTo ? { returnTo: returnTo.replace(id, OWN_ID) } : undefined),
+    ...(deviceCode ? { deviceCode: deviceCodeKey(String(deviceCode)) } : undefined),
+  } as Payload;
+}
+
+function toPayload(kind: RecordKind, id: string, row: Row): Payload {
+  const { returnTo, deviceCode } = row.payload as { returnTo?: string; deviceCode?: string };
+  return {
+    ...row.payload,
+    kind,
+    jti: id,
+    ...(returnTo ? { returnTo: returnTo.replace(OWN_ID, id) } : undefined),
+    ...(deviceCode ? { deviceCode: deviceCodeHandle(deviceCode) } : undefined),
+    ...(row.expires_at === null ? undefined : { exp: seconds(row.expires_at) }),
+    ...(row.client_id === null ? undefined : { clientId: row.client_id }),
+    ...(row.consumed_at === null ? undefined : { consumed: seconds(row.consumed_at) }),
+  } as Payload;
+}

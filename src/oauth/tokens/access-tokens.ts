@@ -1,0 +1,122 @@
+import type { Context, Next } from 'koa';
+import { type AccessToken, type ClientCredentials, type Grant, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { IDENTITY_SCOPES } from '../../people/claims.ts';
+import { ROUTES } from '../configuration.ts';
+import { scopesIn } from '../requests/scope-rules.ts';
+import { userinfoOf } from '../scopes/resource-policy.ts';
+
+/**
+ * Owns for whom an access token is, where the library leaves that open: a token of the server's own API has no audience; where nobody named an API
+ * and `openid` was granted, the token of that API opens userinfo too. Owns what a token answer says was granted.
+ */
+
+/** What came before a token: the code, device code or refresh token that is redeemed. */
+type Source = { scopes: Set<string>; resource?: string | string[]; claims?: object };
+
+type Model<Token> = { prototype: { save(this: Token): Promise<string> } };
+
+const sourceOf = ({ oidc }: KoaContextWithOIDC): Source | undefined => {
+  const { AuthorizationCode, DeviceCode, RefreshToken } = oidc.entities;
+  return (AuthorizationCode ?? DeviceCode ?? RefreshToken) as Source | undefined;
+};
+
+/** The scopes that a token request may get: all that the source has, or those of them that it asks for. */
+function wantedOf(ctx: KoaContextWithOIDC, source: Source): Set<string> {
+  const asked = ctx.oidc.params?.['grant_type'] === 'refresh_token' ? scopesIn(ctx.oidc.params['scope']) : [];
+  return asked.length ? new Set(asked.filter((name) => source.scopes.has(name))) : source.scopes;
+}
+
+/** Teaches the library's models what is said above. Its own code decides about the audience, and knows one alone. */
+export function settleAudiences(provider: Provider): void {
+  const { issuer } = provider;
+  const userinfo = userinfoOf(issuer);
+
+  const tokens = provider.AccessToken as unknown as Model<AccessToken> & {
+    find(value: string, options?: object): Promise<AccessToken | undefined>;
+  };
+  const save = tokens.prototype.save;
+  tokens.prototype.save = async function (this: AccessToken) {
+    const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
+    const source = ctx && sourceOf(ctx);
+    const grant = ctx?.oidc.entities.Grant;
+    if (source && grant) {
+      if (this.aud === issuer) ofOwnApi(this, grant, wantedOf(ctx, source));
+      else if (!ctx.oidc.params?.['resource'] && [source.resource].flat().includes(userinfo)) opensUserinfo(this, grant, ctx, source);
+    }
+    const value = await save.call(this);
+    Object.defineProperty(this, VALUE, { value, enumerable: false });
+    return value;
+  };
+
+  /** A token of the server's own API is one without an audience, however it was asked for. */
+  function ofOwnApi(token: AccessToken, grant: Grant, wanted: Set<string>): void {
+    delete token.aud;
+    token.scope = grant.getOIDCScopeFiltered(wanted);
+  }
+
+  function opensUserinfo(token: AccessToken, grant: Grant, ctx: KoaContextWithOIDC, source: Source): void {
+    const wanted = wantedOf(ctx, source);
+    const identity = scopesIn(grant.getOIDCScopeFiltered(new Set(IDENTITY_SCOPES.filter((name) => wanted.has(name)))));
+    if (!identity.includes('openid')) return;
+    token.aud = [String(token.aud), userinfo];
+    token.scope = [...identity, ...scopesIn(token.scope)].join(' ');
+    if (source.claims) token.claims = source.claims as never;
+  }
+
+  const find = tokens.find;
+  tokens.find = async function (this: typeof tokens, value, options) {
+    const token = await find.call(this, value, options);
+    // The library opens userinfo to tokens without an audience alone.
+    if (token && Provider.ctx?.oidc.route === 'userinfo' && [token.aud].flat().includes(userinfo)) delete token.aud;
+    return token;
+  };
+
+  const own = provider.ClientCredentials as unknown as Model<ClientCredentials>;
+  const saveOwn = own.prototype.save;
+  own.prototype.save = async function (this: ClientCredentials) {
+    if (this.aud === issuer) delete this.aud;
+    return saveOwn.call(this);
+  };
+
+  // A code that names no API is for the server's own, which a token request may name.
+  const base = Object.getPrototypeOf(provider.AccessToken.prototype) as object;
+  Object.defineProperty(base, 'resourceIndicators', {
+    get(this: { resource?: string | string[] }) {
+      return new Set([this.resource ?? [undefined, issuer]].flat());
+    },
+  });
+}
+
+const VALUE = Symbol('value');
+
+/** An ID token says which access token it came with (OIDC Core section 3.1.3.6); the library says it in the implicit flow alone. */
+export function bindIdTokens(provider: Provider): void {
+  const { prototype } = provider.IdToken as unknown as {
+    prototype: { issue(this: { set(name: string, value: string): void }, how: { use: string }): Promise<string> };
+  };
+  const { issue } = prototype;
+  prototype.issue = async function (how) {
+    const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
+    const value = (ctx?.oidc.entities.AccessToken as { [VALUE]?: string } | undefined)?.[VALUE];
+    if (how.use === 'idtoken' && value) this.set('at_hash', value);
+    return issue.call(this, how);
+  };
+}
+
+/**
+ * The `scope` of a token answer is all that was granted by it, whichever token of the answer it concerns: an API's scopes, those of the ID token,
+ * and `offline_access`. It is always there, so also where it differs from what was asked (RFC 6749 section 5.1).
+ */
+export async function tellGrantedScope(ctx: Context, next: Next): Promise<void> {
+  await next();
+  const body = ctx.body as { access_token?: string; scope?: string } | undefined;
+  if (ctx.path !== ROUTES.token || ctx.status !== 200 || !body?.access_token || !ctx['oidc']) return;
+  const oidcCtx = ctx as unknown as KoaContextWithOIDC;
+  const source = sourceOf(oidcCtx);
+  const grant = oidcCtx.oidc.entities.Grant;
+  if (!source || !grant) return;
+  const wanted = wantedOf(oidcCtx, source);
+  const beside = [...IDENTITY_SCOPES, 'offline_access'].filter((name) => wanted.has(name));
+  const scopes = new Set([...scopesIn(grant.getOIDCScopeFiltered(new Set(beside))), ...scopesIn(body.scope)]);
+  if (scopes.size) ctx.body = { ...body, scope: [...scopes].join(' ') };
+}

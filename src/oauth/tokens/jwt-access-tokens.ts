@@ -1,0 +1,162 @@
+import { createLocalJWKSet, type JSONWebKeySet, type JWK, type JWTPayload, errors as jose, jwtVerify } from 'jose';
+import type { AccessToken, ClientCredentials, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Database } from '../../platform/database.ts';
+import { randomSecret } from '../../platform/secrets.ts';
+import type { ClientCache } from '../clients/cache.ts';
+import { JWT_TYPES, SIGNING_ALGORITHMS } from '../clients/signing-algorithms.ts';
+import type { ResourceServer } from '../scopes/resource-servers.ts';
+import { readGround } from '../store/grounds.ts';
+import type { Payload, ProtocolStore } from '../store/store.ts';
+import { place, recall, remember } from '../store/unit-of-work.ts';
+
+/**
+ * Owns JWT access tokens (RFC 9068) as this server reads them back: they are stored nowhere, so each names what it stands on, and is found by
+ * its signature. Does not own how the library writes them, or who may introspect them: see caller-policy.ts.
+ *
+ * Two private claims (RFC 7519 section 4.3) name what a user's token stands on. `grant_id` is the record of what the user allowed the client;
+ * `session_id` is the user's session here, and is there only when the token ends with it. Both are ids of records. No endpoint takes them, and
+ * neither is the value of a token or a cookie, so the API that reads them can open nothing with them. A token that opens userinfo too has
+ * `userinfo_claims`: the claims that the client asked for by name (OIDC Core section 5.5), and not their values.
+ */
+
+/** Three parts of a signed token, or five of an encrypted one (RFC 7515 section 3.1, RFC 7516 section 3.1). */
+const COMPACT = /^[\w-]*(\.[\w-]*){2}(\.[\w-]*\.[\w-]*)?$/;
+
+/** What the library hands to `formats.customizers.jwt` before it signs. */
+type Unsigned = { header?: object | undefined; payload: Record<string, unknown> };
+
+/** Names what a token stands on, and gives its header the `typ` that its API chose. */
+export function completeJwt(servers: readonly ResourceServer[]) {
+  return (_ctx: KoaContextWithOIDC, token: AccessToken | ClientCredentials, jwt: Unsigned): void => {
+    if ('grantId' in token && token.grantId) {
+      jwt.payload['grant_id'] = token.grantId;
+      if (token.expiresWithSession) jwt.payload['session_id'] = token.sessionUid;
+      const asked = (token.claims as { userinfo?: object } | undefined)?.userinfo;
+      if (asked && [token.aud].flat().length > 1) jwt.payload['userinfo_claims'] = asked;
+    }
+    const api = servers.find(({ identifier }) => identifier === token.resourceServer?.identifier());
+    if (api) jwt.header = { ...jwt.header, typ: api.jwtType };
+  };
+}
+
+/** What of the server is needed to read a JWT. `jwks`: the published keys, retired ones among them. */
+type Parts = {
+  database: Database;
+  clients: ClientCache;
+  issuer: string;
+  /** The address of the userinfo endpoint, which a token's audience may name. */
+  userinfo: string;
+  jwks: { keys: readonly object[] };
+  servers: readonly ResourceServer[];
+};
+
+/** A store of access tokens that finds JWTs as well. */
+export type WithJwts = (store: ProtocolStore, kind: string) => ProtocolStore;
+
+/** @returns what makes a store answer for a JWT of this server as for a token that it has stored. */
+export function createJwtAccessTokens(parts: Parts): WithJwts {
+  const keys = createLocalJWKSet({ keys: parts.jwks.keys.map((key) => publicHalf(key as JWK)) } as JSONWebKeySet);
+  return (store, kind) => ({
+    ...store,
+    async find(value) {
+      const jwt = COMPACT.test(value) ? value : await recall<string>(presented(value));
+      if (jwt === undefined) return store.find(value);
+      const found = await remember(`JWT ${jwt}`, () => read(parts, keys, jwt));
+      if (found?.kind !== kind) return undefined;
+      // Introspection describes any of them; used as a token here, one must name this server's endpoint (RFC 9068 section 4).
+      return jwt !== value || [found['aud']].flat().includes(parts.userinfo) ? found : undefined;
+    },
+  });
+}
+
+function publicHalf({ kty, kid, alg, use, crv, x, y, n, e }: JWK): JWK {
+  return Object.fromEntries(Object.entries({ kty, kid, alg, use, crv, x, y, n, e }).filter(([, value]) => value !== undefined)) as JWK;
+}
+
+type Claims = JWTPayload & {
+  client_id?: unknown;
+  scope?: unknown;
+  cnf?: { jkt?: string };
+  grant_id?: unknown;
+  session_id?: unknown;
+  userinfo_claims?: object;
+};
+
+/**
+ * @returns what a store would hold of the token; nothing unless this server signed it, its API and client are still here, and what it stands on
+ * holds: the grant with every scope of the token, and the account. Its session is compared by the library, as for any token.
+ */
+async function read(parts: Parts, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Payload | undefined> {
+  const claims = await verify(parts, keys, jwt);
+  if (!claims) return undefined;
+  const { iss: _, sub, aud, exp, iat, jti, scope, client_id, cnf, grant_id, session_id, userinfo_claims, ...extra } = claims;
+  const isMeantFor = ({ identifier, registeredAt = 0 }: ResourceServer) => [aud].flat().includes(identifier) && Number(iat) >= registeredAt;
+  // An ID token has no client_id, and its audience is a client.
+  if (typeof client_id !== 'string' || !parts.servers.some(isMeantFor)) return undefined;
+  if (!(await parts.clients.find(client_id))) return undefined;
+  const token = { jti, iat, exp, aud, scope, extra, clientId: client_id, ...(cnf?.jkt ? { jkt: cnf.jkt } : undefined) };
+  if (typeof grant_id !== 'string') return sub === client_id ? ({ ...token, kind: 'ClientCredentials' } as Payload) : undefined;
+  const ground = await readGround(parts.database, {
+    grantId: grant_id,
+    sessionUid: session_id as string | undefined,
+    accountId: String(sub),
+  });
+  if (!ground.account || !allows(ground.grant?.payload, String(scope ?? ''))) return undefined;
+  return {
+    ...token,
+    kind: 'AccessToken',
+    accountId: sub,
+    grantId: grant_id,
+    ...(userinfo_claims ? { claims: { userinfo: userinfo_claims } } : undefined),
+    ...(session_id === undefined ? undefined : { sessionUid: session_id, expiresWithSession: true }),
+  } as Payload;
+}
+
+/** @returns the claims of a JWT that a published key signed; nothing for any other text. */
+async function verify({ issuer }: Parts, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Claims | undefined> {
+  try {
+    // A key that the header brings along or points to is never read, and `none` and HS* are not among the algorithms (RFC 8725 section 3.1).
+    const algorithms = [...SIGNING_ALGORITHMS];
+    const { payload, protectedHeader } = await jwtVerify(jwt, keys, {
+      issuer,
+      algorithms,
+      requiredClaims: ['exp', 'iat', 'jti', 'sub', 'aud'],
+    });
+    return (JWT_TYPES as readonly unknown[]).includes(protectedHeader.typ) ? (payload as Claims) : undefined;
+  } catch (error) {
+    if (error instanceof jose.JOSEError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a user's grant still has every scope of a token: they may have taken one back since. @param grant the library's record of it. */
+function allows(grant: { openid?: { scope?: string }; resources?: Record<string, string> } | undefined, scope: string): boolean {
+  if (!grant) return false;
+  const granted = new Set([grant.openid?.scope, ...Object.values(grant.resources ?? {})].flatMap((scopes) => scopes?.split(' ') ?? []));
+  return scope.split(' ').every((name) => !name || granted.has(name));
+}
+
+/**
+ * Lets JWTs through to introspection, where the library refuses all of them: it stores none. It is shown a handle instead, which means the JWT
+ * during this request alone. Revocation goes on refusing them (RFC 7009 section 2.2.1, `unsupported_token_type`): an API that verifies JWTs by
+ * itself would not hear of it.
+ */
+export function introspectJwts(provider: Provider): void {
+  type Context = { route: string; params?: Record<string, unknown> };
+  const { prototype } = (
+    provider as unknown as { OIDCContext: { prototype: { entity(this: Context, key: string, value: unknown): void } } }
+  ).OIDCContext;
+  const { entity } = prototype;
+  prototype.entity = function (key, value) {
+    const token = this.params?.['token'];
+    // The library names the client once it has found it, before it looks at the token.
+    if (key === 'Client' && this.route === 'introspection' && typeof token === 'string' && COMPACT.test(token)) {
+      const handle = randomSecret();
+      place(presented(handle), token);
+      Object.assign(this.params as object, { token: handle });
+    }
+    entity.call(this, key, value);
+  };
+}
+
+const presented = (handle: string): string => `presented JWT ${handle}`;

@@ -1,0 +1,72 @@
+import { pendingOf } from '../features/federation/sign-in/pending.ts';
+import { LIMITS, limitRate, withinLimit } from '../http/rate-limit.ts';
+import { visitorOf } from '../http/visitor.ts';
+import { write } from '../oauth/store/unit-of-work.ts';
+import { mailboxOf } from '../people/email-address.ts';
+import { endProof, findProof, newProof, PROOF_MINUTES, type Proof, type Purpose, proveByCode, type Wish } from '../people/proofs.ts';
+import type { Problem } from '../people/sign-up.ts';
+import { knownHere } from './known-here.ts';
+import { type Step, showPage } from './step.ts';
+
+/**
+ * Owns the time between asking for a proof by mail and giving it: "look into your mail", for sign-up and reset alike. Which proof
+ * a browser waits for is in its interaction's stored result, never in a form.
+ */
+
+type Awaited = { purpose: Purpose; handle: string; email: string };
+
+/** What this browser waits for. */
+export function awaited({ interaction }: Step, purpose: Purpose): Awaited | undefined {
+  const known = interaction.result?.['proof'] as Awaited | undefined;
+  return known?.purpose === purpose ? known : undefined;
+}
+
+/** What this browser waits for, as it stands. @returns undefined when it has expired, was replaced or redeemed, or nothing was asked for. */
+export async function awaitedProof(step: Step, purpose: Purpose): Promise<Proof | undefined> {
+  const waiting = awaited(step, purpose);
+  return waiting && findProof(step.services.database, purpose, waiting.handle);
+}
+
+/** Counts a letter before anything is looked up: whoever asks too often hears so alike for known and unknown addresses. @throws AppError 429 */
+export async function limitLetters(step: Step, kind: 'sign_up' | 'reset', email: string): Promise<void> {
+  const { database } = step.services;
+  const device = kind === 'reset' ? await knownHere(step, email) : undefined;
+  if (device && (await withinLimit(database, LIMITS.resetAtDevice, device))) return;
+  await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(step.ctx).address);
+  await limitRate(database, LIMITS.lettersToAddress, `${kind} ${mailboxOf(email)}`);
+}
+
+/** Begins to wait for a proof, in place of the one before. @returns what to mail. */
+export async function beginToAwait(
+  step: Step,
+  page: 'signup' | 'reset',
+  wish: Wish,
+): Promise<{ code: string; link: string; minutes: number }> {
+  const { ctx, interaction, services } = step;
+  const { handle, secret, code, statement } = newProof(services.keyRing, wish);
+  const before = interaction.result?.['proof'] as Awaited | undefined;
+  if (before) await write(services.database, { purpose: 'end', subject: `proof ${before.handle}`, statement: endProof(before.handle) });
+  await write(services.database, { purpose: 'keep', subject: `proof ${handle}`, statement });
+  const proof: Awaited = { purpose: wish.purpose, handle, email: wish.email };
+  await services.provider.interactionResult(ctx.req, ctx.res, { ...interaction.result, proof });
+  return { code, link: `${services.config.issuer}/interaction/${interaction.uid}/${page}/link?token=${secret}`, minutes: PROOF_MINUTES };
+}
+
+/** The page with the field for the code. */
+export async function showCode(step: Step, page: 'signup' | 'reset', email: string, problems: Problem[] = [], left = 0): Promise<void> {
+  const other = page === 'signup' && pendingOf(step) ? 'signup/upstream' : page;
+  await showPage(step, 'interaction/code', { page, other, email, problems, left }, problems.length ? 400 : 200);
+}
+
+/** Tries the code that was typed. @returns the proof; undefined when it was refused, and the page says so. */
+export async function tryCode(step: Step, page: 'signup' | 'reset', waiting: Awaited, code: string): Promise<Proof | undefined> {
+  const { database, keyRing } = step.services;
+  const answer = await proveByCode(database, keyRing, waiting.purpose, waiting.handle, code);
+  if (answer === 'gone') {
+    await showCode(step, page, waiting.email, [{ field: 'code', key: 'mailed.gone' }]);
+    return undefined;
+  }
+  if ('proof' in answer) return answer.proof;
+  await showCode(step, page, waiting.email, [{ field: 'code', key: 'mailed.wrong' }], answer.wrong);
+  return undefined;
+}

@@ -1,0 +1,86 @@
+import type { Client, Grant } from 'oidc-provider';
+import { auditEvent } from '../audit/events.ts';
+import { languageOf } from '../http/language.ts';
+import { render } from '../http/render.ts';
+import { allowFormAction } from '../http/security-headers.ts';
+import { visitorOf } from '../http/visitor.ts';
+import { answersOf, type Pressed } from '../oauth/consent/answers.ts';
+import { type Asked, askedBy } from '../oauth/consent/asked.ts';
+import { describeConsent } from '../oauth/consent/consent-page.ts';
+import { write } from '../oauth/store/unit-of-work.ts';
+import { findAccount } from '../people/store.ts';
+import { AppError } from '../platform/errors.ts';
+import { finish } from './finish.ts';
+import type { Interaction, Services, Step } from './step.ts';
+
+/** Owns the consent decision. Does not decide whether consent is needed: see interaction-policy.ts. */
+
+export async function showConsent(step: Step, nothingChosen = false): Promise<void> {
+  const { ctx, interaction, csrf, services } = step;
+  const { database, resourceServers, config } = services;
+  const [client, grant, account] = await Promise.all([
+    findClient(services, String(interaction.params['client_id'])),
+    findGrant(services, interaction),
+    findAccount(database, String(interaction.session?.accountId)),
+  ]);
+  if (!account) throw new AppError('interaction_expired', { status: 400, reason: 'account_gone' });
+  const redirectUri = interaction.params['redirect_uri'];
+  if (typeof redirectUri === 'string') allowFormAction(ctx, redirectUri);
+  const data = {
+    csrf,
+    nothingChosen,
+    action: `/interaction/${interaction.uid}/consent`,
+    anotherAccountAction: `/interaction/${interaction.uid}/another-account`,
+    ...(await describeConsent(
+      { database, resourceServers, issuer: config.issuer, language: languageOf(ctx) },
+      { client, account, redirectUri, asked: askedIn(step), grant },
+    )),
+  };
+  render(ctx, 'interaction/consent', data, nothingChosen ? 400 : 200);
+}
+
+const BUTTONS = new Set<string>(['approve', 'approve_all'] satisfies Pressed[]);
+
+/**
+ * Takes what the person decided to where it is kept along with the code, existing-grant.ts. What is asked comes from the stored
+ * request, never from the form. The form says which optional scopes stay (checkboxes `scope`, each by its tickOf()), and which button
+ * was pressed (`decision`): `approve`, `approve_all` for the optional ones too, or `deny`.
+ */
+export async function decideConsent(step: Step, form: URLSearchParams): Promise<void> {
+  const { interaction, services } = step;
+  const accountId = String(interaction.session?.accountId);
+  const pressed = form.getAll('decision').join();
+  if (!BUTTONS.has(pressed)) return denyConsent(step, accountId);
+  const client = await findClient(services, String(interaction.params['client_id']));
+  const known = { servers: services.resourceServers, issuer: services.config.issuer };
+  const answers = answersOf(known, client, askedIn(step), { pressed: pressed as Pressed, ticked: new Set(form.getAll('scope')) });
+  // Allow is never answered with `access_denied`: who chose nothing is asked again.
+  if (!answers.some(({ allowed, claims = [] }) => allowed.length || claims.length)) return showConsent(step, true);
+  await finish(step, { consent: { accountId, answers } });
+}
+
+async function denyConsent(step: Step, accountId: string): Promise<void> {
+  const { ctx, interaction, services } = step;
+  // A second click says nothing new.
+  if (interaction.result?.error === undefined)
+    await write(services.database, {
+      purpose: 'keep',
+      subject: `AuditEvent denial ${interaction.uid}`,
+      statement: auditEvent(visitorOf(ctx), { type: 'consent_denied', accountId, clientId: String(interaction.params['client_id']) }),
+    });
+  await finish(step, { error: 'access_denied', error_description: 'the person denied the request' });
+}
+
+const askedIn = ({ interaction, services: { resourceServers, config } }: Step): Asked =>
+  askedBy({ servers: resourceServers, issuer: config.issuer }, interaction.params);
+
+async function findClient({ provider }: Services, clientId: string): Promise<Client> {
+  const client = await provider.Client.find(clientId);
+  if (!client) throw new AppError('invalid_client', { status: 400, reason: 'client_deleted_meanwhile' });
+  return client;
+}
+
+/** The grant that this adds to. */
+async function findGrant({ provider }: Services, { grantId }: Interaction): Promise<Grant | undefined> {
+  return grantId ? provider.Grant.find(grantId) : undefined;
+}

@@ -1,0 +1,180 @@
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import { errors, type Provider } from 'oidc-provider';
+import { comeBack, goOnWithout, goToProvider, showConnect } from '../features/federation/sign-in/connect.ts';
+import { showUpstreamSignUp, submitUpstreamSignUp } from '../features/federation/sign-in/sign-up.ts';
+import { comeBack as comeBackFromSignIn, leave } from '../features/federation/sign-in/upstream.ts';
+import { offerPasskey, submitPasskey } from '../features/passkeys/sign-in.ts';
+import { assertOurForm, csrfToken } from '../http/csrf.ts';
+import { readForm } from '../http/form.ts';
+import { preferLocales } from '../http/language.ts';
+import { rememberApp } from '../oauth/answers/way-back.ts';
+import { AppError } from '../platform/errors.ts';
+import { KeyRing } from '../platform/secrets.ts';
+import { decideConsent, showConsent } from './consent.ts';
+import { showFactor, submitFactor } from './factor.ts';
+import { answerLink, LINKS, showLink } from './links.ts';
+import { showLogin, submitLogin } from './login.ts';
+import { resendReset, showNewPassword, showReset, showResetCode, submitNewPassword, submitReset, submitResetCode } from './reset.ts';
+import { decideRestore, showRestore } from './restore.ts';
+import { answerLate, pressedBefore } from './second-press.ts';
+import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
+import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
+import type { Interaction, Services, Step } from './step.ts';
+
+/**
+ * Owns the person's side of an authorization: which page stands for what the library waits for.
+ * Does not decide what comes next: every step ends in finish.ts, and interaction-policy.ts says.
+ */
+
+type Page = { show?: (step: Step) => Promise<void>; answer?: (step: Step, form: URLSearchParams) => Promise<void> };
+
+/** Every way to come to be signed in: they lead to one another. */
+const SIGN_IN: Record<string, Page> = {
+  login: { show: (step) => showLogin(step), answer: submitLogin },
+  // In place of the password.
+  passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showLogin) },
+  signup: { show: showSignup, answer: submitSignup },
+  'signup/code': { show: showSignupCode, answer: submitSignupCode },
+  'signup/resend': { answer: resendSignup },
+  reset: { show: showReset, answer: submitReset },
+  'reset/code': { show: showResetCode, answer: submitResetCode },
+  'reset/resend': { answer: resendReset },
+  'reset/password': { show: showNewPassword, answer: submitNewPassword },
+  'upstream/:provider': { show: leave },
+  'upstream/return': { show: comeBackFromSignIn },
+  'signup/upstream': { show: showUpstreamSignUp, answer: submitUpstreamSignUp },
+};
+
+/** Where somebody is signed in, who may not be who is here. */
+const SWITCH: Record<string, Page> = { 'another-account': { answer: useAnotherAccount } };
+
+/** What each prompt of interaction-policy.ts begins with, and the pages that it has. */
+const PROMPTS: Record<string, { first: string; pages: Record<string, Page> }> = {
+  create: { first: 'signup', pages: SIGN_IN },
+  login: { first: 'login', pages: SIGN_IN },
+  factor: {
+    first: 'factor',
+    pages: {
+      factor: { show: showFactor, answer: submitFactor },
+      // On top of it.
+      passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showFactor) },
+    },
+  },
+  restore: { first: 'restore', pages: { restore: { show: showRestore, answer: decideRestore }, ...SWITCH } },
+  select_account: { first: 'select_account', pages: { select_account: { show: showAccounts, answer: chooseAccount }, ...SWITCH } },
+  consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent }, ...SWITCH } },
+  connect: {
+    first: 'connect',
+    pages: {
+      connect: { show: showConnect, answer: goOnWithout },
+      'connect/go': { show: goToProvider },
+      'connect/return': { show: comeBack },
+    },
+  },
+};
+
+export function interactionRoutes(services: Omit<Services, 'keyRing'>) {
+  const router = new Router();
+  const all: Services = { ...services, keyRing: new KeyRing(services.config.dataEncryptionKeys) };
+
+  router.get('/interaction/:uid', async (ctx) => {
+    const step = await stepOf(ctx, all);
+    if (!step) return;
+    const { first, pages } = promptOf(step);
+    await pages[first]?.show?.(step);
+  });
+
+  router.get('/interaction/:uid/:page/link', async (ctx, next) => {
+    const link = LINKS.get(ctx['params'].page);
+    return link ? showLink(await visit(ctx, all), link) : next();
+  });
+
+  router.post('/interaction/:uid/:page/link', async (ctx, next) => {
+    const link = LINKS.get(ctx['params'].page);
+    return link ? answerLink(await visit(ctx, all), link) : next();
+  });
+
+  router.get(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
+    const step = await stepOf(ctx, all);
+    if (!step) return;
+    const show = pageOf(step)?.show;
+    // A page of an earlier step, opened again: show where things stand.
+    if (!show) return ctx.redirect(`/interaction/${step.interaction.uid}`);
+    await show(step);
+  });
+
+  router.post(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
+    const step = await stepOf(ctx, all);
+    if (!step) return;
+    const form = await readForm(ctx);
+    assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
+    // What a passkey signed is sent by the page's script, once: sent again, it is a replay (WebAuthn level 3 section 7.2).
+    if (ctx['params'].page !== 'passkey' && (await pressedBefore(ctx, all, form))) return;
+    const page = pageOf(step);
+    // A form of an earlier step, sent again from another tab: show where things stand.
+    if (!page?.answer) return ctx.redirect(`/interaction/${step.interaction.uid}`);
+    await page.answer(step, form);
+  });
+
+  return router.routes();
+}
+
+function promptOf({ interaction }: Step) {
+  const prompt = PROMPTS[interaction.prompt.name];
+  if (!prompt) throw new AppError('invalid_request', { status: 400, reason: `no page for prompt ${interaction.prompt.name}` });
+  return prompt;
+}
+
+/** The page of the current prompt that is asked for, if it has it. It is where a switch of language leads from the answer to its form. */
+function pageOf(step: Step): Page | undefined {
+  const { page: name, part } = step.ctx['params'];
+  const exact = part === undefined ? name : `${name}/${part}`;
+  const path = name === 'upstream' && part !== 'return' ? 'upstream/:provider' : exact;
+  const { pages } = promptOf(step);
+  const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+  if (page?.show) step.ctx.state.pagePath = `/interaction/${step.interaction.uid}/${exact}`;
+  return page;
+}
+
+/** The step that a request is about. @returns undefined when its interaction has ended, and the answer leads on from there. */
+const stepOf = (ctx: Context, services: Services): Promise<Step | undefined> =>
+  currentStep(ctx, services).catch((error) => answerLate(ctx, services, error));
+
+/** @throws AppError when this browser has no such interaction: it expired, is finished, or was opened elsewhere. */
+async function currentStep(ctx: Context, services: Services): Promise<Step> {
+  // Where a switch of language leads from the answer to a form, be it a refusal.
+  ctx.state.pagePath = `/interaction/${encodeURIComponent(ctx['params'].uid)}`;
+  const interaction = await findInteraction(ctx, services.provider);
+  if (interaction.uid !== ctx['params'].uid)
+    throw new AppError('interaction_expired', { status: 400, reason: 'interaction_of_another_page' });
+  preferLocales(ctx, interaction.params['ui_locales']);
+  rememberApp(ctx, String(interaction.params['client_id']));
+  // A form that is refused leads back to its page; the page itself, when it cannot be shown, leads nowhere.
+  ctx.state.pageStands = ctx.method === 'POST';
+  return { ctx, interaction, csrf: csrfToken(services.config.cookieKeys, csrfSubject(interaction)), services };
+}
+
+/** A link may be opened in a browser that has no such interaction, or none that is still at signing in. */
+async function visit(ctx: Context, services: Services) {
+  try {
+    const own = await currentStep(ctx, services);
+    return { ctx, services, own: promptOf(own).pages === SIGN_IN ? own : undefined };
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'interaction_expired') return { ctx, services, own: undefined };
+    throw error;
+  }
+}
+
+async function findInteraction(ctx: Context, provider: Provider): Promise<Interaction> {
+  try {
+    return await provider.interactionDetails(ctx.req, ctx.res);
+  } catch (error) {
+    if (error instanceof errors.SessionNotFound)
+      throw new AppError('interaction_expired', { status: 400, reason: error.error_detail ?? error.message });
+    throw error;
+  }
+}
+
+/** A form fits one interaction in one step: not a consent page with a sign-in page's token. */
+const csrfSubject = (interaction: Interaction) => `interaction ${interaction.uid} ${interaction.prompt.name}`;

@@ -1,0 +1,20 @@
+import type { Context, Next } from 'koa';
+import { signUpUrl } from '../pages/first-party.ts';
+
+/** Addresses that lead people, and their password managers, to pages of ours without an app that asks. */
+export function entrances(issuer: string) {
+  return (ctx: Context, next: Next) => {
+    const target = ctx.method === 'GET' || ctx.method === 'HEAD' ? targetOf(ctx.path, issuer) : undefined;
+    if (!target) return next();
+    ctx.redirect(target);
+    ctx.status = 303;
+    ctx.set('Cache-Control', 'no-store');
+  };
+}
+
+function targetOf(path: string, issuer: string): string | undefined {
+  if (path === '/signup') return signUpUrl(issuer);
+  // W3C, A Well-Known URL for Changing Passwords, section 3.
+  if (path === '/.well-known/change-password') return '/account/password';
+  return undefined;
+}

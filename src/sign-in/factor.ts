@@ -1,0 +1,118 @@
+import { auditEvent } from '../audit/events.ts';
+import { passkeyOf } from '../features/passkeys/sign-in.ts';
+import { verifyTotp } from '../features/totp/totp.ts';
+import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
+import { visitorOf } from '../http/visitor.ts';
+import type { Proofs } from '../oauth/session/session-proofs.ts';
+import { askedOf, asksForPasskey, owesFactor, strengthened } from '../oauth/session/strength.ts';
+import { factorsOf } from '../people/factors.ts';
+import { useRecoveryCode } from '../people/recovery-codes.ts';
+import { findAccount } from '../people/store.ts';
+import { AppError } from '../platform/errors.ts';
+import { finish } from './finish.ts';
+import { type Step, showPage } from './step.ts';
+
+/**
+ * Owns the page for a further factor: the person chooses among theirs, and a recovery code stands in for them.
+ * Does not decide whether one is needed: see interaction-policy.ts. The passkey's form is passkey.ts's.
+ */
+
+type Problem = 'wrong' | 'reused' | 'wrong_recovery_code';
+
+export async function showFactor(step: Step): Promise<void> {
+  const session = await ownSession(step);
+  const { database } = step.services;
+  // What was owed came about elsewhere meanwhile: the person has set up a factor in another tab, and shown it there.
+  if (!(await owesFactor(database, session, askedOf(step.interaction.params)))) {
+    const { amr, acr, loginTs } = session;
+    return finish(step, {
+      login: { accountId: String(session.accountId), ...(amr && { amr }), ...(acr && { acr }), ...(loginTs && { ts: loginTs }) },
+    });
+  }
+  await page(step);
+}
+
+/** The form has a code of the app, a recovery code, or the wish to leave. */
+export async function submitFactor(step: Step, form: URLSearchParams): Promise<void> {
+  if (form.get('decision') === 'leave') return leave(step);
+  return form.has('recovery_code') ? submitRecoveryCode(step, form.get('recovery_code') ?? '') : submitTotp(step, form.get('code') ?? '');
+}
+
+async function submitTotp(step: Step, code: string): Promise<void> {
+  const { database, keyRing } = step.services;
+  const { accountId } = await ownSession(step);
+  // Counted before it is looked at: however many come at once, no more are tried (CVE-2025-64102).
+  await limitRate(database, LIMITS.totpOfAccount, accountId);
+  const verdict = await verifyTotp(database, { keyRing, accountId, code });
+  if (!verdict.ok) return fail(step, accountId, 'totp', verdict.reason === 'reused' ? 'reused' : 'wrong');
+  await forgive(database, LIMITS.totpOfAccount, accountId);
+  await goOn(step);
+}
+
+async function submitRecoveryCode(step: Step, code: string): Promise<void> {
+  const { database, keyRing } = step.services;
+  const { accountId } = await ownSession(step);
+  await limitRate(database, LIMITS.recoveryCodeOfAccount, accountId);
+  if (!(await useRecoveryCode(database, keyRing, accountId, code))) return fail(step, accountId, 'recovery_code', 'wrong_recovery_code');
+  await forgive(database, LIMITS.recoveryCodeOfAccount, accountId);
+  await database.change(auditEvent(visitorOf(step.ctx), { type: 'recovery_code_used', accountId }));
+  await goOn(step);
+}
+
+async function goOn(step: Step): Promise<void> {
+  const { accountId, loginTs, ...session } = await ownSession(step);
+  // A code on top of an older sign-in does not make that one recent: whoever asks by max_age means the password too.
+  const justSignedIn = step.interaction.lastSubmission?.login !== undefined;
+  await finish(step, {
+    login: { accountId, ...strengthened(session, 'otp'), ...(justSignedIn || loginTs === undefined ? undefined : { ts: loginTs }) },
+  });
+}
+
+async function fail(step: Step, accountId: string, factor: string, problem: Problem): Promise<void> {
+  step.ctx.state.logged = { ...step.ctx.state.logged, reason: `${factor} ${problem}` };
+  step.services.counts.add('sign_in_failed', 'factor');
+  await step.services.database.change(auditEvent(visitorOf(step.ctx), { type: 'factor_failed', accountId, detail: { factor } }));
+  await page(step, problem, 401);
+}
+
+/** Back to the client without a further factor, in the words that it knows (RFC 9470 section 5; RFC 6749 section 4.1.2.1). */
+async function leave(step: Step): Promise<void> {
+  const { unmet } = await within(step);
+  await finish(
+    step,
+    unmet
+      ? { error: 'unmet_authentication_requirements', error_description: 'the account has no factor that reaches what was asked for' }
+      : { error: 'access_denied', error_description: 'the person showed no further factor' },
+  );
+}
+
+/** What of their factors reaches what is asked for. */
+async function within({ interaction, services: { database } }: Step) {
+  const factors = await factorsOf(database, String(interaction.session?.accountId));
+  const passkeyOnly = asksForPasskey(askedOf(interaction.params));
+  const passkey = factors.passkeys.length > 0;
+  const totp = factors.totpSince !== undefined && !passkeyOnly;
+  return { passkey, totp, recoveryCode: Boolean(factors.recoveryCodesLeft) && !passkeyOnly, passkeyOnly, unmet: !passkey && !totp };
+}
+
+async function page(step: Step, problem?: Problem, status = 200): Promise<void> {
+  const { interaction, services } = step;
+  const [account, ways] = await Promise.all([findAccount(services.database, String(interaction.session?.accountId)), within(step)]);
+  if (!account) throw new AppError('interaction_expired', { status: 400, reason: 'account_gone' });
+  const shown = {
+    ...ways,
+    problem,
+    account: { name: account.name, email: account.email },
+    passkey: ways.passkey ? passkeyOf(step, { autofill: false }) : undefined,
+  };
+  await showPage(step, 'interaction/factor', shown, status);
+}
+
+/** The session that this interaction began with. @throws AppError when somebody else has signed in here meanwhile, or nobody is any more. */
+async function ownSession({ ctx, interaction, services: { provider } }: Step) {
+  const session = await provider.Session.get(ctx as never);
+  const { accountId, uid, amr, acr, loginTs, enrolled } = session as typeof session & Proofs;
+  if (!accountId || accountId !== interaction.session?.accountId || uid !== interaction.session.uid)
+    throw new AppError('interaction_expired', { status: 400, reason: 'session_of_another' });
+  return { accountId, amr, acr, loginTs, enrolled };
+}

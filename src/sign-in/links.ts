@@ -1,0 +1,146 @@
+import type { Context } from 'koa';
+import { assertOurForm, csrfToken } from '../http/csrf.ts';
+import { readForm } from '../http/form.ts';
+import { render } from '../http/render.ts';
+import { allowFormAction } from '../http/security-headers.ts';
+import { displayName } from '../oauth/clients/display-name.ts';
+import { passwordProblem } from '../people/password-policy.ts';
+import { hashPassword } from '../people/passwords.ts';
+import { findProof, handleOf, type Proof, type Purpose, proveByLink } from '../people/proofs.ts';
+import { confirmElsewhere, type Problem, type SignUpWish } from '../people/sign-up.ts';
+import { AppError } from '../platform/errors.ts';
+import { awaited } from './awaiting.ts';
+import { finishSignIn } from './finish.ts';
+import { newPasswordProblems, openingsOf, resetPassword } from './reset.ts';
+import { pressedBefore } from './second-press.ts';
+import { goOn, makeAccount, upstreamOf } from './signup.ts';
+import { goTo, type Services, type Step } from './step.ts';
+
+/**
+ * Owns the links in our mails. They open in whatever browser reads the mail. To open one does nothing, since programs that look through
+ * mail open links too; only the form on its page proves. In the browser that asked, the authorization goes on. In another nobody is signed in: whoever
+ * asked may be somebody else, so a sign-up takes a password there, and the browser that asked has to sign in with it.
+ */
+
+/** @param own the interaction of this browser at this address, if it has one. */
+export type Visit = { ctx: Context; services: Services; own: Step | undefined };
+
+type Link = {
+  purpose: Purpose;
+  show(visit: Visit, proof: Proof, secret: string): Promise<void>;
+  answer(visit: Visit, proof: Proof, secret: string, form: URLSearchParams): Promise<void>;
+};
+
+export const LINKS = new Map<string | undefined, Link>([
+  ['signup', { purpose: 'sign_up', show: showConfirmation, answer: confirm }],
+  ['reset', { purpose: 'reset_password', show: showNewPassword, answer: setNewPassword }],
+]);
+
+/** @throws AppError 400 `proof_gone` for a link that was used, has expired, was replaced, or never was. */
+export async function showLink(visit: Visit, link: Link): Promise<void> {
+  const secret = String(visit.ctx.query['token'] ?? '');
+  await link.show(visit, await proofOf(visit, link, secret), secret);
+}
+
+export async function answerLink(visit: Visit, link: Link): Promise<void> {
+  const { ctx, services } = visit;
+  const form = await readForm(ctx);
+  const secret = form.get('token') ?? '';
+  assertOurForm(ctx, services.config.cookieKeys, csrfSubject(secret), form.get('csrf'), services.config.issuer);
+  if (await pressedBefore(ctx, services, form)) return;
+  await link.answer(visit, await proofOf(visit, link, secret), secret, form);
+}
+
+async function proofOf({ services }: Visit, { purpose }: Link, secret: string): Promise<Proof> {
+  const proof = await findProof(services.database, purpose, handleOf(secret));
+  if (!proof) throw gone();
+  return proof;
+}
+
+async function showConfirmation(visit: Visit, proof: Proof, secret: string): Promise<void> {
+  if (proof.accountId) return alreadyConfirmed(visit, proof);
+  confirmation(visit, proof, secret);
+}
+
+/** In another browser than the one that asked, the page asks for a password, and forgets the account at a provider that whoever asked has brought. */
+function confirmation(visit: Visit, proof: Proof, secret: string, problems: Problem[] = []): void {
+  const { name } = proof.payload as SignUpWish;
+  const own = asks(visit, proof) !== undefined;
+  const upstream = own ? upstreamOf(visit, proof) : undefined;
+  const linked = upstream && {
+    provider: displayName(upstream.providerName, upstream.providerId),
+    as: displayName(upstream.details.email ?? upstream.details.username, upstream.subject),
+  };
+  const status = problems.length ? 400 : 200;
+  page(visit, 'interaction/confirm', { email: proof.email, name, linked, asksPassword: !own, problems }, secret, status);
+}
+
+async function confirm(visit: Visit, known: Proof, secret: string, form: URLSearchParams): Promise<void> {
+  const { handle } = known;
+  const { services } = visit;
+  if (known.accountId) return alreadyConfirmed(visit, known);
+  if (!asks(visit, known)) return openElsewhere(visit, known, secret, form.get('password') ?? '');
+  // Proven before, but its account was not made yet: that request did not come to its end.
+  const proof = (await proveByLink(services.database, 'sign_up', secret)) ?? (await findProof(services.database, 'sign_up', handle));
+  if (!proof) throw gone();
+  const own = asks(visit, proof);
+  if (proof.accountId || !own) return alreadyConfirmed(visit, proof);
+  await goOn(own, proof);
+}
+
+async function openElsewhere(visit: Visit, known: Proof, secret: string, password: string): Promise<void> {
+  const { name } = known.payload as SignUpWish;
+  const key = passwordProblem(password, { name, email: known.email });
+  if (key) return confirmation(visit, known, secret, [{ field: 'password', key }]);
+  const proof = await confirmElsewhere(visit.services.database, secret, await hashPassword(password));
+  if (!proof) throw gone();
+  await makeAccount(visit, proof);
+  // Accounts are written by a transaction of their own, which nobody hears of.
+  visit.ctx.state.pressChanged = true;
+  render(visit.ctx, 'interaction/elsewhere', { page: 'signup' });
+}
+
+/** Opened once more: the browser that asked goes on, another hears that it was used. */
+async function alreadyConfirmed(visit: Visit, proof: Proof): Promise<void> {
+  const own = asks(visit, proof);
+  if (own) return goTo(own, 'signup/code');
+  throw gone();
+}
+
+async function showNewPassword(visit: Visit, proof: Proof, secret: string): Promise<void> {
+  await newPassword(visit, proof, secret, []);
+}
+
+async function newPassword(visit: Visit, proof: Proof, secret: string, keep: string[], problems: Problem[] = []): Promise<void> {
+  const openings = await openingsOf(visit, proof, keep);
+  const shown = { page: 'reset/link', email: proof.email, openings, problems };
+  page(visit, 'interaction/new-password', shown, secret, problems.length ? 400 : 200);
+}
+
+async function setNewPassword(visit: Visit, proof: Proof, secret: string, form: URLSearchParams): Promise<void> {
+  const password = form.get('password') ?? '';
+  const problems = await newPasswordProblems(visit, proof, password);
+  const keep = form.getAll('keep');
+  if (problems.length) return newPassword(visit, proof, secret, keep, problems);
+  const own = asks(visit, proof);
+  const account = await resetPassword(visit, proof, { password, keep }, 'link');
+  if (own) return finishSignIn(own, account, { method: 'reset', byMail: true, amr: ['pwd'] });
+  render(visit.ctx, 'interaction/elsewhere', { page: 'reset' });
+}
+
+/** This browser's interaction, when it is the one that waits for the proof. */
+function asks({ own }: Visit, proof: Proof): Step | undefined {
+  return own && awaited(own, proof.purpose)?.handle === proof.handle ? own : undefined;
+}
+
+function page({ ctx, services, own }: Visit, view: string, data: Record<string, unknown>, secret: string, status = 200): void {
+  if (own) allowFormAction(ctx, String(own.interaction.params['redirect_uri']));
+  // Where a switch of language leads: here, with the secret.
+  Object.assign(ctx.state, { pagePath: ctx.path, pageQuery: new URLSearchParams({ token: secret }).toString() });
+  const csrf = csrfToken(services.config.cookieKeys, csrfSubject(secret));
+  render(ctx, view, { ...data, base: ctx.path.split('/').slice(0, 3).join('/'), token: secret, csrf }, status);
+}
+
+const gone = () => new AppError('proof_gone', { status: 400, reason: 'proof_used_expired_or_unknown' });
+
+const csrfSubject = (secret: string) => `proof ${handleOf(secret)}`;

@@ -1,0 +1,29 @@
+import { lastSignInHere, rememberDevice } from '../http/known-device.ts';
+import { LIMITS, withinLimit } from '../http/rate-limit.ts';
+import { write } from '../oauth/store/unit-of-work.ts';
+import type { Account } from '../people/store.ts';
+import { MINUTE } from '../platform/clock.ts';
+import type { Proven } from './finish.ts';
+import { alarmTo } from './note.ts';
+import type { Step } from './step.ts';
+
+/** Owns the letter about a sign-in from a browser that the account was not in before. What a browser remembers of that: http/known-device.ts. */
+
+/** The database's clock may be ahead of ours: a browser that reset the password is known from then on. */
+const CLOCK_DIFFERENCE_MS = MINUTE * 1000;
+
+export async function tellOfNewDevice(step: Step, account: Account, { method, byMail }: Pick<Proven, 'method' | 'byMail'>): Promise<void> {
+  const { ctx, services } = step;
+  const last = lastSignInHere(ctx, account.id);
+  const now = Date.now();
+  rememberDevice(ctx, account.id, new Date(method === 'reset' ? now + CLOCK_DIFFERENCE_MS : now));
+  // Whoever signs up is new everywhere, and a reset has a letter of its own.
+  if (byMail || method === 'sign_up' || (last && !isOutdated(last, account))) return;
+  // Somebody who knows the password must not fill the mailbox: the first letters say it all.
+  if (!(await withinLimit(services.database, LIMITS.newDeviceLetters, account.id))) return;
+  for (const [n, statement] of alarmTo(step, account, 'new_device', 'new_device', {}).entries())
+    await write(services.database, { purpose: 'keep', subject: `alarm ${n} new_device ${account.id}`, statement });
+}
+
+/** A reset, or the link "this was not me", makes every browser a new one. */
+const isOutdated = (last: Date, { devicesSince }: Account): boolean => devicesSince !== null && last < devicesSince;

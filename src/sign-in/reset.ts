@@ -1,0 +1,156 @@
+import { forgivePasswordTries } from '../http/password-tries.ts';
+import { LIMITS, withinLimit } from '../http/rate-limit.ts';
+import { endAccount } from '../oauth/store/grants.ts';
+import { write } from '../oauth/store/unit-of-work.ts';
+import { emailProblem, isSameAddress, normalizeEmail } from '../people/email-address.ts';
+import { dropIdleRecoveryCodes } from '../people/factors.ts';
+import { endOutdatedLinks } from '../people/not-me.ts';
+import { databaseTime, listOpenings, nameOf, removeAdded, type ShownOpening, shownOpenings } from '../people/openings.ts';
+import { passwordProblem } from '../people/password-policy.ts';
+import { hashPassword } from '../people/passwords.ts';
+import { resetPasswordOf } from '../people/profile.ts';
+import { endProofsOf, type Proof, redeemProof } from '../people/proofs.ts';
+import type { Problem } from '../people/sign-up.ts';
+import { type Account, findAccount, findAccountByEmail } from '../people/store.ts';
+import { AppError } from '../platform/errors.ts';
+import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
+import { finishSignIn } from './finish.ts';
+import { alarmTo, note, send } from './note.ts';
+import { goTo, type Step, showPage } from './step.ts';
+
+/**
+ * Owns the way back in for who forgot the password: a proof of the address, then a new password, and with it the end of everything
+ * that was open under the account before. Answers are the same for an address without an account (OWASP forgot password).
+ */
+
+export async function showReset(step: Step): Promise<void> {
+  const hint = step.interaction.params['login_hint'];
+  await form(step, awaited(step, 'reset_password')?.email ?? (typeof hint === 'string' ? hint : ''));
+}
+
+export async function submitReset(step: Step, fields: URLSearchParams): Promise<void> {
+  const typed = fields.get('email') ?? '';
+  const key = emailProblem(typed);
+  if (key) return form(step, typed, [{ field: 'email', key }]);
+  await ask(step, normalizeEmail(typed));
+}
+
+export async function resendReset(step: Step): Promise<void> {
+  const waiting = awaited(step, 'reset_password');
+  if (!waiting) return goTo(step, 'reset');
+  await ask(step, waiting.email);
+}
+
+export async function showResetCode(step: Step): Promise<void> {
+  const waiting = awaited(step, 'reset_password');
+  if (!waiting) return goTo(step, 'reset');
+  if ((await awaitedProof(step, 'reset_password'))?.proven) return goTo(step, 'reset/password');
+  await showCode(step, 'reset', waiting.email);
+}
+
+export async function submitResetCode(step: Step, fields: URLSearchParams): Promise<void> {
+  const waiting = awaited(step, 'reset_password');
+  if (!waiting) return goTo(step, 'reset');
+  if (await tryCode(step, 'reset', waiting, fields.get('code') ?? '')) goTo(step, 'reset/password');
+}
+
+export async function showNewPassword(step: Step): Promise<void> {
+  const proof = await provenByCode(step);
+  if (proof) await newPassword(step, proof, []);
+}
+
+export async function submitNewPassword(step: Step, fields: URLSearchParams): Promise<void> {
+  const proof = await provenByCode(step);
+  if (!proof) return;
+  const password = fields.get('password') ?? '';
+  const problems = await newPasswordProblems(step, proof, password);
+  const keep = fields.getAll('keep');
+  if (problems.length) return newPassword(step, proof, keep, problems);
+  await finishSignIn(step, await resetPassword(step, proof, { password, keep }, 'code'), { method: 'reset', byMail: true, amr: ['pwd'] });
+}
+
+/** @returns undefined for who has given no proof in this browser: they are sent back to where it is given. */
+async function provenByCode(step: Step): Promise<Proof | undefined> {
+  const proof = await awaitedProof(step, 'reset_password');
+  if (proof?.proven) return proof;
+  goTo(step, 'reset/code');
+  return undefined;
+}
+
+/** What speaks against a new password for the account that was proven. */
+export async function newPasswordProblems({ services }: Pick<Step, 'services'>, proof: Proof, password: string): Promise<Problem[]> {
+  const account = await accountOf(services, proof);
+  const key = passwordProblem(password, account);
+  return key ? [{ field: 'password', key }] : [];
+}
+
+/**
+ * Sets the new password, ends all that was open under the account, and removes what was added to it since its mailbox was last proven. All of that is
+ * one transaction with the proof's redemption, the record and the letter.
+ * @param keep what the user says is theirs, by nameOf().
+ * @param by the code, given before, or the link, whose secret whoever calls this was told.
+ */
+export async function resetPassword(
+  here: Pick<Step, 'ctx' | 'services'>,
+  proof: Proof,
+  { password, keep }: { password: string; keep: string[] },
+  by: 'code' | 'link',
+): Promise<Account> {
+  const { database } = here.services;
+  const account = await accountOf(here.services, proof);
+  const passwordHash = await hashPassword(password);
+  const added = (await listOpenings(database, account.id)).filter((one) => one.added && !keep.includes(nameOf(one)));
+  await write(database, { purpose: 'end', subject: `proof ${proof.handle}`, statement: redeemProof(proof, by), once: true });
+  const linksUntil = await databaseTime(database);
+  // Before the new proof is written: what came after the last one goes.
+  for (const [n, statement] of [...removeAdded(account.id, keep, { linksUntil }), dropIdleRecoveryCodes(account.id)].entries())
+    await write(database, { purpose: 'end', subject: `added ${n} of ${account.id}`, statement });
+  const subject = `password ${account.id}`;
+  await write(database, { purpose: 'keep', subject, statement: resetPasswordOf(account.id, account.email, passwordHash), once: true });
+  await write(database, { purpose: 'end', subject: `proofs of ${account.id}`, statement: endProofsOf(account.id) });
+  await write(database, { purpose: 'end', subject: `account ${account.id}`, statement: endAccount(account.id) });
+  const removed = [...new Set(added.map(({ kind }) => kind))];
+  await note(here, { type: 'password_reset', accountId: account.id, ...(removed.length ? { detail: { removed } } : undefined) });
+  // The user reads the mail of this address: what went there before need not be undone any more.
+  await write(database, { purpose: 'end', subject: `not me ${account.id}`, statement: endOutdatedLinks(account.id, account) });
+  for (const [n, statement] of alarmTo(here, account, 'password_changed', 'password_changed', {}).entries())
+    await write(database, { purpose: 'keep', subject: `alarm ${n} password_changed ${account.id}`, statement });
+  // Whoever tried to guess the old one has nothing to do with the new one.
+  await forgivePasswordTries({ ctx: here.ctx, database, account: account.email });
+  return account;
+}
+
+/** @throws AppError 400 when it is gone or disabled meanwhile, or has another address. */
+async function accountOf({ database }: Step['services'], proof: Proof): Promise<Account> {
+  const account = proof.accountId ? await findAccount(database, proof.accountId) : undefined;
+  if (!account || !isSameAddress(account.email, proof.email))
+    throw new AppError('proof_gone', { status: 400, reason: 'account_of_proof_gone' });
+  return account;
+}
+
+async function ask(step: Step, email: string): Promise<void> {
+  const { database } = step.services;
+  await limitLetters(step, 'reset', email);
+  const account = await findAccountByEmail(database, email);
+  const mayTell = await withinLimit(database, LIMITS.lettersToNobody, account ? `account ${email}` : email);
+  const wish = { purpose: 'reset_password', email, accountId: account?.id, told: account !== undefined } as const;
+  const letter = await beginToAwait(step, 'reset', wish);
+  if (account) await send(step, email, 'reset_password', { ...letter, person: account.email }, account.locale);
+  else if (mayTell) await send(step, email, 'no_account', {});
+  goTo(step, 'reset/code');
+}
+
+async function form(step: Step, email: string, problems: Problem[] = []): Promise<void> {
+  await showPage(step, 'interaction/reset', { email, problems }, problems.length ? 400 : 200);
+}
+
+async function newPassword(step: Step, proof: Proof, keep: string[], problems: Problem[] = []): Promise<void> {
+  const openings = await openingsOf(step, proof, keep);
+  const shown = { page: 'reset/password', email: proof.email, openings, problems };
+  await showPage(step, 'interaction/new-password', shown, problems.length ? 400 : 200);
+}
+
+/** What else opens the account of a proof, as `views/openings.eta` shows it. @param keep what its user has chosen to keep. */
+export async function openingsOf({ services }: Pick<Step, 'services'>, proof: Proof, keep: string[]): Promise<ShownOpening[]> {
+  return proof.accountId ? shownOpenings(await listOpenings(services.database, proof.accountId), keep) : [];
+}

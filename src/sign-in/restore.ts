@@ -1,0 +1,30 @@
+import { auditEvent } from '../audit/events.ts';
+import { visitorOf } from '../http/visitor.ts';
+import { writeTogether } from '../oauth/store/unit-of-work.ts';
+import { keepAccount } from '../people/profile.ts';
+import { findAccount } from '../people/store.ts';
+import { AppError } from '../platform/errors.ts';
+import { finish } from './finish.ts';
+import { type Step, showPage } from './step.ts';
+
+/** Owns the page on which a wish to be deleted is taken back. Does not decide whether there is one: see interaction-policy.ts. */
+
+export async function showRestore(step: Step): Promise<void> {
+  const account = await findAccount(step.services.database, String(step.interaction.session?.accountId));
+  if (!account?.deleteAfter) throw new AppError('interaction_expired', { status: 400, reason: 'nothing_to_take_back' });
+  const shown = { account: { name: account.name, email: account.email }, deleteAfter: account.deleteAfter };
+  await showPage(step, 'interaction/restore', shown);
+}
+
+/** `decision` is `keep` or anything else, which leaves things as they are. */
+export async function decideRestore(step: Step, form: URLSearchParams): Promise<void> {
+  const { ctx, interaction, services } = step;
+  if (form.get('decision') !== 'keep') return finish(step, { error: 'access_denied', error_description: 'the account is to be deleted' });
+  const accountId = String(interaction.session?.accountId);
+  const kept = await writeTogether(services.database, [
+    { purpose: 'keep', once: true, statement: keepAccount(accountId) },
+    { purpose: 'keep', statement: auditEvent(visitorOf(ctx), { type: 'deletion_taken_back', accountId }) },
+  ]);
+  // Too late, or kept already from another tab: the authorization endpoint knows which.
+  await finish(step, kept ? { restore: {} } : {});
+}

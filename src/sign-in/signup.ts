@@ -1,0 +1,115 @@
+import { auditEvent } from '../audit/events.ts';
+import { linking, obstacle, type PendingIdentity, type SealedIdentity, unsealed } from '../features/federation/sign-in/pending.ts';
+import { languageOf } from '../http/language.ts';
+import { visitorOf } from '../http/visitor.ts';
+import { normalizeEmail } from '../people/email-address.ts';
+import { tidyName } from '../people/names.ts';
+import { hashPassword } from '../people/passwords.ts';
+import type { Proof } from '../people/proofs.ts';
+import { openAccount, type Problem, type SignUpWish, signUpProblems } from '../people/sign-up.ts';
+import { type Account, isAddressTaken } from '../people/store.ts';
+import { Prisma, type Statement } from '../platform/database.ts';
+import { AppError } from '../platform/errors.ts';
+import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
+import { finishSignIn } from './finish.ts';
+import { offered } from './login.ts';
+import { send } from './note.ts';
+import { goTo, type Step, showPage } from './step.ts';
+
+/**
+ * Owns signing up within an authorization: the form, the proof of the address, and the way on. Whether an address has an account
+ * already is told by mail alone: the page, its headers and the time it takes are the same (OWASP ASVS 5.0 section 6.3.8).
+ */
+
+type Typed = { name: string; email: string };
+
+export async function showSignup(step: Step): Promise<void> {
+  const hint = step.interaction.params['login_hint'];
+  const email = awaited(step, 'sign_up')?.email ?? (typeof hint === 'string' ? hint : '');
+  await form(step, { name: '', email });
+}
+
+export async function submitSignup(step: Step, fields: URLSearchParams): Promise<void> {
+  const typed = { name: tidyName(fields.get('name') ?? ''), email: fields.get('email') ?? '' };
+  const password = fields.get('password') ?? '';
+  const problems = signUpProblems({ ...typed, password });
+  if (problems.length) return form(step, typed, problems);
+  const email = normalizeEmail(typed.email);
+  await limitLetters(step, 'sign_up', email);
+  const passwordHash = await hashPassword(password);
+  await ask(step, email, { name: typed.name, passwordHash, locale: languageOf(step.ctx) });
+}
+
+export async function showSignupCode(step: Step): Promise<void> {
+  const waiting = awaited(step, 'sign_up');
+  if (!waiting) return goTo(step, 'signup');
+  const proof = await awaitedProof(step, 'sign_up');
+  // The link was opened meanwhile, perhaps in another browser.
+  if (proof?.proven) return goOn(step, proof);
+  await showCode(step, 'signup', waiting.email);
+}
+
+export async function submitSignupCode(step: Step, fields: URLSearchParams): Promise<void> {
+  const waiting = awaited(step, 'sign_up');
+  if (!waiting) return goTo(step, 'signup');
+  const known = await awaitedProof(step, 'sign_up');
+  const proof = known?.proven ? known : await tryCode(step, 'signup', waiting, fields.get('code') ?? '');
+  if (proof) await goOn(step, proof);
+}
+
+export async function resendSignup(step: Step): Promise<void> {
+  const proof = await awaitedProof(step, 'sign_up');
+  // What was asked for is forgotten when it has expired: it is asked for anew.
+  if (!proof) return goTo(step, 'signup');
+  if (proof.proven) return goOn(step, proof);
+  await limitLetters(step, 'sign_up', proof.email);
+  await ask(step, proof.email, proof.payload as SignUpWish);
+}
+
+/** Makes the account that was proven. @throws AppError 409 when the address has another one by now. */
+export async function makeAccount({ ctx, services }: Pick<Step, 'ctx' | 'services'>, proof: Proof): Promise<Account> {
+  const upstream = upstreamOf({ services }, proof);
+  if (upstream && !proof.accountId && (await obstacle(services, upstream)))
+    throw new AppError('upstream_linked', { status: 409, reason: 'upstream_linked_or_gone_meanwhile' });
+  const account = await openAccount(services.database, proof, (accountId) => [
+    ...(upstream ? mustWrite(linking({ ctx, services }, upstream, accountId)) : []),
+    auditEvent(visitorOf(ctx), { type: 'signed_up', accountId }),
+  ]);
+  if (!account) throw new AppError('address_taken', { status: 409, reason: 'address_taken_meanwhile' });
+  return account;
+}
+
+/** The account at a provider that the account of a proof is to be linked to, if it began there. */
+export function upstreamOf({ services }: Pick<Step, 'services'>, { payload }: Proof): PendingIdentity | undefined {
+  const { upstream } = payload as SignUpWish;
+  return upstream ? unsealed(services, upstream as SealedIdentity) : undefined;
+}
+
+/** Fails as a whole, by a division by zero, unless the first changes a row. */
+const mustWrite = ([first, ...more]: Statement[]): Statement[] => [
+  Prisma.sql`with made as (${first} returning 1) select 1 / (select count(*) from made)`,
+  ...more,
+];
+
+/**
+ * The address is proven: whoever asked in this browser is signed in with the account that was made of it. If the user confirmed it in another browser,
+ * the account has the password that the user chose there, and this browser has to sign in with it.
+ */
+export async function goOn(step: Step, proof: Proof): Promise<void> {
+  const { upstream, elsewhere } = proof.payload as SignUpWish;
+  if (elsewhere) return goTo(step, 'login');
+  await finishSignIn(step, await makeAccount(step, proof), { method: 'sign_up', byMail: true, amr: [upstream ? 'fed' : 'pwd'] });
+}
+
+/** Mails what proves the address, or tells that it has an account; the page is the same. */
+export async function ask(step: Step, email: string, payload: SignUpWish): Promise<void> {
+  const taken = await isAddressTaken(step.services.database, email);
+  const letter = await beginToAwait(step, 'signup', { purpose: 'sign_up', email, payload, told: !taken });
+  if (taken) await send(step, email, 'already_registered', { person: email });
+  else await send(step, email, 'sign_up', letter);
+  goTo(step, 'signup/code');
+}
+
+async function form(step: Step, typed: Typed, problems: Problem[] = []): Promise<void> {
+  await showPage(step, 'interaction/signup', { ...typed, problems, providers: await offered(step) }, problems.length ? 400 : 200);
+}
