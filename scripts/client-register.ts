@@ -41,8 +41,9 @@ export async function create(values: Values): Promise<number> {
     await assertIntrospectable(database, metadata);
     const { introspects, ...said } = metadata;
     // Loaded here: it brings the library along, which takes the other commands as long to load as all the rest.
+    const { FEATURES } = await import('../src/features.ts');
     const { judgeClient } = await import('../src/oauth/clients/operator-client.ts');
-    const judged = await judgeClient({ config, database }, said as ClientMetadata);
+    const judged = await judgeClient({ config, database, features: FEATURES }, said as ClientMetadata);
     const told = auditEvent(OPERATOR, { type: 'client_made', clientId: metadata.client_id });
     await database.transaction([...saveClient({ ...judged, introspects } as ClientMetadata), told]);
     const secret = metadata.client_secret;

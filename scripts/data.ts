@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { auditEvent } from '../src/audit/events.ts';
+import { SEALED_COLUMNS } from '../src/features.ts';
 import { LEFT_OUT } from '../src/operations/durable.ts';
 import { exportData } from '../src/operations/export.ts';
 import { readHeader, verifyFile } from '../src/operations/exported-file.ts';
@@ -101,7 +102,7 @@ async function read(file: string, yes: boolean | undefined): Promise<number> {
   await assertRestorable(url, header);
   const total = rowsOf(header);
   const looking = showProgress('rows looked at', total);
-  await verifyFile(file, new KeyRing(dataEncryptionKeys), looking.step);
+  await verifyFile(file, new KeyRing(dataEncryptionKeys), SEALED_COLUMNS, looking.step);
   looking.end();
   if (!(await confirmed(`Restore ${total} rows of ${quoted(header.exportedAt)} into this database?`, yes))) return 1;
   const told = auditEvent(OPERATOR, { type: 'data_restored', detail: { rows: total, exportedAt: header.exportedAt.slice(0, 40) } });

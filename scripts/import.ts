@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { auditEvent } from '../src/audit/events.ts';
 import { importClient, type Planned, planImport } from '../src/features/moving-in/plan.ts';
 import { type ForeignExport, isSourceName, readExport, SOURCE_NAMES, type SourceName } from '../src/features/moving-in/sources.ts';
+import { FEATURES } from '../src/features.ts';
 import { openClientJudge } from '../src/oauth/clients/operator-client.ts';
 import { endClient } from '../src/oauth/store/grants.ts';
 import { readConfig } from '../src/platform/config.ts';
@@ -89,7 +90,7 @@ function readText(file: string): string {
 }
 
 async function run(database: Database, { document, drafts }: ForeignExport, order: Order): Promise<number> {
-  const judge = await openClientJudge({ config: readConfig(), database });
+  const judge = await openClientJudge({ config: readConfig(), database, features: FEATURES });
   const plan = await planImport(database, drafts(judge.scopes), { judge: judge.judge, update: order.update });
   const people = order.people ? await planPeople(database, document) : undefined;
   const report = order.report === undefined ? undefined : openNewFile('--report', order.report);

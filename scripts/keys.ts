@@ -1,8 +1,6 @@
 import { parseArgs } from 'node:util';
 import { replaceKeys, rotateKeys, useKeys } from '../src/features/admin/acts/keys.ts';
-import { SEALED_TOKENS } from '../src/features/federation/held-tokens.ts';
-import { SEALED_CREDENTIALS } from '../src/features/federation/providers.ts';
-import { SEALED_SECRETS } from '../src/features/totp/totp.ts';
+import { SEALED_COLUMNS } from '../src/features.ts';
 import { scheduleOf } from '../src/oauth/keys/key-schedule.ts';
 import { readSigningKeys } from '../src/oauth/keys/signing-keys.ts';
 import { readConfig } from '../src/platform/config.ts';
@@ -111,7 +109,7 @@ async function resealAll(database: Database): Promise<number> {
   if (keyRing.newest !== new KeyRing(config.dataEncryptionKeys).newest)
     throw new Error('the first key in DATA_ENCRYPTION_KEYS is not in use yet: run keys.ts use once every node was started with it');
   let left = 0;
-  for (const column of [SEALED_SECRETS, SEALED_CREDENTIALS, ...SEALED_TOKENS]) {
+  for (const column of SEALED_COLUMNS) {
     const { resealed, busy, unreadable } = await reseal(database, keyRing, column);
     left += busy + unreadable;
     const told = [

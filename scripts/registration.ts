@@ -2,12 +2,8 @@ import { parseArgs } from 'node:util';
 import type { z } from 'zod';
 import { deleteClient } from '../src/features/admin/acts/clients.ts';
 import { createInitialAccessToken, endInitialAccessToken } from '../src/features/admin/acts/registration.ts';
-import {
-  clientsRegisteredWith,
-  knownScopes,
-  listInitialAccessTokens,
-  SELF_SERVICE_GRANTS,
-} from '../src/features/registration/initial-access-tokens.ts';
+import { clientsRegisteredWith, knownScopes, listInitialAccessTokens } from '../src/features/registration/initial-access-tokens.ts';
+import { SELF_SERVICE_GRANTS } from '../src/oauth/clients/metadata/registration-limits.ts';
 import { HOUR, MINUTE } from '../src/platform/clock.ts';
 import { type Database, isStorable } from '../src/platform/database.ts';
 import { confirmed, moment, performAsOperator, resultOf, runCommand, table, UsageError, withDatabase } from './command.ts';

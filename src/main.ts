@@ -1,5 +1,5 @@
 import { createCounts, keepCountsWritten } from './audit/counts.ts';
-import { keepProvidersTold } from './features/federation/revocations.ts';
+import { FEATURES } from './features.ts';
 import { keepLogosFetched } from './oauth/clients/logo/fetcher.ts';
 import { placesOf } from './oauth/clients/metadata/registration-policy.ts';
 import { createPkceUse, savePkceUse } from './oauth/store/pkce-use.ts';
@@ -43,7 +43,7 @@ async function serve(config: Config, log: Log): Promise<void> {
   const recording = keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' });
   const pruning = keepPruned(database, log);
   const keyRing = new KeyRing(config.dataEncryptionKeys);
-  const telling = keepProvidersTold({ database, keyRing, log });
+  const tasks = FEATURES.flatMap((feature) => feature.tasks?.({ config, database, keyRing, log }) ?? []);
   const logos = keepLogosFetched({ database, log, openings: config.outgoingAllow, loopbackPages: placesOf(config).loopbackPages });
   const mailing = config.smtpUrl
     ? keepMailSent({
@@ -62,7 +62,7 @@ async function serve(config: Config, log: Log): Promise<void> {
     if (stopping) return;
     stopping = true;
     log.info({ event: 'stopping', signal });
-    await Promise.all([pruning.stop(), mailing?.stop(), telling.stop(), logos.stop(), server.close(hurry.signal)]);
+    await Promise.all([pruning.stop(), mailing?.stop(), logos.stop(), ...tasks.map((task) => task.stop()), server.close(hurry.signal)]);
     // After the last request, which is counted too.
     await Promise.all([counting.stop(), recording.stop()]);
     await database.close();

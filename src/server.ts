@@ -3,22 +3,16 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import Koa, { type Middleware } from 'koa';
 import type { Counts } from './audit/counts.ts';
-import { factorRoutes } from './features/account/factors.ts';
-import { accountRoutes } from './features/account/routes.ts';
-import { type AdminDoor, createAdminDoor } from './features/admin/apart/door.ts';
-import { adminApplication, publicAdminApi } from './features/admin/listener.ts';
-import { adminRoutes } from './features/admin/routes.ts';
-import { developerRoutes } from './features/developer/routes.ts';
-import { connectRoutes } from './features/federation/account/connect.ts';
-import { upstreamCallbacks } from './features/federation/endpoints/callback.ts';
-import { upstreamClientKeys } from './features/federation/endpoints/jwks.ts';
-import { sessionServices } from './features/federation/endpoints/session-token.ts';
+import type { Feature, House, Mount } from './feature.ts';
+import { FEATURES } from './features.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
+import type { Budgets } from './http/budgets.ts';
 import { keepBudgets } from './http/budgets.ts';
 import { drainingResponse } from './http/draining.ts';
 import { type EndpointAt, knownEndpoints, onlyItsMethods } from './http/endpoints.ts';
 import { drainBody } from './http/form.ts';
+import type { Proxies } from './http/host.ts';
 import { onlyOurHost } from './http/host.ts';
 import { language } from './http/language.ts';
 import { operatorLinks, operatorLinksOf } from './http/operator-links.ts';
@@ -26,19 +20,22 @@ import { endPresses } from './http/presses.ts';
 import { requestLog } from './http/request-id.ts';
 import { onlyPaths } from './http/request-target.ts';
 import { securityHeaders } from './http/security-headers.ts';
-import { under } from './http/under.ts';
+import { type Part, under } from './http/under.ts';
 import { answerUnread } from './http/unread-request.ts';
 import { KEPT_SECONDS, protocolEndpoint } from './oauth/addresses.ts';
 import { arriveAtApps } from './oauth/answers/arrival.ts';
 import { openErrorBook } from './oauth/answers/error-book.ts';
 import { wayBackFrom } from './oauth/answers/way-back.ts';
+import type { ClientCache } from './oauth/clients/cache.ts';
 import { createClientCache } from './oauth/clients/cache.ts';
 import { limitClientFailures } from './oauth/clients/client-failures.ts';
-import { adminClient, firstPartyClient, RESOURCE_API_CLIENT } from './oauth/clients/first-party.ts';
+import { firstPartyClient, RESOURCE_API_CLIENT } from './oauth/clients/first-party.ts';
 import { clientLogos } from './oauth/clients/logo/serving.ts';
 import { beforeNaming } from './oauth/clients/metadata/client-judgement.ts';
 import { saveClient } from './oauth/clients/store.ts';
+import type { VerifiedNames } from './oauth/clients/verified-names.ts';
 import { createVerifiedNames } from './oauth/clients/verified-names.ts';
+import type { CurrentProvider } from './oauth/current-provider.ts';
 import { keepProvider } from './oauth/current-provider.ts';
 import { createShortIntrospection } from './oauth/introspection/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './oauth/provider.ts';
@@ -49,7 +46,6 @@ import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
 import { mailbox } from './operations/mailbox.ts';
 import { hearOfUnlistedProxies } from './operations/unlisted-proxies.ts';
-import { isAdminBeside } from './pages/admin-place.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
 import { followKeyUse } from './platform/key-use.ts';
@@ -80,139 +76,56 @@ const FINISH_MS = 8_000;
 
 const LISTENING = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
 
-type Parts = { config: Config; database: Database; log: Log; counts: Counts; pkceUse?: PkceUse | undefined };
+type Parts = {
+  config: Config;
+  database: Database;
+  log: Log;
+  counts: Counts;
+  pkceUse?: PkceUse | undefined;
+  features?: readonly Feature[];
+};
 
 /**
  * @param counts what happens is added to it, and to `pkceUse` where there is one; who writes that, and when, is the caller's.
+ * @param features what the server does beside its kernel; all there are, unless given.
  * @throws when the port is taken or the database cannot be reached.
  */
-export async function startServer({ config: given, database, log, counts, pkceUse }: Parts): Promise<RunningServer> {
+export async function startServer({ config: given, database, log, counts, pkceUse, features = FEATURES }: Parts): Promise<RunningServer> {
   // Lists of its own, which change with the key that writes.
   const config = { ...given, cookieKeys: [...given.cookieKeys], dataEncryptionKeys: [...given.dataEncryptionKeys] };
   // First of all: what is issued is issued by the database's clock.
   await database.ping();
   const keyUse = await followKeyUse(config, { database, log, delayMinutes: config.keyDelayMinutes });
+  const house = { config, database, log, keyRing: new KeyRing(config.dataEncryptionKeys) };
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
-  const adminSecret = await registerAdminPages(config, database);
+  for (const feature of features) await feature.prepare?.(house);
+
   const errors = openErrorBook(database, log);
   const names = createVerifiedNames(database);
   const clients = createClientCache(database);
   const budgets = keepBudgets(database, log);
-  const providers = await keepProvider({ config, database, clients, names, log, errors, counts, pkceUse });
+  const providers = await keepProvider({ ...house, clients, names, errors, counts, pkceUse, features });
   let closing = false;
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);
-
   const proxies = { trusted: config.trustedProxies, onUnlisted: hearOfUnlistedProxies({ database, log, counts }) };
-  const endpoints = endpointAt(config);
-  const administration = (door?: AdminDoor) =>
-    providers.serve((provider, resourceServers) => adminRoutes({ provider, database, config, resourceServers }, door) as never);
-  const app = new Koa({ proxy: true, keys: config.cookieKeys });
-  // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
-  app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
-  app.use(requestLog(log));
-  app.use(drainBody());
-  app.use(securityHeaders(config.issuer));
-  app.use(health(database, () => closing));
-  app.use(assets());
-  app.use(under(['/logos/'], clientLogos(database)));
-  app.use(operatorLinks(config));
-  app.use(language());
-  app.use(knownEndpoints(endpoints));
-  app.use(errorBoundary(log));
-  app.use(onlyOurHost(config.issuer, proxies));
-  app.use(onlyItsMethods);
-  app.use(
-    under(
-      Object.values(RESOURCE_API_PATHS),
-      resourceApi({
-        database,
-        issuer: config.issuer,
-        // It is told its credentials and no more.
-        clientId: RESOURCE_API_CLIENT,
-        clientSecret: apiSecret,
-        fetch: ask,
-      }),
-    ),
-  );
-  for (const part of publicAdminApi({ config, database, log })) app.use(part);
-  app.use(home());
-  app.use(providers.serve((provider) => wayBackFrom(provider) as never));
-  app.use(entrances(config.issuer));
-  if (config.environment === 'development') app.use(mailbox({ database, config }));
-  app.use(under(['/upstream/'], upstreamCallbacks(database, new KeyRing(config.dataEncryptionKeys)) as never));
-  app.use(under(['/upstream/'], upstreamClientKeys(database, new KeyRing(config.dataEncryptionKeys)) as never));
-  app.use(under(['/developer', '/admin'], beforeNaming(names) as never));
-  app.use(endPresses);
-  app.use(arriveAtApps(config.issuer));
-  app.use(under(['/oauth/'], spendBudgets({ config, budgets, clients, counts })));
-  app.use(under(['/oauth/'], limitClientFailures()));
-  app.use(inUnitOfWork(database));
-  app.use(
-    under(
-      ['/interaction/'],
-      providers.serve((provider, resourceServers) => interactionRoutes({ provider, database, config, resourceServers, counts }) as never),
-    ),
-  );
-  app.use(
-    under(
-      ['/account/factors', '/.well-known/passkey-endpoints'],
-      providers.serve((provider) => factorRoutes({ provider, database, config }) as never),
-    ),
-  );
-  app.use(
-    under(
-      ['/account/links/'],
-      providers.serve((provider, resourceServers) => connectRoutes({ provider, database, config, resourceServers }) as never),
-    ),
-  );
-  app.use(
-    under(
-      ['/account'],
-      providers.serve((provider, resourceServers) => accountRoutes({ provider, database, config, resourceServers }) as never),
-    ),
-  );
-  app.use(
-    under(
-      ['/developer'],
-      providers.serve((provider, resourceServers) => developerRoutes({ provider, database, config, resourceServers, ask }) as never),
-    ),
-  );
-  if (isAdminBeside(config)) app.use(under(['/admin'], administration()));
-  app.use(
-    under(
-      ['/services'],
-      providers.serve((provider) => sessionServices({ provider, database, config }) as never),
-    ),
-  );
-  app.use(
-    under(
-      ['/oauth/', '/.well-known/', '/device'],
-      providers.serve(
-        (provider, _servers, resources) => protocolEndpoints({ provider, config, database, names, counts, resources }) as never,
-      ),
-    ),
-  );
+  const room: Room = { ...house, counts, features, names, clients, budgets, providers, proxies, apiSecret, ask, isClosing: () => closing };
 
-  const answer = app.callback();
+  const listener = (issuer: string, answer: RequestListener) =>
+    createServer({ ...LISTENING, ServerResponse: drainingResponse(() => closing) }, onlyPaths({ issuer, log, answer }));
+  const answer = application(room).callback();
   const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log, counts }));
-  const options = { ...LISTENING, ServerResponse: drainingResponse(() => closing) };
-  const listener = (issuer: string, answer: RequestListener) => createServer(options, onlyPaths({ issuer, log, answer }));
   const server = listener(config.issuer, (request, response) => introspection(request, response, () => answer(request, response)));
-  server.on('clientError', answerUnread({ issuer: config.issuer, log, endpointAt: endpoints, operatorLinks: operatorLinksOf(config) }));
+  const unread = { issuer: config.issuer, log, endpointAt: endpointAt(config), operatorLinks: operatorLinksOf(config) };
+  server.on('clientError', answerUnread(unread));
   address = await listen(server, config);
-  const { adminPort, adminHost, adminOrigin } = config;
-  let apart: Server | undefined;
-  if (adminPort !== undefined && adminOrigin !== undefined) {
-    const door = createAdminDoor({ config, database, ask, clientSecret: adminSecret });
-    const pages = [beforeNaming(names), endPresses, inUnitOfWork(database), administration(door)] as Middleware[];
-    apart = listener(adminOrigin, adminApplication({ config, database, log, proxies, pages }).callback());
-  }
-  const adminAddress = apart && (await listen(apart, { port: adminPort as number, host: adminHost }).catch((error) => stop(server, error)));
+  const apart = features.flatMap((feature) => feature.listener?.({ ...house, ask, proxies }) ?? []);
+  const others = apart.map((one) => ({ ...one, server: listener(one.origin, one.application(pagesApart(room, one.mount)).callback()) }));
+  const addresses = await Promise.all(others.map((one) => listen(one.server, one))).catch((error) => stop(server, error));
   return {
     address,
-    adminAddress,
+    adminAddress: addresses?.[0],
     async close(hurry) {
       closing = true;
       // A balancer goes on sending until its next check of /readyz. A listener that closed before would refuse those requests, and an idle
@@ -220,11 +133,94 @@ export async function startServer({ config: given, database, log, counts, pkceUs
       if (config.drainSeconds) await pause(config.drainSeconds * 1_000, undefined, { signal: hurry }).catch(() => {});
       providers.close();
       keyUse.close();
-      await Promise.all([stop(server), apart && stop(apart)]);
+      await Promise.all([server, ...others.map((one) => one.server)].map((one) => stop(one)));
       await Promise.all([errors.close(), budgets.close()]);
     },
   };
 }
+
+/** All that the application is made of. */
+type Room = House & {
+  counts: Counts;
+  features: readonly Feature[];
+  names: VerifiedNames;
+  clients: ClientCache;
+  budgets: Budgets;
+  providers: CurrentProvider;
+  proxies: Proxies;
+  apiSecret: string;
+  ask: typeof fetch;
+  isClosing(): boolean;
+};
+
+/** One ordered list: what stands before all requests, the server's own API, the pages, and the protocol last. */
+function application(room: Room): Koa {
+  const { config, database, log, counts, features, names, clients, budgets, providers } = room;
+  const { issuer } = config;
+  const mounts = [SIGN_IN, ...features.flatMap((feature) => feature.mounts?.(config) ?? [])];
+  const app = new Koa({ proxy: true, keys: config.cookieKeys });
+  // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
+  app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
+  const parts: Part[] = [
+    requestLog(log),
+    drainBody(),
+    securityHeaders(issuer),
+    health(database, room.isClosing),
+    assets(),
+    under(['/logos/'], clientLogos(database)),
+    operatorLinks(config),
+    language(),
+    knownEndpoints(endpointAt(config)),
+    errorBoundary(log),
+    onlyOurHost(issuer, room.proxies),
+    onlyItsMethods,
+    // It is told its credentials and no more.
+    under(
+      Object.values(RESOURCE_API_PATHS),
+      resourceApi({ database, issuer, clientId: RESOURCE_API_CLIENT, clientSecret: room.apiSecret, fetch: room.ask }),
+    ),
+    home(),
+    providers.serve((provider) => wayBackFrom(provider)),
+    entrances(issuer),
+    ...(config.environment === 'development' ? [mailbox({ database, config })] : []),
+    ...features.flatMap((feature) => feature.early?.(room) ?? []),
+    under(
+      mounts.flatMap((mount) => (mount.naming ? mount.under : [])),
+      beforeNaming(names),
+    ),
+    endPresses,
+    arriveAtApps(issuer),
+    under(['/oauth/'], spendBudgets({ config, budgets, clients, counts })),
+    under(['/oauth/'], limitClientFailures()),
+    inUnitOfWork(database, features),
+    ...mounts.map((mount) => under(mount.under, served(room, mount))),
+    under(
+      ['/oauth/', '/.well-known/', '/device'],
+      providers.serve((provider, _servers, resources) =>
+        protocolEndpoints({ provider, config, database, names, counts, resources, features }),
+      ),
+    ),
+  ];
+  for (const part of parts) app.use(part as Middleware);
+  return app;
+}
+
+const SIGN_IN: Mount = { under: ['/interaction/'], routes: interactionRoutes };
+
+/** The routes of a mount, made anew for each provider that serves. */
+function served({ config, database, keyRing, counts, features, ask, providers }: Room, { routes }: Mount): Part {
+  return providers.serve((provider, resourceServers) =>
+    routes({ provider, resourceServers, config, database, keyRing, counts, features, ask }),
+  );
+}
+
+/** What the pages of a listener of its own stand behind. */
+const pagesApart = (room: Room, mount: Mount): Part[] => [
+  beforeNaming(room.names),
+  endPresses,
+  inUnitOfWork(room.database, room.features),
+  served(room, mount),
+];
 
 /** The endpoints that programs call, and the protocol's pages. Of the API's documents the router says which there are. */
 function endpointAt({ registration }: Config): EndpointAt {
@@ -265,14 +261,7 @@ async function registerOwnApi(config: Config, database: Database): Promise<strin
   return secret;
 }
 
-/** Makes the client known that the pages of administration are, where they have an origin of their own. @returns its secret, the same on every node. */
-async function registerAdminPages({ adminOrigin, dataEncryptionKeys }: Config, database: Database): Promise<string> {
-  const secret = derivedSecret(dataEncryptionKeys[0] as Uint8Array, 'admin-pages client secret');
-  if (adminOrigin !== undefined) await database.transaction(saveClient(adminClient(adminOrigin, secret)));
-  return secret;
-}
-
-function listen(server: Server, { port, host }: { port: number; host: string }): Promise<string> {
+function listen(server: Server, { port, host }: { port: number; host: string | undefined }): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

@@ -1,9 +1,8 @@
 import { type Adapter, errors } from 'oidc-provider';
-import { createDeviceCodeStore } from '../features/device/device-codes.ts';
-import { createInitialAccessStore, registeredWith } from '../features/registration/initial-access.ts';
 import { type Database, isStorable } from '../platform/database.ts';
 import type { ClientCache } from './clients/cache.ts';
 import { type ClientMetadata, deleteClient, saveClient } from './clients/store.ts';
+import type { ProtocolFeature } from './feature.ts';
 import { createGrantStore } from './store/grants.ts';
 import { createRecordStore } from './store/records.ts';
 import { createSessionStore } from './store/sessions.ts';
@@ -12,30 +11,30 @@ import { createCodeStore, createTokenStore } from './store/tokens.ts';
 import { SingleUseLost, write } from './store/unit-of-work.ts';
 import type { WithJwts } from './tokens/jwt-access-tokens.ts';
 
+export type FeatureStores = Pick<ProtocolFeature, 'registeredWith'> & { stores?: Record<string, ProtocolStore> | undefined };
+
 /**
  * Gives the library its storage: each model is a store of ours, and this file only says which.
- * @param userCodeKeys see createDeviceCodeStore(). @param withJwts see createJwtAccessTokens().
+ * @param features with the stores of models that only they use. @param withJwts see createJwtAccessTokens().
  * @throws Error at the first use of a model that no feature of configuration.ts should reach.
  */
 export function createAdapterFactory(
   database: Database,
   clients: ClientCache,
-  userCodeKeys: () => string[],
+  features: readonly FeatureStores[],
   withJwts: WithJwts = (store) => store,
 ): (model: string) => Adapter {
   const stores: Record<string, ProtocolStore> = {
-    Client: createClientAdapter(database, clients),
+    Client: createClientAdapter(database, clients, features),
     Grant: createGrantStore(database),
     Session: createSessionStore(database),
     AuthorizationCode: createCodeStore(database),
     AccessToken: withJwts(createTokenStore(database, 'AccessToken'), 'AccessToken'),
     RefreshToken: withJwts(createTokenStore(database, 'RefreshToken'), 'RefreshToken'),
     ClientCredentials: withJwts(createTokenStore(database, 'ClientCredentials'), 'ClientCredentials'),
-    DeviceCode: createDeviceCodeStore(database, userCodeKeys),
     Interaction: createRecordStore(database, 'Interaction'),
     PushedAuthorizationRequest: createRecordStore(database, 'PushedAuthorizationRequest'),
-    InitialAccessToken: createInitialAccessStore(database),
-    RegistrationAccessToken: createRecordStore(database, 'RegistrationAccessToken'),
+    ...Object.assign({}, ...features.map(({ stores }) => stores)),
   };
   return (model) => {
     const store = stores[model];
@@ -67,7 +66,14 @@ function asAdapter(store: ProtocolStore): Adapter {
   } as Adapter;
 }
 
-function createClientAdapter(database: Database, clients: ClientCache): ProtocolStore {
+function createClientAdapter(database: Database, clients: ClientCache, features: readonly FeatureStores[]): ProtocolStore {
+  const registeredWith = async () => {
+    for (const feature of features) {
+      const found = await feature.registeredWith?.();
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
   return {
     async upsert(id, metadata) {
       const statements = saveClient(metadata as unknown as ClientMetadata, await registeredWith());

@@ -1,7 +1,7 @@
 import type { Context, Next } from 'koa';
 import type { Endpoint, EndpointAt } from '../http/endpoints.ts';
 import { MINUTE } from '../platform/clock.ts';
-import { ROUTES } from './configuration.ts';
+import { ROUTES } from './routes.ts';
 
 /**
  * Owns which addresses are the protocol's, and what each takes. The library's router takes any case of a letter, and a slash at the end, for the same

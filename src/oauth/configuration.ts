@@ -1,11 +1,9 @@
 import type { Configuration, JWKS } from 'oidc-provider';
-import { createDevicePages, USER_CODE_MASK } from '../features/device/device-pages.ts';
 import { LANGUAGES } from '../http/language.ts';
 import { CLAIMS_OF_SCOPE } from '../people/claims.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { createGuardedFetch } from '../platform/outgoing.ts';
-import { derivedSecret } from '../platform/secrets.ts';
 import { createAdapterFactory } from './adapter.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './answers/pages.ts';
 import { corsOrigins } from './clients/browser-clients.ts';
@@ -15,30 +13,18 @@ import { createRegistrationPolicy, placesOf } from './clients/metadata/registrat
 import { withKnownScopes } from './clients/metadata/stored-scopes.ts';
 import type { VerifiedNames } from './clients/verified-names.ts';
 import { createLoadExistingGrant } from './consent/existing-grant.ts';
+import type { ProtocolFeature } from './feature.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { mayIntrospect, mayRevoke } from './introspection/caller-policy.ts';
 import { acceptWithoutPkce } from './requests/pkce-policy.ts';
 import { alwaysTheGranted, requestParameters } from './requests/settle-request.ts';
+import { ROUTES } from './routes.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { createFindAccount } from './session/accounts.ts';
 import { ACR_VALUES, assertReachable, tellStrength } from './session/strength.ts';
 import { completeJwt, createJwtAccessTokens } from './tokens/jwt-access-tokens.ts';
 import { rotatesRefreshToken } from './tokens/refresh-policy.ts';
 import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from './tokens/token-policy.ts';
-
-export const ROUTES = {
-  authorization: '/oauth/authorize',
-  token: '/oauth/token',
-  introspection: '/oauth/introspect',
-  revocation: '/oauth/revoke',
-  registration: '/oauth/register',
-  userinfo: '/oauth/userinfo',
-  jwks: '/oauth/jwks',
-  pushed_authorization_request: '/oauth/par',
-  device_authorization: '/oauth/device_authorization',
-  code_verification: '/device',
-  end_session: '/oauth/logout',
-};
 
 /** The whole protocol as one table: what is on, by which standard, and why. Behaviour lives in the file that each line names. */
 export function createConfiguration({
@@ -48,6 +34,7 @@ export function createConfiguration({
   names,
   jwks,
   resources,
+  features,
 }: {
   config: Config;
   database: Database;
@@ -55,15 +42,16 @@ export function createConfiguration({
   names: VerifiedNames;
   jwks: JWKS;
   resources: ResourcePolicy;
+  features: readonly ProtocolFeature[];
 }): Configuration {
   const secure = config.issuer.startsWith('https:');
-  const registrable = config.registration !== 'closed';
-  const policy = createInteractionPolicy(database, resources);
+  const parts = { config, database, resources };
+  const policy = createInteractionPolicy(parts, features);
   return {
     adapter: createAdapterFactory(
       database,
       clients,
-      () => config.dataEncryptionKeys.map((key) => derivedSecret(key, 'user codes of devices')),
+      features.map((feature) => ({ ...feature, stores: feature.stores?.({ config, database }) })),
       createJwtAccessTokens({
         ...{ database, clients, jwks, issuer: config.issuer, userinfo: `${config.issuer}${ROUTES.userinfo}` },
         servers: resources.servers,
@@ -109,9 +97,6 @@ export function createConfiguration({
       clientCredentials: { enabled: true }, //                      RFC 6749 4.4
       introspection: { enabled: true, allowedPolicy: mayIntrospect(config.issuer) }, // RFC 7662
       revocation: { enabled: true, allowedPolicy: mayRevoke }, //   RFC 7009
-      // RFC 7591, and section 3 for who may: everybody, or whoever holds an initial access token; RFC 7592
-      registration: { enabled: registrable, initialAccessToken: config.registration === 'token' },
-      registrationManagement: { enabled: registrable, rotateRegistrationAccessToken: true },
       pushedAuthorizationRequests: { enabled: true }, //            RFC 9126
       resourceIndicators: {
         enabled: true,
@@ -119,11 +104,11 @@ export function createConfiguration({
         defaultResource: resources.defaultResource,
         useGrantedResource: alwaysTheGranted,
       }, // RFC 8707, RFC 9068
-      deviceFlow: { enabled: true, charset: 'base-20', mask: USER_CODE_MASK, ...createDevicePages(database) }, // RFC 8628
       dPoP: { enabled: true }, //                                   RFC 9449
       userinfo: { enabled: true }, //                               OIDC Core 5.3
       claimsParameter: { enabled: true, assertClaimsParameter: assertReachable }, // OIDC Core 5.5, decided on the consent page
       rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
+      ...Object.assign({}, ...features.map((feature) => feature.libraryFeatures?.(parts))), // what the features of src/features.ts switch on
     },
     discovery: {
       ui_locales_supported: [...LANGUAGES],

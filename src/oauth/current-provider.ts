@@ -7,6 +7,7 @@ import { KeyRing } from '../platform/secrets.ts';
 import type { ErrorBook } from './answers/error-book.ts';
 import type { ClientCache } from './clients/cache.ts';
 import type { VerifiedNames } from './clients/verified-names.ts';
+import type { ProtocolFeature } from './feature.ts';
 import { followScopes } from './internals.ts';
 import { watchSigningKeys } from './keys/key-watch.ts';
 import { createProvider } from './provider.ts';
@@ -41,11 +42,12 @@ export async function keepProvider(ingredients: {
   errors: ErrorBook;
   counts: Counts;
   pkceUse?: PkceUse | undefined;
+  features: readonly ProtocolFeature[];
 }): Promise<CurrentProvider> {
-  const { config, database, log } = ingredients;
+  const { config, database, log, features } = ingredients;
   let serving: Serving | undefined;
-  const catalog = await watchScopes({ database, issuer: config.issuer, log });
-  const resources = createResourcePolicy(catalog, config.issuer);
+  const catalog = await watchScopes({ database, issuer: config.issuer, log, features });
+  const resources = createResourcePolicy(catalog, config.issuer, features);
   const keys = await watchSigningKeys(
     { database, keyRing: new KeyRing(config.dataEncryptionKeys), log, lifeDays: config.signingKeyDays },
     (read) => {

@@ -1,23 +1,28 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import { needsNewSignIn, owedConnections, type Scopes } from '../features/federation/services/connections.ts';
+import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { isPublic } from './clients/client-profile.ts';
 import { OWN_PAGES } from './clients/first-party.ts';
 import { hasAppScheme, leadsToDevice } from './clients/redirect-uri.ts';
 import { askedBy, isUnanswered } from './consent/asked.ts';
+import type { ProtocolFeature } from './feature.ts';
+import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './session/account-choice.ts';
 import type { SignedInAccount } from './session/accounts.ts';
 import { askedOf, isWeaker, owesFactor } from './session/strength.ts';
 
 /**
  * Owns the question of what a person must still do before a client gets its answer: sign up when that is wished for, or sign in; say
- * with which account; show a further factor; take back a wish to be deleted; consent; then connect the accounts elsewhere that it takes.
+ * with which account; show a further factor; take back a wish to be deleted; consent; then what features ask.
  * Steps never route to one another; each returns here by finish.ts, and this says what is next.
  */
 
 const { Check, Prompt } = interactionPolicy;
 
-export function createInteractionPolicy(database: Database, scopes: Scopes) {
+type Parts = { config: Config; database: Database; resources: ResourcePolicy };
+
+export function createInteractionPolicy(parts: Parts, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
+  const { database, resources: scopes } = parts;
   const policy = interactionPolicy.base();
   const [login, consent] = ['login', 'consent'].map((name) => policy.get(name) as interactionPolicy.Prompt) as [
     interactionPolicy.Prompt,
@@ -28,7 +33,6 @@ export function createInteractionPolicy(database: Database, scopes: Scopes) {
   // An essential `acr` is reached by a further factor, not by another sign-in: see factorPrompt().
   for (const check of ['id_token_hint', 'essential_acr', 'essential_acrs']) login.checks.remove(check);
   login.checks.add(expectedAccount());
-  login.checks.add(newLink(database, scopes));
   policy.add(selectAccountPrompt(), policy.indexOf(consent));
   policy.add(factorPrompt(database), policy.indexOf(consent));
   policy.add(restorePrompt(), policy.indexOf(consent));
@@ -40,7 +44,7 @@ export function createInteractionPolicy(database: Database, scopes: Scopes) {
   neverOfOurOwnPages(consent);
   // Asked for alone: nobody must have an account anew. It comes first, because it ends with somebody signed in.
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
-  policy.add(connectPrompt(database, scopes));
+  for (const feature of features) feature.prompts?.(policy, parts);
   return policy;
 }
 
@@ -51,23 +55,6 @@ const accountGone = () =>
     'the signed-in account is not available any more',
     'login_required',
     ({ oidc }) => oidc.session?.accountId !== undefined && oidc.account === undefined,
-  );
-
-/** Belongs to the login prompt. */
-const newLink = (database: Database, scopes: Scopes) =>
-  new Check('new_link', 'an account elsewhere is to be linked, and the sign-in was too long ago', 'login_required', async (ctx) =>
-    Boolean(ctx.oidc.session && needsNewSignIn(await owedConnections(database, scopes, ctx), ctx.oidc.session)),
-  );
-
-/** Once in an authorization, whatever comes of it: an app goes on without as well. */
-const connectPrompt = (database: Database, scopes: Scopes) =>
-  new Prompt(
-    { name: 'connect', requestable: false },
-    new Check(
-      'service_not_connected',
-      'what the app may do at another provider takes a visit there',
-      async (ctx) => (await owedConnections(database, scopes, ctx)).length > 0,
-    ),
   );
 
 const factorPrompt = (database: Database) =>
@@ -111,7 +98,7 @@ const unprovenReceiver = () =>
     },
   );
 
-const unanswered = (known: Scopes) =>
+const unanswered = (known: Pick<ResourcePolicy, 'servers' | 'issuer'>) =>
   new Check(
     'unanswered',
     'the client asks for something that the person has neither allowed nor declined yet',

@@ -2,15 +2,8 @@ import type { Context, Next } from 'koa';
 import compose from 'koa-compose';
 import { errors, type JWKS, Provider } from 'oidc-provider';
 import type { Counts } from '../audit/counts.ts';
-import { deviceFlow } from '../features/device/device-flow.ts';
-import { exchangeTokens } from '../features/federation/services/token-exchange.ts';
-import { tellRegistrations } from '../features/registration/events.ts';
-import { changeWhatIsThere, guardRegistration } from '../features/registration/guard.ts';
-import { carryLimits, spendToken, tokenSpent } from '../features/registration/initial-access.ts';
-import { judgeSoftwareStatements } from '../features/registration/software-statements.ts';
 import { assertNotCompressed } from '../http/form.ts';
 import { allowFormAction } from '../http/security-headers.ts';
-import { under } from '../http/under.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
@@ -25,15 +18,14 @@ import { answerLibraryForms } from './answers/library-forms.ts';
 import { dressFormPost } from './answers/pages.ts';
 import type { ClientCache } from './clients/cache.ts';
 import { judgeAssertions, rememberReplaysOnce } from './clients/client-assertions.ts';
-import { compareHashedSecrets, hideSecretHandles } from './clients/client-secrets.ts';
-import { acceptRequests } from './clients/metadata/accepted-metadata.ts';
-import { beforeNaming } from './clients/metadata/client-judgement.ts';
+import { compareHashedSecrets } from './clients/client-secrets.ts';
 import { placesOf } from './clients/metadata/registration-policy.ts';
 import { listOwnScopes } from './clients/metadata/stored-scopes.ts';
 import { keepParsedClients } from './clients/parsed-clients.ts';
 import { decideRedirectUris } from './clients/redirect-uris.ts';
 import type { VerifiedNames } from './clients/verified-names.ts';
-import { createConfiguration, ROUTES } from './configuration.ts';
+import { createConfiguration } from './configuration.ts';
+import type { ProtocolFeature } from './feature.ts';
 import { describeClient, describeSubject } from './introspection/introspection.ts';
 import { answerUnverifiedHints } from './requests/id-token-hints.ts';
 import { checkPkceAgain, recordPkceUse } from './requests/pkce-policy.ts';
@@ -42,6 +34,7 @@ import { answerAsRequestObjectSays } from './requests/request-objects.ts';
 import { refuseLongRequests } from './requests/request-size.ts';
 import { explainResponseTypes } from './requests/response-types.ts';
 import { rememberAsked, settleRequest } from './requests/settle-request.ts';
+import { ROUTES } from './routes.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { knownAccount } from './session/accounts.ts';
 import { keepProofs } from './session/session-proofs.ts';
@@ -69,6 +62,7 @@ export function createProvider({
   errors: book,
   counts,
   pkceUse,
+  features,
 }: {
   config: Config;
   database: Database;
@@ -82,12 +76,12 @@ export function createProvider({
   counts: Counts;
   /** None, where nothing is served. */
   pkceUse?: PkceUse | undefined;
+  features: readonly ProtocolFeature[];
 }): Provider {
-  const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources }));
+  const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources, features }));
   // http/host.ts has written the forwarded headers: they say our own origin.
   provider.proxy = true;
   compareHashedSecrets(provider, database);
-  carryLimits(provider);
   keepProofs(provider);
   decideRedirectUris(provider);
   keepParsedClients(provider, clients);
@@ -97,7 +91,7 @@ export function createProvider({
   tellReachedContext(provider);
   explainResponseTypes(provider);
   answerUnverifiedHints(provider);
-  exchangeTokens(provider, { config, database });
+  for (const feature of features) feature.extend?.(provider, { config, database, resources });
   settleAudiences(provider);
   rememberAsked(provider);
   bindIdTokens(provider);
@@ -117,6 +111,7 @@ export function protocolEndpoints(parts: {
   names: VerifiedNames;
   counts: Counts;
   resources: ResourcePolicy;
+  features: readonly ProtocolFeature[];
 }) {
   const { provider, config, database, counts, resources } = parts;
   return compose([
@@ -126,30 +121,12 @@ export function protocolEndpoints(parts: {
     redirectPostedRequests(provider),
     answerAsRequestObjectSays,
     signOutWithoutDeadEnd(provider),
-    // Where nobody may register there is nothing to guard: those addresses are not there.
-    ...(config.registration === 'closed'
-      ? []
-      : [
-          under(
-            [ROUTES.registration],
-            compose([
-              guardRegistration(database, config, ROUTES.registration),
-              changeWhatIsThere(database, ROUTES.registration),
-              spendToken(database),
-              tellRegistrations(database, ROUTES.registration),
-              beforeNaming(parts.names),
-              judgeSoftwareStatements(parts, ROUTES.registration),
-              acceptRequests(() => resources.scopes, ROUTES.registration),
-              hideSecretHandles(ROUTES.registration),
-            ] as never[]) as never,
-          ),
-        ]),
+    ...(parts.features.flatMap((feature) => feature.aroundEndpoints?.(parts) ?? []) as never[]),
     answerLibraryForms(parts),
     keepEndings(parts),
     dressFormPost,
     holdErrors(parts),
     settleTokenRequests(database),
-    deviceFlow(provider, config, database),
     allowFormPost,
     countIntrospections(counts),
     tellSubject(config, database),
@@ -165,7 +142,7 @@ export function protocolEndpoints(parts: {
  * interaction gets the same answer (endings.ts). The loser of any other race hears `invalid_grant`, like anyone who comes second (RFC 6749
  * section 5.2), or gets a page that says so.
  */
-export function inUnitOfWork(database: Database) {
+export function inUnitOfWork(database: Database, features: readonly Pick<ProtocolFeature, 'outrun'>[]) {
   return async (ctx: Context, next: Next) => {
     try {
       await unitOfWork(
@@ -185,14 +162,22 @@ export function inUnitOfWork(database: Database) {
       if (await ctx.state.repeatEnding?.()) return;
       if (ctx.path.startsWith(ROUTES.authorization) || ctx.path.startsWith('/interaction/'))
         throw new AppError('interaction_expired', { status: 400, reason: error.message });
-      if (ctx.path.startsWith(ROUTES.code_verification)) throw new AppError('device_answered', { status: 400, reason: error.message });
-      const refusal = ctx.path.startsWith(ROUTES.registration) ? tokenSpent(ctx, error.message) : new errors.InvalidGrant(error.message);
+      const refusal = refusalOf(ctx, error.message, features);
+      if (refusal instanceof AppError) throw refusal;
       ctx.status = refusal.statusCode;
       ctx.remove('Location');
       ctx.body = { error: refusal.error, error_description: refusal.error_description };
       ctx.state.logged = { ...ctx.state.logged, error: refusal.error, reason: error.message };
     }
   };
+}
+
+function refusalOf(ctx: Context, reason: string, features: readonly Pick<ProtocolFeature, 'outrun'>[]) {
+  for (const feature of features) {
+    const refusal = feature.outrun?.(ctx as never, reason);
+    if (refusal) return refusal;
+  }
+  return new errors.InvalidGrant(reason);
 }
 
 /** The library reads bodies itself, and takes a compressed one for a form without parameters. */

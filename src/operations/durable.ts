@@ -1,9 +1,3 @@
-import { SEALED_TOKENS } from '../features/federation/held-tokens.ts';
-import { SEALED_CREDENTIALS } from '../features/federation/providers.ts';
-import { SEALED_SECRETS } from '../features/totp/totp.ts';
-import { SEALED_KEYS } from '../oauth/keys/signing-keys.ts';
-import type { SealedColumn } from '../platform/reseal.ts';
-
 /**
  * Owns what of the database outlives it: which tables an export takes along, and which it leaves, and why. Nothing in it opens anything here:
  * no token, code or session goes along, so that all that were issued are refused once it is restored, whenever that is.
@@ -54,9 +48,6 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   client_pkce_use: 'what sign-ins of the last days were like: the next ones are recorded again',
   client_error: 'for reading while something goes wrong; a month old at most',
 };
-
-/** Values in it that only the key ring opens. */
-export const SEALED: readonly SealedColumn[] = [SEALED_KEYS, SEALED_SECRETS, SEALED_CREDENTIALS, ...SEALED_TOKENS];
 
 /** Changed with the shape of the file. */
 export const FORMAT = 1;

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import type { SealedColumn } from '../platform/reseal.ts';
 import type { KeyRing } from '../platform/secrets.ts';
-import { FORMAT, type Header, rowOf, SEALED, type Trailer } from './durable.ts';
+import { FORMAT, type Header, rowOf, type Trailer } from './durable.ts';
 
 /** Owns the reading of an export: whether it is one, whether it is whole, and whether this server's keys open what is sealed in it. */
 
@@ -65,12 +66,12 @@ function trailerFrom(line: string): Trailer {
   return trailer as Trailer;
 }
 
-/** Goes through the whole file. @throws Error when it is not whole, or has what no key of the ring opens. */
-export async function verifyFile(file: string, keyRing: KeyRing, step: () => void): Promise<void> {
+/** Goes through the whole file. @param sealedColumns whose values it opens. @throws Error when it is not whole, or has what no key of the ring opens. */
+export async function verifyFile(file: string, keyRing: KeyRing, sealedColumns: readonly SealedColumn[], step: () => void): Promise<void> {
   const unreadable = new Map<string, number>();
   await eachRow(file, (table, row) => {
     step();
-    for (const { id, column, context } of SEALED.filter((sealed) => sealed.table === table)) {
+    for (const { id, column, context } of sealedColumns.filter((sealed) => sealed.table === table)) {
       const values = JSON.parse(row) as Record<string, string | null>;
       if (!opens(keyRing, values[column], context(String(values[id]))))
         unreadable.set(`${table}.${column}`, (unreadable.get(`${table}.${column}`) ?? 0) + 1);

@@ -3,7 +3,7 @@ import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { preferProfile } from '../http/language.ts';
 import { CALLBACK_PATH, FIRST_PARTY_CLIENT } from '../oauth/clients/first-party.ts';
-import { ROUTES } from '../oauth/configuration.ts';
+import { ROUTES } from '../oauth/routes.ts';
 import { knownAccount } from '../oauth/session/accounts.ts';
 import { owesFactor } from '../oauth/session/strength.ts';
 import type { Account } from '../people/store.ts';

@@ -9,6 +9,7 @@ import { composeLetter, type LetterName, type Letters } from '../http/letters.ts
 import { answeredBefore, answerToFirst } from '../http/presses.ts';
 import { render } from '../http/render.ts';
 import { visitorOf } from '../http/visitor.ts';
+import type { ProtocolFeature } from '../oauth/feature.ts';
 import type { ResourceServer } from '../oauth/scopes/resource-servers.ts';
 import { hearOfWrites, type Write } from '../oauth/store/unit-of-work.ts';
 import type { Change } from '../people/not-me.ts';
@@ -19,6 +20,7 @@ import type { Statement } from '../platform/database.ts';
 import { isMailAddress, mailLetter } from '../platform/mail.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { type Door, issuerDoor, type SignedInAt } from './door.ts';
+import type { PagesFeature } from './feature.ts';
 import type { FirstParty } from './first-party.ts';
 
 /**
@@ -26,7 +28,11 @@ import type { FirstParty } from './first-party.ts';
  * form of ours. Who that is, is the door's to say (door.ts).
  */
 
-export type OwnServices = FirstParty & { resourceServers: readonly ResourceServer[]; keyRing: KeyRing };
+export type OwnServices = FirstParty & {
+  resourceServers: readonly ResourceServer[];
+  keyRing: KeyRing;
+  features: readonly (PagesFeature & Pick<ProtocolFeature, 'reservedPrefixes'>)[];
+};
 
 /** A request of somebody who is signed in, and may do what the page does. */
 export type Visit = SignedInAt & { ctx: Context; services: OwnServices };

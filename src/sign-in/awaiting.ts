@@ -1,4 +1,3 @@
-import { pendingOf } from '../features/federation/sign-in/pending.ts';
 import { LIMITS, limitRate, withinLimit } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { write } from '../oauth/store/unit-of-work.ts';
@@ -54,7 +53,8 @@ export async function beginToAwait(
 
 /** The page with the field for the code. */
 export async function showCode(step: Step, page: 'signup' | 'reset', email: string, problems: Problem[] = [], left = 0): Promise<void> {
-  const other = page === 'signup' && pendingOf(step) ? 'signup/upstream' : page;
+  const began = step.services.features.map((feature) => feature.signUpPage?.(step)).find((found) => found !== undefined);
+  const other = page === 'signup' ? (began ?? page) : page;
   await showPage(step, 'interaction/code', { page, other, email, problems, left }, problems.length ? 400 : 200);
 }
 

@@ -1,18 +1,14 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { errors, type Provider } from 'oidc-provider';
-import { comeBack, goOnWithout, goToProvider, showConnect } from '../features/federation/sign-in/connect.ts';
-import { showUpstreamSignUp, submitUpstreamSignUp } from '../features/federation/sign-in/sign-up.ts';
-import { comeBack as comeBackFromSignIn, leave } from '../features/federation/sign-in/upstream.ts';
-import { offerPasskey, submitPasskey } from '../features/passkeys/sign-in.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { rememberApp } from '../oauth/answers/way-back.ts';
 import { AppError } from '../platform/errors.ts';
-import { KeyRing } from '../platform/secrets.ts';
 import { decideConsent, showConsent } from './consent.ts';
 import { showFactor, submitFactor } from './factor.ts';
+import type { SignInFeature } from './feature.ts';
 import { answerLink, LINKS, showLink } from './links.ts';
 import { showLogin, submitLogin } from './login.ts';
 import { resendReset, showNewPassword, showReset, showResetCode, submitNewPassword, submitReset, submitResetCode } from './reset.ts';
@@ -20,20 +16,16 @@ import { decideRestore, showRestore } from './restore.ts';
 import { answerLate, pressedBefore } from './second-press.ts';
 import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
-import type { Interaction, Services, Step } from './step.ts';
+import type { Interaction, Page, PromptPages, Services, Step } from './step.ts';
 
 /**
  * Owns the person's side of an authorization: which page stands for what the library waits for.
  * Does not decide what comes next: every step ends in finish.ts, and interaction-policy.ts says.
  */
 
-type Page = { show?: (step: Step) => Promise<void>; answer?: (step: Step, form: URLSearchParams) => Promise<void> };
-
 /** Every way to come to be signed in: they lead to one another. */
 const SIGN_IN: Record<string, Page> = {
   login: { show: (step) => showLogin(step), answer: submitLogin },
-  // In place of the password.
-  passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showLogin) },
   signup: { show: showSignup, answer: submitSignup },
   'signup/code': { show: showSignupCode, answer: submitSignupCode },
   'signup/resend': { answer: resendSignup },
@@ -41,77 +33,65 @@ const SIGN_IN: Record<string, Page> = {
   'reset/code': { show: showResetCode, answer: submitResetCode },
   'reset/resend': { answer: resendReset },
   'reset/password': { show: showNewPassword, answer: submitNewPassword },
-  'upstream/:provider': { show: leave },
-  'upstream/return': { show: comeBackFromSignIn },
-  'signup/upstream': { show: showUpstreamSignUp, answer: submitUpstreamSignUp },
 };
 
 /** Where somebody is signed in, who may not be who is here. */
 const SWITCH: Record<string, Page> = { 'another-account': { answer: useAnotherAccount } };
 
 /** What each prompt of interaction-policy.ts begins with, and the pages that it has. */
-const PROMPTS: Record<string, { first: string; pages: Record<string, Page> }> = {
-  create: { first: 'signup', pages: SIGN_IN },
-  login: { first: 'login', pages: SIGN_IN },
-  factor: {
-    first: 'factor',
-    pages: {
-      factor: { show: showFactor, answer: submitFactor },
-      // On top of it.
-      passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showFactor) },
-    },
-  },
-  restore: { first: 'restore', pages: { restore: { show: showRestore, answer: decideRestore }, ...SWITCH } },
-  select_account: { first: 'select_account', pages: { select_account: { show: showAccounts, answer: chooseAccount }, ...SWITCH } },
-  consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent }, ...SWITCH } },
-  connect: {
-    first: 'connect',
-    pages: {
-      connect: { show: showConnect, answer: goOnWithout },
-      'connect/go': { show: goToProvider },
-      'connect/return': { show: comeBack },
-    },
-  },
-};
+function promptPages(features: readonly SignInFeature[]): Record<string, PromptPages> {
+  const signIn = Object.assign({}, SIGN_IN, ...features.map(({ signInPages }) => signInPages)) as PromptPages['pages'];
+  const prompts: Record<string, PromptPages> = {
+    create: { first: 'signup', pages: signIn },
+    login: { first: 'login', pages: signIn },
+    factor: { first: 'factor', pages: { factor: { show: showFactor, answer: submitFactor } } },
+    restore: { first: 'restore', pages: { restore: { show: showRestore, answer: decideRestore }, ...SWITCH } },
+    select_account: { first: 'select_account', pages: { select_account: { show: showAccounts, answer: chooseAccount }, ...SWITCH } },
+    consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent }, ...SWITCH } },
+  };
+  for (const [name, { first, pages }] of features.flatMap((feature) => Object.entries(feature.promptPages ?? {})))
+    prompts[name] = { first, pages: { ...prompts[name]?.pages, ...pages } };
+  return prompts;
+}
 
-export function interactionRoutes(services: Omit<Services, 'keyRing'>) {
+export function interactionRoutes(services: Services) {
   const router = new Router();
-  const all: Services = { ...services, keyRing: new KeyRing(services.config.dataEncryptionKeys) };
+  const prompts = promptPages(services.features);
 
   router.get('/interaction/:uid', async (ctx) => {
-    const step = await stepOf(ctx, all);
+    const step = await stepOf(ctx, services);
     if (!step) return;
-    const { first, pages } = promptOf(step);
+    const { first, pages } = promptOf(step, prompts);
     await pages[first]?.show?.(step);
   });
 
   router.get('/interaction/:uid/:page/link', async (ctx, next) => {
     const link = LINKS.get(ctx['params'].page);
-    return link ? showLink(await visit(ctx, all), link) : next();
+    return link ? showLink(await visit(ctx, services, prompts), link) : next();
   });
 
   router.post('/interaction/:uid/:page/link', async (ctx, next) => {
     const link = LINKS.get(ctx['params'].page);
-    return link ? answerLink(await visit(ctx, all), link) : next();
+    return link ? answerLink(await visit(ctx, services, prompts), link) : next();
   });
 
   router.get(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
-    const step = await stepOf(ctx, all);
+    const step = await stepOf(ctx, services);
     if (!step) return;
-    const show = pageOf(step)?.show;
+    const show = pageOf(step, prompts)?.show;
     // A page of an earlier step, opened again: show where things stand.
     if (!show) return ctx.redirect(`/interaction/${step.interaction.uid}`);
     await show(step);
   });
 
   router.post(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
-    const step = await stepOf(ctx, all);
+    const step = await stepOf(ctx, services);
     if (!step) return;
     const form = await readForm(ctx);
     assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
     // What a passkey signed is sent by the page's script, once: sent again, it is a replay (WebAuthn level 3 section 7.2).
-    if (ctx['params'].page !== 'passkey' && (await pressedBefore(ctx, all, form))) return;
-    const page = pageOf(step);
+    if (ctx['params'].page !== 'passkey' && (await pressedBefore(ctx, services, form))) return;
+    const page = pageOf(step, prompts);
     // A form of an earlier step, sent again from another tab: show where things stand.
     if (!page?.answer) return ctx.redirect(`/interaction/${step.interaction.uid}`);
     await page.answer(step, form);
@@ -120,19 +100,21 @@ export function interactionRoutes(services: Omit<Services, 'keyRing'>) {
   return router.routes();
 }
 
-function promptOf({ interaction }: Step) {
-  const prompt = PROMPTS[interaction.prompt.name];
+type Prompts = Record<string, PromptPages>;
+
+function promptOf({ interaction }: Step, prompts: Prompts): PromptPages {
+  const prompt = prompts[interaction.prompt.name];
   if (!prompt) throw new AppError('invalid_request', { status: 400, reason: `no page for prompt ${interaction.prompt.name}` });
   return prompt;
 }
 
 /** The page of the current prompt that is asked for, if it has it. It is where a switch of language leads from the answer to its form. */
-function pageOf(step: Step): Page | undefined {
+function pageOf(step: Step, prompts: Prompts): Page | undefined {
   const { page: name, part } = step.ctx['params'];
   const exact = part === undefined ? name : `${name}/${part}`;
-  const path = name === 'upstream' && part !== 'return' ? 'upstream/:provider' : exact;
-  const { pages } = promptOf(step);
-  const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+  const { pages } = promptOf(step, prompts);
+  const path = [exact, `${name}/:part`].find((known) => Object.hasOwn(pages, known));
+  const page = path === undefined ? undefined : pages[path];
   if (page?.show) step.ctx.state.pagePath = `/interaction/${step.interaction.uid}/${exact}`;
   return page;
 }
@@ -156,10 +138,10 @@ async function currentStep(ctx: Context, services: Services): Promise<Step> {
 }
 
 /** A link may be opened in a browser that has no such interaction, or none that is still at signing in. */
-async function visit(ctx: Context, services: Services) {
+async function visit(ctx: Context, services: Services, prompts: Prompts) {
   try {
     const own = await currentStep(ctx, services);
-    return { ctx, services, own: promptOf(own).pages === SIGN_IN ? own : undefined };
+    return { ctx, services, own: promptOf(own, prompts).pages === prompts['login']?.pages ? own : undefined };
   } catch (error) {
     if (error instanceof AppError && error.code === 'interaction_expired') return { ctx, services, own: undefined };
     throw error;

@@ -1,6 +1,4 @@
 import { auditEvent } from '../audit/events.ts';
-import { passkeyOf } from '../features/passkeys/sign-in.ts';
-import { verifyTotp } from '../features/totp/totp.ts';
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { Proofs } from '../oauth/session/session-proofs.ts';
@@ -9,6 +7,7 @@ import { factorsOf } from '../people/factors.ts';
 import { useRecoveryCode } from '../people/recovery-codes.ts';
 import { findAccount } from '../people/store.ts';
 import { AppError } from '../platform/errors.ts';
+import type { Verdict } from './feature.ts';
 import { finish } from './finish.ts';
 import { type Step, showPage } from './step.ts';
 
@@ -39,14 +38,19 @@ export async function submitFactor(step: Step, form: URLSearchParams): Promise<v
 }
 
 async function submitTotp(step: Step, code: string): Promise<void> {
-  const { database, keyRing } = step.services;
+  const { database } = step.services;
   const { accountId } = await ownSession(step);
   // Counted before it is looked at: however many come at once, no more are tried (CVE-2025-64102).
   await limitRate(database, LIMITS.totpOfAccount, accountId);
-  const verdict = await verifyTotp(database, { keyRing, accountId, code });
-  if (!verdict.ok) return fail(step, accountId, 'totp', verdict.reason === 'reused' ? 'reused' : 'wrong');
+  const verdict = await verifyCode(step, accountId, code);
+  if (!verdict.ok) return fail(step, accountId, 'totp', verdict.reason);
   await forgive(database, LIMITS.totpOfAccount, accountId);
   await goOn(step);
+}
+
+async function verifyCode({ services }: Step, accountId: string, code: string): Promise<Verdict> {
+  for (const feature of services.features) if (feature.verifyFactorCode) return feature.verifyFactorCode(services, accountId, code);
+  return { ok: false, reason: 'wrong' };
 }
 
 async function submitRecoveryCode(step: Step, code: string): Promise<void> {
@@ -101,11 +105,15 @@ async function page(step: Step, problem?: Problem, status = 200): Promise<void> 
   if (!account) throw new AppError('interaction_expired', { status: 400, reason: 'account_gone' });
   const shown = {
     ...ways,
+    ...offersOf(step, ways),
     problem,
     account: { name: account.name, email: account.email },
-    passkey: ways.passkey ? passkeyOf(step, { autofill: false }) : undefined,
   };
   await showPage(step, 'interaction/factor', shown, status);
+}
+
+function offersOf(step: Step, ways: { passkey: boolean }): Record<string, unknown> {
+  return ways.passkey ? Object.assign({}, ...step.services.features.map((feature) => feature.factorOffer?.(step))) : {};
 }
 
 /** The session that this interaction began with. @throws AppError when somebody else has signed in here meanwhile, or nobody is any more. */

@@ -1,8 +1,8 @@
 import type { InteractionResults } from 'oidc-provider';
-import { linkAfterSignIn } from '../features/federation/sign-in/link.ts';
 import { BY_MAIL } from '../oauth/session/session-proofs.ts';
 import type { Account } from '../people/store.ts';
 import { epochSeconds, systemClock } from '../platform/clock.ts';
+import type { Login } from './feature.ts';
 import { tellOfNewDevice } from './new-device.ts';
 import { note } from './note.ts';
 import type { Step } from './step.ts';
@@ -17,16 +17,21 @@ export async function finish(step: Step, result: InteractionResults, { anew = fa
   const { ctx, interaction } = step;
   const { login } = result;
   if (login) await endSessionOfAnother(step, String(login.accountId));
-  // What a provider brought is linked to whoever signs in, where that is to be: it waits no longer, unless for a further factor.
-  const upstream = login ? { upstream: await linkAfterSignIn(step, login as typeof login & { accountId: string }) } : undefined;
+  const kept = login ? await tellFeatures(step, login as Login) : undefined;
   // Steps that come after it do not make a sign-in a later one.
   const dated = login ? { ...result, login: { ts: epochSeconds(systemClock.now()), ...login } } : result;
-  interaction.result = anew || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated, ...upstream };
+  interaction.result = anew || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated, ...kept };
   await interaction.persist();
   ctx.redirect(interaction.returnTo);
   // A redirect that answers a POST must become a GET (RFC 9700 section 4.12).
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');
+}
+
+async function tellFeatures(step: Step, login: Login): Promise<Record<string, unknown>> {
+  const kept = {};
+  for (const feature of step.services.features) Object.assign(kept, await feature.afterSignIn?.(step, login));
+  return kept;
 }
 
 /** How somebody proved who they are: for the record, and in the words of RFC 8176. */

@@ -3,7 +3,6 @@ import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
-import { displayName } from '../oauth/clients/display-name.ts';
 import { passwordProblem } from '../people/password-policy.ts';
 import { hashPassword } from '../people/passwords.ts';
 import { findProof, handleOf, type Proof, type Purpose, proveByLink } from '../people/proofs.ts';
@@ -13,7 +12,7 @@ import { awaited } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
 import { newPasswordProblems, openingsOf, resetPassword } from './reset.ts';
 import { pressedBefore } from './second-press.ts';
-import { goOn, makeAccount, upstreamOf } from './signup.ts';
+import { broughtTo, goOn, makeAccount } from './signup.ts';
 import { goTo, type Services, type Step } from './step.ts';
 
 /**
@@ -66,11 +65,7 @@ async function showConfirmation(visit: Visit, proof: Proof, secret: string): Pro
 function confirmation(visit: Visit, proof: Proof, secret: string, problems: Problem[] = []): void {
   const { name } = proof.payload as SignUpWish;
   const own = asks(visit, proof) !== undefined;
-  const upstream = own ? upstreamOf(visit, proof) : undefined;
-  const linked = upstream && {
-    provider: displayName(upstream.providerName, upstream.providerId),
-    as: displayName(upstream.details.email ?? upstream.details.username, upstream.subject),
-  };
+  const linked = own ? broughtTo(visit, proof)?.shown : undefined;
   const status = problems.length ? 400 : 200;
   page(visit, 'interaction/confirm', { email: proof.email, name, linked, asksPassword: !own, problems }, secret, status);
 }

@@ -1,8 +1,4 @@
-import { listSignInProviders } from '../features/federation/providers.ts';
-import { forget, pendingOf } from '../features/federation/sign-in/pending.ts';
-import { passkeyOf } from '../features/passkeys/sign-in.ts';
 import { countPasswordTry, forgivePasswordTry } from '../http/password-tries.ts';
-import { displayName } from '../oauth/clients/display-name.ts';
 import { normalizeEmail } from '../people/email-address.ts';
 import { verifyCredentials } from '../people/store.ts';
 import { awaited } from './awaiting.ts';
@@ -13,17 +9,15 @@ import { goTo, type Step, showPage } from './step.ts';
 
 /** Owns the sign-in page. Does not decide whether sign-in is needed: see interaction-policy.ts. */
 
-/** @param upstream why a sign-in by a provider came to nothing: see upstream.ts. */
-export async function showLogin(step: Step, upstream?: { problem: string; provider: string | undefined }): Promise<void> {
-  const hint = step.interaction.params['login_hint'];
-  const email = pendingLink(step)?.email ?? awaited(step, 'sign_up')?.email ?? (typeof hint === 'string' ? hint : '');
-  await page(step, { email, upstream });
+/** @param notice what the page says first: see views/interaction/upstream-notice.eta. */
+export async function showLogin(step: Step, notice: Record<string, unknown> = {}): Promise<void> {
+  await page(step, notice);
 }
 
 /** @throws AppError 429 after too many failures, without a look at the password; 503 when too many are signing in at once. */
 export async function submitLogin(step: Step, form: URLSearchParams): Promise<void> {
   if (form.get('decision') === 'leave') {
-    await forget(step);
+    for (const feature of step.services.features) await feature.leaveOffer?.(step);
     return goTo(step, 'login');
   }
   const email = form.get('email') ?? '';
@@ -41,19 +35,13 @@ export async function submitLogin(step: Step, form: URLSearchParams): Promise<vo
 }
 
 async function page(step: Step, shown: Record<string, unknown>, status = 200): Promise<void> {
-  const link = pendingLink(step);
-  const providers = await offered(step);
-  await showPage(step, 'interaction/login', { ...shown, link, providers, passkey: passkeyOf(step) }, status);
+  const hint = step.interaction.params['login_hint'];
+  const email = awaited(step, 'sign_up')?.email ?? (typeof hint === 'string' ? hint : '');
+  await showPage(step, 'interaction/login', { email, ...(await offersOf(step)), ...shown }, status);
 }
 
-/** The providers to sign in by, as `views/interaction/providers.eta` shows them. */
-export async function offered({ services: { database } }: Step): Promise<{ id: string; name: string }[]> {
-  return (await listSignInProviders(database)).map(({ id, name }) => ({ id, name: displayName(name, id) }));
-}
-
-/** What signing in to the account of this address will link. */
-function pendingLink(step: Step): { provider: string; email: string } | undefined {
-  const pending = pendingOf(step);
-  if (!pending?.accountId) return undefined;
-  return { provider: displayName(pending.providerName, pending.providerId), email: pending.details.email ?? '' };
+/** What features offer beside the form of the sign-in page and of the sign-up page. */
+export async function offersOf(step: Step): Promise<Record<string, unknown>> {
+  const offers = await Promise.all(step.services.features.map((feature) => feature.offers?.(step)));
+  return Object.assign({}, ...offers);
 }

@@ -1,5 +1,4 @@
 import { auditEvent } from '../audit/events.ts';
-import { linking, obstacle, type PendingIdentity, type SealedIdentity, unsealed } from '../features/federation/sign-in/pending.ts';
 import { languageOf } from '../http/language.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { normalizeEmail } from '../people/email-address.ts';
@@ -11,8 +10,9 @@ import { type Account, isAddressTaken } from '../people/store.ts';
 import { Prisma, type Statement } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
+import type { Brought } from './feature.ts';
 import { finishSignIn } from './finish.ts';
-import { offered } from './login.ts';
+import { offersOf } from './login.ts';
 import { send } from './note.ts';
 import { goTo, type Step, showPage } from './step.ts';
 
@@ -68,21 +68,23 @@ export async function resendSignup(step: Step): Promise<void> {
 
 /** Makes the account that was proven. @throws AppError 409 when the address has another one by now. */
 export async function makeAccount({ ctx, services }: Pick<Step, 'ctx' | 'services'>, proof: Proof): Promise<Account> {
-  const upstream = upstreamOf({ services }, proof);
-  if (upstream && !proof.accountId && (await obstacle(services, upstream)))
-    throw new AppError('upstream_linked', { status: 409, reason: 'upstream_linked_or_gone_meanwhile' });
+  const brought = broughtTo({ ctx, services }, proof);
+  if (brought && !proof.accountId) await brought.assertFree();
   const account = await openAccount(services.database, proof, (accountId) => [
-    ...(upstream ? mustWrite(linking({ ctx, services }, upstream, accountId)) : []),
+    ...(brought ? mustWrite(brought.writes(accountId)) : []),
     auditEvent(visitorOf(ctx), { type: 'signed_up', accountId }),
   ]);
   if (!account) throw new AppError('address_taken', { status: 409, reason: 'address_taken_meanwhile' });
   return account;
 }
 
-/** The account at a provider that the account of a proof is to be linked to, if it began there. */
-export function upstreamOf({ services }: Pick<Step, 'services'>, { payload }: Proof): PendingIdentity | undefined {
-  const { upstream } = payload as SignUpWish;
-  return upstream ? unsealed(services, upstream as SealedIdentity) : undefined;
+/** What the sign-up of a proof brings along beside a name and an address. */
+export function broughtTo(from: Pick<Step, 'ctx' | 'services'>, { payload }: Proof): Brought | undefined {
+  for (const feature of from.services.features) {
+    const brought = feature.broughtToSignUp?.(from, payload);
+    if (brought) return brought;
+  }
+  return undefined;
 }
 
 /** Fails as a whole, by a division by zero, unless the first changes a row. */
@@ -96,9 +98,13 @@ const mustWrite = ([first, ...more]: Statement[]): Statement[] => [
  * the account has the password that the user chose there, and this browser has to sign in with it.
  */
 export async function goOn(step: Step, proof: Proof): Promise<void> {
-  const { upstream, elsewhere } = proof.payload as SignUpWish;
+  const { elsewhere } = proof.payload as SignUpWish;
   if (elsewhere) return goTo(step, 'login');
-  await finishSignIn(step, await makeAccount(step, proof), { method: 'sign_up', byMail: true, amr: [upstream ? 'fed' : 'pwd'] });
+  await finishSignIn(step, await makeAccount(step, proof), {
+    method: 'sign_up',
+    byMail: true,
+    amr: broughtTo(step, proof)?.amr ?? ['pwd'],
+  });
 }
 
 /** Mails what proves the address, or tells that it has an account; the page is the same. */
@@ -111,5 +117,5 @@ export async function ask(step: Step, email: string, payload: SignUpWish): Promi
 }
 
 async function form(step: Step, typed: Typed, problems: Problem[] = []): Promise<void> {
-  await showPage(step, 'interaction/signup', { ...typed, problems, providers: await offered(step) }, problems.length ? 400 : 200);
+  await showPage(step, 'interaction/signup', { ...(await offersOf(step)), ...typed, problems }, problems.length ? 400 : 200);
 }

@@ -10,6 +10,7 @@ import type { ResourceServer } from '../oauth/scopes/resource-servers.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import type { KeyRing } from '../platform/secrets.ts';
+import type { SignInFeature } from './feature.ts';
 
 /** The vocabulary of the interaction's pages. */
 
@@ -25,7 +26,14 @@ export type Services = {
   keyRing: KeyRing;
   resourceServers: readonly ResourceServer[];
   counts: Counts;
+  features: readonly SignInFeature[];
 };
+
+/** A page of a step: what shows it, and what answers its form. */
+export type Page = { show?: (step: Step) => Promise<void>; answer?: (step: Step, form: URLSearchParams) => Promise<void> };
+
+/** The pages of a prompt, by their path below the interaction, and the one that it begins with. */
+export type PromptPages = { first: string; pages: Record<string, Page> };
 
 /** The address of a page of this interaction. */
 export const pathOf = ({ interaction }: Pick<Step, 'interaction'>, page: string): string => `/interaction/${interaction.uid}/${page}`;

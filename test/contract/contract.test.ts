@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
+import { createDeviceCodeStore } from '../../src/features/device/device-codes.ts';
 import { createAdapterFactory } from '../../src/oauth/adapter.ts';
 import { createClientCache } from '../../src/oauth/clients/cache.ts';
 import { endAccount, revokeGrant } from '../../src/oauth/store/grants.ts';
 import { prune } from '../../src/oauth/store/prune.ts';
-import { rememberOnce } from '../../src/oauth/store/records.ts';
+import { createRecordStore, rememberOnce } from '../../src/oauth/store/records.ts';
 import type { ProtocolStore } from '../../src/oauth/store/store.ts';
 import { SingleUseLost, unitOfWork } from '../../src/oauth/store/unit-of-work.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
@@ -63,9 +64,14 @@ describe('The store contract', () => {
 
     before(async () => {
       server = await startTestServer();
-      const adapter = createAdapterFactory(server.database, createClientCache(server.database), () => KEYS) as unknown as (
-        model: string,
-      ) => ProtocolStore;
+      const adapter = createAdapterFactory(server.database, createClientCache(server.database), [
+        {
+          stores: {
+            DeviceCode: createDeviceCodeStore(server.database, () => KEYS),
+            RegistrationAccessToken: createRecordStore(server.database, 'RegistrationAccessToken'),
+          },
+        },
+      ]) as unknown as (model: string) => ProtocolStore;
       const stores = new Map<string, ProtocolStore>();
       const store = (model: string) => stores.get(model) ?? (stores.set(model, adapter(model)).get(model) as ProtocolStore);
       clientId = (await server.createClient()).client_id;

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
-import { DURABLE, LEFT_OUT, SEALED } from '../../src/operations/durable.ts';
+import { SEALED_COLUMNS } from '../../src/features.ts';
+import { DURABLE, LEFT_OUT } from '../../src/operations/durable.ts';
 import { readHeader, verifyFile } from '../../src/operations/exported-file.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { runScript } from '../support/command.ts';
@@ -47,7 +48,7 @@ describe('What outlives a database', () => {
       const rows = [...section.matchAll(/^\| (`[^|]+) \|[^|]*AES-256-GCM/gm)];
       return rows.flatMap(([, names = '']) => [...names.matchAll(/`(\w+)`/g)].map(([, name]) => `${table}.${name}`));
     });
-    const known = SEALED.map(({ table, column }) => `${table}.${column}`);
+    const known = SEALED_COLUMNS.map(({ table, column }) => `${table}.${column}`);
     assert(sealed.length > 4);
     assert.deepEqual(
       sealed.filter((name) => !Object.hasOwn(LEFT_OUT, name.split('.')[0] ?? '') && !known.includes(name)),
@@ -162,7 +163,7 @@ describe('scripts/data.ts', () => {
     const bad = join(folder, 'odd.jsonl');
     const look = (content: string) => {
       writeFileSync(bad, content);
-      return readHeader(bad).then(() => verifyFile(bad, new KeyRing(server.config.dataEncryptionKeys), () => {}));
+      return readHeader(bad).then(() => verifyFile(bad, new KeyRing(server.config.dataEncryptionKeys), SEALED_COLUMNS, () => {}));
     };
     await look(whole);
     const without = (index: number) => `${rows.filter((_, at) => at !== index).join('\n')}\n`;

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa from 'koa';
 import { type Adapter, Provider } from 'oidc-provider';
+import { FEATURES } from '../../../src/features.ts';
 import { createClientCache } from '../../../src/oauth/clients/cache.ts';
 import { NO_NAMES } from '../../../src/oauth/clients/verified-names.ts';
 import { createConfiguration } from '../../../src/oauth/configuration.ts';
@@ -33,6 +34,7 @@ export async function serveLibrary(storage: 'memory' | 'prisma'): Promise<Served
     names: NO_NAMES,
     jwks: jwks as never,
     resources: createResourcePolicy(createApiCatalog(ownResourceServers(config.issuer)), config.issuer),
+    features: FEATURES,
   });
   const library = new Provider(config.issuer, {
     ...configuration,

@@ -1,4 +1,5 @@
 import { createCounts, keepCountsWritten } from '../../../src/audit/counts.ts';
+import { FEATURES } from '../../../src/features.ts';
 import { createClientCache } from '../../../src/oauth/clients/cache.ts';
 import { NO_NAMES } from '../../../src/oauth/clients/verified-names.ts';
 import { loadSigningKeys } from '../../../src/oauth/keys/signing-keys.ts';
@@ -41,6 +42,7 @@ export async function serveOurs(): Promise<Served> {
     counts,
     jwks: await loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys)),
     resources: createResourcePolicy(createApiCatalog(ownResourceServers(config.issuer)), config.issuer),
+    features: FEATURES,
   });
   return { address, dialect: DIALECT, mint: (count, account) => mintCodes(minting, count, account) };
 }

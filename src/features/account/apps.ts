@@ -1,12 +1,13 @@
-import { type Language, languageOf } from '../../http/language.ts';
+import { languageOf } from '../../http/language.ts';
 import { OWN_PAGES } from '../../oauth/clients/first-party.ts';
 import { logosOf } from '../../oauth/clients/logo/store.ts';
 import { initialOf } from '../../oauth/consent/client-facts.ts';
-import { byProvider, describeScopes, type ScopeWords } from '../../oauth/scopes/scope-words.ts';
-import { type ConnectedClient, listConnectedClients } from '../../oauth/store/connected-clients.ts';
+import { byProvider } from '../../oauth/scopes/scope-words.ts';
+import { listConnectedClients } from '../../oauth/store/connected-clients.ts';
 import { revokeGrantsTo } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, type OwnServices, show, told } from '../../pages/own-pages.ts';
+import { describe } from '../../pages/described-app.ts';
+import { backTo, type OwnPage, show, told } from '../../pages/own-pages.ts';
 import { isStorable } from '../../platform/database.ts';
 
 /** Owns the list of apps that a person gave access to, and its taking back. */
@@ -40,24 +41,3 @@ export const apps: OwnPage = {
     backTo(visit, '/account/apps', revoked);
   },
 };
-
-export type DescribedApp = {
-  id: string;
-  name: string;
-  publisher: string | null;
-  scopes: ScopeWords[];
-  grantedAt: Date;
-  usedAt: Date | null;
-};
-
-/** An app as its person reads of it. */
-export function describe(client: ConnectedClient, { resourceServers, config }: OwnServices, language: Language): DescribedApp {
-  return {
-    id: client.id,
-    name: client.name ?? client.id,
-    publisher: client.publisher,
-    scopes: describeScopes(resourceServers, config.issuer, client.scopes, language),
-    grantedAt: client.granted_at,
-    usedAt: client.used_at,
-  };
-}

@@ -6,10 +6,9 @@ import { listOwnedClients } from '../../oauth/clients/ownership.ts';
 import { listOwnedApis } from '../../oauth/scopes/api-ownership.ts';
 import { listConnectedClients } from '../../oauth/store/connected-clients.ts';
 import { listSessions } from '../../oauth/store/signed-in-browsers.ts';
+import { describe } from '../../pages/described-app.ts';
 import { type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
 import { systemClock } from '../../platform/clock.ts';
-import { listLinks } from '../federation/identities.ts';
-import { describe } from './apps.ts';
 
 /** Owns the copy of everything that is kept about a person (GDPR articles 15 and 20), without anything that could be presented to anyone. */
 
@@ -36,7 +35,7 @@ export const dataExport: OwnPage = {
 
 async function everything({ account, ctx, services, session }: Visit) {
   const { database } = services;
-  const [user, clients, sessions, events, links, ownedClients, ownedApis] = await Promise.all([
+  const [user, clients, sessions, events, ofFeatures, ownedClients, ownedApis] = await Promise.all([
     database.prisma.user.findUniqueOrThrow({
       where: { id: account.id },
       include: { passkeys: true, totp: true, recoveryCodes: { orderBy: { createdAt: 'asc' } } },
@@ -44,7 +43,7 @@ async function everything({ account, ctx, services, session }: Visit) {
     listConnectedClients(database, account.id, OWN_PAGES, languageOf(ctx)),
     listSessions(database, account.id),
     listEvents(database, account.id, { limit: MOST_EVENTS, language: languageOf(ctx) }),
-    listLinks(database, account.id),
+    Promise.all(services.features.map((feature) => feature.dataOfAccount?.(database, account.id))),
     listOwnedClients(database, account.id),
     listOwnedApis(database, account.id),
   ]);
@@ -59,13 +58,7 @@ async function everything({ account, ctx, services, session }: Visit) {
       passkeys: user.passkeys.map((key) => ({ name: key.name, backedUp: key.backedUp, createdAt: key.createdAt, usedAt: key.usedAt })),
       recoveryCodes: user.recoveryCodes.map((code) => ({ createdAt: code.createdAt, usedAt: code.usedAt })),
     },
-    linkedAccounts: links.map(({ providerId, provider, subject, details, createdAt, refreshedAt }) => ({
-      provider: { id: providerId, name: provider.name },
-      subject,
-      details,
-      createdAt,
-      refreshedAt,
-    })),
+    ...Object.assign({}, ...ofFeatures),
     connectedApps: clients.map((client) => {
       const { id: clientId, scopes, ...app } = describe(client, services, languageOf(ctx));
       return { clientId, ...app, scopes: scopes.map(({ name: scope, resource, title }) => ({ scope, resource, title })) };

@@ -2,11 +2,9 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { EventType } from '../../audit/events.ts';
 import { render } from '../../http/render.ts';
+import { FACTORS_PATH, visit, wasStopped } from '../../pages/factor-visit.ts';
 import type { FirstParty } from '../../pages/first-party.ts';
 import { factorsOf } from '../../people/factors.ts';
-import { addPasskey, changePasskeyName, offerEnrolment, showNewPasskey, takePasskeyAway } from '../passkeys/account-pages.ts';
-import { addTotp, showNewTotp, takeTotpAway } from '../totp/account-pages.ts';
-import { FACTORS_PATH, visit, wasStopped } from './factor-visit.ts';
 import { makeRecoveryCodes, showRecoveryCodes } from './recovery-codes.ts';
 
 /**
@@ -30,30 +28,8 @@ export function factorRoutes(services: FirstParty) {
 
   router.get(FACTORS_PATH, (ctx) => showFactors(ctx, services));
 
-  router.get(at('/passkey'), (ctx) => showNewPasskey(ctx, services));
-  router.get(at('/passkey/options'), (ctx) => offerEnrolment(ctx, services));
-  router.post(at('/passkey'), (ctx) => addPasskey(ctx, services));
-  router.post(at('/passkey/name'), (ctx) => changePasskeyName(ctx, services));
-  router.post(at('/passkey/remove'), (ctx) => takePasskeyAway(ctx, services));
-
-  router.get(at('/totp'), (ctx) => showNewTotp(ctx, services));
-  router.post(at('/totp'), (ctx) => addTotp(ctx, services));
-  router.post(at('/totp/remove'), (ctx) => takeTotpAway(ctx, services));
-
   router.get(at('/recovery-codes'), (ctx) => showRecoveryCodes(ctx, services));
   router.post(at('/recovery-codes'), (ctx) => makeRecoveryCodes(ctx, services));
-
-  // A form that had to sign in first comes back as a GET: the list has its button.
-  for (const path of ['/passkey/name', '/passkey/remove', '/totp/remove'])
-    router.get(at(path), (ctx) => {
-      ctx.redirect(wasStopped(ctx) ? `${FACTORS_PATH}?again` : FACTORS_PATH);
-      ctx.status = 303;
-    });
-
-  // Where password managers send people to add a passkey (W3C "A Well-Known URL for Relying Party Passkey Endpoints").
-  router.get('/.well-known/passkey-endpoints', (ctx) => {
-    ctx.body = { enroll: `${services.config.issuer}${at('/passkey')}`, manage: `${services.config.issuer}${FACTORS_PATH}` };
-  });
 
   return router.routes();
 }

@@ -4,12 +4,11 @@ import { hasFreshProof, rememberMailProof } from '../../oauth/session/session-pr
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { NEEDED_FOR, type NeededFor } from '../../pages/fresh-proof.ts';
 import { backTo, kept, letter, named, type OwnPage, show, type Visit } from '../../pages/own-pages.ts';
+import { ownSession } from '../../pages/own-session.ts';
 import { mailboxOf } from '../../people/email-address.ts';
 import { forgetPendingProof, mailboxProven, pendingProof } from '../../people/mailbox-proof.ts';
 import { newProof, PROOF_MINUTES, proveByCode, redeemProof } from '../../people/proofs.ts';
 import { isMailAddress } from '../../platform/mail.ts';
-import { PROVIDER_ID } from '../federation/providers.ts';
-import { ownSession } from './own-session.ts';
 
 /**
  * Owns the page on which a signed-in user proves to read the account's mail, before a new way into the account is added. A code is mailed when
@@ -84,10 +83,10 @@ function onward(visit: Visit): string {
 
 function wanted(visit: Visit): { title: string; onward: string } {
   const [what, which] = [named(visit, 'what'), named(visit, 'which')];
-  if (what === 'connect' && PROVIDER_ID.test(which)) {
-    const request = sealedRequest(visit);
-    return { title: 'links', onward: request === undefined ? '/account/links' : `/account/links/${which}/connect?request=${request}` };
-  }
+  const request = sealedRequest(visit);
+  const ofFeatures = visit.services.features.map((feature) => feature.afterProof?.(what, which, request));
+  const found = ofFeatures.find((one) => one !== undefined);
+  if (found) return found;
   if (what === 'interaction' && /^[\w-]{1,64}$/.test(which)) return { title: 'links', onward: `/interaction/${which}` };
   return Object.hasOwn(NEEDED_FOR, what) && which === ''
     ? { title: what, onward: NEEDED_FOR[what as NeededFor] }

@@ -1,11 +1,11 @@
 import type { Context } from 'koa';
 import { render } from '../../http/render.ts';
+import { done, FACTORS_PATH, letterAbout, visitToAdd, visitWithForm, vouched, wasStopped } from '../../pages/factor-visit.ts';
 import type { FirstParty } from '../../pages/first-party.ts';
 import { told } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
 import { newRecoveryCodes, replaceRecoveryCodes } from '../../people/recovery-codes.ts';
 import { KeyRing } from '../../platform/secrets.ts';
-import { done, FACTORS_PATH, letterAbout, visitToAdd, visitWithForm, vouched, wasStopped } from './factor-visit.ts';
 
 /** Owns the making of recovery codes. They are on the page that answers the form, and never again. */
 

@@ -1,14 +1,12 @@
 import Router from '@koa/router';
 import { comesBack } from '../../pages/first-party.ts';
 import { type OwnPage, type OwnServices, ownPages } from '../../pages/own-pages.ts';
-import { KeyRing } from '../../platform/secrets.ts';
-import { leaveToLink, returnToLink } from '../federation/account/link-visit.ts';
-import { links } from '../federation/account/links.ts';
 import { activity } from './activity.ts';
 import { apps } from './apps.ts';
 import { deletion } from './deletion.ts';
 import { email } from './email.ts';
 import { dataExport } from './export.ts';
+import { factorRoutes } from './factors.ts';
 import { notMeRoutes } from './not-me.ts';
 import { overview } from './overview.ts';
 import { password } from './password.ts';
@@ -29,20 +27,17 @@ const PAGES: Record<string, OwnPage> = {
   '/account/proof/:what/:which': proof,
   '/account/password': password,
   '/account/apps': apps,
-  '/account/links': links,
   '/account/sessions': sessions,
   '/account/activity': activity,
   '/account/export': dataExport,
   '/account/delete': deletion,
 };
 
-export function accountRoutes(given: Omit<OwnServices, 'keyRing'>) {
-  const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
+export function accountRoutes(services: OwnServices) {
   const router = new Router();
   router.get('/account/signed-in', (ctx) => void comesBack(ctx));
   router.use(notMeRoutes(services));
-  router.get('/account/links/return', (ctx) => returnToLink(ctx, services));
-  router.get('/account/links/:provider', (ctx) => leaveToLink(ctx, services));
+  router.use(factorRoutes(services));
   router.use(ownPages(PAGES, services).routes());
   return router.routes();
 }

@@ -7,7 +7,7 @@ import { onlyOurHost, type Proxies, whicheverHost } from '../../http/host.ts';
 import { language } from '../../http/language.ts';
 import { requestLog } from '../../http/request-id.ts';
 import { securityHeaders } from '../../http/security-headers.ts';
-import { under } from '../../http/under.ts';
+import { type Part, under } from '../../http/under.ts';
 import { clientLogos } from '../../oauth/clients/logo/serving.ts';
 import { isAdminBeside } from '../../pages/admin-place.ts';
 import type { Config } from '../../platform/config.ts';
@@ -23,7 +23,7 @@ import { adminApi, adminApiMetadata, noAdminApi } from './api/app.ts';
 type Given = { config: Config; database: Database; log: Log };
 
 /** What of the admin API the public listener has. */
-export function publicAdminApi(given: Given): Koa.Middleware[] {
+export function publicAdminApi(given: Given): Part[] {
   const { config, log } = given;
   if (isAdminBeside(config)) return [adminApi(given), adminApiMetadata(config)];
   // Where to ask for its tokens is asked of the issuer, wherever the API is.
@@ -31,7 +31,7 @@ export function publicAdminApi(given: Given): Koa.Middleware[] {
 }
 
 /** The application of the listener. @param pages those of administration, behind the door that is theirs there (apart/door.ts). */
-export function adminApplication({ proxies, pages, ...given }: Given & { proxies: Proxies; pages: Koa.Middleware[] }): Koa {
+export function adminApplication({ proxies, pages, ...given }: Given & { proxies: Proxies; pages: Part[] }): Koa {
   const { config, database, log } = given;
   const origin = config.adminOrigin as string;
   const app = new Koa({ proxy: true });
@@ -41,12 +41,12 @@ export function adminApplication({ proxies, pages, ...given }: Given & { proxies
   app.use(securityHeaders(origin));
   // Programs inside a network call the API by many names; a token is all that counts there.
   const api = [whicheverHost(config.issuer, proxies), adminApi(given), adminApiMetadata(config), noAdminApi(config, log, ['/'])];
-  app.use(under(['/admin/api/', '/.well-known/'], compose(api as never[])));
+  app.use(under(['/admin/api/', '/.well-known/'], compose(api as never[])) as Koa.Middleware);
   app.use(assets());
-  app.use(under(['/logos/'], clientLogos(database)));
+  app.use(under(['/logos/'], clientLogos(database)) as Koa.Middleware);
   app.use(language());
   app.use(errorBoundary(log));
   app.use(onlyOurHost(origin, proxies));
-  for (const part of pages) app.use(part);
+  for (const part of pages) app.use(part as Koa.Middleware);
   return app;
 }

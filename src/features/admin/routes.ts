@@ -3,7 +3,6 @@ import { ADMIN_CALLBACK_PATH } from '../../oauth/clients/first-party.ts';
 import { type Admission, type OwnPage, type OwnServices, ownPages, type Visit } from '../../pages/own-pages.ts';
 import { mayDo } from '../../pages/permissions.ts';
 import { AppError } from '../../platform/errors.ts';
-import { KeyRing } from '../../platform/secrets.ts';
 import { type AdminDoor, SIGN_OUT_PATH } from './apart/door.ts';
 import { overview } from './overview.ts';
 import { audit } from './pages/audit.ts';
@@ -38,8 +37,7 @@ export const ADMIN_PAGES: Record<string, OwnPage> = {
 };
 
 /** @param door where they have an origin of their own; the issuer's otherwise. */
-export function adminRoutes(given: Omit<OwnServices, 'keyRing'>, door?: AdminDoor) {
-  const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
+export function adminRoutes(services: OwnServices, door?: AdminDoor) {
   const pages = ownPages(ADMIN_PAGES, services, onlyOperators, door);
   if (!door) return pages.routes();
   return new Router()

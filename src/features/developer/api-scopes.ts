@@ -4,7 +4,6 @@ import { addScope, changeScope, deleteScope, MOST_SCOPES, type OwnedApiWithScope
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, told, type Visit } from '../../pages/own-pages.ts';
 import { type Statement, sqlState } from '../../platform/database.ts';
-import { listProviderIds } from '../federation/providers.ts';
 import { fieldOf } from './apis.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 
@@ -49,7 +48,7 @@ export const apiScopes: OwnPage = {
 async function add(visit: Visit, own: OwnedApiWithScopes, fields: ScopeFields): Promise<void> {
   const { account, services } = visit;
   const ours = services.resourceServers.find(({ identifier }) => identifier === services.config.issuer);
-  const wrong = scopeNameProblem(fields.name, ours, await listProviderIds(services.database)) ?? scopeProblem(fields);
+  const wrong = scopeNameProblem(fields.name, ours, await reservedPrefixes(services)) ?? scopeProblem(fields);
   if (wrong) return page(visit, own, { fields, wrong, adding: true });
   try {
     const added = await writeTogether(services.database, [
@@ -73,6 +72,10 @@ async function keep(visit: Visit, own: OwnedApiWithScopes, scope: string, statem
   // From another tab it may have gone a moment before.
   if (!kept) return page(visit, own, { wrong: 'developer.apis.scope_unknown' });
   backTo(visit, apiPath(own.id, '/scopes'));
+}
+
+async function reservedPrefixes({ database, features }: Visit['services']): Promise<string[]> {
+  return (await Promise.all(features.map((feature) => feature.reservedPrefixes?.(database) ?? []))).flat();
 }
 
 const changed = (visit: Visit, { identifier }: OwnedApiWithScopes, scope: string) =>

@@ -1,4 +1,4 @@
-import { ROUTES } from '../../oauth/configuration.ts';
+import { ROUTES } from '../../oauth/routes.ts';
 import { inShell } from './quoting.ts';
 import type { Tried } from './try-client.ts';
 

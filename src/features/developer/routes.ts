@@ -1,5 +1,4 @@
 import { type OwnPage, type OwnServices, ownPages } from '../../pages/own-pages.ts';
-import { KeyRing } from '../../platform/secrets.ts';
 import { API_PAGES } from './api-pages.ts';
 import { client } from './client.ts';
 import { clientErrors } from './client-errors.ts';
@@ -34,7 +33,6 @@ const PAGES: Record<string, OwnPage> = {
 };
 
 /** @param ask how this server is reached as a client of its own. */
-export function developerRoutes({ ask, ...given }: Omit<OwnServices, 'keyRing'> & { ask: Fetch }) {
-  const services = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
+export function developerRoutes({ ask, ...services }: OwnServices & { ask: Fetch }) {
   return ownPages({ ...PAGES, ...tryPages(ask) }, services).routes();
 }

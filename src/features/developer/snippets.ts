@@ -1,7 +1,7 @@
 import { languageOf } from '../../http/language.ts';
 import { compose } from '../../http/render.ts';
 import type { ClientRecord } from '../../oauth/clients/inspection.ts';
-import { ROUTES } from '../../oauth/configuration.ts';
+import { ROUTES } from '../../oauth/routes.ts';
 import type { OwnPage, OwnServices, Visit } from '../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../people/claims.ts';
 import { kindOf, listOf } from './client-kind.ts';

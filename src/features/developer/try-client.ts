@@ -1,4 +1,4 @@
-import { ROUTES } from '../../oauth/configuration.ts';
+import { ROUTES } from '../../oauth/routes.ts';
 
 /**
  * Owns what the portal asks this server as the client that is tried: by the same addresses, and in the same way, as the client itself would.

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { TRY_CALLBACK_PATH } from '../../oauth/clients/first-party.ts';
-import { ROUTES } from '../../oauth/configuration.ts';
+import { ROUTES } from '../../oauth/routes.ts';
 import { rememberOnce } from '../../oauth/store/records.ts';
 import type { Visit } from '../../pages/own-pages.ts';
 import { MINUTE } from '../../platform/clock.ts';

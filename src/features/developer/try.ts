@@ -1,7 +1,7 @@
 import { LIMITS, limitRate } from '../../http/rate-limit.ts';
 import type { ClientRecord } from '../../oauth/clients/inspection.ts';
 import { findOwnedClient } from '../../oauth/clients/ownership.ts';
-import { ROUTES } from '../../oauth/configuration.ts';
+import { ROUTES } from '../../oauth/routes.ts';
 import { endByHandle, HANDLE_CHARACTERS } from '../../oauth/store/token-handles.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, told, type Visit } from '../../pages/own-pages.ts';

@@ -1,10 +1,11 @@
+import { deviceCodeHandle, deviceCodeKey, keyOfDeviceCode } from '../../oauth/store/device-code-handles.ts';
 import { isEndingSettled } from '../../oauth/store/grants.ts';
 import { familyOf, lineageIn, newLineage, placeSource } from '../../oauth/store/lineage.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from '../../oauth/store/store.ts';
 import { write } from '../../oauth/store/unit-of-work.ts';
 import { MINUTE } from '../../platform/clock.ts';
 import { type Database, Prisma } from '../../platform/database.ts';
-import { digest, keyedDigest, randomSecret } from '../../platform/secrets.ts';
+import { digest, keyedDigest } from '../../platform/secrets.ts';
 
 /**
  * Owns device codes (RFC 8628 section 3.2). The device holds the code, of which a row has the digest; the person types the user code,
@@ -28,22 +29,6 @@ type Row = {
   payload: Record<string, unknown>;
 };
 
-/**
- * Who finds a code by its user code, or by the interaction it led to, does not learn the code itself: they have a handle in its place,
- * which means something to this process alone. Nobody else can write one, so a digest that was read somewhere cannot be presented as one.
- */
-const HANDLE = `${randomSecret()}.`;
-
-/** The handle of a device code that is known by its key, in hexadecimal. */
-export const deviceCodeHandle = (key: string): string => HANDLE + key;
-
-/** The key of a device code that is known by itself or by its handle. It opens nothing. */
-export const deviceCodeKey = (id: string): string => Buffer.from(keyOf(id)).toString('hex');
-
-function keyOf(id: string): Uint8Array<ArrayBuffer> {
-  return id.startsWith(HANDLE) ? new Uint8Array(Buffer.from(id.slice(HANDLE.length), 'hex')) : digest(id);
-}
-
 /** @param keys for the digests of user codes, the one that makes new ones first: codes of before a change of keys are found still. */
 export function createDeviceCodeStore(database: Database, keys: () => string[]): ProtocolStore {
   const digests = (userCode: string) => keys().map((key) => digest(keyedDigest(key, userCode)));
@@ -63,13 +48,13 @@ export function createDeviceCodeStore(database: Database, keys: () => string[]):
         subject: subjectOf(id),
         statement: Prisma.sql`
           insert into protocol_record (kind, id, client_id, user_code, expires_at, payload)
-          values ('DeviceCode', ${keyOf(id)}, ${payload.clientId}, ${digests(String(payload.userCode))[0]},
+          values ('DeviceCode', ${keyOfDeviceCode(id)}, ${payload.clientId}, ${digests(String(payload.userCode))[0]},
             now() + ${expiresInSeconds + LINGER_SECONDS} * interval '1 second',
             ${JSON.stringify({ ...asObject(payload), lineage: await newLineage() })}::jsonb)`,
       });
     },
     async find(id) {
-      const [row] = await database.query<Row>(Prisma.sql`${select} id = ${keyOf(id)} and expires_at > now()`);
+      const [row] = await database.query<Row>(Prisma.sql`${select} id = ${keyOfDeviceCode(id)} and expires_at > now()`);
       if (!row) return undefined;
       placeSource({
         kind: 'DeviceCode',
@@ -95,14 +80,14 @@ export function createDeviceCodeStore(database: Database, keys: () => string[]):
         once: true,
         subject: `consume ${subjectOf(id)}`,
         statement: Prisma.sql`
-          update protocol_record set consumed_at = now() where kind = 'DeviceCode' and id = ${keyOf(id)} and consumed_at is null`,
+          update protocol_record set consumed_at = now() where kind = 'DeviceCode' and id = ${keyOfDeviceCode(id)} and consumed_at is null`,
       });
     },
     async destroy(id) {
       await write(database, {
         purpose: 'end',
         subject: subjectOf(id),
-        statement: Prisma.sql`delete from protocol_record where kind = 'DeviceCode' and id = ${keyOf(id)}`,
+        statement: Prisma.sql`delete from protocol_record where kind = 'DeviceCode' and id = ${keyOfDeviceCode(id)}`,
       });
     },
     async revokeByGrantId(grantId) {
@@ -125,7 +110,7 @@ async function answer(database: Database, id: string, payload: Payload): Promise
     statement: Prisma.sql`
       update protocol_record set account_id = ${payload.accountId ?? null}, grant_id = ${payload.grantId ?? null},
         payload = ${JSON.stringify(asObject(payload))}::jsonb || jsonb_strip_nulls(jsonb_build_object('lineage', payload->'lineage'))
-      where kind = 'DeviceCode' and id = ${keyOf(id)} and account_id is null and payload->>'error' is null
+      where kind = 'DeviceCode' and id = ${keyOfDeviceCode(id)} and account_id is null and payload->>'error' is null
         and expires_at > now() + ${LINGER_SECONDS} * interval '1 second'`,
   });
 }

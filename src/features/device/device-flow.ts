@@ -5,7 +5,7 @@ import { assertOurOrigin } from '../../http/csrf.ts';
 import { readForm, replaceBody } from '../../http/form.ts';
 import { LIMITS, type Limit, limitRate, takeBack } from '../../http/rate-limit.ts';
 import { visitorOf } from '../../http/visitor.ts';
-import { ROUTES } from '../../oauth/configuration.ts';
+import { ROUTES } from '../../oauth/routes.ts';
 import type { Config } from '../../platform/config.ts';
 import type { Database } from '../../platform/database.ts';
 import { AppError } from '../../platform/errors.ts';

@@ -1,7 +1,7 @@
 import { displayName } from '../../oauth/clients/display-name.ts';
+import { SELF_SERVICE_GRANTS } from '../../oauth/clients/metadata/registration-limits.ts';
 import { hasAppScheme, isNativeByAddress, redirectUriProblem } from '../../oauth/clients/redirect-uri.ts';
 import { SIGNING_ALGORITHMS } from '../../oauth/clients/signing-algorithms.ts';
-import { SELF_SERVICE_GRANTS } from '../registration/initial-access-tokens.ts';
 import { changed, type Draft, dropped, kept, refuse, stringsOf, textOf } from './draft.ts';
 
 /** Owns what other servers allow and this one does not, in the words of RFC 7591: what is kept, what is changed, what is dropped and why. */

@@ -5,9 +5,6 @@ import { allowOwnRequests } from '../../http/security-headers.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { newChallenge, spendChallenge } from '../../oauth/session/challenges.ts';
 import { rememberEnrolled } from '../../oauth/session/session-proofs.ts';
-import type { FirstParty } from '../../pages/first-party.ts';
-import { told } from '../../pages/own-pages.ts';
-import { factorsOf } from '../../people/factors.ts';
 import {
   done,
   FACTORS_PATH,
@@ -17,7 +14,10 @@ import {
   visitWithForm,
   vouched,
   wasStopped,
-} from '../account/factor-visit.ts';
+} from '../../pages/factor-visit.ts';
+import type { FirstParty } from '../../pages/first-party.ts';
+import { told } from '../../pages/own-pages.ts';
+import { factorsOf } from '../../people/factors.ts';
 import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, removePasskey, renamePasskey } from './passkeys.ts';
 
 /** Owns the making, naming and removing of passkeys. What is a valid one: see features/passkeys/passkeys.ts. */

@@ -1,3 +1,4 @@
+import type { RegistrationLimits } from '../../oauth/clients/metadata/registration-limits.ts';
 import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
 import { digest } from '../../platform/secrets.ts';
 
@@ -5,17 +6,6 @@ import { digest } from '../../platform/secrets.ts';
  * Owns initial access tokens (RFC 7591 section 3): what an operator gives to whom may register clients where not everybody may.
  * Does not judge metadata: see oauth/clients/metadata/registration-policy.ts.
  */
-
-/** The grants that a client may take by registering, without anybody who knows it. */
-export const SELF_SERVICE_GRANTS = [
-  'authorization_code',
-  'refresh_token',
-  'client_credentials',
-  'urn:ietf:params:oauth:grant-type:device_code',
-];
-
-/** What clients may use at most; an empty list is all that registration allows. They keep within it when they change themselves. */
-export type RegistrationLimits = { grantTypes: string[]; scopes: string[] };
 
 /** @param token of randomSecret(); its digest alone is kept. @param madeBy the operator's account, where one made it. @returns a row with the `id` by which operators speak of it. */
 export function createInitialAccessToken(

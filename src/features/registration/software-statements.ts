@@ -2,6 +2,7 @@ import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JWTPayload, e
 import type { Context, Next } from 'koa';
 import { errors, type Provider } from 'oidc-provider';
 import { readBody, replaceBody } from '../../http/form.ts';
+import { objectIn } from '../../oauth/clients/metadata/accepted-metadata.ts';
 import type { Config } from '../../platform/config.ts';
 import { type Database, isStorable } from '../../platform/database.ts';
 import { findSoftwareIssuer } from './software-issuers.ts';
@@ -15,9 +16,6 @@ import { findSoftwareIssuer } from './software-issuers.ts';
  * asks may register at all.
  */
 
-/** `problem` is what to answer; without one, `claims` are in the request already. */
-export type JudgedStatement = { problem?: errors.OIDCProviderError };
-
 const MAX_LENGTH = 8 * 1024;
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'];
 const TOLERANCE_SECONDS = 60;
@@ -28,11 +26,6 @@ const NOT_METADATA = new Set([
   ...['client_id', 'client_secret', 'client_id_issued_at', 'client_secret_expires_at'],
   ...['registration_access_token', 'registration_client_uri'],
 ]);
-
-/** What was found of the statement in a request; undefined when it has none. */
-export function judgedStatement(ctx: { state?: { softwareStatement?: JudgedStatement } }): JudgedStatement | undefined {
-  return ctx.state?.softwareStatement;
-}
 
 /** Around the registration endpoint: puts what a good statement says in the place of what the request says. */
 export function judgeSoftwareStatements(
@@ -52,16 +45,6 @@ export function judgeSoftwareStatements(
     replaceBody(ctx.req, claims ? Buffer.from(JSON.stringify({ ...request, ...metadataIn(claims) })) : body);
     await next();
   };
-}
-
-/** The members of a JSON object; undefined for anything else, of which the library says better what it is. */
-export function objectIn(body: Buffer): Record<string, unknown> | undefined {
-  try {
-    const value = JSON.parse(body.toString('utf8'));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The statement that a client came with; undefined for a client that is unknown, or has none. */

@@ -3,10 +3,6 @@ import { renderSVG } from 'uqr';
 import { forgive, LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { render } from '../../http/render.ts';
 import { rememberEnrolled } from '../../oauth/session/session-proofs.ts';
-import type { FirstParty } from '../../pages/first-party.ts';
-import { told } from '../../pages/own-pages.ts';
-import { factorsOf } from '../../people/factors.ts';
-import { KeyRing } from '../../platform/secrets.ts';
 import {
   done,
   FACTORS_PATH,
@@ -16,7 +12,11 @@ import {
   visitWithForm,
   vouched,
   wasStopped,
-} from '../account/factor-visit.ts';
+} from '../../pages/factor-visit.ts';
+import type { FirstParty } from '../../pages/first-party.ts';
+import { told } from '../../pages/own-pages.ts';
+import { factorsOf } from '../../people/factors.ts';
+import { KeyRing } from '../../platform/secrets.ts';
 import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } from './totp.ts';
 
 /** Owns the setting up and removing of an authenticator app: a QR code, the same in letters, and a first code as proof. */

@@ -1,6 +1,6 @@
 import type { Context, Next } from 'koa';
 import { goOnward, saysItNavigates } from '../../http/onward.ts';
-import { ROUTES } from '../configuration.ts';
+import { ROUTES } from '../routes.ts';
 
 /**
  * Owns the last step of an authorization or a sign-out in a browser: the way from our form to the app. A browser holds every redirect that follows a

@@ -4,7 +4,7 @@ import { type Answer, answerOf, findKept, giveAnswer, KEPT_SECONDS, keeping, pla
 import { HOUR } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
 import { digestInHex } from '../../platform/secrets.ts';
-import { ROUTES } from '../configuration.ts';
+import { ROUTES } from '../routes.ts';
 import { write } from '../store/unit-of-work.ts';
 import { isCodeUnused } from '../store/unused-codes.ts';
 

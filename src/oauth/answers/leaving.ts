@@ -7,8 +7,8 @@ import { render } from '../../http/render.ts';
 import { allowFormAction } from '../../http/security-headers.ts';
 import type { Database } from '../../platform/database.ts';
 import { nameOfClient } from '../clients/display-name.ts';
-import { ROUTES } from '../configuration.ts';
 import { tellOwner } from '../consent/owner-facts.ts';
+import { ROUTES } from '../routes.ts';
 import { newestGrant } from '../store/grants.ts';
 import type { LibraryError } from './error-book.ts';
 

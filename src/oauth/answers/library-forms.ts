@@ -4,7 +4,7 @@ import { readForm, replaceBody } from '../../http/form.ts';
 import { giveAnswer } from '../../http/kept-answers.ts';
 import { answeredBefore, answerToFirst } from '../../http/presses.ts';
 import type { Database } from '../../platform/database.ts';
-import { ROUTES } from '../configuration.ts';
+import { ROUTES } from '../routes.ts';
 import { hearOfWrites } from '../store/unit-of-work.ts';
 
 /** Owns a second press on the forms that the library takes itself: a device's code and its confirmation, and signing out. */

@@ -2,7 +2,7 @@ import type { Context, Next } from 'koa';
 import { errorAsJson } from '../../http/boundary.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { MINUTE } from '../../platform/clock.ts';
-import { ROUTES } from '../configuration.ts';
+import { ROUTES } from '../routes.ts';
 
 /**
  * Owns how often a client may fail to prove who it is, from one network. A client that proves it is never held back, so nobody can lock it out: not

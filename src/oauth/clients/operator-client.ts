@@ -4,6 +4,7 @@ import { createCounts } from '../../audit/counts.ts';
 import type { Config } from '../../platform/config.ts';
 import { type Database, isStorable } from '../../platform/database.ts';
 import { createLog } from '../../platform/log.ts';
+import type { ProtocolFeature } from '../feature.ts';
 import { createProvider } from '../provider.ts';
 import { createApiCatalog } from '../scopes/api-catalog.ts';
 import { createResourcePolicy } from '../scopes/resource-policy.ts';
@@ -21,7 +22,7 @@ import { NO_NAMES } from './verified-names.ts';
 /** Says what is to be stored of a client, or what is wrong with it; `scopes` are all that a client may name. */
 export type ClientJudge = { judge(metadata: ClientMetadata): ClientMetadata; scopes: string[] };
 
-type Place = { config: Config; database: Database };
+type Place = { config: Config; database: Database; features: readonly ProtocolFeature[] };
 
 /**
  * @param metadata with a secret in clear, if the client is to have one.
@@ -35,8 +36,9 @@ export async function judgeClient(place: Place, metadata: ClientMetadata): Promi
 const UNSTORABLE = 'parameters must not contain NUL or unpaired surrogates';
 
 /** For many at once, by the scopes as they are now. What it says it says as judgeClient() does. */
-export async function openClientJudge({ config, database }: Place): Promise<ClientJudge> {
-  const resources = createResourcePolicy(createApiCatalog(await readResourceServers({ database, issuer: config.issuer })), config.issuer);
+export async function openClientJudge({ config, database, features }: Place): Promise<ClientJudge> {
+  const servers = await readResourceServers({ database, issuer: config.issuer, features });
+  const resources = createResourcePolicy(createApiCatalog(servers), config.issuer, features);
   // Nothing is looked up and nothing signed: the provider is there to be asked, and goes with the judge.
   const clients = { find: async () => undefined, forget() {} };
   const provider = createProvider({
@@ -48,6 +50,7 @@ export async function openClientJudge({ config, database }: Place): Promise<Clie
     counts: createCounts(),
     jwks: { keys: await passingKeys() },
     resources,
+    features,
   });
   return {
     scopes: [...resources.scopes],

@@ -13,7 +13,7 @@ import { claimsForScopes } from '../../people/claims.ts';
 import { type Account, accountFromRow } from '../../people/store.ts';
 import { type Database, isUnavailable } from '../../platform/database.ts';
 import type { Log } from '../../platform/log.ts';
-import { ROUTES } from '../configuration.ts';
+import { ROUTES } from '../routes.ts';
 import { createStandingTokens, type StandingToken } from '../store/standing-tokens.ts';
 import { mayIntrospect } from './caller-policy.ts';
 

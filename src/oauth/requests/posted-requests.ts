@@ -3,7 +3,7 @@ import type { Provider } from 'oidc-provider';
 import { readBody } from '../../http/form.ts';
 import { isStorable } from '../../platform/database.ts';
 import { AppError } from '../../platform/errors.ts';
-import { ROUTES } from '../configuration.ts';
+import { ROUTES } from '../routes.ts';
 
 /**
  * Owns requests that come to the authorization and sign-out endpoints as a form (OIDC Core 3.1.2.1, RP-Initiated Logout 2). A browser does not send the

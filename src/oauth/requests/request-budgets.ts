@@ -7,7 +7,7 @@ import type { Config } from '../../platform/config.ts';
 import type { RequestKind } from '../../platform/config-values.ts';
 import { AppError } from '../../platform/errors.ts';
 import type { ClientCache } from '../clients/cache.ts';
-import { ROUTES } from '../configuration.ts';
+import { ROUTES } from '../routes.ts';
 import { claimedClient } from './settle-request.ts';
 
 /**

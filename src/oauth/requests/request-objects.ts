@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
 import type { Context, Next } from 'koa';
-import { ROUTES } from '../configuration.ts';
+import { ROUTES } from '../routes.ts';
 
 /**
  * Owns the answer to a request object (OIDC Core 6.1, RFC 9101), which this server does not take: `request_not_supported`. A client may have put the way of

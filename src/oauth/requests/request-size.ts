@@ -2,7 +2,7 @@ import type { Context, Next } from 'koa';
 import { readBody, replaceBody } from '../../http/form.ts';
 import { AppError } from '../../platform/errors.ts';
 import { OWN_CLIENTS } from '../clients/first-party.ts';
-import { ROUTES } from '../configuration.ts';
+import { ROUTES } from '../routes.ts';
 
 /** Owns how large a request may be that this server keeps for a while: whoever asks need not have proven anything. */
 

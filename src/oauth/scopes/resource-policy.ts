@@ -1,6 +1,6 @@
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer as ResourceServerInfo } from 'oidc-provider';
-import { judgeServiceScopes } from '../../features/federation/services/service-scopes.ts';
 import { IDENTITY_SCOPES } from '../../people/claims.ts';
+import type { ProtocolFeature } from '../feature.ts';
 import { type OpenApi, type Settled, scopesIn, settleScopes } from '../requests/scope-rules.ts';
 import type { ApiCatalog } from './api-catalog.ts';
 import { adminApi, type ResourceServer } from './resource-servers.ts';
@@ -13,9 +13,9 @@ export type ResourcePolicy = ReturnType<typeof createResourcePolicy>;
 export const userinfoOf = (issuer: string): string => `${issuer}/oauth/userinfo`;
 
 /** @param catalog of all that are registered, the server's own API among them. @param issuer its identifier. */
-export function createResourcePolicy(catalog: ApiCatalog, issuer: string) {
+export function createResourcePolicy(catalog: ApiCatalog, issuer: string, features: readonly Pick<ProtocolFeature, 'judgeScopes'>[] = []) {
   const userinfo = userinfoOf(issuer);
-  const judgeServices = judgeServiceScopes(catalog, issuer);
+  const judges = features.flatMap((feature) => feature.judgeScopes?.(catalog, issuer) ?? []);
 
   const openTo = (client: Client, server: ResourceServer, forItself: boolean): OpenApi => {
     const { identifier, resourceRequired } = server;
@@ -79,7 +79,7 @@ export function createResourcePolicy(catalog: ApiCatalog, issuer: string) {
       const { params } = ctx.oidc;
       // The library keeps `offline_access` only beside prompt=consent (OIDC Core section 11). Here the person decides about it like about any scope.
       if (params?.['scope_as_settled'] !== undefined) params['scope'] = params['scope_as_settled'];
-      await judgeServices(ctx, params?.['scope'], client);
+      for (const judge of judges) await judge(params?.['scope'], client);
     },
 
     /** @throws errors.InvalidTarget for a resource nobody registered. */

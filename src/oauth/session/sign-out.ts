@@ -7,7 +7,7 @@ import { render } from '../../http/render.ts';
 import { isStorable } from '../../platform/database.ts';
 import { hostOf } from '../answers/leaving.ts';
 import { nameOfClient } from '../clients/display-name.ts';
-import { ROUTES } from '../configuration.ts';
+import { ROUTES } from '../routes.ts';
 
 /**
  * Owns where a request to sign out leads (RP-Initiated Logout 1.0). With a session the library asks the user, who is never left without a button:

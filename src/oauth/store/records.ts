@@ -1,6 +1,6 @@
-import { deviceCodeHandle, deviceCodeKey } from '../../features/device/device-codes.ts';
 import { type Database, Prisma, type Statement } from '../../platform/database.ts';
 import { digest } from '../../platform/secrets.ts';
+import { deviceCodeHandle, deviceCodeKey } from './device-code-handles.ts';
 import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { place, recall, SingleUseLost, write } from './unit-of-work.ts';
 

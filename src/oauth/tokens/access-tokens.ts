@@ -1,8 +1,8 @@
 import type { Context, Next } from 'koa';
 import { type AccessToken, type ClientCredentials, type Grant, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { IDENTITY_SCOPES } from '../../people/claims.ts';
-import { ROUTES } from '../configuration.ts';
 import { scopesIn } from '../requests/scope-rules.ts';
+import { ROUTES } from '../routes.ts';
 import { userinfoOf } from '../scopes/resource-policy.ts';
 
 /**

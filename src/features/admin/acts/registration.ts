@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SELF_SERVICE_GRANTS } from '../../../oauth/clients/metadata/registration-limits.ts';
 import { deleteResourceServer, findResourceServerById } from '../../../oauth/scopes/resource-server-removal.ts';
 import { ownResourceServers } from '../../../oauth/scopes/resource-servers.ts';
 import { endAudience } from '../../../oauth/store/audiences.ts';
@@ -9,7 +10,6 @@ import {
   isInitialAccessToken,
   knownScopes,
   revokeInitialAccessToken,
-  SELF_SERVICE_GRANTS,
 } from '../../registration/initial-access-tokens.ts';
 import { type Act, done, insist, NOTHING, nameInWords, recorded, recordedAct, refused } from './act.ts';
 

@@ -6,7 +6,7 @@ import { readForm } from '../../../http/form.ts';
 import { preferProfile } from '../../../http/language.ts';
 import { allowFormAction } from '../../../http/security-headers.ts';
 import { ADMIN_CALLBACK_PATH, ADMIN_CLIENT } from '../../../oauth/clients/first-party.ts';
-import { ROUTES } from '../../../oauth/configuration.ts';
+import { ROUTES } from '../../../oauth/routes.ts';
 import { ACR } from '../../../oauth/session/strength.ts';
 import { rememberOnce } from '../../../oauth/store/records.ts';
 import { createStandingTokens, type StandingToken } from '../../../oauth/store/standing-tokens.ts';

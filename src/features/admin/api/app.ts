@@ -2,7 +2,7 @@ import type { Context, Middleware, Next } from 'koa';
 import compose from 'koa-compose';
 import { readBody } from '../../../http/form.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { under } from '../../../http/under.ts';
+import { type Part, under } from '../../../http/under.ts';
 import { ADMIN_SCOPES } from '../../../oauth/scopes/admin-scopes.ts';
 import { adminApi as identifierOf } from '../../../oauth/scopes/resource-servers.ts';
 import type { Config } from '../../../platform/config.ts';
@@ -31,7 +31,7 @@ const BASE = `${ROOM}/v1`;
 type Services = { config: Config; database: Database; keyRing: KeyRing };
 type Call = { ctx: Context; caller: Caller; target: string; services: Services };
 
-export function adminApi({ config, database, log }: { config: Config; database: Database; log: Log }): Middleware {
+export function adminApi({ config, database, log }: { config: Config; database: Database; log: Log }): Part {
   const { issuer } = config;
   const services = { config, database, keyRing: new KeyRing(config.dataEncryptionKeys) };
   const document = JSON.stringify(describeApi(issuer));
@@ -56,7 +56,7 @@ export function adminApi({ config, database, log }: { config: Config; database: 
 }
 
 /** For where the API does not answer: as if it were nowhere. @param addresses what they begin with. */
-export function noAdminApi({ issuer }: Config, log: Log, addresses = [`${ROOM}/`]): Middleware {
+export function noAdminApi({ issuer }: Config, log: Log, addresses = [`${ROOM}/`]): Part {
   const nothing = () => {
     throw new Problem('not_found');
   };

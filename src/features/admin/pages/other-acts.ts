@@ -1,3 +1,4 @@
+import { SELF_SERVICE_GRANTS } from '../../../oauth/clients/metadata/registration-limits.ts';
 import { findResourceServerById } from '../../../oauth/scopes/resource-server-removal.ts';
 import { findGrant } from '../../../oauth/store/grants.ts';
 import { findByHandle } from '../../../oauth/store/token-handles.ts';
@@ -5,7 +6,6 @@ import { named, type OwnPage, show, type Visit } from '../../../pages/own-pages.
 import { HOUR } from '../../../platform/clock.ts';
 import { type Database, isStorable, Prisma } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
-import { SELF_SERVICE_GRANTS } from '../../registration/initial-access-tokens.ts';
 import { actPage, goBack, listed } from './acting.ts';
 import { namesOf } from './named.ts';
 

@@ -4,9 +4,9 @@ import { displayName } from '../../../oauth/clients/display-name.ts';
 import { OWN_PAGES } from '../../../oauth/clients/first-party.ts';
 import { listConnectedClients } from '../../../oauth/store/connected-clients.ts';
 import { listSessions } from '../../../oauth/store/signed-in-browsers.ts';
+import { countsOfAccount } from '../../../pages/feature.ts';
 import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
 import { allowedTo, mayDo } from '../../../pages/permissions.ts';
-import { listIdentities } from '../../federation/identities.ts';
 import { rolesWithin } from '../acts/act.ts';
 import { actNamed } from '../acts/table.ts';
 import { pathOfClient, pathOfPerson } from '../paths.ts';
@@ -24,17 +24,17 @@ export const person: OwnPage = {
     const { database } = services;
     const { _count: factors, totp, passwordHash, ...them } = await personOf(visit);
     const language = languageOf(ctx);
-    const [sessions, clients, identities, events] = await Promise.all([
+    const [sessions, clients, counts, events] = await Promise.all([
       listSessions(database, them.id),
       listConnectedClients(database, them.id, OWN_PAGES, language),
-      listIdentities(database, them.id),
+      countsOfAccount(services.features, database, them.id),
       listEvents(database, them.id, { limit: EVENTS, language }),
     ]);
     const acts = actsOn(visit, them);
     show(visit, 'admin/person', {
       person: { ...them, name: displayName(them.name, them.id) },
       factors: { ...factors, totp: totp?.confirmedAt ? 1 : 0, password: passwordHash !== null },
-      identities: identities.length,
+      identities: counts['links'],
       sessions: sessions.map((session) => ({ ...session, ...(acts.length && { end: pathOfSession(them.id, session.uid) }) })),
       clients: clients.map(({ id, name, granted_at, used_at }) => ({
         path: pathOfClient(id),

@@ -18,7 +18,6 @@ import {
   type Visit,
 } from '../../../pages/own-pages.ts';
 import { AppError } from '../../../platform/errors.ts';
-import { KeyRing } from '../../../platform/secrets.ts';
 import { type Identity, identityAt } from '../identities.ts';
 import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../services/connecting.ts';
 import { type Connection, connectionAt } from '../services/connections.ts';
@@ -36,8 +35,7 @@ type Asked = Connection & { request: Request; client: Client; grant: Grant; iden
 type Client = Parameters<typeof connectionAt>[2]['client'];
 type Grant = Parameters<typeof connectionAt>[2]['grant'];
 
-export function connectRoutes(given: Omit<OwnServices, 'keyRing'>) {
-  const services: OwnServices = { ...given, keyRing: new KeyRing(given.config.dataEncryptionKeys) };
+export function connectRoutes(services: OwnServices) {
   const vault = { database: services.database, keyRing: services.keyRing, issuer: services.config.issuer };
   const router = new Router();
 

@@ -17,10 +17,10 @@ import {
   told,
   type Visit,
 } from '../../../pages/own-pages.ts';
+import { ownSession } from '../../../pages/own-session.ts';
 import { type Statement, sqlState } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { timeOrderedId } from '../../../platform/secrets.ts';
-import { ownSession } from '../../account/own-session.ts';
 import { differences } from '../details.ts';
 import { findIdentity, identityAt, saveIdentity } from '../identities.ts';
 import { findProvider, type UpstreamProvider } from '../providers.ts';

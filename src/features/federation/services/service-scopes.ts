@@ -1,4 +1,4 @@
-import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { type Client, errors } from 'oidc-provider';
 import { TOKEN_EXCHANGE_GRANT } from '../../../oauth/clients/store.ts';
 import type { ApiCatalog } from '../../../oauth/scopes/api-catalog.ts';
 import type { ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
@@ -60,7 +60,7 @@ export function judgeServiceScopes(catalog: Pick<ApiCatalog, 'find'>, issuer: st
   const providerOf = (scope: string) => catalog.find(issuer)?.scopes.find(({ name }) => name === scope)?.provider;
 
   /** @throws errors.InvalidScope for a service at a provider that no operator lets the client reach. */
-  return async (_ctx: KoaContextWithOIDC, asked: unknown, client: Client): Promise<void> => {
+  return async (asked: unknown, client: Client): Promise<void> => {
     if (typeof asked !== 'string') return;
     for (const scope of asked.split(' ')) {
       const provider = providerOf(scope);

@@ -136,6 +136,6 @@ async function refuse(step: Step, problem: UpstreamProblem, provider?: Named, ac
   ctx.state.logged = { ...ctx.state.logged, reason: `upstream ${provider?.id ?? 'unknown'} ${problem}${why}` };
   // A switch of language leads to the page, and not to an answer that was taken.
   Object.assign(ctx.state, { pagePath: `/interaction/${interaction.uid}`, pageQuery: '' });
-  await showLogin(step, { problem, provider: provider && displayName(provider.name, provider.id) });
+  await showLogin(step, { upstream: { problem, provider: provider && displayName(provider.name, provider.id) } });
   ctx.status = STATUS[problem];
 }

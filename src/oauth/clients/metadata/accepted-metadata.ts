@@ -1,10 +1,9 @@
 import type { Context, Next } from 'koa';
-import { SELF_SERVICE_GRANTS } from '../../../features/registration/initial-access-tokens.ts';
-import { objectIn } from '../../../features/registration/software-statements.ts';
 import { readBody, replaceBody } from '../../../http/form.ts';
 import { isStorable } from '../../../platform/database.ts';
 import { ACR_VALUES } from '../../session/strength.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../store.ts';
+import { SELF_SERVICE_GRANTS } from './registration-limits.ts';
 
 /**
  * Owns what is made of client metadata before it is judged (RFC 7591 sections 2 and 3.2.1): a member that says nothing is absent, what this
@@ -28,6 +27,16 @@ export function acceptRequests(scopes: () => ReadonlySet<string>, registrationPa
     replaceBody(ctx.req, (request && written(acceptRequest(request, scopes()))) ?? body);
     await next();
   };
+}
+
+/** The members of a JSON object; undefined for anything else, of which the library says better what it is. */
+export function objectIn(body: Buffer): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(body.toString('utf8'));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** @returns undefined for what nests too deep to be written again: it stays as it was sent, and the judgement drops or refuses it. */

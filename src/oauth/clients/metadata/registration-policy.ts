@@ -1,6 +1,4 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { type RegistrationLimits, SELF_SERVICE_GRANTS } from '../../../features/registration/initial-access-tokens.ts';
-import { type JudgedStatement, judgedStatement } from '../../../features/registration/software-statements.ts';
 import type { Config } from '../../../platform/config.ts';
 import { isBlank, isDeceptive } from '../../../platform/visible-text.ts';
 import { MAX_KEYS } from '../client-keys.ts';
@@ -11,6 +9,7 @@ import { TOKEN_EXCHANGE_GRANT } from '../store.ts';
 import type { VerifiedNames } from '../verified-names.ts';
 import { webLinkProblem } from '../web-link.ts';
 import { judgeText, type Metadata, OWN_MEMBERS } from './own-members.ts';
+import { type JudgedStatement, judgedStatement, type RegistrationLimits, SELF_SERVICE_GRANTS } from './registration-limits.ts';
 
 /** Owns what a client may say of itself at the registration endpoint (RFC 7591 section 2, RFC 7592). */
 

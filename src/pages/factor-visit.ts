@@ -1,14 +1,14 @@
 import type { Context } from 'koa';
-import type { EventType } from '../../audit/events.ts';
-import { assertOurForm, csrfToken } from '../../http/csrf.ts';
-import { readForm } from '../../http/form.ts';
-import { type Proofs, provedMailRecently } from '../../oauth/session/session-proofs.ts';
-import { type FirstParty, type SignedIn, signedIn } from '../../pages/first-party.ts';
-import { type NeededFor, sentToProve } from '../../pages/fresh-proof.ts';
-import { alarm, pressedBefore, RECENT_SECONDS, TO_FILL_IN_SECONDS } from '../../pages/own-pages.ts';
-import { vouchFor } from '../../people/mailbox-proof.ts';
-import type { About } from '../../people/security-letters.ts';
-import type { Statement } from '../../platform/database.ts';
+import type { EventType } from '../audit/events.ts';
+import { assertOurForm, csrfToken } from '../http/csrf.ts';
+import { readForm } from '../http/form.ts';
+import { type Proofs, provedMailRecently } from '../oauth/session/session-proofs.ts';
+import { vouchFor } from '../people/mailbox-proof.ts';
+import type { About } from '../people/security-letters.ts';
+import type { Statement } from '../platform/database.ts';
+import { type FirstParty, type SignedIn, signedIn } from './first-party.ts';
+import { type NeededFor, sentToProve } from './fresh-proof.ts';
+import { alarm, pressedBefore, RECENT_SECONDS, TO_FILL_IN_SECONDS } from './own-pages.ts';
 
 /** What the pages about a person's factors have in common: who is there, how recently they signed in, and the form's proof that it is theirs. */
 
@@ -60,6 +60,12 @@ export function done({ ctx }: FactorVisit, what?: EventType): void {
   ctx.redirect(what ? `${FACTORS_PATH}?done=${what}` : FACTORS_PATH);
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');
+}
+
+/** A form that had to sign in first comes back as a GET: the list has its button. */
+export function backToList(ctx: Context): void {
+  ctx.redirect(wasStopped(ctx) ? `${FACTORS_PATH}?again` : FACTORS_PATH);
+  ctx.status = 303;
 }
 
 /** The writing of the letter about a change, to be run with the event: whoever did not make it is to hear of it. */

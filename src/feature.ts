@@ -1,0 +1,53 @@
+import type Koa from 'koa';
+import type { Counts } from './audit/counts.ts';
+import type { Proxies } from './http/host.ts';
+import type { Part } from './http/under.ts';
+import type { ProtocolFeature } from './oauth/feature.ts';
+import type { PagesFeature } from './pages/feature.ts';
+import type { OwnServices } from './pages/own-pages.ts';
+import type { Config } from './platform/config.ts';
+import type { Database } from './platform/database.ts';
+import type { Log } from './platform/log.ts';
+import type { SealedColumn } from './platform/reseal.ts';
+import type { KeyRing } from './platform/secrets.ts';
+import type { SignInFeature } from './sign-in/feature.ts';
+
+/**
+ * A feature is what a deployment could do without. It lives in one folder of src/features/, and this is all that the rest of the server knows of it.
+ * A feature imports the kernel, never another feature. To remove one, delete its folder and its line in src/features.ts.
+ */
+export type Feature = ProtocolFeature & SignInFeature & PagesFeature & ServerFeature;
+
+/** What the server has when it starts, before there is a provider. */
+export type House = { config: Config; database: Database; log: Log; keyRing: KeyRing };
+
+/** What the routes of a feature work with, for the provider that serves. */
+export type Served = OwnServices & { counts: Counts; ask: typeof fetch; features: readonly Feature[] };
+
+/** Routes below some addresses. `naming`: they may give a client a name, so that the names of verified clients are read first. */
+export type Mount = { under: string[]; naming?: true; routes(served: Served): Part };
+
+/** A listener of its own, beside the public one. */
+export type Apart = {
+  origin: string;
+  host: string | undefined;
+  port: number;
+  /** Its pages. */
+  mount: Mount;
+  /** @param pages the middleware that each page of ours stands behind, and the routes of `mount` last. */
+  application(pages: Part[]): Koa;
+};
+
+/** What a feature adds to the server itself. */
+type ServerFeature = {
+  /** Stores what must be there before anything is served. */
+  prepare?(house: House): Promise<void>;
+  /** Middleware before the pages: addresses that need no form of ours and no unit of work. */
+  early?(house: House): Part[];
+  mounts?(config: Config): Mount[];
+  listener?(house: House & { ask: typeof fetch; proxies: Proxies }): Apart | undefined;
+  /** Work in the background, until the server stops. */
+  tasks?(house: House): { stop(): Promise<unknown> }[];
+  /** Columns that only the key ring opens: see platform/reseal.ts. */
+  sealed?: SealedColumn[];
+};

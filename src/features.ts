@@ -1,0 +1,26 @@
+import type { Feature } from './feature.ts';
+import { account } from './features/account/feature.ts';
+import { admin } from './features/admin/feature.ts';
+import { developer } from './features/developer/feature.ts';
+import { device } from './features/device/feature.ts';
+import { federation } from './features/federation/feature.ts';
+import { passkeys } from './features/passkeys/feature.ts';
+import { registration } from './features/registration/feature.ts';
+import { totp } from './features/totp/feature.ts';
+import { SEALED_KEYS } from './oauth/keys/signing-keys.ts';
+import type { SealedColumn } from './platform/reseal.ts';
+
+/** Every feature, a line each. The order is that of their routes and of what stands around the endpoints. */
+export const FEATURES: readonly Feature[] = [
+  registration, //  clients register themselves (RFC 7591, RFC 7592)
+  device, //        devices without a browser (RFC 8628)
+  federation, //    sign-in by other providers, and their tokens for apps (RFC 8693)
+  passkeys, //      sign-in by passkeys (WebAuthn)
+  totp, //          codes of an authenticator app (RFC 6238)
+  account, //       the user's own pages
+  developer, //     the developer portal
+  admin, //         administration: pages and API
+];
+
+/** Columns whose values the key ring opens and nothing else. */
+export const SEALED_COLUMNS: readonly SealedColumn[] = [SEALED_KEYS, ...FEATURES.flatMap(({ sealed }) => sealed ?? [])];

@@ -1,0 +1,35 @@
+import type { Apart, Feature, House } from '../../feature.ts';
+import { adminClient } from '../../oauth/clients/first-party.ts';
+import { saveClient } from '../../oauth/clients/store.ts';
+import { isAdminBeside } from '../../pages/admin-place.ts';
+import type { Config } from '../../platform/config.ts';
+import { derivedSecret } from '../../platform/secrets.ts';
+import { createAdminDoor } from './apart/door.ts';
+import { adminApplication, publicAdminApi } from './listener.ts';
+import { adminRoutes } from './routes.ts';
+
+/** Administration: the pages and the API by which operators run the server. */
+export const admin: Feature = {
+  async prepare({ config, database }) {
+    // Where its pages have an origin of their own, they are a client like any app.
+    if (config.adminOrigin !== undefined) await database.transaction(saveClient(adminClient(config.adminOrigin, secretOf(config))));
+  },
+  early: publicAdminApi,
+  mounts: (config) => (isAdminBeside(config) ? [{ under: ['/admin'], naming: true, routes: (served) => adminRoutes(served) }] : []),
+  listener,
+};
+
+function listener(house: House & Pick<Parameters<NonNullable<Feature['listener']>>[0], 'ask' | 'proxies'>): Apart | undefined {
+  const { config, database, log, ask, proxies } = house;
+  const { adminPort: port, adminHost: host, adminOrigin: origin } = config;
+  if (port === undefined || origin === undefined) return undefined;
+  const door = createAdminDoor({ config, database, ask, clientSecret: secretOf(config) });
+  return {
+    ...{ origin, host, port },
+    mount: { under: ['/'], naming: true, routes: (served) => adminRoutes(served, door) },
+    application: (pages) => adminApplication({ config, database, log, proxies, pages }),
+  };
+}
+
+/** The same on every node. */
+const secretOf = ({ dataEncryptionKeys }: Config) => derivedSecret(dataEncryptionKeys[0] as Uint8Array, 'admin-pages client secret');

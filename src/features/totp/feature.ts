@@ -1,0 +1,13 @@
+import type { Feature } from '../../feature.ts';
+import { totpRoutes } from './routes.ts';
+import { SEALED_SECRETS, verifyTotp } from './totp.ts';
+
+/** Codes of an authenticator app, on top of the password (RFC 6238). */
+export const totp: Feature = {
+  async verifyFactorCode({ database, keyRing }, accountId, code) {
+    const verdict = await verifyTotp(database, { keyRing, accountId, code });
+    return verdict.ok ? { ok: true } : { ok: false, reason: verdict.reason === 'reused' ? 'reused' : 'wrong' };
+  },
+  mounts: () => [{ under: ['/account/factors/totp'], routes: totpRoutes }],
+  sealed: [SEALED_SECRETS],
+};

@@ -1,0 +1,27 @@
+import type { Language } from '../http/language.ts';
+import { describeScopes, type ScopeWords } from '../oauth/scopes/scope-words.ts';
+import type { ConnectedClient } from '../oauth/store/connected-clients.ts';
+import type { OwnServices } from './own-pages.ts';
+
+/** Owns how our pages describe an app that a user gave access to. */
+
+export type DescribedApp = {
+  id: string;
+  name: string;
+  publisher: string | null;
+  scopes: ScopeWords[];
+  grantedAt: Date;
+  usedAt: Date | null;
+};
+
+/** An app as its person reads of it. */
+export function describe(client: ConnectedClient, { resourceServers, config }: OwnServices, language: Language): DescribedApp {
+  return {
+    id: client.id,
+    name: client.name ?? client.id,
+    publisher: client.publisher,
+    scopes: describeScopes(resourceServers, config.issuer, client.scopes, language),
+    grantedAt: client.granted_at,
+    usedAt: client.used_at,
+  };
+}
