@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import type { Act } from '../src/features/admin/acts/act.ts';
 import { changeRole, disablePerson, enablePerson, endSessionsOfPerson, removeFactorsOfPerson } from '../src/features/admin/acts/people.ts';
 import { LANGUAGES, type Language } from '../src/http/language.ts';
+import type { Act } from '../src/pages/operators/act.ts';
 import { findAccountRecord, listAccounts } from '../src/people/administration.ts';
 import { ROLES, type Role } from '../src/people/roles.ts';
 import type { Database } from '../src/platform/database.ts';

@@ -1,8 +1,6 @@
 import { auditEventForEach } from '../src/audit/events.ts';
-import type { Act } from '../src/features/admin/acts/act.ts';
 import {
   allowAdminScopes,
-  allowServices,
   requirePkce,
   restoreClient,
   suspendClient,
@@ -10,9 +8,11 @@ import {
   verifyClient,
   waivePkce,
 } from '../src/features/admin/acts/clients.ts';
+import { allowServices } from '../src/features/federation/admin/acts.ts';
 import { listProviders } from '../src/features/federation/providers.ts';
 import { OWN_CLIENTS } from '../src/oauth/clients/first-party.ts';
 import { holderOfSecret, listClients, rotateSecret } from '../src/oauth/clients/store.ts';
+import type { Act } from '../src/pages/operators/act.ts';
 import { HOUR } from '../src/platform/clock.ts';
 import type { Database } from '../src/platform/database.ts';
 import { randomSecret } from '../src/platform/secrets.ts';

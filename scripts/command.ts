@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { AT_THE_MACHINE } from '../src/audit/events.ts';
-import { type Act, type Doing, type Outcome, perform, type Reason } from '../src/features/admin/acts/act.ts';
 import { ADMIN_SCOPES } from '../src/oauth/scopes/admin-scopes.ts';
+import { type Act, type Doing, type Outcome, perform, type Reason } from '../src/pages/operators/act.ts';
 import { type Config, readConfig, readDatabaseUrl } from '../src/platform/config.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
 import { inUse, type KnownKey, readKeyUse } from '../src/platform/key-use.ts';

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { z } from 'zod';
 import { deleteClient } from '../src/features/admin/acts/clients.ts';
-import { createInitialAccessToken, endInitialAccessToken } from '../src/features/admin/acts/registration.ts';
+import { createInitialAccessToken, endInitialAccessToken } from '../src/features/registration/admin/acts.ts';
 import { clientsRegisteredWith, knownScopes, listInitialAccessTokens } from '../src/features/registration/initial-access-tokens.ts';
 import { SELF_SERVICE_GRANTS } from '../src/oauth/clients/metadata/registration-limits.ts';
 import { HOUR, MINUTE } from '../src/platform/clock.ts';

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
 import { auditEvent } from '../src/audit/events.ts';
 import { endAccessOfClient, endAccessOfPerson, endGrant, endToken } from '../src/features/admin/acts/access.ts';
-import type { Act } from '../src/features/admin/acts/act.ts';
 import { findClientRecord } from '../src/oauth/clients/inspection.ts';
 import { findGrant, revokeGrantsTo } from '../src/oauth/store/grants.ts';
 import { findByHandle, type Holder, listTokens } from '../src/oauth/store/token-handles.ts';
+import type { Act } from '../src/pages/operators/act.ts';
 import { findAccountRecord } from '../src/people/administration.ts';
 import type { Database } from '../src/platform/database.ts';
 import {

@@ -19,7 +19,7 @@ import type { SignInFeature } from './sign-in/feature.ts';
 export type Feature = ProtocolFeature & SignInFeature & PagesFeature & ServerFeature;
 
 /** What the server has when it starts, before there is a provider. */
-export type House = { config: Config; database: Database; log: Log; keyRing: KeyRing };
+export type House = { config: Config; database: Database; log: Log; keyRing: KeyRing; features: readonly Feature[] };
 
 /** What the routes of a feature work with, for the provider that serves. */
 export type Served = OwnServices & { counts: Counts; ask: typeof fetch; features: readonly Feature[] };

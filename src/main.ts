@@ -43,7 +43,7 @@ async function serve(config: Config, log: Log): Promise<void> {
   const recording = keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' });
   const pruning = keepPruned(database, log);
   const keyRing = new KeyRing(config.dataEncryptionKeys);
-  const tasks = FEATURES.flatMap((feature) => feature.tasks?.({ config, database, keyRing, log }) ?? []);
+  const tasks = FEATURES.flatMap((feature) => feature.tasks?.({ config, database, keyRing, log, features: FEATURES }) ?? []);
   const logos = keepLogosFetched({ database, log, openings: config.outgoingAllow, loopbackPages: placesOf(config).loopbackPages });
   const mailing = config.smtpUrl
     ? keepMailSent({

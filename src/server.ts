@@ -46,6 +46,7 @@ import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
 import { mailbox } from './operations/mailbox.ts';
 import { hearOfUnlistedProxies } from './operations/unlisted-proxies.ts';
+import { entrances } from './pages/entrances.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
 import { followKeyUse } from './platform/key-use.ts';
@@ -54,7 +55,6 @@ import { fetchThrough } from './platform/outgoing.ts';
 import { derivedSecret, KeyRing } from './platform/secrets.ts';
 import { RESOURCE_API_PATHS, resourceApi } from './resource-api/routes.ts';
 import { interactionRoutes } from './sign-in/dispatcher.ts';
-import { entrances } from './sign-in/entrances.ts';
 
 /** The composition root: builds every part once and mounts them in one order. */
 
@@ -96,7 +96,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
   // First of all: what is issued is issued by the database's clock.
   await database.ping();
   const keyUse = await followKeyUse(config, { database, log, delayMinutes: config.keyDelayMinutes });
-  const house = { config, database, log, keyRing: new KeyRing(config.dataEncryptionKeys) };
+  const house = { config, database, log, keyRing: new KeyRing(config.dataEncryptionKeys), features };
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   for (const feature of features) await feature.prepare?.(house);
@@ -110,7 +110,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);
   const proxies = { trusted: config.trustedProxies, onUnlisted: hearOfUnlistedProxies({ database, log, counts }) };
-  const room: Room = { ...house, counts, features, names, clients, budgets, providers, proxies, apiSecret, ask, isClosing: () => closing };
+  const room: Room = { ...house, counts, names, clients, budgets, providers, proxies, apiSecret, ask, isClosing: () => closing };
 
   const listener = (issuer: string, answer: RequestListener) =>
     createServer({ ...LISTENING, ServerResponse: drainingResponse(() => closing) }, onlyPaths({ issuer, log, answer }));
@@ -142,7 +142,6 @@ export async function startServer({ config: given, database, log, counts, pkceUs
 /** All that the application is made of. */
 type Room = House & {
   counts: Counts;
-  features: readonly Feature[];
   names: VerifiedNames;
   clients: ClientCache;
   budgets: Budgets;

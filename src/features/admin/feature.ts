@@ -20,14 +20,14 @@ export const admin: Feature = {
 };
 
 function listener(house: House & Pick<Parameters<NonNullable<Feature['listener']>>[0], 'ask' | 'proxies'>): Apart | undefined {
-  const { config, database, log, ask, proxies } = house;
+  const { config, database, ask } = house;
   const { adminPort: port, adminHost: host, adminOrigin: origin } = config;
   if (port === undefined || origin === undefined) return undefined;
   const door = createAdminDoor({ config, database, ask, clientSecret: secretOf(config) });
   return {
     ...{ origin, host, port },
     mount: { under: ['/'], naming: true, routes: (served) => adminRoutes(served, door) },
-    application: (pages) => adminApplication({ config, database, log, proxies, pages }),
+    application: (pages) => adminApplication({ ...house, pages }),
   };
 }
 

@@ -10,6 +10,7 @@ import { securityHeaders } from '../../http/security-headers.ts';
 import { type Part, under } from '../../http/under.ts';
 import { clientLogos } from '../../oauth/clients/logo/serving.ts';
 import { isAdminBeside } from '../../pages/admin-place.ts';
+import type { PagesFeature } from '../../pages/feature.ts';
 import type { Config } from '../../platform/config.ts';
 import type { Database } from '../../platform/database.ts';
 import type { Log } from '../../platform/log.ts';
@@ -20,7 +21,7 @@ import { adminApi, adminApiMetadata, noAdminApi } from './api/app.ts';
  * one it answers beside all else where people develop and test, and in production nowhere.
  */
 
-type Given = { config: Config; database: Database; log: Log };
+type Given = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
 
 /** What of the admin API the public listener has. */
 export function publicAdminApi(given: Given): Part[] {

@@ -1,9 +1,9 @@
 import { languageOf } from '../../http/language.ts';
 import { displayName } from '../../oauth/clients/display-name.ts';
+import { pathOfClient } from '../../pages/operators/paths.ts';
 import { type OwnPage, show } from '../../pages/own-pages.ts';
 import { findAttention } from './attention.ts';
 import { drawCharts } from './charts.ts';
-import { pathOfClient } from './paths.ts';
 
 /** The way in: what needs a look, and how the place is doing. */
 export const overview: OwnPage = {

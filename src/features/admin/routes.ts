@@ -7,9 +7,9 @@ import { type AdminDoor, SIGN_OUT_PATH } from './apart/door.ts';
 import { overview } from './overview.ts';
 import { audit } from './pages/audit.ts';
 import { client } from './pages/client.ts';
-import { CLIENT_ACT_PAGES } from './pages/client-acts.ts';
+import { CLIENT_ACTS, clientActPages } from './pages/client-acts.ts';
 import { HELD_ACT_PAGES } from './pages/held-acts.ts';
-import { access, apis, clients, keys, people, registration, tokens } from './pages/lists.ts';
+import { access, apis, clients, keys, people, tokens } from './pages/lists.ts';
 import { OTHER_ACT_PAGES } from './pages/other-acts.ts';
 import { person } from './pages/person.ts';
 import { newPerson, PERSON_ACT_PAGES } from './pages/person-acts.ts';
@@ -17,7 +17,7 @@ import { insistOnTwoFactors } from './second-factor.ts';
 
 /** Owns the pages and the API by which operators run the place. Who may do what is pages/permissions.ts's to say. */
 
-export const ADMIN_PAGES: Record<string, OwnPage> = {
+const ADMIN_PAGES: Record<string, OwnPage> = {
   '/admin': overview,
   '/admin/people': people,
   '/admin/people/new': newPerson,
@@ -25,20 +25,28 @@ export const ADMIN_PAGES: Record<string, OwnPage> = {
   ...PERSON_ACT_PAGES,
   '/admin/clients': clients,
   '/admin/clients/:client': client,
-  ...CLIENT_ACT_PAGES,
   '/admin/access': access,
   '/admin/tokens': tokens,
   '/admin/apis': apis,
   '/admin/keys': keys,
-  '/admin/registration': registration,
   '/admin/audit': audit,
   ...HELD_ACT_PAGES,
   ...OTHER_ACT_PAGES,
 };
 
+/** All of them, those of features too. */
+export function adminPages({ features }: Pick<OwnServices, 'features'>): Record<string, OwnPage> {
+  const ofFeatures = features.flatMap(({ administration }) => administration ?? []);
+  return {
+    ...ADMIN_PAGES,
+    ...clientActPages([...CLIENT_ACTS, ...ofFeatures.flatMap(({ clientActs }) => clientActs ?? [])]),
+    ...Object.assign({}, ...ofFeatures.map(({ pages }) => pages)),
+  };
+}
+
 /** @param door where they have an origin of their own; the issuer's otherwise. */
 export function adminRoutes(services: OwnServices, door?: AdminDoor) {
-  const pages = ownPages(ADMIN_PAGES, services, onlyOperators, door);
+  const pages = ownPages(adminPages(services), services, onlyOperators, door);
   if (!door) return pages.routes();
   return new Router()
     .get('/', (ctx) => ctx.redirect('/admin'))

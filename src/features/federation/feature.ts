@@ -1,5 +1,8 @@
 import type { Feature } from '../../feature.ts';
 import { displayName } from '../../oauth/clients/display-name.ts';
+import { actRoute } from '../../pages/operators/route.ts';
+import { allowServices } from './admin/acts.ts';
+import { servicesOfClient } from './admin/pages.ts';
 import { broughtToSignUp } from './brought.ts';
 import { upstreamCallbacks } from './endpoints/callback.ts';
 import { upstreamClientKeys } from './endpoints/jwks.ts';
@@ -73,6 +76,11 @@ export const federation: Feature = {
   afterProof(what, which, request) {
     if (what !== 'connect' || !PROVIDER_ID.test(which)) return undefined;
     return { title: 'links', onward: request === undefined ? '/account/links' : `/account/links/${which}/connect?request=${request}` };
+  },
+
+  administration: {
+    routes: [actRoute('POST', '/clients/{id}/allow-services', { allowServices })],
+    clientActs: [servicesOfClient],
   },
 
   early: ({ database, keyRing }) => [upstreamCallbacks(database, keyRing), upstreamClientKeys(database, keyRing)],

@@ -6,6 +6,10 @@ import { acceptRequests } from '../../oauth/clients/metadata/accepted-metadata.t
 import { beforeNaming } from '../../oauth/clients/metadata/client-judgement.ts';
 import { ROUTES } from '../../oauth/routes.ts';
 import { createRecordStore } from '../../oauth/store/records.ts';
+import { actRoute, listRoute } from '../../pages/operators/route.ts';
+import { createInitialAccessToken, endInitialAccessToken } from './admin/acts.ts';
+import { initialAccessTokens } from './admin/lists.ts';
+import { REGISTRATION_PAGES } from './admin/pages.ts';
 import { tellRegistrations } from './events.ts';
 import { changeWhatIsThere, guardRegistration } from './guard.ts';
 import { carryLimits, createInitialAccessStore, registeredWith, spendToken, tokenSpent } from './initial-access.ts';
@@ -42,5 +46,13 @@ export const registration: Feature = {
     return [under([PATH], compose(around as never[]) as never)];
   },
   registeredWith,
+  administration: {
+    routes: [
+      listRoute('/initial-access-tokens', initialAccessTokens),
+      actRoute('POST', '/initial-access-tokens', { createInitialAccessToken }),
+      actRoute('DELETE', '/initial-access-tokens/{id}', { endInitialAccessToken }),
+    ],
+    pages: REGISTRATION_PAGES,
+  },
   outrun: (ctx, reason) => (ctx.path.startsWith(PATH) ? tokenSpent(ctx, reason) : undefined),
 };

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { isClientKnown } from '../../../oauth/clients/store.ts';
 import { endClient, findGrant, revokeGrant, revokeGrantsOf } from '../../../oauth/store/grants.ts';
 import { endByHandle, findByHandle } from '../../../oauth/store/token-handles.ts';
+import { type Act, done, NOTHING, recorded, refused } from '../../../pages/operators/act.ts';
 import { findAccountRecordById } from '../../../people/administration.ts';
-import { type Act, done, NOTHING, recorded, refused } from './act.ts';
 
 /** Owns the ending of what apps were allowed. Sessions stay, and so does what is registered. */
 

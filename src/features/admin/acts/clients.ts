@@ -1,15 +1,11 @@
 import { z } from 'zod';
-import { isOwnOrigin } from '../../../oauth/clients/hosts.ts';
 import { endSecret, findClientOfSecret } from '../../../oauth/clients/live-secrets.ts';
-import { placesOf } from '../../../oauth/clients/metadata/registration-policy.ts';
-import { isWebOrigin } from '../../../oauth/clients/redirect-uri.ts';
 import * as store from '../../../oauth/clients/store.ts';
 import { ADMIN_SCOPES, type AdminScope, allowAdminScopes as adminScopesOf, readAdminScopes } from '../../../oauth/scopes/admin-scopes.ts';
 import { countPeople, endClient } from '../../../oauth/store/grants.ts';
+import { type Act, done, insist, NOTHING, nameInWords, refused } from '../../../pages/operators/act.ts';
+import { type ChangedClient, changedClient, doToClient } from '../../../pages/operators/on-client.ts';
 import { Prisma } from '../../../platform/database.ts';
-import { listProviders } from '../../federation/providers.ts';
-import { type Act, done, insist, NOTHING, nameInWords, refused } from './act.ts';
-import { type ChangedClient, changedClient, doToClient, isWithin } from './on-client.ts';
 
 /** Owns what operators do about clients. This server's own stay as they are: without them nobody could sign in to undo it. */
 
@@ -98,38 +94,6 @@ export const waivePkce: Act<object, ChangedClient> = {
   input: NOTHING,
   result: changedClient,
   run: (doing, id) => doToClient(doing, id, [store.waivePkce(id)], { type: 'client_pkce_changed', detail: { required: false } }),
-};
-
-const services = z.strictObject({
-  services: z.array(z.string().max(100)).max(100).default([]),
-  origins: z
-    .array(z.string().max(300).refine(isWebOrigin, 'must be an origin, such as https://app.example, without a path'))
-    .max(20)
-    .default([]),
-});
-
-export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
-  summary: 'Let a client act for people at these upstream providers, and at no others; with none, no longer',
-  scope: 'admin:clients',
-  input: services,
-  result: changedClient,
-  async run(doing, id, allowed) {
-    const known = new Set((await listProviders(doing.database)).map((provider) => provider.id));
-    const strange = allowed.services.flatMap((service, n) =>
-      known.has(service) ? [] : [{ field: `services.${n}`, detail: 'there is no such provider' }],
-    );
-    if (!allowed.services.length && allowed.origins.length) strange.push({ field: 'origins', detail: 'needs services' });
-    const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, placesOf(doing.config).own));
-    if (own >= 0) strange.push({ field: `origins.${own}`, detail: 'must not be the origin of this server itself' });
-    if (strange.length) return refused('invalid', strange);
-    const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
-    // Nobody gives what they do not have.
-    if (!isWithin(doing.actor, { scopes: [], services })) return refused('above');
-    return doToClient(doing, id, [store.allowServices(id, { services, origins })], {
-      type: 'client_services_changed',
-      detail: { services, origins },
-    });
-  },
 };
 
 export const allowAdminScopes: Act<{ scopes: AdminScope[] }, ChangedClient> = {

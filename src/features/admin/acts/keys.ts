@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { replaceSigningKeys, rotateSigningKeys } from '../../../oauth/keys/signing-keys.ts';
+import { type Act, done, NOTHING, recorded } from '../../../pages/operators/act.ts';
 import { keysUsedNow } from '../../../platform/key-use.ts';
-import { type Act, done, NOTHING, recorded } from './act.ts';
 
 /** Owns what operators do about the keys that sign. */
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { forgetOwner, leaveClient, listOwners } from '../../../oauth/clients/co-owners.ts';
 import { addOwner } from '../../../oauth/clients/ownership.ts';
+import { type Act, insist, refused } from '../../../pages/operators/act.ts';
+import { type ChangedClient, changedClient, doToClient } from '../../../pages/operators/on-client.ts';
 import { findAccountRecordById } from '../../../people/administration.ts';
 import { Prisma } from '../../../platform/database.ts';
-import { type Act, insist, refused } from './act.ts';
-import { type ChangedClient, changedClient, doToClient } from './on-client.ts';
 
 /**
  * Owns what operators do about who looks after a client in the developer portal. Owners invite each other, and leave; to put one out is an

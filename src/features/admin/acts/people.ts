@@ -3,6 +3,7 @@ import type { EventType } from '../../../audit/events.ts';
 import { LANGUAGES } from '../../../http/language.ts';
 import { endAccount } from '../../../oauth/store/grants.ts';
 import { endSessions, findAccountOfSession, endSession as sessionOf } from '../../../oauth/store/signed-in-browsers.ts';
+import { type Act, type Doing, done, insist, NOTHING, type Outcome, recorded, refused, rolesWithin } from '../../../pages/operators/act.ts';
 import {
   type AccountRecord,
   disableAccount,
@@ -19,7 +20,6 @@ import { nameFault, tidyName } from '../../../people/names.ts';
 import { ROLES } from '../../../people/roles.ts';
 import { isAddressTaken } from '../../../people/store.ts';
 import { type Statement, sqlState } from '../../../platform/database.ts';
-import { type Act, type Doing, done, insist, NOTHING, type Outcome, recorded, refused, rolesWithin } from './act.ts';
 
 /** Owns what operators do about people. Whoever may do more than who acts is out of reach, and nobody acts on themselves. */
 

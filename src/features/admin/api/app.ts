@@ -5,20 +5,20 @@ import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { type Part, under } from '../../../http/under.ts';
 import { ADMIN_SCOPES } from '../../../oauth/scopes/admin-scopes.ts';
 import { adminApi as identifierOf } from '../../../oauth/scopes/resource-servers.ts';
+import type { PagesFeature } from '../../../pages/feature.ts';
+import { type Doing, perform } from '../../../pages/operators/act.ts';
+import { readerOf, readPage } from '../../../pages/operators/list.ts';
+import type { Route } from '../../../pages/operators/route.ts';
 import type { Config } from '../../../platform/config.ts';
 import { type Database, isStorable } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import type { Log } from '../../../platform/log.ts';
 import { KeyRing } from '../../../platform/secrets.ts';
-import { type Doing, perform } from '../acts/act.ts';
-import { actNamed } from '../acts/table.ts';
-import { readerOf, readPage } from '../lists/list.ts';
-import { listNamed } from '../lists/table.ts';
 import { assertMay, type Caller, createCallers, metadataPath } from './caller.ts';
 import { describeApi } from './document.ts';
 import { type Answer, judgeKey, once } from './idempotency.ts';
 import { Problem, problems, resultOf } from './problem.ts';
-import { PAGING, type Route, routesAt } from './routes.ts';
+import { adminRoutesOf, PAGING, routesAt } from './routes.ts';
 
 /**
  * The admin API: what operators' pages do, for programs. It takes access tokens of its own resource, and nothing that a browser holds. Where it
@@ -31,16 +31,17 @@ const BASE = `${ROOM}/v1`;
 type Services = { config: Config; database: Database; keyRing: KeyRing };
 type Call = { ctx: Context; caller: Caller; target: string; services: Services };
 
-export function adminApi({ config, database, log }: { config: Config; database: Database; log: Log }): Part {
+export function adminApi({ config, database, log, features }: Given): Part {
   const { issuer } = config;
   const services = { config, database, keyRing: new KeyRing(config.dataEncryptionKeys) };
-  const document = JSON.stringify(describeApi(issuer));
+  const all = adminRoutesOf(features);
+  const document = JSON.stringify(describeApi(issuer, all));
   const callerOf = createCallers(database, issuer);
   const answer = async (ctx: Context) => {
     if (!ctx.path.startsWith(`${BASE}/`)) throw new Problem('not_found');
     const path = ctx.path.slice(BASE.length);
     const isDocument = path === '/openapi.json';
-    const found = isDocument ? { routes: [], target: '' } : routesAt(path);
+    const found = isDocument ? { routes: [], target: '' } : routesAt(all, path);
     // What there is stands in the document, which anybody may read: it needs no token to hear that there is nothing.
     if (!found) throw new Problem('not_found');
     const route = found.routes.find(({ method }) => method === ctx.method.replace('HEAD', 'GET'));
@@ -72,6 +73,8 @@ export function adminApiMetadata({ issuer }: Config): Middleware {
   };
 }
 
+type Given = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
+
 const allowed = (routes: Route[]) => routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
 
 async function respond(call: Call, route: Route): Promise<void> {
@@ -90,7 +93,7 @@ async function respond(call: Call, route: Route): Promise<void> {
 }
 
 async function respondWithPage({ ctx, caller, services }: Call, route: Route & { kind: 'list' }): Promise<void> {
-  const list = listNamed(route.list);
+  const { list } = route;
   const { limit, cursor, ...rest } = ctx.query;
   const [paging, filters] = [PAGING.safeParse({ limit, cursor }), list.filters.safeParse({ ...rest })];
   const issues = [...(paging.error?.issues ?? []), ...(filters.error?.issues ?? [])];
@@ -109,7 +112,7 @@ async function respondWithPage({ ctx, caller, services }: Call, route: Route & {
 }
 
 async function respondToAct({ ctx, caller, target, services }: Call, route: Route & { kind: 'act' }): Promise<void> {
-  const act = actNamed(route.act);
+  const { act } = route;
   const sent = ctx.get('idempotency-key');
   if (act.creates && !sent) throw new Problem('idempotency_key_missing');
   const key = sent && judgeKey(sent);

@@ -3,9 +3,9 @@ import { visitorOf } from '../../../http/visitor.ts';
 import { ADMIN_SCOPES, type AdminScope, readPower } from '../../../oauth/scopes/admin-scopes.ts';
 import { adminApi } from '../../../oauth/scopes/resource-servers.ts';
 import { createStandingTokens, type StandingToken } from '../../../oauth/store/standing-tokens.ts';
+import type { Actor } from '../../../pages/operators/act.ts';
 import { allowedTo } from '../../../pages/permissions.ts';
 import type { Database } from '../../../platform/database.ts';
-import type { Actor } from '../acts/act.ts';
 import { isInGrace, OPERATOR_ACR, showsTwoFactors } from '../second-factor.ts';
 import { Problem } from './problem.ts';
 

@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import { adminScopesInWords } from '../../../oauth/scopes/admin-scopes.ts';
 import { adminApi } from '../../../oauth/scopes/resource-servers.ts';
-import { actNamed } from '../acts/table.ts';
-import { MOST_ROWS, USUAL_ROWS } from '../lists/list.ts';
-import { listNamed } from '../lists/table.ts';
+import type { Act } from '../../../pages/operators/act.ts';
+import { MOST_ROWS, USUAL_ROWS } from '../../../pages/operators/list.ts';
+import type { Route } from '../../../pages/operators/route.ts';
 import { PROBLEMS, type ProblemCode, problemType } from './problem.ts';
-import { ROUTES, type Route } from './routes.ts';
 
 /** Owns the API's document (OpenAPI 3.1): made of the table that answers, so that it cannot say something else. */
 
@@ -20,9 +19,9 @@ function plain({ $schema: _, ...schema }: Schema): Schema {
 }
 
 /** @param issuer of the tokens that open it. */
-export function describeApi(issuer: string): object {
+export function describeApi(issuer: string, routes: readonly Route[]): object {
   const paths: Record<string, Record<string, object>> = {};
-  for (const route of ROUTES) paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) };
+  for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) };
   return {
     openapi: '3.1.0',
     info: {
@@ -74,7 +73,7 @@ function securityScheme(issuer: string): object {
 function operation(route: Route): object {
   const { status, schema } = answerOf(route);
   const json = (content: Schema) => ({ 'application/json': { schema: content } });
-  const body = route.kind === 'act' ? ofInput(actNamed(route.act).input) : undefined;
+  const body = route.kind === 'act' ? ofInput(route.act.input) : undefined;
   return {
     operationId: route.name,
     summary: route.summary,
@@ -96,12 +95,12 @@ function answerOf(route: Route): { status: number; schema: Schema } {
     case 'one':
       return { status: 200, schema: ofAnswer(route.shape) };
     case 'act': {
-      const { creates, result } = actNamed(route.act);
+      const { creates, result } = route.act;
       return { status: creates ? 201 : 200, schema: ofAnswer(result) };
     }
     case 'list': {
       const properties = {
-        data: { type: 'array', items: ofAnswer(listNamed(route.list).row) },
+        data: { type: 'array', items: ofAnswer(route.list.row) },
         next_cursor: { type: ['string', 'null'], description: 'For the next page; a page may be short, or empty, and yet have a next' },
       };
       return { status: 200, schema: { type: 'object', required: ['data', 'next_cursor'], properties, additionalProperties: false } };
@@ -113,14 +112,14 @@ function parametersOf(route: Route): object[] {
   const id = route.path.includes('{id}') ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }] : [];
   if (route.kind === 'act') return [...id, idempotencyKey(route.act)];
   if (route.kind === 'one') return id;
-  const { properties = {} } = ofInput(listNamed(route.list).filters) as { properties?: Record<string, Schema> };
+  const { properties = {} } = ofInput(route.list.filters) as { properties?: Record<string, Schema> };
   const filters = Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }));
   const limit = { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: MOST_ROWS, default: USUAL_ROWS } };
   return [...filters, limit, { name: 'cursor', in: 'query', schema: { type: 'string' } }];
 }
 
-function idempotencyKey(act: Parameters<typeof actNamed>[0]): object {
+function idempotencyKey(act: Act): object {
   const description = 'The same request with the same key is done once, and answered alike, for a day';
-  const required = actNamed(act).creates === true;
+  const required = act.creates === true;
   return { name: 'Idempotency-Key', in: 'header', required, description, schema: { type: 'string', minLength: 1, maxLength: 255 } };
 }

@@ -1,9 +1,9 @@
 import Koa, { type Context, type Next } from 'koa';
 import { RETRY_AFTER_SECONDS } from '../../../http/boundary.ts';
+import type { FieldProblem, Outcome, Reason } from '../../../pages/operators/act.ts';
 import { isUnavailable } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import type { Log } from '../../../platform/log.ts';
-import type { FieldProblem, Outcome, Reason } from '../acts/act.ts';
 
 /** Owns how the admin API says what is wrong: as problem details (RFC 9457), in one place, and never as a page. */
 

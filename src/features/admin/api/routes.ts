@@ -1,45 +1,55 @@
 import { z } from 'zod';
-import type { AdminScope } from '../../../oauth/scopes/admin-scopes.ts';
-import type { Database } from '../../../platform/database.ts';
-import { type ActName, actNamed } from '../acts/table.ts';
-import { clientDetails, findClientDetails } from '../lists/clients.ts';
-import { findPerson, person } from '../lists/people.ts';
-import { type ListName, listNamed } from '../lists/table.ts';
+import type { PagesFeature } from '../../../pages/feature.ts';
+import { actRoute, listRoute, type Route } from '../../../pages/operators/route.ts';
+import { endAccessOfClient, endAccessOfPerson, endGrant, endToken } from '../acts/access.ts';
+import {
+  allowAdminScopes,
+  deleteClient,
+  endClientSecret,
+  requirePkce,
+  restoreClient,
+  suspendClient,
+  unverifyClient,
+  verifyClient,
+  waivePkce,
+} from '../acts/clients.ts';
+import { replaceKeys, rotateKeys, useKeys } from '../acts/keys.ts';
+import { addClientOwner, removeClientOwner } from '../acts/owners.ts';
+import {
+  changeRole,
+  createPerson,
+  disablePerson,
+  enablePerson,
+  endSession,
+  endSessionsOfPerson,
+  removeFactorsOfPerson,
+} from '../acts/people.ts';
+import { deleteDevelopersResourceServer } from '../acts/resource-servers.ts';
+import { grants, tokens } from '../lists/access.ts';
+import { auditEvents, hourlyCounts } from '../lists/audit.ts';
+import { clientDetails, clients, findClientDetails } from '../lists/clients.ts';
+import { clientSecrets, sessions } from '../lists/held.ts';
+import { keys } from '../lists/keys.ts';
+import { findPerson, people, person } from '../lists/people.ts';
+import { resourceServers } from '../lists/resource-servers.ts';
 
-/** Every address of the admin API, below /admin/api/v1: what answers there, and by which scope. The API's document is made of it too. */
-
-export type Method = 'GET' | 'POST' | 'DELETE';
-
-export type Route = { method: Method; path: string; scope: AdminScope; summary: string; name: string } & (
-  | { kind: 'list'; list: ListName }
-  | { kind: 'one'; shape: z.ZodType; find(database: Database, id: string): Promise<unknown> }
-  | { kind: 'act'; act: ActName }
-);
-
-const list = (path: string, name: ListName, scope: AdminScope = 'admin:read'): Route => {
-  return { method: 'GET', path, scope, summary: listNamed(name).summary, name: `list_${listNamed(name).name}`, kind: 'list', list: name };
-};
-
-const act = (method: Method, path: string, name: ActName): Route => {
-  const { scope, summary } = actNamed(name);
-  return { method, path, scope, summary, name: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), kind: 'act', act: name };
-};
+/** The addresses of the admin API. Features add theirs: see pages/operators/route.ts. */
 
 const READ = { method: 'GET', scope: 'admin:read', kind: 'one' } as const;
 
-export const ROUTES: Route[] = [
-  list('/people', 'people'),
-  act('POST', '/people', 'createPerson'),
+const ROUTES: Route[] = [
+  listRoute('/people', people),
+  actRoute('POST', '/people', { createPerson }),
   { ...READ, path: '/people/{id}', name: 'get_person', summary: 'One person', shape: person, find: findPerson },
-  act('POST', '/people/{id}/disable', 'disablePerson'),
-  act('POST', '/people/{id}/enable', 'enablePerson'),
-  act('POST', '/people/{id}/end-sessions', 'endSessionsOfPerson'),
-  act('POST', '/people/{id}/remove-factors', 'removeFactorsOfPerson'),
-  act('POST', '/people/{id}/end-access', 'endAccessOfPerson'),
-  act('POST', '/people/{id}/change-role', 'changeRole'),
-  list('/sessions', 'sessions'),
-  act('DELETE', '/sessions/{id}', 'endSession'),
-  list('/clients', 'clients'),
+  actRoute('POST', '/people/{id}/disable', { disablePerson }),
+  actRoute('POST', '/people/{id}/enable', { enablePerson }),
+  actRoute('POST', '/people/{id}/end-sessions', { endSessionsOfPerson }),
+  actRoute('POST', '/people/{id}/remove-factors', { removeFactorsOfPerson }),
+  actRoute('POST', '/people/{id}/end-access', { endAccessOfPerson }),
+  actRoute('POST', '/people/{id}/change-role', { changeRole }),
+  listRoute('/sessions', sessions),
+  actRoute('DELETE', '/sessions/{id}', { endSession }),
+  listRoute('/clients', clients),
   {
     ...READ,
     path: '/clients/{id}',
@@ -48,35 +58,37 @@ export const ROUTES: Route[] = [
     shape: clientDetails,
     find: findClientDetails,
   },
-  act('DELETE', '/clients/{id}', 'deleteClient'),
-  act('POST', '/clients/{id}/verify', 'verifyClient'),
-  act('POST', '/clients/{id}/unverify', 'unverifyClient'),
-  act('POST', '/clients/{id}/suspend', 'suspendClient'),
-  act('POST', '/clients/{id}/restore', 'restoreClient'),
-  act('POST', '/clients/{id}/end-access', 'endAccessOfClient'),
-  act('POST', '/clients/{id}/require-pkce', 'requirePkce'),
-  act('POST', '/clients/{id}/waive-pkce', 'waivePkce'),
-  act('POST', '/clients/{id}/allow-services', 'allowServices'),
-  act('POST', '/clients/{id}/allow-admin-scopes', 'allowAdminScopes'),
-  act('POST', '/clients/{id}/add-owner', 'addClientOwner'),
-  act('POST', '/clients/{id}/remove-owner', 'removeClientOwner'),
-  list('/client-secrets', 'clientSecrets'),
-  act('DELETE', '/client-secrets/{id}', 'endClientSecret'),
-  list('/grants', 'grants'),
-  act('DELETE', '/grants/{id}', 'endGrant'),
-  list('/tokens', 'tokens'),
-  act('DELETE', '/tokens/{id}', 'endToken'),
-  list('/keys', 'keys'),
-  act('POST', '/keys/rotate', 'rotateKeys'),
-  act('POST', '/keys/replace', 'replaceKeys'),
-  act('POST', '/keys/use', 'useKeys'),
-  list('/initial-access-tokens', 'initialAccessTokens'),
-  act('POST', '/initial-access-tokens', 'createInitialAccessToken'),
-  act('DELETE', '/initial-access-tokens/{id}', 'endInitialAccessToken'),
-  list('/resource-servers', 'resourceServers'),
-  act('DELETE', '/resource-servers/{id}', 'deleteDevelopersResourceServer'),
-  list('/audit-events', 'auditEvents', 'admin:audit'),
-  list('/hourly-counts', 'hourlyCounts'),
+  actRoute('DELETE', '/clients/{id}', { deleteClient }),
+  actRoute('POST', '/clients/{id}/verify', { verifyClient }),
+  actRoute('POST', '/clients/{id}/unverify', { unverifyClient }),
+  actRoute('POST', '/clients/{id}/suspend', { suspendClient }),
+  actRoute('POST', '/clients/{id}/restore', { restoreClient }),
+  actRoute('POST', '/clients/{id}/end-access', { endAccessOfClient }),
+  actRoute('POST', '/clients/{id}/require-pkce', { requirePkce }),
+  actRoute('POST', '/clients/{id}/waive-pkce', { waivePkce }),
+  actRoute('POST', '/clients/{id}/allow-admin-scopes', { allowAdminScopes }),
+  actRoute('POST', '/clients/{id}/add-owner', { addClientOwner }),
+  actRoute('POST', '/clients/{id}/remove-owner', { removeClientOwner }),
+  listRoute('/client-secrets', clientSecrets),
+  actRoute('DELETE', '/client-secrets/{id}', { endClientSecret }),
+  listRoute('/grants', grants),
+  actRoute('DELETE', '/grants/{id}', { endGrant }),
+  listRoute('/tokens', tokens),
+  actRoute('DELETE', '/tokens/{id}', { endToken }),
+  listRoute('/keys', keys),
+  actRoute('POST', '/keys/rotate', { rotateKeys }),
+  actRoute('POST', '/keys/replace', { replaceKeys }),
+  actRoute('POST', '/keys/use', { useKeys }),
+  listRoute('/resource-servers', resourceServers),
+  actRoute('DELETE', '/resource-servers/{id}', { deleteDevelopersResourceServer }),
+  listRoute('/audit-events', auditEvents, 'admin:audit'),
+  listRoute('/hourly-counts', hourlyCounts),
+];
+
+/** All of them, those of features too. */
+export const adminRoutesOf = (features: readonly PagesFeature[]): Route[] => [
+  ...ROUTES,
+  ...features.flatMap(({ administration }) => administration?.routes ?? []),
 ];
 
 /** What the query of a list says beside its filters. */
@@ -90,10 +102,10 @@ export const PAGING = z.strictObject({
 });
 
 /** The routes of an address, and what it names. Segments are decoded one by one: an id may have a slash in it. */
-export function routesAt(path: string): { routes: Route[]; target: string } | undefined {
+export function routesAt(all: readonly Route[], path: string): { routes: Route[]; target: string } | undefined {
   const segments = path.split('/').map(decoded);
   if (segments.includes(undefined)) return undefined;
-  const routes = ROUTES.filter((route) => fits(route.path, segments as string[]));
+  const routes = all.filter((route) => fits(route.path, segments as string[]));
   if (!routes.length) return undefined;
   return { routes, target: (routes[0] as Route).path.includes('{id}') ? (segments[2] as string) : '' };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { HANDLE, HANDLE_CHARACTERS, isNamed } from '../../../oauth/store/token-handles.ts';
+import { all, identifier, type List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
-import { all, identifier, type List } from './list.ts';
 
 /**
  * Owns what operators see of grants and tokens, by their ids. Of one client or person, the database takes whichever way is shorter: by the

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { all, identifier, type List, moment, SCANNED_ROWS } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
-import { all, identifier, type List, moment, SCANNED_ROWS } from './list.ts';
 
 /** Owns what operators read of what was done, the newest first, and of how often things happen. */
 

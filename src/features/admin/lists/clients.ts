@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { all, contains, flag, type List, scan, search } from '../../../pages/operators/list.ts';
 import { type Database, isStorable, Prisma, type Statement } from '../../../platform/database.ts';
-import { all, contains, flag, type List, scan, search } from './list.ts';
 
 /** Owns what operators see of clients: of their secrets, how many are live. */
 

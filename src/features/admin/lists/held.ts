@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { all, identifier, type List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
-import { all, identifier, type List } from './list.ts';
 
 /** Owns what operators see of what people and clients hold to prove themselves: sessions and secrets. By none of it can anybody do so. */
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { scheduleOf } from '../../../oauth/keys/key-schedule.ts';
 import { readSigningKeys } from '../../../oauth/keys/signing-keys.ts';
-import type { List } from './list.ts';
+import type { List } from '../../../pages/operators/list.ts';
 
 /** Owns what operators see of the keys that sign: when, and nothing of what they are. There are a handful. */
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { all, contains, flag, type List, scan, search } from '../../../pages/operators/list.ts';
 import { ROLES, type Role } from '../../../people/roles.ts';
 import { type Database, isStorable, Prisma, type Statement } from '../../../platform/database.ts';
-import { all, contains, flag, type List, scan, search } from './list.ts';
 
 /** Owns what operators see of people. */
 

@@ -1,13 +1,14 @@
 import { Readable } from 'node:stream';
 import { AT_THE_MACHINE, type EventType } from '../../../audit/events.ts';
+import { recorded } from '../../../pages/operators/act.ts';
+import { doingOf, insistOn } from '../../../pages/operators/acting.ts';
+import { type Filter, filtersOf, listPage, queryOf, withIds } from '../../../pages/operators/listing.ts';
+import { namesOf } from '../../../pages/operators/named.ts';
 import { backTo, type OwnPage, type Visit } from '../../../pages/own-pages.ts';
 import { mayDo } from '../../../pages/permissions.ts';
 import type { Database } from '../../../platform/database.ts';
-import { recorded } from '../acts/act.ts';
+import * as auditLists from '../lists/audit.ts';
 import { type AuditRow, auditEvents } from '../lists/audit.ts';
-import { doingOf, insistOn } from './acting.ts';
-import { type Filter, filtersOf, listPage, queryOf, withIds } from './listing.ts';
-import { namesOf } from './named.ts';
 
 /** Owns the audit log as a page, and as a file for whoever keeps it elsewhere. */
 
@@ -24,7 +25,7 @@ const FILTERS: Filter[] = [
 const PEOPLE = { person: 'account', operator: 'actor' };
 
 const list = listPage({
-  list: 'auditEvents',
+  list: auditLists.auditEvents,
   view: 'admin/audit',
   filters: FILTERS,
   people: PEOPLE,
@@ -61,7 +62,7 @@ export const audit: OwnPage = {
     const query = queryOf({ ...visit, ctx: { query: Object.fromEntries(form) } as unknown as Visit['ctx'] }, FILTERS);
     const wanted = await withIds(visit, query, PEOPLE);
     if (!wanted) return backTo(visit, '/admin/audit', false);
-    const filters = filtersOf('auditEvents', wanted);
+    const filters = filtersOf(auditEvents, wanted);
     const event: { type: EventType; detail: Record<string, string> } = { type: 'audit_exported', detail: wanted };
     await services.database.change(recorded(doingOf(visit), event));
     ctx.status = 200;

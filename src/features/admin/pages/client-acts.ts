@@ -3,25 +3,17 @@ import { pkceByNature } from '../../../oauth/requests/pkce-policy.ts';
 import { ADMIN_SCOPES, readAdminScopes } from '../../../oauth/scopes/admin-scopes.ts';
 import { countPeople } from '../../../oauth/store/grants.ts';
 import { countTokens } from '../../../oauth/store/token-handles.ts';
+import { actPage, goBack, type Question } from '../../../pages/operators/acting.ts';
+import { type ClientAct, clientOf, type NamedClient } from '../../../pages/operators/named.ts';
+import { pathOfClient } from '../../../pages/operators/paths.ts';
 import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
-import { listProviders } from '../../federation/providers.ts';
-import { pathOfClient } from '../paths.ts';
-import { type ActPage, actPage, goBack, listed, type Question } from './acting.ts';
-import { clientOf } from './named.ts';
+import * as accessActs from '../acts/access.ts';
+import * as clientActs from '../acts/clients.ts';
 
 /** Owns the pages on which operators do something to a client. */
 
-type Client = Awaited<ReturnType<typeof clientOf>>;
-
-type ClientAct = Omit<ActPage, 'ask'> & {
-  path: string;
-  /** For which clients it makes sense. */
-  fits?: (client: Client) => boolean;
-  question?: (visit: Visit, client: Client) => Promise<Partial<Question>>;
-};
-
 /** Who loses what, before it is decided. */
-async function losses({ services: { database } }: Visit, { id }: Client): Promise<NonNullable<Question['facts']>> {
+async function losses({ services: { database } }: Visit, { id }: NamedClient): Promise<NonNullable<Question['facts']>> {
   const [people, tokens] = await Promise.all([countPeople(database, id), countTokens(database, id)]);
   return [
     { label: 'admin.client.people_lose', values: { count: people } },
@@ -33,7 +25,7 @@ async function losses({ services: { database } }: Visit, { id }: Client): Promis
 export const CLIENT_ACTS: ClientAct[] = [
   {
     path: '/verify',
-    act: 'verifyClient',
+    act: clientActs.verifyClient,
     words: 'verify_client',
     question: async (_visit, { publisher }) => ({
       fields: [
@@ -42,57 +34,39 @@ export const CLIENT_ACTS: ClientAct[] = [
       input: (form) => ({ publisher: form.get('publisher') ?? '' }),
     }),
   },
-  { path: '/unverify', act: 'unverifyClient', words: 'unverify_client', grave: true, fits: ({ publisher }) => publisher !== null },
+  { path: '/unverify', act: clientActs.unverifyClient, words: 'unverify_client', grave: true, fits: ({ publisher }) => publisher !== null },
   {
     path: '/suspend',
-    act: 'suspendClient',
+    act: clientActs.suspendClient,
     words: 'suspend_client',
     grave: true,
     fits: ({ suspended_at }) => suspended_at === null,
     question: async (visit, client) => ({ facts: await losses(visit, client) }),
   },
-  { path: '/restore', act: 'restoreClient', words: 'restore_client', fits: ({ suspended_at }) => suspended_at !== null },
+  { path: '/restore', act: clientActs.restoreClient, words: 'restore_client', fits: ({ suspended_at }) => suspended_at !== null },
   {
     path: '/end-access',
-    act: 'endAccessOfClient',
+    act: accessActs.endAccessOfClient,
     words: 'end_access_of_client',
     grave: true,
     question: async (visit, client) => ({ facts: await losses(visit, client) }),
   },
   {
     path: '/require-pkce',
-    act: 'requirePkce',
+    act: clientActs.requirePkce,
     words: 'require_pkce',
     fits: ({ metadata }) => metadata['require_pkce'] !== true && !pkceByNature(profileOf(metadata)),
   },
   {
     path: '/waive-pkce',
-    act: 'waivePkce',
+    act: clientActs.waivePkce,
     words: 'waive_pkce',
     grave: true,
     fits: ({ metadata }) => metadata['require_pkce'] === true && !pkceByNature(profileOf(metadata)),
   },
   {
-    path: '/services',
-    act: 'allowServices',
-    words: 'allow_services',
-    question: async ({ services: { database } }, { services, origins }) => ({
-      fields: [
-        {
-          name: 'services',
-          label: 'admin.client.services',
-          kind: 'checks',
-          value: services,
-          options: (await listProviders(database)).map(({ id, name }) => ({ value: id, label: name })),
-        },
-        { name: 'origins', label: 'admin.client.origins', hint: 'admin.client.origins_hint', kind: 'lines', value: origins.join('\n') },
-      ],
-      input: (form) => ({ services: form.getAll('services'), origins: listed(form.get('origins')) }),
-    }),
-  },
-  {
     path: '/admin-scopes',
-    act: 'allowAdminScopes',
+    act: clientActs.allowAdminScopes,
     words: 'allow_admin_scopes',
     question: async ({ services: { database } }, { id }) => ({
       fields: [
@@ -109,7 +83,7 @@ export const CLIENT_ACTS: ClientAct[] = [
   },
   {
     path: '/delete',
-    act: 'deleteClient',
+    act: clientActs.deleteClient,
     words: 'delete_client',
     grave: true,
     question: async (visit, client) => ({ facts: await losses(visit, client), typed: client.id }),
@@ -117,16 +91,18 @@ export const CLIENT_ACTS: ClientAct[] = [
   },
 ];
 
-export const CLIENT_ACT_PAGES: Record<string, OwnPage> = Object.fromEntries(
-  CLIENT_ACTS.map(({ path, question, fits: _, ...page }) => [
-    `/admin/clients/:client${path}`,
-    actPage({
-      ...page,
-      async ask(visit) {
-        const client = await clientOf(visit);
-        const name = client.name === client.id ? client.id : `${client.name} · ${client.id}`;
-        return { target: client.id, name, back: pathOfClient(client.id), ...(await question?.(visit, client)) };
-      },
-    }),
-  ]),
-);
+/** The pages of all acts on a client, those of features too. */
+export const clientActPages = (acts: readonly ClientAct[]): Record<string, OwnPage> =>
+  Object.fromEntries(
+    acts.map(({ path, question, fits: _, ...page }) => [
+      `/admin/clients/:client${path}`,
+      actPage({
+        ...page,
+        async ask(visit) {
+          const client = await clientOf(visit);
+          const name = client.name === client.id ? client.id : `${client.name} · ${client.id}`;
+          return { target: client.id, name, back: pathOfClient(client.id), ...(await question?.(visit, client)) };
+        },
+      }),
+    ]),
+  );

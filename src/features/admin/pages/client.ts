@@ -5,14 +5,13 @@ import { listLiveSecrets } from '../../../oauth/clients/live-secrets.ts';
 import { findLogoState } from '../../../oauth/clients/logo/store.ts';
 import { countPeople } from '../../../oauth/store/grants.ts';
 import { countTokens } from '../../../oauth/store/token-handles.ts';
+import { clientOf } from '../../../pages/operators/named.ts';
+import { pathOfClient, pathOfPerson } from '../../../pages/operators/paths.ts';
 import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
 import { mayDo } from '../../../pages/permissions.ts';
 import { Prisma } from '../../../platform/database.ts';
-import { actNamed } from '../acts/table.ts';
-import { pathOfClient, pathOfPerson } from '../paths.ts';
 import { CLIENT_ACTS } from './client-acts.ts';
 import { pathOfOwner, pathOfSecret } from './held-acts.ts';
-import { clientOf } from './named.ts';
 
 /** Owns what an operator reads of one client. What it says of itself is shown as text, whatever it is. */
 
@@ -66,11 +65,12 @@ export const client: OwnPage = {
 type Kept = { admin_scopes: string[]; registered_with: string | null; token_name: string | null };
 
 /** What who looks may do. Nobody does anything to this server's own. */
-function actsOn({ account }: Visit, them: Awaited<ReturnType<typeof clientOf>>) {
+function actsOn({ account, services }: Visit, them: Awaited<ReturnType<typeof clientOf>>) {
   if (OWN_CLIENTS.includes(them.id)) return [];
-  return CLIENT_ACTS.filter(({ act, fits }) => mayDo(account.role, actNamed(act).scope) && (fits?.(them) ?? true)).map(
-    ({ path, words, grave }) => ({ href: pathOfClient(them.id, path), words, grave }),
-  );
+  const acts = [...CLIENT_ACTS, ...services.features.flatMap((feature) => feature.administration?.clientActs ?? [])];
+  return acts
+    .filter(({ act, fits }) => mayDo(account.role, act.scope) && (fits?.(them) ?? true))
+    .map(({ path, words, grave }) => ({ href: pathOfClient(them.id, path), words, grave }));
 }
 
 const withClient = (path: string, client: string) => `${path}?${new URLSearchParams({ client })}`;

@@ -2,17 +2,20 @@ import { listOwners } from '../../../oauth/clients/co-owners.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import { listLiveSecrets } from '../../../oauth/clients/live-secrets.ts';
 import { listSessions } from '../../../oauth/store/signed-in-browsers.ts';
+import { actPage } from '../../../pages/operators/acting.ts';
+import { clientOf, personOf } from '../../../pages/operators/named.ts';
+import { pathOfClient, pathOfPerson } from '../../../pages/operators/paths.ts';
 import { named, type OwnPage } from '../../../pages/own-pages.ts';
 import { findAccountRecord } from '../../../people/administration.ts';
 import { AppError } from '../../../platform/errors.ts';
-import { pathOfClient, pathOfPerson } from '../paths.ts';
-import { actPage } from './acting.ts';
-import { clientOf, personOf } from './named.ts';
+import * as clientActs from '../acts/clients.ts';
+import * as ownerActs from '../acts/owners.ts';
+import * as peopleActs from '../acts/people.ts';
 
 /** Owns the pages on which operators end one session of a person or one secret of a client, and say who looks after a client. */
 
 const endSession = actPage({
-  act: 'endSession',
+  act: peopleActs.endSession,
   words: 'end_session',
   grave: true,
   async ask(visit) {
@@ -30,7 +33,7 @@ const endSession = actPage({
 });
 
 const endSecret = actPage({
-  act: 'endClientSecret',
+  act: clientActs.endClientSecret,
   words: 'end_secret',
   grave: true,
   async ask(visit) {
@@ -51,7 +54,7 @@ const endSecret = actPage({
 });
 
 const addOwner = actPage({
-  act: 'addClientOwner',
+  act: ownerActs.addClientOwner,
   words: 'add_owner',
   async ask(visit) {
     const client = await clientOf(visit);
@@ -66,7 +69,7 @@ const addOwner = actPage({
 });
 
 const removeOwner = actPage({
-  act: 'removeClientOwner',
+  act: ownerActs.removeClientOwner,
   words: 'remove_owner',
   grave: true,
   async ask(visit) {

@@ -1,17 +1,22 @@
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import type { AdminScope } from '../../../oauth/scopes/admin-scopes.ts';
+import { type Filter, listPage } from '../../../pages/operators/listing.ts';
+import { namesOf } from '../../../pages/operators/named.ts';
+import { pathOfClient, pathOfPerson } from '../../../pages/operators/paths.ts';
 import type { Visit } from '../../../pages/own-pages.ts';
 import { mayDo } from '../../../pages/permissions.ts';
 import type { Role } from '../../../people/roles.ts';
 import { ROLES } from '../../../people/roles.ts';
 import type { GrantRow, TokenRow } from '../lists/access.ts';
+import * as accessLists from '../lists/access.ts';
 import type { ClientRow } from '../lists/clients.ts';
+import * as clientLists from '../lists/clients.ts';
 import type { KeyRow } from '../lists/keys.ts';
+import * as keyLists from '../lists/keys.ts';
 import type { PersonRow } from '../lists/people.ts';
-import type { InitialAccessTokenRow, ResourceServerRow } from '../lists/registration.ts';
-import { pathOfClient, pathOfPerson } from '../paths.ts';
-import { type Filter, listPage } from './listing.ts';
-import { namesOf } from './named.ts';
+import * as peopleLists from '../lists/people.ts';
+import type { ResourceServerRow } from '../lists/resource-servers.ts';
+import * as resourceServerLists from '../lists/resource-servers.ts';
 
 /** Owns the lists of people, clients, grants, tokens, APIs, keys and initial access tokens as pages. What is in them is src/admin/lists'. */
 
@@ -27,7 +32,7 @@ const either = (name: string, label: string, yes: string, no: string): Filter =>
 });
 
 export const people = listPage({
-  list: 'people',
+  list: peopleLists.people,
   view: 'admin/people',
   filters: [
     { name: 'search', label: 'admin.search' },
@@ -40,7 +45,7 @@ export const people = listPage({
 });
 
 export const clients = listPage({
-  list: 'clients',
+  list: clientLists.clients,
   view: 'admin/clients',
   filters: [
     { name: 'search', label: 'admin.search' },
@@ -74,7 +79,7 @@ async function withHolders<Row extends { account_id: string | null; client_id: s
 }
 
 export const access = listPage({
-  list: 'grants',
+  list: accessLists.grants,
   view: 'admin/access',
   filters: HOLDER,
   people: { person: 'account' },
@@ -85,7 +90,7 @@ export const access = listPage({
 });
 
 export const tokens = listPage({
-  list: 'tokens',
+  list: accessLists.tokens,
   view: 'admin/tokens',
   filters: [...HOLDER, { name: 'handle', label: 'admin.token.handle' }],
   people: { person: 'account' },
@@ -98,7 +103,7 @@ export const tokens = listPage({
 export const pathOfToken = (handle: string, act = ''): string => `/admin/tokens/${encodeURIComponent(handle)}${act}`;
 
 export const apis = listPage({
-  list: 'resourceServers',
+  list: resourceServerLists.resourceServers,
   view: 'admin/apis',
   filters: [either('owned', 'admin.api.owner', 'admin.api.by_developer', 'admin.api.own')],
   more: may('admin:clients'),
@@ -118,18 +123,9 @@ export const apis = listPage({
 });
 
 export const keys = listPage({
-  list: 'keys',
+  list: keyLists.keys,
   view: 'admin/keys',
   filters: [],
   more: may('admin:keys'),
   rows: async (_visit, rows: KeyRow[]) => rows.toSorted((one, other) => other.signs_from.getTime() - one.signs_from.getTime()),
-});
-
-export const registration = listPage({
-  list: 'initialAccessTokens',
-  view: 'admin/registration',
-  filters: [],
-  more: (visit) => ({ ...may('admin:clients')(visit), mode: visit.services.config.registration }),
-  rows: async (_visit, rows: InitialAccessTokenRow[]) =>
-    rows.map((row) => ({ ...row, end: `/admin/registration/${encodeURIComponent(row.id)}/end` })),
 });

@@ -1,13 +1,14 @@
-import { SELF_SERVICE_GRANTS } from '../../../oauth/clients/metadata/registration-limits.ts';
 import { findResourceServerById } from '../../../oauth/scopes/resource-server-removal.ts';
 import { findGrant } from '../../../oauth/store/grants.ts';
 import { findByHandle } from '../../../oauth/store/token-handles.ts';
-import { named, type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
-import { HOUR } from '../../../platform/clock.ts';
-import { type Database, isStorable, Prisma } from '../../../platform/database.ts';
+import { actPage, goBack } from '../../../pages/operators/acting.ts';
+import { namesOf } from '../../../pages/operators/named.ts';
+import { named, type OwnPage, type Visit } from '../../../pages/own-pages.ts';
+import { isStorable } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
-import { actPage, goBack, listed } from './acting.ts';
-import { namesOf } from './named.ts';
+import * as accessActs from '../acts/access.ts';
+import * as keyActs from '../acts/keys.ts';
+import * as resourceServerActs from '../acts/resource-servers.ts';
 
 /** Owns the pages on which operators end grants and tokens, remove APIs, rotate keys, and say who may register. */
 
@@ -20,7 +21,7 @@ async function between({ services: { database } }: Visit, clientId: string, acco
 }
 
 const endGrant = actPage({
-  act: 'endGrant',
+  act: accessActs.endGrant,
   words: 'end_grant',
   grave: true,
   async ask(visit) {
@@ -32,7 +33,7 @@ const endGrant = actPage({
 });
 
 const endToken = actPage({
-  act: 'endToken',
+  act: accessActs.endToken,
   words: 'end_token',
   grave: true,
   async ask(visit) {
@@ -44,7 +45,7 @@ const endToken = actPage({
 });
 
 const deleteApi = actPage({
-  act: 'deleteDevelopersResourceServer',
+  act: resourceServerActs.deleteDevelopersResourceServer,
   words: 'delete_api',
   grave: true,
   async ask(visit) {
@@ -56,7 +57,7 @@ const deleteApi = actPage({
 });
 
 const rotateKeys = actPage({
-  act: 'rotateKeys',
+  act: keyActs.rotateKeys,
   words: 'rotate_keys',
   ask: async () => ({ target: '', back: '/admin/keys' }),
   tell: (visit, { keys }: { keys: { made: boolean }[] }) =>
@@ -65,68 +66,11 @@ const rotateKeys = actPage({
 
 // Typed, since it refuses every token that is about: nobody does that by a slip.
 const replaceKeys = actPage({
-  act: 'replaceKeys',
+  act: keyActs.replaceKeys,
   words: 'replace_keys',
   grave: true,
   ask: async ({ services: { config } }) => ({ target: '', back: '/admin/keys', typed: new URL(config.issuer).host }),
 });
-
-const MADE = '/admin/registration';
-
-const newToken = actPage({
-  act: 'createInitialAccessToken',
-  words: 'create_token',
-  ask: async () => ({
-    target: '',
-    back: MADE,
-    fields: [
-      { name: 'name', label: 'admin.registration.name', hint: 'admin.registration.name_hint', kind: 'text' },
-      { name: 'clients', label: 'admin.registration.clients', kind: 'number', value: '1' },
-      { name: 'hours', label: 'admin.registration.hours', kind: 'number', value: '24' },
-      {
-        name: 'grant_types',
-        label: 'admin.registration.grant_types',
-        kind: 'checks',
-        value: [],
-        options: SELF_SERVICE_GRANTS.map((value) => ({ value, label: value })),
-      },
-      { name: 'scopes', label: 'admin.registration.scopes', hint: 'admin.registration.scopes_hint', kind: 'lines' },
-    ],
-    input: (form) => ({
-      name: form.get('name') ?? '',
-      max_clients: Number(form.get('clients')),
-      expires_in_seconds: Math.round(Number(form.get('hours')) * HOUR),
-      grant_types: form.getAll('grant_types'),
-      scopes: listed(form.get('scopes')),
-    }),
-  }),
-  // The one page that ever shows it.
-  tell(visit, { token, expires_at }: { token: string; expires_at: string }) {
-    show(visit, 'admin/token-made', { token, until: new Date(expires_at) });
-    return undefined;
-  },
-});
-
-const endInitialToken = actPage({
-  act: 'endInitialAccessToken',
-  words: 'end_initial_token',
-  grave: true,
-  async ask(visit) {
-    const id = named(visit, 'token');
-    const name = await nameOfToken(visit.services.database, id);
-    if (name === undefined) throw nothingThere('no such initial access token');
-    return { target: id, name, back: MADE };
-  },
-  tell: (visit) => goBack(visit, MADE),
-});
-
-async function nameOfToken(database: Database, id: string): Promise<string | undefined> {
-  if (!isStorable(id)) return undefined;
-  const [row] = await database.query<{ name: string }>(
-    Prisma.sql`select name from initial_access_token where id = ${id} and expires_at > now()`,
-  );
-  return row?.name;
-}
 
 export const OTHER_ACT_PAGES: Record<string, OwnPage> = {
   '/admin/access/:grant/end': endGrant,
@@ -134,6 +78,4 @@ export const OTHER_ACT_PAGES: Record<string, OwnPage> = {
   '/admin/apis/:api/delete': deleteApi,
   '/admin/keys/rotate': rotateKeys,
   '/admin/keys/replace': replaceKeys,
-  '/admin/registration/new': newToken,
-  '/admin/registration/:token/end': endInitialToken,
 };

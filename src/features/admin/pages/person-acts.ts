@@ -1,25 +1,27 @@
 import { languageOf } from '../../../http/language.ts';
 import { translate } from '../../../http/render.ts';
+import { rolesWithin } from '../../../pages/operators/act.ts';
+import { type ActPage, actPage, goBack, type Question } from '../../../pages/operators/acting.ts';
+import { type Person, personOf } from '../../../pages/operators/named.ts';
+import { pathOfPerson } from '../../../pages/operators/paths.ts';
 import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
 import { allowedTo } from '../../../pages/permissions.ts';
-import { rolesWithin } from '../acts/act.ts';
-import { pathOfPerson } from '../paths.ts';
-import { type ActPage, actPage, goBack, type Question } from './acting.ts';
-import { type Person, personOf } from './named.ts';
+import * as accessActs from '../acts/access.ts';
+import * as peopleActs from '../acts/people.ts';
 
 /** Owns the pages on which operators do something to a person. */
 
 type PersonAct = Omit<ActPage, 'ask'> & { path: string; question?: (visit: Visit, person: Person) => Partial<Question> };
 
 export const PERSON_ACTS: PersonAct[] = [
-  { path: '/disable', act: 'disablePerson', words: 'disable_person', grave: true },
-  { path: '/enable', act: 'enablePerson', words: 'enable_person' },
-  { path: '/end-sessions', act: 'endSessionsOfPerson', words: 'end_sessions', grave: true },
-  { path: '/end-access', act: 'endAccessOfPerson', words: 'end_access_of_person', grave: true },
-  { path: '/remove-factors', act: 'removeFactorsOfPerson', words: 'remove_factors', grave: true },
+  { path: '/disable', act: peopleActs.disablePerson, words: 'disable_person', grave: true },
+  { path: '/enable', act: peopleActs.enablePerson, words: 'enable_person' },
+  { path: '/end-sessions', act: peopleActs.endSessionsOfPerson, words: 'end_sessions', grave: true },
+  { path: '/end-access', act: accessActs.endAccessOfPerson, words: 'end_access_of_person', grave: true },
+  { path: '/remove-factors', act: peopleActs.removeFactorsOfPerson, words: 'remove_factors', grave: true },
   {
     path: '/role',
-    act: 'changeRole',
+    act: peopleActs.changeRole,
     words: 'change_role',
     question: (visit, { role }) => ({
       fields: [{ name: 'role', label: 'admin.person.role', kind: 'select', value: role, options: rolesFor(visit) }],
@@ -47,7 +49,7 @@ export const PERSON_ACT_PAGES: Record<string, OwnPage> = Object.fromEntries(
 
 /** Somebody who did not sign up: they choose a password by the mail that they get. */
 export const newPerson = actPage({
-  act: 'createPerson',
+  act: peopleActs.createPerson,
   words: 'create_person',
   async ask(visit) {
     return {

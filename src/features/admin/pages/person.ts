@@ -5,13 +5,12 @@ import { OWN_PAGES } from '../../../oauth/clients/first-party.ts';
 import { listConnectedClients } from '../../../oauth/store/connected-clients.ts';
 import { listSessions } from '../../../oauth/store/signed-in-browsers.ts';
 import { countsOfAccount } from '../../../pages/feature.ts';
+import { rolesWithin } from '../../../pages/operators/act.ts';
+import { type Person, personOf } from '../../../pages/operators/named.ts';
+import { pathOfClient, pathOfPerson } from '../../../pages/operators/paths.ts';
 import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
 import { allowedTo, mayDo } from '../../../pages/permissions.ts';
-import { rolesWithin } from '../acts/act.ts';
-import { actNamed } from '../acts/table.ts';
-import { pathOfClient, pathOfPerson } from '../paths.ts';
 import { pathOfSession } from './held-acts.ts';
-import { type Person, personOf } from './named.ts';
 import { PERSON_ACTS } from './person-acts.ts';
 
 /** Owns what an operator reads of one person. Of what they prove themselves with: that it is there, and nothing of it. */
@@ -52,7 +51,7 @@ export const person: OwnPage = {
 function actsOn({ account }: Visit, them: Pick<Person, 'id' | 'role' | 'disabledAt'>) {
   if (them.id === account.id || !rolesWithin(allowedTo(account.role)).includes(them.role)) return [];
   const done = them.disabledAt ? '/disable' : '/enable';
-  return PERSON_ACTS.filter(({ act, path }) => path !== done && mayDo(account.role, actNamed(act).scope)).map(({ path, words, grave }) => ({
+  return PERSON_ACTS.filter(({ act, path }) => path !== done && mayDo(account.role, act.scope)).map(({ path, words, grave }) => ({
     href: pathOfPerson(them.id, path),
     words,
     grave,

@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { SELF_SERVICE_GRANTS } from '../../../oauth/clients/metadata/registration-limits.ts';
-import { deleteResourceServer, findResourceServerById } from '../../../oauth/scopes/resource-server-removal.ts';
-import { ownResourceServers } from '../../../oauth/scopes/resource-servers.ts';
-import { endAudience } from '../../../oauth/store/audiences.ts';
+import { type Act, done, insist, NOTHING, nameInWords, recorded, recordedAct, refused } from '../../../pages/operators/act.ts';
 import { DAY, MINUTE } from '../../../platform/clock.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
 import {
@@ -10,10 +8,9 @@ import {
   isInitialAccessToken,
   knownScopes,
   revokeInitialAccessToken,
-} from '../../registration/initial-access-tokens.ts';
-import { type Act, done, insist, NOTHING, nameInWords, recorded, recordedAct, refused } from './act.ts';
+} from '../initial-access-tokens.ts';
 
-/** Owns what operators do about who registers clients, and about the APIs that developers registered. */
+/** Owns what operators do about who registers clients. */
 
 const newToken = z.strictObject({
   name: nameInWords,
@@ -71,26 +68,6 @@ export const endInitialAccessToken: Act<object, z.infer<typeof NAMED>> = {
     if (!(await isInitialAccessToken(doing.database, id))) return refused('unknown');
     const told = recorded(doing, { type: 'initial_access_token_ended', detail: { token: id } });
     await doing.database.transaction([insist(revokeInitialAccessToken(id)), told]);
-    return done({ id });
-  },
-};
-
-export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> = {
-  summary:
-    'Delete an API that a developer registered, with its scopes, and end what was issued and allowed for it. JWTs, which are kept nowhere, run out',
-  scope: 'admin:clients',
-  input: NOTHING,
-  result: NAMED,
-  async run(doing, id) {
-    const server = await findResourceServerById(doing.database, id);
-    if (!server) return refused('unknown');
-    if (ownResourceServers(doing.config.issuer).some(({ identifier }) => identifier === server.identifier))
-      return refused('own_resource_server');
-    const owner = server.ownerId === null ? undefined : { accountId: server.ownerId };
-    const told = recorded(doing, { type: 'resource_server_deleted', ...owner, detail: { identifier: server.identifier } });
-    await doing.database.transaction([insist(deleteResourceServer(server.identifier)), told]);
-    // Only now: whoever registers the identifier next is told of no token that was issued for somebody else's API.
-    await endAudience(doing.database, server.identifier);
     return done({ id });
   },
 };

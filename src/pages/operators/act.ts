@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { type AuditEvent, auditEvent, audited } from '../../../audit/events.ts';
-import type { Visitor } from '../../../http/visitor.ts';
-import { MAX_NAME_CHARACTERS } from '../../../oauth/clients/display-name.ts';
-import type { AdminScope } from '../../../oauth/scopes/admin-scopes.ts';
-import { allowedTo } from '../../../pages/permissions.ts';
-import type { Role } from '../../../people/roles.ts';
-import { ROLES } from '../../../people/roles.ts';
-import type { Config } from '../../../platform/config.ts';
-import { type Database, isStorable, Prisma, type Statement, sqlState } from '../../../platform/database.ts';
-import type { KeyRing } from '../../../platform/secrets.ts';
-import { isBlank, isDeceptive } from '../../../platform/visible-text.ts';
+import { type AuditEvent, auditEvent, audited } from '../../audit/events.ts';
+import type { Visitor } from '../../http/visitor.ts';
+import { MAX_NAME_CHARACTERS } from '../../oauth/clients/display-name.ts';
+import type { AdminScope } from '../../oauth/scopes/admin-scopes.ts';
+import type { Role } from '../../people/roles.ts';
+import { ROLES } from '../../people/roles.ts';
+import type { Config } from '../../platform/config.ts';
+import { type Database, isStorable, Prisma, type Statement, sqlState } from '../../platform/database.ts';
+import type { KeyRing } from '../../platform/secrets.ts';
+import { isBlank, isDeceptive } from '../../platform/visible-text.ts';
+import { allowedTo } from '../permissions.ts';
 
 /**
  * The vocabulary of what operators do: the pages and the API of administration do it by the same acts, so that neither can do what the other
@@ -79,6 +79,9 @@ export type Act<Input = unknown, Result = unknown> = {
   /** @param target what its address names, as a stranger may write it; storable. */
   run(doing: Doing, target: string, input: Input): Promise<Outcome<Result>>;
 };
+
+/** Of whichever input and result: perform() judges what it is given. */
+export type AnyAct = Omit<Act, 'input' | 'result' | 'run'> & { input: unknown; result: unknown; run: unknown };
 
 /** Nothing to say but what is done to whom. */
 export const NOTHING = z.strictObject({});

@@ -1,11 +1,10 @@
-import { type Language, languageOf } from '../../../http/language.ts';
-import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
-import { findAccountRecord } from '../../../people/administration.ts';
-import { DAY } from '../../../platform/clock.ts';
-import { isStorable } from '../../../platform/database.ts';
-import { AppError } from '../../../platform/errors.ts';
-import { readerOf, readPage } from '../lists/list.ts';
-import { type ListName, listNamed } from '../lists/table.ts';
+import { type Language, languageOf } from '../../http/language.ts';
+import { findAccountRecord } from '../../people/administration.ts';
+import { DAY } from '../../platform/clock.ts';
+import { isStorable } from '../../platform/database.ts';
+import { AppError } from '../../platform/errors.ts';
+import { type OwnPage, show, type Visit } from '../own-pages.ts';
+import { type AnyList, type List, readerOf, readPage } from './list.ts';
 
 /** Owns how operators look through what there is at our pages: a form that narrows it down, a page of rows, and the way to the next. */
 
@@ -17,7 +16,7 @@ export type Filter = {
 };
 
 export type Listed = {
-  list: ListName;
+  list: AnyList;
   view: string;
   filters: Filter[];
   /** Those of the filters that take a person's address, and what the list calls the person's id. */
@@ -56,11 +55,11 @@ async function readListed(
     people,
     query,
     cursor,
-  }: { list: ListName; people: Record<string, string>; query: Record<string, string>; cursor: string | undefined },
+  }: { list: AnyList; people: Record<string, string>; query: Record<string, string>; cursor: string | undefined },
 ) {
   const wanted = await withIds(visit, query, people);
   if (!wanted) return { rows: [], next: undefined };
-  const asked = listNamed(list);
+  const asked = list as unknown as List;
   const page = await readPage(asked, visit.services, {
     filters: filtersOf(list, wanted),
     cursor,
@@ -71,8 +70,8 @@ async function readListed(
 }
 
 /** @throws AppError 400 for what no list knows. */
-export function filtersOf(list: ListName, wanted: Record<string, string>): Record<string, unknown> {
-  const judged = listNamed(list).filters.safeParse(wanted);
+export function filtersOf(list: AnyList, wanted: Record<string, string>): Record<string, unknown> {
+  const judged = (list as unknown as List).filters.safeParse(wanted);
   if (!judged.success) throw new AppError('invalid_request', { status: 400, reason: judged.error.issues[0]?.path.join('.') ?? 'filter' });
   return judged.data;
 }

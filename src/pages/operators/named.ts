@@ -1,9 +1,10 @@
-import { displayName } from '../../../oauth/clients/display-name.ts';
-import { type ClientRecord, findClientRecord } from '../../../oauth/clients/inspection.ts';
-import { named, type Visit } from '../../../pages/own-pages.ts';
-import { type Database, isStorable, Prisma } from '../../../platform/database.ts';
-import { AppError } from '../../../platform/errors.ts';
-import { pathOfClient, pathOfPerson } from '../paths.ts';
+import { displayName } from '../../oauth/clients/display-name.ts';
+import { type ClientRecord, findClientRecord } from '../../oauth/clients/inspection.ts';
+import { type Database, isStorable, Prisma } from '../../platform/database.ts';
+import { AppError } from '../../platform/errors.ts';
+import { named, type Visit } from '../own-pages.ts';
+import type { ActPage, Question } from './acting.ts';
+import { pathOfClient, pathOfPerson } from './paths.ts';
 
 /** Owns the finding of what an address of administration names, and what people and clients are called in a list of others. */
 
@@ -30,6 +31,16 @@ export async function clientOf(visit: Visit): Promise<ClientRecord & { name: str
 }
 
 export type Named = { path: string; name: string };
+
+export type NamedClient = Awaited<ReturnType<typeof clientOf>>;
+
+/** An act on a client: its page stands below the client's. */
+export type ClientAct = Omit<ActPage, 'ask'> & {
+  path: string;
+  /** For which clients it makes sense. */
+  fits?: (client: NamedClient) => boolean;
+  question?: (visit: Visit, client: NamedClient) => Promise<Partial<Question>>;
+};
 
 /** What ids of people and clients are called, and where they are looked at. Of one that has gone the id is all there is. */
 export async function namesOf(

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type Database, Prisma, type Statement } from '../../../platform/database.ts';
-import { digestInHex, type KeyRing } from '../../../platform/secrets.ts';
+import { type Database, Prisma, type Statement } from '../../platform/database.ts';
+import { digestInHex, type KeyRing } from '../../platform/secrets.ts';
 
 /**
  * The vocabulary of what operators look through, page by page. A page goes on after the last row of the one before, by an index, and reads no
@@ -30,6 +30,9 @@ export type List<Filters = Record<string, unknown>, Row = unknown> = {
   find(place: Place, filters: Filters, limit: number, after: Position | undefined): Promise<Found<Row>>;
   positionOf(row: Row): Position;
 };
+
+/** Of whichever filters and rows: readPage() judges what it is given. */
+export type AnyList = Omit<List, 'filters' | 'find' | 'positionOf'> & { filters: unknown; find: unknown; positionOf: unknown };
 
 export type Place = { database: Database; keyRing: KeyRing };
 

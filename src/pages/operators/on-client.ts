@@ -1,16 +1,16 @@
 import { z } from 'zod';
-import type { AuditEvent, EventType } from '../../../audit/events.ts';
-import { supported } from '../../../http/language.ts';
-import { composeLetter } from '../../../http/letters.ts';
-import { ownersToTell } from '../../../oauth/clients/co-owners.ts';
-import { displayName } from '../../../oauth/clients/display-name.ts';
-import { OWN_CLIENTS } from '../../../oauth/clients/first-party.ts';
-import { lockClient } from '../../../oauth/clients/store.ts';
-import { ADMIN_SCOPES, isStillAsPowerful, type Power, readPower } from '../../../oauth/scopes/admin-scopes.ts';
-import { systemClock } from '../../../platform/clock.ts';
-import { ConfigError } from '../../../platform/config.ts';
-import { isStorable, type Statement } from '../../../platform/database.ts';
-import { isMailAddress, mailLetter } from '../../../platform/mail.ts';
+import type { AuditEvent, EventType } from '../../audit/events.ts';
+import { supported } from '../../http/language.ts';
+import { composeLetter } from '../../http/letters.ts';
+import { ownersToTell } from '../../oauth/clients/co-owners.ts';
+import { displayName } from '../../oauth/clients/display-name.ts';
+import { OWN_CLIENTS } from '../../oauth/clients/first-party.ts';
+import { lockClient } from '../../oauth/clients/store.ts';
+import { ADMIN_SCOPES, isStillAsPowerful, type Power, readPower } from '../../oauth/scopes/admin-scopes.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { ConfigError } from '../../platform/config.ts';
+import { isStorable, type Statement } from '../../platform/database.ts';
+import { isMailAddress, mailLetter } from '../../platform/mail.ts';
 import { type Actor, type Doing, done, insist, type Outcome, recorded, refused } from './act.ts';
 
 /**

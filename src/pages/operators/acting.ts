@@ -1,10 +1,9 @@
-import { visitorOf } from '../../../http/visitor.ts';
-import type { AdminScope } from '../../../oauth/scopes/admin-scopes.ts';
-import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
-import { allowedTo, mayDo } from '../../../pages/permissions.ts';
-import { AppError } from '../../../platform/errors.ts';
-import { type Doing, type Outcome, perform, type Reason } from '../acts/act.ts';
-import { type ActName, actNamed } from '../acts/table.ts';
+import { visitorOf } from '../../http/visitor.ts';
+import type { AdminScope } from '../../oauth/scopes/admin-scopes.ts';
+import { AppError } from '../../platform/errors.ts';
+import { type OwnPage, show, type Visit } from '../own-pages.ts';
+import { allowedTo, mayDo } from '../permissions.ts';
+import { type Act, type AnyAct, type Doing, type Outcome, perform, type Reason } from './act.ts';
 
 /**
  * Owns how an operator acts at our pages: each act has a page of its own that says what will happen, asks for what there is to say, and takes
@@ -39,7 +38,7 @@ export type Question = {
 };
 
 export type ActPage = {
-  act: ActName;
+  act: AnyAct;
   /** By which its sentences are found: `admin.act.<words>.title`, `.text` and `.submit`. */
   words: string;
   /** It takes something away. */
@@ -64,7 +63,7 @@ const PROBLEMS: Partial<Record<Reason, string>> = {
 };
 
 export function actPage(page: ActPage): OwnPage {
-  const act = actNamed(page.act);
+  const act = page.act as unknown as Act;
   return {
     recent: true,
 

@@ -1,47 +1,9 @@
 import { z } from 'zod';
 import { JWT_TYPES, type JwtType, SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../../oauth/clients/signing-algorithms.ts';
+import { flag, identifier, type List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
-import { flag, identifier, type List } from './list.ts';
 
-/** Owns what operators see of who registers clients, and of the APIs that tokens are issued for. */
-
-const INITIAL_ACCESS_TOKEN = z.object({
-  id: z.string(),
-  name: z.string(),
-  max_clients: z.int(),
-  clients: z.int(),
-  grant_types: z.array(z.string()).describe('What its clients may use at most; none is all that registration allows'),
-  scopes: z.array(z.string()),
-  created_at: z.iso.datetime(),
-  expires_at: z.iso.datetime(),
-});
-
-export type InitialAccessTokenRow = {
-  id: string;
-  name: string;
-  max_clients: number;
-  clients: number;
-  grant_types: string[];
-  scopes: string[];
-  created_at: Date;
-  expires_at: Date;
-};
-
-const none = z.strictObject({});
-
-export const initialAccessTokens: List<object, InitialAccessTokenRow> = {
-  name: 'initial_access_tokens',
-  summary: 'Initial access tokens that have not expired, in the order they were made',
-  filters: none,
-  row: INITIAL_ACCESS_TOKEN,
-  async find({ database }, _filters, limit, after) {
-    const rows = await database.aside<InitialAccessTokenRow>(Prisma.sql`
-      select id, name, max_clients, clients, grant_types, scopes, created_at, expires_at from initial_access_token
-      where expires_at > now() and id > ${after?.[0] ?? ''} order by id limit ${limit}`);
-    return { rows };
-  },
-  positionOf: ({ id }) => [id],
-};
+/** Owns what operators see of the APIs that tokens are issued for. */
 
 const RESOURCE_SERVER = z.object({
   id: z.string(),

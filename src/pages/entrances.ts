@@ -1,5 +1,5 @@
 import type { Context, Next } from 'koa';
-import { signUpUrl } from '../pages/first-party.ts';
+import { signUpUrl } from './first-party.ts';
 
 /** Addresses that lead people, and their password managers, to pages of ours without an app that asks. */
 export function entrances(issuer: string) {

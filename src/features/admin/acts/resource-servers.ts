@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { deleteResourceServer, findResourceServerById } from '../../../oauth/scopes/resource-server-removal.ts';
+import { ownResourceServers } from '../../../oauth/scopes/resource-servers.ts';
+import { endAudience } from '../../../oauth/store/audiences.ts';
+import { type Act, done, insist, NOTHING, recorded, refused } from '../../../pages/operators/act.ts';
+
+/** Owns what operators do about the APIs that developers registered. */
+
+const NAMED = z.object({ id: z.string() });
+
+export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> = {
+  summary:
+    'Delete an API that a developer registered, with its scopes, and end what was issued and allowed for it. JWTs, which are kept nowhere, run out',
+  scope: 'admin:clients',
+  input: NOTHING,
+  result: NAMED,
+  async run(doing, id) {
+    const server = await findResourceServerById(doing.database, id);
+    if (!server) return refused('unknown');
+    if (ownResourceServers(doing.config.issuer).some(({ identifier }) => identifier === server.identifier))
+      return refused('own_resource_server');
+    const owner = server.ownerId === null ? undefined : { accountId: server.ownerId };
+    const told = recorded(doing, { type: 'resource_server_deleted', ...owner, detail: { identifier: server.identifier } });
+    await doing.database.transaction([insist(deleteResourceServer(server.identifier)), told]);
+    // Only now: whoever registers the identifier next is told of no token that was issued for somebody else's API.
+    await endAudience(doing.database, server.identifier);
+    return done({ id });
+  },
+};

@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { isOwnOrigin } from '../../../oauth/clients/hosts.ts';
+import { placesOf } from '../../../oauth/clients/metadata/registration-policy.ts';
+import { isWebOrigin } from '../../../oauth/clients/redirect-uri.ts';
+import * as store from '../../../oauth/clients/store.ts';
+import { type Act, refused } from '../../../pages/operators/act.ts';
+import { type ChangedClient, changedClient, doToClient, isWithin } from '../../../pages/operators/on-client.ts';
+import { listProviders } from '../providers.ts';
+
+/** Owns what operators let clients do for users at providers. */
+
+const services = z.strictObject({
+  services: z.array(z.string().max(100)).max(100).default([]),
+  origins: z
+    .array(z.string().max(300).refine(isWebOrigin, 'must be an origin, such as https://app.example, without a path'))
+    .max(20)
+    .default([]),
+});
+
+export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
+  summary: 'Let a client act for people at these upstream providers, and at no others; with none, no longer',
+  scope: 'admin:clients',
+  input: services,
+  result: changedClient,
+  async run(doing, id, allowed) {
+    const known = new Set((await listProviders(doing.database)).map((provider) => provider.id));
+    const strange = allowed.services.flatMap((service, n) =>
+      known.has(service) ? [] : [{ field: `services.${n}`, detail: 'there is no such provider' }],
+    );
+    if (!allowed.services.length && allowed.origins.length) strange.push({ field: 'origins', detail: 'needs services' });
+    const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, placesOf(doing.config).own));
+    if (own >= 0) strange.push({ field: `origins.${own}`, detail: 'must not be the origin of this server itself' });
+    if (strange.length) return refused('invalid', strange);
+    const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
+    // Nobody gives what they do not have.
+    if (!isWithin(doing.actor, { scopes: [], services })) return refused('above');
+    return doToClient(doing, id, [store.allowServices(id, { services, origins })], {
+      type: 'client_services_changed',
+      detail: { services, origins },
+    });
+  },
+};
