@@ -43,10 +43,11 @@ export type TestProcess = TestSite & {
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** @param like a server that is there already, whose issuer and keys these processes have too. */
+/** @param like a server that is there already, whose issuer and keys these processes have too. @param root the folder whose `src` they run. */
 export async function createHouse(
   databaseUrl: string,
   like?: Pick<Config, 'issuer' | 'cookieKeys' | 'dataEncryptionKeys'>,
+  root = ROOT,
 ): Promise<House> {
   const port = await freePort();
   const issuer = like?.issuer ?? `http://localhost:${port}`;
@@ -70,7 +71,7 @@ export async function createHouse(
   let first = !like;
 
   function run(variables: Record<string, string>) {
-    const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { env: { ...environment, ...variables } });
+    const child = spawn(process.execPath, [join(root, 'src/main.ts')], { env: { ...environment, ...variables } });
     running.add(child);
     child.on('close', () => running.delete(child));
     return child;
