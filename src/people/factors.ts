@@ -1,4 +1,5 @@
-import { type Database, Prisma, type Statement, sqlState } from '../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import { foundNothing, mustAffect } from '../platform/sql-errors.ts';
 
 /**
  * Owns what a person has beside a password: passkeys, an authenticator app, recovery codes. Each proves itself in a file of its own.
@@ -40,15 +41,13 @@ export async function hasFactor(database: Database, accountId: string): Promise<
   return row?.has ?? false;
 }
 
-const DIVISION_BY_ZERO = '22012';
-
 /** Writes a new factor, and what tells of it, in one transaction. @param insert writes one row, or none for a factor that is there already. @returns whether it wrote. */
 export async function keepFactor(database: Database, insert: Statement, along: Statement[]): Promise<boolean> {
   try {
-    await database.transaction([Prisma.sql`with made as (${insert} returning 1) select 1 / (select count(*) from made)`, ...along]);
+    await database.transaction([mustAffect(insert), ...along]);
     return true;
   } catch (error) {
-    if (sqlState(error) === DIVISION_BY_ZERO) return false;
+    if (foundNothing(error)) return false;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
-import { type Database, Prisma, type Statement, sqlState } from '../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
+import { foundNothing, isUniqueViolation } from '../platform/sql-errors.ts';
 import { emailProblem } from './email-address.ts';
 import { nameFault, tidyName } from './names.ts';
 import { type PasswordProblem, passwordProblem } from './password-policy.ts';
@@ -54,9 +55,6 @@ export async function confirmElsewhere(database: Database, secret: string, passw
   return row && { ...row, handle };
 }
 
-const DIVISION_BY_ZERO = '22012';
-const UNIQUE_VIOLATION = '23505';
-
 /**
  * Makes the account that was proven, or finds the one that was made of it before: asked twice, it answers the same.
  * @param proof one that was given. @param along what is written with it, such as the record of it. @returns undefined when the address has another account meanwhile.
@@ -74,8 +72,8 @@ export async function openAccount(
     return await findAccount(database, id);
   } catch (error) {
     // Somebody was faster with the user name: the next try sees it.
-    if (sqlState(error) === UNIQUE_VIOLATION && attempts > 1) return openAccount(database, proof, along, attempts - 1);
-    if (sqlState(error) !== DIVISION_BY_ZERO) throw error;
+    if (isUniqueViolation(error) && attempts > 1) return openAccount(database, proof, along, attempts - 1);
+    if (!foundNothing(error)) throw error;
     const now = await findProof(database, 'sign_up', proof.handle);
     return now?.accountId ? findAccount(database, now.accountId) : undefined;
   }

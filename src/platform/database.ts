@@ -6,6 +6,7 @@ import { type Listening, openListener } from './listen.ts';
 import type { Log } from './log.ts';
 import { openPipeline } from './pipeline.ts';
 import { Prisma, PrismaClient } from './prisma/client.ts';
+import { isStateOfOutage, sqlState } from './sql-errors.ts';
 import { vacuum } from './vacuum.ts';
 
 export { Prisma };
@@ -148,9 +149,6 @@ async function unavailableOr<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-// Lost or refused connections, a full pool, a server that is starting, stopping or out of room (SQLSTATE classes 08, 53, 57P; 25006 is a standby).
-// 55000 is a database that lets nobody in for now. 26000 and 42P05: on a pipeline, the statement before brought the text that this one was to be named by, and was given up on; neither was run.
-const UNAVAILABLE_STATE = /^(08...|53...|57P..|57014|25006|26000|42P05|55000)$/;
 const UNAVAILABLE_TEXT =
   /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|timeout exceeded when trying to connect|timeout expired|is not queryable|Connection terminated|Query read timeout|Can't reach database server|Server has closed the connection|Unable to start a transaction|Transaction (already closed|not found)/i;
 
@@ -158,27 +156,10 @@ const UNAVAILABLE_TEXT =
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof AppError) return error instanceof DatabaseUnavailable;
   const state = sqlState(error);
-  if (state) return UNAVAILABLE_STATE.test(state);
+  if (state) return isStateOfOutage(state);
   if (error instanceof Prisma.PrismaClientKnownRequestError && ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028'].includes(error.code))
     return true;
   return error instanceof Error && (UNAVAILABLE_TEXT.test(error.message) || isUnavailable(error.cause));
-}
-
-/** The SQLSTATE of a failed statement, through whatever wrapped it; undefined when there is none. */
-export function sqlState(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  if (error instanceof pg.DatabaseError) return error.code;
-  const known = error as {
-    meta?: { code?: string; driverAdapterError?: { cause?: { originalCode?: string } } };
-    originalCode?: string;
-    cause?: unknown;
-  };
-  return (
-    known.meta?.driverAdapterError?.cause?.originalCode ??
-    known.meta?.code ??
-    known.originalCode ??
-    (known.cause as { originalCode?: string } | undefined)?.originalCode
-  );
 }
 
 /**

@@ -7,8 +7,9 @@ import { hashPassword } from '../people/passwords.ts';
 import type { Proof } from '../people/proofs.ts';
 import { openAccount, type Problem, type SignUpWish, signUpProblems } from '../people/sign-up.ts';
 import { type Account, isAddressTaken } from '../people/store.ts';
-import { Prisma, type Statement } from '../platform/database.ts';
+import type { Statement } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
+import { mustAffect } from '../platform/sql-errors.ts';
 import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
 import type { Brought } from './feature.ts';
 import { finishSignIn } from './finish.ts';
@@ -71,12 +72,14 @@ export async function makeAccount({ ctx, services }: Pick<Step, 'ctx' | 'service
   const brought = broughtTo({ ctx, services }, proof);
   if (brought && !proof.accountId) await brought.assertFree();
   const account = await openAccount(services.database, proof, (accountId) => [
-    ...(brought ? mustWrite(brought.writes(accountId)) : []),
+    ...(brought ? firstMustAffect(brought.writes(accountId)) : []),
     auditEvent(visitorOf(ctx), { type: 'signed_up', accountId }),
   ]);
   if (!account) throw new AppError('address_taken', { status: 409, reason: 'address_taken_meanwhile' });
   return account;
 }
+
+const firstMustAffect = ([first, ...more]: Statement[]): Statement[] => [mustAffect(first as Statement), ...more];
 
 /** What the sign-up of a proof brings along beside a name and an address. */
 export function broughtTo(from: Pick<Step, 'ctx' | 'services'>, { payload }: Proof): Brought | undefined {
@@ -86,12 +89,6 @@ export function broughtTo(from: Pick<Step, 'ctx' | 'services'>, { payload }: Pro
   }
   return undefined;
 }
-
-/** Fails as a whole, by a division by zero, unless the first changes a row. */
-const mustWrite = ([first, ...more]: Statement[]): Statement[] => [
-  Prisma.sql`with made as (${first} returning 1) select 1 / (select count(*) from made)`,
-  ...more,
-];
 
 /**
  * The address is proven: whoever asked in this browser is signed in with the account that was made of it. If the user confirmed it in another browser,

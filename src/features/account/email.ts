@@ -8,7 +8,7 @@ import { emailProblem, isSameAddress, mailboxOf, normalizeEmail } from '../../pe
 import { changeEmail, forgetPendingChange, type PendingChange, pendingChange } from '../../people/email-change.ts';
 import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode, proveByLink, redeemProof } from '../../people/proofs.ts';
 import { isAddressTaken } from '../../people/store.ts';
-import { sqlState } from '../../platform/database.ts';
+import { isUniqueViolation } from '../../platform/sql-errors.ts';
 
 /**
  * Owns the change of the address: a code goes to the new one, and when it has come back, a letter to the old one. Whether the new one has an
@@ -17,8 +17,6 @@ import { sqlState } from '../../platform/database.ts';
 
 const PATH = '/account/email';
 const PURPOSE = 'change_email';
-const UNIQUE_VIOLATION = '23505';
-
 export const email: OwnPage = {
   recent: true,
 
@@ -99,7 +97,7 @@ async function keep(visit: Visit, { handle, email: proven }: PendingChange): Pro
       ...kept(alarm(visit, 'email_changed', 'email_changed', { email: proven })),
     ]);
   } catch (error) {
-    if (sqlState(error) === UNIQUE_VIOLATION) return false;
+    if (isUniqueViolation(error)) return false;
     throw error;
   }
 }

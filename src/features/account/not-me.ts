@@ -18,17 +18,15 @@ import { passwordProblem } from '../../people/password-policy.ts';
 import { hashPassword } from '../../people/passwords.ts';
 import { endProofsOf } from '../../people/proofs.ts';
 import { type Account, findAccount } from '../../people/store.ts';
-import { sqlState } from '../../platform/database.ts';
 import { AppError } from '../../platform/errors.ts';
 import { digestInHex } from '../../platform/secrets.ts';
+import { isUniqueViolation } from '../../platform/sql-errors.ts';
 
 /**
  * Owns the page behind the link "this was not me". It opens in whatever browser reads the mail, and to open it does nothing: programs that look through
  * mail open links too. Its one button gives the account back as it was before the change, to who reads the mail of the address of before: every session
  * and grant ends, what was added goes, and the user chooses a new password. Nobody is signed in by it.
  */
-
-const UNIQUE_VIOLATION = '23505';
 
 /** What a link is about, with the account as it is now. */
 type Found = { link: NotMeLink; account: Account; secret: string };
@@ -80,7 +78,7 @@ async function undo(ctx: Context, services: OwnServices, found: Found, form: URL
     ]);
     if (!given) throw gone();
   } catch (error) {
-    if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+    if (!isUniqueViolation(error)) throw error;
     return page(ctx, services, found, { problem: 'not_me.address_taken', keep, status: 409 });
   }
   await forgivePasswordTries({ ctx, database, account: link.email });

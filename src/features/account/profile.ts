@@ -4,13 +4,11 @@ import { backTo, type OwnPage, show, told, type Visit } from '../../pages/own-pa
 import { nameFault, tidyName } from '../../people/names.ts';
 import { changeProfile } from '../../people/profile.ts';
 import { isReservedUsername } from '../../people/usernames.ts';
-import { sqlState } from '../../platform/database.ts';
+import { isUniqueViolation } from '../../platform/sql-errors.ts';
 
 /** Owns what a person is called, and in which language they are spoken to. */
 
 const USERNAME = /^[a-z0-9][a-z0-9._-]{2,29}$/;
-const UNIQUE_VIOLATION = '23505';
-
 type Fields = { name: string; username: string; language: string };
 
 export const profile: OwnPage = {
@@ -42,7 +40,7 @@ export const profile: OwnPage = {
         // Somebody gave it up a while ago: to everybody else it is as if they still had it.
         if (!kept) return page(visit, fields, 'account.profile.username_taken');
       } catch (error) {
-        if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+        if (!isUniqueViolation(error)) throw error;
         return page(visit, fields, 'account.profile.username_taken');
       }
     }

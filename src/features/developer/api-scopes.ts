@@ -3,13 +3,12 @@ import { MAX_SCOPE_NAME, MAX_TITLE, type ScopeFields, scopeNameProblem, scopePro
 import { addScope, changeScope, deleteScope, MOST_SCOPES, type OwnedApiWithScopes } from '../../oauth/scopes/api-ownership.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, told, type Visit } from '../../pages/own-pages.ts';
-import { type Statement, sqlState } from '../../platform/database.ts';
+import type { Statement } from '../../platform/database.ts';
+import { isUniqueViolation } from '../../platform/sql-errors.ts';
 import { fieldOf } from './apis.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 
 /** The scopes of an API, each with the sentences by which people decide about it. A scope's name stays: clients ask for it. */
-
-const UNIQUE_VIOLATION = '23505';
 
 /** Whether a request that names no scope gets it; any other word leaves it to `sensitive`. */
 const DEFAULTS = new Map([
@@ -58,7 +57,7 @@ async function add(visit: Visit, own: OwnedApiWithScopes, fields: ScopeFields): 
     ]);
     if (!added) return page(visit, own, { fields, wrong: 'developer.apis.scope_quota', adding: true });
   } catch (error) {
-    if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+    if (!isUniqueViolation(error)) throw error;
     return page(visit, own, { fields, wrong: 'developer.apis.scope_taken', adding: true });
   }
   backTo(visit, apiPath(own.id, '/scopes'));

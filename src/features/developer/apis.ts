@@ -4,13 +4,11 @@ import { apiProblem, identifierProblem, LIFETIME_SECONDS } from '../../oauth/sco
 import { isIdentifierTaken, listOwnedApis, MOST_APIS, makeApi, type OwnedApi } from '../../oauth/scopes/api-ownership.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
-import { sqlState } from '../../platform/database.ts';
 import { timeOrderedId } from '../../platform/secrets.ts';
+import { isUniqueViolation } from '../../platform/sql-errors.ts';
 import { apiPath, limitApiChanges } from './owned-api.ts';
 
 /** The APIs that a person looks after, and the making of one more. */
-
-const UNIQUE_VIOLATION = '23505';
 
 export const apis: OwnPage = {
   async show(visit) {
@@ -53,7 +51,7 @@ export const newApi: OwnPage = {
       if (!made)
         problem ??= (await isIdentifierTaken(database, api.identifier)) ? 'developer.apis.identifier_taken' : 'developer.apis.quota';
     } catch (error) {
-      if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+      if (!isUniqueViolation(error)) throw error;
       problem = 'developer.apis.identifier_taken';
     }
     if (problem) return page(visit, api, problem);

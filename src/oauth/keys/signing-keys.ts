@@ -1,8 +1,9 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { HOUR, MINUTE } from '../../platform/clock.ts';
-import { type Database, Prisma, type Statement, sqlState } from '../../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../../platform/database.ts';
 import type { SealedColumn } from '../../platform/reseal.ts';
 import { type KeyRing, randomSecret } from '../../platform/secrets.ts';
+import { foundNothing } from '../../platform/sql-errors.ts';
 import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../clients/signing-algorithms.ts';
 import { ttl } from '../tokens/token-policy.ts';
 import { type Moments, scheduleOf } from './key-schedule.ts';
@@ -21,8 +22,6 @@ const MARGIN_SECONDS = 5 * MINUTE;
 
 // Nodes that start together on an empty database must agree on one set of keys, and two rotations must not make one each.
 const KEY_LOCK = 7_305_115;
-
-const DIVISION_BY_ZERO = '22012';
 
 export type StoredKey = Moments & { createdAt: Date; privateJwk: string };
 
@@ -120,7 +119,7 @@ export async function rotateSigningKeys(
     ...along,
   ];
   await database.transaction(rotation).catch((error) => {
-    if (sqlState(error) !== DIVISION_BY_ZERO) throw error;
+    if (!foundNothing(error)) throw error;
   });
   const { keys } = await readSigningKeys(database);
   return made.map(({ kid, algorithm }) => {

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { type Database, isStorable, Prisma, type Statement, sqlState } from '../../platform/database.ts';
+import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
+import { foundNothing, isDeadlock, isForeignKeyViolation, isUniqueViolation } from '../../platform/sql-errors.ts';
 
 /**
  * Owns the promise that a protocol request is written whole or not at all: writes are gathered while the library works and
@@ -27,13 +28,7 @@ export type Write = {
 
 /** A single-use thing was used by somebody else first, or what it stood under has ended meanwhile. */
 export class SingleUseLost extends Error {}
-
-const FOREIGN_KEY_VIOLATION = '23503';
 // How a statement that consumed nothing fails as a whole: it divides by the number of rows that it consumed.
-const DIVISION_BY_ZERO = '22012';
-const DEADLOCK = '40P01';
-const UNIQUE_VIOLATION = '23505';
-
 type Unit = {
   writes: Map<string, Write>;
   memory: Map<string, Promise<unknown>>;
@@ -132,15 +127,14 @@ async function commit(database: Database, writes: Omit<Write, 'subject'>[], atte
     if (writes.length > 1 && isOrdered(writes)) await database.transaction(writes.map(asGuarded));
     else await database.change(asOne(writes));
   } catch (error) {
-    const state = sqlState(error);
-    if (state === DIVISION_BY_ZERO) throw new SingleUseLost('already consumed', { cause: error });
+    if (foundNothing(error)) throw new SingleUseLost('already consumed', { cause: error });
     // The grant or client was deleted while this request was under way: what it would issue hangs on nothing.
-    if (state === FOREIGN_KEY_VIOLATION) throw new SingleUseLost('grant or client has ended', { cause: error });
+    if (isForeignKeyViolation(error)) throw new SingleUseLost('grant or client has ended', { cause: error });
     // Whoever ends an account and whoever refreshes under it lock the same rows from two ends; two requests may keep one session
     // at once. Nothing was written: once more, which sees what the other did.
-    if ((state === DEADLOCK || state === UNIQUE_VIOLATION) && attempts > 1) {
+    if ((isDeadlock(error) || isUniqueViolation(error)) && attempts > 1) {
       // Who begins again at once takes the lock from under the other, who has not yet woken, and both meet again.
-      if (state === DEADLOCK) await setTimeout(25 + 50 * Math.random());
+      if (isDeadlock(error)) await setTimeout(25 + 50 * Math.random());
       return commit(database, writes, attempts - 1);
     }
     throw error;

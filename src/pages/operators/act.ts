@@ -6,8 +6,9 @@ import type { AdminScope } from '../../oauth/scopes/admin-scopes.ts';
 import type { Role } from '../../people/roles.ts';
 import { ROLES } from '../../people/roles.ts';
 import type { Config } from '../../platform/config.ts';
-import { type Database, isStorable, Prisma, type Statement, sqlState } from '../../platform/database.ts';
+import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
 import type { KeyRing } from '../../platform/secrets.ts';
+import { foundNothing, isDeadlock } from '../../platform/sql-errors.ts';
 import { isBlank, isDeceptive } from '../../platform/visible-text.ts';
 import { allowedTo } from '../permissions.ts';
 
@@ -93,9 +94,6 @@ export const refused = (reason: Reason, problems?: FieldProblem[]) => ({
   ...(problems ? { problems } : undefined),
 });
 
-const DIVISION_BY_ZERO = '22012';
-const DEADLOCK = '40P01';
-
 /**
  * The only way to act. @param wish.target what it is done to, as the address has it. @param wish.input as it was sent: it is judged here.
  * @throws DatabaseUnavailable
@@ -117,13 +115,10 @@ export async function perform<Input, Result>(
   try {
     return await act.run(doing, target, judged.data);
   } catch (error) {
-    if ([DIVISION_BY_ZERO, DEADLOCK].includes(sqlState(error) ?? '')) return refused('changed');
+    if (foundNothing(error) || isDeadlock(error)) return refused('changed');
     throw error;
   }
 }
-
-/** Fails, by a division by zero, unless there are such rows: in a transaction nothing is written then. @param rows to be locked, with `for update`. */
-export const insist = (rows: Statement): Statement => Prisma.sql`with found as materialized (${rows}) select 1 / count(*) from found`;
 
 /** The record of an act: who, by which client, from where. It is in the transaction of what it tells of, and so is what goes along with it. */
 export function recorded(doing: Doing, event: Omit<AuditEvent, 'actorId'>): Statement {

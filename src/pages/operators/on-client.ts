@@ -11,7 +11,8 @@ import { systemClock } from '../../platform/clock.ts';
 import { ConfigError } from '../../platform/config.ts';
 import { isStorable, type Statement } from '../../platform/database.ts';
 import { isMailAddress, mailLetter } from '../../platform/mail.ts';
-import { type Actor, type Doing, done, insist, type Outcome, recorded, refused } from './act.ts';
+import { mustFind } from '../../platform/sql-errors.ts';
+import { type Actor, type Doing, done, type Outcome, recorded, refused } from './act.ts';
 
 /**
  * Owns what all acts on a client have in common: it is there, it is none of this server's own, it is locked, and its owners hear of it. Whoever
@@ -34,7 +35,7 @@ export async function doToClient(
   const power = isStorable(id) ? await readPower(database, id) : undefined;
   if (!power) return refused('unknown');
   if (givesHold && !isWithin(actor, power)) return refused('above');
-  const guards = [insist(lockClient(id)), ...(givesHold ? [insist(isStillAsPowerful(id, power))] : [])];
+  const guards = [mustFind(lockClient(id)), ...(givesHold ? [mustFind(isStillAsPowerful(id, power))] : [])];
   // Read before, so that an owner who is put out hears of it too.
   const letters = await lettersToOwners(doing, id, event.type);
   await database.transaction([...guards, ...statements, recorded(doing, { ...event, clientId: id }), ...letters]);

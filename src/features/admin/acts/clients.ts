@@ -3,9 +3,10 @@ import { endSecret, findClientOfSecret } from '../../../oauth/clients/live-secre
 import * as store from '../../../oauth/clients/store.ts';
 import { ADMIN_SCOPES, type AdminScope, allowAdminScopes as adminScopesOf, readAdminScopes } from '../../../oauth/scopes/admin-scopes.ts';
 import { countPeople, endClient } from '../../../oauth/store/grants.ts';
-import { type Act, done, insist, NOTHING, nameInWords, refused } from '../../../pages/operators/act.ts';
+import { type Act, done, NOTHING, nameInWords, refused } from '../../../pages/operators/act.ts';
 import { type ChangedClient, changedClient, doToClient } from '../../../pages/operators/on-client.ts';
 import { Prisma } from '../../../platform/database.ts';
+import { mustFind } from '../../../platform/sql-errors.ts';
 
 /** Owns what operators do about clients. This server's own stay as they are: without them nobody could sign in to undo it. */
 
@@ -51,7 +52,7 @@ export const endClientSecret: Act<object, ChangedClient> = {
     const clientId = await findClientOfSecret(doing.database, name);
     const ending = clientId && endSecret(clientId, name);
     if (!ending) return refused('unknown');
-    const ended = await doToClient(doing, clientId, [insist(Prisma.sql`${ending} returning 1`)], { type: 'client_secret_ended' });
+    const ended = await doToClient(doing, clientId, [mustFind(Prisma.sql`${ending} returning 1`)], { type: 'client_secret_ended' });
     return ended.ok ? done({ id: name }) : ended;
   },
 };
@@ -108,7 +109,7 @@ export const allowAdminScopes: Act<{ scopes: AdminScope[] }, ChangedClient> = {
     const touched = ADMIN_SCOPES.filter((scope) => scopes.includes(scope) !== before.includes(scope));
     if (touched.some((scope) => !doing.actor.may.includes(scope))) return refused('above');
     const kept = ADMIN_SCOPES.filter((scope) => scopes.includes(scope));
-    return doToClient(doing, id, [insist(adminScopesOf(id, kept, before))], {
+    return doToClient(doing, id, [mustFind(adminScopesOf(id, kept, before))], {
       type: 'client_admin_scopes_changed',
       detail: { scopes: kept },
     });

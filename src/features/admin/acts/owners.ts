@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { forgetOwner, leaveClient, listOwners } from '../../../oauth/clients/co-owners.ts';
 import { addOwner } from '../../../oauth/clients/ownership.ts';
-import { type Act, insist, refused } from '../../../pages/operators/act.ts';
+import { type Act, refused } from '../../../pages/operators/act.ts';
 import { type ChangedClient, changedClient, doToClient } from '../../../pages/operators/on-client.ts';
 import { findAccountRecordById } from '../../../people/administration.ts';
 import { Prisma } from '../../../platform/database.ts';
+import { mustFind } from '../../../platform/sql-errors.ts';
 
 /**
  * Owns what operators do about who looks after a client in the developer portal. Owners invite each other, and leave; to put one out is an
@@ -37,7 +38,7 @@ export const removeClientOwner: Act<Person, ChangedClient> = {
       return refused('invalid', [{ field: 'account', detail: 'they do not look after this client' }]);
     if (owners.length === 1) return refused('last_owner');
     // Asked again under the client's lock: of two who are put out at once, the second stays.
-    const left = insist(Prisma.sql`${leaveClient(id, account)} returning 1`);
+    const left = mustFind(Prisma.sql`${leaveClient(id, account)} returning 1`);
     return doToClient(doing, id, [left, ...forgetOwner(id, account)], { type: 'client_owner_left', accountId: account });
   },
 };

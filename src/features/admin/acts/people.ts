@@ -3,7 +3,7 @@ import type { EventType } from '../../../audit/events.ts';
 import { LANGUAGES } from '../../../http/language.ts';
 import { endAccount } from '../../../oauth/store/grants.ts';
 import { endSessions, findAccountOfSession, endSession as sessionOf } from '../../../oauth/store/signed-in-browsers.ts';
-import { type Act, type Doing, done, insist, NOTHING, type Outcome, recorded, refused, rolesWithin } from '../../../pages/operators/act.ts';
+import { type Act, type Doing, done, NOTHING, type Outcome, recorded, refused, rolesWithin } from '../../../pages/operators/act.ts';
 import {
   type AccountRecord,
   disableAccount,
@@ -19,7 +19,8 @@ import { removeFactors } from '../../../people/factors.ts';
 import { nameFault, tidyName } from '../../../people/names.ts';
 import { ROLES } from '../../../people/roles.ts';
 import { isAddressTaken } from '../../../people/store.ts';
-import { type Statement, sqlState } from '../../../platform/database.ts';
+import type { Statement } from '../../../platform/database.ts';
+import { isUniqueViolation, mustFind } from '../../../platform/sql-errors.ts';
 
 /** Owns what operators do about people. Whoever may do more than who acts is out of reach, and nobody acts on themselves. */
 
@@ -49,12 +50,12 @@ async function judge(doing: Doing, id: string, losesAdmin?: true): Promise<Outco
   if (!person) return refused('unknown');
   if (person.id === actor.accountId) return refused('own_account');
   if (!rolesWithin(actor.may).includes(person.role)) return refused('above');
-  const guards = [insist(isStillAs(person))];
+  const guards = [mustFind(isStillAs(person))];
   if (losesAdmin && person.role === 'admin' && !person.disabledAt && !actor.atTheMachine) {
     const [another] = await database.aside(isAnotherAdmin(id, false));
     if (!another) return refused('last_admin');
     // Before the person's own row, and all in one order: of two who take it from each other one succeeds.
-    guards.unshift(insist(isAnotherAdmin(id, true)));
+    guards.unshift(mustFind(isAnotherAdmin(id, true)));
   }
   return done({ person, guards });
 }
@@ -126,8 +127,6 @@ const newPerson = z.strictObject({
   language: z.enum(LANGUAGES).default('en'),
 });
 
-const UNIQUE_VIOLATION = '23505';
-
 export const createPerson: Act<z.infer<typeof newPerson>, Changed & { email: string }> = {
   summary: 'Make an account without a password, and mail its person a link to choose one',
   scope: 'admin:people',
@@ -144,7 +143,7 @@ export const createPerson: Act<z.infer<typeof newPerson>, Changed & { email: str
     try {
       await database.transaction([...statements, recorded(doing, { type: 'account_made', accountId: id, detail: { role } })]);
     } catch (error) {
-      if (sqlState(error) === UNIQUE_VIOLATION && (await isAddressTaken(database, wish.email))) return refused('taken');
+      if (isUniqueViolation(error) && (await isAddressTaken(database, wish.email))) return refused('taken');
       throw error;
     }
     return done({ id, email: wish.email });

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { deleteResourceServer, findResourceServerById } from '../../../oauth/scopes/resource-server-removal.ts';
 import { ownResourceServers } from '../../../oauth/scopes/resource-servers.ts';
 import { endAudience } from '../../../oauth/store/audiences.ts';
-import { type Act, done, insist, NOTHING, recorded, refused } from '../../../pages/operators/act.ts';
+import { type Act, done, NOTHING, recorded, refused } from '../../../pages/operators/act.ts';
+import { mustFind } from '../../../platform/sql-errors.ts';
 
 /** Owns what operators do about the APIs that developers registered. */
 
@@ -21,7 +22,7 @@ export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> 
       return refused('own_resource_server');
     const owner = server.ownerId === null ? undefined : { accountId: server.ownerId };
     const told = recorded(doing, { type: 'resource_server_deleted', ...owner, detail: { identifier: server.identifier } });
-    await doing.database.transaction([insist(deleteResourceServer(server.identifier)), told]);
+    await doing.database.transaction([mustFind(deleteResourceServer(server.identifier)), told]);
     // Only now: whoever registers the identifier next is told of no token that was issued for somebody else's API.
     await endAudience(doing.database, server.identifier);
     return done({ id });

@@ -18,9 +18,10 @@ import {
   type Visit,
 } from '../../../pages/own-pages.ts';
 import { ownSession } from '../../../pages/own-session.ts';
-import { type Statement, sqlState } from '../../../platform/database.ts';
+import type { Statement } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { timeOrderedId } from '../../../platform/secrets.ts';
+import { isUniqueViolation } from '../../../platform/sql-errors.ts';
 import { differences } from '../details.ts';
 import { findIdentity, identityAt, saveIdentity } from '../identities.ts';
 import { findProvider, type UpstreamProvider } from '../providers.ts';
@@ -113,7 +114,7 @@ async function link(visit: Visit, { provider, subject, details, tokens }: Arriva
     return linked ? undefined : 'taken';
   } catch (error) {
     // Linked from another tab, a moment before.
-    if (sqlState(error) === UNIQUE_VIOLATION) return 'another';
+    if (isUniqueViolation(error)) return 'another';
     throw error;
   }
 }
@@ -127,8 +128,6 @@ function firstNews(visit: Visit, { id, name }: UpstreamProvider): Statement[] {
 /** Of one that was there already. */
 const news = (visit: Visit, { id }: UpstreamProvider, changed: string[]): Statement[] =>
   changed.length ? [told(visit, 'identity_details_changed', { detail: { provider: id, changed } })] : [];
-
-const UNIQUE_VIOLATION = '23505';
 
 /** @throws what is no fault of the provider's. */
 function problemOf(error: unknown): Problem {

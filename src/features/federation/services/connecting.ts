@@ -10,8 +10,9 @@ import { type Write, writeTogether } from '../../../oauth/store/unit-of-work.ts'
 import { securityLetter } from '../../../people/security-letters.ts';
 import type { Account } from '../../../people/store.ts';
 import { MINUTE } from '../../../platform/clock.ts';
-import { type Database, sqlState } from '../../../platform/database.ts';
+import type { Database } from '../../../platform/database.ts';
 import { type KeyRing, timeOrderedId } from '../../../platform/secrets.ts';
+import { isUniqueViolation } from '../../../platform/sql-errors.ts';
 import { findIdentity, type Identity, identityAt, saveIdentity } from '../identities.ts';
 import type { UpstreamProvider } from '../providers.ts';
 import { UpstreamError } from '../upstream-error.ts';
@@ -133,12 +134,10 @@ export async function keepConnection(
     return (await writeTogether(database, kept)) ? undefined : 'lost';
   } catch (error) {
     // Another account of theirs was linked a moment ago: a person has one at each provider.
-    if (sqlState(error) === UNIQUE_VIOLATION) return 'another_account';
+    if (isUniqueViolation(error)) return 'another_account';
     throw error;
   }
 }
-
-const UNIQUE_VIOLATION = '23505';
 
 /** As long as a visit to a provider may take. */
 const LEISURE_SECONDS = 10 * MINUTE;

@@ -1,7 +1,7 @@
 import { owesFactor, type Shown } from '../../../oauth/session/strength.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { findAccount } from '../../../people/store.ts';
-import { sqlState } from '../../../platform/database.ts';
+import { isUniqueViolation } from '../../../platform/sql-errors.ts';
 import { alarmTo } from '../../../sign-in/note.ts';
 import type { Step } from '../../../sign-in/step.ts';
 import { linking, obstacle, type PendingIdentity, pendingOf, type SealedIdentity, sealedOf, together } from './pending.ts';
@@ -10,8 +10,6 @@ import { linking, obstacle, type PendingIdentity, pendingOf, type SealedIdentity
  * Owns the link that a sign-in proves: somebody came back from a provider with an address that an account here has, and has now signed in
  * to that very account in the same interaction, with all that it asks for. Anybody else's sign-in links nothing.
  */
-
-const UNIQUE_VIOLATION = '23505';
 
 /** @param login with what somebody is about to be signed in. @returns what still waits, since a further factor is owed first. */
 export async function linkAfterSignIn(step: Step, login: Shown & { accountId: string }): Promise<SealedIdentity | undefined> {
@@ -34,7 +32,7 @@ async function link(step: Step, pending: PendingIdentity, accountId: string): Pr
     return await writeTogether(services.database, together([...linking(step, pending, accountId), ...letters]));
   } catch (error) {
     // Of two at once for the same person one is made.
-    if (sqlState(error) === UNIQUE_VIOLATION) return false;
+    if (isUniqueViolation(error)) return false;
     throw error;
   }
 }

@@ -7,8 +7,8 @@ import { emailProblem, normalizeEmail } from '../../../people/email-address.ts';
 import { nameFault, tidyName } from '../../../people/names.ts';
 import { insertProvenAccount } from '../../../people/sign-up.ts';
 import { findAccount } from '../../../people/store.ts';
-import { sqlState } from '../../../platform/database.ts';
 import { timeOrderedId } from '../../../platform/secrets.ts';
+import { isUniqueViolation } from '../../../platform/sql-errors.ts';
 import { limitLetters } from '../../../sign-in/awaiting.ts';
 import { finishSignIn } from '../../../sign-in/finish.ts';
 import { ask } from '../../../sign-in/signup.ts';
@@ -55,8 +55,6 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
   await ask(step, email, { name: typed.name, locale: languageOf(step.ctx), agreed: true, upstream: sealedOf(step) });
 }
 
-const UNIQUE_VIOLATION = '23505';
-
 /** Makes the account with its link, or neither. */
 async function open(step: Step, pending: PendingIdentity, { name, email }: Typed): Promise<void> {
   const { database } = step.services;
@@ -66,7 +64,7 @@ async function open(step: Step, pending: PendingIdentity, { name, email }: Typed
     ...together([insertProvenAccount({ id, email, name, locale: languageOf(step.ctx) })]),
     ...together([identity, ...more, auditEvent(visitorOf(step.ctx), { type: 'signed_up', accountId: id })]),
   ]).catch((error) => {
-    if (sqlState(error) === UNIQUE_VIOLATION) return false;
+    if (isUniqueViolation(error)) return false;
     throw error;
   });
   const account = made ? await findAccount(database, id) : undefined;

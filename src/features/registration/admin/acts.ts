@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { SELF_SERVICE_GRANTS } from '../../../oauth/clients/metadata/registration-limits.ts';
-import { type Act, done, insist, NOTHING, nameInWords, recorded, recordedAct, refused } from '../../../pages/operators/act.ts';
+import { type Act, done, NOTHING, nameInWords, recorded, recordedAct, refused } from '../../../pages/operators/act.ts';
 import { DAY, MINUTE } from '../../../platform/clock.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
+import { mustFind } from '../../../platform/sql-errors.ts';
 import {
   createInitialAccessToken as insertToken,
   isInitialAccessToken,
@@ -67,7 +68,7 @@ export const endInitialAccessToken: Act<object, z.infer<typeof NAMED>> = {
   async run(doing, id) {
     if (!(await isInitialAccessToken(doing.database, id))) return refused('unknown');
     const told = recorded(doing, { type: 'initial_access_token_ended', detail: { token: id } });
-    await doing.database.transaction([insist(revokeInitialAccessToken(id)), told]);
+    await doing.database.transaction([mustFind(revokeInitialAccessToken(id)), told]);
     return done({ id });
   },
 };
