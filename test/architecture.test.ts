@@ -88,6 +88,22 @@ describe('The house', () => {
     );
   });
 
+  it('overrides and borrows what the library does not document in that file too', () => {
+    const borrowed = /\.prototype\b|\bdefineProperty\(|\.persist\(|\.IN_PAYLOAD\b/;
+    const guests = files.filter((file) => ['oauth', 'sign-in', 'pages'].includes(room(file)) || file.startsWith('features/'));
+    assert.deepEqual(
+      guests.filter((file) => borrowed.test(text(file).replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, ''))),
+      ['oauth/internals.ts'],
+    );
+  });
+
+  it('knows the SQLSTATE codes of PostgreSQL in one file', () => {
+    assert.deepEqual(
+      files.filter((file) => /'[0-9][0-9A-Z]{4}'/.test(text(file))),
+      ['platform/sql-errors.ts'],
+    );
+  });
+
   it('touches the library from the protocol, the pages, the sign-in and the features alone', () => {
     const guests = files.filter((file) => /from 'oidc-provider'/.test(text(file))).map(room);
     assert.deepEqual(

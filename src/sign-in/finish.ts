@@ -1,4 +1,5 @@
 import type { InteractionResults } from 'oidc-provider';
+import { persist } from '../oauth/internals.ts';
 import { BY_MAIL } from '../oauth/session/session-proofs.ts';
 import type { Account } from '../people/store.ts';
 import { epochSeconds, systemClock } from '../platform/clock.ts';
@@ -21,7 +22,7 @@ export async function finish(step: Step, result: InteractionResults, { anew = fa
   // Steps that come after it do not make a sign-in a later one.
   const dated = login ? { ...result, login: { ts: epochSeconds(systemClock.now()), ...login } } : result;
   interaction.result = anew || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated, ...kept };
-  await interaction.persist();
+  await persist(interaction);
   ctx.redirect(interaction.returnTo);
   // A redirect that answers a POST must become a GET (RFC 9700 section 4.12).
   ctx.status = 303;

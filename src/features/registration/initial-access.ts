@@ -1,5 +1,6 @@
 import type { Context, Next } from 'koa';
 import { errors, type Provider } from 'oidc-provider';
+import { keepMembers } from '../../oauth/internals.ts';
 import type { ProtocolStore } from '../../oauth/store/store.ts';
 import { place, recall, write } from '../../oauth/store/unit-of-work.ts';
 import type { Database } from '../../platform/database.ts';
@@ -33,12 +34,8 @@ export function createInitialAccessStore(database: Database): ProtocolStore {
   };
 }
 
-/** The library drops what it does not know of a token; what its clients may use, registration-policy.ts has to know (undocumented; a test holds it). */
-export function carryLimits(provider: Provider): void {
-  const model = provider.InitialAccessToken as unknown as { IN_PAYLOAD: string[] };
-  const names = [...model.IN_PAYLOAD, 'limits'];
-  Object.defineProperty(model, 'IN_PAYLOAD', { get: () => names });
-}
+/** Has the library keep what a token's clients may use, for registration-policy.ts. */
+export const carryLimits = (provider: Provider): void => keepMembers(provider, 'InitialAccessToken', ['limits']);
 
 /**
  * Counts the client that was just made, in the statement that stores it: of any number of registrations at once, no more are stored than

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
-import { type Client, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import { type Client, errors, type Provider } from 'oidc-provider';
 import { epochSeconds, HOUR, MINUTE, systemClock } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
+import { answerInTurn, override } from '../internals.ts';
 import { rememberOnce } from '../store/records.ts';
 import { AMBIGUOUS_KEY, isAmbiguous } from './client-keys.ts';
 import { hasFapiProfile } from './client-profile.ts';
@@ -91,23 +92,26 @@ function timeProblem(name: string, value: unknown, now: number): string | undefi
  * and before it looks at the assertion.
  */
 export function judgeAssertions(provider: Provider, issuer: string): void {
-  type Context = KoaContextWithOIDC['oidc'] & { urlFor(route: string): string; params: Record<string, unknown> };
-  const { prototype } = (provider as unknown as { OIDCContext: { prototype: object } }).OIDCContext;
-  Object.defineProperty(prototype, 'clientJwtAuthExpectedAudience', {
-    value(this: Context): { has(audience: unknown): boolean } {
-      const assertion = String(this.params['client_assertion']);
-      const { claims, header } = decode(assertion);
-      const audiences = [issuer, this.urlFor('token'), this.urlFor(this.route)];
-      const now = epochSeconds(systemClock.now());
-      const judged = { claims, header, client: this.client as Client, issuer, audiences, now };
-      for (const rule of rules) {
-        const problem = rule(judged);
-        if (problem) throw refusal(problem);
-      }
-      if (!claims.jti) nameByDigest(this.params, assertion);
-      return { has: () => true };
-    },
-  });
+  type Context = { urlFor(route: string): string; params: Record<string, unknown> };
+  override(
+    provider,
+    'OIDCContext.clientJwtAuthExpectedAudience',
+    () =>
+      function () {
+        const { urlFor, params } = this as unknown as Context;
+        const assertion = String(params['client_assertion']);
+        const { claims, header } = decode(assertion);
+        const audiences = [issuer, urlFor.call(this, 'token'), urlFor.call(this, this.route)];
+        const now = epochSeconds(systemClock.now());
+        const judged = { claims, header, client: this.client as Client, issuer, audiences, now };
+        for (const rule of rules) {
+          const problem = rule(judged);
+          if (problem) throw refusal(problem);
+        }
+        if (!claims.jti) nameByDigest(params, assertion);
+        return { has: () => true };
+      },
+  );
 }
 
 /** @throws errors.InvalidClientAuth for what is no JWT. */
@@ -133,8 +137,7 @@ function nameByDigest(params: Record<string, unknown>, assertion: string): void 
   const [header, content, signature] = assertion.split('.');
   const jti = createHash('sha256').update(`${header}.${content}`).digest('base64url');
   const named = Buffer.from(JSON.stringify({ ...decodeJwt(assertion), jti })).toString('base64url');
-  const readings = [`${header}.${named}.${signature}`];
-  Object.defineProperty(params, 'client_assertion', { enumerable: true, get: () => readings.shift() ?? assertion });
+  answerInTurn(params, 'client_assertion', [`${header}.${named}.${signature}`, assertion]);
 }
 
 const withoutSlash = (address: string): string => address.replace(/\/$/, '');
@@ -152,7 +155,8 @@ function shown(value: unknown): string {
  * The library remembers a proof as long as it is good if it was made now. One that is dated ahead is good for longer, up to twice as long.
  */
 export function rememberReplaysOnce(provider: Provider, database: Database): void {
-  const model = provider.ReplayDetection as unknown as { unique(iss: string, jti: string, exp: number): Promise<boolean> };
-  model.unique = (iss, jti, exp) =>
-    rememberOnce(database, JSON.stringify([iss, jti]), exp - epochSeconds(systemClock.now()) + PROOF_WINDOW_SECONDS + CLOCK_LEEWAY_SECONDS);
+  override(provider, 'static ReplayDetection.unique', () => (iss, jti, exp) => {
+    const seconds = exp - epochSeconds(systemClock.now()) + PROOF_WINDOW_SECONDS + CLOCK_LEEWAY_SECONDS;
+    return rememberOnce(database, JSON.stringify([iss, jti]), seconds);
+  });
 }

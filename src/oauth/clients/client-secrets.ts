@@ -1,7 +1,8 @@
 import type { Context, Next } from 'koa';
-import type { Client, Provider } from 'oidc-provider';
+import type { Provider } from 'oidc-provider';
 import { readBody, replaceBody } from '../../http/form.ts';
 import type { Database } from '../../platform/database.ts';
+import { override } from '../internals.ts';
 import { noteUse } from './secret-use.ts';
 import { isSecretHandle, matchingHandle, secretHandle } from './secrets.ts';
 
@@ -15,13 +16,16 @@ import { isSecretHandle, matchingHandle, secretHandle } from './secrets.ts';
  * secret is hashed and compared.
  */
 export function compareHashedSecrets(provider: Provider, database: Database): void {
-  (provider.Client.prototype as unknown as { compareClientSecret(this: Client, secret: string): boolean }).compareClientSecret = function (
-    secret,
-  ) {
-    const handle = matchingHandle(this.clientSecret, secret);
-    if (handle) noteUse(database, handle);
-    return handle !== undefined;
-  };
+  override(
+    provider,
+    'Client.compareClientSecret',
+    () =>
+      function (secret) {
+        const handle = matchingHandle(this.clientSecret, secret);
+        if (handle) noteUse(database, handle);
+        return handle !== undefined;
+      },
+  );
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Provider } from 'oidc-provider';
+import { override } from '../internals.ts';
 import { isRegistered } from './redirect-match.ts';
 
 /**
@@ -6,26 +7,27 @@ import { isRegistered } from './redirect-match.ts';
  * address may be and whether its port counts; here it depends on the address.
  */
 
-/** What is overridden, by the members that the library's types leave out (undocumented; tests hold them). */
-type Overridden = {
-  Schema: { prototype: { redirectUris(): void } };
-  prototype: {
-    redirectUriAllowed(this: { redirectUris?: string[] }, uri: unknown): boolean;
-    postLogoutRedirectUriAllowed(this: { postLogoutRedirectUris?: string[] }, uri: unknown): boolean;
-  };
-};
-
 /**
  * Registration is judged by registration-policy.ts, before the library's own checks. The library also uses its check for the unregistered
  * addresses of pushed requests, which configuration.ts does not allow.
  */
 export function decideRedirectUris(provider: Provider): void {
-  const { Schema, prototype } = provider.Client as unknown as Overridden;
-  Schema.prototype.redirectUris = () => {};
-  prototype.redirectUriAllowed = function (uri) {
-    return isRegistered(uri, this.redirectUris ?? [], provider.issuer);
-  };
-  prototype.postLogoutRedirectUriAllowed = function (uri) {
-    return isRegistered(uri, this.postLogoutRedirectUris ?? [], provider.issuer);
-  };
+  const { issuer } = provider;
+  override(provider, 'Schema.redirectUris', () => () => {});
+  override(
+    provider,
+    'Client.redirectUriAllowed',
+    () =>
+      function (uri) {
+        return isRegistered(uri, this.redirectUris ?? [], issuer);
+      },
+  );
+  override(
+    provider,
+    'Client.postLogoutRedirectUriAllowed',
+    () =>
+      function (uri) {
+        return isRegistered(uri, this.postLogoutRedirectUris ?? [], issuer);
+      },
+  );
 }

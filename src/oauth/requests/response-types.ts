@@ -1,4 +1,5 @@
 import { type Client, errors, type Provider } from 'oidc-provider';
+import { override } from '../internals.ts';
 
 /** Owns the answer to a client that is set to the implicit or hybrid flow, which this server does not have (RFC 9700 section 2.1.2). */
 
@@ -11,12 +12,14 @@ const SENTENCE =
  * hear of that instead. The library answers to a registered address alone, by the mode that was asked for or else the flow's own.
  */
 export function explainResponseTypes(provider: Provider): void {
-  const { prototype } = provider.Client as unknown as { prototype: Client };
-  const { responseModeAllowed } = prototype;
-  // Called first of all that judges a request's response type, and nowhere else.
-  prototype.responseModeAllowed = function (this: Client, mode, responseType, ...rest) {
-    if (typeof responseType === 'string' && responseType.split(' ').some((type) => type !== 'code'))
-      throw new errors.UnsupportedResponseType(SENTENCE);
-    return responseModeAllowed.call(this, mode, responseType, ...rest);
-  };
+  override(
+    provider,
+    'Client.responseModeAllowed',
+    (responseModeAllowed) =>
+      function (this: Client, mode, responseType, ...rest) {
+        if (typeof responseType === 'string' && responseType.split(' ').some((type) => type !== 'code'))
+          throw new errors.UnsupportedResponseType(SENTENCE);
+        return responseModeAllowed.call(this, mode, responseType, ...rest);
+      },
+  );
 }

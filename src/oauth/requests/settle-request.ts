@@ -4,6 +4,7 @@ import { type Client, Provider } from 'oidc-provider';
 import { readBody, replaceBody } from '../../http/form.ts';
 import { isStorable } from '../../platform/database.ts';
 import { declinedScopes } from '../consent/decision.ts';
+import { override } from '../internals.ts';
 import { ROUTES } from '../routes.ts';
 import type { ResourcePolicy } from '../scopes/resource-policy.ts';
 import { placeAsked, recallSource } from '../store/lineage.ts';
@@ -79,15 +80,17 @@ export function settleRequest(provider: Provider, policy: ResourcePolicy) {
 
 /** Has codes remember what was asked for them, for narrowRefresh(): the library's models have no room for it. */
 export function rememberAsked(provider: Provider): void {
-  for (const model of [provider.AuthorizationCode, provider.DeviceCode]) {
-    const { prototype } = model as unknown as { prototype: { save(...args: unknown[]): Promise<string> } };
-    const { save } = prototype;
-    prototype.save = async function (...args) {
-      const asked = Provider.ctx?.oidc.params?.['scope_as_sent'];
-      if (typeof asked === 'string') placeAsked(asked);
-      return save.apply(this, args);
-    };
-  }
+  for (const name of ['AuthorizationCode.save', 'DeviceCode.save'] as const)
+    override(
+      provider,
+      name,
+      (save) =>
+        async function (...args) {
+          const asked = Provider.ctx?.oidc.params?.['scope_as_sent'];
+          if (typeof asked === 'string') placeAsked(asked);
+          return save.apply(this, args);
+        },
+    );
 }
 
 const REDEEMING = new Set(['authorization_code', 'refresh_token', DEVICE_CODE_GRANT]);

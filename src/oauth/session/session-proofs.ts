@@ -1,5 +1,6 @@
 import type { Provider } from 'oidc-provider';
 import { epochSeconds, MINUTE, systemClock } from '../../platform/clock.ts';
+import { keepMembers, override, persist } from '../internals.ts';
 
 /**
  * Owns what a browser's session remembers beside what the library keeps of it: when its user last read a mail to the account's address, and that
@@ -33,32 +34,31 @@ export function hasFreshProof(session: Proofs & { amr?: string[] | undefined }, 
 
 export async function rememberMailProof(session: Session): Promise<void> {
   Object.assign(session, { mailTs: epochSeconds(systemClock.now()) });
-  await session.persist();
+  await persist(session);
 }
 
 /** Enrolling is not by itself a second factor: whoever knows a password could do it too. */
 export async function rememberEnrolled(session: Session): Promise<void> {
   Object.assign(session, { enrolled: true });
-  await session.persist();
+  await persist(session);
 }
 
-type Login = { accountId: string; loginTs?: number; amr?: string[] };
-type Model = { IN_PAYLOAD: string[]; prototype: Proofs & { loginAccount(login: Login): void; accountId?: string; loginTs?: number } };
-
-/** The library drops what it does not know of a session, and hands on of a sign-in what it knows (undocumented; test/flows/step-up.test.ts holds it). */
+/** Has sessions remember both: see internals.ts; test/flows/step-up.test.ts holds it. */
 export function keepProofs(provider: Provider): void {
-  const model = provider.Session as unknown as Model;
-  const names = [...model.IN_PAYLOAD, 'mailTs', 'enrolled'];
-  Object.defineProperty(model, 'IN_PAYLOAD', { get: () => names });
-  const { loginAccount } = model.prototype;
-  model.prototype.loginAccount = function (this: Model['prototype'], login: Login) {
-    // A later step of one authorization hands on the sign-in of an earlier one.
-    const same = login.accountId === this.accountId && login.loginTs === this.loginTs;
-    loginAccount.call(this, login.amr ? { ...login, amr: login.amr.filter((word) => word !== BY_MAIL) } : login);
-    if (!same) {
-      delete this.mailTs;
-      delete this.enrolled;
-    }
-    if (login.amr?.includes(BY_MAIL) && this.loginTs !== undefined) this.mailTs = this.loginTs;
-  };
+  keepMembers(provider, 'Session', ['mailTs', 'enrolled']);
+  override(
+    provider,
+    'Session.loginAccount',
+    (loginAccount) =>
+      function (this: Proofs & { accountId?: string; loginTs?: number }, login) {
+        // A later step of one authorization hands on the sign-in of an earlier one.
+        const same = login.accountId === this.accountId && login.loginTs === this.loginTs;
+        loginAccount.call(this, login.amr ? { ...login, amr: login.amr.filter((word) => word !== BY_MAIL) } : login);
+        if (!same) {
+          delete this.mailTs;
+          delete this.enrolled;
+        }
+        if (login.amr?.includes(BY_MAIL) && this.loginTs !== undefined) this.mailTs = this.loginTs;
+      },
+  );
 }

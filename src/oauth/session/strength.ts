@@ -1,6 +1,7 @@
 import { type AccessToken, type ClientCredentials, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import { hasFactor } from '../../people/factors.ts';
 import type { Database } from '../../platform/database.ts';
+import { compute } from '../internals.ts';
 import { recallHasFactor } from '../store/accounts.ts';
 
 /**
@@ -81,13 +82,10 @@ export async function assertReachable(_ctx: KoaContextWithOIDC, claims: ClaimsRe
  * (OIDC Core section 3.1.2.1, acr_values in order of preference): clients compare the value, they do not know our order.
  */
 export function tellReachedContext(provider: Provider): void {
-  type Context = Pick<KoaContextWithOIDC['oidc'], 'params' | 'session'>;
-  Object.defineProperty((provider as unknown as { OIDCContext: { prototype: object } }).OIDCContext.prototype, 'acr', {
-    get(this: Context) {
-      if (!this.session?.accountId) return undefined;
-      const acr = reached(this.session);
-      return askedOf(this.params ?? {}).find((value) => isAtLeast(acr, value)) ?? acr;
-    },
+  compute(provider, 'OIDCContext.acr', function () {
+    if (!this.session?.accountId) return undefined;
+    const acr = reached(this.session);
+    return askedOf(this.params ?? {}).find((value) => isAtLeast(acr, value)) ?? acr;
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Context, Next } from 'koa';
-import { type AccessToken, type ClientCredentials, type Grant, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type AccessToken, type Grant, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { IDENTITY_SCOPES } from '../../people/claims.ts';
+import { compute, override } from '../internals.ts';
 import { scopesIn } from '../requests/scope-rules.ts';
 import { ROUTES } from '../routes.ts';
 import { userinfoOf } from '../scopes/resource-policy.ts';
@@ -12,8 +13,6 @@ import { userinfoOf } from '../scopes/resource-policy.ts';
 
 /** What came before a token: the code, device code or refresh token that is redeemed. */
 type Source = { scopes: Set<string>; resource?: string | string[]; claims?: object };
-
-type Model<Token> = { prototype: { save(this: Token): Promise<string> } };
 
 const sourceOf = ({ oidc }: KoaContextWithOIDC): Source | undefined => {
   const { AuthorizationCode, DeviceCode, RefreshToken } = oidc.entities;
@@ -31,22 +30,23 @@ export function settleAudiences(provider: Provider): void {
   const { issuer } = provider;
   const userinfo = userinfoOf(issuer);
 
-  const tokens = provider.AccessToken as unknown as Model<AccessToken> & {
-    find(value: string, options?: object): Promise<AccessToken | undefined>;
-  };
-  const save = tokens.prototype.save;
-  tokens.prototype.save = async function (this: AccessToken) {
-    const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
-    const source = ctx && sourceOf(ctx);
-    const grant = ctx?.oidc.entities.Grant;
-    if (source && grant) {
-      if (this.aud === issuer) ofOwnApi(this, grant, wantedOf(ctx, source));
-      else if (!ctx.oidc.params?.['resource'] && [source.resource].flat().includes(userinfo)) opensUserinfo(this, grant, ctx, source);
-    }
-    const value = await save.call(this);
-    Object.defineProperty(this, VALUE, { value, enumerable: false });
-    return value;
-  };
+  override(
+    provider,
+    'AccessToken.save',
+    (save) =>
+      async function () {
+        const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
+        const source = ctx && sourceOf(ctx);
+        const grant = ctx?.oidc.entities.Grant;
+        if (source && grant) {
+          if (this.aud === issuer) ofOwnApi(this, grant, wantedOf(ctx, source));
+          else if (!ctx.oidc.params?.['resource'] && [source.resource].flat().includes(userinfo)) opensUserinfo(this, grant, ctx, source);
+        }
+        const value = await save.call(this);
+        values.set(this, value);
+        return value;
+      },
+  );
 
   /** A token of the server's own API is one without an audience, however it was asked for. */
   function ofOwnApi(token: AccessToken, grant: Grant, wanted: Set<string>): void {
@@ -63,44 +63,50 @@ export function settleAudiences(provider: Provider): void {
     if (source.claims) token.claims = source.claims as never;
   }
 
-  const find = tokens.find;
-  tokens.find = async function (this: typeof tokens, value, options) {
-    const token = await find.call(this, value, options);
-    // The library opens userinfo to tokens without an audience alone.
-    if (token && Provider.ctx?.oidc.route === 'userinfo' && [token.aud].flat().includes(userinfo)) delete token.aud;
-    return token;
-  };
+  override(
+    provider,
+    'static AccessToken.find',
+    (find) =>
+      async function (this: unknown, value, options) {
+        const token = await find.call(this as never, value, options);
+        // The library opens userinfo to tokens without an audience alone.
+        if (token && Provider.ctx?.oidc.route === 'userinfo' && [token.aud].flat().includes(userinfo)) delete token.aud;
+        return token;
+      },
+  );
 
-  const own = provider.ClientCredentials as unknown as Model<ClientCredentials>;
-  const saveOwn = own.prototype.save;
-  own.prototype.save = async function (this: ClientCredentials) {
-    if (this.aud === issuer) delete this.aud;
-    return saveOwn.call(this);
-  };
+  override(
+    provider,
+    'ClientCredentials.save',
+    (save) =>
+      async function () {
+        if (this.aud === issuer) delete this.aud;
+        return save.call(this);
+      },
+  );
 
   // A code that names no API is for the server's own, which a token request may name.
-  const base = Object.getPrototypeOf(provider.AccessToken.prototype) as object;
-  Object.defineProperty(base, 'resourceIndicators', {
-    get(this: { resource?: string | string[] }) {
-      return new Set([this.resource ?? [undefined, issuer]].flat());
-    },
+  compute(provider, 'BaseToken.resourceIndicators', function () {
+    return new Set([this.resource ?? [undefined, issuer]].flat());
   });
 }
 
-const VALUE = Symbol('value');
+/** The values of access tokens that were just made. */
+const values = new WeakMap<object, string>();
 
 /** An ID token says which access token it came with (OIDC Core section 3.1.3.6); the library says it in the implicit flow alone. */
 export function bindIdTokens(provider: Provider): void {
-  const { prototype } = provider.IdToken as unknown as {
-    prototype: { issue(this: { set(name: string, value: string): void }, how: { use: string }): Promise<string> };
-  };
-  const { issue } = prototype;
-  prototype.issue = async function (how) {
-    const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
-    const value = (ctx?.oidc.entities.AccessToken as { [VALUE]?: string } | undefined)?.[VALUE];
-    if (how.use === 'idtoken' && value) this.set('at_hash', value);
-    return issue.call(this, how);
-  };
+  override(
+    provider,
+    'IdToken.issue',
+    (issue) =>
+      async function (how) {
+        const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
+        const value = values.get(ctx?.oidc.entities.AccessToken ?? {});
+        if (how.use === 'idtoken' && value) this.set('at_hash', value);
+        return issue.call(this, how);
+      },
+  );
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Database } from '../../platform/database.ts';
 import { randomSecret } from '../../platform/secrets.ts';
 import type { ClientCache } from '../clients/cache.ts';
 import { JWT_TYPES, SIGNING_ALGORITHMS } from '../clients/signing-algorithms.ts';
+import { override } from '../internals.ts';
 import type { ResourceServer } from '../scopes/resource-servers.ts';
 import { readGround } from '../store/grounds.ts';
 import type { Payload, ProtocolStore } from '../store/store.ts';
@@ -142,21 +143,21 @@ function allows(grant: { openid?: { scope?: string }; resources?: Record<string,
  * itself would not hear of it.
  */
 export function introspectJwts(provider: Provider): void {
-  type Context = { route: string; params?: Record<string, unknown> };
-  const { prototype } = (
-    provider as unknown as { OIDCContext: { prototype: { entity(this: Context, key: string, value: unknown): void } } }
-  ).OIDCContext;
-  const { entity } = prototype;
-  prototype.entity = function (key, value) {
-    const token = this.params?.['token'];
-    // The library names the client once it has found it, before it looks at the token.
-    if (key === 'Client' && this.route === 'introspection' && typeof token === 'string' && COMPACT.test(token)) {
-      const handle = randomSecret();
-      place(presented(handle), token);
-      Object.assign(this.params as object, { token: handle });
-    }
-    entity.call(this, key, value);
-  };
+  override(
+    provider,
+    'OIDCContext.entity',
+    (entity) =>
+      function (key, value) {
+        const token = this.params?.['token'];
+        // The library names the client once it has found it, before it looks at the token.
+        if (key === 'Client' && this.route === 'introspection' && typeof token === 'string' && COMPACT.test(token)) {
+          const handle = randomSecret();
+          place(presented(handle), token);
+          Object.assign(this.params as object, { token: handle });
+        }
+        entity.call(this, key, value);
+      },
+  );
 }
 
 const presented = (handle: string): string => `presented JWT ${handle}`;

@@ -1,5 +1,6 @@
 import { languageOf } from '../../../http/language.ts';
 import { onwardFrom } from '../../../http/onward.ts';
+import { persist } from '../../../oauth/internals.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';
 import { findAccount } from '../../../people/store.ts';
 import { AppError } from '../../../platform/errors.ts';
@@ -120,7 +121,7 @@ function justConsented({ interaction }: Step): boolean {
 async function firstTime({ interaction }: Step): Promise<boolean> {
   if (interaction.result?.['sent']) return false;
   interaction.result = { ...interaction.result, sent: true };
-  await interaction.persist();
+  await persist(interaction);
   return true;
 }
 

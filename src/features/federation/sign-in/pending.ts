@@ -1,5 +1,6 @@
 import { auditEvent } from '../../../audit/events.ts';
 import { visitorOf } from '../../../http/visitor.ts';
+import { persist } from '../../../oauth/internals.ts';
 import type { Write } from '../../../oauth/store/unit-of-work.ts';
 import { epochSeconds, systemClock } from '../../../platform/clock.ts';
 import type { Statement } from '../../../platform/database.ts';
@@ -42,7 +43,7 @@ export async function forget({ interaction }: Step): Promise<void> {
 
 async function keepResult(interaction: Interaction, upstream: SealedIdentity | null): Promise<void> {
   interaction.result = { ...interaction.lastSubmission, ...interaction.result, upstream };
-  await interaction.persist();
+  await persist(interaction);
 }
 
 /** The one that waits, as it is stored. */
