@@ -1,4 +1,5 @@
 import type { Context, Next } from 'koa';
+import { seeOther } from '../http/see-other.ts';
 import { signUpUrl } from './first-party.ts';
 
 /** Addresses that lead people, and their password managers, to pages of ours without an app that asks. */
@@ -6,9 +7,7 @@ export function entrances(issuer: string) {
   return (ctx: Context, next: Next) => {
     const target = ctx.method === 'GET' || ctx.method === 'HEAD' ? targetOf(ctx.path, issuer) : undefined;
     if (!target) return next();
-    ctx.redirect(target);
-    ctx.status = 303;
-    ctx.set('Cache-Control', 'no-store');
+    seeOther(ctx, target);
   };
 }
 

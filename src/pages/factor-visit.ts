@@ -2,6 +2,7 @@ import type { Context } from 'koa';
 import type { EventType } from '../audit/events.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
+import { seeOther } from '../http/see-other.ts';
 import { type Proofs, provedMailRecently } from '../oauth/session/session-proofs.ts';
 import { vouchFor } from '../people/mailbox-proof.ts';
 import type { About } from '../people/security-letters.ts';
@@ -57,15 +58,12 @@ export const wasStopped = (ctx: Context): boolean => ctx.query['again'] !== unde
 
 /** Back to the list, which says what was done. A form becomes a GET, so that reloading does not send it again. */
 export function done({ ctx }: FactorVisit, what?: EventType): void {
-  ctx.redirect(what ? `${FACTORS_PATH}?done=${what}` : FACTORS_PATH);
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
+  seeOther(ctx, what ? `${FACTORS_PATH}?done=${what}` : FACTORS_PATH);
 }
 
 /** A form that had to sign in first comes back as a GET: the list has its button. */
 export function backToList(ctx: Context): void {
-  ctx.redirect(wasStopped(ctx) ? `${FACTORS_PATH}?again` : FACTORS_PATH);
-  ctx.status = 303;
+  seeOther(ctx, wasStopped(ctx) ? `${FACTORS_PATH}?again` : FACTORS_PATH);
 }
 
 /** The writing of the letter about a change, to be run with the event: whoever did not make it is to hear of it. */

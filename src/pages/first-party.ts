@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { preferProfile } from '../http/language.ts';
+import { seeOther } from '../http/see-other.ts';
 import { CALLBACK_PATH, FIRST_PARTY_CLIENT } from '../oauth/clients/first-party.ts';
 import { ROUTES } from '../oauth/routes.ts';
 import { knownAccount } from '../oauth/session/accounts.ts';
@@ -53,13 +54,13 @@ export async function signedIn(
     return { account, session };
   }
   const maxAge = maxAgeSeconds === undefined ? undefined : maxAgeSeconds - CLOCK_DIFFERENCE_SECONDS;
-  sendTo(ctx, authorizationUrl(config.issuer, page, { max_age: maxAge }));
+  seeOther(ctx, authorizationUrl(config.issuer, page, { max_age: maxAge }));
   return undefined;
 }
 
 /** Sends a browser to show more than it has shown, and back to this page. @param acr the context to reach (RFC 9470 section 4). */
 export function sendToStepUp(ctx: Context, issuer: string, acr: string): void {
-  sendTo(ctx, authorizationUrl(issuer, ctx.method === 'POST' ? `${ctx.path}?again` : ctx.path, { acr_values: acr }));
+  seeOther(ctx, authorizationUrl(issuer, ctx.method === 'POST' ? `${ctx.path}?again` : ctx.path, { acr_values: acr }));
 }
 
 /** Whether this is a browser that comes back from signing in. It is sent on to the page it came from. */
@@ -73,14 +74,8 @@ export function comesBack(ctx: Context): boolean {
       reason: `first_party ${typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : 'unreadable error'}`,
     });
   // The answer is in the browser's session. Nothing is done with the code, and nobody else can: who asked has forgotten the verifier.
-  sendTo(ctx, typeof state === 'string' && OWN_PAGE.test(state) ? state : '/account');
+  seeOther(ctx, typeof state === 'string' && OWN_PAGE.test(state) ? state : '/account');
   return true;
-}
-
-function sendTo(ctx: Context, address: string): void {
-  ctx.redirect(address);
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
 }
 
 /** Where an account is made that no app has asked for (Initiating User Registration via OpenID Connect 1.0 section 4). */

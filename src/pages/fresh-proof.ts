@@ -1,4 +1,5 @@
 import type { Context } from 'koa';
+import { seeOther } from '../http/see-other.ts';
 import { hasFreshProof } from '../oauth/session/session-proofs.ts';
 import type { OwnSession } from './first-party.ts';
 import { TO_FILL_IN_SECONDS } from './own-pages.ts';
@@ -28,8 +29,6 @@ export type NeededFor = keyof typeof NEEDED_FOR;
  */
 export function sentToProve(ctx: Context, session: OwnSession, to: NeededFor | `connect/${string}` | `interaction/${string}`): boolean {
   if (hasFreshProof(session, ctx.method === 'POST' ? TO_FILL_IN_SECONDS : 0)) return false;
-  ctx.redirect(`${PROOF_PATH}/${to}`);
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
+  seeOther(ctx, `${PROOF_PATH}/${to}`);
   return true;
 }

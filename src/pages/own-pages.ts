@@ -8,6 +8,7 @@ import { languageOf } from '../http/language.ts';
 import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
 import { answeredBefore, answerToFirst } from '../http/presses.ts';
 import { render } from '../http/render.ts';
+import { seeOther } from '../http/see-other.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { ProtocolFeature } from '../oauth/feature.ts';
 import type { ResourceServer } from '../oauth/scopes/resource-servers.ts';
@@ -137,9 +138,7 @@ export function show(visit: Visit, view: string, data: Record<string, unknown> &
 
 /** Leads from a form to its page, so that a reload sends nothing twice. @param done whether to say that it is done. */
 export function backTo({ ctx }: Visit, path: string, done = true): void {
-  ctx.redirect(done ? `${path}?done` : path);
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
+  seeOther(ctx, done ? `${path}?done` : path);
 }
 
 /** Whose visit it is, and from where. */

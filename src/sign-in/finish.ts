@@ -1,4 +1,5 @@
 import type { InteractionResults } from 'oidc-provider';
+import { seeOther } from '../http/see-other.ts';
 import { persist } from '../oauth/internals.ts';
 import { BY_MAIL } from '../oauth/session/session-proofs.ts';
 import type { Account } from '../people/store.ts';
@@ -23,10 +24,7 @@ export async function finish(step: Step, result: InteractionResults, { anew = fa
   const dated = login ? { ...result, login: { ts: epochSeconds(systemClock.now()), ...login } } : result;
   interaction.result = anew || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated, ...kept };
   await persist(interaction);
-  ctx.redirect(interaction.returnTo);
-  // A redirect that answers a POST must become a GET (RFC 9700 section 4.12).
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
+  seeOther(ctx, interaction.returnTo);
 }
 
 async function tellFeatures(step: Step, login: Login): Promise<Record<string, unknown>> {

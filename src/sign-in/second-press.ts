@@ -3,6 +3,7 @@ import { readForm } from '../http/form.ts';
 import { type Answer, giveAnswer } from '../http/kept-answers.ts';
 import { answeredBefore, answerToFirst } from '../http/presses.ts';
 import { render } from '../http/render.ts';
+import { seeOther } from '../http/see-other.ts';
 import { findWhereItLed, repeatEnding, type WhereItLed } from '../oauth/answers/endings.ts';
 import { findWayBack } from '../oauth/answers/way-back.ts';
 import { hearOfWrites } from '../oauth/store/unit-of-work.ts';
@@ -65,9 +66,7 @@ async function repeatPage(ctx: Context, services: Services, uid: string, led: Wh
 /** To the next page; or to one that says that this was answered, with the way to the app. */
 async function leadOn(ctx: Context, services: Services, led: WhereItLed): Promise<undefined> {
   if ('next' in led) {
-    ctx.redirect(led.next);
-    ctx.status = 303;
-    ctx.set('Cache-Control', 'no-store');
+    seeOther(ctx, led.next);
     return;
   }
   ctx.state.pagePath = `/interaction/${encodeURIComponent(ctx['params'].uid)}`;

@@ -4,6 +4,7 @@ import type { Counts } from '../audit/counts.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
+import { seeOther } from '../http/see-other.ts';
 import { nameOfClient } from '../oauth/clients/display-name.ts';
 import { OWN_PAGES } from '../oauth/clients/first-party.ts';
 import type { ResourceServer } from '../oauth/scopes/resource-servers.ts';
@@ -51,7 +52,5 @@ export async function showPage(step: Step, view: string, data: Record<string, un
 
 /** Sends the browser on to another page of this interaction. A redirect that answers a POST must become a GET (RFC 9700 section 4.12). */
 export function goTo(step: Step, page: string): void {
-  step.ctx.redirect(pathOf(step, page));
-  step.ctx.status = 303;
-  step.ctx.set('Cache-Control', 'no-store');
+  seeOther(step.ctx, pathOf(step, page));
 }

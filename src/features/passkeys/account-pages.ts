@@ -2,6 +2,7 @@ import type { Context } from 'koa';
 import { LIMITS, limitRate, takeBack } from '../../http/rate-limit.ts';
 import { render } from '../../http/render.ts';
 import { allowOwnRequests } from '../../http/security-headers.ts';
+import { seeOther } from '../../http/see-other.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { newChallenge, spendChallenge } from '../../oauth/session/challenges.ts';
 import { rememberEnrolled } from '../../oauth/session/session-proofs.ts';
@@ -82,8 +83,7 @@ export async function takePasskeyAway(ctx: Context, services: FirstParty): Promi
   if (called === undefined) return done(there);
   await database.transaction(removePasskey(there.account.id, id));
   if (await kept()) {
-    ctx.redirect(`${FACTORS_PATH}?kept=last`);
-    ctx.status = 303;
+    seeOther(ctx, `${FACTORS_PATH}?kept=last`);
     return;
   }
   await database.transaction([told(there, 'passkey_removed'), ...letterAbout(there, { factor: 'passkey', change: 'removed', called })]);

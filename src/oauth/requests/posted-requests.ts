@@ -1,6 +1,7 @@
 import type { Context, Next } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { readBody } from '../../http/form.ts';
+import { seeOther } from '../../http/see-other.ts';
 import { isStorable } from '../../platform/database.ts';
 import { AppError } from '../../platform/errors.ts';
 import { ROUTES } from '../routes.ts';
@@ -28,9 +29,7 @@ export function redirectPostedRequests(provider: Provider) {
       return next();
     }
     if (String(parameters).length > LONGEST_QUERY) throw new AppError('parameters_too_long', { status: 413 });
-    ctx.status = 303;
-    // The path is one of two constants: nothing of the request says where this leads.
-    ctx.redirect(`${ctx.path}?${parameters}`);
+    seeOther(ctx, `${ctx.path}?${parameters}`);
     ctx.set('Cache-Control', 'no-store');
     return undefined;
   };

@@ -4,6 +4,7 @@ import { type Client, errors, type Provider } from 'oidc-provider';
 import { languageOf } from '../../http/language.ts';
 import { saysItNavigates } from '../../http/onward.ts';
 import { render } from '../../http/render.ts';
+import { seeOther } from '../../http/see-other.ts';
 import { isStorable } from '../../platform/database.ts';
 import { hostOf } from '../answers/leaving.ts';
 import { nameOfClient } from '../clients/display-name.ts';
@@ -117,8 +118,7 @@ function trusted({ client_id, id_token_hint, ui_locales }: Parameters, { client,
 function leave(ctx: Context, { client, proven, returnTo, problem }: SignOutRequest): void {
   ctx.set('Cache-Control', 'no-store');
   if (returnTo && !problem && (client?.['publisher'] || (proven && !saysItNavigates(ctx)))) {
-    ctx.status = 303;
-    ctx.redirect(returnTo);
+    seeOther(ctx, returnTo);
     return;
   }
   const clientName = client && nameOfClient(client, languageOf(ctx));

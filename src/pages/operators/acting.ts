@@ -1,3 +1,4 @@
+import { seeOther } from '../../http/see-other.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import type { AdminScope } from '../../oauth/scopes/admin-scopes.ts';
 import { AppError } from '../../platform/errors.ts';
@@ -126,9 +127,7 @@ function refill(question: Question, form: URLSearchParams): Question {
 
 /** Leads from a form to a page, so that a reload sends nothing twice. @param path of ours, perhaps with a query. */
 export function goBack({ ctx }: Visit, path: string): undefined {
-  ctx.redirect(`${path}${path.includes('?') ? '&' : '?'}done`);
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
+  seeOther(ctx, `${path}${path.includes('?') ? '&' : '?'}done`);
 }
 
 /** One to a line, or between spaces and commas. */

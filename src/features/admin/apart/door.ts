@@ -5,6 +5,7 @@ import { assertOurForm } from '../../../http/csrf.ts';
 import { readForm } from '../../../http/form.ts';
 import { preferProfile } from '../../../http/language.ts';
 import { allowFormAction } from '../../../http/security-headers.ts';
+import { seeOther } from '../../../http/see-other.ts';
 import { ADMIN_CALLBACK_PATH, ADMIN_CLIENT } from '../../../oauth/clients/first-party.ts';
 import { ROUTES } from '../../../oauth/routes.ts';
 import { ACR } from '../../../oauth/session/strength.ts';
@@ -91,7 +92,7 @@ export function createAdminDoor({ config, database, ask, clientSecret }: Given):
     });
     if (wishes.maxAge !== undefined) query.set('max_age', String(wishes.maxAge));
     if (wishes.acr !== undefined) query.set('acr_values', wishes.acr);
-    goTo(ctx, `${issuer}${ROUTES.authorization}?${query}`);
+    seeOther(ctx, `${issuer}${ROUTES.authorization}?${query}`);
   }
 
   async function redeem(code: string, verifier: string): Promise<{ accessToken: string; idToken: string }> {
@@ -162,7 +163,7 @@ export function createAdminDoor({ config, database, ask, clientSecret }: Given):
       const { accessToken, idToken } = await redeem(code, pending.verifier);
       await assertOurs(idToken, pending.nonce);
       cookies.keepToken(ctx, accessToken);
-      goTo(ctx, pending.page);
+      seeOther(ctx, pending.page);
     },
 
     async leave(ctx) {
@@ -172,7 +173,7 @@ export function createAdminDoor({ config, database, ask, clientSecret }: Given):
       cookies.forgetToken(ctx);
       // All that this sign-in got ends: a copy of the cookie opens nothing.
       if (token !== undefined) await (await post(ROUTES.revocation, { token })).body?.cancel();
-      goTo(ctx, `${issuer}${ROUTES.end_session}`);
+      seeOther(ctx, `${issuer}${ROUTES.end_session}`);
     },
   };
 }
@@ -188,9 +189,3 @@ function whoHolds({ kind, client_id, payload, account: row }: StandingToken): (S
 }
 
 const gone = (reason: string): AppError => new AppError('admin_sign_in_gone', { status: 400, reason });
-
-function goTo(ctx: Context, address: string): void {
-  ctx.redirect(address);
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
-}

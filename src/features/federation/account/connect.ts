@@ -4,6 +4,7 @@ import { assertOurForm } from '../../../http/csrf.ts';
 import { readForm } from '../../../http/form.ts';
 import { languageOf } from '../../../http/language.ts';
 import { goOnward } from '../../../http/onward.ts';
+import { seeOther } from '../../../http/see-other.ts';
 import { nameOfClient } from '../../../oauth/clients/display-name.ts';
 import { newestGrant } from '../../../oauth/store/grants.ts';
 import { signedIn } from '../../../pages/first-party.ts';
@@ -40,7 +41,7 @@ export function connectRoutes(services: OwnServices) {
   const router = new Router();
 
   router.get('/account/links/:provider/connect', async (ctx) => {
-    if (ctx.query['request'] === undefined) return go(ctx, pageOf(ctx, sealRequest(services.keyRing, ctx)));
+    if (ctx.query['request'] === undefined) return seeOther(ctx, pageOf(ctx, sealRequest(services.keyRing, ctx)));
     const sealed = String(ctx.query['request']);
     const there = await enter(ctx, services, sealed, 0);
     if (there) page(there.visit, there.asked, sealed);
@@ -60,7 +61,7 @@ export function connectRoutes(services: OwnServices) {
       goOnward(ctx, await sendForApp(vault, { provider, allowed, ...whose, carried: { sealed } }));
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
-      go(ctx, `${pageOf(ctx, sealed)}&problem=${error.kind}`);
+      seeOther(ctx, `${pageOf(ctx, sealed)}&problem=${error.kind}`);
     }
   });
 
@@ -76,8 +77,8 @@ export function connectRoutes(services: OwnServices) {
       'problem' in brought
         ? brought.problem
         : await keepConnection(vault, ctx, brought.arrival, { account: door.account, session: door.session, ...asked });
-    if (problem) return go(ctx, `${pageOf(ctx, sealed)}&problem=${problem}`);
-    go(ctx, wayBack(asked.request, { service: asked.provider.id }) ?? '/account/links?done');
+    if (problem) return seeOther(ctx, `${pageOf(ctx, sealed)}&problem=${problem}`);
+    seeOther(ctx, wayBack(asked.request, { service: asked.provider.id }) ?? '/account/links?done');
   });
 
   return router.routes();
@@ -143,9 +144,3 @@ const pageOf = (ctx: Context, sealed: string) => `/account/links/${ctx['params']
 
 /** This browser's session of this person: nobody else's answer is taken. */
 const boundTo = ({ account, session }: Visit) => `connect ${account.id} ${session.uid}`;
-
-function go(ctx: Context, address: string): void {
-  ctx.redirect(address);
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
-}

@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { assertOurForm } from '../../../http/csrf.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
+import { seeOther } from '../../../http/see-other.ts';
 import { hasFreshProof } from '../../../oauth/session/session-proofs.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import type { SignedInAt } from '../../../pages/door.ts';
@@ -64,7 +65,7 @@ export async function leaveToLink(ctx: Context, services: OwnServices): Promise<
   const { database, config, keyRing } = services;
   const wish = ctx.query['wish'];
   // From signing in again, which leaves it behind.
-  if (wish === undefined) return lead(ctx, `${LINKS_PATH}?again`);
+  if (wish === undefined) return seeOther(ctx, `${LINKS_PATH}?again`);
   assertOurForm(ctx, config.cookieKeys, linkSubject(door), typeof wish === 'string' ? wish : null, config.issuer);
   const provider = await findProvider(database, String(ctx['params'].provider));
   if (!provider) throw new AppError('not_found', { status: 404, reason: 'unknown_provider' });
@@ -73,7 +74,7 @@ export async function leaveToLink(ctx: Context, services: OwnServices): Promise<
   await limitRate(database, LIMITS.linksOfAccount, door.account.id);
   try {
     const visit = { issuer: config.issuer, provider, returnTo: RETURN_PATH, bound: boundTo(door), scopes: provider.settings.scopes };
-    lead(ctx, await beginVisit(database, keyRing, visit));
+    seeOther(ctx, await beginVisit(database, keyRing, visit));
   } catch (error) {
     fail(ctx, problemOf(error), error);
   }
@@ -92,7 +93,7 @@ export async function returnToLink(ctx: Context, services: OwnServices): Promise
   }
   const problem = arrival ? await link({ ...door, ctx, services }, arrival) : 'gone';
   if (problem) return fail(ctx, problem);
-  lead(ctx, `${LINKS_PATH}?done`);
+  seeOther(ctx, `${LINKS_PATH}?done`);
 }
 
 /** @returns why it was not linked; nothing was changed then. */
@@ -139,11 +140,5 @@ function fail(ctx: Context, problem: Problem, error?: unknown): void {
   // What a provider wrote stays out of the log, but for an error code.
   const code = error instanceof UpstreamError && /^[a-z_]{1,40}$/.test(error.code ?? '') ? ` ${error.code}` : '';
   ctx.state.logged = { ...ctx.state.logged, reason: `not_linked ${problem}${code}` };
-  lead(ctx, `${LINKS_PATH}?problem=${problem}`);
-}
-
-function lead(ctx: Context, address: string): void {
-  ctx.redirect(address);
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
+  seeOther(ctx, `${LINKS_PATH}?problem=${problem}`);
 }

@@ -1,5 +1,6 @@
 import { languageOf } from '../../../http/language.ts';
 import { onwardFrom } from '../../../http/onward.ts';
+import { seeOther } from '../../../http/see-other.ts';
 import { persist } from '../../../oauth/internals.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';
 import { findAccount } from '../../../people/store.ts';
@@ -52,9 +53,7 @@ export async function goToProvider(step: Step): Promise<void> {
       returnTo: pathOf(step, 'connect/return'),
       bound: boundTo(step),
     });
-    ctx.redirect(address);
-    ctx.status = 303;
-    ctx.set('Cache-Control', 'no-store');
+    seeOther(ctx, address);
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw error;
     return failed(step, provider.id, error.kind);
