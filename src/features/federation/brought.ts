@@ -2,7 +2,7 @@ import { displayName } from '../../oauth/clients/display-name.ts';
 import type { SignUpWish } from '../../people/sign-up.ts';
 import { AppError } from '../../platform/errors.ts';
 import type { Brought, SignInFeature } from '../../sign-in/feature.ts';
-import { linking, obstacle, type SealedIdentity, unsealed } from './sign-in/pending.ts';
+import { linkingOf, obstacle, type SealedIdentity, unsealed } from './sign-in/pending.ts';
 
 /** The account at a provider with which a sign-up began: the new account is linked to it. */
 export const broughtToSignUp: NonNullable<SignInFeature['broughtToSignUp']> = ({ ctx, services }, payload): Brought | undefined => {
@@ -19,6 +19,6 @@ export const broughtToSignUp: NonNullable<SignInFeature['broughtToSignUp']> = ({
       if (await obstacle(services, pending))
         throw new AppError('upstream_linked', { status: 409, reason: 'upstream_linked_or_gone_meanwhile' });
     },
-    writes: (accountId) => linking({ ctx, services }, pending, accountId),
+    writes: (accountId) => linkingOf({ ctx, services }, pending, accountId),
   };
 };

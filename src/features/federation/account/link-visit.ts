@@ -3,31 +3,19 @@ import { assertOurForm } from '../../../http/csrf.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { seeOther } from '../../../http/see-other.ts';
 import { hasFreshProof } from '../../../oauth/session/session-proofs.ts';
-import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import type { SignedInAt } from '../../../pages/door.ts';
 import type { SignedIn } from '../../../pages/first-party.ts';
 import { signedIn } from '../../../pages/first-party.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';
-import {
-  alarm,
-  csrfSubject,
-  kept,
-  type OwnServices,
-  RECENT_SECONDS,
-  TO_FILL_IN_SECONDS,
-  told,
-  type Visit,
-} from '../../../pages/own-pages.ts';
+import { alarm, csrfSubject, type OwnServices, RECENT_SECONDS, TO_FILL_IN_SECONDS, told, type Visit } from '../../../pages/own-pages.ts';
 import { ownSession } from '../../../pages/own-session.ts';
 import type { Statement } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
-import { timeOrderedId } from '../../../platform/secrets.ts';
-import { isUniqueViolation } from '../../../platform/sql-errors.ts';
 import { differences } from '../details.ts';
-import { findIdentity, identityAt, saveIdentity } from '../identities.ts';
+import { identityAt } from '../identities.ts';
+import { linkIdentity } from '../linking.ts';
 import { findProvider, type UpstreamProvider } from '../providers.ts';
 import { UpstreamError } from '../upstream-error.ts';
-import { keepTokens } from '../vault.ts';
 import { type Arrival, arrive, beginVisit } from '../visits.ts';
 
 /**
@@ -97,27 +85,16 @@ export async function returnToLink(ctx: Context, services: OwnServices): Promise
 }
 
 /** @returns why it was not linked; nothing was changed then. */
-async function link(visit: Visit, { provider, subject, details, tokens }: Arrival): Promise<Problem | undefined> {
-  const { account, services } = visit;
-  const { database, keyRing } = services;
-  const [theirs, mine] = await Promise.all([findIdentity(database, provider.id, subject), identityAt(database, account.id, provider.id)]);
-  if (theirs && theirs.accountId !== account.id) return 'taken';
-  if (mine && mine.subject !== subject) return 'another';
-  // There was a link when they left, which needs no proof to be refreshed, and there is none any more.
-  if (!mine && provider.settings.signIn && !hasFreshProof(ownSession(visit), TO_FILL_IN_SECONDS)) return 'gone';
-  const id = mine?.id ?? timeOrderedId();
-  try {
-    const linked = await writeTogether(database, [
-      { purpose: 'keep', once: true, statement: saveIdentity({ id, providerId: provider.id, subject, accountId: account.id, details }) },
-      { purpose: 'keep', statement: keepTokens(keyRing, { providerId: provider.id, identityId: id, grantId: null, tokens }) },
-      ...kept(mine ? news(visit, provider, differences(mine.details, details)) : firstNews(visit, provider)),
-    ]);
-    return linked ? undefined : 'taken';
-  } catch (error) {
-    // Linked from another tab, a moment before.
-    if (isUniqueViolation(error)) return 'another';
-    throw error;
-  }
+async function link(visit: Visit, { provider, ...brought }: Arrival): Promise<Problem | undefined> {
+  const outcome = await linkIdentity(visit.services, {
+    accountId: visit.account.id,
+    brought: { ...brought, providerId: provider.id },
+    // There was a link when they left, which needs no proof to be refreshed, and there is none any more.
+    mayLink: () => !provider.settings.signIn || hasFreshProof(ownSession(visit), TO_FILL_IN_SECONDS),
+    along: (before) => (before ? news(visit, provider, differences(before.details, brought.details)) : firstNews(visit, provider)),
+  });
+  if (outcome === 'linked' || outcome === 'kept') return undefined;
+  return outcome === 'refused' ? 'gone' : outcome;
 }
 
 /** Of a link that is made. */

@@ -6,17 +6,15 @@ import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { visitorOf } from '../../../http/visitor.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import { hasFreshProof, type Proofs } from '../../../oauth/session/session-proofs.ts';
-import { type Write, writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { securityLetter } from '../../../people/security-letters.ts';
 import type { Account } from '../../../people/store.ts';
 import { MINUTE } from '../../../platform/clock.ts';
 import type { Database } from '../../../platform/database.ts';
-import { type KeyRing, timeOrderedId } from '../../../platform/secrets.ts';
-import { isUniqueViolation } from '../../../platform/sql-errors.ts';
-import { findIdentity, type Identity, identityAt, saveIdentity } from '../identities.ts';
+import type { KeyRing } from '../../../platform/secrets.ts';
+import { type Identity, identityAt } from '../identities.ts';
+import { linkIdentity, type Outcome } from '../linking.ts';
 import type { UpstreamProvider } from '../providers.ts';
 import { UpstreamError } from '../upstream-error.ts';
-import { keepTokens } from '../vault.ts';
 import { type Arrival, beginVisit, endVisit, redeem, type Visit } from '../visits.ts';
 import type { Reach } from './service-scopes.ts';
 
@@ -105,15 +103,8 @@ export async function keepConnection(
     session,
   }: { account: Account; client: Client; grant: Grant; allowed: Reach; session: Proofs & { amr?: string[] | undefined } },
 ): Promise<Refusal | undefined> {
-  const { database, keyRing } = vault;
-  const { provider, subject, details, tokens } = arrival;
-  const [mine, theirs] = await Promise.all([identityAt(database, account.id, provider.id), findIdentity(database, provider.id, subject)]);
-  if (mine && mine.subject !== subject) return 'another_account';
-  if (theirs && theirs.accountId !== account.id) return 'taken';
-  // There was a link when they left, which needs no proof to be used, and there is none any more.
-  if (!mine && provider.settings.signIn && !hasFreshProof(session, LEISURE_SECONDS)) return 'lost';
-  if (!opened(tokens.scope).every((scope) => allowed.upstreamScopes.includes(scope))) return 'too_much';
-  const identityId = mine?.id ?? timeOrderedId();
+  const { provider, ...brought } = arrival;
+  if (!opened(brought.tokens.scope).every((scope) => allowed.upstreamScopes.includes(scope))) return 'too_much';
   const told = (type: 'identity_linked' | 'service_connected', detail: Record<string, string[]> = {}) =>
     auditEvent(visitorOf(ctx), {
       type,
@@ -123,21 +114,28 @@ export async function keepConnection(
     });
   const language = supported(account.locale ?? '');
   const about = { provider: provider.name, change: 'linked' } as const;
-  const letters = securityLetter({ ctx, issuer: vault.issuer, keyRing, account, language }, 'identity_changed', 'identity_linked', about);
-  const kept: Omit<Write, 'subject'>[] = [
-    saveIdentity({ id: identityId, providerId: provider.id, subject, accountId: account.id, details }),
-    keepTokens(keyRing, { providerId: provider.id, identityId, grantId: grant.jti, tokens }),
-    told('service_connected', { scopes: allowed.scopes }),
-    ...(mine ? [] : [told('identity_linked'), ...letters]),
-  ].map((statement, n) => ({ purpose: 'keep', statement, once: n === 0 }));
-  try {
-    return (await writeTogether(database, kept)) ? undefined : 'lost';
-  } catch (error) {
-    // Another account of theirs was linked a moment ago: a person has one at each provider.
-    if (isUniqueViolation(error)) return 'another_account';
-    throw error;
-  }
+  const from = { ctx, issuer: vault.issuer, keyRing: vault.keyRing, account, language };
+  const outcome = await linkIdentity(vault, {
+    accountId: account.id,
+    brought: { ...brought, providerId: provider.id },
+    grantId: grant.jti,
+    // There was a link when they left, which needs no proof to be used, and there is none any more.
+    mayLink: () => !provider.settings.signIn || hasFreshProof(session, LEISURE_SECONDS),
+    along: (before) => [
+      told('service_connected', { scopes: allowed.scopes }),
+      ...(before ? [] : [told('identity_linked'), ...securityLetter(from, 'identity_changed', 'identity_linked', about)]),
+    ],
+  });
+  return REFUSALS[outcome];
 }
+
+const REFUSALS: Record<Outcome, Refusal | undefined> = {
+  linked: undefined,
+  kept: undefined,
+  taken: 'taken',
+  another: 'another_account',
+  refused: 'lost',
+};
 
 /** As long as a visit to a provider may take. */
 const LEISURE_SECONDS = 10 * MINUTE;

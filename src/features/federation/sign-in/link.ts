@@ -1,10 +1,9 @@
 import { owesFactor, type Shown } from '../../../oauth/session/strength.ts';
-import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { findAccount } from '../../../people/store.ts';
-import { isUniqueViolation } from '../../../platform/sql-errors.ts';
 import { alarmTo } from '../../../sign-in/note.ts';
 import type { Step } from '../../../sign-in/step.ts';
-import { linking, obstacle, type PendingIdentity, pendingOf, type SealedIdentity, sealedOf, together } from './pending.ts';
+import { linkIdentity } from '../linking.ts';
+import { linkedEvent, obstacle, type PendingIdentity, pendingOf, type SealedIdentity, sealedOf } from './pending.ts';
 
 /**
  * Owns the link that a sign-in proves: somebody came back from a provider with an address that an account here has, and has now signed in
@@ -27,12 +26,10 @@ async function link(step: Step, pending: PendingIdentity, accountId: string): Pr
   const account = await findAccount(services.database, accountId);
   if (!account || (await obstacle(services, pending, accountId))) return false;
   const about = { provider: pending.providerName, change: 'linked' } as const;
-  const letters = alarmTo(step, account, 'identity_changed', 'identity_linked', about);
-  try {
-    return await writeTogether(services.database, together([...linking(step, pending, accountId), ...letters]));
-  } catch (error) {
-    // Of two at once for the same person one is made.
-    if (isUniqueViolation(error)) return false;
-    throw error;
-  }
+  const outcome = await linkIdentity(services, {
+    accountId,
+    brought: pending,
+    along: () => [linkedEvent(step.ctx, pending, accountId), ...alarmTo(step, account, 'identity_changed', 'identity_linked', about)],
+  });
+  return outcome === 'linked' || outcome === 'kept';
 }

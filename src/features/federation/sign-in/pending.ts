@@ -1,16 +1,16 @@
+import type { Context } from 'koa';
 import { auditEvent } from '../../../audit/events.ts';
 import { visitorOf } from '../../../http/visitor.ts';
 import { persist } from '../../../oauth/internals.ts';
 import type { Write } from '../../../oauth/store/unit-of-work.ts';
 import { epochSeconds, systemClock } from '../../../platform/clock.ts';
 import type { Statement } from '../../../platform/database.ts';
-import { timeOrderedId } from '../../../platform/secrets.ts';
 import type { Interaction, Services, Step } from '../../../sign-in/step.ts';
 import type { Details } from '../details.ts';
-import { findIdentity, identityAt, saveIdentity } from '../identities.ts';
+import { findIdentity, identityAt } from '../identities.ts';
+import { linking } from '../linking.ts';
 import { findProvider } from '../providers.ts';
 import type { UpstreamTokens } from '../upstream.ts';
-import { keepTokens } from '../vault.ts';
 
 /**
  * Owns the account at a provider that somebody came back with and that is nobody's here yet: it waits, sealed, in the interaction's
@@ -86,19 +86,17 @@ export async function obstacle(
   return another ? 'taken' : undefined;
 }
 
-/** The writing of a link with what sign-in brought for it, and of the record. The first must change a row: see saveIdentity(). */
-export function linking(
+/** The writing of a link with what sign-in brought for it, and of the record. The first must change a row: see linking.ts. */
+export function linkingOf(
   { ctx, services: { keyRing } }: Pick<Step, 'ctx' | 'services'>,
-  { providerId, subject, details, tokens }: PendingIdentity,
+  pending: PendingIdentity,
   accountId: string,
 ): [identity: Statement, ...Statement[]] {
-  const id = timeOrderedId();
-  return [
-    saveIdentity({ id, providerId, subject, accountId, details }),
-    keepTokens(keyRing, { providerId, identityId: id, grantId: null, tokens }),
-    auditEvent(visitorOf(ctx), { type: 'identity_linked', accountId, detail: { provider: providerId } }),
-  ];
+  return [...linking(keyRing, { accountId, brought: pending }), linkedEvent(ctx, pending, accountId)];
 }
+
+export const linkedEvent = (ctx: Context, { providerId }: PendingIdentity, accountId: string): Statement =>
+  auditEvent(visitorOf(ctx), { type: 'identity_linked', accountId, detail: { provider: providerId } });
 
 /** Statements as parts of what writeTogether() makes at once, of which the first must change a row. */
 export const together = ([first, ...more]: Statement[]): Omit<Write, 'subject'>[] => [

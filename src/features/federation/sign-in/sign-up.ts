@@ -13,7 +13,7 @@ import { limitLetters } from '../../../sign-in/awaiting.ts';
 import { finishSignIn } from '../../../sign-in/finish.ts';
 import { ask } from '../../../sign-in/signup.ts';
 import { goTo, type Step, showPage } from '../../../sign-in/step.ts';
-import { linking, obstacle, type PendingIdentity, pendingOf, sealedOf, together } from './pending.ts';
+import { linkingOf, obstacle, type PendingIdentity, pendingOf, sealedOf, together } from './pending.ts';
 import { provenAddress, receive } from './upstream.ts';
 
 /**
@@ -59,7 +59,7 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
 async function open(step: Step, pending: PendingIdentity, { name, email }: Typed): Promise<void> {
   const { database } = step.services;
   const id = timeOrderedId();
-  const [identity, ...more] = linking(step, pending, id);
+  const [identity, ...more] = linkingOf(step, pending, id);
   const made = await writeTogether(database, [
     ...together([insertProvenAccount({ id, email, name, locale: languageOf(step.ctx) })]),
     ...together([identity, ...more, auditEvent(visitorOf(step.ctx), { type: 'signed_up', accountId: id })]),
