@@ -1,5 +1,5 @@
 import { createPerson } from '../src/features/admin/acts/people.ts';
-import type { NewAccount } from '../src/people/claimable.ts';
+import type { NewAccount } from '../src/features/admin/claimable.ts';
 import { emailProblem, normalizeEmail } from '../src/people/email-address.ts';
 import { nameFault, tidyName } from '../src/people/names.ts';
 import { PROOF_MINUTES } from '../src/people/proofs.ts';

@@ -5,10 +5,10 @@ import { sentToProve } from '../../pages/fresh-proof.ts';
 import { alarm, backTo, kept, letter, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
 import { ownSession } from '../../pages/own-session.ts';
 import { emailProblem, isSameAddress, mailboxOf, normalizeEmail } from '../../people/email-address.ts';
-import { changeEmail, forgetPendingChange, type PendingChange, pendingChange } from '../../people/email-change.ts';
 import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode, proveByLink, redeemProof } from '../../people/proofs.ts';
 import { isAddressTaken } from '../../people/store.ts';
 import { isUniqueViolation } from '../../platform/sql-errors.ts';
+import { changeEmail, forgetPendingChange, type PendingChange, pendingChange } from './email-change.ts';
 
 /**
  * Owns the change of the address: a code goes to the new one, and when it has come back, a letter to the old one. Whether the new one has an

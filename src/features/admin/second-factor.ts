@@ -2,9 +2,9 @@ import { ACR, isWeaker } from '../../oauth/session/strength.ts';
 import { sendToStepUp } from '../../pages/first-party.ts';
 import type { Admission, Visit } from '../../pages/own-pages.ts';
 import { hasFactor } from '../../people/factors.ts';
-import { factorGraceDays } from '../../people/operators-factors.ts';
 import type { Database } from '../../platform/database.ts';
 import { AppError } from '../../platform/errors.ts';
+import { factorGraceDays } from './operators-factors.ts';
 
 /**
  * Owns that nobody runs this place by a password alone: an operator shows two factors, at the pages and at the API. The first admin of a place has

@@ -2,10 +2,10 @@ import { listInvitationsTo } from '../../oauth/clients/co-owners.ts';
 import { logosOf } from '../../oauth/clients/logo/store.ts';
 import { listOwnedClients } from '../../oauth/clients/ownership.ts';
 import { initialOf } from '../../oauth/consent/client-facts.ts';
-import { glanceAt } from '../../oauth/store/client-use.ts';
 import { type OwnPage, show } from '../../pages/own-pages.ts';
 import { spellingsOf } from '../../people/email-address.ts';
 import { nameOf } from './client-page.ts';
+import { glanceAt } from './client-use.ts';
 import { asksForNothing, placeOf } from './kinds.ts';
 import { pathOf } from './owned.ts';
 

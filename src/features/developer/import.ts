@@ -1,7 +1,7 @@
 import { judgePortalClient } from '../../oauth/clients/metadata/client-judgement.ts';
-import { differences, membersOf, readManifest } from '../../oauth/clients/metadata/client-manifest.ts';
 import { type OwnPage, show, type Visit } from '../../pages/own-pages.ts';
 import { type Problem, problemsOf } from './client-form.ts';
+import { differences, membersOf, readManifest } from './client-manifest.ts';
 import { makeClient, showMade } from './making.ts';
 import { problemOf } from './manifest.ts';
 import { sealCreation } from './one-creation.ts';

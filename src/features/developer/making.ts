@@ -1,13 +1,13 @@
 import { LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { secretsMadeBy } from '../../oauth/clients/live-secrets.ts';
 import { judgePortalClient } from '../../oauth/clients/metadata/client-judgement.ts';
-import { needsSecret } from '../../oauth/clients/metadata/client-manifest.ts';
 import { addOwnerOfNew, listOwnedClients, lockOwner, MAX_OWNED_CLIENTS } from '../../oauth/clients/ownership.ts';
 import { type ClientMetadata, saveClient } from '../../oauth/clients/store.ts';
 import { type Write, writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { told, type Visit } from '../../pages/own-pages.ts';
 import { randomSecret } from '../../platform/secrets.ts';
 import { type Problem, problemsOf } from './client-form.ts';
+import { needsSecret } from './client-manifest.ts';
 import { showClient } from './client-page.ts';
 import { creationOf, leadToMade, onlyOnce } from './one-creation.ts';
 import { pathOf } from './owned.ts';

@@ -2,19 +2,11 @@ import { LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { replaceOwned } from '../../oauth/clients/co-owners.ts';
 import type { ClientRecord } from '../../oauth/clients/inspection.ts';
 import { judgePortalClient } from '../../oauth/clients/metadata/client-judgement.ts';
-import {
-  differences,
-  membersOf,
-  needsSecret,
-  type ReadManifest,
-  readManifest,
-  withMembers,
-  writeManifest,
-} from '../../oauth/clients/metadata/client-manifest.ts';
 import { type ClientMetadata, saveClient } from '../../oauth/clients/store.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, told, type Visit } from '../../pages/own-pages.ts';
 import { type Problem, problemsOf } from './client-form.ts';
+import { differences, membersOf, needsSecret, type ReadManifest, readManifest, withMembers, writeManifest } from './client-manifest.ts';
 import { showClient } from './client-page.ts';
 import { ownClient, pathOf } from './owned.ts';
 

@@ -1,7 +1,7 @@
-import { useOfClient } from '../../oauth/store/client-use.ts';
 import { countPeople } from '../../oauth/store/grants.ts';
 import type { OwnPage } from '../../pages/own-pages.ts';
 import { showClient } from './client-page.ts';
+import { useOfClient } from './client-use.ts';
 import { ownClient } from './owned.ts';
 
 /** Owns the page of how much a client is used. Who its people are, is theirs to tell. */

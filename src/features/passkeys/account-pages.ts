@@ -4,7 +4,6 @@ import { render } from '../../http/render.ts';
 import { allowOwnRequests } from '../../http/security-headers.ts';
 import { seeOther } from '../../http/see-other.ts';
 import { visitorOf } from '../../http/visitor.ts';
-import { newChallenge, spendChallenge } from '../../oauth/session/challenges.ts';
 import { rememberEnrolled } from '../../oauth/session/session-proofs.ts';
 import {
   done,
@@ -19,6 +18,7 @@ import {
 import type { FirstParty } from '../../pages/first-party.ts';
 import { told } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
+import { newChallenge, spendChallenge } from './challenges.ts';
 import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, removePasskey, renamePasskey } from './passkeys.ts';
 
 /** Owns the making, naming and removing of passkeys. What is a valid one: see features/passkeys/passkeys.ts. */

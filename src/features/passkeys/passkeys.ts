@@ -12,7 +12,7 @@ import { isBlank, withoutDeceptive } from '../../platform/visible-text.ts';
 /**
  * Owns passkeys (WebAuthn level 3): the two ceremonies and what is kept of a credential. Who we are is read from ISSUER alone, never
  * from a request, and the authenticator must have verified its user: a passkey is then two factors by itself.
- * Does not make the challenges: whoever asks hands in what knows its own, see oauth/session/challenges.ts.
+ * Does not make the challenges: whoever asks hands in what knows its own, see features/passkeys/challenges.ts.
  */
 
 // EdDSA, ES256, RS256 (COSE): between them every authenticator there is. The library's default varies with the runtime.

@@ -2,11 +2,11 @@ import { auditEvent } from '../../audit/events.ts';
 import { LIMITS, limitRate, takeBack } from '../../http/rate-limit.ts';
 import { allowOwnRequests } from '../../http/security-headers.ts';
 import { visitorOf } from '../../http/visitor.ts';
-import { newChallenge, spendChallenge } from '../../oauth/session/challenges.ts';
 import { BY_PASSKEY, strengthened } from '../../oauth/session/strength.ts';
 import { findAccount } from '../../people/store.ts';
 import { finishSignIn } from '../../sign-in/finish.ts';
 import type { Step } from '../../sign-in/step.ts';
+import { newChallenge, spendChallenge } from './challenges.ts';
 import { signInOptions, verifyPasskey } from './passkeys.ts';
 
 /**

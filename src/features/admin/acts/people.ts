@@ -13,7 +13,6 @@ import {
   isStillAs,
   changeRole as roleOf,
 } from '../../../people/administration.ts';
-import { accountToClaim } from '../../../people/claimable.ts';
 import { emailProblem, normalizeEmail } from '../../../people/email-address.ts';
 import { removeFactors } from '../../../people/factors.ts';
 import { nameFault, tidyName } from '../../../people/names.ts';
@@ -21,6 +20,7 @@ import { ROLES } from '../../../people/roles.ts';
 import { isAddressTaken } from '../../../people/store.ts';
 import type { Statement } from '../../../platform/database.ts';
 import { isUniqueViolation, mustFind } from '../../../platform/sql-errors.ts';
+import { accountToClaim } from '../claimable.ts';
 
 /** Owns what operators do about people. Whoever may do more than who acts is out of reach, and nobody acts on themselves. */
 

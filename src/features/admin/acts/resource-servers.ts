@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { deleteResourceServer, findResourceServerById } from '../../../oauth/scopes/resource-server-removal.ts';
 import { ownResourceServers } from '../../../oauth/scopes/resource-servers.ts';
 import { endAudience } from '../../../oauth/store/audiences.ts';
 import { type Act, done, NOTHING, recorded, refused } from '../../../pages/operators/act.ts';
 import { mustFind } from '../../../platform/sql-errors.ts';
+import { deleteResourceServer, findResourceServerById } from '../resource-server-removal.ts';
 
 /** Owns what operators do about the APIs that developers registered. */
 

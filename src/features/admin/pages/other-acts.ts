@@ -1,4 +1,3 @@
-import { findResourceServerById } from '../../../oauth/scopes/resource-server-removal.ts';
 import { findGrant } from '../../../oauth/store/grants.ts';
 import { findByHandle } from '../../../oauth/store/token-handles.ts';
 import { actPage, goBack } from '../../../pages/operators/acting.ts';
@@ -9,6 +8,7 @@ import { AppError } from '../../../platform/errors.ts';
 import * as accessActs from '../acts/access.ts';
 import * as keyActs from '../acts/keys.ts';
 import * as resourceServerActs from '../acts/resource-servers.ts';
+import { findResourceServerById } from '../resource-server-removal.ts';
 
 /** Owns the pages on which operators end grants and tokens, remove APIs, rotate keys, and say who may register. */
 

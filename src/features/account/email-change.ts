@@ -1,4 +1,4 @@
-import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../../platform/database.ts';
 
 /** Owns the change of a person's address: it is theirs once they have proven that they read its mail (proofs.ts), and not a moment before. */
 

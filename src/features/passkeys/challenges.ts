@@ -1,7 +1,7 @@
+import { rememberOnce } from '../../oauth/store/records.ts';
 import { type Clock, epochSeconds, MINUTE, systemClock } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
 import { equalSecrets, keyedDigest, randomSecret } from '../../platform/secrets.ts';
-import { rememberOnce } from '../store/records.ts';
 
 /**
  * Owns the challenges of passkey ceremonies (WebAuthn section 13.4.3). One is made by signing, so that a page that is looked at costs no

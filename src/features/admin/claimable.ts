@@ -1,13 +1,13 @@
-import type { Language } from '../http/language.ts';
-import { composeLetter } from '../http/letters.ts';
-import type { Visitor } from '../http/visitor.ts';
-import { systemClock } from '../platform/clock.ts';
-import type { Statement } from '../platform/database.ts';
-import { mailLetter } from '../platform/mail.ts';
-import { type KeyRing, timeOrderedId } from '../platform/secrets.ts';
-import { insertAccountToClaim } from './administration.ts';
-import { newProof, PROOF_MINUTES } from './proofs.ts';
-import type { Role } from './roles.ts';
+import type { Language } from '../../http/language.ts';
+import { composeLetter } from '../../http/letters.ts';
+import type { Visitor } from '../../http/visitor.ts';
+import { insertAccountToClaim } from '../../people/administration.ts';
+import { newProof, PROOF_MINUTES } from '../../people/proofs.ts';
+import type { Role } from '../../people/roles.ts';
+import { systemClock } from '../../platform/clock.ts';
+import type { Statement } from '../../platform/database.ts';
+import { mailLetter } from '../../platform/mail.ts';
+import { type KeyRing, timeOrderedId } from '../../platform/secrets.ts';
 
 /**
  * Owns how an operator makes an account: without a password, which nobody but its person is to know. They are sent the link of a proof, by

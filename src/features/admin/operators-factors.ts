@@ -1,5 +1,5 @@
-import { DAY } from '../platform/clock.ts';
-import { type Database, Prisma } from '../platform/database.ts';
+import { DAY } from '../../platform/clock.ts';
+import { type Database, Prisma } from '../../platform/database.ts';
 
 /** Owns until when an operator may do without a second factor. A trigger writes that day when the role is given (prisma/migrations). */
 

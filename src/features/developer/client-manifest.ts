@@ -1,7 +1,7 @@
-import { LANGUAGES } from '../../../http/language.ts';
-import { isStorable } from '../../../platform/database.ts';
-import { LOCALIZED, localizedMembers } from '../display-name.ts';
-import type { ClientMetadata } from '../store.ts';
+import { LANGUAGES } from '../../http/language.ts';
+import { LOCALIZED, localizedMembers } from '../../oauth/clients/display-name.ts';
+import type { ClientMetadata } from '../../oauth/clients/store.ts';
+import { isStorable } from '../../platform/database.ts';
 
 /**
  * Owns a client's description as a file: what its owner may say of it, under the names of RFC 7591, to be kept beside the app's code and brought
