@@ -42,7 +42,7 @@ type Line = {
 // A connection that has not answered for so long waits for a disk or a lock: what comes next goes elsewhere.
 const HELD_UP_MS = 2;
 
-// Statements that take so long are slow: more of them side by side get more done. Where the processor is what is busy, they would not.
+// Statements that take so long wait for a disk, for locks or for the network. Then more connections get more done.
 const SLOW_MS = 50;
 // A database that has no room for another connection is asked again after this.
 const NO_ROOM_MS = 5_000;
@@ -81,6 +81,8 @@ export function openPipeline(
       },
       () => {
         noRoomUntil = performance.now() + NO_ROOM_MS;
+        // All others may have been lost meanwhile.
+        serveWaiting();
       },
     );
   }
