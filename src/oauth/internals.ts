@@ -11,14 +11,14 @@ type Saved<Token> = (this: Token, ...args: unknown[]) => Promise<string>;
 
 /** The methods that this server overrides, by their class; `static` where they are the class's own. */
 export type Overridden = {
-  /** The library awaits it, although its own answers at once: secrets are hashed here (clients/client-secrets.ts). */
+  /** The library awaits it, although its own answers at once: secrets are hashed here (oauth/clients/client-secrets.ts). */
   'Client.compareClientSecret': (this: Client, secret: string) => boolean;
   /** Called first of all that judges a response type, and nowhere else (requests/response-types.ts). */
   'Client.responseModeAllowed': Client['responseModeAllowed'];
-  /** Whether an address is one of the client's (clients/redirect-uris.ts). */
+  /** Whether an address is one of the client's (oauth/clients/redirect-uris.ts). */
   'Client.redirectUriAllowed': (this: { redirectUris?: string[] }, uri: unknown) => boolean;
   'Client.postLogoutRedirectUriAllowed': (this: { postLogoutRedirectUris?: string[] }, uri: unknown) => boolean;
-  /** The library's own judgement of registered addresses (clients/redirect-uris.ts). */
+  /** The library's own judgement of registered addresses (oauth/clients/redirect-uris.ts). */
   'Schema.redirectUris': () => void;
   /** What a session takes from a sign-in (session/session-proofs.ts). */
   'Session.loginAccount': (this: object, login: { accountId: string; loginTs?: number; amr?: string[] }) => void;
@@ -32,9 +32,9 @@ export type Overridden = {
   'IdToken.issue': (this: { set(name: string, value: string): void }, how: { use: string }) => Promise<string>;
   /** Remembers what a request is about, as soon as that is found (tokens/jwt-access-tokens.ts). */
   'OIDCContext.entity': (this: { route: string; params?: Record<string, unknown> }, key: string, value: unknown) => void;
-  /** Asked when the client of an assertion is known, and before the assertion is looked at (clients/client-assertions.ts). */
+  /** Asked when the client of an assertion is known, and before the assertion is looked at (oauth/clients/client-assertions.ts). */
   'OIDCContext.clientJwtAuthExpectedAudience': (this: Context) => { has(audience: unknown): boolean };
-  /** Finds, and then saves: two steps that parallel requests all pass (clients/client-assertions.ts). */
+  /** Finds, and then saves: two steps that parallel requests all pass (oauth/clients/client-assertions.ts). */
   'static ReplayDetection.unique': (iss: string, jti: string, exp: number) => Promise<boolean>;
 };
 

@@ -1,11 +1,13 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { createAdaptiveLimit } from './adaptive-limit.ts';
 import { createDatabaseTime } from './database-time.ts';
 import { AppError, DatabaseUnavailable } from './errors.ts';
 import { type Listening, openListener } from './listen.ts';
 import type { Log } from './log.ts';
 import { openPipeline } from './pipeline.ts';
 import { Prisma, PrismaClient } from './prisma/client.ts';
+import { tellRefused } from './refused-statements.ts';
 import { isStateOfOutage, sqlState } from './sql-errors.ts';
 import { vacuum } from './vacuum.ts';
 
@@ -53,23 +55,35 @@ const ONE_PLAN = '-c plan_cache_mode=force_generic_plan';
 
 const POOL = { ...CONNECTION, max: 10, idleTimeoutMillis: 30_000 };
 
-// A read that is sent and not waited for does no harm.
-const READING = { connections: 3, depth: Number.POSITIVE_INFINITY, patienceMs: 0 };
+// A read that is sent and not waited for does no harm, so what a slow database can take is found by trying.
+const READING = { connections: 3, more: 3, depth: Number.POSITIVE_INFINITY, patienceMs: 1_000 };
+const READS = { least: 24, start: 100, most: 1_000, lateMs: CONNECTION.statement_timeout / 2 };
 
 // A write that was sent is done some time, whatever those who asked for it were told meanwhile. So few stand behind one another, and each
 // may wait for others' locks for so short a time, that the database has given up on the last before anybody is told 503. It is longer
 // than the second after which Postgres finds a deadlock, which is not an outage: see unit-of-work.ts.
 const WRITE_CONNECTION = { ...CONNECTION, statement_timeout: 1_150, query_timeout: 2_500 };
-const WRITING = { connections: 6, depth: 2, patienceMs: 400 };
+const WRITING = { connections: 6, more: 6, depth: 2, patienceMs: 400 };
+// As many as there are places: what they took says how long others would wait.
+const WRITES = { least: 24, start: 24, most: 24, lateMs: CONNECTION.statement_timeout / 2 };
 
 /**
  * Opens the pool, which Prisma and transactions use, and two pipelines, for single reads and single writes of ours.
- * Connects at first use, 20 times at most: 10 of the pool, 3 that read, 6 that write, and 1 that listens.
+ * Connects at first use, 20 times at most: 10 of the pool, 3 that read, 6 that write, and 1 that listens. While statements are slow, there
+ * are up to 3 more that read and 6 more that write.
  */
 export function openDatabase(url: string, log: Log): Database {
   const pool = new pg.Pool({ connectionString: url, ...POOL });
-  const reading = openPipeline({ connectionString: url, ...CONNECTION, options: ONE_PLAN }, READING);
-  const writing = openPipeline({ connectionString: url, ...WRITE_CONNECTION, options: ONE_PLAN }, WRITING);
+  const limits = { read: createAdaptiveLimit(READS), write: createAdaptiveLimit(WRITES) };
+  const refused = tellRefused(limits, log);
+  const reading = openPipeline(
+    { connectionString: url, ...CONNECTION, options: ONE_PLAN },
+    { ...READING, limit: limits.read, refused: refused('read') },
+  );
+  const writing = openPipeline(
+    { connectionString: url, ...WRITE_CONNECTION, options: ONE_PLAN },
+    { ...WRITING, limit: limits.write, refused: refused('write') },
+  );
   const learnTime = createDatabaseTime(log);
   const listener = openListener(url, { onTime: learnTime });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.

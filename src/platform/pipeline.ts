@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
+import type { AdaptiveLimit } from './adaptive-limit.ts';
 
 /**
  * A few connections on which statements follow one another without waiting for answers (PostgreSQL protocol, pipelining):
@@ -12,12 +13,18 @@ export type Pipeline = {
 };
 
 export type PipelineOptions = {
-  /** The most there will be: one is opened when all others are held up. */
+  /** One is opened when all others are held up, up to so many. */
   connections: number;
-  /** How many statements follow one another on a connection; more wait for their turn here, where they can still be taken back. */
+  /** So many more while statements are slow and none of the connections has room. */
+  more: number;
+  /** How many statements follow one another on a connection. */
   depth: number;
-  /** How long they wait. */
+  /** How many there are on all of them; others wait for their turn here, where they can still be taken back. */
+  limit: AdaptiveLimit;
+  /** How long they wait. One that would surely wait longer is refused at once. */
   patienceMs: number;
+  /** Hears of each that was refused. @param waiting how many wait. */
+  refused?(waiting: number): void;
 };
 
 type Line = {
@@ -27,14 +34,26 @@ type Line = {
   /** When it last answered, or was idle. */
   seen: number;
   gathering: boolean;
+  /** False while one of the additional connections is being made: nobody waits for that. */
+  open: boolean;
   lost(): void;
 };
 
 // A connection that has not answered for so long waits for a disk or a lock: what comes next goes elsewhere.
 const HELD_UP_MS = 2;
 
-export function openPipeline(config: pg.ClientConfig, { connections, depth, patienceMs }: PipelineOptions): Pipeline {
+// Statements that take so long wait for a disk, for locks or for the network. Then more connections get more done.
+const SLOW_MS = 50;
+// A database that has no room for another connection is asked again after this.
+const NO_ROOM_MS = 5_000;
+
+export function openPipeline(
+  config: pg.ClientConfig,
+  { connections, more, depth, limit, patienceMs, refused = () => {} }: PipelineOptions,
+): Pipeline {
   let lines: Line[] = [];
+  let underWay = 0;
+  let noRoomUntil = 0;
   const waiting: ((line: Line) => void)[] = [];
 
   /** The first connection that is not held up: what is asked in one turn of the event loop shares it, and leaves in one packet. */
@@ -42,20 +61,40 @@ export function openPipeline(config: pg.ClientConfig, { connections, depth, pati
     const since = performance.now() - HELD_UP_MS;
     let leastBusy: Line | undefined;
     for (const line of lines) {
-      if (line.underWay >= depth) continue;
+      if (line.underWay >= depth || !line.open) continue;
       if (line.underWay === 0 || line.seen > since) return line;
       if (!leastBusy || line.underWay < leastBusy.underWay) leastBusy = line;
     }
-    return lines.length < connections ? connect() : leastBusy;
+    if (lines.length < connections) return connect(true);
+    addLine();
+    return leastBusy;
   }
 
-  function connect(): Line {
+  /** Begins one more, while statements are slow. It takes part once it is open. */
+  function addLine(): void {
+    if (lines.length >= connections + more || limit.tookMs < SLOW_MS || performance.now() < noRoomUntil) return;
+    const line = connect(false);
+    line.ready.then(
+      () => {
+        line.open = true;
+        serveWaiting();
+      },
+      () => {
+        noRoomUntil = performance.now() + NO_ROOM_MS;
+        // All others may have been lost meanwhile.
+        serveWaiting();
+      },
+    );
+  }
+
+  /** @param open whether statements may be sent to it at once, and wait for it. */
+  function connect(open: boolean): Line {
     const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
     const lost = () => {
       lines = lines.filter((other) => other !== line);
       hangUp(line);
     };
-    const line: Line = { client, ready: client.connect(), underWay: 0, seen: 0, gathering: false, lost };
+    const line: Line = { client, ready: client.connect(), underWay: 0, seen: 0, gathering: false, open, lost };
     client.on('error', lost);
     client.on('end', lost);
     line.ready.catch(lost);
@@ -65,10 +104,11 @@ export function openPipeline(config: pg.ClientConfig, { connections, depth, pati
 
   /** A place on a connection. */
   function take(): Line | undefined {
-    const line = choose();
+    const line = underWay < limit.statements ? choose() : undefined;
     if (!line) return undefined;
     if (line.underWay === 0) line.seen = performance.now();
     line.underWay += 1;
+    underWay += 1;
     if (!line.gathering) gather(line);
     return line;
   }
@@ -91,14 +131,26 @@ export function openPipeline(config: pg.ClientConfig, { connections, depth, pati
 
   function giveBack(line: Line): void {
     line.underWay -= 1;
+    underWay -= 1;
     line.seen = performance.now();
     if (!lines.includes(line)) hangUp(line);
-    const next = waiting.length ? take() : undefined;
-    if (next) waiting.shift()?.(next);
+    // Statements are fast again.
+    else if (!line.underWay && lines.length > connections && limit.tookMs < SLOW_MS / 2) line.lost();
+    serveWaiting();
+  }
+
+  /** Those who came first go first. */
+  function serveWaiting(): void {
+    for (let next = waiting.length ? take() : undefined; next; next = waiting.length ? take() : undefined) waiting.shift()?.(next);
   }
 
   /** @throws Error in the words of pg's own pool. */
   function takeInTurn(): Promise<Line> {
+    const late = () => {
+      refused(waiting.length);
+      return new Error('timeout exceeded when trying to connect');
+    };
+    if (limit.waitMs(waiting.length, underWay) > patienceMs) return Promise.reject(late());
     return new Promise((resolve, reject) => {
       const mine = (line: Line) => {
         clearTimeout(patience);
@@ -106,7 +158,7 @@ export function openPipeline(config: pg.ClientConfig, { connections, depth, pati
       };
       const patience = setTimeout(() => {
         waiting.splice(waiting.indexOf(mine), 1);
-        reject(new Error('timeout exceeded when trying to connect'));
+        reject(late());
       }, patienceMs);
       waiting.push(mine);
     });
@@ -115,8 +167,10 @@ export function openPipeline(config: pg.ClientConfig, { connections, depth, pati
   return {
     async query(statement) {
       const line = (waiting.length ? undefined : take()) ?? (await takeInTurn());
+      let sentAt: number | undefined;
       try {
         await line.ready;
+        sentAt = performance.now();
         return await line.client.query(statement);
       } catch (error) {
         // A statement that is refused leaves its connection whole. Otherwise nobody else is to be sent down this one, although it may take
@@ -124,6 +178,7 @@ export function openPipeline(config: pg.ClientConfig, { connections, depth, pati
         if (!(error instanceof pg.DatabaseError) || /^(08|57P)/.test(error.code ?? '')) line.lost();
         throw error;
       } finally {
+        if (sentAt !== undefined) limit.answered(sentAt, underWay);
         giveBack(line);
       }
     },

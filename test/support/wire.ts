@@ -155,6 +155,22 @@ function answersOf(answered: (text: string) => void) {
   };
 }
 
+/** Cuts a stream of the backend's messages into answers, each up to its ReadyForQuery (Z). */
+export function answersIn(): (chunk: Buffer) => Buffer[] {
+  const next = messages({ withoutTypeFirst: false });
+  let parts: Buffer[] = [];
+  return (chunk) => {
+    const whole: Buffer[] = [];
+    for (const { type, raw } of next(chunk)) {
+      parts.push(raw);
+      if (type !== 'Z') continue;
+      whole.push(Buffer.concat(parts));
+      parts = [];
+    }
+    return whole;
+  };
+}
+
 /** Cuts a stream into messages: a type, unless it is the first of the frontend's, a length that counts itself, a body. */
 function messages({ withoutTypeFirst }: { withoutTypeFirst: boolean }) {
   let pending = Buffer.alloc(0);
