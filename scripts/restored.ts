@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { auditEvent } from '../src/audit/events.ts';
+import { FEATURES } from '../src/features.ts';
 import { endAfterRestore } from '../src/operations/restored-backup.ts';
 import { readDatabaseUrl } from '../src/platform/config.ts';
 import { confirmed, OPERATOR, runCommand, table } from './command.ts';
@@ -32,7 +33,11 @@ await runCommand('restored', HELP, async () => {
   const url = readDatabaseUrl();
   const { host, pathname } = new URL(url);
   if (!(await confirmed(`End every token, code and session in ${host}${pathname}? Every user must sign in again.`, values.yes))) return 1;
-  const ended = await endAfterRestore(url, (rows) => auditEvent(OPERATOR, { type: 'backup_restored', detail: { rows } }));
+  const ended = await endAfterRestore(
+    url,
+    FEATURES.flatMap((feature) => feature.afterRestore?.() ?? []),
+    (rows) => auditEvent(OPERATOR, { type: 'backup_restored', detail: { rows } }),
+  );
   console.log(table([['TABLE', 'ROWS ENDED'], ...ended.map(({ table: name, rows }) => [name, String(rows)])]));
   console.log('\nEvery token, code and session from before now is refused. Nodes can start. Read docs/operate/backup.md for what is back.');
   return 0;

@@ -6,7 +6,7 @@ import type { ProtocolFeature } from './oauth/feature.ts';
 import type { PagesFeature } from './pages/feature.ts';
 import type { OwnServices } from './pages/own-pages.ts';
 import type { Config } from './platform/config.ts';
-import type { Database } from './platform/database.ts';
+import type { Database, Statement } from './platform/database.ts';
 import type { Log } from './platform/log.ts';
 import type { SealedColumn } from './platform/reseal.ts';
 import type { KeyRing } from './platform/secrets.ts';
@@ -48,6 +48,8 @@ type ServerFeature = {
   listener?(house: House & { ask: typeof fetch; proxies: Proxies }): Apart | undefined;
   /** Work in the background, until the server stops. */
   tasks?(house: House): { stop(): Promise<unknown> }[];
+  /** Ends what could be used once more after a physical restore: see operations/restored-backup.ts. */
+  afterRestore?(): Statement[];
   /** Columns that only the key ring opens: see platform/reseal.ts. */
   sealed?: SealedColumn[];
 };

@@ -1,4 +1,3 @@
-import { useCodesUntilNow } from '../features/totp/totp.ts';
 import { markRestored } from '../oauth/store/records.ts';
 import { seeAllClients } from '../oauth/store/unused-clients.ts';
 import { grantGraceAgain } from '../people/profile.ts';
@@ -31,10 +30,10 @@ export type Ended = { table: string; rows: number }[];
 
 /**
  * Ends all of it in one transaction, or nothing.
- * @param told the event that records it, written along.
+ * @param ofFeatures what they end themselves: see src/feature.ts. @param told the event that records it, written along.
  * @throws Error of PostgreSQL, such as when the role does not own the tables.
  */
-export function endAfterRestore(url: string, told: (rows: number) => Statement): Promise<Ended> {
+export function endAfterRestore(url: string, ofFeatures: Statement[], told: (rows: number) => Statement): Promise<Ended> {
   return inLongTransaction(url, 'write', async (transaction) => {
     const counts = ENDED.map((table) => `select '${table}' as table, count(*)::int as rows from ${table}`).join(' union all ');
     const ended = await transaction.run<Ended[number]>(Prisma.raw(counts));
@@ -42,7 +41,7 @@ export function endAfterRestore(url: string, told: (rows: number) => Statement):
     await transaction.run(Prisma.raw(`truncate ${ENDED.join(', ')}`));
     const records = await transaction.run(Prisma.sql`delete from protocol_record where kind not in ${KEPT_RECORDS} returning 1`);
     ended.push({ table: 'protocol_record', rows: records.length });
-    for (const statement of [markRestored(), useCodesUntilNow(), seeAllClients(), grantGraceAgain()]) await transaction.run(statement);
+    for (const statement of [markRestored(), ...ofFeatures, seeAllClients(), grantGraceAgain()]) await transaction.run(statement);
     await transaction.run(told(ended.reduce((total, { rows }) => total + rows, 0)));
     return ended;
   });

@@ -1,6 +1,6 @@
 import type { Feature } from '../../feature.ts';
 import { totpRoutes } from './routes.ts';
-import { SEALED_SECRETS, verifyTotp } from './totp.ts';
+import { SEALED_SECRETS, useCodesUntilNow, verifyTotp } from './totp.ts';
 
 /** Codes of an authenticator app, on top of the password (RFC 6238). */
 export const totp: Feature = {
@@ -9,5 +9,6 @@ export const totp: Feature = {
     return verdict.ok ? { ok: true } : { ok: false, reason: verdict.reason === 'reused' ? 'reused' : 'wrong' };
   },
   mounts: () => [{ under: ['/account/factors/totp'], routes: totpRoutes }],
+  afterRestore: () => [useCodesUntilNow()],
   sealed: [SEALED_SECRETS],
 };
