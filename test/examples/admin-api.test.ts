@@ -12,13 +12,13 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const missing = ['bash', 'curl', 'awk'].find((name) => spawnSync('which', [name]).status !== 0);
 
-/** What docs/admin-api.md has people paste, in one terminal, from the first block to the last. */
-describe('docs/admin-api.md', () => {
+/** What docs/guides/admin-api.md has people paste, in one terminal, from the first block to the last. */
+describe('docs/guides/admin-api.md', () => {
   let server: TestServer;
   let text: string;
   before(async () => {
     server = await startTestServer();
-    text = await readFile(join(ROOT, 'docs/admin-api.md'), 'utf8');
+    text = await readFile(join(ROOT, 'docs/guides/admin-api.md'), 'utf8');
   });
   after(() => server.close());
 
