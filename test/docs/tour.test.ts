@@ -17,7 +17,8 @@ const ROOT = join(import.meta.dirname, '../..');
 const missing = ['bash', 'curl', 'openssl'].find((name) => spawnSync('which', [name]).status !== 0);
 const skip = missing !== undefined && `no ${missing}`;
 
-const blocksOf = (text: string, kind: string) => [...text.matchAll(new RegExp(`\`\`\`${kind}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block]) => String(block));
+const blocksOf = (text: string, kind: string) =>
+  [...text.matchAll(new RegExp(`\`\`\`${kind}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block]) => String(block));
 
 describe('What the documents have a reader paste', () => {
   let server: TestServer;
@@ -59,7 +60,10 @@ describe('What the documents have a reader paste', () => {
 
   /** A page with the addresses and files of this test instead of a reader's. */
   const here = (text: string, port = '8976') =>
-    text.replaceAll('http://localhost:3000', server.issuer).replaceAll('.data/demo.json', join(folder, 'demo.json')).replaceAll('8976', port);
+    text
+      .replaceAll('http://localhost:3000', server.issuer)
+      .replaceAll('.data/demo.json', join(folder, 'demo.json'))
+      .replaceAll('8976', port);
 
   const read = (file: string) => readFile(join(ROOT, file), 'utf8');
   const lines = (text = '') => text.trim().split('\n');
