@@ -12,13 +12,14 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const missing = ['bash', 'curl', 'awk'].find((name) => spawnSync('which', [name]).status !== 0);
 
-/** What docs/guides/admin-api.md has people paste, in one terminal, from the first block to the last. */
-describe('docs/guides/admin-api.md', () => {
+/** What the guide has a reader paste, in one terminal, from the first block to the last, in both languages. */
+for (const file of ['docs/guides/admin-api.md', 'docs/guides/admin-api.ko.md'])
+describe(file, () => {
   let server: TestServer;
   let text: string;
   before(async () => {
     server = await startTestServer();
-    text = await readFile(join(ROOT, 'docs/guides/admin-api.md'), 'utf8');
+    text = await readFile(join(ROOT, file), 'utf8');
   });
   after(() => server.close());
 
