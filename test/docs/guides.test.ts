@@ -15,7 +15,8 @@ const ROOT = join(import.meta.dirname, '../..');
 const missing = ['bash', 'curl'].find((name) => spawnSync('which', [name]).status !== 0);
 const skip = missing !== undefined && `no ${missing}`;
 
-const blocksOf = (text: string, kind: string) => [...text.matchAll(new RegExp(`\`\`\`${kind}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block]) => String(block));
+const blocksOf = (text: string, kind: string) =>
+  [...text.matchAll(new RegExp(`\`\`\`${kind}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block]) => String(block));
 
 describe('docs/guides', () => {
   let server: TestServer;
@@ -48,7 +49,12 @@ describe('docs/guides', () => {
   }
 
   const shell = (script: string) =>
-    spawn('bash', ['-c', `set -e\n${script}`], { cwd: folder, env: environmentOf(server), stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    spawn('bash', ['-c', `set -e\n${script}`], {
+      cwd: folder,
+      env: environmentOf(server),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
 
   /** Starts a program that goes on, and waits for its first line. */
   async function start(script: string): Promise<void> {
@@ -58,7 +64,10 @@ describe('docs/guides', () => {
     child.stderr?.on('data', (chunk) => {
       complaints += chunk;
     });
-    const code = await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data').then(() => undefined), once(child, 'close').then(([first]) => first)]);
+    const code = await Promise.race([
+      once(child.stdout as NodeJS.ReadableStream, 'data').then(() => undefined),
+      once(child, 'close').then(([first]) => first),
+    ]);
     assert.equal(code, undefined, complaints);
   }
 
