@@ -1,57 +1,34 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { environmentOf, runScript } from '../support/command.ts';
-import { freePort, startTestServer, type TestServer } from '../support/environment.ts';
-import { approve, type Credentials } from '../support/flow.ts';
+import { environmentOf } from '../support/command.ts';
+import { blocksOf, lacks, type Reader, startReading } from '../support/documents.ts';
+import { freePort } from '../support/environment.ts';
+import { approve } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 
 /** The programs of docs/guides, saved and started as the guides say, in both languages. */
 
-const ROOT = join(import.meta.dirname, '../..');
-const missing = ['bash', 'curl'].find((name) => spawnSync('which', [name]).status !== 0);
-const skip = missing !== undefined && `no ${missing}`;
-
-const blocksOf = (text: string, kind: string) =>
-  [...text.matchAll(new RegExp(`\`\`\`${kind}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block]) => String(block));
+const skip = lacks('bash', 'curl');
 
 describe('docs/guides', () => {
-  let server: TestServer;
-  let folder: string;
-  let demo: Credentials;
+  let reader: Reader;
   const started: ChildProcess[] = [];
   before(async () => {
-    server = await startTestServer({ environment: 'development' });
-    // Below the repository, where Node finds the packages that the programs import.
-    await mkdir(join(ROOT, '.data/test'), { recursive: true });
-    folder = await mkdtemp(join(ROOT, '.data/test/guides-'));
-    process.env['DATA_DIR'] = folder;
-    const seeded = runScript(server, 'seed');
-    assert.equal(seeded.status, 0, seeded.stderr);
-    demo = JSON.parse(await readFile(join(folder, 'demo.json'), 'utf8'));
+    reader = await startReading();
   });
   after(async () => {
-    delete process.env['DATA_DIR'];
     await Promise.all(started.map(end));
-    await server.close();
-    await rm(folder, { recursive: true });
+    await reader.close();
   });
-
-  /** A guide with the addresses and files of this test. */
-  async function guide(name: string, ports: Record<string, string>): Promise<string> {
-    let text = await readFile(join(ROOT, 'docs/guides', name), 'utf8');
-    text = text.replaceAll('http://localhost:3000', server.issuer).replaceAll('.data/demo.json', join(folder, 'demo.json'));
-    for (const [port, own] of Object.entries(ports)) text = text.replaceAll(port, own);
-    return text;
-  }
 
   const shell = (script: string) =>
     spawn('bash', ['-c', `set -e\n${script}`], {
-      cwd: folder,
-      env: environmentOf(server),
+      cwd: reader.folder,
+      env: environmentOf(reader.server),
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
@@ -81,12 +58,13 @@ describe('docs/guides', () => {
     return printed.trim().split('\n');
   }
 
-  const save = (name: string, code = '') => writeFile(join(folder, name), code);
+  const save = (name: string, code = '') => writeFile(join(reader.folder, name), code);
 
   for (const name of ['first-app.md', 'first-app.ko.md'])
     it(`${name}: a user signs in, and the app calls the API`, { skip }, async () => {
+      const { server, demo } = reader;
       const port = String(await freePort());
-      const text = await guide(name, { 4000: port });
+      const text = await reader.read(`docs/guides/${name}`, { 4000: port });
       await save('app.mjs', blocksOf(text, 'js')[0]);
       await start(blocksOf(text, 'bash').join('\n'));
       const app = `http://localhost:${port}`;
@@ -103,7 +81,7 @@ describe('docs/guides', () => {
   for (const name of ['protect-an-api.md', 'protect-an-api.ko.md'])
     it(`${name}: opaque tokens and JWTs open what they are for`, { skip }, async () => {
       const [opaque, jwt] = [String(await freePort()), String(await freePort())];
-      const text = await guide(name, { 4001: opaque, 4002: jwt });
+      const text = await reader.read(`docs/guides/${name}`, { 4001: opaque, 4002: jwt });
       const [first, second] = blocksOf(text, 'js');
       const [startOpaque = '', startJwt = '', tryBoth = ''] = blocksOf(text, 'bash');
       await Promise.all([save('opaque.mjs', first), save('jwt.mjs', second)]);
