@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomSecret } from '../../src/platform/secrets.ts';
+import type { TestSite } from '../../test/support/environment.ts';
+import { createHouse, type House, type TestProcess } from '../../test/support/processes.ts';
+import { freePort } from '../bootstrap/free-port.mjs';
+import { type Balancer, openBalancer } from './balancer.ts';
+import { LOAD, type Load, type LoadOptions, prepareLoad } from './load.ts';
+
+/** What a fault is played on: two nodes as in production behind a balancer, on one database, with users, clients and a load. */
+export type Ground = {
+  issuer: string;
+  house: House;
+  nodes: TestProcess[];
+  /** The issuer as clients reach it, through the balancer. */
+  site: TestSite;
+  load: Load;
+  balancer: string;
+  /** What PostgreSQL calls itself. */
+  postgres: string;
+  /** Stops a node by SIGTERM and starts it on the same port. @returns how many milliseconds it took to stop. */
+  restart(index: number, more?: NodeVariables): Promise<number>;
+  close(): Promise<void>;
+};
+
+export type NodeVariables = Record<string, string>;
+
+export type GroundOptions = {
+  databaseUrl: string;
+  /** What the nodes have as DATABASE_URL, if they reach the database in another way than the trial does. */
+  nodeDatabaseUrl?: string;
+  /** More of each node's environment. */
+  variables?: (index: number) => NodeVariables;
+  load?: Partial<LoadOptions>;
+};
+
+const NODES = 2;
+const PEOPLE = 3;
+
+// All load comes from one address, which would reach the limits of one client.
+const LIMITS = 'authorize=1000000,par=1000000,device=1000000,token=1000000';
+
+export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () => ({}), load }: GroundOptions): Promise<Ground> {
+  const folder = mkdtempSync(join(tmpdir(), 'munjigi-faults-'));
+  const closing: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
+  const close = async () => {
+    for (const end of closing.reverse()) await end();
+  };
+  try {
+    const port = await freePort();
+    const issuer = `http://localhost:${port}`;
+    const secrets = { cookieKeys: [randomSecret()], dataEncryptionKeys: [new Uint8Array(randomBytes(32))] };
+    const house = await createHouse(databaseUrl, { issuer, ...secrets });
+    closing.push(() => house.close());
+    const ports = [await freePort(), await freePort()];
+    const start = (index: number, more: NodeVariables = {}) =>
+      house.start({
+        ...production(ports[index] as number),
+        ...(nodeDatabaseUrl ? { DATABASE_URL: nodeDatabaseUrl } : {}),
+        ...variables(index),
+        ...more,
+      });
+    const nodes: TestProcess[] = [];
+    for (let index = 0; index < NODES; index++) nodes.push(await start(index));
+    const balancer: Balancer = await openBalancer(port, ports, folder);
+    closing.push(() => balancer.close());
+    const site: TestSite = { ...house, logLines: () => [], send: fetch };
+    const people = await Promise.all(Array.from({ length: PEOPLE }, () => house.createPerson()));
+    const [{ version }] = (await house.sql("select current_setting('server_version') as version")) as [{ version: string }];
+    const prepared = await prepareLoad({ site, people, options: { ...LOAD, ...load } });
+    closing.push(() => prepared.abandon());
+    return {
+      ...{ issuer, house, nodes, site, balancer: balancer.name, postgres: `PostgreSQL ${version}`, close },
+      load: prepared,
+      async restart(index, more) {
+        const begun = performance.now();
+        await nodes[index]?.kill('SIGTERM');
+        const took = performance.now() - begun;
+        nodes[index] = await start(index, more);
+        return took;
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The settings of a production node, but for what makes a trial possible on one machine. */
+const production = (port: number): NodeVariables => ({
+  NODE_ENV: 'production',
+  HOST: '127.0.0.1',
+  PORT: String(port),
+  DRAIN_SECONDS: '3',
+  TRUST_PROXY: '127.0.0.1',
+  // No trial reads mail.
+  SMTP_URL: 'smtp://localhost:1',
+  REQUEST_LIMITS: LIMITS,
+});
+
+/** Whether something listens on the port. */
+export async function listens(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  const [heard] = await Promise.race([once(socket, 'connect').then(() => [true]), once(socket, 'error').then(() => [false])]).catch(() => [
+    false,
+  ]);
+  socket.destroy();
+  return heard as boolean;
+}

@@ -1,0 +1,251 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { TestSite } from '../../test/support/environment.ts';
+import {
+  authorizePath,
+  type Credentials,
+  pkce,
+  post,
+  redeem,
+  refresh,
+  type TestClient,
+  type Tokens,
+} from '../../test/support/flow.ts';
+import { type Asking, countFacts, type Facts, findLost, noFacts } from './facts.ts';
+import { Visitor } from './visitor.ts';
+
+/** Owns the load of honest clients: code flow, refresh, client credentials, introspection and revocation, paced, counted, with a book of facts. */
+
+export type Count = {
+  sent: number;
+  /** Answered with 503 and Retry-After: the server said that it cannot, and did nothing. */
+  refused: number;
+  /** Lost connections, other errors, and wrong answers, each with what it was. */
+  failed: string[];
+  /** Milliseconds that each answer took. */
+  latencies: number[];
+  /** When the last request ended that was refused or failed, by performance.now(). */
+  lastBadAt: number;
+};
+
+export type Load = {
+  count: Count;
+  facts: Facts;
+  /** Runs the lanes until the returned function is called, which waits for the journeys under way. */
+  begin(): () => Promise<void>;
+  /** Runs the lanes until so many requests were sent. */
+  run(requests: number): Promise<void>;
+  /** Reads all facts again, and begins a new book. @returns how many there were, and which are lost. */
+  check(): Promise<{ facts: number; lost: string[] }>;
+  /** One paced and counted request. A lost connection is a response with status 0. */
+  send(request: () => Promise<Response>): Promise<Response>;
+  newVisitor(): Visitor;
+  /** Ends journeys that a failed trial left behind. */
+  abandon(): void;
+};
+
+export type LoadOptions = { perSecond: number; lanes: number };
+
+export const LOAD: LoadOptions = { perSecond: 60, lanes: 6 };
+
+const RETRY_MS = 250;
+// A request that is not answered for so long counts as lost.
+const PATIENCE_MS = 20_000;
+
+type Parts = { site: TestSite; people: Credentials[]; options: LoadOptions };
+
+/** @param site where requests go. @param people each lane signs in one of them, in turn. */
+export async function prepareLoad({ site: given, people, options }: Parts): Promise<Load> {
+  const count: Count = { sent: 0, refused: 0, failed: [], latencies: [], lastBadAt: 0 };
+  const waitTurn = createPace(options.perSecond);
+  const book = { facts: noFacts() };
+
+  async function send(request: () => Promise<Response>): Promise<Response> {
+    await waitTurn();
+    const begun = performance.now();
+    count.sent += 1;
+    let bad: string | undefined;
+    const answer = await request().catch((error) => {
+      bad = `connection: ${error.cause?.code ?? error.code ?? error.message}`;
+      return LOST();
+    });
+    if (answer.status === 503 && answer.headers.has('retry-after')) count.refused += 1;
+    else if (answer.status >= 500) bad = `status ${answer.status}: ${(await answer.clone().text()).replace(/\s+/g, ' ').slice(0, 80)}`;
+    if (bad) count.failed.push(bad);
+    const ended = performance.now();
+    count.latencies.push(ended - begun);
+    if (bad || answer.status === 503) count.lastBadAt = ended;
+    return answer;
+  }
+
+  const site: TestSite = {
+    ...given,
+    send: (input, init) => send(() => given.send(input, { ...init, signal: AbortSignal.timeout(PATIENCE_MS) })),
+  };
+  const newVisitor = () => new Visitor(site.issuer, send);
+  const lanes = await Promise.all(
+    Array.from({ length: options.lanes }, (_, n) =>
+      openLane({ site, visitor: newVisitor(), person: people[n % people.length] as Credentials, count, book }),
+    ),
+  );
+  // Preparing is no part of what is measured.
+  Object.assign(count, { sent: 0, refused: 0, failed: [], latencies: [], lastBadAt: 0 });
+
+  let abandoned = false;
+  const begin = () => {
+    let over = false;
+    const running = Promise.all(
+      lanes.map(async (journey) => {
+        while (!over && !abandoned) await journey(() => over || abandoned);
+      }),
+    );
+    return async () => {
+      over = true;
+      await running;
+    };
+  };
+  return {
+    count,
+    get facts() {
+      return book.facts;
+    },
+    send,
+    newVisitor,
+    begin,
+    abandon() {
+      abandoned = true;
+    },
+    async run(requests) {
+      const until = count.sent + requests;
+      const end = begin();
+      while (count.sent < until) await pause(50);
+      await end();
+    },
+    async check() {
+      const facts = book.facts;
+      book.facts = noFacts();
+      return { facts: countFacts(facts), lost: await findLost(facts, askingOf(given)) };
+    },
+  };
+}
+
+const LOST = () => new Response(null, { status: 599 });
+
+/** @returns a promise that is resolved so many times a second at most. */
+function createPace(perSecond: number): () => Promise<void> {
+  let next = 0;
+  return async () => {
+    next = Math.max(performance.now(), next + 1_000 / perSecond);
+    await pause(Math.max(0, next - performance.now()));
+  };
+}
+
+type Lane = { site: TestSite; visitor: Visitor; person: Credentials; count: Count; book: { facts: Facts } };
+
+/** Signs a user in. @returns one journey of theirs, which ends early when `over` says so while the server refuses. */
+async function openLane({ site, visitor, person, count, book }: Lane): Promise<(over: () => boolean) => Promise<void>> {
+  let journeys = 0;
+  let client = await newClient(site);
+  const wrong = (what: string) => {
+    count.failed.push(what);
+    count.lastBadAt = performance.now();
+  };
+  await authorize(visitor, client, person, () => count.failed.length > 0, { count, wrong });
+  if (count.failed.length) throw new Error(`the load cannot begin: ${count.failed[0]}`);
+  book.facts.allowed.push({ visitor, client });
+  /** The answer that is not 503. @returns undefined when it is lost, so that nobody knows what was done. */
+  const tokens = async (request: () => Promise<Response>, over: () => boolean): Promise<Tokens | undefined> => {
+    const answer = await insist(request, over);
+    if (!answer || answer.status >= 500) return undefined;
+    if (answer.status === 200) return (await answer.json()) as Tokens;
+    wrong(`token endpoint: ${answer.status} ${(await answer.text()).slice(0, 100)}`);
+    return undefined;
+  };
+
+  return async (over) => {
+    journeys += 1;
+    const fresh = journeys % 3 === 2 ? undefined : await newClient(site).catch(() => undefined);
+    // A revocation ends everything under its grant, so the client of that journey is used once.
+    const revokes = journeys % 3 === 0 && fresh !== undefined;
+    const by = fresh ?? client;
+    if (!revokes) client = by;
+    const machine = await tokens(() => post(site, '/oauth/token', by, { grant_type: 'client_credentials' }), over);
+    if (machine) book.facts.active.set(machine.access_token, by);
+    const code = await authorize(visitor, by, person, over, { count, wrong });
+    if (!code) return;
+    if (!revokes && !book.facts.allowed.some((one) => one.client === by)) book.facts.allowed.push({ visitor, client: by });
+    const first = await tokens(() => redeem(site, by, code), over);
+    if (!first) return;
+    const answer = await insist(() => post(site, '/oauth/introspect', by, { token: first.access_token }), over);
+    if (answer?.status === 200 && !((await answer.json()) as { active: boolean }).active)
+      wrong('introspection: an issued token is not active');
+    const next = await tokens(() => refresh(site, by, first.refresh_token as string), over);
+    if (!next) return;
+    book.facts.spent.set(first.refresh_token as string, by);
+    const all = [next.access_token, next.refresh_token as string];
+    const revocation = revokes
+      ? await insist(() => post(site, '/oauth/revoke', by, { token: next.refresh_token as string }), over)
+      : undefined;
+    if (!revokes) for (const token of all) book.facts.active.set(token, by);
+    else if (revocation?.status === 200) for (const token of all) book.facts.revoked.set(token, by);
+  };
+}
+
+const newClient = (site: TestSite): Promise<TestClient> =>
+  site.createClient({ refresh_token_grace: 0, scope: 'openid profile offline_access' });
+
+/** Repeats a request for as long as it is refused. @returns undefined when the load is over before that. */
+async function insist(request: () => Promise<Response>, over: () => boolean): Promise<Response | undefined> {
+  for (;;) {
+    const answer = await request();
+    if (answer.status !== 503) return answer;
+    if (over()) return undefined;
+    await pause(RETRY_MS);
+  }
+}
+
+type Tally = { count: Count; wrong(what: string): void };
+
+/** The browser's part of the code flow. It begins again when a page is refused. @returns undefined when there is no code. */
+async function authorize(visitor: Visitor, client: TestClient, person: Credentials, over: () => boolean, { count, wrong }: Tally) {
+  for (;;) {
+    const { code_verifier, ...challenge } = pkce();
+    let page = await visitor.open(authorizePath(client, challenge));
+    if (page.html.includes('name="password"')) page = await page.submit({ email: person.email, password: person.password });
+    if (page.html.includes('name="decision"')) page = await page.submit({ scope: page.optionalScopes, decision: 'approve' });
+    const code = page.url.searchParams.get('code');
+    if (code) return { code, code_verifier, redirect_uri: client.redirect_uri };
+    // RFC 6749 section 4.1.2.1: what 503 is elsewhere, for a redirect has no other status.
+    const error = page.url.searchParams.get('error');
+    if (error === 'temporarily_unavailable') count.refused += 1;
+    else if (page.response.status < 500) wrong(`code flow: ${error ?? `stuck at ${page.url.pathname} with ${page.response.status}`}`);
+    if (over()) return undefined;
+    await pause(RETRY_MS);
+  }
+}
+
+/** Questions past the count, without a limit on their rate. */
+function askingOf(site: TestSite): Asking {
+  const patiently = async (request: () => Promise<Response>): Promise<Response> => {
+    const until = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const answer = await request().catch(LOST);
+      if (answer.status < 500 || performance.now() > until) return answer;
+      await pause(RETRY_MS);
+    }
+  };
+  return {
+    async isActive(token, client) {
+      const answer = await patiently(() => post(site, '/oauth/introspect', client, { token }));
+      return answer.status === 200 && ((await answer.json()) as { active: boolean }).active;
+    },
+    refreshes: async (token, client) => (await patiently(() => refresh(site, client, token))).status !== 400,
+    async isAllowed(visitor, client) {
+      const { code_verifier: _, ...challenge } = pkce();
+      const twin = visitor.twin();
+      const answer = await patiently(() => twin.request(authorizePath(client, { ...challenge, prompt: 'none' })));
+      return new URL(answer.headers.get('location') ?? 'none:').searchParams.has('code');
+    },
+  };
+}
+
+export const percentile = (ms: number[], share: number): number => ms.toSorted((a, b) => a - b)[Math.floor((ms.length - 1) * share)] ?? 0;

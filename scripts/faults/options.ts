@@ -1,0 +1,67 @@
+import { parseArgs } from 'node:util';
+
+/** What `npm run faults` can be asked. */
+
+const HELP = `Usage: npm run faults -- [F1 F2 ...] [options]
+
+  Starts PostgreSQL servers of its own and two nodes as in production behind HAProxy, plays each fault under a load of
+  honest clients, and prints a table: what was done, requests sent, refused (503) and failed, seconds until all was good
+  again, acknowledged facts that were lost, and whether it held. Without names, all faults: about fifteen minutes.
+
+  HAProxy is used where it is installed, with docs/operate/haproxy.cfg. A row that cannot be measured here says why.
+
+    --write            puts the rows into docs/operate/faults.md; rows that were not played stay as they are
+    --json FILE        writes the figures there too
+    --rounds N         how often F14 sends 10,000 requests (5)
+    --soak-minutes N   how long F19 lasts (2); 30 for the full form
+    --help             shows this
+
+  Ends with status 1 when a fault does not hold.
+`;
+
+export type Options = { faults: string[]; write: boolean; json?: string; rounds: number; soakMinutes: number };
+
+/** An argument that makes no sense, in one sentence. */
+export class OptionError extends Error {}
+
+/** @param known names of all faults. @returns undefined when help was asked for, and given. @throws OptionError */
+export function readOptions(known: string[]): Options | undefined {
+  const { values, positionals } = parse();
+  if (values.help) {
+    process.stdout.write(HELP);
+    return undefined;
+  }
+  const faults = positionals.map((name) => name.toUpperCase());
+  const strange = faults.filter((name) => !known.includes(name));
+  if (strange.length) throw new OptionError(`there is no fault ${strange.join(', ')}: known are ${known.join(', ')}`);
+  return {
+    faults: faults.length ? faults : known,
+    write: values.write,
+    ...(values.json ? { json: values.json } : {}),
+    rounds: positive(values.rounds, '--rounds'),
+    soakMinutes: positive(values['soak-minutes'], '--soak-minutes'),
+  };
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', default: false },
+        write: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        rounds: { type: 'string', default: '5' },
+        'soak-minutes': { type: 'string', default: '2' },
+      },
+    });
+  } catch (error) {
+    throw new OptionError(`${(error as Error).message} (--help shows the options)`);
+  }
+}
+
+function positive(text: string, option: string): number {
+  const number = Number(text);
+  if (!(number > 0)) throw new OptionError(`${option} must be a number above 0, not ${text}`);
+  return number;
+}
