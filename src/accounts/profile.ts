@@ -42,6 +42,11 @@ export function scheduleDeletion(accountId: string): Statement {
     where id = ${accountId} and delete_after is null`;
 }
 
+/** The days of grace begin again, for all who wait for deletion: after the restore of a backup, nobody knows who took the wish back since. */
+export function grantGraceAgain(): Statement {
+  return Prisma.sql`update user_account set delete_after = now() + ${GRACE_DAYS} * interval '1 day' where delete_after is not null`;
+}
+
 /** Takes the wish to be deleted back, while there is time. */
 export function keepAccount(accountId: string): Statement {
   return Prisma.sql`update user_account set delete_after = null, updated_at = now() where id = ${accountId} and delete_after > now()`;

@@ -76,6 +76,7 @@ export type EventType =
   | 'audit_exported'
   | 'data_exported_by_operator'
   | 'data_restored'
+  | 'backup_restored'
   | 'clients_imported';
 
 export type AuditEvent = {

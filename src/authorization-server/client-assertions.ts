@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
-import { type Client, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import { type Client, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { hasFapiProfile } from '../clients/client-profile.ts';
 import { epochSeconds, HOUR, MINUTE, systemClock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
@@ -153,6 +153,22 @@ function shown(value: unknown): string {
  */
 export function rememberReplaysOnce(provider: Provider, database: Database): void {
   const model = provider.ReplayDetection as unknown as { unique(iss: string, jti: string, exp: number): Promise<boolean> };
-  model.unique = (iss, jti, exp) =>
-    rememberOnce(database, JSON.stringify([iss, jti]), exp - epochSeconds(systemClock.now()) + PROOF_WINDOW_SECONDS + CLOCK_LEEWAY_SECONDS);
+  model.unique = (iss, jti, exp) => {
+    const lifeSeconds = exp - epochSeconds(systemClock.now()) + PROOF_WINDOW_SECONDS + CLOCK_LEEWAY_SECONDS;
+    return rememberOnce(database, JSON.stringify([iss, jti]), lifeSeconds, goodSince(Provider.ctx as KoaContextWithOIDC | undefined));
+  };
+}
+
+/** When this request's assertion or DPoP proof could be used first, by the older one of the two. What cannot be read is refused elsewhere. */
+function goodSince(ctx: KoaContextWithOIDC | undefined): number | undefined {
+  const moments = [ctx?.oidc.params?.['client_assertion'], ctx?.get('DPoP')].flatMap((jwt) => {
+    try {
+      const { iat = 0, exp = 0 } = decodeJwt(String(jwt));
+      // One that is good for longer than an hour is refused until its last hour.
+      return [Math.max(iat, exp - MAX_LIFE_SECONDS)];
+    } catch {
+      return [];
+    }
+  });
+  return moments.length ? Math.min(...moments) : undefined;
 }

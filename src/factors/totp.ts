@@ -108,6 +108,15 @@ export function removeTotp(accountId: string): Statement[] {
   return [Prisma.sql`delete from totp_factor where account_id = ${accountId}`, dropIdleRecoveryCodes(accountId)];
 }
 
+/**
+ * No code up to this moment counts, of any app: after the restore of a backup, which codes were used is not known. The window is part of it,
+ * so users wait for a code for a minute at most.
+ */
+export function useCodesUntilNow(): Statement {
+  return Prisma.sql`
+    update totp_factor set last_step = greatest(last_step, floor(extract(epoch from now()) / ${PERIOD_SECONDS})::bigint + ${WINDOW})`;
+}
+
 /** The step that a code belongs to, if it is right within the window. */
 function stepOf(secret: string, code: string, clock: Clock): number | undefined {
   const token = code.replace(/\s/g, '');

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
+import type { DatabaseHosts } from './database-hosts.ts';
 
 /**
  * A few connections on which statements follow one another without waiting for answers (PostgreSQL protocol, pipelining):
@@ -7,7 +8,7 @@ import pg from 'pg';
  * For single statements alone: a transaction would have strangers in it.
  */
 export type Pipeline = {
-  query(statement: { name: string; text: string; values: unknown[] }): Promise<pg.QueryResult>;
+  query(statement: { name?: string; text: string; values: unknown[] }): Promise<pg.QueryResult>;
   close(): Promise<void>;
 };
 
@@ -33,7 +34,11 @@ type Line = {
 // A connection that has not answered for so long waits for a disk or a lock: what comes next goes elsewhere.
 const HELD_UP_MS = 2;
 
-export function openPipeline(config: pg.ClientConfig, { connections, depth, patienceMs }: PipelineOptions): Pipeline {
+export function openPipeline(
+  Client: DatabaseHosts['Client'],
+  config: pg.ClientConfig,
+  { connections, depth, patienceMs }: PipelineOptions,
+): Pipeline {
   let lines: Line[] = [];
   const waiting: ((line: Line) => void)[] = [];
 
@@ -50,7 +55,7 @@ export function openPipeline(config: pg.ClientConfig, { connections, depth, pati
   }
 
   function connect(): Line {
-    const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
+    const client = new Client({ ...config, pipeline: true });
     const lost = () => {
       lines = lines.filter((other) => other !== line);
       hangUp(line);

@@ -73,19 +73,36 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
  * Remembers that a one-time identifier was seen (the `jti` of an assertion or a DPoP proof): insert-only, at once, and the
  * insert itself is the question, so of any number of requests one alone hears true.
  * A row that has expired may be taken over: what it guarded against cannot be replayed any more.
- * @returns whether this was the first time.
+ * @param goodSince when it could be used first, in seconds since 1970, for what can be older than the restore of a backup.
+ * @returns whether this was the first time. False, too, for what could be used before the restore: its row may be among those that were lost.
  */
-export async function rememberOnce(database: Database, id: string, expiresInSeconds: number): Promise<boolean> {
-  const inserted = await database.change(Prisma.sql`${rememberedOnce(id, expiresInSeconds)} returning 1`);
+export async function rememberOnce(database: Database, id: string, expiresInSeconds: number, goodSince?: number): Promise<boolean> {
+  const inserted = await database.change(Prisma.sql`${rememberedOnce(id, expiresInSeconds, goodSince)} returning 1`);
   return inserted.length > 0;
 }
 
 /** The same as a part of what is written together: it changes a row the first time alone. */
-export function rememberedOnce(id: string, expiresInSeconds: number): Statement {
+export function rememberedOnce(id: string, expiresInSeconds: number, goodSince?: number): Statement {
   return Prisma.sql`
     insert into protocol_record (kind, id, expires_at, payload)
-    values ('ReplayDetection', ${digest(id)}, now() + ${expiresInSeconds} * interval '1 second', '{}')
+    select 'ReplayDetection', ${digest(id)}::bytea, now() + ${expiresInSeconds} * interval '1 second', '{}'::jsonb
+    ${goodSince === undefined ? Prisma.empty : Prisma.sql`where not exists (${restoredAfter(goodSince)})`}
     on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()`;
+}
+
+// One row stands for all those that a restored database has lost.
+const RESTORED = digest('restored');
+
+const restoredAfter = (goodSince: number) => Prisma.sql`
+  select from protocol_record
+  where kind = 'ReplayDetection' and id = ${RESTORED} and expires_at > now() and (payload->>'restoredAt')::float8 > ${goodSince}`;
+
+/** Refuses what could be used before now. Two hours are longer than any assertion or proof is good. */
+export function markRestored(): Statement {
+  return Prisma.sql`
+    insert into protocol_record (kind, id, expires_at, payload)
+    values ('ReplayDetection', ${RESTORED}, now() + interval '2 hours', jsonb_build_object('restoredAt', floor(extract(epoch from now()))))
+    on conflict (kind, id) do update set expires_at = excluded.expires_at, payload = excluded.payload`;
 }
 
 /** Whose sign-in waits in an interaction to become a session: what ends for an account, ends there too. */

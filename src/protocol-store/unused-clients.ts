@@ -39,6 +39,11 @@ export function endUnusedClients(turn: Statement, from: Date): Statement {
     select (select mine from turn) as mine, (select count(*)::int from gone) as rows, (select max(moment) from idle) as reached`;
 }
 
+/** All clients have been in use: after the restore of a backup, nobody knows which were since. */
+export function seeAllClients(): Statement {
+  return Prisma.sql`update client set seen_at = now() where registration = 'dynamic'`;
+}
+
 /**
  * Notes, as part of a statement that deletes what was issued and has expired, that its clients have been in use.
  * It waits for nobody: whoever holds the row of a client is seen another time.

@@ -70,6 +70,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     drainSeconds: 0,
     issuer: `http://localhost:${port}`,
     databaseUrl: url,
+    databaseDirectUrl: overrides.databaseUrl ?? url,
+    databaseWaitSeconds: 0,
     dataDir: '/nowhere',
     logLevel: 'info',
     trustedProxies: [],
@@ -93,7 +95,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
   };
   const lines: string[] = [];
   const log: Log = createLog(config.logLevel, { write: (line: string) => void lines.push(line) });
-  const database = openDatabase(config.databaseUrl, log);
+  const database = openDatabase(config.databaseUrl, log, config.databaseDirectUrl);
   await saveResourceServers(database, ownResourceServers(config.issuer));
   const [counts, pkceUse] = [createCounts(), createPkceUse()];
   const server = await startServer({ config, database, log, counts, pkceUse });
@@ -112,7 +114,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     logLines: () => lines,
     send: fetch,
     async secondNode(more = {}) {
-      const other = openDatabase(url, log);
+      const other = openDatabase(more.databaseUrl ?? url, log);
       const use = createPkceUse();
       const ofNode = { ...config, port: 0, ...more };
       const node = await startServer({ config: ofNode, database: other, log, counts, pkceUse: use });

@@ -63,6 +63,7 @@ export async function createHouse(
     DATABASE_URL: databaseUrl,
     DATA_DIR: '/nowhere',
     DRAIN_SECONDS: '0',
+    DATABASE_WAIT_SECONDS: '0',
     COOKIE_KEYS: like?.cookieKeys.join() ?? randomSecret(),
     DATA_ENCRYPTION_KEYS: (like?.dataEncryptionKeys ?? [randomBytes(32)]).map((key) => Buffer.from(key).toString('base64url')).join(),
   };
