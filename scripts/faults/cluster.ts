@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { freePort } from '../bootstrap/free-port.mjs';
-import { startPostgres } from '../bootstrap/postgres.mjs';
 import { ROOT } from '../bootstrap/node.mjs';
+import { startPostgres } from '../bootstrap/postgres.mjs';
 
 /** Owns the PostgreSQL servers of the trials: started, killed, copied while they run, and promoted. */
 export type Cluster = {
@@ -23,6 +23,8 @@ export type Cluster = {
   kill(): void;
   /** Starts it again on the same port, and on what is on its disk. */
   start(): Promise<void>;
+  /** Whether its postmaster runs. */
+  isRunning(): boolean;
   /** Stops it and deletes its files. */
   drop(): Promise<void>;
 };
@@ -32,6 +34,8 @@ export type ClusterOptions = {
   flags?: string[];
   /** Where its files are; a new temporary folder without this. */
   folder?: string;
+  /** A free one without this. */
+  port?: number;
 };
 
 // Those that run when this process ends early, which must not outlive it.
@@ -46,13 +50,15 @@ process.on('exit', () => {
 // The disk is waited for, as in production. A trial makes a dozen connections for each node.
 const FLAGS = ['max_connections=200', 'wal_level=replica', 'max_wal_senders=5', 'wal_keep_size=256MB'];
 
-export async function openCluster({
-  flags = [],
-  folder = mkdtempSync(join(tmpdir(), 'munjigi-faults-')),
-}: ClusterOptions = {}): Promise<Cluster> {
-  const port = await freePort();
+export async function openCluster({ flags = [], folder, port: wanted }: ClusterOptions = {}): Promise<Cluster> {
+  const port = wanted ?? (await freePort());
+  return startCluster(port, folder ?? mkdtempSync(join(tmpdir(), 'munjigi-faults-')), flags);
+}
+
+async function startCluster(port: number, folder: string, flags: string[]): Promise<Cluster> {
   // The last word counts: the port is the same at each start.
   const options = { flags: [...FLAGS, `port=${port}`, ...flags] };
+  await mkdir(folder, { recursive: true });
   await chmod(folder, 0o755);
   running.add(folder);
   let postgres = await startPostgres(folder, options);
@@ -68,6 +74,7 @@ export async function openCluster({
     async start() {
       postgres = await startPostgres(folder, options);
     },
+    isRunning: () => runs(folder),
     async drop() {
       await postgres.stop();
       running.delete(folder);
@@ -119,14 +126,14 @@ export async function copyCluster(cluster: Cluster): Promise<string> {
 }
 
 /** Starts a hot standby that follows the cluster by streaming replication. */
-export async function openStandby(primary: Cluster, flags: string[] = []): Promise<Cluster> {
+export async function openStandby(primary: Cluster, port: number): Promise<Cluster> {
   const folder = await copyCluster(primary);
   await own(join(folder, 'postgres/standby.signal'), '', join(primary.folder, 'postgres'));
-  const { hostname, port, username, password } = new URL(primary.url);
-  const conninfo = `host=${hostname} port=${port} user=${username} password=${password} application_name=standby`;
+  const { hostname, username, password } = new URL(primary.url);
+  const conninfo = `host=${hostname} port=${primary.port} user=${username} password=${password} application_name=standby`;
   const settings = join(folder, 'postgres/postgresql.auto.conf');
   await own(settings, `${readFileSync(settings, 'utf8')}primary_conninfo = '${conninfo}'\n`, join(primary.folder, 'postgres'));
-  return openCluster({ folder, flags });
+  return openCluster({ folder, port });
 }
 
 async function copy(from: string, to: string): Promise<void> {
@@ -147,6 +154,14 @@ async function own(file: string, content: string, like: string): Promise<void> {
 }
 
 const postmaster = (folder: string) => Number(readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n')[0]);
+
+function runs(folder: string): boolean {
+  try {
+    return process.kill(postmaster(folder), 0);
+  } catch {
+    return false;
+  }
+}
 
 async function onServer(connectionString: string, statements: string[]): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });

@@ -1,4 +1,4 @@
-import type { TestClient } from '../../test/support/flow.ts';
+import type { Credentials, TestClient } from '../../test/support/flow.ts';
 import type { Visitor } from './visitor.ts';
 
 /** What the server acknowledged with a 200 or a redirect, and must therefore still be true after the fault. */
@@ -10,7 +10,7 @@ export type Facts = {
   /** Refresh tokens that were exchanged: each works once. */
   spent: Map<string, TestClient>;
   /** Which client each user allowed. */
-  allowed: { visitor: Visitor; client: TestClient }[];
+  allowed: { visitor: Visitor; client: TestClient; person: Credentials }[];
 };
 
 export const noFacts = (): Facts => ({ active: new Map(), revoked: new Map(), spent: new Map(), allowed: [] });

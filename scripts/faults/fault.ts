@@ -6,15 +6,16 @@ import type { Count, Load } from './load.ts';
 export type Outcome = {
   /** What was done, with its measures, in a few words. */
   did: string;
-  sent: number;
+  /** Undefined where the trial does not count it, like the two below. */
+  sent?: number | undefined;
   /** Refused with 503 and Retry-After, which is right while the server cannot. */
-  refused: number;
-  failed: number;
+  refused?: number;
+  failed?: number;
   /** From the end of the fault to the last request that was refused or failed; undefined where nothing is to become good again. */
   goodAgainSeconds?: number | undefined;
   /** Acknowledged facts that were read again, and those that are not true. */
   facts: number;
-  lost: number;
+  lost: number | undefined;
   /** Figures of this fault alone, such as a latency. */
   figures?: string;
   /** Why it does not hold; empty when it holds. */
@@ -27,7 +28,7 @@ export class NotAtHand extends Error {}
 export type Trial = {
   /** A PostgreSQL that all trials share, for those that do not hurt it. */
   cluster: Cluster;
-  options: { soakMinutes: number; rounds: number };
+  options: { full: boolean; rounds: number };
   /** Says what goes on. */
   say(sentence: string): void;
 };
@@ -53,6 +54,9 @@ export async function concluded(load: Load, outcome: Omit<Outcome, keyof ReturnT
     facts,
     lost: lost.length,
     ...outcome,
+    figures: [outcome.figures, load.count.undecided && `${load.count.undecided} codes used though the answer was 503`]
+      .filter(Boolean)
+      .join('; '),
     broken: [
       ...outcome.broken,
       ...(lost.length ? [`${lost.length} facts are lost`] : []),

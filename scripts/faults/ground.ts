@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomSecret } from '../../src/platform/secrets.ts';
@@ -15,6 +13,8 @@ import { LOAD, type Load, type LoadOptions, prepareLoad } from './load.ts';
 export type Ground = {
   issuer: string;
   house: House;
+  /** What every node begins with. */
+  secrets: Secrets;
   nodes: TestProcess[];
   /** The issuer as clients reach it, through the balancer. */
   site: TestSite;
@@ -22,8 +22,8 @@ export type Ground = {
   balancer: string;
   /** What PostgreSQL calls itself. */
   postgres: string;
-  /** Stops a node by SIGTERM and starts it on the same port. @returns how many milliseconds it took to stop. */
-  restart(index: number, more?: NodeVariables): Promise<number>;
+  /** Stops a node by SIGTERM and starts it on the same port. @param root of another version. @returns how many milliseconds it took to stop. */
+  restart(index: number, more?: NodeVariables, root?: string): Promise<number>;
   close(): Promise<void>;
 };
 
@@ -36,7 +36,11 @@ export type GroundOptions = {
   /** More of each node's environment. */
   variables?: (index: number) => NodeVariables;
   load?: Partial<LoadOptions>;
+  /** Where the program of the nodes is, for another version of it. */
+  root?: string;
 };
+
+export type Secrets = { cookieKeys: string[]; dataEncryptionKeys: Uint8Array<ArrayBuffer>[] };
 
 const NODES = 2;
 const PEOPLE = 3;
@@ -44,7 +48,7 @@ const PEOPLE = 3;
 // All load comes from one address, which would reach the limits of one client.
 const LIMITS = 'authorize=1000000,par=1000000,device=1000000,token=1000000';
 
-export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () => ({}), load }: GroundOptions): Promise<Ground> {
+export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () => ({}), load, root }: GroundOptions): Promise<Ground> {
   const folder = mkdtempSync(join(tmpdir(), 'munjigi-faults-'));
   const closing: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
   const close = async () => {
@@ -53,17 +57,20 @@ export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () 
   try {
     const port = await freePort();
     const issuer = `http://localhost:${port}`;
-    const secrets = { cookieKeys: [randomSecret()], dataEncryptionKeys: [new Uint8Array(randomBytes(32))] };
+    const secrets: Secrets = { cookieKeys: [randomSecret()], dataEncryptionKeys: [new Uint8Array(randomBytes(32))] };
     const house = await createHouse(databaseUrl, { issuer, ...secrets });
     closing.push(() => house.close());
     const ports = [await freePort(), await freePort()];
-    const start = (index: number, more: NodeVariables = {}) =>
-      house.start({
-        ...production(ports[index] as number),
-        ...(nodeDatabaseUrl ? { DATABASE_URL: nodeDatabaseUrl } : {}),
-        ...variables(index),
-        ...more,
-      });
+    const start = (index: number, more: NodeVariables = {}, of = root) =>
+      house.start(
+        {
+          ...production(ports[index] as number),
+          ...(nodeDatabaseUrl ? { DATABASE_URL: nodeDatabaseUrl } : {}),
+          ...variables(index),
+          ...more,
+        },
+        of,
+      );
     const nodes: TestProcess[] = [];
     for (let index = 0; index < NODES; index++) nodes.push(await start(index));
     const balancer: Balancer = await openBalancer(port, ports, folder);
@@ -74,13 +81,13 @@ export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () 
     const prepared = await prepareLoad({ site, people, options: { ...LOAD, ...load } });
     closing.push(() => prepared.abandon());
     return {
-      ...{ issuer, house, nodes, site, balancer: balancer.name, postgres: `PostgreSQL ${version}`, close },
+      ...{ issuer, house, secrets, nodes, site, balancer: balancer.name, postgres: `PostgreSQL ${version}`, close },
       load: prepared,
-      async restart(index, more) {
+      async restart(index, more, of) {
         const begun = performance.now();
         await nodes[index]?.kill('SIGTERM');
         const took = performance.now() - begun;
-        nodes[index] = await start(index, more);
+        nodes[index] = await start(index, more, of);
         return took;
       },
     };
@@ -101,13 +108,3 @@ const production = (port: number): NodeVariables => ({
   SMTP_URL: 'smtp://localhost:1',
   REQUEST_LIMITS: LIMITS,
 });
-
-/** Whether something listens on the port. */
-export async function listens(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  const [heard] = await Promise.race([once(socket, 'connect').then(() => [true]), once(socket, 'error').then(() => [false])]).catch(() => [
-    false,
-  ]);
-  socket.destroy();
-  return heard as boolean;
-}

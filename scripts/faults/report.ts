@@ -29,8 +29,17 @@ function asLine({ id, title, verdict, outcome, why }: Row): string {
   if (!outcome) return lineOf([id, title, '', '', '', '', '', '', '', result]);
   const { did, sent, refused, failed, goodAgainSeconds, facts, lost, figures } = outcome;
   const again = goodAgainSeconds === undefined ? '' : `${goodAgainSeconds.toFixed(1)} s`;
-  const numbers = [sent, refused, failed].map((number) => number.toLocaleString('en'));
-  return lineOf([id, title, did, ...numbers, again, facts ? `${lost} of ${facts.toLocaleString('en')}` : '', figures ?? '', result]);
+  const numbers = [sent, refused, failed].map((number) => number?.toLocaleString('en') ?? '');
+  return lineOf([
+    id,
+    title,
+    did,
+    ...numbers,
+    again,
+    facts && lost !== undefined ? `${lost} of ${facts.toLocaleString('en')}` : '',
+    figures ?? '',
+    result,
+  ]);
 }
 
 const DOCUMENT = join(ROOT, 'docs/operate/faults.md');

@@ -6,10 +6,17 @@ import { type Fault, NotAtHand, type Outcome } from './fault.ts';
 import { OptionError, readOptions } from './options.ts';
 import { asTable, type Row, writeTable } from './report.ts';
 import { databaseFaults } from './trials/database.ts';
+import { exactlyOnceFaults } from './trials/exactly-once.ts';
+import { nodeFaults } from './trials/nodes.ts';
+import { recoveryFaults } from './trials/recovery.ts';
+import { restartFaults } from './trials/restarts.ts';
+import { slowFaults } from './trials/time.ts';
 
 /** `npm run faults`: plays each fault, prints its row, and ends with status 1 when one does not hold. */
 
-const FAULTS: Fault[] = [...databaseFaults].sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
+const FAULTS: Fault[] = [databaseFaults, recoveryFaults, exactlyOnceFaults, nodeFaults, restartFaults, slowFaults]
+  .flat()
+  .sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
 
 // The database servers end with this process (cluster.ts).
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));

@@ -21,8 +21,11 @@ import { freePort, stock, type TestSite, type TestStock } from './environment.ts
  */
 export type House = TestStock & {
   issuer: string;
-  /** Starts one more process of the issuer; the first listens where the issuer says, unless somebody else does. @param variables of its environment. */
-  start(variables?: Record<string, string>): Promise<TestProcess>;
+  /**
+   * Starts one more process of the issuer; the first listens where the issuer says, unless somebody else does.
+   * @param variables of its environment. @param root of the program, for another version of it.
+   */
+  start(variables?: Record<string, string>, root?: string): Promise<TestProcess>;
   /** Runs one that is to end by itself. @returns its exit code and all that it printed. */
   startInVain(variables: Record<string, string>): Promise<{ code: number; output: string }>;
   /** Ends what still runs. The database stays. */
@@ -70,8 +73,8 @@ export async function createHouse(
   const running = new Set<ChildProcess>();
   let first = !like;
 
-  function run(variables: Record<string, string>) {
-    const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { env: { ...environment, ...variables } });
+  function run(variables: Record<string, string>, root = ROOT) {
+    const child = spawn(process.execPath, [join(root, 'src/main.ts')], { env: { ...environment, ...variables } });
     running.add(child);
     child.on('close', () => running.delete(child));
     return child;
@@ -80,8 +83,8 @@ export async function createHouse(
   return {
     ...common,
     issuer,
-    async start(variables = {}) {
-      const child = run({ PORT: first ? String(port) : '0', ...variables });
+    async start(variables = {}, root = ROOT) {
+      const child = run({ PORT: first ? String(port) : '0', ...variables }, root);
       first = false;
       return { ...common, issuer, ...(await follow(child, issuer)) };
     },
