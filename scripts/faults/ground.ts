@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { randomSecret } from '../../src/platform/secrets.ts';
-import type { TestSite } from '../../test/support/environment.ts';
+import type { TestSite, TestStock } from '../../test/support/environment.ts';
 import { createHouse, type House, type TestProcess } from '../../test/support/processes.ts';
 import { freePort } from '../bootstrap/free-port.mjs';
 import { type Balancer, openBalancer } from './balancer.ts';
@@ -75,8 +76,10 @@ export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () 
     for (let index = 0; index < NODES; index++) nodes.push(await start(index));
     const balancer: Balancer = await openBalancer(port, ports, folder);
     closing.push(() => balancer.close());
-    const site: TestSite = { ...house, logLines: () => [], send: fetch };
-    const people = await Promise.all(Array.from({ length: PEOPLE }, () => house.createPerson()));
+    const stored = root ? await stockOf(root, databaseUrl) : house;
+    if (root) closing.push(() => stored.close());
+    const site: TestSite = { ...house, ...stored, logLines: () => [], send: fetch };
+    const people = await Promise.all(Array.from({ length: PEOPLE }, () => stored.createPerson()));
     const [{ version }] = (await house.sql("select current_setting('server_version') as version")) as [{ version: string }];
     const prepared = await prepareLoad({ site, people, options: { ...LOAD, ...load } });
     closing.push(() => prepared.abandon());
@@ -95,6 +98,23 @@ export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () 
     await close();
     throw error;
   }
+}
+
+/** Users and clients as another version of the program stores them, which knows the schema of its time. */
+async function stockOf(root: string, databaseUrl: string): Promise<TestStock & { close(): Promise<void> }> {
+  const of = (file: string) => import(join(root, file));
+  const [{ openDatabase }, { createLog }, { stock }] = await Promise.all([
+    of('src/platform/database.ts'),
+    of('src/platform/log.ts'),
+    of('test/support/environment.ts'),
+  ]);
+  const [database, side] = [openDatabase(databaseUrl, createLog('silent')), new pg.Pool({ connectionString: databaseUrl, max: 2 })];
+  return {
+    ...stock(database, side),
+    async close() {
+      await Promise.all([database.close(), side.end()]);
+    },
+  };
 }
 
 /** The settings of a production node, but for what makes a trial possible on one machine. */

@@ -47,25 +47,15 @@ async function backendDies({ say }: Trial): Promise<Outcome> {
 const KILLS = 5;
 const KILL_EVERY_MS = 3_000;
 
-/** Kills a backend that runs a statement of a node, if one does so now. */
+/** Kills a backend that runs a statement of a node, if one does so now. Asks again while the database recovers. */
 async function killBackend({ house }: Ground): Promise<void> {
-  const [backend] = await insistOn(() =>
-    house.sql(
-      `select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
-       order by (state = 'active') desc, query_start desc nulls last limit 1`,
-    ),
-  );
-  process.kill(Number(backend?.['pid']), 'SIGKILL');
-}
-
-/** Asks the database again while it recovers. */
-async function insistOn<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const answer = await work().catch(() => undefined);
-    if (answer) return answer;
+  const busiest = `select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+    order by (state = 'active') desc, query_start desc nulls last limit 1`;
+  for (;;) {
+    const [backend] = await house.sql(busiest).catch(() => []);
+    if (backend) return void process.kill(Number(backend['pid']), 'SIGKILL');
     await pause(100);
   }
-  return work();
 }
 
 /** The database stops for half a minute. */

@@ -66,7 +66,7 @@ async function foreignCookies({ cluster, say }: Trial): Promise<Outcome> {
     const cookies = fact?.visitor.cookies() ?? [];
     const statuses = new Map<number, number>();
     for (let n = 0; n < COOKIES; n++) {
-      const cookie = cookies.map((one) => spoilt(one, n)).join('; ');
+      const cookie = cookies.map((one, nth) => spoilt(one, n, nth)).join('; ');
       const path = PATHS[n % PATHS.length] as string;
       const { status } = await load.send(() => fetch(issuer + path, { redirect: 'manual', headers: { cookie, accept: 'text/html' } }));
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
@@ -89,15 +89,15 @@ async function foreignCookies({ cluster, say }: Trial): Promise<Outcome> {
 
 const PATHS = ['/account', '/oauth/authorize', '/interaction/nobody', '/developer', '/oauth/logout'];
 
-/** In turn: a changed character, half of it, a signature by nobody, and 4 kB. */
-function spoilt(cookie: string, n: number): string {
+/** In turn: a changed character, half of it, a signature by nobody, and 4 kB in the first one. */
+function spoilt(cookie: string, n: number, nth: number): string {
   const [name, value] = [cookie.slice(0, cookie.indexOf('=')), cookie.slice(cookie.indexOf('=') + 1)];
   const at = n % Math.max(1, value.length);
   const ways = [
     () => value.slice(0, at) + (value[at] === 'A' ? 'B' : 'A') + value.slice(at + 1),
     () => value.slice(0, at),
     () => (name.endsWith('.sig') ? randomBytes(32).toString('base64url') : value),
-    () => 'A'.repeat(4_000 / 2),
+    () => (nth ? value : 'A'.repeat(4_000)),
   ];
   return `${name}=${(ways[n % ways.length] as () => string)()}`;
 }

@@ -42,6 +42,8 @@ async function failover({ say }: Trial): Promise<Outcome> {
       clusters.push(standby);
       await old.sql("alter system set synchronous_standby_names = 'standby'", 'select pg_reload_conf()');
       await pause(BEFORE_MS);
+      const [replica] = await old.sql('select sync_state from pg_stat_replication');
+      if (replica?.['sync_state'] !== 'sync') throw new Error('the standby does not follow');
       const begun = performance.now();
       if (ending === 'kill') old.kill();
       if (ending === 'kill') await pause(NOTICED_MS);

@@ -99,7 +99,10 @@ async function versionBefore(): Promise<{ root: string; name: string }> {
   const run = promisify(execFile);
   const root = mkdtempSync(join(tmpdir(), 'munjigi-before-'));
   try {
-    const { stdout } = await run('git', ['log', '--diff-filter=A', '--format=%H', '--', `prisma/migrations/${newest}`], { cwd: ROOT });
+    // By its content: a migration that was dated again is no newer one.
+    const { stdout } = await run('git', ['log', '--follow', '--format=%H', '--', `prisma/migrations/${newest}/migration.sql`], {
+      cwd: ROOT,
+    });
     const commit = `${stdout.trim().split('\n').at(-1)}^`;
     const archive = join(root, 'before.tar');
     await run('git', ['archive', '--output', archive, commit], { cwd: ROOT });
