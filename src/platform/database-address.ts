@@ -34,7 +34,8 @@ export function readDatabaseAddress(url: string): DatabaseAddress {
   const { single, authority } = withOneHost(url);
   const query = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);
   choice(query.get('sslmode'), 'sslmode', TLS_MODES);
-  const parsed = parsedAddress(single);
+  const [bare, system] = withoutSystemRoots(single);
+  const parsed = system ? withSystemRoots(parsedAddress(bare)) : parsedAddress(bare);
   const hosts = hostsOf(authority ?? `${parsed.host ?? ''}`.split(','), `${parsed['port'] ?? ''}`.split(','), authority !== undefined);
   const target = choice(query.get('target_session_attrs'), 'target_session_attrs', TARGETS) ?? (hosts.length > 1 ? 'read-write' : 'any');
   const pooled = choice(query.get('pgbouncer'), 'pgbouncer', ['true', 'false']) === 'true';
@@ -50,11 +51,9 @@ function withOneHost(url: string): { single: string; authority?: string[] } {
 }
 
 function parsedAddress(url: string): ConnectionOptions {
-  const [bare, system] = withoutSystemRoots(url);
   try {
     // Its own reading of sslmode is stricter than libpq's, and a warning goes with it.
-    const parsed = parse(bare, { useLibpqCompat: !/[?&]uselibpqcompat=/.test(bare) });
-    return system ? withSystemRoots(parsed) : parsed;
+    return parse(url, { useLibpqCompat: !/[?&]uselibpqcompat=/.test(url) });
   } catch (error) {
     const { code, path, message } = error as NodeJS.ErrnoException;
     if (path) throw new Error(`names the file ${path}, which cannot be read (${code})`);

@@ -21,6 +21,9 @@ export async function onceDatabaseAnswers<T>(work: () => Promise<T>, { log, wait
       return await work();
     } catch (error) {
       const leftMs = until - performance.now();
+      // PgBouncer says so of what pg sends when a connection begins.
+      if (/unsupported startup parameter/.test(whyUnavailable(error)))
+        throw new Error(`DATABASE_URL leads to a pooler (${whyUnavailable(error)}): add pgbouncer=true to it`);
       if (!isUnavailable(error) || leftMs <= 0) throw error;
       const nextMs = Math.min(pauseMs, leftMs);
       log.warn({ event: 'database_awaited', reason: whyUnavailable(error), next_try_ms: Math.round(nextMs), left_ms: Math.round(leftMs) });

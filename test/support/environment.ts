@@ -13,6 +13,7 @@ import { randomSecret } from '../../src/platform/secrets.ts';
 import { keepWritten } from '../../src/platform/write-behind.ts';
 import { createPkceUse, savePkceUse } from '../../src/protocol-store/pkce-use.ts';
 import { startServer } from '../../src/server.ts';
+import { throughPooler } from './pooler.ts';
 
 export { freePort };
 
@@ -95,7 +96,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
   };
   const lines: string[] = [];
   const log: Log = createLog(config.logLevel, { write: (line: string) => void lines.push(line) });
-  const database = openDatabase(config.databaseUrl, log, config.databaseDirectUrl);
+  const database = openDatabase(throughPooler(config.databaseUrl), log, config.databaseDirectUrl);
   await saveResourceServers(database, ownResourceServers(config.issuer));
   const [counts, pkceUse] = [createCounts(), createPkceUse()];
   const server = await startServer({ config, database, log, counts, pkceUse });
@@ -114,7 +115,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     logLines: () => lines,
     send: fetch,
     async secondNode(more = {}) {
-      const other = openDatabase(more.databaseUrl ?? url, log);
+      const other = openDatabase(throughPooler(more.databaseUrl ?? url), log, more.databaseDirectUrl ?? url);
       const use = createPkceUse();
       const ofNode = { ...config, port: 0, ...more };
       const node = await startServer({ config: ofNode, database: other, log, counts, pkceUse: use });

@@ -11,6 +11,7 @@ import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { freePort, stock, type TestSite, type TestStock } from './environment.ts';
+import { throughPooler } from './pooler.ts';
 
 /**
  * The server as processes of their own, several of one issuer on one database: for what one process cannot show, such as its own death.
@@ -63,7 +64,8 @@ export async function createHouse(
     NODE_ENV: 'test',
     REQUEST_LIMITS: 'authorize=1000000,par=1000000,device=1000000,token=1000000',
     ISSUER: issuer,
-    DATABASE_URL: databaseUrl,
+    DATABASE_URL: throughPooler(databaseUrl),
+    DATABASE_DIRECT_URL: databaseUrl,
     DATA_DIR: '/nowhere',
     DRAIN_SECONDS: '0',
     DATABASE_WAIT_SECONDS: '0',
@@ -74,7 +76,8 @@ export async function createHouse(
   let first = !like;
 
   function run(variables: Record<string, string>, root = ROOT) {
-    const child = spawn(process.execPath, [join(root, 'src/main.ts')], { env: { ...environment, ...variables } });
+    const direct = variables['DATABASE_URL'] === undefined ? {} : { DATABASE_DIRECT_URL: '' };
+    const child = spawn(process.execPath, [join(root, 'src/main.ts')], { env: { ...environment, ...direct, ...variables } });
     running.add(child);
     child.on('close', () => running.delete(child));
     return child;

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { authorizePath, pkce } from '../../../test/support/flow.ts';
 import { freePort } from '../../bootstrap/free-port.mjs';
 import { ROOT } from '../../bootstrap/node.mjs';
+import { pgbouncerVersion, startPgbouncer } from '../../bootstrap/pgbouncer.mjs';
 import { type Cluster, copyCluster, newDatabase, openCluster, openStandby } from '../cluster.ts';
 import { type Facts, findLost, noFacts } from '../facts.ts';
 import { brokenOf, concluded, type Fault, goodAgainAfter, NotAtHand, type Outcome, type Trial } from '../fault.ts';
@@ -227,6 +228,46 @@ async function askedAgain(allowed: Facts['allowed']): Promise<string[]> {
   return asked;
 }
 
+/** PgBouncer in transaction mode stands between, is killed, and is started again. */
+async function poolerRestarts({ cluster }: Trial): Promise<Outcome> {
+  const version = await pgbouncerVersion();
+  if (!version) throw new NotAtHand('PgBouncer is not installed');
+  const databaseUrl = await newDatabase(cluster);
+  let pooler = await startPgbouncer(databaseUrl);
+  const line = await createLine(pooler.url(databaseUrl));
+  let ground: Ground | undefined;
+  try {
+    ground = await openGround({ databaseUrl, nodeDatabaseUrl: line.url, variables: () => ({ DATABASE_DIRECT_URL: databaseUrl }) });
+    const { load } = ground;
+    const end = load.begin();
+    await pause(AFTER_MS);
+    const calm = load.count.refused + load.count.failed.length;
+    await pooler.stop();
+    await pause(POOLER_AWAY_MS);
+    pooler = await startPgbouncer(databaseUrl);
+    line.leadTo(Number(new URL(pooler.url(databaseUrl)).port));
+    const back = performance.now();
+    await pause(AFTER_MS);
+    await end();
+    const goodAgainSeconds = goodAgainAfter(load, back);
+    return await concluded(load, {
+      did: `${version} in transaction mode before the database, LISTEN past it; killed, and started again after ${POOLER_AWAY_MS / 1_000} s`,
+      goodAgainSeconds,
+      broken: brokenOf({
+        'nothing is refused before': calm === 0,
+        'no request fails': !load.count.failed.length,
+        'good again within 5 s': goodAgainSeconds <= 5,
+      }),
+    });
+  } finally {
+    await ground?.close();
+    line.close();
+    await pooler.stop();
+  }
+}
+
+const POOLER_AWAY_MS = 5_000;
+
 export const recoveryFaults: Fault[] = [
   {
     id: 'F3',
@@ -241,4 +282,5 @@ export const recoveryFaults: Fault[] = [
     passes: 'nothing of before is good, sign-in within 5 min',
     play: restoreBackup,
   },
+  { id: 'F21', title: 'PgBouncer before the database restarts', passes: 'nothing lost, good again within 5 s', play: poolerRestarts },
 ];
