@@ -7,6 +7,8 @@ import { OptionError, readOptions } from './options.ts';
 import { asTable, type Row, writeTable } from './report.ts';
 import { databaseFaults } from './trials/database.ts';
 import { exactlyOnceFaults } from './trials/exactly-once.ts';
+import { hostFaults } from './trials/hosts.ts';
+import { networkFaults } from './trials/network.ts';
 import { nodeFaults } from './trials/nodes.ts';
 import { recoveryFaults } from './trials/recovery.ts';
 import { restartFaults } from './trials/restarts.ts';
@@ -14,7 +16,16 @@ import { slowFaults } from './trials/time.ts';
 
 /** `npm run faults`: plays each fault, prints its row, and ends with status 1 when one does not hold. */
 
-const FAULTS: Fault[] = [databaseFaults, recoveryFaults, exactlyOnceFaults, nodeFaults, restartFaults, slowFaults]
+const FAULTS: Fault[] = [
+  databaseFaults,
+  networkFaults,
+  hostFaults,
+  recoveryFaults,
+  exactlyOnceFaults,
+  nodeFaults,
+  restartFaults,
+  slowFaults,
+]
   .flat()
   .sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
 

@@ -26,9 +26,17 @@ async function byTest({ cluster }: Trial, { file, pattern, env, did, sent, facts
   const named = pattern ? [`--test-name-pattern=${pattern}`] : [];
   const broken = await node('--test', '--test-reporter=tap', ...named, file).then(
     ({ stdout }) => (/^# pass [1-9]/m.test(stdout) ? [] : ['no test ran']),
-    ({ stdout }) => [...new Set(String(stdout).match(/^ +error: .*$/gm) ?? ['the test failed'])].map((line) => line.trim()).slice(0, 2),
+    ({ stdout }) => failuresIn(String(stdout)),
   );
   return { did, sent, facts, lost: broken.length ? undefined : 0, figures: `by \`${file}\``, broken };
+}
+
+/** @returns the first lines of what failed, of TAP, without those that only count. */
+function failuresIn(tap: string): string[] {
+  const errors = [...tap.matchAll(/^ +error: (?:\|-\n +)?(.*)$/gm)]
+    .map(([, error]) => error as string)
+    .filter((error) => !/subtests? failed/.test(error));
+  return [...new Set(errors.length ? errors : ['the test failed'])].slice(0, 2);
 }
 
 const killed = (trial: Trial) => {
