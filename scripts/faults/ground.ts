@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import type { TestSite, TestStock } from '../../test/support/environment.ts';
+import type { Credentials } from '../../test/support/flow.ts';
 import { createHouse, type House, type TestProcess } from '../../test/support/processes.ts';
 import { freePort } from '../bootstrap/free-port.mjs';
 import { type Balancer, openBalancer } from './balancer.ts';
@@ -21,8 +23,6 @@ export type Ground = {
   site: TestSite;
   load: Load;
   balancer: string;
-  /** What PostgreSQL calls itself. */
-  postgres: string;
   /** Stops a node by SIGTERM and starts it on the same port. @param root of another version. @returns how many milliseconds it took to stop. */
   restart(index: number, more?: NodeVariables, root?: string): Promise<number>;
   close(): Promise<void>;
@@ -45,6 +45,8 @@ export type Secrets = { cookieKeys: string[]; dataEncryptionKeys: Uint8Array<Arr
 
 const NODES = 2;
 const PEOPLE = 3;
+const PREPARE_ATTEMPTS = 20;
+const PREPARE_AGAIN_MS = 500;
 
 // All load comes from one address, which would reach the limits of one client.
 const LIMITS = 'authorize=1000000,par=1000000,device=1000000,token=1000000';
@@ -79,12 +81,12 @@ export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () 
     const stored = root ? await stockOf(root, databaseUrl) : house;
     if (root) closing.push(() => stored.close());
     const site: TestSite = { ...house, ...stored, logLines: () => [], send: fetch };
-    const people = await Promise.all(Array.from({ length: PEOPLE }, () => stored.createPerson()));
-    const [{ version }] = (await house.sql("select current_setting('server_version') as version")) as [{ version: string }];
-    const prepared = await prepareLoad({ site, people, options: { ...LOAD, ...load } });
+    const people: Credentials[] = [];
+    while (people.length < PEOPLE) people.push(await onceItAnswers(() => stored.createPerson()));
+    const prepared = await onceItAnswers(() => prepareLoad({ site, people, options: { ...LOAD, ...load } }));
     closing.push(() => prepared.abandon());
     return {
-      ...{ issuer, house, secrets, nodes, site, balancer: balancer.name, postgres: `PostgreSQL ${version}`, close },
+      ...{ issuer, house, secrets, nodes, site, balancer: balancer.name, close },
       load: prepared,
       async restart(index, more, of) {
         const begun = performance.now();
@@ -97,6 +99,18 @@ export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () 
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Preparing is no part of a trial: a busy machine may take its time. */
+export async function onceItAnswers<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === PREPARE_ATTEMPTS) throw error;
+      await pause(PREPARE_AGAIN_MS);
+    }
   }
 }
 

@@ -13,7 +13,7 @@ const HELP = `Usage: npm run faults -- [F1 F2 ...] [options]
     --write            puts the rows into docs/operate/faults.md; rows that were not played stay as they are
     --json FILE        writes the figures there too
     --rounds N         how often F14 sends 10,000 requests (5)
-    --full             F4 in 200 runs, F5 to F7 in 100 rounds, F19 for 30 minutes (40 runs, 20 rounds, 2 minutes)
+    --full             F4 in 200 runs, F5 to F7 in 100 rounds, F19 for 30 minutes (20 runs, 10 rounds, 1 minute)
     --help             shows this
 
   Ends with status 1 when a fault does not hold.
@@ -24,9 +24,9 @@ export type Options = { faults: string[]; write: boolean; json?: string; rounds:
 /** An argument that makes no sense, in one sentence. */
 export class OptionError extends Error {}
 
-/** @param known names of all faults. @returns undefined when help was asked for, and given. @throws OptionError */
-export function readOptions(known: string[]): Options | undefined {
-  const { values, positionals } = parse();
+/** @param args of the command line. @param known names of all faults. @returns undefined when help was asked for, and given. @throws OptionError */
+export function readOptions(args: string[], known: string[]): Options | undefined {
+  const { values, positionals } = parse(args);
   if (values.help) {
     process.stdout.write(HELP);
     return undefined;
@@ -43,9 +43,10 @@ export function readOptions(known: string[]): Options | undefined {
   };
 }
 
-function parse() {
+function parse(args: string[]) {
   try {
     return parseArgs({
+      args,
       allowPositionals: true,
       options: {
         help: { type: 'boolean', default: false },

@@ -33,7 +33,10 @@ const FAULTS: Fault[] = [
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 try {
-  const options = readOptions(FAULTS.map(({ id }) => id));
+  const options = readOptions(
+    process.argv.slice(2),
+    FAULTS.map(({ id }) => id),
+  );
   if (options) await main(options);
   // A trial that ended early may leave connections open.
   process.exit();

@@ -40,7 +40,7 @@ function failuresIn(tap: string): string[] {
 }
 
 const killed = (trial: Trial) => {
-  const runs = trial.options.full ? 200 : 40;
+  const runs = trial.options.full ? 200 : 20;
   return byTest(trial, {
     file: 'test/faults/killed-server.test.ts',
     env: { RUNS: String(runs) },
@@ -51,7 +51,7 @@ const killed = (trial: Trial) => {
 };
 
 const race = (pattern: string, what: string, times: number, each: number) => (trial: Trial) => {
-  const rounds = trial.options.full ? 100 : 20;
+  const rounds = trial.options.full ? 100 : 10;
   return byTest(trial, {
     file: 'test/faults/two-processes.test.ts',
     pattern,

@@ -48,7 +48,7 @@ async function rollingRestart({ cluster, options, say }: Trial): Promise<Outcome
   }
 }
 
-const PHASE_MS = 12_000;
+const PHASE_MS = 8_000;
 
 /** The version before the newest migration, then both, then the new one, and back. */
 async function twoVersions({ cluster, say }: Trial): Promise<Outcome> {

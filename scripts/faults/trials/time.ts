@@ -78,7 +78,7 @@ const MOST_MB_A_MINUTE = 1;
 
 /** Clients go on, and nothing grows. */
 async function soak({ cluster, options, say }: Trial): Promise<Outcome> {
-  const minutes = options.full ? 30 : 2;
+  const minutes = options.full ? 30 : 1;
   const ground = await openGround({ databaseUrl: await newDatabase(cluster) });
   try {
     const { load, nodes } = ground;
@@ -104,7 +104,7 @@ async function soak({ cluster, options, say }: Trial): Promise<Outcome> {
     const judged = minutes >= SLOPE_FROM_MINUTES;
     return {
       ...{ sent, refused, failed: failed.length, facts: checked.facts, lost: checked.lost.length },
-      did: `${minutes} minutes of mixed load`,
+      did: `${minutes} min of mixed load`,
       figures: `memory of a node at most ${Math.max(...memory.map(({ megabytes }) => megabytes)).toFixed(0)} MB; slope in the second half ${slope.toFixed(2)} MB a minute${judged ? '' : ' (too short to judge)'}`,
       broken: [
         ...brokenOf({
