@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TestSite } from '../../test/support/environment.ts';
-import { authorizePath, type Credentials, pkce, post, redeem, refresh, type TestClient, type Tokens } from '../../test/support/flow.ts';
+import { authorizePath, type Credentials, pkce, post, refresh } from '../../test/support/flow.ts';
 import { setUses } from '../../test/support/second-use.ts';
 import { type Asking, countFacts, type Facts, findLost, noFacts } from './facts.ts';
+import { openLane, RETRY_MS } from './journey.ts';
 import { Visitor } from './visitor.ts';
 
 /** Owns the load of honest clients: code flow, refresh, client credentials, introspection and revocation, paced, counted, with a book of facts. */
@@ -43,7 +44,6 @@ export type LoadOptions = { perSecond: number; lanes: number };
 
 export const LOAD: LoadOptions = { perSecond: 60, lanes: 6 };
 
-const RETRY_MS = 250;
 // A request that is not answered for so long counts as lost.
 const PATIENCE_MS = 20_000;
 
@@ -77,10 +77,14 @@ export async function prepareLoad({ site: given, people, options }: Parts): Prom
     ...given,
     send: (input, init) => send(() => given.send(input, { ...init, signal: AbortSignal.timeout(PATIENCE_MS) })),
   };
+  const wrong = (what: string) => {
+    count.failed.push(what);
+    count.lastBadAt = performance.now();
+  };
   const newVisitor = () => new Visitor(site.issuer, send);
   const lanes = await Promise.all(
     Array.from({ length: options.lanes }, (_, n) =>
-      openLane({ site, visitor: newVisitor(), person: people[n % people.length] as Credentials, count, book }),
+      openLane({ site, visitor: newVisitor(), person: people[n % people.length] as Credentials, count, book, wrong }),
     ),
   );
   // Preparing is no part of what is measured.
@@ -137,95 +141,6 @@ function createPace(perSecond: number): () => Promise<void> {
     next = Math.max(performance.now(), next + 1_000 / perSecond);
     await pause(Math.max(0, next - performance.now()));
   };
-}
-
-type Lane = { site: TestSite; visitor: Visitor; person: Credentials; count: Count; book: { facts: Facts } };
-
-/** Signs a user in. @returns one journey of theirs, which ends early when `over` says so while the server refuses. */
-async function openLane({ site, visitor, person, count, book }: Lane): Promise<(over: () => boolean) => Promise<void>> {
-  let journeys = 0;
-  let client = await newClient(site);
-  const wrong = (what: string) => {
-    count.failed.push(what);
-    count.lastBadAt = performance.now();
-  };
-  await authorize(visitor, client, person, () => count.failed.length > 0, { count, wrong });
-  if (count.failed.length) throw new Error(`the load cannot begin: ${count.failed[0]}`);
-  book.facts.allowed.push({ visitor, client, person });
-  /** The answer that is not 503. @returns undefined when it is lost, so that nobody knows what was done. */
-  const tokens = async (request: () => Promise<Response>, over: () => boolean): Promise<Tokens | undefined> => {
-    let attempts = 0;
-    const answer = await insist(() => {
-      attempts += 1;
-      return request();
-    }, over);
-    if (!answer || answer.status >= 500) return undefined;
-    if (answer.status === 200) return (await answer.json()) as Tokens;
-    const text = await answer.text();
-    if (attempts > 1 && text.includes('invalid_grant')) count.undecided += 1;
-    else wrong(`token endpoint: ${answer.status} ${text.slice(0, 100)}`);
-    return undefined;
-  };
-
-  return async (over) => {
-    journeys += 1;
-    const fresh = journeys % 3 === 2 ? undefined : await newClient(site).catch(() => undefined);
-    // A revocation ends everything under its grant, so the client of that journey is used once.
-    const revokes = journeys % 3 === 0 && fresh !== undefined;
-    const by = fresh ?? client;
-    if (!revokes) client = by;
-    const machine = await tokens(() => post(site, '/oauth/token', by, { grant_type: 'client_credentials' }), over);
-    if (machine) book.facts.active.set(machine.access_token, by);
-    const code = await authorize(visitor, by, person, over, { count, wrong });
-    if (!code) return;
-    if (!revokes && !book.facts.allowed.some((one) => one.client === by)) book.facts.allowed.push({ visitor, client: by, person });
-    const first = await tokens(() => redeem(site, by, code), over);
-    if (!first) return;
-    const answer = await insist(() => post(site, '/oauth/introspect', by, { token: first.access_token }), over);
-    if (answer?.status === 200 && !((await answer.json()) as { active: boolean }).active)
-      wrong('introspection: an issued token is not active');
-    const next = await tokens(() => refresh(site, by, first.refresh_token as string), over);
-    if (!next) return;
-    book.facts.spent.set(first.refresh_token as string, by);
-    const all = [next.access_token, next.refresh_token as string];
-    const revocation = revokes
-      ? await insist(() => post(site, '/oauth/revoke', by, { token: next.refresh_token as string }), over)
-      : undefined;
-    if (!revokes) for (const token of all) book.facts.active.set(token, by);
-    else if (revocation?.status === 200) for (const token of all) book.facts.revoked.set(token, by);
-  };
-}
-
-const newClient = (site: TestSite): Promise<TestClient> => site.createClient({ scope: 'openid profile offline_access' });
-
-/** Repeats a request for as long as it is refused. @returns undefined when the load is over before that. */
-async function insist(request: () => Promise<Response>, over: () => boolean): Promise<Response | undefined> {
-  for (;;) {
-    const answer = await request();
-    if (answer.status !== 503) return answer;
-    if (over()) return undefined;
-    await pause(RETRY_MS);
-  }
-}
-
-type Tally = { count: Count; wrong(what: string): void };
-
-/** The browser's part of the code flow. It begins again when a page is refused. @returns undefined when there is no code. */
-async function authorize(visitor: Visitor, client: TestClient, person: Credentials, over: () => boolean, { count, wrong }: Tally) {
-  for (;;) {
-    const { code_verifier, ...challenge } = pkce();
-    let page = await visitor.open(authorizePath(client, challenge));
-    if (page.html.includes('name="password"')) page = await page.submit({ email: person.email, password: person.password });
-    if (page.html.includes('name="decision"')) page = await page.submit({ scope: page.optionalScopes, decision: 'approve' });
-    const code = page.url.searchParams.get('code');
-    if (code) return { code, code_verifier, redirect_uri: client.redirect_uri };
-    // RFC 6749 section 4.1.2.1: what 503 is elsewhere, for a redirect has no other status.
-    const error = page.url.searchParams.get('error');
-    if (error === 'temporarily_unavailable') count.refused += 1;
-    else if (page.response.status < 500) wrong(`code flow: ${error ?? `stuck at ${page.url.pathname} with ${page.response.status}`}`);
-    if (over()) return undefined;
-    await pause(RETRY_MS);
-  }
 }
 
 /** Questions past the count, without a limit on their rate. */
