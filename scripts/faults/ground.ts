@@ -137,6 +137,8 @@ const production = (port: number): NodeVariables => ({
   HOST: '127.0.0.1',
   PORT: String(port),
   DRAIN_SECONDS: '3',
+  // As where the operator says nothing.
+  DATABASE_WAIT_SECONDS: '',
   TRUST_PROXY: '127.0.0.1',
   // No trial reads mail.
   SMTP_URL: 'smtp://localhost:1',
