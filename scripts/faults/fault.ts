@@ -1,5 +1,5 @@
 import type { Cluster } from './cluster.ts';
-import type { Count, Load } from './load.ts';
+import type { Load } from './load.ts';
 
 /** What one fault is, and what its trial came to: a row of the table in docs/operate/faults.md. */
 
@@ -16,6 +16,8 @@ export type Outcome = {
   /** Acknowledged facts that were read again, and those that are not true. */
   facts: number;
   lost: number | undefined;
+  /** Undefined where no balancer of the command is part of it. */
+  balancer?: string;
   /** Figures of this fault alone, such as a latency. */
   figures?: string;
   /** Why it does not hold; empty when it holds. */
@@ -50,7 +52,7 @@ export async function concluded(load: Load, outcome: Omit<Outcome, keyof ReturnT
   const { facts, lost } = await load.check();
   const kinds = [...new Set([...lost, ...load.count.failed])].slice(0, 3);
   return {
-    ...counted(load.count),
+    ...counted(load),
     facts,
     lost: lost.length,
     ...outcome,
@@ -65,7 +67,8 @@ export async function concluded(load: Load, outcome: Omit<Outcome, keyof ReturnT
   };
 }
 
-const counted = ({ sent, refused, failed }: Count) => ({ sent, refused, failed: failed.length });
+/** The columns that the load fills. */
+export const counted = ({ balancer, count: { sent, refused, failed } }: Load) => ({ balancer, sent, refused, failed: failed.length });
 
 /** Seconds from `since` to the last request that was refused or failed; 0 when none was after it. */
 export const goodAgainAfter = ({ count }: Load, since: number) => Math.max(0, count.lastBadAt - since) / 1_000;

@@ -22,7 +22,6 @@ export type Ground = {
   /** The issuer as clients reach it, through the balancer. */
   site: TestSite;
   load: Load;
-  balancer: string;
   /** Stops a node by SIGTERM and starts it on the same port. @param root of another version. @returns how many milliseconds it took to stop. */
   restart(index: number, more?: NodeVariables, root?: string): Promise<number>;
   close(): Promise<void>;
@@ -83,10 +82,10 @@ export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () 
     const site: TestSite = { ...house, ...stored, logLines: () => [], send: fetch };
     const people: Credentials[] = [];
     while (people.length < PEOPLE) people.push(await onceItAnswers(() => stored.createPerson()));
-    const prepared = await onceItAnswers(() => prepareLoad({ site, people, options: { ...LOAD, ...load } }));
+    const prepared = await onceItAnswers(() => prepareLoad({ balancer: balancer.name, site, people, options: { ...LOAD, ...load } }));
     closing.push(() => prepared.abandon());
     return {
-      ...{ issuer, house, secrets, nodes, site, balancer: balancer.name, close },
+      ...{ issuer, house, secrets, nodes, site, close },
       load: prepared,
       async restart(index, more, of) {
         const begun = performance.now();

@@ -24,6 +24,8 @@ export type Count = {
 
 export type Load = {
   count: Count;
+  /** Which balancer stands before the nodes. */
+  balancer: string;
   facts: Facts;
   /** Runs the lanes until the returned function is called, which waits for the journeys under way. */
   begin(): () => Promise<void>;
@@ -47,10 +49,10 @@ export const LOAD: LoadOptions = { perSecond: 60, lanes: 6 };
 // A request that is not answered for so long counts as lost.
 const PATIENCE_MS = 20_000;
 
-type Parts = { site: TestSite; people: Credentials[]; options: LoadOptions };
+type Parts = { balancer: string; site: TestSite; people: Credentials[]; options: LoadOptions };
 
 /** @param site where requests go. @param people each lane signs in one of them, in turn. */
-export async function prepareLoad({ site: given, people, options }: Parts): Promise<Load> {
+export async function prepareLoad({ balancer, site: given, people, options }: Parts): Promise<Load> {
   const count: Count = { sent: 0, refused: 0, failed: [], undecided: 0, latencies: [], lastBadAt: 0 };
   const waitTurn = createPace(options.perSecond);
   const book = { facts: noFacts() };
@@ -106,6 +108,7 @@ export async function prepareLoad({ site: given, people, options }: Parts): Prom
   const asking = askingOf(given);
   return {
     count,
+    balancer,
     asking,
     get facts() {
       return book.facts;

@@ -52,6 +52,7 @@ async function main(options: NonNullable<ReturnType<typeof readOptions>>): Promi
   const say = (sentence: string) => void (process.stderr.isTTY && process.stderr.write(`\r  ${sentence}`.padEnd(78)));
   const rows: Row[] = [];
   try {
+    const [{ version }] = (await cluster.sql("select current_setting('server_version') as version")) as [{ version: string }];
     for (const fault of FAULTS.filter(({ id }) => options.faults.includes(id))) {
       console.error(`${fault.id}: ${fault.title}`);
       const begun = performance.now();
@@ -60,6 +61,7 @@ async function main(options: NonNullable<ReturnType<typeof readOptions>>): Promi
         id: fault.id,
         title: fault.title,
         passes: fault.passes,
+        postgres: version,
         seconds: Math.round((performance.now() - begun) / 1_000),
         ...outcome,
       });
@@ -67,9 +69,8 @@ async function main(options: NonNullable<ReturnType<typeof readOptions>>): Promi
       const { verdict, seconds, why } = rows.at(-1) as Row;
       console.error(`  ${verdict} after ${seconds} s${why && `: ${why}`}`);
     }
-    const [{ version }] = (await cluster.sql("select current_setting('server_version') as version")) as [{ version: string }];
-    if (options.json) writeFileSync(options.json, `${JSON.stringify({ postgres: version, rows }, null, 2)}\n`);
-    if (options.write) writeTable(rows, version);
+    if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
+    if (options.write) writeTable(rows);
     console.log(asTable(rows));
   } finally {
     await cluster.drop();

@@ -18,15 +18,15 @@ describe('npm run faults', () => {
   });
 
   it('leaves blank what was not counted, and says why a fault was not measured', () => {
-    const fault = { title: 'a fault', passes: '', seconds: 1 };
+    const fault = { title: 'a fault', passes: '', postgres: '18.4', seconds: 1 };
     const outcome = { did: 'done', facts: 2_000, lost: 0, broken: [] };
     const table = asTable([
       { id: 'F1', ...fault, verdict: 'held', outcome, why: '' },
       { id: 'F2', ...fault, verdict: 'not measured', why: 'HAProxy is not installed' },
     ]);
     assert.deepEqual(table.split('\n').slice(2), [
-      '| F1 | a fault | done |  |  |  |  | 0 of 2,000 |  | held |',
-      '| F2 | a fault |  |  |  |  |  |  |  | not measured: HAProxy is not installed |',
+      '| F1 | a fault | done |  |  |  |  | 0 of 2,000 |  | PostgreSQL 18.4 | held |',
+      '| F2 | a fault |  |  |  |  |  |  |  |  | not measured: HAProxy is not installed |',
     ]);
   });
 });

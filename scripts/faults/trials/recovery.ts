@@ -9,7 +9,7 @@ import { freePort } from '../../bootstrap/free-port.mjs';
 import { ROOT } from '../../bootstrap/node.mjs';
 import { type Cluster, copyCluster, newDatabase, openCluster } from '../cluster.ts';
 import { type Facts, findLost, noFacts } from '../facts.ts';
-import { brokenOf, concluded, type Fault, goodAgainAfter, NotAtHand, type Outcome, type Trial } from '../fault.ts';
+import { brokenOf, concluded, counted, type Fault, goodAgainAfter, NotAtHand, type Outcome, type Trial } from '../fault.ts';
 import { type Ground, openGround } from '../ground.ts';
 
 /** A database without room, and one of an earlier moment: F8, F17. */
@@ -118,9 +118,9 @@ async function restoreBackup({ say }: Trial): Promise<Outcome> {
     const signedIn = await signInAgain(ground);
     const took = (performance.now() - begun) / 1_000;
     const lost = [...(await findLost(ended, load.asking)), ...(await askedAgain(allowed))];
-    const { sent, refused, failed } = load.count;
     return {
-      ...{ sent, refused, failed: failed.length, goodAgainSeconds: took, lost: lost.length },
+      ...counted(load),
+      ...{ goodAgainSeconds: took, lost: lost.length },
       facts: ended.revoked.size + ended.spent.size + allowed.length,
       did: `a physical backup of a running database restored ${Math.round(AFTER_MS / 1_000)} s later, with \`scripts/restored.ts\``,
       figures: `${ended.revoked.size} tokens and ${ended.spent.size} spent refresh tokens refused, ${allowed.length} consents kept`,

@@ -36,7 +36,7 @@ async function rollingRestart({ cluster, options, say }: Trial): Promise<Outcome
       rounds.push(load.count.failed.length + load.count.refused - before);
     }
     return await concluded(load, {
-      did: `${options.rounds} rounds of ${REQUESTS.toLocaleString('en')} requests through ${ground.balancer}; ${restarts} restarts by SIGTERM, DRAIN_SECONDS=3`,
+      did: `${options.rounds} rounds of ${REQUESTS.toLocaleString('en')} requests through ${load.balancer}; ${restarts} restarts by SIGTERM, DRAIN_SECONDS=3`,
       figures: `not answered in each round: ${rounds.join(', ')}; a node stopped within ${(slowestExit / 1_000).toFixed(1)} s`,
       broken: brokenOf({
         'no request fails or is refused': rounds.every((bad) => bad === 0),

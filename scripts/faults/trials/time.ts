@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { newDatabase } from '../cluster.ts';
-import { brokenOf, concluded, type Fault, type Outcome, type Trial } from '../fault.ts';
+import { brokenOf, concluded, counted, type Fault, type Outcome, type Trial } from '../fault.ts';
 import { type Ground, openGround } from '../ground.ts';
 import { percentile } from '../load.ts';
 
@@ -100,10 +100,11 @@ async function soak({ cluster, options, say }: Trial): Promise<Outcome> {
     }
     // What is loaded and compiled in the first half is no growth.
     const slope = slopeOf(memory.slice(memory.length / 2));
-    const { sent, refused, failed } = load.count;
+    const { refused, failed } = load.count;
     const judged = minutes >= SLOPE_FROM_MINUTES;
     return {
-      ...{ sent, refused, failed: failed.length, facts: checked.facts, lost: checked.lost.length },
+      ...counted(load),
+      ...{ facts: checked.facts, lost: checked.lost.length },
       did: `${minutes} min of mixed load`,
       figures: `memory of a node at most ${Math.max(...memory.map(({ megabytes }) => megabytes)).toFixed(0)} MB; slope in the second half ${slope.toFixed(2)} MB a minute${judged ? '' : ' (too short to judge)'}`,
       broken: [
