@@ -43,16 +43,9 @@ function asLine({ id, title, verdict, outcome, why, postgres }: Row): string {
   const { did, sent, refused, failed, goodAgainSeconds, facts, lost, figures, balancer } = outcome;
   const again = goodAgainSeconds === undefined ? '' : `${goodAgainSeconds.toFixed(1)} s`;
   const numbers = [sent, refused, failed].map((number) => number?.toLocaleString('en') ?? '');
-  return lineOf([
-    id,
-    title,
-    did,
-    ...numbers,
-    again,
-    facts && lost !== undefined ? `${lost} of ${facts.toLocaleString('en')}` : '',
-    figures ?? '',
-    result,
-  ]);
+  const lostOf = facts && lost !== undefined ? `${lost} of ${facts.toLocaleString('en')}` : '';
+  const measuredWith = [`PostgreSQL ${postgres}`, balancer].filter(Boolean).join(', ');
+  return lineOf([id, title, did, ...numbers, again, lostOf, figures ?? '', measuredWith, result]);
 }
 
 const DOCUMENT = join(ROOT, 'docs/operate/faults.md');
