@@ -7,6 +7,7 @@ import { parseArgs, promisify } from 'node:util';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { readDatabaseUrl } from '../src/platform/config.ts';
+import { openClient, openHosts, WITHOUT_LIMIT } from '../src/platform/database-hosts.ts';
 
 /**
  * Brings a database to the schema of prisma/migrations, with Prisma's own migration engine in its WebAssembly form:
@@ -84,9 +85,10 @@ export function isMigrated(databaseUrl: string): Promise<boolean> {
 }
 
 async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
+  const client = openClient(databaseUrl, { connectionTimeoutMillis: 5_000 });
   await client.connect();
   try {
+    await client.query(WITHOUT_LIMIT);
     return await work(client);
   } finally {
     await client.end();
@@ -214,7 +216,11 @@ async function withEngine<T>(databaseUrl: string, work: (engine: Engine) => Prom
   const { instance } = await WebAssembly.instantiate(wasm, { './schema_engine_bg.js': glue });
   glue.__wbg_set_wasm(instance.exports);
   (instance.exports as unknown as { __wbindgen_start(): void }).__wbindgen_start();
-  const pool = new pg.Pool({ connectionString: databaseUrl, lock_timeout: LOCK_TIMEOUT_MS });
+  const pool = new pg.Pool({
+    Client: openHosts(databaseUrl).Client,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    onConnect: (client) => client.query(WITHOUT_LIMIT),
+  });
   const scripts = new WholeScripts(pool);
   const adapter = bindMigrationAwareSqlAdapterFactory(scripts);
   const engine: Engine = await glue.SchemaEngine.new({ datamodels: [[SCHEMA, await readFile(SCHEMA, 'utf8')]] }, () => {}, adapter);
