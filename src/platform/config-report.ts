@@ -72,7 +72,7 @@ const hidden = (keys: number) => `(${keys === 1 ? '1 key' : `${keys} keys`}, not
 /** An address without its password, and without the values of its query, where Postgres takes one too. */
 function withoutSecrets(address: string): string {
   // Several hosts are no part of a URL as browsers have it.
-  const [, hosts = ''] = /^[a-z]+:\/\/(?:[^@/?#]*@)?([^@/?#]*,[^@/?#]*)/.exec(address) ?? [];
+  const [, hosts = ''] = /^[a-z]+:\/\/(?:[^/?#]*@)?([^@/?#]*,[^@/?#]*)(?=[/?#]|$)/.exec(address) ?? [];
   const url = URL.parse(hosts ? address.replace(hosts, SEVERAL) : address);
   // What cannot be taken apart is not shown, such as a password with a character in it that ends the part before the host.
   if (!url || url.hash || /@/.test(url.pathname + url.search)) return '(not shown)';

@@ -68,7 +68,8 @@ export async function createHouse(
     DATABASE_DIRECT_URL: databaseUrl,
     DATA_DIR: '/nowhere',
     DRAIN_SECONDS: '0',
-    DATABASE_WAIT_SECONDS: '0',
+    // A busy machine may need longer than a second to connect.
+    DATABASE_WAIT_SECONDS: '20',
     COOKIE_KEYS: like?.cookieKeys.join() ?? randomSecret(),
     DATA_ENCRYPTION_KEYS: (like?.dataEncryptionKeys ?? [randomBytes(32)]).map((key) => Buffer.from(key).toString('base64url')).join(),
   };
@@ -92,7 +93,7 @@ export async function createHouse(
       return { ...common, issuer, ...(await follow(child, issuer)) };
     },
     async startInVain(variables) {
-      const child = run({ PORT: '0', ...variables });
+      const child = run({ PORT: '0', DATABASE_WAIT_SECONDS: '0', ...variables });
       let output = '';
       for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
       const [code] = await once(child, 'close');
