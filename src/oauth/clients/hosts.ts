@@ -13,8 +13,8 @@ const LONGEST_NAME = 253;
 const writtenHost = (uri: string): string => /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*?)(?::\d*)?(?:[/?#]|$)/i.exec(uri)?.[1] ?? '';
 
 /**
- * Whether a host consists of letters, digits, hyphens and dots, as host names do (RFC 1123 section 2.1), or is an IP address as
- * browsers write it. @param uri one that the URL parser reads.
+ * Whether a host consists of letters, digits, hyphens and dots, as host names do (RFC 1123 section 2.1). An IP address passes too, as browsers
+ * write it. @param uri one that the URL parser reads.
  */
 export function hasPlainHost(uri: string): boolean {
   const [written, host] = [writtenHost(uri).toLowerCase(), new URL(uri).hostname];

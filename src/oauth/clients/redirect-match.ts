@@ -1,9 +1,8 @@
 import { isOwnOrigin } from './hosts.ts';
 
 /**
- * Owns whether a received address is a registered one: by exact comparison (RFC 9700 section 2.1), and on the loopback interface by
- * everything
- * except the port (RFC 8252 section 7.3).
+ * Owns whether a received address is a registered one. The comparison is exact (RFC 9700 section 2.1). On the loopback interface it ignores
+ * the port (RFC 8252 section 7.3).
  */
 
 const LOOPBACK_HTTP = /^(http:\/\/(?:localhost|127\.0\.0\.1|\[::1\]))(?::\d{1,5})?(\/[^?#]*)?(\?[^#]*)?$/;

@@ -187,7 +187,7 @@ export function describeClient(answer: Answer): Answer {
 }
 
 /**
- * Adds what a user's token allows the server's own API to know of the user: `username` (RFC 7662 section 2.2) and the claims of its scopes.
+ * Adds user data to an answer for the server's own API: `username` (RFC 7662 section 2.2) and the claims that the token's scopes allow.
  * No other API gets it. The token of a deleted or disabled user is inactive.
  */
 export function describeSubject(answer: Answer, account: Account | undefined): Answer {

@@ -8,8 +8,8 @@ const SENTENCE =
   'the implicit and hybrid flows are not supported, RFC 9700 section 2.1.2';
 
 /**
- * Makes the library name the setting to change. The check runs before that of the response mode: those flows do not allow `query`,
- * so the client would get an error about the mode instead. The library sends the error only to a registered redirect URI.
+ * Makes the library name the setting to change. The check runs before that of the response mode. Those flows do not allow `query`, so the client
+ * would get an error about the mode instead. The library sends the error only to a registered redirect URI.
  * It uses the requested response mode, or the flow's default.
  */
 export function explainResponseTypes(provider: Provider): void {

@@ -3,8 +3,8 @@ import { epochSeconds, MINUTE, systemClock } from '../../platform/clock.ts';
 import { keepMembers, override, persist } from '../internals.ts';
 
 /**
- * Owns what a session remembers beside the library's members: when its user last proved access to the account's mail, and whether the user
- * set up a factor in it. Clients see neither. pages/fresh-proof.ts decides which pages need a fresh proof.
+ * Owns what a session remembers beside the library's members. One is when its user last proved access to the account's mail, the other whether
+ * the user set up a factor in it. Clients see neither. Which pages need a fresh proof is decided in pages/fresh-proof.ts.
  */
 
 export type Proofs = {

@@ -3,7 +3,7 @@ import { place, recall } from './unit-of-work.ts';
 
 /**
  * Owns the reading of an account together with what was issued for it, so that a request needs no second statement.
- * people/store.ts owns what an account is and may do.
+ * What an account is and may do is decided in people/store.ts.
  */
 
 /** The displayable columns of an account that is not disabled, as one JSON value. */

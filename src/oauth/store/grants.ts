@@ -28,7 +28,7 @@ export function revokeGrantsOf(accountId: string): Statement {
 export type GivenBack = { kind: string; jti: string; grantId: string; sessionUid: string };
 
 /**
- * Ends what a client got with one sign-in of a user, when the client revokes one of its tokens: the codes and tokens of that session.
+ * Ends what a client got with one sign-in of a user: the codes and tokens of that session. Used when the client revokes one of its tokens.
  * The user's consent remains, and so do the client's tokens from other browsers. @see RFC 7009 section 2.1
  */
 export async function endSignIn(database: Database, { kind, jti, grantId, sessionUid }: GivenBack): Promise<void> {

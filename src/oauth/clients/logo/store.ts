@@ -3,8 +3,8 @@ import { DUE } from '../../../platform/outbox.ts';
 import type { PictureProblem } from './picture.ts';
 
 /**
- * Owns the stored logos of clients. A trigger (prisma/migrations) writes a row when a client names a `logo_uri`, empties it when the
- * client names another, and deletes it when the client names none. Fetching is in fetcher.ts, drawing in picture.ts.
+ * Owns the stored logos of clients. A trigger (prisma/migrations) follows each client's `logo_uri`. It writes an empty row for a new address,
+ * and deletes the row when the client names none. Fetching is in fetcher.ts, drawing in picture.ts.
  */
 
 /** The channel on which the trigger announces a logo to fetch. */
