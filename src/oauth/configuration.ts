@@ -17,11 +17,11 @@ import type { ProtocolFeature } from './feature.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { mayIntrospect, mayRevoke } from './introspection/caller-policy.ts';
 import { acceptWithoutPkce } from './requests/pkce-policy.ts';
-import { alwaysTheGranted, requestParameters } from './requests/settle-request.ts';
+import { requestParameters, useGrantedResource } from './requests/settle-request.ts';
 import { ROUTES } from './routes.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { createFindAccount } from './session/accounts.ts';
-import { ACR_VALUES, assertReachable, tellStrength } from './session/strength.ts';
+import { ACR_VALUES, assertReachable, strengthClaims } from './session/strength.ts';
 import { completeJwt, createJwtAccessTokens } from './tokens/jwt-access-tokens.ts';
 import { rotatesRefreshToken } from './tokens/refresh-policy.ts';
 import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from './tokens/token-policy.ts';
@@ -89,7 +89,7 @@ export function createConfiguration({
     expiresWithSession,
     revokeGrantPolicy: revokeGrantPolicy(database), //              RFC 7009 2.1: ends one sign-in and keeps the consent
     formats: { customizers: { jwt: completeJwt(resources.servers) } }, // RFC 9068: the records behind a JWT, and the type its API chose
-    extraTokenClaims: tellStrength, //                              RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
+    extraTokenClaims: strengthClaims, //                            RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
     clockTolerance: CLOCK_LEEWAY_SECONDS, //                        FAPI 2.0 5.3.2.1: between our nodes and a client's clock
 
     features: {
@@ -102,7 +102,7 @@ export function createConfiguration({
         enabled: true,
         getResourceServerInfo: resources.getResourceServerInfo,
         defaultResource: resources.defaultResource,
-        useGrantedResource: alwaysTheGranted,
+        useGrantedResource,
       }, // RFC 8707, RFC 9068
       dPoP: { enabled: true }, //                                   RFC 9449
       userinfo: { enabled: true }, //                               OIDC Core 5.3

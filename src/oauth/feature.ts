@@ -12,21 +12,21 @@ import type { ProtocolStore } from './store/store.ts';
 
 /** The part of a feature that extends the protocol. Each member is optional; src/feature.ts joins the parts of the contract. */
 
-type Parts = { config: Config; database: Database; resources: ResourcePolicy };
-export type EndpointParts = Parts & { provider: Provider; names: VerifiedNames; counts: Counts };
+type App = { config: Config; database: Database; resources: ResourcePolicy };
+export type EndpointParts = App & { provider: Provider; names: VerifiedNames; counts: Counts };
 export type OwnScope = ResourceServer['scopes'][number];
 
 export type ProtocolFeature = {
   /** The library's features that it switches on: see configuration.ts. */
-  libraryFeatures?(parts: Parts): Configuration['features'];
+  libraryFeatures?(parts: App): Configuration['features'];
   /** The stores of library models that only this feature uses, by the model's name: see adapter.ts. */
-  stores?(parts: Omit<Parts, 'resources'>): Record<string, ProtocolStore>;
+  stores?(parts: Omit<App, 'resources'>): Record<string, ProtocolStore>;
   /** Extends each new provider where the library has no setting, for example for a grant type. */
-  extend?(provider: Provider, parts: Parts): void;
+  extend?(provider: Provider, parts: App): void;
   /** Middleware around the library's endpoints, in the order of the list. */
   aroundEndpoints?(parts: EndpointParts): Part[];
   /** Adds prompts, or checks to existing prompts: see interaction-policy.ts. */
-  prompts?(policy: interactionPolicy.DefaultPolicy, parts: Parts): void;
+  prompts?(policy: interactionPolicy.DefaultPolicy, parts: App): void;
   /** Scopes of the server's own API that the feature provides. `changed` is the database channel that announces a change. */
   ownScopes?: { changed: string; read(database: Database): Promise<OwnScope[]> };
   /** Prefixes that scopes of a developer's API must not have before their colon. */
@@ -36,5 +36,5 @@ export type ProtocolFeature = {
   /** @returns how this request registers a client, for example by which initial access token; stored with the client. */
   registeredWith?(): Promise<string | undefined>;
   /** @returns the error for the request that lost a race at an address of this feature. @param reason for the log. */
-  outrun?(ctx: KoaContextWithOIDC, reason: string): errors.OIDCProviderError | AppError | undefined;
+  raceLost?(ctx: KoaContextWithOIDC, reason: string): errors.OIDCProviderError | AppError | undefined;
 };

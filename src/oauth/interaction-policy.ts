@@ -19,9 +19,9 @@ import { askedOf, isWeaker, owesFactor } from './session/strength.ts';
 
 const { Check, Prompt } = interactionPolicy;
 
-type Parts = { config: Config; database: Database; resources: ResourcePolicy };
+type App = { config: Config; database: Database; resources: ResourcePolicy };
 
-export function createInteractionPolicy(parts: Parts, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
+export function createInteractionPolicy(parts: App, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
   const { database, resources: scopes } = parts;
   const policy = interactionPolicy.base();
   const [login, consent] = ['login', 'consent'].map((name) => policy.get(name) as interactionPolicy.Prompt) as [
@@ -41,7 +41,7 @@ export function createInteractionPolicy(parts: Parts, features: readonly Pick<Pr
     consent.checks.remove(check);
   consent.checks.add(unanswered(scopes));
   consent.checks.add(unprovenReceiver());
-  neverOfOurOwnPages(consent);
+  skipForOwnPages(consent);
   // Only on request: no user must create another account. It comes first, because it ends with a signed-in user.
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
   for (const feature of features) feature.prompts?.(policy, parts);
@@ -108,7 +108,7 @@ const unanswered = (known: Pick<ResourcePolicy, 'servers' | 'issuer'>) =>
   );
 
 /** This server's own pages only learn what the browser's session already shows, so no user has to allow them anything. */
-function neverOfOurOwnPages(consent: interactionPolicy.Prompt): void {
+function skipForOwnPages(consent: interactionPolicy.Prompt): void {
   for (const check of consent.checks) {
     const asks = check.check;
     check.check = (ctx: KoaContextWithOIDC) => !OWN_PAGES.includes(String(ctx.oidc.client?.clientId)) && asks(ctx);

@@ -15,7 +15,7 @@ import type { ErrorBook } from './answers/error-book.ts';
 import { logEvents } from './answers/events.ts';
 import { holdErrors, noteAuthorizationErrors } from './answers/leaving.ts';
 import { answerLibraryForms } from './answers/library-forms.ts';
-import { dressFormPost } from './answers/pages.ts';
+import { renderFormPost } from './answers/pages.ts';
 import type { ClientCache } from './clients/cache.ts';
 import { judgeAssertions, rememberReplaysOnce } from './clients/client-assertions.ts';
 import { compareHashedSecrets } from './clients/client-secrets.ts';
@@ -38,12 +38,12 @@ import { ROUTES } from './routes.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { knownAccount } from './session/accounts.ts';
 import { keepProofs } from './session/session-proofs.ts';
-import { signOutWithoutDeadEnd } from './session/sign-out.ts';
-import { tellReachedContext } from './session/strength.ts';
+import { checkSignOutRequest } from './session/sign-out.ts';
+import { answerRequestedContext } from './session/strength.ts';
 import type { PkceUse } from './store/pkce-use.ts';
 import { placeVisitor } from './store/sessions.ts';
 import { SingleUseLost, unitOfWork } from './store/unit-of-work.ts';
-import { bindIdTokens, settleAudiences, tellGrantedScope } from './tokens/access-tokens.ts';
+import { bindIdTokens, settleAudiences, stateGrantedScope } from './tokens/access-tokens.ts';
 import { introspectJwts } from './tokens/jwt-access-tokens.ts';
 import { answerFromWinner, settleTokenRequests } from './tokens/second-use.ts';
 
@@ -88,7 +88,7 @@ export function createProvider({
   judgeAssertions(provider, config.issuer);
   rememberReplaysOnce(provider, database);
   introspectJwts(provider);
-  tellReachedContext(provider);
+  answerRequestedContext(provider);
   explainResponseTypes(provider);
   answerUnverifiedHints(provider);
   for (const feature of features) feature.extend?.(provider, { config, database, resources });
@@ -120,17 +120,17 @@ export function protocolEndpoints(parts: {
     refuseLongRequests,
     redirectPostedRequests(provider),
     answerAsRequestObjectSays,
-    signOutWithoutDeadEnd(provider),
+    checkSignOutRequest(provider),
     ...(parts.features.flatMap((feature) => feature.aroundEndpoints?.(parts) ?? []) as never[]),
     answerLibraryForms(parts),
     keepEndings(parts),
-    dressFormPost,
+    renderFormPost,
     holdErrors(parts),
     settleTokenRequests(database),
     allowFormPost,
     countIntrospections(counts),
-    tellSubject(config, database),
-    tellGrantedScope,
+    addSubject(config, database),
+    stateGrantedScope,
     settleRequest(provider, resources),
     ...(provider.middleware as never[]),
   ]);
@@ -142,7 +142,7 @@ export function protocolEndpoints(parts: {
  * A browser that completes its interaction twice gets the same response twice (endings.ts).
  * The loser of any other race gets `invalid_grant`, like any second use (RFC 6749 section 5.2), or an error page.
  */
-export function inUnitOfWork(database: Database, features: readonly Pick<ProtocolFeature, 'outrun'>[]) {
+export function inUnitOfWork(database: Database, features: readonly Pick<ProtocolFeature, 'raceLost'>[]) {
   return async (ctx: Context, next: Next) => {
     try {
       await unitOfWork(
@@ -172,9 +172,9 @@ export function inUnitOfWork(database: Database, features: readonly Pick<Protoco
   };
 }
 
-function refusalOf(ctx: Context, reason: string, features: readonly Pick<ProtocolFeature, 'outrun'>[]) {
+function refusalOf(ctx: Context, reason: string, features: readonly Pick<ProtocolFeature, 'raceLost'>[]) {
   for (const feature of features) {
-    const refusal = feature.outrun?.(ctx as never, reason);
+    const refusal = feature.raceLost?.(ctx as never, reason);
     if (refusal) return refusal;
   }
   return new errors.InvalidGrant(reason);
@@ -209,7 +209,7 @@ function countIntrospections(counts: Counts) {
 }
 
 /** Adds `sub` to the introspection of a client's own token, and user data for the server's own API. */
-function tellSubject(config: Config, database: Database) {
+function addSubject(config: Config, database: Database) {
   return async (ctx: Context, next: Next) => {
     await next();
     const body = ctx.body as { active?: boolean; sub?: string; scope?: string } | undefined;

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Provider } from 'oidc-provider';
 import { settle } from '../../src/oauth/consent/decision.ts';
-import { type Answer, allowedScopes, grantIdFor, keepAnswers } from '../../src/oauth/store/decisions.ts';
+import { allowedScopes, grantIdFor, keepAnswers, type ScopeAnswer } from '../../src/oauth/store/decisions.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 
 /**
@@ -22,7 +22,7 @@ describe('Answers in a grant', () => {
   });
   after(() => server.close());
 
-  const keep = (grantId: string, answers: Answer[]) => keepAnswers(server.database, { ...whose, grantId, answers, lifeSeconds: 60 });
+  const keep = (grantId: string, answers: ScopeAnswer[]) => keepAnswers(server.database, { ...whose, grantId, answers, lifeSeconds: 60 });
   const stored = async (grantId: string) => (await server.sql('select payload from grant_record where id = $1', [grantId]))[0]?.['payload'];
 
   const RESOURCES = [undefined, 'https://api.example/a', `https://api.example/'"{}\\`];
@@ -30,7 +30,7 @@ describe('Answers in a grant', () => {
   // As on the consent page: each asked scope is either allowed or declined, and a scope that everybody must allow is never declined.
   const answer = fc
     .record({ resource: fc.constantFrom(...RESOURCES), asked: scopes, ticked: scopes })
-    .map(({ resource, asked, ticked }): Answer => {
+    .map(({ resource, asked, ticked }): ScopeAnswer => {
       const allowed = asked.filter((name) => name === 'openid' || ticked.includes(name));
       return { ...(resource === undefined ? undefined : { resource }), allowed, declined: asked.filter((name) => !allowed.includes(name)) };
     });

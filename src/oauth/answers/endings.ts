@@ -62,9 +62,9 @@ async function takeTurn(ctx: Context, uid: string): Promise<void> {
   };
 }
 
-type Parts = { provider: Provider; database: Database };
+type App = { provider: Provider; database: Database };
 
-async function keepEnding(ctx: Context, { provider, database }: Parts, uid: string): Promise<void> {
+async function keepEnding(ctx: Context, { provider, database }: App, uid: string): Promise<void> {
   const answer = answerOf(ctx);
   if (!answer) return;
   const { params, entities } = ctx['oidc'];
@@ -93,7 +93,7 @@ function whereItLed({ headers }: Answer, params: Record<string, unknown>): Where
  * @param uid of an interaction of this browser: the caller has checked its cookie.
  * @returns false when no end is stored, or the code was redeemed or revoked since. Nothing is written to the response then.
  */
-export async function repeatEnding(ctx: Context, { provider, database }: Parts, uid: string): Promise<boolean> {
+export async function repeatEnding(ctx: Context, { provider, database }: App, uid: string): Promise<boolean> {
   const ending = (await findKept<Ending>(database, endingOf(uid)))?.value;
   if (!ending || (ending.code && !(await isCodeUnused(database, ending.code)))) return false;
   const { answer, session } = ending;

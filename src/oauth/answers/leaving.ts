@@ -7,7 +7,7 @@ import { render } from '../../http/render.ts';
 import { allowFormAction } from '../../http/security-headers.ts';
 import type { Database } from '../../platform/database.ts';
 import { nameOfClient } from '../clients/display-name.ts';
-import { tellOwner } from '../consent/owner-facts.ts';
+import { showOwnerFacts } from '../consent/owner-facts.ts';
 import { ROUTES } from '../routes.ts';
 import { newestGrant } from '../store/grants.ts';
 import type { LibraryError } from './error-book.ts';
@@ -72,7 +72,7 @@ async function showFirst(ctx: KoaContextWithOIDC, database: Database, error: Lib
   const { client, params } = ctx.oidc;
   const redirectUri = String(params?.['redirect_uri']);
   ctx.remove('Location');
-  if (client) await tellOwner(ctx, database);
+  if (client) await showOwnerFacts(ctx, database);
   render(ctx, 'leaving', {
     way,
     denied: error.error === 'access_denied',

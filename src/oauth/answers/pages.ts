@@ -6,7 +6,7 @@ import { render } from '../../http/render.ts';
 import { allowFormAction } from '../../http/security-headers.ts';
 import type { Database } from '../../platform/database.ts';
 import { nameOfClient } from '../clients/display-name.ts';
-import { tellOwner } from '../consent/owner-facts.ts';
+import { showOwnerFacts } from '../consent/owner-facts.ts';
 import { offerWayBack } from './way-back.ts';
 
 /** Owns the pages that the library renders through us: its errors, the two sign-out pages, and the form that submits a response. */
@@ -34,7 +34,7 @@ export const renderProtocolError = (database: Database) => async (ctx: KoaContex
     ctx.remove('Set-Cookie');
     await offerWayBack(ctx, ctx.oidc.provider);
   }
-  await tellOwner(ctx, database);
+  await showOwnerFacts(ctx, database);
   answerError(ctx, code, ctx.status, {
     error: out.error,
     ...(out.error_description ? { error_description: out.error_description } : undefined),
@@ -60,7 +60,7 @@ export async function renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
  * The library answers `response_mode=form_post` and some of its steps with a form that submits itself. It has no setting for that page.
  * So its script and fields are copied unchanged into our page. The CSP contains the hash of exactly this script.
  */
-export async function dressFormPost(ctx: Context, next: Next): Promise<void> {
+export async function renderFormPost(ctx: Context, next: Next): Promise<void> {
   await next();
   if (!ctx.response.is('html') || typeof ctx.body !== 'string') return;
   const [, script, form] =

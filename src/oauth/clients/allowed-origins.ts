@@ -20,10 +20,10 @@ export function allowedOriginsProblem(origins: unknown, ownOrigins: readonly str
   if (origins.length > MAX_ORIGINS) return `must not have more than ${MAX_ORIGINS} members`;
   const wrong = origins.findIndex((origin) => !isOrigin(origin));
   const own = origins.findIndex((origin) => isOwnOrigin(origin, ownOrigins));
-  if (wrong < 0 && own >= 0) return `must not contain the origin of this server itself: member ${own} is ${told(origins[own])}`;
+  if (wrong < 0 && own >= 0) return `must not contain the origin of this server itself: member ${own} is ${quoted(origins[own])}`;
   return wrong < 0
     ? undefined
-    : `must only contain origins, ${RIGHT}: without path, pattern or user, http on a loopback host alone; member ${wrong} is ${told(origins[wrong])}`;
+    : `must only contain origins, ${RIGHT}: without path, pattern or user, http on a loopback host alone; member ${wrong} is ${quoted(origins[wrong])}`;
 }
 
 function isOrigin(value: string): boolean {
@@ -38,4 +38,4 @@ function isOrigin(value: string): boolean {
 }
 
 // An error description is printable ASCII without quotes (RFC 6749 section 5.2).
-const told = (value: string) => value.slice(0, 100).replace(/[^\x21\x23-\x5b\x5d-\x7e]/g, '?') || 'empty';
+const quoted = (value: string) => value.slice(0, 100).replace(/[^\x21\x23-\x5b\x5d-\x7e]/g, '?') || 'empty';

@@ -159,14 +159,14 @@ function shown(value: unknown): string {
 export function rememberReplaysOnce(provider: Provider, database: Database): void {
   override(provider, 'static ReplayDetection.unique', () => (iss, jti, exp) => {
     const lifeSeconds = exp - epochSeconds(systemClock.now()) + PROOF_WINDOW_SECONDS + CLOCK_LEEWAY_SECONDS;
-    return rememberOnce(database, JSON.stringify([iss, jti]), lifeSeconds, goodSince(Provider.ctx as KoaContextWithOIDC | undefined));
+    return rememberOnce(database, JSON.stringify([iss, jti]), lifeSeconds, firstUsableAt(Provider.ctx as KoaContextWithOIDC | undefined));
   });
 }
 
 /**
  * @returns when this request's assertion or DPoP proof could first be used; the older one counts. Unreadable ones are refused elsewhere.
  */
-function goodSince(ctx: KoaContextWithOIDC | undefined): number | undefined {
+function firstUsableAt(ctx: KoaContextWithOIDC | undefined): number | undefined {
   const moments = [ctx?.oidc.params?.['client_assertion'], ctx?.get('DPoP')].flatMap((jwt) => {
     try {
       const { iat = 0, exp = 0 } = decodeJwt(String(jwt));

@@ -22,21 +22,21 @@ import { NO_NAMES } from './verified-names.ts';
 /** `judge` returns the metadata to store, or throws an error with the problem; `scopes` are all scopes that a client may name. */
 export type ClientJudge = { judge(metadata: ClientMetadata): ClientMetadata; scopes: string[] };
 
-type Place = { config: Config; database: Database; features: readonly ProtocolFeature[] };
+type App = { config: Config; database: Database; features: readonly ProtocolFeature[] };
 
 /**
  * @param metadata with a secret in clear, if the client has one.
  * @returns the metadata to store, with defaults (RFC 7591 section 2). @throws Error whose message is the problem.
  */
-export async function judgeClient(place: Place, metadata: ClientMetadata): Promise<ClientMetadata> {
+export async function judgeClient(app: App, metadata: ClientMetadata): Promise<ClientMetadata> {
   if (!isStorable(metadata)) throw new Error(UNSTORABLE);
-  return (await openClientJudge(place)).judge(metadata);
+  return (await openClientJudge(app)).judge(metadata);
 }
 
 const UNSTORABLE = 'parameters must not contain NUL or unpaired surrogates';
 
 /** The same check for many clients, with the scopes of this moment. */
-export async function openClientJudge({ config, database, features }: Place): Promise<ClientJudge> {
+export async function openClientJudge({ config, database, features }: App): Promise<ClientJudge> {
   const servers = await readResourceServers({ database, issuer: config.issuer, features });
   const resources = createResourcePolicy(createApiCatalog(servers), config.issuer, features);
   // This provider is only used for the check. It reads no client and signs nothing.

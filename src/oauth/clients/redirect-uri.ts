@@ -80,7 +80,7 @@ export function redirectUriProblems(uris: string[], rules: UriRules = {}): UriPr
   return uris.flatMap((uri, n) => {
     const fault = faultOf(uri, rules);
     if (!fault) return [];
-    const right = mended(uri, fault);
+    const right = corrected(uri, fault);
     return [{ fault, uri, line: n + 1, ...(right && !faultOf(right, rules) ? { right } : undefined) }];
   });
 }
@@ -122,7 +122,7 @@ export function redirectUriHints(uris: string[], { native, own }: { native: bool
 }
 
 /** @returns the address that a wrong one most likely means. */
-function mended(uri: string, fault: UriFault): string | undefined {
+function corrected(uri: string, fault: UriFault): string | undefined {
   if (fault === 'fragment') return uri.replace(/#.*$/s, '');
   if (fault === 'http') return uri.replace(/^http:/i, 'https:');
   if (fault === 'user') return uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?]*@/i, '$1');

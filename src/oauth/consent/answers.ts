@@ -1,6 +1,6 @@
 import type { Client } from 'oidc-provider';
 import type { ResourceServer } from '../scopes/resource-servers.ts';
-import type { Answer } from '../store/decisions.ts';
+import type { ScopeAnswer } from '../store/decisions.ts';
 import { type Asked, requirementOf } from './asked.ts';
 
 /**
@@ -29,11 +29,11 @@ export function answersOf(
   client: Client,
   { scopes, claims }: Asked,
   { pressed, ticked }: { pressed: Pressed; ticked: Set<string> },
-): Answer[] {
+): ScopeAnswer[] {
   const isAllowed = (scope: Asked['scopes'][number]) =>
     pressed === 'approve_all' || requirementOf(known, client, scope) !== 'optional' || ticked.has(tickOf(scope, known.issuer));
   const resources = [...new Set(scopes.map(({ resource }) => resource))];
-  const answers = resources.map((resource): Answer => {
+  const answers = resources.map((resource): ScopeAnswer => {
     const there = scopes.filter((scope) => scope.resource === resource);
     const names = (allowed: boolean) => there.filter((scope) => isAllowed(scope) === allowed).map(({ name }) => name);
     return { ...(resource === undefined ? undefined : { resource }), allowed: names(true), declined: names(false) };

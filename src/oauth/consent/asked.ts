@@ -37,8 +37,8 @@ function claimsIn(parameter: unknown): string[] {
 /** Whether the user has neither allowed nor declined some part of what is asked. */
 export function isUnanswered({ scopes, claims }: Asked, grant: Grant): boolean {
   const answered = ({ resource, name }: ScopeAt) => [...grantedScopes(grant, resource), ...declinedScopes(grant, resource)].includes(name);
-  const told = new Set(grant.getOIDCClaims());
-  return scopes.some((scope) => !answered(scope)) || claims.some((claim) => !told.has(claim));
+  const grantedClaims = new Set(grant.getOIDCClaims());
+  return scopes.some((scope) => !answered(scope)) || claims.some((claim) => !grantedClaims.has(claim));
 }
 
 /** `identity` is name and e-mail, which the user allows or declines as one. An `optional` scope is granted when the user ticks it. */

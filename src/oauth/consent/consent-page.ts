@@ -27,11 +27,11 @@ type Asking = {
   grant: Grant | undefined;
 };
 
-type Circumstances = { database: Database; resourceServers: readonly ResourceServer[]; issuer: string; language: Language };
+type App = { database: Database; resourceServers: readonly ResourceServer[]; issuer: string; language: Language };
 
 /** @returns the data that views/interaction/consent-body.eta reads, without the addresses of its forms. */
 export async function describeConsent(
-  { database, resourceServers, issuer, language }: Circumstances,
+  { database, resourceServers, issuer, language }: App,
   { client, account, redirectUri, asked, grant }: Asking,
 ) {
   const [people, owner, logos] = await Promise.all([
@@ -90,21 +90,21 @@ export type Identity = {
 function identityIn({ scopes, claims }: Asked, grant: Grant | undefined): Identity | undefined {
   const asked = scopes.filter(({ resource, name }) => resource === undefined && IDENTITY_SCOPES.includes(name)).map(({ name }) => name);
   if (!asked.length && !claims.length) return undefined;
-  const told = new Set([...asked.flatMap((scope) => CLAIMS_OF_SCOPE[scope] ?? []), ...claims]);
+  const claimNames = new Set([...asked.flatMap((scope) => CLAIMS_OF_SCOPE[scope] ?? []), ...claims]);
   const [allowed, named] = [grantedScopes(grant, undefined), grant?.getOIDCClaims() ?? []];
   return {
     claims: Object.values(CLAIMS_OF_SCOPE)
       .flat()
-      .filter((claim) => told.has(claim)),
-    summary: summaryOf(told),
+      .filter((claim) => claimNames.has(claim)),
+    summary: summaryOf(claimNames),
     granted: asked.every((name) => allowed.includes(name)) && claims.every((claim) => named.includes(claim)),
   };
 }
 
-function summaryOf(told: Set<string>): Identity['summary'] {
-  if (told.has('name') && told.has('email')) return 'name_and_email';
-  if (told.has('email')) return 'email';
-  return told.has('name') ? 'name' : 'number';
+function summaryOf(claimNames: Set<string>): Identity['summary'] {
+  if (claimNames.has('name') && claimNames.has('email')) return 'name_and_email';
+  if (claimNames.has('email')) return 'email';
+  return claimNames.has('name') ? 'name' : 'number';
 }
 
 /**

@@ -49,7 +49,7 @@ async function decidedGrant(
     return standing ?? keepDecision(database, ctx, { accountId, answers: [{ allowed: ['openid'], declined: [] }] }, undefined);
   if (decision?.accountId !== accountId || decision.kept) return standing;
   const grant = await keepDecision(database, ctx, decision, standing);
-  const told = (which: 'allowed' | 'declined') =>
+  const scopeNames = (which: 'allowed' | 'declined') =>
     decision.answers.flatMap((answer) => answer[which].map((name) => (answer.resource ? `${answer.resource} ${name}` : name)));
   const claims = decision.answers.flatMap((answer) => answer.claims ?? []);
   await write(database, {
@@ -59,7 +59,7 @@ async function decidedGrant(
       type: 'consent_given',
       accountId,
       clientId,
-      detail: { scopes: told('allowed'), declined: told('declined'), ...(claims.length ? { claims } : undefined) },
+      detail: { scopes: scopeNames('allowed'), declined: scopeNames('declined'), ...(claims.length ? { claims } : undefined) },
     }),
   });
   // If another step precedes the code, the interaction carries the decision on. This mark prevents storing it twice.

@@ -2,7 +2,7 @@ import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 
 /** Owns who may introspect a token and who may revoke one. */
 
-type Asked = { clientId?: string; kind?: string; aud?: string | string[] };
+type PresentedToken = { clientId?: string; kind?: string; aud?: string | string[] };
 
 /**
  * A confidential client may introspect its own tokens. A resource server's client may introspect the tokens of its audience.
@@ -11,7 +11,7 @@ type Asked = { clientId?: string; kind?: string; aud?: string | string[] };
  * @see RFC 7662 sections 2.1 and 4
  */
 export function mayIntrospect(issuer: string) {
-  return async (_ctx: KoaContextWithOIDC, client: Client, token: Asked): Promise<boolean> => {
+  return async (_ctx: KoaContextWithOIDC, client: Client, token: PresentedToken): Promise<boolean> => {
     // A public client does not authenticate, so anyone who found a token could claim to be it.
     if (client.clientAuthMethod === 'none') return false;
     if (token.clientId === client.clientId) return true;
@@ -22,7 +22,7 @@ export function mayIntrospect(issuer: string) {
 }
 
 /** A client revokes only its own tokens. The error is the same whether or not the client can authenticate (RFC 7009 section 2.1). */
-export async function mayRevoke(_ctx: KoaContextWithOIDC, client: Client, token: Asked): Promise<boolean> {
+export async function mayRevoke(_ctx: KoaContextWithOIDC, client: Client, token: PresentedToken): Promise<boolean> {
   if (token.clientId === client.clientId) return true;
   throw new errors.InvalidRequest('client is not authorized to revoke the presented token');
 }

@@ -32,7 +32,7 @@ const PRINTABLE = /^[\x20-\x7e]+$/;
 const KNOWN_PARAMETERS = new Set(['token', 'token_type_hint', 'client_id', 'client_secret']);
 
 /** RFC 7662 section 2.2. */
-type Answer = { active?: boolean; scope?: string | undefined; [member: string]: unknown };
+type IntrospectionResponse = { active?: boolean; scope?: string | undefined; [member: string]: unknown };
 
 type Question = { token: string; clientId: string; clientSecret: string };
 
@@ -65,7 +65,7 @@ export function createShortIntrospection({
   }).flat();
 
   /** @returns the answer; undefined when the request is not the common case. @throws what the database throws. */
-  async function introspect(request: IncomingMessage): Promise<Answer | undefined> {
+  async function introspect(request: IncomingMessage): Promise<IntrospectionResponse | undefined> {
     const question = await readQuestion(request);
     const caller = question && (await authenticate(provider, question));
     if (!caller) return undefined;
@@ -77,7 +77,7 @@ export function createShortIntrospection({
     return ownApi && token.account_id ? describeSubject(answer, token.account ? accountFromRow(token.account) : undefined) : answer;
   }
 
-  function tell(response: ServerResponse, started: number, body: Answer): void {
+  function answerIntrospection(response: ServerResponse, started: number, body: IntrospectionResponse): void {
     counts.add('introspection', body.active ? 'active' : 'inactive');
     answer(response, started, 200, body, [], {});
   }
@@ -94,7 +94,7 @@ export function createShortIntrospection({
     if (!isPlain(request, isOurs)) return otherwise();
     const started = performance.now();
     introspect(request).then(
-      (body) => (body ? tell(response, started, body) : otherwise()),
+      (body) => (body ? answerIntrospection(response, started, body) : otherwise()),
       (error) => {
         // A second attempt by the library would double the caller's wait during an outage.
         if (!isUnavailable(error)) return otherwise();
@@ -163,7 +163,7 @@ async function authenticate(provider: Provider, { clientId, clientSecret }: Ques
 }
 
 /** The members are in the library's order. JSON omits undefined ones. */
-function describe({ kind, client_id, account_id, exp, payload }: StandingToken, issuer: string): Answer {
+function describe({ kind, client_id, account_id, exp, payload }: StandingToken, issuer: string): IntrospectionResponse {
   const { extra, iat, sid, aud, scope, jkt } = payload as Record<string, string> & { extra?: object };
   return {
     active: true,
@@ -182,7 +182,7 @@ function describe({ kind, client_id, account_id, exp, payload }: StandingToken, 
 }
 
 /** The subject of a client's own token is the client (RFC 9068 section 2.2). Introspection and JWT agree on it. */
-export function describeClient(answer: Answer): Answer {
+export function describeClient(answer: IntrospectionResponse): IntrospectionResponse {
   return { active: true, sub: answer['client_id'], ...answer };
 }
 
@@ -190,7 +190,7 @@ export function describeClient(answer: Answer): Answer {
  * Adds user data to an answer for the server's own API: `username` (RFC 7662 section 2.2) and the claims that the token's scopes allow.
  * No other API gets it. The token of a deleted or disabled user is inactive.
  */
-export function describeSubject(answer: Answer, account: Account | undefined): Answer {
+export function describeSubject(answer: IntrospectionResponse, account: Account | undefined): IntrospectionResponse {
   if (!account) return { active: false };
   const scopes = (answer.scope ?? '').split(' ');
   return { ...claimsForScopes(account, scopes), ...answer, ...(scopes.includes('profile') ? { username: account.username } : undefined) };

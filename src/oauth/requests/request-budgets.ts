@@ -32,10 +32,10 @@ const KINDS: Record<string, RequestKind> = {
   [ROUTES.token]: 'token',
 };
 
-type Given = { config: Config; budgets: Budgets; clients: ClientCache; counts: Counts };
+type App = { config: Config; budgets: Budgets; clients: ClientCache; counts: Counts };
 
 /** @throws AppError 429 `too_many_requests`, with the seconds until the budget allows a request. */
-export function spendBudgets({ config, budgets, clients, counts }: Given) {
+export function spendBudgets({ config, budgets, clients, counts }: App) {
   return async (ctx: Context, next: Next): Promise<void> => {
     const kind = KINDS[ctx.path];
     if (!kind || ctx.method !== (kind === 'authorize' ? 'GET' : 'POST')) return next();

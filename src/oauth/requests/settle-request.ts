@@ -29,7 +29,7 @@ export const requestParameters = (scope: ResourcePolicy['completeScope']) => ({
 });
 
 /** A token request without a resource is for the authorized one (RFC 8707 section 2.2). */
-export const alwaysTheGranted = async (): Promise<boolean> => true;
+export const useGrantedResource = async (): Promise<boolean> => true;
 
 const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 

@@ -99,7 +99,7 @@ export function deleteScope(accountId: string, apiId: string, name: string): Sta
 }
 
 /** A confidential client of this owner that introspects for no other API. */
-const MAY_SPEAK = (accountId: string, identifier: Statement) => Prisma.sql`
+const MAY_INTROSPECT = (accountId: string, identifier: Statement) => Prisma.sql`
   coalesce(c.metadata->>'token_endpoint_auth_method', '') <> 'none' and (c.introspects is null or c.introspects = ${identifier})
   and exists (select from client_owner o where o.client_id = c.id and o.account_id = ${accountId})`;
 
@@ -111,7 +111,7 @@ export function listPossibleIntrospectors(
 ): Promise<{ id: string; name: string | null; chosen: boolean }[]> {
   return database.query(Prisma.sql`
     select c.id, c.metadata->>'client_name' as name, c.introspects is not null as chosen
-    from resource_server r join client c on ${MAY_SPEAK(accountId, Prisma.sql`r.identifier`)}
+    from resource_server r join client c on ${MAY_INTROSPECT(accountId, Prisma.sql`r.identifier`)}
     where r.id = ${apiId} and r.owner_id = ${accountId} order by c.created_at desc, c.id`);
 }
 
@@ -127,5 +127,5 @@ export function chooseIntrospector(accountId: string, apiId: string, clientId: s
   return Prisma.sql`
     update client c set introspects = r.identifier, updated_at = now()
     from resource_server r
-    where r.id = ${apiId} and r.owner_id = ${accountId} and c.id = ${clientId} and ${MAY_SPEAK(accountId, Prisma.sql`r.identifier`)}`;
+    where r.id = ${apiId} and r.owner_id = ${accountId} and c.id = ${clientId} and ${MAY_INTROSPECT(accountId, Prisma.sql`r.identifier`)}`;
 }

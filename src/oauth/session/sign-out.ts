@@ -31,12 +31,12 @@ const PARAMETERS = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 's
 
 type Parameters = Record<string, string | string[] | undefined>;
 
-export function signOutWithoutDeadEnd(provider: Provider) {
+export function checkSignOutRequest(provider: Provider) {
   return async (ctx: Context, next: Next) => {
     if (ctx.path !== ROUTES.end_session || ctx.method === 'OPTIONS') return next();
     const parameters: Parameters = { ...ctx.query };
     const request = await readRequest(provider, parameters);
-    if (request.problem) tellClient(ctx, provider, parameters, request);
+    if (request.problem) reportToClient(ctx, provider, parameters, request);
     const { accountId } = await provider.Session.get(ctx);
     if (accountId === undefined) return leave(ctx, request);
     if (request.problem) ctx.query = trusted(parameters, request);
@@ -130,7 +130,7 @@ function leave(ctx: Context, { client, proven, returnTo, problem }: SignOutReque
 }
 
 /** Reports the refusal, so that the client's owners read it under "Recent errors", like a refusal by the library. */
-function tellClient(ctx: Context, provider: Provider, parameters: Parameters, { client, problem }: SignOutRequest): void {
+function reportToClient(ctx: Context, provider: Provider, parameters: Parameters, { client, problem }: SignOutRequest): void {
   const oidc = { client, params: parameters };
   provider.emit('end_session.error', Object.create(ctx, { oidc: { value: oidc } }), new errors.InvalidRequest(problem as string));
 }

@@ -86,7 +86,7 @@ export async function assertReachable(_ctx: KoaContextWithOIDC, claims: ClaimsRe
  * order
  * (OIDC Core section 3.1.2.1, acr_values in order of preference).
  */
-export function tellReachedContext(provider: Provider): void {
+export function answerRequestedContext(provider: Provider): void {
   compute(provider, 'OIDCContext.acr', function () {
     if (!this.session?.accountId) return undefined;
     const acr = reached(this.session);
@@ -95,7 +95,7 @@ export function tellReachedContext(provider: Provider): void {
 }
 
 /** Tells an API, in a JWT or by introspection, how and when the user of a token signed in (RFC 9470 section 6). */
-export async function tellStrength(
+export async function strengthClaims(
   { oidc }: KoaContextWithOIDC,
   token: AccessToken | ClientCredentials,
 ): Promise<{ acr: string; auth_time?: number } | undefined> {

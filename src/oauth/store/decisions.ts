@@ -8,7 +8,7 @@ import { write } from './unit-of-work.ts';
  */
 
 /** The answer for one resource server. Without `resource` it is for the server's own API, and `claims` are those allowed one by one. */
-export type Answer = { resource?: string; allowed: string[]; declined: string[]; claims?: string[] };
+export type ScopeAnswer = { resource?: string; allowed: string[]; declined: string[]; claims?: string[] };
 
 /** The scopes in a grant's payload, in the library's form. */
 type Scopes = { openid?: { scope?: string; claims?: string[] }; resources?: Record<string, string>; rejected?: Omit<Scopes, 'rejected'> };
@@ -51,7 +51,7 @@ export async function lastGrant(database: Database, accountId: string, clientId:
   return row?.id;
 }
 
-export type Kept = { grantId: string; accountId: string; clientId: string; answers: Answer[]; lifeSeconds: number };
+export type Kept = { grantId: string; accountId: string; clientId: string; answers: ScopeAnswer[]; lifeSeconds: number };
 
 /**
  * Writes answers into a new or existing grant at the end of the unit of work. It changes the row in its state at that moment, not as it was
@@ -83,11 +83,16 @@ export async function endTokensBeyond(database: Database, grantId: string, decli
 }
 
 /** A grant's payload after the answers. */
-function answered(payload: Statement, answers: Answer[]): Statement {
+function answered(payload: Statement, answers: ScopeAnswer[]): Statement {
   const own = answers.filter(({ resource }) => resource === undefined);
   const others = answers.filter(({ resource }) => resource !== undefined);
   const claims = own.flatMap((answer) => answer.claims ?? []);
-  const side = (at: Statement, more: (answer: Answer) => string[], less: (answer: Answer) => string[], claimed: Statement) => Prisma.sql`
+  const side = (
+    at: Statement,
+    more: (answer: ScopeAnswer) => string[],
+    less: (answer: ScopeAnswer) => string[],
+    claimed: Statement,
+  ) => Prisma.sql`
     'openid', jsonb_strip_nulls(jsonb_build_object('scope', ${settled(Prisma.sql`${at}#>>'{openid,scope}'`, own.flatMap(more), own.flatMap(less))}, 'claims', ${claimed})),
     'resources', coalesce(${at}->'resources', '{}') ${Prisma.join(
       [
@@ -99,7 +104,7 @@ function answered(payload: Statement, answers: Answer[]): Statement {
       ],
       '',
     )}`;
-  const [allowed, declined] = [(answer: Answer) => answer.allowed, (answer: Answer) => answer.declined];
+  const [allowed, declined] = [(answer: ScopeAnswer) => answer.allowed, (answer: ScopeAnswer) => answer.declined];
   const claimed = Prisma.sql`(
     select jsonb_agg(distinct claim order by claim)
     from unnest(array(select jsonb_array_elements_text(coalesce((${payload})#>'{openid,claims}', '[]'))) || ${claims}::text[]) as claim)`;

@@ -1,7 +1,7 @@
 import { digest, randomSecret } from '../../platform/secrets.ts';
 
 /**
- * A process that finds a device code by its user code or its interaction gets a handle instead of the code itself.
+ * A caller that finds a device code by its user code or its interaction gets a handle instead of the code itself.
  * A handle is valid in this process only. Nobody else can create one, so a digest read from the database cannot be presented as one.
  */
 const HANDLE = `${randomSecret()}.`;

@@ -21,7 +21,7 @@ const REST = 3;
 const VACUUM_SHARE = 0.1;
 const VACUUM_ROWS = 1_000;
 
-// Audit events are stored for a year: long enough for a user to discover a foreign act.
+// Audit events are stored for a year: long enough for a user to discover that someone else acted.
 const KEPT_EVENTS = Prisma.sql`interval '365 days'`;
 
 // Owners see a client's errors for a month. Charts show counts for a year.

@@ -75,26 +75,26 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
  * @param validSince when it could first be used, in seconds since 1970, for identifiers that may be older than a restored backup.
  * @returns whether this was the first use. Also false for an identifier from before the restore, because its row may be lost.
  */
-export async function rememberOnce(database: Database, id: string, expiresInSeconds: number, goodSince?: number): Promise<boolean> {
-  const inserted = await database.change(Prisma.sql`${rememberedOnce(id, expiresInSeconds, goodSince)} returning 1`);
+export async function rememberOnce(database: Database, id: string, expiresInSeconds: number, validSince?: number): Promise<boolean> {
+  const inserted = await database.change(Prisma.sql`${rememberedOnce(id, expiresInSeconds, validSince)} returning 1`);
   return inserted.length > 0;
 }
 
 /** The same as a part of writes that are made together: it changes a row only at the first use. */
-export function rememberedOnce(id: string, expiresInSeconds: number, goodSince?: number): Statement {
+export function rememberedOnce(id: string, expiresInSeconds: number, validSince?: number): Statement {
   return Prisma.sql`
     insert into protocol_record (kind, id, expires_at, payload)
     select 'ReplayDetection', ${digest(id)}::bytea, now() + ${expiresInSeconds} * interval '1 second', '{}'::jsonb
-    ${goodSince === undefined ? Prisma.empty : Prisma.sql`where not exists (${restoredAfter(goodSince)})`}
+    ${validSince === undefined ? Prisma.empty : Prisma.sql`where not exists (${restoredAfter(validSince)})`}
     on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()`;
 }
 
 // One row represents all rows that a restored database has lost.
 const RESTORED = digest('restored');
 
-const restoredAfter = (goodSince: number) => Prisma.sql`
+const restoredAfter = (validSince: number) => Prisma.sql`
   select from protocol_record
-  where kind = 'ReplayDetection' and id = ${RESTORED} and expires_at > now() and (payload->>'restoredAt')::float8 > ${goodSince}`;
+  where kind = 'ReplayDetection' and id = ${RESTORED} and expires_at > now() and (payload->>'restoredAt')::float8 > ${validSince}`;
 
 /** Refuses identifiers from before now. Two hours exceed the lifetime of any assertion or proof. */
 export function markRestored(): Statement {

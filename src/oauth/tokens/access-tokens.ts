@@ -39,8 +39,9 @@ export function settleAudiences(provider: Provider): void {
         const source = ctx && sourceOf(ctx);
         const grant = ctx?.oidc.entities.Grant;
         if (source && grant) {
-          if (this.aud === issuer) ofOwnApi(this, grant, wantedOf(ctx, source));
-          else if (!ctx.oidc.params?.['resource'] && [source.resource].flat().includes(userinfo)) opensUserinfo(this, grant, ctx, source);
+          if (this.aud === issuer) clearOwnAudience(this, grant, wantedOf(ctx, source));
+          else if (!ctx.oidc.params?.['resource'] && [source.resource].flat().includes(userinfo))
+            addUserinfoAudience(this, grant, ctx, source);
         }
         const value = await save.call(this);
         values.set(this, value);
@@ -49,12 +50,12 @@ export function settleAudiences(provider: Provider): void {
   );
 
   /** A token of the server's own API has no audience, however the client asked for it. */
-  function ofOwnApi(token: AccessToken, grant: Grant, wanted: Set<string>): void {
+  function clearOwnAudience(token: AccessToken, grant: Grant, wanted: Set<string>): void {
     delete token.aud;
     token.scope = grant.getOIDCScopeFiltered(wanted);
   }
 
-  function opensUserinfo(token: AccessToken, grant: Grant, ctx: KoaContextWithOIDC, source: Source): void {
+  function addUserinfoAudience(token: AccessToken, grant: Grant, ctx: KoaContextWithOIDC, source: Source): void {
     const wanted = wantedOf(ctx, source);
     const identity = scopesIn(grant.getOIDCScopeFiltered(new Set(IDENTITY_SCOPES.filter((name) => wanted.has(name)))));
     if (!identity.includes('openid')) return;
@@ -113,7 +114,7 @@ export function bindIdTokens(provider: Provider): void {
  * Sets `scope` of a token response to everything granted: the API's scopes, those of the ID token, and `offline_access`.
  * The member is always present, so also when it differs from the request (RFC 6749 section 5.1).
  */
-export async function tellGrantedScope(ctx: Context, next: Next): Promise<void> {
+export async function stateGrantedScope(ctx: Context, next: Next): Promise<void> {
   await next();
   const body = ctx.body as { access_token?: string; scope?: string } | undefined;
   if (ctx.path !== ROUTES.token || ctx.status !== 200 || !body?.access_token || !ctx['oidc']) return;

@@ -41,7 +41,7 @@ export function completeJwt(servers: readonly ResourceServer[]) {
 }
 
 /** The parts of the server that reading a JWT needs. `jwks`: the published keys, retired ones included. */
-type Parts = {
+type App = {
   database: Database;
   clients: ClientCache;
   issuer: string;
@@ -55,7 +55,7 @@ type Parts = {
 export type WithJwts = (store: ProtocolStore, kind: string) => ProtocolStore;
 
 /** @returns a wrapper that makes a store answer for a JWT of this server as for a stored token. */
-export function createJwtAccessTokens(parts: Parts): WithJwts {
+export function createJwtAccessTokens(parts: App): WithJwts {
   const keys = createLocalJWKSet({ keys: parts.jwks.keys.map((key) => publicHalf(key as JWK)) } as JSONWebKeySet);
   return (store, kind) => ({
     ...store,
@@ -87,7 +87,7 @@ type Claims = JWTPayload & {
  * @returns what a store would hold of the token. Undefined unless this server signed it and its API and client still exist.
  * A user's token also needs its account, and a grant with every scope of the token. The library compares the session, as for any token.
  */
-async function read(parts: Parts, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Payload | undefined> {
+async function read(parts: App, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Payload | undefined> {
   const claims = await verify(parts, keys, jwt);
   if (!claims) return undefined;
   const { iss: _, sub, aud, exp, iat, jti, scope, client_id, cnf, grant_id, session_id, userinfo_claims, ...extra } = claims;
@@ -114,7 +114,7 @@ async function read(parts: Parts, keys: ReturnType<typeof createLocalJWKSet>, jw
 }
 
 /** @returns the claims of a JWT that a published key signed; undefined for any other text. */
-async function verify({ issuer }: Parts, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Claims | undefined> {
+async function verify({ issuer }: App, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Claims | undefined> {
   try {
     // A key in the header, or one that the header points to, is never read. `none` and HS* are not allowed algorithms (RFC 8725 section
     // 3.1).

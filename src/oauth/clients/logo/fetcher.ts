@@ -20,7 +20,7 @@ const DEADLINE_MS = 5_000;
 const AT_ONCE = 2;
 const ACCEPTED = 'image/png, image/svg+xml, image/webp, image/jpeg, image/gif';
 
-type Parts = {
+type App = {
   database: Database;
   log: Log;
   /** Whether a logo may have a loopback http address: only in development, as at registration (webLinkFault()). */
@@ -31,7 +31,7 @@ type Parts = {
 };
 
 /** Fetches due logos until it is stopped. */
-export function keepLogosFetched({ database, log, loopbackPages, openings = [], everyMs }: Parts): { stop(): Promise<void> } {
+export function keepLogosFetched({ database, log, loopbackPages, openings = [], everyMs }: App): { stop(): Promise<void> } {
   const guardedFetch = createGuardedFetch({
     maxBytes: MAX_BYTES,
     showRedirects: true,

@@ -14,8 +14,8 @@ export type Metadata = ClientMetadata & Record<string, unknown>;
 const MAX_REASON_CHARACTERS = 200;
 
 /** One check per member, for registration-policy.ts. A check changes the metadata where the response must differ from the request. */
-export const OWN_MEMBERS: Record<string, (metadata: Metadata, circumstances: { house: { own: readonly string[] } }) => void> = {
-  allowed_origins(metadata, { house: { own } }) {
+export const OWN_MEMBERS: Record<string, (metadata: Metadata, context: { server: { own: readonly string[] } }) => void> = {
+  allowed_origins(metadata, { server: { own } }) {
     const origins = metadata['allowed_origins'];
     // An empty value counts as absent (RFC 7591 section 2).
     if (origins === undefined || origins === null || origins === '') return void delete metadata['allowed_origins'];

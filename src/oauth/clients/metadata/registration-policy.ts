@@ -20,13 +20,13 @@ export type Maker = 'client' | 'developer' | 'operator';
  * What a check may read besides the metadata: the request, the client that updates itself, and who describes the client.
  * Also the limits of its initial access token, the checked software statement, and the settings of this server.
  */
-type Circumstances = {
+type CheckContext = {
   request: Record<string, unknown>;
   client: Client | undefined;
   maker: Maker;
   limits: RegistrationLimits | undefined;
   statement: JudgedStatement | undefined;
-  house: House;
+  server: ServerFacts;
 };
 
 /**
@@ -42,13 +42,13 @@ export const placesOf = ({ issuer, adminOrigin }: Pick<Config, 'issuer' | 'admin
   tryCallback: `${issuer}${TRY_CALLBACK_PATH}`,
 });
 
-export type House = Places & { names: VerifiedNames };
+export type ServerFacts = Places & { names: VerifiedNames };
 
 /**
  * One check per member. The library calls the check of each member in `members`, in their order, before its own checks.
  * Internal members come from the database only: a request cannot set them.
  */
-const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) => void> = {
+const checks: Record<string, (metadata: Metadata, context: CheckContext) => void> = {
   // First, because its claims replace members of the request. A statement that was not checked is dropped: see client-judgement.ts.
   software_statement(metadata, { statement }) {
     if (statement?.problem) throw statement.problem;
@@ -91,8 +91,8 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
     if (!said && isNativeByAddress(uris, metadata.token_endpoint_auth_method === 'none')) metadata.application_type = 'native';
   },
   // The portal's trial page is as safe as this server, also over http in development. No other address of this server is allowed.
-  redirect_uris: (metadata, circumstances) => judgeUris(metadata, 'redirect_uris', circumstances),
-  post_logout_redirect_uris: (metadata, circumstances) => judgeUris(metadata, 'post_logout_redirect_uris', circumstances),
+  redirect_uris: (metadata, context) => judgeUris(metadata, 'redirect_uris', context),
+  post_logout_redirect_uris: (metadata, context) => judgeUris(metadata, 'post_logout_redirect_uris', context),
   grant_types(metadata, { client, limits, request, maker }) {
     // An operator grants token exchange together with services, and the client then repeats it (RFC 7592 section 2.2).
     // Other clients that copy the grants of the server's metadata are registered without it.
@@ -119,14 +119,14 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
       throw new errors.InvalidClientMetadata(`scope can only contain ${limits.scopes.join(', ')}`);
   },
   ...OWN_MEMBERS,
-  client_name: (metadata, circumstances) => judgeName(metadata, 'client_name', circumstances),
+  client_name: (metadata, context) => judgeName(metadata, 'client_name', context),
   // A developer's name and version of the software (RFC 7591 section 2). Operators see them; they prove nothing.
   software_id: (metadata) => judgeLabel(metadata, 'software_id'),
   software_version: (metadata) => judgeLabel(metadata, 'software_version'),
-  client_uri: (metadata, { house }) => judgePage(metadata, 'client_uri', house),
-  logo_uri: (metadata, { house }) => judgePage(metadata, 'logo_uri', house),
-  policy_uri: (metadata, { house }) => judgePage(metadata, 'policy_uri', house),
-  tos_uri: (metadata, { house }) => judgePage(metadata, 'tos_uri', house),
+  client_uri: (metadata, { server }) => judgePage(metadata, 'client_uri', server),
+  logo_uri: (metadata, { server }) => judgePage(metadata, 'logo_uri', server),
+  policy_uri: (metadata, { server }) => judgePage(metadata, 'policy_uri', server),
+  tos_uri: (metadata, { server }) => judgePage(metadata, 'tos_uri', server),
   initiate_login_uri: (metadata) => judgeAddress(metadata, 'initiate_login_uri'),
   jwks(metadata) {
     const keys = (metadata.jwks as { keys?: unknown } | undefined)?.keys;
@@ -140,10 +140,10 @@ const checks: Record<string, (metadata: Metadata, circumstances: Circumstances) 
     LOCALIZED.flatMap((member) =>
       localizedMembers(member).map((name) => [
         name,
-        (metadata: Metadata, circumstances: Circumstances) => {
+        (metadata: Metadata, context: CheckContext) => {
           judgeText(metadata, name);
-          if (member === 'client_name') judgeName(metadata, name, circumstances);
-          else judgePage(metadata, name, circumstances.house);
+          if (member === 'client_name') judgeName(metadata, name, context);
+          else judgePage(metadata, name, context.server);
         },
       ]),
     ),
@@ -158,13 +158,13 @@ function grantsOf({ grant_types: grants, response_types: responses }: Metadata):
   return [...listOf(grants), ...(takesCodes ? ['authorization_code'] : [])];
 }
 
-function judgeName(metadata: Metadata, member: string, { client, house }: Circumstances): void {
+function judgeName(metadata: Metadata, member: string, { client, server }: CheckContext): void {
   const name = metadata[member];
   if (typeof name !== 'string') return;
   // A client keeps its current name, even if another name was verified since or the character rules changed.
   if (client && name === (member === 'client_name' ? client.clientName : client[member])) return;
   judgeCharacters(name, member);
-  const taken = house.names.takenBy(name, client?.clientId);
+  const taken = server.names.takenBy(name, client?.clientId);
   if (!taken) return;
   throw new NameTaken(member, 'own' in taken ? null : taken.name);
 }
@@ -175,7 +175,7 @@ export class NameTaken extends errors.InvalidClientMetadata {
 
   /** @param like the other name; null for this server's own. */
   constructor(member: string, like: string | null) {
-    const whose = like === null ? "this server's own name" : `the name ${toldName(like)} of a client whose publisher is verified`;
+    const whose = like === null ? "this server's own name" : `the name ${asciiName(like)} of a client whose publisher is verified`;
     super(`${member} is too similar to ${whose}: choose one that people cannot take for it`);
     this.like = like;
   }
@@ -190,7 +190,7 @@ function judgeCharacters(text: string, member: string): void {
 }
 
 // An error description is ASCII (RFC 7591 section 3.2.2), so other characters are escaped as in JSON.
-const toldName = (name: string) =>
+const asciiName = (name: string) =>
   JSON.stringify(name).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 function judgeLabel(metadata: Metadata, member: string): void {
@@ -201,7 +201,7 @@ function judgeLabel(metadata: Metadata, member: string): void {
 }
 
 /** Checks a page that users follow, or the address of a picture. The library refuses values that are not text. */
-function judgePage(metadata: Metadata, member: string, { loopbackPages }: House): void {
+function judgePage(metadata: Metadata, member: string, { loopbackPages }: ServerFacts): void {
   judgeAddress(metadata, member, loopbackPages);
 }
 
@@ -214,12 +214,12 @@ function judgeAddress(metadata: Metadata, member: string, loopback = false): voi
 type UriList = 'redirect_uris' | 'post_logout_redirect_uris';
 
 /** Only an operator may register an http address on a private network. A client that has one keeps it in later updates. */
-function judgeUris(metadata: Metadata, member: UriList, { client, maker, house }: Circumstances): void {
+function judgeUris(metadata: Metadata, member: UriList, { client, maker, server }: CheckContext): void {
   if (metadata[member] === undefined) return;
   const held = listOf(member === 'redirect_uris' ? client?.redirectUris : client?.postLogoutRedirectUris);
   const problem = redirectUrisProblem(member, metadata[member], {
-    own: house.own,
-    tryCallback: member === 'redirect_uris' ? house.tryCallback : undefined,
+    own: server.own,
+    tryCallback: member === 'redirect_uris' ? server.tryCallback : undefined,
     privateHttp: (uri) => maker === 'operator' || held.includes(uri),
     held: (uri) => held.includes(uri),
   });
@@ -228,7 +228,7 @@ function judgeUris(metadata: Metadata, member: UriList, { client, maker, house }
 }
 
 /** The policy in the library's form, for one server. */
-export function createRegistrationPolicy(house: House) {
+export function createRegistrationPolicy(server: ServerFacts) {
   return {
     properties: Object.keys(checks),
     /** @param ctx absent when a stored client is read: it was checked when it was stored. */
@@ -240,7 +240,7 @@ export function createRegistrationPolicy(house: House) {
       const token = entities['InitialAccessToken'] as { limits?: RegistrationLimits } | undefined;
       const limits = client ? (client['registration_limits'] as RegistrationLimits | undefined) : token?.limits;
       const request = (body ?? {}) as Record<string, unknown>;
-      checks[member]?.(metadata as Metadata, { request, client, maker, limits, statement: judgedStatement(ctx), house });
+      checks[member]?.(metadata as Metadata, { request, client, maker, limits, statement: judgedStatement(ctx), server });
     },
   };
 }
