@@ -41,6 +41,25 @@ describe('Configuration', () => {
     assert.equal(problems({ NODE_ENV: 'production', DATABASE_URL }).length, 4);
   });
 
+  it('needs a direct database address beside a pooler, and refuses database options that it does not support', () => {
+    const base = { ...SECRETS, DATABASE_URL };
+    assert.equal(readConfig(base).databaseDirectUrl, DATABASE_URL);
+    assert.equal(readConfig(base).databaseWaitSeconds, 60);
+    const pooled = 'postgres://u:p@pooler:6432/name?pgbouncer=true';
+    assert.equal(readConfig({ ...SECRETS, DATABASE_URL: pooled, DATABASE_DIRECT_URL: DATABASE_URL }).databaseDirectUrl, DATABASE_URL);
+    assert.match(
+      problems({ ...SECRETS, DATABASE_URL: pooled }).join(),
+      /^DATABASE_DIRECT_URL is required where DATABASE_URL has pgbouncer=true/,
+    );
+    assert.match(
+      problems({ ...SECRETS, DATABASE_URL: pooled, DATABASE_DIRECT_URL: pooled }).join(),
+      /^DATABASE_DIRECT_URL must lead past the pooler/,
+    );
+    assert.match(problems({ ...base, DATABASE_WAIT_SECONDS: '-1' }).join(), /^DATABASE_WAIT_SECONDS must be/);
+    for (const query of ['sslmode=verify-ca', 'sslmode=allow', 'target_session_attrs=standby', 'sslrootcert=/nowhere/ca.pem'])
+      assert.match(problems({ ...SECRETS, DATABASE_URL: `${DATABASE_URL}?${query}` }).join(), /^DATABASE_URL (says|has|names) /, query);
+  });
+
   it('needs in production with an https issuer the proxy that ends TLS, or `none`', () => {
     const production = { NODE_ENV: 'production', DATABASE_URL, SMTP_URL: 'smtps://u:p@mail.example.com', ...SECRETS };
     const ISSUER = 'https://auth.example.com';
