@@ -12,7 +12,7 @@ describe('The address of the database', () => {
   writeFileSync(file, 'a certificate');
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('may name several hosts, in the authority or in the query, each with a port or without', () => {
+  it('may name several hosts, in the authority or in the query, with or without ports', () => {
     const hosts = (url: string) => readDatabaseAddress(url).hosts;
     assert.deepEqual(hosts('postgres://u:p@h1:5432,h2:6543/db'), [
       { host: 'h1', port: 5432 },
@@ -35,13 +35,13 @@ describe('The address of the database', () => {
     assert.deepEqual(hosts('postgres://u@/db?host=/var/run/postgresql'), [{ host: '/var/run/postgresql', port: undefined }]);
   });
 
-  it('has user, password and database beside them', () => {
+  it('contains user, password and database', () => {
     const { settings } = readDatabaseAddress('postgres://us%40er:p%2Fa,b@h1,h2/my%20db?application_name=x');
     const { user, password, database, application_name } = settings;
     assert.deepEqual([user, password, database, application_name], ['us@er', 'p/a,b', 'my db', 'x']);
   });
 
-  it('says which host is wanted: of several one that takes writes, unless it says otherwise', () => {
+  it('selects a host that accepts writes when there are several, unless target_session_attrs differs', () => {
     const target = (url: string) => readDatabaseAddress(url).target;
     assert.equal(target('postgres://h1/db'), 'any');
     assert.equal(target('postgres://h1,h2/db'), 'read-write');
@@ -50,7 +50,7 @@ describe('The address of the database', () => {
       assert.match(problemOf(`postgres://h1,h2/db?target_session_attrs=${other}`) ?? '', /not supported: use any, read-write, primary$/);
   });
 
-  it('says what TLS is wanted, as libpq understands it', () => {
+  it('selects the TLS mode as libpq does', () => {
     const ssl = (query: string) => readDatabaseAddress(`postgres://h/db?${query}`).settings.ssl as Record<string, unknown> | false;
     assert.equal(ssl('application_name=x'), undefined);
     assert.equal(ssl('sslmode=disable'), false);
@@ -66,7 +66,7 @@ describe('The address of the database', () => {
     assert.equal(readDatabaseAddress('postgres://h/db?sslmode=prefer').prefersTls, true);
   });
 
-  it('is refused with a sentence that has no secret', () => {
+  it('is refused with a message that contains no secret', () => {
     const wrong: [string, RegExp][] = [
       ['mysql://u:hunter2@h/db', /^must begin with postgres:/],
       ['postgres://u:hunter2@h1:x,h2/db', /^lists a host that cannot be read/],

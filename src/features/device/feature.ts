@@ -15,6 +15,6 @@ export const device: Feature = {
     DeviceCode: createDeviceCodeStore(database, () => config.dataEncryptionKeys.map((key) => derivedSecret(key, 'user codes of devices'))),
   }),
   aroundEndpoints: ({ provider, config, database }) => [deviceFlow(provider, config, database)],
-  outrun: (ctx, reason) =>
+  raceLost: (ctx, reason) =>
     ctx.path.startsWith(ROUTES.code_verification) ? new AppError('device_answered', { status: 400, reason }) : undefined,
 };

@@ -54,5 +54,5 @@ export const registration: Feature = {
     ],
     pages: REGISTRATION_PAGES,
   },
-  outrun: (ctx, reason) => (ctx.path.startsWith(PATH) ? tokenSpent(ctx, reason) : undefined),
+  raceLost: (ctx, reason) => (ctx.path.startsWith(PATH) ? tokenSpent(ctx, reason) : undefined),
 };
