@@ -35,7 +35,7 @@ const SIGN_IN: Record<string, Page> = {
   'reset/password': { show: showNewPassword, answer: submitNewPassword },
 };
 
-/** For pages that show a signed-in account: the user at the browser may be another person. */
+/** For pages that show the signed-in account: another user may be at the browser. */
 const SWITCH: Record<string, Page> = { 'another-account': { answer: useAnotherAccount } };
 
 /** @returns the pages of each prompt in interaction-policy.ts, and the page on which the prompt begins. */

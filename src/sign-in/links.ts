@@ -18,7 +18,7 @@ import { goTo, type Services, type Step } from './step.ts';
 /**
  * Owns the links in our mails. Any browser may open them. Opening one changes nothing, since mail scanners open links too; only the form on
  * its page proves the address.
- * In the browser that requested the mail, the authorization continues. Another browser is not signed in, since a different person may have
+ * In the browser that requested the mail, the authorization continues. Another browser is not signed in, since a different user may have
  * requested the mail. There, the user chooses a password for a sign-up, and the requesting browser must sign in with it.
  */
 

@@ -52,7 +52,7 @@ export function letterTo<Name extends LetterName>(
   );
 }
 
-/** @returns the statements that mail an account about a change that another person may have made, in the account's language. */
+/** @returns the statements that mail an account about a change that an attacker may have made, in the account's language. */
 export function alarmTo<Name extends Parameters<typeof securityLetter>[1]>(
   { ctx, services: { config, keyRing } }: Here,
   account: Account,

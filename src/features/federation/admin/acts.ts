@@ -7,7 +7,7 @@ import { type Act, refused } from '../../../pages/operators/act.ts';
 import { type ChangedClient, changedClient, doToClient, isWithin } from '../../../pages/operators/on-client.ts';
 import { listProviders } from '../providers.ts';
 
-/** Owns what operators let clients do for users at providers. */
+/** Owns the act that lets a client act for users at providers. */
 
 const services = z.strictObject({
   services: z.array(z.string().max(100)).max(100).default([]),
@@ -32,7 +32,7 @@ export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
     if (own >= 0) strange.push({ field: `origins.${own}`, detail: 'must not be the origin of this server itself' });
     if (strange.length) return refused('invalid', strange);
     const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
-    // Nobody gives what they do not have.
+    // An operator cannot grant more than the operator's own rights.
     if (!isWithin(doing.actor, { scopes: [], services })) return refused('above');
     return doToClient(doing, id, [store.allowServices(id, { services, origins })], {
       type: 'client_services_changed',
