@@ -5,7 +5,7 @@ import { endByHandle, findByHandle } from '../../../oauth/store/token-handles.ts
 import { type Act, done, NOTHING, recorded, refused } from '../../../pages/operators/act.ts';
 import { findAccountRecordById } from '../../../people/administration.ts';
 
-/** Owns the ending of what apps were allowed. Sessions stay, and so does what is registered. */
+/** Owns the acts that end grants and tokens. Sessions and registered clients stay. */
 
 const NAMED = z.object({ id: z.string() });
 type Named = z.infer<typeof NAMED>;
@@ -43,7 +43,7 @@ export const endAccessOfClient: Act<object, Named & { ended: number }> = {
   result: z.object({ id: z.string(), ended: z.int() }),
   async run(doing, id) {
     if (!(await isClientKnown(doing.database, id))) return refused('unknown');
-    // Told first: it is done in parts, and one that is cut short is no less an act.
+    // Record first: the end runs in batches, and an interrupted act must still leave its event.
     await doing.database.transaction([recorded(doing, { type: 'access_ended', clientId: id })]);
     return done({ id, ended: await endClient(doing.database, id) });
   },

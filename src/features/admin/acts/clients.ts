@@ -8,7 +8,7 @@ import { type ChangedClient, changedClient, doToClient } from '../../../pages/op
 import { Prisma } from '../../../platform/database.ts';
 import { mustFind } from '../../../platform/sql-errors.ts';
 
-/** Owns what operators do about clients. This server's own stay as they are: without them nobody could sign in to undo it. */
+/** Owns the operators' acts on clients. The server's own clients are excluded: without them, no operator could sign in to undo the act. */
 
 const ENDED = z.object({ id: z.string(), ended: z.int() });
 type Ended = z.infer<typeof ENDED>;
@@ -38,7 +38,7 @@ export const suspendClient: Act<object, Ended> = {
   async run(doing, id) {
     const suspended = await doToClient(doing, id, [store.suspendClient(id)], { type: 'client_suspended' });
     if (!suspended.ok) return suspended;
-    // Only now: what is issued to a client that was not suspended yet is there to be ended.
+    // End access only after the suspension, so that no token issued in between is missed.
     return done({ id, ended: await endClient(doing.database, id) });
   },
 };
@@ -62,7 +62,7 @@ export const restoreClient: Act<object, ChangedClient> = {
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
-  // A restored client has its old secrets. Whoever holds one of them can use the client again.
+  // A restored client keeps its old secrets, so any holder of one of them can use the client again.
   run: (doing, id) => doToClient(doing, id, [store.restoreClient(id)], { type: 'client_restored' }, { givesHold: true }),
 };
 
@@ -73,7 +73,7 @@ export const deleteClient: Act<object, ChangedClient & { people: number }> = {
   result: z.object({ id: z.string(), people: z.int() }),
   async run(doing, id) {
     const people = await countPeople(doing.database, id);
-    // First, so that nothing is issued to it while what it holds is ended: in parts, which one deletion would not be.
+    // Suspend first, so that no more tokens are issued. Then end the client's access in batches, which one deletion would not do.
     const suspended = await suspendClient.run(doing, id, {});
     if (!suspended.ok) return suspended;
     const deleted = await doToClient(doing, id, [store.deleteClient(id)], { type: 'client_deleted', detail: { people } });
@@ -105,7 +105,7 @@ export const allowAdminScopes: Act<{ scopes: AdminScope[] }, ChangedClient> = {
   async run(doing, id, { scopes }) {
     const before = await readAdminScopes(doing.database, id);
     if (!before) return refused('unknown');
-    // Nobody gives what they do not have, nor takes what is above them.
+    // An operator can neither grant nor remove more than the operator's own rights.
     const touched = ADMIN_SCOPES.filter((scope) => scopes.includes(scope) !== before.includes(scope));
     if (touched.some((scope) => !doing.actor.may.includes(scope))) return refused('above');
     const kept = ADMIN_SCOPES.filter((scope) => scopes.includes(scope));

@@ -3,7 +3,7 @@ import { replaceSigningKeys, rotateSigningKeys } from '../../../oauth/keys/signi
 import { type Act, done, NOTHING, recorded } from '../../../pages/operators/act.ts';
 import { keysUsedNow } from '../../../platform/key-use.ts';
 
-/** Owns what operators do about the keys that sign. */
+/** Owns the operators' acts on the signing keys. */
 
 const ROTATED = z.object({
   keys: z.array(z.object({ algorithm: z.string(), kid: z.string(), made: z.boolean(), signs_from: z.iso.datetime() })),

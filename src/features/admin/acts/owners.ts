@@ -8,8 +8,8 @@ import { Prisma } from '../../../platform/database.ts';
 import { mustFind } from '../../../platform/sql-errors.ts';
 
 /**
- * Owns what operators do about who looks after a client in the developer portal. Owners invite each other, and leave; to put one out is an
- * operator's, since whoever came to share a client could take it otherwise.
+ * Owns the operators' acts on the owners of a client in the developer portal. Owners invite each other and leave. Only an operator removes
+ * an owner, because an invited owner could otherwise take the client over.
  */
 
 const person = z.strictObject({ account: z.string().min(1).max(500).describe("A person's id") });
@@ -37,7 +37,7 @@ export const removeClientOwner: Act<Person, ChangedClient> = {
     if (owners.length && !owners.some((owner) => owner.id === account))
       return refused('invalid', [{ field: 'account', detail: 'they do not look after this client' }]);
     if (owners.length === 1) return refused('last_owner');
-    // Asked again under the client's lock: of two who are put out at once, the second stays.
+    // Checked again under the client's lock: of two parallel removals, the second one leaves the last owner in place.
     const left = mustFind(Prisma.sql`${leaveClient(id, account)} returning 1`);
     return doToClient(doing, id, [left, ...forgetOwner(id, account)], { type: 'client_owner_left', accountId: account });
   },

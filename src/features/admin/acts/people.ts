@@ -22,14 +22,14 @@ import type { Statement } from '../../../platform/database.ts';
 import { isUniqueViolation, mustFind } from '../../../platform/sql-errors.ts';
 import { accountToClaim } from '../claimable.ts';
 
-/** Owns what operators do about people. Whoever may do more than who acts is out of reach, and nobody acts on themselves. */
+/** Owns the operators' acts on users. An operator cannot act on a user with more rights, or on the operator's own account. */
 
 const CHANGED = z.object({ id: z.string() });
 type Changed = z.infer<typeof CHANGED>;
 
 type Deed = { type: EventType; statements(id: string): Statement[]; losesAdmin?: true };
 
-/** An act on one person that needs nothing said. */
+/** @returns an act on one user that needs no input. */
 function onPerson(summary: string, deed: Deed): Act<object, Changed> {
   return { summary, scope: 'admin:people', input: NOTHING, result: CHANGED, run: (doing, id) => doTo(doing, id, deed) };
 }
@@ -43,7 +43,10 @@ async function doTo(doing: Doing, id: string, deed: Deed & { detail?: Record<str
   return done({ id });
 }
 
-/** @returns what must still be so when it is done. Read to say why not, and asked again by the guards, under a lock. */
+/**
+ * @returns the user, and the guards that repeat the checks under a lock in the act's transaction. The first read is for the reason of a
+ * refusal.
+ */
 async function judge(doing: Doing, id: string, losesAdmin?: true): Promise<Outcome<{ person: AccountRecord; guards: Statement[] }>> {
   const { database, actor } = doing;
   const person = await findAccountRecordById(database, id);
@@ -54,7 +57,7 @@ async function judge(doing: Doing, id: string, losesAdmin?: true): Promise<Outco
   if (losesAdmin && person.role === 'admin' && !person.disabledAt && !actor.atTheMachine) {
     const [another] = await database.aside(isAnotherAdmin(id, false));
     if (!another) return refused('last_admin');
-    // Before the person's own row, and all in one order: of two who take it from each other one succeeds.
+    // Before the user's own row, and always in the same order: of two admins who remove each other's role, one succeeds.
     guards.unshift(mustFind(isAnotherAdmin(id, true)));
   }
   return done({ person, guards });
@@ -63,7 +66,7 @@ async function judge(doing: Doing, id: string, losesAdmin?: true): Promise<Outco
 export const disablePerson = onPerson('Keep a person from signing in, and end everything that is open under their account', {
   type: 'account_disabled',
   losesAdmin: true,
-  // Together: an account that is disabled has nothing open, at no moment.
+  // In one transaction: a disabled account never has an active session or token.
   statements: (id) => [disableAccount(id), endAccount(id)],
 });
 
@@ -110,7 +113,7 @@ export const changeRole: Act<{ role: z.infer<typeof role> }, Changed> = {
     return doTo(doing, id, {
       type: 'role_changed',
       ...(role === 'admin' ? undefined : { losesAdmin: true }),
-      // Signed out, so that no page which was opened under the other role goes on.
+      // Sign the user out, so that no page opened under the old role continues.
       statements: () => [roleOf(id, role), endSessions(id)],
       detail: { role },
     });

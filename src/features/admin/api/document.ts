@@ -6,19 +6,19 @@ import { MOST_ROWS, USUAL_ROWS } from '../../../pages/operators/list.ts';
 import type { Route } from '../../../pages/operators/route.ts';
 import { PROBLEMS, type ProblemCode, problemType } from './problem.ts';
 
-/** Owns the API's document (OpenAPI 3.1): made of the table that answers, so that it cannot say something else. */
+/** Owns the API's OpenAPI 3.1 document. It is generated from the routing table, so the two cannot differ. */
 
 type Schema = Record<string, unknown>;
 
 const ofInput = (schema: z.ZodType): Schema => plain(z.toJSONSchema(schema, { io: 'input' }));
 const ofAnswer = (schema: z.ZodType): Schema => plain(z.toJSONSchema(schema));
 
-// The document says once for all of them which dialect it is (OpenAPI 3.1 section 4.8.24.3).
+// The document states the schema dialect once for all schemas (OpenAPI 3.1 section 4.8.24.3).
 function plain({ $schema: _, ...schema }: Schema): Schema {
   return schema;
 }
 
-/** @param issuer of the tokens that open it. */
+/** @param issuer the issuer of the API's access tokens. */
 export function describeApi(issuer: string, routes: readonly Route[]): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) };
@@ -89,7 +89,7 @@ function operation(route: Route): object {
   };
 }
 
-/** What a route answers when it is done. */
+/** @returns the successful response of a route. */
 function answerOf(route: Route): { status: number; schema: Schema } {
   switch (route.kind) {
     case 'one':

@@ -5,11 +5,11 @@ import { isUnavailable } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import type { Log } from '../../../platform/log.ts';
 
-/** Owns how the admin API says what is wrong: as problem details (RFC 9457), in one place, and never as a page. */
+/** Owns the admin API's errors: always problem details (RFC 9457), written in one place, never a page. */
 
 type Kind = { status: number; title: string };
 
-/** Every problem there is; the API's document lists them. */
+/** All problems of the API; its document lists them. */
 export const PROBLEMS = {
   invalid_request: { status: 400, title: 'The request cannot be read' },
   invalid_cursor: { status: 400, title: 'The cursor is not one of this list' },
@@ -46,7 +46,7 @@ export type ProblemCode = keyof typeof PROBLEMS;
 
 type More = { detail?: string; errors?: FieldProblem[]; headers?: Record<string, string> };
 
-/** A refusal on its way to the one place that writes it. */
+/** An error that the boundary writes as problem details. */
 export class Problem extends Error {
   readonly code: ProblemCode;
   readonly more: More;
@@ -59,7 +59,7 @@ export class Problem extends Error {
   }
 }
 
-/** What an act says that was refused. @returns of one that was done, its result. @throws Problem */
+/** @returns the result of a successful act. @throws Problem for a refused one. */
 export function resultOf<Result>(outcome: Outcome<Result>): Result {
   if (outcome.ok) return outcome.result;
   throw new Problem(codeOf(outcome.reason), outcome.problems ? { errors: outcome.problems } : {});
@@ -78,7 +78,7 @@ function codeOf(reason: Reason): ProblemCode {
   }
 }
 
-/** The boundary of the API: whatever is thrown in it ends here. What it does not know is 500 and says nothing of its cause. */
+/** The API's error boundary: every error ends here. An unknown error becomes 500 and reveals nothing about its cause. */
 export function problems(issuer: string, log: Log) {
   return async (ctx: Context, next: Next) => {
     try {
@@ -93,14 +93,14 @@ export function problems(issuer: string, log: Log) {
   };
 }
 
-/** Where the API's document tells of a problem. */
+/** @returns the address in the API's document that describes a problem. */
 export const problemType = (issuer: string, code: ProblemCode): string => `${issuer}/admin/api/v1/openapi.json#/x-problems/${code}`;
 
 function write(ctx: Context, issuer: string, code: ProblemCode, { detail, errors, headers = {} }: More): void {
   const { status, title } = PROBLEMS[code];
   ctx.status = status;
   ctx.set({ ...(status === 503 ? { 'Retry-After': RETRY_AFTER_SECONDS } : undefined), ...headers, 'Cache-Control': 'no-store' });
-  // The request's id: by it the log and the audit log are searched.
+  // The request id, which also identifies entries of the log and of the audit log.
   const instance = `urn:uuid:${ctx.state.requestId}`;
   ctx.body = JSON.stringify({ type: problemType(issuer, code), title, status, ...(detail ? { detail } : undefined), instance, errors });
   ctx.type = 'application/problem+json';
@@ -114,7 +114,7 @@ function describe(error: unknown): { code: ProblemCode; more: More; reason: stri
   return { code: 'server_error', more: {}, reason: error instanceof Error ? error.name : 'unknown' };
 }
 
-/** What the floors below refuse. */
+/** @returns the problem for an error of the code below the API. */
 function describeRefusal({ code, status, reason, retryAfterSeconds }: AppError): { code: ProblemCode; more: More; reason: string } {
   const headers = retryAfterSeconds ? { headers: { 'Retry-After': String(retryAfterSeconds) } } : {};
   if (status === 429) return { code: 'too_many_requests', more: headers, reason };

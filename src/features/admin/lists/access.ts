@@ -4,8 +4,8 @@ import { all, identifier, type List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
 /**
- * Owns what operators see of grants and tokens, by their ids. Of one client or person, the database takes whichever way is shorter: by the
- * index of whose they are, or in the order of the ids, which are random, until there are enough.
+ * Owns the operators' lists of grants and tokens, ordered by id. For one client or user, the database picks the cheaper way: the index of
+ * the owner, or a scan in the order of the random ids.
  */
 
 const GRANT = z.object({
@@ -45,7 +45,7 @@ export const grants: List<Holder, GrantRow> = {
   positionOf: ({ id }) => [id],
 };
 
-/** As the library keeps it: scopes are texts with spaces between. */
+/** The library's format: scopes are separated by spaces. */
 type GrantPayload = { openid?: { scope?: string }; resources?: Record<string, string> };
 
 function scopesOf({ openid, resources = {} }: GrantPayload): string[] {
@@ -97,7 +97,7 @@ export const tokens: List<z.infer<typeof named>, PlacedToken> = {
       select encode(t.id, 'hex') as place, substr(encode(t.id, 'hex'), 1, ${HANDLE_CHARACTERS}::int) as handle, t.kind::text as kind, t.client_id, t.account_id, t.grant_id,
         t.payload->>'scope' as scope, t.payload->>'aud' as audience, t.expires_at, t.consumed_at
       from token t where ${where} order by t.id limit ${limit}`);
-    // The digest is for the cursor alone, where it is sealed.
+    // The full digest is only for the cursor, which is sealed.
     return {
       rows: rows.map(({ place, ...row }) => Object.defineProperty(row as PlacedToken, 'place', { value: place, enumerable: false })),
     };

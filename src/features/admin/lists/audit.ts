@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { all, identifier, type List, moment, SCANNED_ROWS } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
-/** Owns what operators read of what was done, the newest first, and of how often things happen. */
+/** Owns the operators' lists of audit events, newest first, and of hourly counts. */
 
 const EVENT = z.object({
   id: z.string(),
@@ -65,7 +65,7 @@ export const auditEvents: List<z.infer<typeof filters>, AuditRow> = {
           Prisma.sql`select ${columns} from audit_event t where ${indexed} order by t.at desc, t.id desc limit ${limit}`,
         ),
       };
-    // No index knows the type: so many are looked at, and the page says where it stopped.
+    // The type has no index. One page scans at most SCANNED_ROWS and reports where it stopped.
     const looked = await database.aside<AuditRow & { seen: number }>(Prisma.sql`
       with looked as materialized (select ${columns} from audit_event t where ${indexed} order by t.at desc, t.id desc limit ${SCANNED_ROWS}),
       stopped as (select *, (select count(*)::int from looked) as seen from looked order by at, id limit 1),
@@ -99,7 +99,7 @@ export const hourlyCounts: List<z.infer<typeof countFilters>, CountRow> = {
   filters: countFilters,
   row: COUNT,
   async find({ database }, { name, from, until }, limit, after) {
-    // Few rows an hour, whatever happens: a name that is seldom is found soon.
+    // There are few rows an hour, so a rare name is found quickly.
     const where = all([
       name !== undefined && Prisma.sql`t.name = ${name}`,
       from !== undefined && Prisma.sql`t.hour >= ${from}::timestamptz`,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { all, identifier, type List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
-/** Owns what operators see of what people and clients hold to prove themselves: sessions and secrets. By none of it can anybody do so. */
+/** Owns the operators' lists of users' sessions and clients' secrets. Nothing in them can be used to authenticate. */
 
 const SESSION = z.object({
   id: z.string().describe('By which it is ended; it opens nothing'),
@@ -65,7 +65,7 @@ export type SecretRow = {
 
 const ofClient = z.strictObject({ client: identifier.describe('A client_id') });
 
-// As live-secrets.ts names them.
+// As in live-secrets.ts.
 const ID_CHARACTERS = 16;
 
 export const clientSecrets: List<z.infer<typeof ofClient>, SecretRow> = {
@@ -74,7 +74,7 @@ export const clientSecrets: List<z.infer<typeof ofClient>, SecretRow> = {
   filters: ofClient,
   row: SECRET,
   async find({ database }, { client }, limit, after) {
-    // 64 bits of a digest: none is left out because another begins alike.
+    // 64 bits of a digest identify a secret, so no secret is skipped between two pages.
     const where = all([
       client !== undefined && Prisma.sql`t.client_id = ${client}`,
       after && Prisma.sql`t.digest > decode(${after[0]} || repeat('ff', 24), 'hex')`,

@@ -3,7 +3,7 @@ import { all, contains, flag, type List, scan, search } from '../../../pages/ope
 import { ROLES, type Role } from '../../../people/roles.ts';
 import { type Database, isStorable, Prisma, type Statement } from '../../../platform/database.ts';
 
-/** Owns what operators see of people. */
+/** Owns the operators' list of users. */
 
 const PERSON = z.object({
   id: z.string(),
@@ -63,7 +63,7 @@ export const people: List<z.infer<typeof filters>, PersonRow> = {
   positionOf: ({ email }) => [email],
 };
 
-/** One person, be it a disabled one. */
+/** @returns one user, even a disabled one. */
 export async function findPerson(database: Database, id: string): Promise<PersonRow | undefined> {
   if (!isStorable(id)) return undefined;
   const [row] = await database.query<PersonRow>(Prisma.sql`select ${COLUMNS} from user_account t where t.id = ${id}`);

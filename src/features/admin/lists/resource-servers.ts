@@ -3,7 +3,7 @@ import { JWT_TYPES, type JwtType, SIGNING_ALGORITHMS, type SigningAlgorithm } fr
 import { flag, identifier, type List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
-/** Owns what operators see of the APIs that tokens are issued for. */
+/** Owns the operators' list of the APIs that tokens are issued for. */
 
 const RESOURCE_SERVER = z.object({
   id: z.string(),
@@ -57,7 +57,7 @@ export const resourceServers: List<z.infer<typeof serverFilters>, ResourceServer
   filters: serverFilters,
   row: RESOURCE_SERVER,
   async find({ database }, { owner, owned }, limit, after) {
-    // Every node holds all of them in memory: there are few.
+    // Every node holds all of them in memory, so there are only a few.
     const rows = await database.aside<ResourceServerRow>(Prisma.sql`
       select r.id, r.identifier, r.name, r.owner_id, r.token_format::text as token_format, r.access_token_ttl_seconds, r.resource_required, r.jwt_algorithm, r.jwt_type, r.created_at,
         coalesce((

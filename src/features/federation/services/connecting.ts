@@ -19,7 +19,8 @@ import { type Arrival, beginVisit, endVisit, redeem, type Visit } from '../visit
 import type { Reach } from './service-scopes.ts';
 
 /**
- * Owns a user's visit to a provider for a client that acts for the user there: its start, the validation of the answer, and what is stored.
+ * Owns a user's visit to a provider for a client that acts for the user there. It covers the start, the validation of the answer, and what
+ * is stored.
  */
 
 export type Vault = { database: Database; keyRing: KeyRing; issuer: string };
