@@ -12,7 +12,7 @@ import { isMailAddress } from '../../platform/mail.ts';
 
 /**
  * Owns the page on which a signed-in user proves access to the account's mailbox, before a new way to sign in is added. The user requests a
- * code by mail, which is valid only in the same session. Does not decide which pages need the proof: see own-pages/fresh-proof.ts.
+ * code by mail, which is valid only in the same session. Does not decide which pages need the proof: see pages/fresh-proof.ts.
  */
 
 const PURPOSE = 'prove_mailbox';

@@ -5,7 +5,10 @@ import { write } from '../../oauth/store/unit-of-work.ts';
 import type { Database } from '../../platform/database.ts';
 import { registeredWith } from './initial-access.ts';
 
-/** Owns the record of what clients do about their own registration (RFC 7591, RFC 7592). Nobody is signed in: it is told of the client alone. */
+/**
+ * Owns the audit events of clients that manage their own registration (RFC 7591, RFC 7592). No user is signed in, so an event names only
+ * the client.
+ */
 
 const TOLD: Record<string, { status: number; type: EventType }> = {
   POST: { status: 201, type: 'client_made' },
@@ -13,7 +16,7 @@ const TOLD: Record<string, { status: number; type: EventType }> = {
   DELETE: { status: 204, type: 'client_deleted' },
 };
 
-/** Writes the event along with what it tells of: in the same statement, or none of both. */
+/** Records the event in the same statement as the change, so that both are stored or neither. */
 export function tellRegistrations(database: Database, registrationPath: string) {
   return async (ctx: Context, next: Next) => {
     await next();
@@ -23,7 +26,7 @@ export function tellRegistrations(database: Database, registrationPath: string) 
     const token = await registeredWith();
     const detail = { by: 'registration', ...(token === undefined ? undefined : { token }) };
     const statement = auditEvent(visitorOf(ctx), { type: told.type, clientId, detail });
-    // An end like the deletion itself, so that both are of one statement.
+    // The same purpose as the deletion, so that one statement runs both.
     await write(database, { purpose: told.type === 'client_deleted' ? 'end' : 'issue', subject: `event of ${clientId}`, statement });
   };
 }

@@ -17,9 +17,9 @@ import { judgeSoftwareStatements } from './software-statements.ts';
 
 const PATH = ROUTES.registration;
 
-/** Clients register themselves, and change what they registered (RFC 7591, RFC 7592). */
+/** Dynamic client registration: clients register themselves and change their registration (RFC 7591, RFC 7592). */
 export const registration: Feature = {
-  // RFC 7591 section 3: everybody may, or whoever holds an initial access token; or nobody.
+  // RFC 7591 section 3: registration is open to all, needs an initial access token, or is closed.
   libraryFeatures: ({ config: { registration: mode } }) => ({
     registration: { enabled: mode !== 'closed', initialAccessToken: mode === 'token' },
     registrationManagement: { enabled: mode !== 'closed', rotateRegistrationAccessToken: true },
@@ -31,7 +31,7 @@ export const registration: Feature = {
   extend: carryLimits,
   aroundEndpoints(parts) {
     const { config, database, names, resources } = parts;
-    // Where nobody may register there is nothing to guard: those addresses are not there.
+    // When registration is closed, its endpoints do not exist and need no guard.
     if (config.registration === 'closed') return [];
     const around = [
       guardRegistration(database, config, PATH),

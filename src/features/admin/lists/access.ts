@@ -4,8 +4,8 @@ import { all, identifier, type List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
 /**
- * Owns the operators' lists of grants and tokens, ordered by id. For one client or user, the database picks the cheaper way: the index of
- * the owner, or a scan in the order of the random ids.
+ * Owns the operators' lists of grants and tokens, ordered by id. For one client or user, the database picks the cheaper way. It uses the
+ * index of the owner, or scans in the order of the random ids.
  */
 
 const GRANT = z.object({

@@ -11,7 +11,7 @@ import {
   revokeInitialAccessToken,
 } from '../initial-access-tokens.ts';
 
-/** Owns what operators do about who registers clients. */
+/** Owns the operators' acts on initial access tokens. */
 
 const newToken = z.strictObject({
   name: nameInWords,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
-/** Owns what operators see of initial access tokens. */
+/** Owns the operators' list of initial access tokens. */
 
 const INITIAL_ACCESS_TOKEN = z.object({
   id: z.string(),
