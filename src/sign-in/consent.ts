@@ -45,7 +45,7 @@ const BUTTONS = new Set<string>(['approve', 'approve_all'] satisfies Pressed[]);
  * Hands the user's decision to existing-grant.ts, which stores it together with the code. The requested scopes come from the stored
  * request, never from the form.
  * The form carries the checked optional scopes (`scope`, each named by tickOf()) and the pressed button (`decision`). `approve` grants the
- * checked scopes, `approve_all` also grants every optional scope, and `deny` grants none.
+ * required and the checked scopes. `approve_all` also grants every optional scope, and `deny` grants none.
  */
 export async function decideConsent(step: Step, form: URLSearchParams): Promise<void> {
   const { interaction, services } = step;

@@ -113,7 +113,7 @@ async function rest(database: Database, { id, accessToken }: Held): Promise<void
     where id = ${id} and access_token = ${accessToken}`);
 }
 
-/** @returns true once the row has new tokens or has ended; false when there is no refresh left to wait for. */
+/** @returns true once the row has new tokens or has ended; false when no refresh is running, or after WAIT_MS. */
 async function waitForOther(database: Database, { id, accessToken }: Held): Promise<boolean> {
   let claim: string | null | undefined;
   for (let waited = 0; waited < WAIT_MS; waited += LOOK_EVERY_MS) {

@@ -14,7 +14,7 @@ const ENDED = z.object({ id: z.string(), ended: z.int() });
 type Ended = z.infer<typeof ENDED>;
 
 export const verifyClient: Act<{ publisher: string }, ChangedClient> = {
-  summary: 'Say who was found to publish a client: it holds until the client says something else of itself',
+  summary: 'Mark a client as verified, with its publisher. A change of its metadata ends the verification',
   scope: 'admin:clients',
   input: z.strictObject({ publisher: nameInWords }),
   result: changedClient,
@@ -23,7 +23,7 @@ export const verifyClient: Act<{ publisher: string }, ChangedClient> = {
 };
 
 export const unverifyClient: Act<object, ChangedClient> = {
-  summary: 'Show a client as not verified',
+  summary: 'Remove the verification of a client',
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
@@ -31,7 +31,7 @@ export const unverifyClient: Act<object, ChangedClient> = {
 };
 
 export const suspendClient: Act<object, Ended> = {
-  summary: 'Make a client as good as unknown, and end its codes, tokens and grants; `ended` counts them',
+  summary: 'Suspend a client, and end its codes, tokens and grants; `ended` counts them',
   scope: 'admin:clients',
   input: NOTHING,
   result: ENDED,
@@ -44,7 +44,7 @@ export const suspendClient: Act<object, Ended> = {
 };
 
 export const endClientSecret: Act<object, ChangedClient> = {
-  summary: 'End one secret of a client at once, by its id: the beginning of its digest',
+  summary: 'End one client secret at once, by its id',
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
@@ -58,7 +58,7 @@ export const endClientSecret: Act<object, ChangedClient> = {
 };
 
 export const restoreClient: Act<object, ChangedClient> = {
-  summary: 'Let a suspended client in again, with the secrets it had; what was ended stays so',
+  summary: 'Restore a suspended client with its secrets. Its earlier tokens and grants stay ended',
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
@@ -67,7 +67,7 @@ export const restoreClient: Act<object, ChangedClient> = {
 };
 
 export const deleteClient: Act<object, ChangedClient & { people: number }> = {
-  summary: 'Delete a client with all that it holds; `people` counts who loses access with it',
+  summary: 'Delete a client with its tokens and grants; `people` counts the users who had granted it access',
   scope: 'admin:clients',
   input: NOTHING,
   result: z.object({ id: z.string(), people: z.int() }),
@@ -82,7 +82,7 @@ export const deleteClient: Act<object, ChangedClient & { people: number }> = {
 };
 
 export const requirePkce: Act<object, ChangedClient> = {
-  summary: 'Require PKCE of a client: its requests without a challenge are refused from now on',
+  summary: 'Require PKCE of a client. Its requests without a challenge are then refused',
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
@@ -90,7 +90,7 @@ export const requirePkce: Act<object, ChangedClient> = {
 };
 
 export const waivePkce: Act<object, ChangedClient> = {
-  summary: 'Require PKCE of a client no longer; a public client, and one that binds its tokens or requires PAR, must use it all the same',
+  summary: 'Stop requiring PKCE of a client. A public client must still use it, and so must one that binds its tokens or requires PAR',
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
@@ -98,7 +98,7 @@ export const waivePkce: Act<object, ChangedClient> = {
 };
 
 export const allowAdminScopes: Act<{ scopes: AdminScope[] }, ChangedClient> = {
-  summary: 'Let a client ask for these scopes of the admin API, and for no others; with none, no longer',
+  summary: 'Set the admin API scopes that a client may request. An empty list removes them all',
   scope: 'admin:roles',
   input: z.strictObject({ scopes: z.array(z.enum(ADMIN_SCOPES as [AdminScope, ...AdminScope[]])).max(ADMIN_SCOPES.length) }),
   result: changedClient,

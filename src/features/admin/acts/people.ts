@@ -63,28 +63,25 @@ async function judge(doing: Doing, id: string, losesAdmin?: true): Promise<Outco
   return done({ person, guards });
 }
 
-export const disablePerson = onPerson('Keep a person from signing in, and end everything that is open under their account', {
+export const disablePerson = onPerson("Disable a user's account, and end its sessions, grants and tokens", {
   type: 'account_disabled',
   losesAdmin: true,
   // In one transaction: a disabled account never has an active session or token.
   statements: (id) => [disableAccount(id), endAccount(id)],
 });
 
-export const enablePerson = onPerson('Let a person sign in again; what was ended stays so', {
+export const enablePerson = onPerson("Enable a user's account again. Its earlier sessions and grants stay ended", {
   type: 'account_enabled',
   statements: (id) => [enableAccount(id)],
 });
 
-export const endSessionsOfPerson = onPerson(
-  'Sign a person out of every browser, and end what apps hold for as long as they are signed in',
-  {
-    type: 'signed_out_everywhere',
-    statements: (id) => [endSessions(id)],
-  },
-);
+export const endSessionsOfPerson = onPerson('Sign a user out of every browser, and end the tokens that last only as long as a session', {
+  type: 'signed_out_everywhere',
+  statements: (id) => [endSessions(id)],
+});
 
 export const endSession: Act<object, Changed> = {
-  summary: 'Sign a person out of one browser, and end what apps hold for as long as they are signed in there',
+  summary: 'Sign a user out of one browser, and end the tokens that last only as long as that session',
   scope: 'admin:people',
   input: NOTHING,
   result: CHANGED,
@@ -96,7 +93,7 @@ export const endSession: Act<object, Changed> = {
   },
 };
 
-export const removeFactorsOfPerson = onPerson('Take all further factors of a person away, and end everything that is open', {
+export const removeFactorsOfPerson = onPerson("Remove all second factors of a user, and end the account's sessions, grants and tokens", {
   type: 'factors_removed',
   statements: (id) => [removeFactors(id), endAccount(id)],
 });
@@ -104,7 +101,7 @@ export const removeFactorsOfPerson = onPerson('Take all further factors of a per
 const role = z.enum(ROLES);
 
 export const changeRole: Act<{ role: z.infer<typeof role> }, Changed> = {
-  summary: 'Change what a person may do here, and sign them out',
+  summary: "Change a user's role, and sign the user out",
   scope: 'admin:roles',
   input: z.strictObject({ role }),
   result: CHANGED,
@@ -124,14 +121,14 @@ const newPerson = z.strictObject({
   email: z
     .string()
     .max(320)
-    .refine((email) => !emailProblem(email), 'must be an address that mail can be sent to'),
-  name: z.string().refine((name) => !nameFault(tidyName(name)), 'must be what people are called, in 100 characters or fewer'),
+    .refine((email) => !emailProblem(email), 'must be a valid mail address'),
+  name: z.string().refine((name) => !nameFault(tidyName(name)), 'must be a name of 1 to 100 characters'),
   role: role.default('user'),
   language: z.enum(LANGUAGES).default('en'),
 });
 
 export const createPerson: Act<z.infer<typeof newPerson>, Changed & { email: string }> = {
-  summary: 'Make an account without a password, and mail its person a link to choose one',
+  summary: 'Create an account without a password, and mail the user a link to choose one',
   scope: 'admin:people',
   input: newPerson,
   result: z.object({ id: z.string(), email: z.string() }),

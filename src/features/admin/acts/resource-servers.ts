@@ -10,8 +10,7 @@ import { deleteResourceServer, findResourceServerById } from '../resource-server
 const NAMED = z.object({ id: z.string() });
 
 export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> = {
-  summary:
-    'Delete an API that a developer registered, with its scopes, and end what was issued and allowed for it. JWTs, which are kept nowhere, run out',
+  summary: "Delete a developer's API with its scopes, tokens and grants. JWT access tokens are not stored and stay valid until they expire",
   scope: 'admin:clients',
   input: NOTHING,
   result: NAMED,

@@ -27,7 +27,7 @@ export function describeApi(issuer: string, routes: readonly Route[]): object {
     info: {
       title: 'Munjigi admin API',
       version: '1',
-      description: `Access tokens are asked for with resource=${adminApi(issuer)}, by a client that an operator lets have scopes of it. A person's token can do no more than its person's role.`,
+      description: `Request access tokens with resource=${adminApi(issuer)}. An operator must first give the client scopes of this API. A user's token can do no more than the user's role allows.`,
     },
     servers: [{ url: '/admin/api/v1' }],
     paths,
@@ -50,7 +50,7 @@ const PROBLEM = {
     title: { type: 'string' },
     status: { type: 'integer' },
     detail: { type: 'string' },
-    instance: { type: 'string', format: 'uri', description: 'The id of the request, as the log and the audit log have it' },
+    instance: { type: 'string', format: 'uri', description: 'The id of the request, which the log and the audit log contain too' },
     errors: {
       type: 'array',
       items: { type: 'object', required: ['field', 'detail'], properties: { field: { type: 'string' }, detail: { type: 'string' } } },
@@ -83,8 +83,8 @@ function operation(route: Route): object {
       ? { requestBody: { required: Boolean((body['required'] as unknown[])?.length), content: json(body) } }
       : undefined),
     responses: {
-      [status]: { description: 'Done', content: json(schema) },
-      default: { description: 'Not done', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+      [status]: { description: 'Success', content: json(schema) },
+      default: { description: 'Error', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
     },
   };
 }
@@ -101,7 +101,10 @@ function answerOf(route: Route): { status: number; schema: Schema } {
     case 'list': {
       const properties = {
         data: { type: 'array', items: ofAnswer(route.list.row) },
-        next_cursor: { type: ['string', 'null'], description: 'For the next page; a page may be short, or empty, and yet have a next' },
+        next_cursor: {
+          type: ['string', 'null'],
+          description: 'The cursor of the next page, or null. A short or empty page may still have a next one',
+        },
       };
       return { status: 200, schema: { type: 'object', required: ['data', 'next_cursor'], properties, additionalProperties: false } };
     }
@@ -119,7 +122,7 @@ function parametersOf(route: Route): object[] {
 }
 
 function idempotencyKey(act: Act): object {
-  const description = 'The same request with the same key is done once, and answered alike, for a day';
+  const description = 'The server runs a request with the same key once, and repeats its answer for a day';
   const required = act.creates === true;
   return { name: 'Idempotency-Key', in: 'header', required, description, schema: { type: 'string', minLength: 1, maxLength: 255 } };
 }

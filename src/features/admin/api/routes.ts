@@ -40,7 +40,7 @@ const READ = { method: 'GET', scope: 'admin:read', kind: 'one' } as const;
 const ROUTES: Route[] = [
   listRoute('/people', people),
   actRoute('POST', '/people', { createPerson }),
-  { ...READ, path: '/people/{id}', name: 'get_person', summary: 'One person', shape: person, find: findPerson },
+  { ...READ, path: '/people/{id}', name: 'get_person', summary: 'One user', shape: person, find: findPerson },
   actRoute('POST', '/people/{id}/disable', { disablePerson }),
   actRoute('POST', '/people/{id}/enable', { enablePerson }),
   actRoute('POST', '/people/{id}/end-sessions', { endSessionsOfPerson }),
@@ -54,7 +54,7 @@ const ROUTES: Route[] = [
     ...READ,
     path: '/clients/{id}',
     name: 'get_client',
-    summary: 'One client, with what it says of itself',
+    summary: 'One client, with its registered metadata',
     shape: clientDetails,
     find: findClientDetails,
   },

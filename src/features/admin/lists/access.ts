@@ -14,14 +14,14 @@ const GRANT = z.object({
   account_id: z.string(),
   created_at: z.iso.datetime(),
   expires_at: z.iso.datetime(),
-  scopes: z.array(z.string()).describe('All that it allows, at whichever resource'),
+  scopes: z.array(z.string()).describe('All scopes that the grant allows, over all resources'),
 });
 
 export type GrantRow = { id: string; client_id: string; account_id: string; created_at: Date; expires_at: Date; scopes: string[] };
 
 const holder = z.strictObject({
   client: identifier.describe('A client_id'),
-  account: identifier.describe("A person's id"),
+  account: identifier.describe("A user's id"),
 });
 
 type Holder = z.infer<typeof holder>;
@@ -33,7 +33,7 @@ const heldBy = ({ client, account }: Holder) => [
 
 export const grants: List<Holder, GrantRow> = {
   name: 'grants',
-  summary: 'What people allowed clients, and has not ended',
+  summary: 'Active grants of users to clients',
   filters: holder,
   row: GRANT,
   async find({ database }, wanted, limit, after) {
@@ -54,7 +54,7 @@ function scopesOf({ openid, resources = {} }: GrantPayload): string[] {
 }
 
 const TOKEN = z.object({
-  handle: z.string().describe('The beginning of the digest that it is kept by: it opens nothing'),
+  handle: z.string().describe('The first characters of the stored digest; it is not a credential'),
   kind: z.enum(['AccessToken', 'RefreshToken', 'ClientCredentials']),
   client_id: z.string(),
   account_id: z.string().nullable(),
@@ -83,7 +83,7 @@ type PlacedToken = TokenRow & { place?: string };
 
 export const tokens: List<z.infer<typeof named>, PlacedToken> = {
   name: 'tokens',
-  summary: 'Opaque tokens that have not expired. JWT access tokens are kept nowhere',
+  summary: 'Opaque tokens that have not expired. JWT access tokens are not stored',
   filters: named,
   row: TOKEN,
   async find({ database }, wanted, limit, after) {

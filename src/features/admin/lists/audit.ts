@@ -8,8 +8,8 @@ const EVENT = z.object({
   id: z.string(),
   at: z.iso.datetime(),
   type: z.string(),
-  account_id: z.string().nullable().describe('Whose account it was done to, or who did it when nobody else is named'),
-  actor_id: z.string().nullable().describe('Who did it, when that is somebody else'),
+  account_id: z.string().nullable().describe('The account that the event is about; also the actor, unless `actor_id` is set'),
+  actor_id: z.string().nullable().describe('The account that acted, when it is another one'),
   client_id: z.string().nullable(),
   address: z.string().nullable(),
   browser: z.string().nullable(),
@@ -31,10 +31,10 @@ export type AuditRow = {
 };
 
 const filters = z.strictObject({
-  account: identifier.describe('The id of a person to whom it was done, or who did it'),
-  actor: identifier.describe('The id of an operator who did it'),
+  account: identifier.describe('The id of the user whom the event is about'),
+  actor: identifier.describe('The id of the operator who acted'),
   client: identifier.describe('A client_id'),
-  request: identifier.describe('The id of a request, as an error page or the log has it'),
+  request: identifier.describe('The id of a request, from an error page or the log'),
   type: z
     .string()
     .regex(/^[a-z_]{1,60}$/)
@@ -45,7 +45,7 @@ const filters = z.strictObject({
 
 export const auditEvents: List<z.infer<typeof filters>, AuditRow> = {
   name: 'audit_events',
-  summary: 'What was done, the newest first',
+  summary: 'Audit events, newest first',
   filters,
   row: EVENT,
   async find({ database }, { account, actor, client, request, type, from, until }, limit, after) {
@@ -95,7 +95,7 @@ const countFilters = z.strictObject({
 
 export const hourlyCounts: List<z.infer<typeof countFilters>, CountRow> = {
   name: 'hourly_counts',
-  summary: 'How often things happened, hour by hour',
+  summary: 'Counts of events by hour',
   filters: countFilters,
   row: COUNT,
   async find({ database }, { name, from, until }, limit, after) {

@@ -52,7 +52,7 @@ const COLUMNS = Prisma.sql`
   array(select o.account_id from client_owner o where o.client_id = t.id order by o.created_at, o.account_id) as owners`;
 
 const filters = z.strictObject({
-  search: search.describe('What the client_id, the name or the publisher contains, in whichever case'),
+  search: search.describe('Text in the client_id, the name or the publisher; case does not matter'),
   registration: z.enum(['operator', 'dynamic']).optional(),
   suspended: flag,
   verified: flag,
@@ -60,7 +60,7 @@ const filters = z.strictObject({
 
 export const clients: List<z.infer<typeof filters>, ClientRow> = {
   name: 'clients',
-  summary: 'Clients, by their client_id',
+  summary: 'Clients, ordered by client_id',
   filters,
   row: CLIENT,
   find({ database }, { search, registration, suspended, verified }, limit, after) {

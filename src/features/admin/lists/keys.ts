@@ -27,7 +27,7 @@ export type KeyRow = {
 
 export const keys: List<object, KeyRow> = {
   name: 'keys',
-  summary: 'The signing keys, by their ids',
+  summary: 'Signing keys, ordered by id',
   filters: z.strictObject({}),
   row: KEY,
   async find({ database }, _filters, limit, after) {

@@ -35,14 +35,14 @@ const COLUMNS = Prisma.sql`
   t.id, t.email, t.email_verified, t.username, t.name, t.role::text as role, t.locale, t.created_at, t.disabled_at, t.delete_after`;
 
 const filters = z.strictObject({
-  search: search.describe('What the address, the user name or the name contains, in whichever case'),
+  search: search.describe('Text in the address, the user name or the name; case does not matter'),
   role: z.enum(ROLES).optional(),
   disabled: flag,
 });
 
 export const people: List<z.infer<typeof filters>, PersonRow> = {
   name: 'people',
-  summary: 'People, by their addresses',
+  summary: 'Users, ordered by address',
   filters,
   row: PERSON,
   find({ database }, { search, role, disabled }, limit, after) {

@@ -18,7 +18,7 @@ const services = z.strictObject({
 });
 
 export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
-  summary: 'Let a client act for people at these upstream providers, and at no others; with none, no longer',
+  summary: 'Set the upstream providers at which a client may act for users. An empty list removes them all',
   scope: 'admin:clients',
   input: services,
   result: changedClient,
@@ -27,9 +27,10 @@ export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
     const strange = allowed.services.flatMap((service, n) =>
       known.has(service) ? [] : [{ field: `services.${n}`, detail: 'there is no such provider' }],
     );
-    if (!allowed.services.length && allowed.origins.length) strange.push({ field: 'origins', detail: 'needs services' });
+    if (!allowed.services.length && allowed.origins.length)
+      strange.push({ field: 'origins', detail: 'is only allowed together with services' });
     const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, placesOf(doing.config).own));
-    if (own >= 0) strange.push({ field: `origins.${own}`, detail: 'must not be the origin of this server itself' });
+    if (own >= 0) strange.push({ field: `origins.${own}`, detail: "must not be this server's own origin" });
     if (strange.length) return refused('invalid', strange);
     const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
     // An operator cannot grant more than the operator's own rights.

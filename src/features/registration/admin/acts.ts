@@ -31,7 +31,7 @@ const newToken = z.strictObject({
 const MADE = z.object({ id: z.string(), token: z.string(), expires_at: z.iso.datetime() });
 
 export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typeof MADE>> = {
-  summary: 'Make an initial access token (RFC 7591 section 3); `token` is told this once',
+  summary: 'Create an initial access token (RFC 7591 section 3). Only this answer contains `token`',
   scope: 'admin:clients',
   input: newToken,
   result: MADE,
@@ -61,7 +61,7 @@ export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typ
 const NAMED = z.object({ id: z.string() });
 
 export const endInitialAccessToken: Act<object, z.infer<typeof NAMED>> = {
-  summary: 'End an initial access token; the clients that it made stay',
+  summary: 'End an initial access token. The clients registered with it stay',
   scope: 'admin:clients',
   input: NOTHING,
   result: NAMED,
