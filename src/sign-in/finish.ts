@@ -5,7 +5,7 @@ import { BY_MAIL } from '../oauth/session/session-proofs.ts';
 import type { Account } from '../people/store.ts';
 import { epochSeconds, systemClock } from '../platform/clock.ts';
 import type { Login } from './feature.ts';
-import { tellOfNewDevice } from './new-device.ts';
+import { mailNewDevice } from './new-device.ts';
 import { note } from './note.ts';
 import type { Step } from './step.ts';
 
@@ -18,7 +18,7 @@ export async function finish(step: Step, result: InteractionResults, { restart =
   const { ctx, interaction } = step;
   const { login } = result;
   if (login) await endSessionOfAnother(step, String(login.accountId));
-  const kept = login ? await tellFeatures(step, login as Login) : undefined;
+  const kept = login ? await callFeatures(step, login as Login) : undefined;
   // Keep the time of the sign-in itself: a later step must not make it look more recent.
   const dated = login ? { ...result, login: { ts: epochSeconds(systemClock.now()), ...login } } : result;
   interaction.result = restart || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated, ...kept };
@@ -26,7 +26,7 @@ export async function finish(step: Step, result: InteractionResults, { restart =
   seeOther(ctx, interaction.returnTo);
 }
 
-async function tellFeatures(step: Step, login: Login): Promise<Record<string, unknown>> {
+async function callFeatures(step: Step, login: Login): Promise<Record<string, unknown>> {
   const kept = {};
   for (const feature of step.services.features) Object.assign(kept, await feature.afterSignIn?.(step, login));
   return kept;
@@ -49,7 +49,7 @@ export async function finishSignIn(step: Step, account: Account, { method, provi
   const detail = { method, ...(provider ? { provider } : undefined) };
   // A sign-up and a reset by mail prove that the user just read that mail.
   const amr = byMail ? [...shown.amr, BY_MAIL] : shown.amr;
-  await tellOfNewDevice(step, account, { method, ...(byMail && { byMail }) });
+  await mailNewDevice(step, account, { method, ...(byMail && { byMail }) });
   await note(step, { type: 'signed_in', accountId: account.id, clientId: String(interaction.params['client_id']), detail });
   // The reset ended every session of the account, also the one this interaction began in. The stored result must not depend on it.
   if (method === 'reset' && interaction.session?.accountId === account.id) delete interaction.session;

@@ -12,7 +12,7 @@ import type { Step } from './step.ts';
 /** The database's clock may be ahead of ours. The margin keeps a browser known after it reset the password. */
 const CLOCK_DIFFERENCE_MS = MINUTE * 1000;
 
-export async function tellOfNewDevice(step: Step, account: Account, { method, byMail }: Pick<Proven, 'method' | 'byMail'>): Promise<void> {
+export async function mailNewDevice(step: Step, account: Account, { method, byMail }: Pick<Proven, 'method' | 'byMail'>): Promise<void> {
   const { ctx, services } = step;
   const last = lastSignInHere(ctx, account.id);
   const now = Date.now();

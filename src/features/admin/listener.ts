@@ -21,19 +21,19 @@ import { adminApi, adminApiMetadata, noAdminApi } from './api/app.ts';
  * administration shares the public listener in development and tests, and is off in production.
  */
 
-type Given = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
+type App = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
 
 /** @returns the parts of the admin API on the public listener. */
-export function publicAdminApi(given: Given): Part[] {
-  const { config, log } = given;
-  if (isAdminBeside(config)) return [adminApi(given), adminApiMetadata(config)];
+export function publicAdminApi(app: App): Part[] {
+  const { config, log } = app;
+  if (isAdminBeside(config)) return [adminApi(app), adminApiMetadata(config)];
   // The issuer serves the metadata for the API's tokens, even when the API listens elsewhere.
   return config.adminPort === undefined ? [noAdminApi(config, log)] : [noAdminApi(config, log), adminApiMetadata(config)];
 }
 
 /** @returns the listener's application. @param pages the administration pages, behind the door of apart/door.ts. */
-export function adminApplication({ proxies, pages, ...given }: Given & { proxies: Proxies; pages: Part[] }): Koa {
-  const { config, database, log } = given;
+export function adminApplication({ proxies, pages, ...parts }: App & { proxies: Proxies; pages: Part[] }): Koa {
+  const { config, database, log } = parts;
   const origin = config.adminOrigin as string;
   const app = new Koa({ proxy: true });
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
@@ -41,7 +41,7 @@ export function adminApplication({ proxies, pages, ...given }: Given & { proxies
   app.use(drainBody());
   app.use(securityHeaders(origin));
   // Programs in an internal network call the API by many host names; only the token matters there.
-  const api = [whicheverHost(config.issuer, proxies), adminApi(given), adminApiMetadata(config), noAdminApi(config, log, ['/'])];
+  const api = [whicheverHost(config.issuer, proxies), adminApi(parts), adminApiMetadata(config), noAdminApi(config, log, ['/'])];
   app.use(under(['/admin/api/', '/.well-known/'], compose(api as never[])) as Koa.Middleware);
   app.use(assets());
   app.use(under(['/logos/'], clientLogos(database)) as Koa.Middleware);

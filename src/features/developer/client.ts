@@ -120,11 +120,11 @@ const keptScopes = (metadata: Record<string, unknown>, groups: ScopeGroup[]): st
 };
 
 // On the page, an empty list and a switched-off option equal an absent member.
-const worth = (value: unknown): string =>
+const comparable = (value: unknown): string =>
   JSON.stringify((Array.isArray(value) && !value.length) || value === false ? undefined : value) ?? '';
 
 const membersThatDiffer = (before: Record<string, unknown>, after: Record<string, unknown>): string[] =>
-  [...FIELDS, ...OTHER_MEMBERS].filter((member) => worth(before[member]) !== worth(after[member]));
+  [...FIELDS, ...OTHER_MEMBERS].filter((member) => comparable(before[member]) !== comparable(after[member]));
 
 function typedOf(metadata: Record<string, unknown>): Typed {
   const text = (value: unknown) => (Array.isArray(value) ? value.join('\n') : typeof value === 'string' ? value : '');

@@ -49,12 +49,12 @@ export async function makeClient(
     ...along(id),
     { purpose: 'keep', statement: told(visit, 'client_made', { clientId: id }) },
   ]);
-  if (!written) return (await leadToMade(visit, id)) ? { answered: true } : { problems: [await whyNone(visit)] };
+  if (!written) return (await leadToMade(visit, id)) ? { answered: true } : { problems: [await problemOfNone(visit)] };
   return { made: { metadata: judged.metadata, ...(secret && showSecret(visit, id, secret)) } };
 }
 
 /** Nothing was created: the owner has reached the limit, or the form's client has since been deleted. */
-async function whyNone({ account, services }: Visit): Promise<Problem> {
+async function problemOfNone({ account, services }: Visit): Promise<Problem> {
   const owned = await listOwnedClients(services.database, account.id);
   return owned.length >= MAX_OWNED_CLIENTS
     ? { field: 'client_name', key: 'developer.too_many', values: { most: MAX_OWNED_CLIENTS } }

@@ -67,7 +67,7 @@ function promises(metadata: Metadata, { settings, services }: UpstreamProvider):
   const method = settings.clientAuthMethod === 'apple' ? 'client_secret_post' : settings.clientAuthMethod;
   const methods = listed('token_endpoint_auth_methods_supported') ?? ['client_secret_basic'];
   const scopes = listed('scopes_supported');
-  const strange = [...settings.scopes, ...services.flatMap(({ upstreamScopes }) => upstreamScopes)].filter(
+  const unlisted = [...settings.scopes, ...services.flatMap(({ upstreamScopes }) => upstreamScopes)].filter(
     (scope) => scopes && !scopes.includes(scope),
   );
   const challenges = listed('code_challenge_methods_supported');
@@ -75,7 +75,7 @@ function promises(metadata: Metadata, { settings, services }: UpstreamProvider):
     methods.includes(method) || method === 'none'
       ? ok(`it takes ${method}`)
       : wrong(`it does not take ${method}: use --auth with one of ${methods.join(', ')}`),
-    ...(strange.length ? [note(`it does not list the scopes ${[...new Set(strange)].join(', ')}, of ${scopes?.join(', ')}`)] : []),
+    ...(unlisted.length ? [note(`it does not list the scopes ${[...new Set(unlisted)].join(', ')}, of ${scopes?.join(', ')}`)] : []),
     ...(challenges && !challenges.includes('S256') ? [note('it does not list PKCE with S256, which it is sent nevertheless')] : []),
     metadata['authorization_response_iss_parameter_supported'] === true
       ? ok('its answers name it (RFC 9207)')

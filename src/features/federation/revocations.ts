@@ -18,17 +18,17 @@ const AT_ONCE = 4;
 
 type Left = { id: string; providerId: string; accessToken: string; refreshToken: string | null; attempts: number; last: boolean };
 
-type Parts = { database: Database; keyRing: KeyRing; log: Log; everyMs?: number };
+type App = { database: Database; keyRing: KeyRing; log: Log; everyMs?: number };
 
 /** Runs revocations until it is stopped. */
-export function keepProvidersTold({ database, keyRing, log, everyMs }: Parts): { stop(): Promise<void> } {
+export function keepProvidersTold({ database, keyRing, log, everyMs }: App): { stop(): Promise<void> } {
   return keepSent<Left>({
     database,
     log,
     channel: CHANNEL,
     atOnce: AT_ONCE,
     take: (room) => takeDue(database, room),
-    send: (left) => tellOne({ database, keyRing, log }, left),
+    send: (left) => revokeOne({ database, keyRing, log }, left),
     waits: 'upstream_revocations_wait',
     everyMs,
   });
@@ -44,7 +44,7 @@ function takeDue(database: Database, room: number): Promise<Left[]> {
     returning id, provider_id as "providerId", access_token as "accessToken", refresh_token as "refreshToken", attempts, due_at >= expires_at as last`);
 }
 
-async function tellOne({ database, keyRing, log }: Parts, left: Left): Promise<void> {
+async function revokeOne({ database, keyRing, log }: App, left: Left): Promise<void> {
   const { id, providerId: provider, attempts } = left;
   try {
     const problem = await attempt(database, keyRing, left);

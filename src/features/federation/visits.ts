@@ -12,7 +12,7 @@ import { judged } from './upstream-error.ts';
 
 export const VISIT_MINUTES = 10;
 
-export type Visit = {
+export type UpstreamVisit = {
   provider: UpstreamProvider;
   /** Identifies the visit; the provider returns it as `state`. */
   state: string;
@@ -81,7 +81,7 @@ export async function placeOf(database: Database, keyRing: KeyRing, providerId: 
  * Ends a visit, once: of several browsers with the same answer, one gets it. @param query see redeem(). @param bound the same value as in
  * beginVisit().
  */
-export async function endVisit(database: Database, keyRing: KeyRing, query: string, bound: string): Promise<Visit | undefined> {
+export async function endVisit(database: Database, keyRing: KeyRing, query: string, bound: string): Promise<UpstreamVisit | undefined> {
   const state = new URLSearchParams(query).get('state') ?? '';
   const [row] = await database.change<{ provider_id: string; sealed: string }>(Prisma.sql`
     update upstream_visit set consumed_at = now()
@@ -92,10 +92,10 @@ export async function endVisit(database: Database, keyRing: KeyRing, query: stri
   return { provider, state, ...JSON.parse(keyRing.decrypt(row.sealed, sealedAs(state))) };
 }
 
-export type Arrival = Visit & { subject: string; details: Details; tokens: UpstreamTokens };
+export type Arrival = UpstreamVisit & { subject: string; details: Details; tokens: UpstreamTokens };
 
 /** Exchanges the provider's answer to a visit. @param query the query with which the browser called our callback. @throws UpstreamError */
-export async function redeem(keyRing: KeyRing, issuer: string, visit: Visit, query: string): Promise<Arrival> {
+export async function redeem(keyRing: KeyRing, issuer: string, visit: UpstreamVisit, query: string): Promise<Arrival> {
   const answer = new URL(`${callbackOf(issuer, visit.provider.id)}?${query}`);
   return { ...visit, ...(await completeAuthorization(keyRing, visit.provider, { answer, state: visit.state, begun: visit.begun })) };
 }

@@ -10,23 +10,23 @@ import { registeredWith } from './initial-access.ts';
  * the client.
  */
 
-const TOLD: Record<string, { status: number; type: EventType }> = {
+const EVENTS: Record<string, { status: number; type: EventType }> = {
   POST: { status: 201, type: 'client_made' },
   PUT: { status: 200, type: 'client_changed' },
   DELETE: { status: 204, type: 'client_deleted' },
 };
 
 /** Records the event in the same statement as the change, so that both are stored or neither. */
-export function tellRegistrations(database: Database, registrationPath: string) {
+export function recordRegistrations(database: Database, registrationPath: string) {
   return async (ctx: Context, next: Next) => {
     await next();
-    const told = ctx.path.startsWith(registrationPath) ? TOLD[ctx.method] : undefined;
+    const expected = ctx.path.startsWith(registrationPath) ? EVENTS[ctx.method] : undefined;
     const clientId: string | undefined = ctx['oidc']?.entities.Client?.clientId;
-    if (!told || ctx.status !== told.status || clientId === undefined) return;
+    if (!expected || ctx.status !== expected.status || clientId === undefined) return;
     const token = await registeredWith();
     const detail = { by: 'registration', ...(token === undefined ? undefined : { token }) };
-    const statement = auditEvent(visitorOf(ctx), { type: told.type, clientId, detail });
+    const statement = auditEvent(visitorOf(ctx), { type: expected.type, clientId, detail });
     // The same purpose as the deletion, so that one statement runs both.
-    await write(database, { purpose: told.type === 'client_deleted' ? 'end' : 'issue', subject: `event of ${clientId}`, statement });
+    await write(database, { purpose: expected.type === 'client_deleted' ? 'end' : 'issue', subject: `event of ${clientId}`, statement });
   };
 }

@@ -10,7 +10,7 @@ import { actRoute, listRoute } from '../../pages/operators/route.ts';
 import { createInitialAccessToken, endInitialAccessToken } from './admin/acts.ts';
 import { initialAccessTokens } from './admin/lists.ts';
 import { REGISTRATION_PAGES } from './admin/pages.ts';
-import { tellRegistrations } from './events.ts';
+import { recordRegistrations } from './events.ts';
 import { changeWhatIsThere, guardRegistration } from './guard.ts';
 import { carryLimits, createInitialAccessStore, registeredWith, spendToken, tokenSpent } from './initial-access.ts';
 import { judgeSoftwareStatements } from './software-statements.ts';
@@ -37,7 +37,7 @@ export const registration: Feature = {
       guardRegistration(database, config, PATH),
       changeWhatIsThere(database, PATH),
       spendToken(database),
-      tellRegistrations(database, PATH),
+      recordRegistrations(database, PATH),
       beforeNaming(names),
       judgeSoftwareStatements(parts, PATH),
       acceptRequests(() => resources.scopes, PATH),

@@ -47,7 +47,7 @@ export type AdminDoor = Door & {
   leave(ctx: Context): Promise<void>;
 };
 
-type Given = {
+type App = {
   config: Config;
   database: Database;
   /** A fetch that reaches the issuer at the address where it listens. */
@@ -56,7 +56,7 @@ type Given = {
   clientSecret: string;
 };
 
-export function createAdminDoor({ config, database, ask, clientSecret }: Given): AdminDoor {
+export function createAdminDoor({ config, database, ask, clientSecret }: App): AdminDoor {
   const { issuer } = config;
   const origin = config.adminOrigin as string;
   const cookies = createAdminCookies(origin, new KeyRing(config.dataEncryptionKeys));

@@ -31,7 +31,7 @@ const BASE = `${ROOM}/v1`;
 type Services = { config: Config; database: Database; keyRing: KeyRing };
 type Call = { ctx: Context; caller: Caller; target: string; services: Services };
 
-export function adminApi({ config, database, log, features }: Given): Part {
+export function adminApi({ config, database, log, features }: App): Part {
   const { issuer } = config;
   const services = { config, database, keyRing: new KeyRing(config.dataEncryptionKeys) };
   const all = adminRoutesOf(features);
@@ -73,7 +73,7 @@ export function adminApiMetadata({ issuer }: Config): Middleware {
   };
 }
 
-type Given = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
+type App = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
 
 const allowed = (routes: Route[]) => routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
 

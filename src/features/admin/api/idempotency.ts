@@ -27,7 +27,7 @@ export function judgeKey(key: string): string {
   return key;
 }
 
-type Place = { database: Database; keyRing: KeyRing };
+type App = { database: Database; keyRing: KeyRing };
 type Key = { key: Uint8Array; request: Uint8Array; context: string; creates: boolean };
 
 /**
@@ -35,7 +35,7 @@ type Key = { key: Uint8Array; request: Uint8Array; context: string; creates: boo
  * @param act receives a function that returns, once, the statement to write with its first change.
  * @returns the answer, and whether it is a replay. @throws Problem 409, 422, and any error of `act`.
  */
-export async function once(place: Place, asked: Asked, act: (take: () => Statement | undefined) => Promise<Answer>) {
+export async function once(app: App, asked: Asked, act: (take: () => Statement | undefined) => Promise<Answer>) {
   const key = digest(asked.name);
   const wanted: Key = {
     key,
@@ -43,8 +43,8 @@ export async function once(place: Place, asked: Asked, act: (take: () => Stateme
     context: `idempotency_key:${Buffer.from(key).toString('hex')}`,
     creates: asked.creates,
   };
-  await forgetWhatIsOver(place.database, wanted);
-  const before = await earlier(place, wanted);
+  await forgetWhatIsOver(app.database, wanted);
+  const before = await earlier(app, wanted);
   if (before) return { ...before, replayed: true };
   const taking = [take(wanted)];
   let answer: Answer;
@@ -52,11 +52,11 @@ export async function once(place: Place, asked: Asked, act: (take: () => Stateme
     answer = await act(() => taking.pop());
   } catch (error) {
     // Another request with the same key may have been first; then its answer is the right one.
-    const meanwhile = isUnavailable(error) ? undefined : await earlier(place, wanted);
+    const meanwhile = isUnavailable(error) ? undefined : await earlier(app, wanted);
     if (!meanwhile) throw error;
     return { ...meanwhile, replayed: true };
   }
-  await keep(place, wanted, answer);
+  await keep(app, wanted, answer);
   return { ...answer, replayed: false };
 }
 
@@ -80,7 +80,7 @@ async function forgetWhatIsOver(database: Database, { key, creates }: Key): Prom
  * @returns the stored answer; undefined when the key is free. @throws Problem when the answer is pending or lost, or the key belongs to
  * another request.
  */
-async function earlier({ database, keyRing }: Place, { key, request, context }: Key): Promise<Answer | undefined> {
+async function earlier({ database, keyRing }: App, { key, request, context }: Key): Promise<Answer | undefined> {
   const [row] = await database.query<{ same: boolean; sealed: string | null; lost: boolean }>(Prisma.sql`
     select request = ${request} as same, sealed, created_at <= ${UNDER_WAY} as lost from idempotency_key where key = ${key} and expires_at > now()`);
   if (!row) return undefined;
@@ -90,7 +90,7 @@ async function earlier({ database, keyRing }: Place, { key, request, context }: 
 }
 
 /** Stores the answer. An act that changed nothing has not stored its key yet, so this also inserts it. */
-async function keep({ database, keyRing }: Place, { key, request, context }: Key, answer: Answer): Promise<void> {
+async function keep({ database, keyRing }: App, { key, request, context }: Key, answer: Answer): Promise<void> {
   const sealed = keyRing.encrypt(JSON.stringify(answer), context);
   try {
     await database.change(Prisma.sql`

@@ -24,14 +24,14 @@ export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
   result: changedClient,
   async run(doing, id, allowed) {
     const known = new Set((await listProviders(doing.database)).map((provider) => provider.id));
-    const strange = allowed.services.flatMap((service, n) =>
+    const problems = allowed.services.flatMap((service, n) =>
       known.has(service) ? [] : [{ field: `services.${n}`, detail: 'there is no such provider' }],
     );
     if (!allowed.services.length && allowed.origins.length)
-      strange.push({ field: 'origins', detail: 'is only allowed together with services' });
+      problems.push({ field: 'origins', detail: 'is only allowed together with services' });
     const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, placesOf(doing.config).own));
-    if (own >= 0) strange.push({ field: `origins.${own}`, detail: "must not be this server's own origin" });
-    if (strange.length) return refused('invalid', strange);
+    if (own >= 0) problems.push({ field: `origins.${own}`, detail: "must not be this server's own origin" });
+    if (problems.length) return refused('invalid', problems);
     const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
     // An operator cannot grant more than the operator's own rights.
     if (!isWithin(doing.actor, { scopes: [], services })) return refused('above');

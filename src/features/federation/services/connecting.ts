@@ -15,7 +15,7 @@ import { type Identity, identityAt } from '../identities.ts';
 import { linkIdentity, type Outcome } from '../linking.ts';
 import type { UpstreamProvider } from '../providers.ts';
 import { UpstreamError } from '../upstream-error.ts';
-import { type Arrival, beginVisit, endVisit, redeem, type Visit } from '../visits.ts';
+import { type Arrival, beginVisit, endVisit, redeem, type UpstreamVisit } from '../visits.ts';
 import type { Reach } from './service-scopes.ts';
 
 /**
@@ -81,7 +81,7 @@ export const problemIn = (query: Record<string, unknown>): Problem | undefined =
   PROBLEMS.has(query['problem']) ? (query['problem'] as Problem) : undefined;
 
 /** What a browser brought back: the provider's answer, or why there is none. */
-export type Brought = { visit: Visit } & ({ arrival: Arrival } | { problem: Problem });
+export type Brought = { visit: UpstreamVisit } & ({ arrival: Arrival } | { problem: Problem });
 
 /**
  * Ends a visit. @param query the query with which the browser called our callback. @returns undefined for a visit that is over or belongs

@@ -38,10 +38,10 @@ export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typ
   creates: true,
   async run(doing, _target, { name, max_clients, expires_in_seconds, grant_types, scopes }) {
     const known = await knownScopes(doing.database);
-    const strange = scopes.flatMap((scope, n) =>
+    const problems = scopes.flatMap((scope, n) =>
       known.includes(scope) ? [] : [{ field: `scopes.${n}`, detail: 'there is no such scope' }],
     );
-    if (strange.length) return refused('invalid', strange);
+    if (problems.length) return refused('invalid', problems);
     const token = randomSecret();
     const wish = {
       name,
