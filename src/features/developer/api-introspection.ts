@@ -13,8 +13,8 @@ import { sealCreation } from './one-creation.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 
 /**
- * Which client may introspect for an API: one of its owner's own, and one that can prove who it is. It alone hears `active: true` for a token
- * of this audience (RFC 7662 section 4), besides the client that the token was issued to.
+ * Owns the choice of the client that may introspect tokens for an API. It must be a client of the API's owner that authenticates. Only it
+ * and the client to which the token was issued get `active: true` for this audience (RFC 7662 section 4).
  */
 
 export const apiIntrospection: OwnPage = {
@@ -24,7 +24,7 @@ export const apiIntrospection: OwnPage = {
     await page(visit, await ownApi(visit));
   },
 
-  /** `client` is the id of the one that is chosen, or nothing; `make` asks for a new one. */
+  /** `client` is the id of the chosen client, or empty for none; `make` creates a new one. */
   async submit(visit, form) {
     const own = await ownApi(visit);
     await limitApiChanges(visit);

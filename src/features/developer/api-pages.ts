@@ -4,7 +4,7 @@ import { apiIntrospection } from './api-introspection.ts';
 import { apiScopes } from './api-scopes.ts';
 import { apis, newApi } from './apis.ts';
 
-/** The pages by which people look after their APIs: what apps ask for, in which words, and who is told of the tokens. */
+/** The pages on which owners manage their APIs: scopes, their texts, and the client that introspects. */
 export const API_PAGES: Record<string, OwnPage> = {
   '/developer/apis': apis,
   '/developer/apis/new': newApi,

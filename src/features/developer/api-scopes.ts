@@ -8,9 +8,12 @@ import { isUniqueViolation } from '../../platform/sql-errors.ts';
 import { fieldOf } from './apis.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 
-/** The scopes of an API, each with the sentences by which people decide about it. A scope's name stays: clients ask for it. */
+/**
+ * Owns the scopes of an API, each with the sentences that users read before they decide. A scope's name cannot change, because clients
+ * request it.
+ */
 
-/** Whether a request that names no scope gets it; any other word leaves it to `sensitive`. */
+/** Whether a request without `scope` includes it. Any other value leaves the decision to `sensitive`. */
 const DEFAULTS = new Map([
   ['yes', true],
   ['no', false],
@@ -68,7 +71,7 @@ async function keep(visit: Visit, own: OwnedApiWithScopes, scope: string, statem
     { purpose: 'keep', once: true, statement },
     { purpose: 'keep', statement: changed(visit, own, scope) },
   ]);
-  // From another tab it may have gone a moment before.
+  // Another tab may have deleted it a moment ago.
   if (!kept) return page(visit, own, { wrong: 'developer.apis.scope_unknown' });
   backTo(visit, apiPath(own.id, '/scopes'));
 }

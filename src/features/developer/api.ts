@@ -7,7 +7,10 @@ import { backTo, type OwnPage, told } from '../../pages/own-pages.ts';
 import { API_LIMITS, apiFields, fieldOf, JWT_OPTIONS } from './apis.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 
-/** What an API is called and which tokens it takes; its end. Its identifier stays: tokens and other servers' settings know it by that. */
+/**
+ * Owns an API's name, its token settings and its deletion. The identifier cannot change, because tokens and other servers' settings contain
+ * it.
+ */
 
 export const api: OwnPage = {
   recent: true,
@@ -41,13 +44,13 @@ export const deletedApi: OwnPage = {
 
   async show(visit) {
     const own = await ownApi(visit);
-    // It walks through all that is kept.
+    // The count scans every stored token of the audience.
     await limitRate(visit.services.database, LIMITS.audienceCounts, visit.account.id);
     const affected = await countAudience(visit.services.database, own.identifier);
     showApi(visit, own, 'delete-api', { affected, most: COUNTED_AT_MOST });
   },
 
-  /** `certain` is the box that must be ticked. */
+  /** `certain` is the confirmation checkbox. */
   async submit(visit, form) {
     const { account, services } = visit;
     const own = await ownApi(visit);

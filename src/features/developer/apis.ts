@@ -8,7 +8,7 @@ import { timeOrderedId } from '../../platform/secrets.ts';
 import { isUniqueViolation } from '../../platform/sql-errors.ts';
 import { apiPath, limitApiChanges } from './owned-api.ts';
 
-/** The APIs that a person looks after, and the making of one more. */
+/** Owns the list of an owner's APIs, and the form that adds one. */
 
 export const apis: OwnPage = {
   async show(visit) {
@@ -47,7 +47,7 @@ export const newApi: OwnPage = {
           { purpose: 'keep', once: true, statement: makeApi(account.id, api) },
           { purpose: 'keep', statement: told(visit, 'resource_server_made', { detail: { resource: api.identifier } }) },
         ]));
-      // Between the look and the making somebody may have been first; otherwise there are too many.
+      // Another owner may have taken the identifier since the check. Otherwise the quota is reached.
       if (!made)
         problem ??= (await isIdentifierTaken(database, api.identifier)) ? 'developer.apis.identifier_taken' : 'developer.apis.quota';
     } catch (error) {
@@ -59,7 +59,7 @@ export const newApi: OwnPage = {
   },
 };
 
-/** What an API's form says, as it was typed. @param before what holds where the form does not say. */
+/** @returns the fields of an API's form as typed. @param before the values of fields that the form does not have. */
 export function apiFields(
   form: URLSearchParams,
   before: Pick<OwnedApi, 'jwtAlgorithm' | 'jwtType'> = DEFAULT_JWT_CHOICES,
@@ -75,13 +75,13 @@ export function apiFields(
   };
 }
 
-/** The field that a problem is about: the last word of its key. */
+/** @returns the field that a problem is about: the last part of its key. */
 export const fieldOf = (problem: string): string => problem.slice(problem.lastIndexOf('.') + 1);
 
-/** What an API's form lets its owner choose of. */
+/** The choices of an API's form. */
 export const JWT_OPTIONS = { algorithms: SIGNING_ALGORITHMS, types: JWT_TYPES };
 
-/** What the sentences of problems are about. */
+/** The limits that the sentences of problems mention. */
 export const API_LIMITS = { ...LIFETIME_SECONDS, apis: MOST_APIS };
 
 function page(visit: Visit, api: Omit<OwnedApi, 'id'>, problem?: string): void {

@@ -4,7 +4,7 @@ import { showClient } from './client-page.ts';
 import { causeOf, isUnsureCure } from './error-causes.ts';
 import { ownClient } from './owned.ts';
 
-/** Owns the page of what went wrong last when a client asked for something: each with why, and what to do. */
+/** Owns the page of a client's recent errors, each with its cause and what to do. */
 
 export const clientErrors: OwnPage = {
   async show(visit) {
@@ -30,7 +30,7 @@ function described(error: ClientError): Record<string, unknown> {
     received: nearest === undefined ? undefined : redirect_uri,
     nearest,
     methods: cause === 'auth_method' ? { sent: auth_method, registered: registered_auth_method } : undefined,
-    // As the server said it, for what there are no words for.
+    // The server's own text, for a cause without a sentence.
     said: cause ? undefined : [error.description, reason].filter(Boolean).join(': '),
     sent: Object.entries({ ...(nearest === undefined && redirect_uri ? { redirect_uri } : undefined), ...sent }),
   };

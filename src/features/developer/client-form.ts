@@ -8,12 +8,12 @@ import type { Config } from '../../platform/config.ts';
 import { isBlank, isDeceptive, withoutDeceptive } from '../../platform/visible-text.ts';
 
 /**
- * Owns the fields by which a client says who it is, alike where one is made and where it is changed, and what is said beside a field that is
- * wrong. The last word is oauth/clients/metadata/client-judgement.ts's: what is found here is found there as well, and what is found there alone is
- * said in the words of this file, as far as it has any.
+ * Owns the form fields that describe a client, for creation and for changes, and the problems shown beside them.
+ * oauth/clients/metadata/client-judgement.ts decides: it also finds every problem of this file. A problem that only it finds uses a
+ * sentence of this file, if there is one.
  */
 
-/** What a field has, by the name of the metadata that it becomes (RFC 7591 section 2). Lists have one a line. */
+/** The form fields, named by the metadata member they become (RFC 7591 section 2). Lists have one value a line. */
 export const NAMES = ['client_name', 'client_name#ko', 'client_name#en'] as const;
 export const LINKS = [
   'client_uri',
@@ -28,19 +28,19 @@ export const LINKS = [
 export const URI_LISTS = ['redirect_uris', 'post_logout_redirect_uris'] as const;
 
 /**
- * `field` is the id of the field, `key` of the sentence. `about` is what was typed, to be shown beside it and never within it, or the library's
- * own English.
+ * A problem of a form. `field` is the field's id, and `key` the sentence's. `about` is the typed text, shown beside the sentence and never
+ * inside it, or the library's English message.
  */
 export type Problem = { field: string; key: string; values?: Record<string, string | number>; about?: string };
 
 export type Typed = Record<string, string>;
 
-/** What was typed, by field; a field that the form does not have is empty. */
+/** @returns the typed text by field; a field that the form does not have is empty. */
 export function typedIn(form: URLSearchParams, fields: readonly string[]): Typed {
   return Object.fromEntries(fields.map((field) => [field, (form.get(field) ?? '').replaceAll('\r\n', '\n').trim()]));
 }
 
-/** The members that fields become: what is empty is not said. */
+/** @returns the metadata members of the filled fields; empty fields are left out. */
 export function membersOf(typed: Typed): Record<string, unknown> {
   const texts = [...NAMES, ...LINKS].filter((field) => typed[field]).map((field) => [field, typed[field]] as const);
   const lists = URI_LISTS.filter((field) => typed[field]).map((field) => [field, linesOf(typed[field])] as const);
@@ -50,8 +50,9 @@ export function membersOf(typed: Typed): Record<string, unknown> {
 export const linesOf = (text = ''): string[] => text.split('\n').filter((line) => line.trim() !== '');
 
 /**
- * @param redirected whether it needs an address to send answers to.
- * @param held the addresses that it has: an operator may have registered one on a private network, which stays.
+ * @returns the problems of the typed fields.
+ * @param redirected whether the client needs a redirect URI.
+ * @param held the client's current URIs. They stay valid: an operator may have registered one on a private network.
  */
 export function problemsIn(
   typed: Typed,
@@ -67,8 +68,8 @@ export function problemsIn(
 }
 
 /**
- * What was refused, in the reader's language where there is a sentence for it; otherwise as the library says it.
- * @param metadata that was refused.
+ * @returns a refusal as problems, in the user's language where a sentence exists, otherwise as the library's message.
+ * @param metadata the refused metadata.
  */
 export function problemsOf(
   metadata: Record<string, unknown>,
@@ -110,7 +111,9 @@ function nameProblems(field: string, name: string): Problem[] {
   return [];
 }
 
-/** Our own page to try a client is as safe as this server is, see registration-policy.ts. It stands in the list like the others. */
+/**
+ * The portal's own callback is as safe as this server, so the list may hold it beside the client's own URIs: see registration-policy.ts.
+ */
 function uriProblems(field: string, uris: string[], { own: ownOrigins, tryCallback, held }: Places & { held: string[] }): Problem[] {
   const own = field === 'redirect_uris' ? tryCallback : undefined;
   if (uris.filter((uri) => uri !== own).length > MAX_URIS) return [{ field, key: 'redirect_uri.too_many', values: { most: MAX_URIS } }];
@@ -130,5 +133,5 @@ function linkProblems(field: string, link: string, { loopbackPages }: Places): P
   return fault ? [{ field, key: `link.${fault}` }] : [];
 }
 
-// What shows as nothing, or turns others round, shows as that it is there.
+// Replaces invisible characters and those that change the text direction with a visible one, so that the user sees them.
 const visible = (uri: string): string => withoutDeceptive(uri.slice(0, 100), () => '\ufffd') + (uri.length > 100 ? '…' : '');

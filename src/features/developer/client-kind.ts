@@ -1,6 +1,6 @@
 import type { ClientRecord } from '../../oauth/clients/inspection.ts';
 
-/** Owns what of a client's metadata decides how it gets tokens. What is left out means what RFC 7591 section 2 says. */
+/** Owns the metadata that decides how a client gets tokens. A missing member has the default of RFC 7591 section 2. */
 
 export type ClientKind = ReturnType<typeof kindOf>;
 

@@ -4,16 +4,16 @@ import type { ClientMetadata } from '../../oauth/clients/store.ts';
 import { isStorable } from '../../platform/database.ts';
 
 /**
- * Owns a client's description as a file: what its owner may say of it, under the names of RFC 7591, to be kept beside the app's code and brought
- * back. Nothing secret is in it, and nobody's id. What it says is judged as at the registration endpoint: see client-judgement.ts.
+ * Owns a client's manifest: a file with the metadata an owner may set, under the names of RFC 7591, to store beside the client's code. It
+ * contains no secrets and no user ids. Imported metadata is judged as at the registration endpoint: see client-judgement.ts.
  */
 
 export const MANIFEST_VERSION = 1;
 const MAX_CHARACTERS = 16 * 1024;
-// Of a key set, with what its keys may have.
+// The depth of a key set with its keys' members.
 const MAX_DEPTH = 8;
 
-/** What a manifest says, in the order in which it is written. */
+/** The members of a manifest, in the order in which they are written. */
 const MEMBERS = [
   'client_name',
   ...localizedMembers('client_name'),
@@ -52,7 +52,9 @@ const MEMBERS = [
   'initiate_login_uri',
 ];
 
-/** What nobody says of their own client: a file that tries is refused, not mended, since whoever wrote it meant something. */
+/**
+ * Members that no owner may set. A file with one of them is refused instead of silently corrected, because its author expects an effect.
+ */
 const REFUSED = new Set([
   'client_id',
   'client_secret',
@@ -75,7 +77,7 @@ const REFUSED = new Set([
 
 export type Members = Record<string, unknown>;
 
-/** What a client's stored metadata says of it in a manifest. */
+/** @returns the manifest members of a client's stored metadata. */
 export function membersOf(metadata: Record<string, unknown>): Members {
   return Object.fromEntries(
     MEMBERS.filter((member) => Object.hasOwn(metadata, member) && metadata[member] !== undefined).map((member) => [
@@ -85,15 +87,15 @@ export function membersOf(metadata: Record<string, unknown>): Members {
   );
 }
 
-/** The file. */
+/** @returns the manifest as text. */
 export function writeManifest(metadata: Record<string, unknown>): string {
   return `${JSON.stringify({ munjigi_manifest: MANIFEST_VERSION, ...membersOf(metadata) }, null, 2)}\n`;
 }
 
-/** `unknown` are members that mean nothing here, and are left out. `problem` is the key of a sentence, `member` the name it is about. */
+/** `unknown` lists members that have no meaning here and are ignored. `problem` is the key of a sentence, `member` the name it is about. */
 export type ReadManifest = { members: Members; unknown: string[] } | { problem: string; member?: string };
 
-/** Reads a file as somebody brings it. */
+/** Reads and checks an uploaded manifest. */
 export function readManifest(text: string): ReadManifest {
   if (text.length > MAX_CHARACTERS) return { problem: 'developer.manifest.too_long' };
   let read: unknown;
@@ -103,13 +105,13 @@ export function readManifest(text: string): ReadManifest {
     return { problem: 'developer.manifest.not_json' };
   }
   if (typeof read !== 'object' || read === null || Array.isArray(read)) return { problem: 'developer.manifest.not_json' };
-  // Escapes bring what no form does.
+  // JSON escapes can produce characters that the database cannot store.
   if (isDeeperThan(read, MAX_DEPTH) || !isStorable(read)) return { problem: 'developer.manifest.unreadable' };
   const { munjigi_manifest: version, ...said } = read as Members;
   const refused = Object.keys(said).find((member) => REFUSED.has(member));
   if (refused) return { problem: 'developer.manifest.refused', member: refused };
   if (version !== MANIFEST_VERSION) return { problem: 'developer.manifest.version' };
-  // One that is null says nothing (RFC 7591 section 2).
+  // A null member counts as absent (RFC 7591 section 2).
   const known = Object.entries(said).filter(([member, value]) => MEMBERS.includes(member) && value !== null);
   return { members: Object.fromEntries(known), unknown: Object.keys(said).filter((member) => !MEMBERS.includes(member)) };
 }
@@ -119,19 +121,21 @@ function isDeeperThan(value: unknown, depth: number): boolean {
   return depth === 0 || Object.values(value).some((member) => isDeeperThan(member, depth - 1));
 }
 
-/** The client as it would be, before it is judged: what a manifest says in the place of what it could say, and the rest as it was. */
+/**
+ * @returns the client's metadata with the manifest's members, before it is judged. Members that a manifest cannot have stay as they are.
+ */
 export function withMembers(members: Members, stored: ClientMetadata): ClientMetadata {
   const others = Object.entries(stored).filter(([member]) => !MEMBERS.includes(member));
   return { ...Object.fromEntries(others), ...members } as ClientMetadata;
 }
 
-/** Whether a client of this metadata has a secret. */
+/** @returns whether a client with this metadata has a secret. */
 export const needsSecret = (members: Members): boolean =>
   !['none', 'private_key_jwt'].includes(String(members['token_endpoint_auth_method'] ?? 'client_secret_basic'));
 
 export type Difference = { member: string; before?: string; after?: string };
 
-/** Member by member, as text to read. */
+/** @returns the members that differ, as text to show. */
 export function differences(before: Members, after: Members): Difference[] {
   return MEMBERS.flatMap((member) => {
     const [was, is] = [inText(before[member]), inText(after[member])];
@@ -144,7 +148,7 @@ function inText(value: unknown): string | undefined {
   return typeof value === 'string' ? value : JSON.stringify(inOrder(value));
 }
 
-/** The database keeps the members of an object in an order of its own. */
+/** Sorts members, because the database stores an object's members in its own order. */
 function inOrder(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inOrder);
   if (typeof value !== 'object' || value === null) return value;

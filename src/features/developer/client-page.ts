@@ -5,11 +5,11 @@ import { initialOf } from '../../oauth/consent/client-facts.ts';
 import { show, type Visit } from '../../pages/own-pages.ts';
 import { asksForNothing, placeOf, signsPeopleIn } from './kinds.ts';
 
-/** The frame that all pages of one client share, by what its person knows it by. */
+/** Owns the frame that all pages of one client share. */
 
 type Named = Pick<ClientRecord, 'id' | 'metadata'> & { logo?: string | undefined };
 
-/** Answers with a page of a client. @param view below `views/developer/`. @param data `problem` is why a form changed nothing. */
+/** Renders a page of a client. @param view path below `views/developer/`. @param data `problem` says why a form changed nothing. */
 export function showClient(visit: Visit, client: Named, view: string, data: Record<string, unknown> & { problem?: string } = {}): void {
   const name = nameOf(client);
   const { id, metadata, logo } = client;
@@ -19,7 +19,7 @@ export function showClient(visit: Visit, client: Named, view: string, data: Reco
   });
 }
 
-/** The pages that would have nothing to say of a client: its menu does without them. */
+/** @returns the pages that have no content for this client, so that its menu omits them. */
 function pagesWithout(metadata: Record<string, unknown>): string[] {
   return [
     ...(hasSecret(metadata) ? [] : ['secrets']),
@@ -28,7 +28,7 @@ function pagesWithout(metadata: Record<string, unknown>): string[] {
   ];
 }
 
-/** What a client calls itself, as far as it can be shown; its id, for one without a name. */
+/** @returns the client's name without deceptive characters; its id if it has no name. */
 export function nameOf({ id, metadata }: Named): string {
   const name: unknown = metadata['client_name'];
   return displayName(typeof name === 'string' ? name : undefined, id);

@@ -1,25 +1,25 @@
 import { type Database, Prisma } from '../../platform/database.ts';
 
-/** Owns the figures of how a client is used: how many, never who. */
+/** Owns the figures of a client's use. They contain counts, never users. */
 
 export type ClientUse = {
-  /** Live tokens by what they are; a refresh token that was used up is none. */
+  /** Active tokens by kind, without used refresh tokens. */
   tokens: { kind: string; count: number }[];
-  /** When a token was last issued to it, as far back as tokens are kept, or it was last allowed something. */
+  /** When the client last received a token or a grant, as far back as tokens are stored. */
   used_at: Date | null;
-  /** The weeks from Monday (UTC), the newest first, and how many people came in each who allow it something still. */
+  /** Weeks from Monday (UTC), newest first, each with the number of users who first allowed the client then and still do. */
   weeks: { week: Date; people: number }[];
 };
 
 export type Glance = {
   id: string;
-  /** Whether it holds a token, or somebody has allowed it something. */
+  /** Whether the client has a token or a grant. */
   used: boolean;
-  /** What went wrong in the last day. */
+  /** Errors of the last day. */
   errors: number;
 };
 
-/** What there is to know of clients at a glance. */
+/** @returns a short summary of each client. */
 export function glanceAt(database: Database, clientIds: string[]): Promise<Glance[]> {
   return database.query<Glance>(Prisma.sql`
     select id,
@@ -30,7 +30,7 @@ export function glanceAt(database: Database, clientIds: string[]): Promise<Glanc
 
 const WEEKS = 12;
 
-/** Counted to the end, for a page that its owner opens now and then. */
+/** An exact count: acceptable, since an owner opens the page only now and then. */
 export async function useOfClient(database: Database, clientId: string): Promise<ClientUse> {
   const [tokens, [last], weeks] = await Promise.all([
     database.aside<{ kind: string; count: number }>(Prisma.sql`

@@ -18,10 +18,12 @@ import { mayChoosePkce, pkceFacts, requirePkce } from './pkce.ts';
 import { namesIn, registeredScopes, type ScopeGroup, scopeGroups } from './scope-choice.ts';
 import { callbackOf } from './try-visit.ts';
 
-/** Owns what a client says of itself, as its owner changes it. How it gets its tokens stays as it was chosen when it was made. */
+/**
+ * Owns the page on which an owner changes a client's metadata. How the client gets tokens was chosen at creation and does not change here.
+ */
 
 const FIELDS = [...NAMES, ...URI_LISTS, ...LINKS] as const;
-// Those that are no text, each as its own kind of field.
+// Members that are not text and have their own kind of field.
 const OTHER_MEMBERS = ['scope', 'require_pkce'] as const;
 
 export const client: OwnPage = {
@@ -50,7 +52,7 @@ export const client: OwnPage = {
     if (!changes.length) return backTo(visit, pathOf(record.id));
     await limitRate(services.database, LIMITS.clientChanges, visit.account.id);
     const kept = await writeTogether(services.database, [
-      // Whoever was first may have changed it, or deleted it: it must not come back by this.
+      // Another request may have changed or deleted the client first. This write must not restore it.
       { purpose: 'keep', apart: true, once: true, statement: replaceOwned(record, visit.account.id) },
       ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
       { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: record.id, detail: { changes } }) },
@@ -88,7 +90,7 @@ function problemsWith({ metadata, suspended_at }: ClientRecord, typed: Typed, { 
 const grantsOf = (metadata: Record<string, unknown>): string[] =>
   Array.isArray(metadata['grant_types']) ? metadata['grant_types'].map(String) : ['authorization_code'];
 
-/** The client as it would be; what the page has no field for stays. */
+/** @returns the changed metadata; members without a field on the page stay as they are. */
 function change(record: ClientRecord, typed: Typed, groups: ScopeGroup[], ticked: string[]): ClientMetadata {
   const { id, metadata } = record;
   const onPage: string[] = [...FIELDS, 'scope', ...(mayChoosePkce(record) ? ['require_pkce'] : [])];
@@ -104,25 +106,25 @@ function change(record: ClientRecord, typed: Typed, groups: ScopeGroup[], ticked
   };
 }
 
-/** @returns undefined for a client that may ask for every scope, and goes on doing so. */
+/** @returns undefined for a client that may request every scope and continues to. */
 function scopeOf(metadata: Record<string, unknown>, groups: ScopeGroup[], ticked: string[]): string | undefined {
   if (asksForNothing(metadata)) return registeredScopes(metadata)?.join(' ');
   if (!registeredScopes(metadata) && namesIn(groups).every((scope) => ticked.includes(scope))) return undefined;
   return [...new Set([...ticked, ...keptScopes(metadata, groups)])].join(' ');
 }
 
-/** Those that an operator let it have: they are not on the page, and stay. */
+/** Scopes that only an operator can give: they are not on the page and must stay. */
 const keptScopes = (metadata: Record<string, unknown>, groups: ScopeGroup[]): string[] => {
   const offered = namesIn(groups);
   return (registeredScopes(metadata) ?? []).filter((scope) => !offered.includes(scope));
 };
 
-// A list without members and a switch that is off are the same on the page as a member that is not there.
-const worth = (value: unknown): string =>
+// On the page, an empty list and a switched-off option equal an absent member.
+const comparable = (value: unknown): string =>
   JSON.stringify((Array.isArray(value) && !value.length) || value === false ? undefined : value) ?? '';
 
 const membersThatDiffer = (before: Record<string, unknown>, after: Record<string, unknown>): string[] =>
-  [...FIELDS, ...OTHER_MEMBERS].filter((member) => worth(before[member]) !== worth(after[member]));
+  [...FIELDS, ...OTHER_MEMBERS].filter((member) => comparable(before[member]) !== comparable(after[member]));
 
 function typedOf(metadata: Record<string, unknown>): Typed {
   const text = (value: unknown) => (Array.isArray(value) ? value.join('\n') : typeof value === 'string' ? value : '');
@@ -159,7 +161,7 @@ async function page(visit: Visit, record: OwnClient, { typed, groups, problems =
     method: metadata['token_endpoint_auth_method'] ?? 'client_secret_basic',
     grants: grantsOf(metadata),
     redirected: isRedirected({ grant_types: grantsOf(metadata) }),
-    // What it does not use it is not asked for; what it has of it can be taken away.
+    // A client without redirects has no URI fields, except to remove URIs that it still has.
     addressed: isRedirected({ grant_types: grantsOf(metadata) }) || URI_LISTS.some((list) => typed[list]),
     asksForNothing: asksForNothing(metadata),
     stated: metadata['software_statement'] !== undefined,

@@ -9,7 +9,7 @@ import { glanceAt } from './client-use.ts';
 import { asksForNothing, placeOf } from './kinds.ts';
 import { pathOf } from './owned.ts';
 
-/** The way in: the clients that a person looks after, what each of them is, and what is to be done about it next. */
+/** Owns the portal's first page: the owner's clients, each with its kind and the next thing to do. */
 export const clients: OwnPage = {
   async show(visit) {
     const { account, services } = visit;

@@ -2,9 +2,9 @@ import { ROUTES } from '../../oauth/routes.ts';
 import { inShell } from './quoting.ts';
 import type { Tried } from './try-client.ts';
 
-/** Owns requests of a client as commands to copy. A secret is never in one: it is read from the environment. */
+/** Owns a client's requests as commands to copy. They never contain a secret: the command reads it from the environment. */
 
-/** @param parameters of the body, beside those that prove who the client is. */
+/** @param parameters the body's parameters, without those for client authentication. */
 export function curlTo(issuer: string, route: 'token' | 'device_authorization', client: Tried, parameters: Record<string, string>): string {
   return [
     `curl -sS ${inShell(issuer + ROUTES[route])}`,
@@ -13,7 +13,10 @@ export function curlTo(issuer: string, route: 'token' | 'device_authorization', 
   ].join(' \\\n  ');
 }
 
-/** How the client proves who it is. Both parts of HTTP Basic are percent-encoded (RFC 6749 section 2.3.1); our secrets need no encoding. */
+/**
+ * @returns the arguments for client authentication. HTTP Basic percent-encodes both parts (RFC 6749 section 2.3.1); our secrets need no
+ * encoding.
+ */
 export function proof({ id, authMethod }: Tried): string[] {
   const named = `--data-urlencode ${inShell(`client_id=${id}`)}`;
   if (authMethod === 'client_secret_basic') return [`-u ${inShell(`${encodeURIComponent(id)}:`)}"$CLIENT_SECRET"`];
@@ -26,7 +29,7 @@ export function proof({ id, authMethod }: Tried): string[] {
   ];
 }
 
-/** The two requests of a device (RFC 8628 sections 3.1 and 3.4). */
+/** @returns the two requests of a device (RFC 8628 sections 3.1 and 3.4). */
 export function deviceCurl(issuer: string, client: Tried, scope: string): string {
   return [
     '# 1. Ask for a code, and show user_code and verification_uri to the person.',

@@ -7,7 +7,9 @@ import { backTo, type OwnPage, told } from '../../pages/own-pages.ts';
 import { nameOf, showClient } from './client-page.ts';
 import { ownClient, pathOf } from './owned.ts';
 
-/** Owns the going of a client, with all that people allowed it: whoever ends it writes its name, and was told for how many it ends. */
+/**
+ * Owns the deletion of a client with all its grants. The page shows how many users it affects, and the owner must type the client's name.
+ */
 
 export const deletion: OwnPage = {
   recent: true,
@@ -22,11 +24,11 @@ export const deletion: OwnPage = {
     if (typed !== tidy(nameOf(client)) && typed !== client.id) return page(visit, client, 'developer.delete.another');
     const { database } = visit.services;
     const people = await countPeople(database, client.id);
-    // Nothing more is issued to it; what it holds goes a little at a time, so that what goes with the client itself is little.
+    // Suspend first, so that no more tokens are issued. Then delete the tokens in batches, so that the last transaction stays small.
     await database.change(suspendClient(client.id));
     await endClient(database, client.id);
     await writeTogether(database, [
-      // First what tells of it: they are made in this order.
+      // The audit event comes first: statements run in this order.
       { purpose: 'keep', statement: told(visit, 'client_deleted', { clientId: client.id, detail: { people } }) },
       { purpose: 'end', once: true, statement: deleteClient(client.id) },
     ]);

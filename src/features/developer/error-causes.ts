@@ -1,8 +1,8 @@
 import type { ClientError } from '../../oauth/store/client-errors.ts';
 
 /**
- * Owns which cause stands behind an error, and so which sentences say what to do: `developer.cause.<name>` and `developer.cure.<name>`.
- * The first that fits; what fits none is shown as the server said it.
+ * Owns the cause of an error, which selects the sentences `developer.cause.<name>` and `developer.cure.<name>`. The first match wins; an
+ * error without a match is shown with the server's own text.
  */
 
 type Cause = { name: string; errors: string[]; reason?: RegExp; description?: RegExp };
@@ -11,7 +11,7 @@ const INVALID_GRANT = ['invalid_grant'];
 const INVALID_CLIENT = ['invalid_client'];
 const INVALID_REQUEST = ['invalid_request'];
 
-// From what the library knows alone, to what it told, to the mere code.
+// Most specific first: matches on the library's internal reason, then on the description, then on the error code alone.
 const CAUSES: Cause[] = [
   { name: 'redirect_uri', errors: ['invalid_redirect_uri'] },
   { name: 'redirect_uri', errors: INVALID_REQUEST, description: /redirect_uri did not match/ },
@@ -24,7 +24,7 @@ const CAUSES: Cause[] = [
   { name: 'assertion_audience', errors: INVALID_CLIENT, reason: /assertion: aud/ },
   { name: 'assertion_algorithm', errors: INVALID_CLIENT, reason: /assertion: alg/ },
   { name: 'assertion_key', errors: INVALID_CLIENT, reason: /signature verification failed|no applicable key/ },
-  // The library reads the client's key set with the rules for its metadata, and says no more than that it could not.
+  // The library validates the client's key set like metadata and reports only that it could not read it.
   { name: 'assertion_keys_unread', errors: INVALID_CLIENT, reason: /invalid_client_metadata/ },
   { name: 'assertion', errors: INVALID_CLIENT, reason: /assertion:/ },
   { name: 'code_used', errors: INVALID_GRANT, reason: /authorization code already consumed/ },
@@ -59,7 +59,7 @@ const CAUSES: Cause[] = [
   { name: 'insufficient_scope', errors: ['insufficient_scope'] },
 ];
 
-/** @returns undefined for one that we have no words for. */
+/** @returns undefined for an error without a sentence. */
 export function causeOf({ error, description, detail }: Pick<ClientError, 'error' | 'description' | 'detail'>): string | undefined {
   const said = String(detail['reason'] ?? '');
   return CAUSES.find(
@@ -68,11 +68,11 @@ export function causeOf({ error, description, detail }: Pick<ClientError, 'error
   )?.name;
 }
 
-// What an owner would change the client for by what was sent.
+// The causes that an owner would fix by changing the client to fit the request.
 const CHANGES = new Set(['redirect_uri', 'auth_method', 'assertion_key', 'pkce_missing', 'grant_not_allowed']);
 
-/** Whether what to do is another thing where anyone may have sent the request: `developer.errors.cure_<name>` says it. */
+/** @returns whether the advice differs when anyone may have sent the request: see `developer.errors.cure_<name>`. */
 export const isUnsureCure = (cause: string): boolean => CHANGES.has(cause);
 
-/** For the test that there are words for each. */
+/** For the test that every cause has its sentences. */
 export const causeNames = (): string[] => [...new Set(CAUSES.map(({ name }) => name))];

@@ -6,7 +6,7 @@ import { makeClient, showMade } from './making.ts';
 import { problemOf } from './manifest.ts';
 import { sealCreation } from './one-creation.ts';
 
-/** A client made of a manifest: what it would be is shown first. */
+/** Owns the creation of a client from a manifest. A preview comes first. */
 
 export const imported: OwnPage = {
   recent: true,
@@ -15,12 +15,12 @@ export const imported: OwnPage = {
     page(visit, { text: '' });
   },
 
-  /** `text` is the file; with `apply` the client is made. */
+  /** `text` is the file; `apply` creates the client. */
   async submit(visit, form) {
     const text = form.get('text') ?? '';
     const read = readManifest(text);
     if ('problem' in read) return page(visit, { text, ...problemOf(read) });
-    // Judged for what it would be.
+    // Judge it as the client it would become.
     const metadata = { ...read.members, client_id: 'new' };
     const judged = judgePortalClient(visit.services.provider, metadata);
     if (!judged.ok)
@@ -42,7 +42,7 @@ type Shown = {
   text: string;
   changes?: ReturnType<typeof differences>;
   unknown?: string[];
-  /** For the form that makes it. */
+  /** For the form that creates the client. */
   creation?: string;
   problem?: string;
   wrong?: Problem[];

@@ -4,9 +4,9 @@ import type { Write } from '../../oauth/store/unit-of-work.ts';
 import { told, type Visit } from '../../pages/own-pages.ts';
 import { type Made, makeClient } from './making.ts';
 
-/** A client that does nothing but introspect for an API: it proves who it is, and can ask nobody for anything. */
+/** Owns the creation of a client that only introspects tokens for an API. It authenticates, and has no grant type. */
 
-/** @param form of the API's page, which is good for one such client. */
+/** @param form the form of the API's page, which can create one such client. */
 export async function makeIntrospector(visit: Visit, own: OwnedApiWithScopes, form: URLSearchParams): Promise<Made> {
   const client_name = [...own.name].slice(0, MAX_NAME_CHARACTERS).join('');
   const members = {
@@ -24,7 +24,7 @@ export async function makeIntrospector(visit: Visit, own: OwnedApiWithScopes, fo
     },
   ];
   const made = await makeClient(visit, form, { client_name, ...members }, along);
-  // The API may be called like a client that an operator has verified: this one then has no name, as nobody but its owners sees it.
+  // The API may have the same name as a verified client. Then this client gets no name, since only its owners see it.
   const taken = 'problems' in made && made.problems.some(({ key }) => key === 'developer.name_similar' || key === 'developer.name_ours');
   return taken ? makeClient(visit, form, members, along) : made;
 }

@@ -11,7 +11,7 @@ import { type Account, findAccount } from '../../people/store.ts';
 import type { Statement } from '../../platform/database.ts';
 import { pathOf } from './owned.ts';
 
-/** What others offer to a person, by an address that was proven to be theirs: to look after a client with them, or in their place. */
+/** Owns the invitations to a user, found by a proven address: to share a client, or to take it over. */
 
 const PATH = '/developer/invitations';
 
@@ -51,14 +51,14 @@ export const invitations: OwnPage = {
   },
 };
 
-/** To who invited them, in their own language: it was done by another's hand. */
+/** Mails the inviter in the inviter's language, because another user made the change. */
 function joined({ ctx, account, services: { config, keyRing } }: Visit, inviter: Account, app: string): Statement[] {
   const language = supported(inviter.locale ?? '');
   const about = { app, invited: account.email };
   return securityLetter({ ctx, issuer: config.issuer, keyRing, account: inviter, language }, 'owner_joined', 'owner_joined', about);
 }
 
-/** Who handed a client over reads it among what happened to their account: it was done by another's hand. */
+/** The event appears in the activity of the owner who handed the client over, because another user made the change. */
 const leftTo = ({ ctx, account }: Visit, accountId: string, clientId: string) =>
   auditEvent(visitorOf(ctx), { type: 'client_owner_left', accountId, actorId: account.id, clientId, detail: { transfer: true } });
 

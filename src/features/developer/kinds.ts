@@ -1,8 +1,8 @@
 import type { ClientMetadata } from '../../oauth/clients/store.ts';
 
 /**
- * Owns what the two first questions of the portal choose: where an app runs, and whether a person signs in, decide how it proves who it is and
- * by which grant it gets tokens (RFC 6749 section 2.1, RFC 8252, RFC 8628).
+ * Owns the meaning of the portal's first two questions: where a client runs, and whether a user signs in. The answers decide its
+ * authentication method and its grant types (RFC 6749 section 2.1, RFC 8252, RFC 8628).
  */
 
 export const PLACES = ['server', 'browser', 'native', 'device', 'service'] as const;
@@ -32,25 +32,28 @@ function choose(method: string, grants: string[], type: 'web' | 'native'): Chose
   return { token_endpoint_auth_method: method, grant_types: grants, response_types: responses, application_type: type };
 }
 
-/** @returns undefined for answers that do not go together: what cannot keep a secret cannot act for itself, and nobody signs in at a service. */
+/**
+ * @returns undefined for answers that do not fit together. A client that cannot keep a secret cannot act for itself, and no user signs in
+ * at a service.
+ */
 export function chosenBy(place: Place, person: boolean): Chosen | undefined {
   return (person ? WITH_PERSON : BY_ITSELF)[place];
 }
 
-/** Whether it gets no tokens: all that it does is to ask about those of others, such as a client that introspects for an API. */
+/** @returns whether the client gets no tokens of its own, such as one that only introspects for an API. */
 export const asksForNothing = ({ grant_types: grants }: Record<string, unknown>): boolean => Array.isArray(grants) && !grants.length;
 
-/** Whether people decide on what it asks for. */
+/** @returns whether users consent to what it requests. */
 export const signsPeopleIn = ({ grant_types: grants = ['authorization_code'] }: Record<string, unknown>): boolean =>
   Array.isArray(grants) && ['authorization_code', DEVICE_GRANT].some((grant) => grants.includes(grant));
 
-/** Whether answers are sent to an address of the app. */
+/** @returns whether the client receives answers at a redirect URI. */
 export const isRedirected = ({ grant_types }: Pick<Chosen, 'grant_types'>): boolean =>
   Array.isArray(grant_types) && grant_types.includes('authorization_code');
 
 /**
- * The answers that would choose what a client is. They are not kept beside what they chose, so that the two cannot differ.
- * @returns undefined for one that was made in another way; `introspector` for one that an API's page makes.
+ * Derives the answers from the metadata. They are not stored separately, so the two cannot differ.
+ * @returns undefined for a client created in another way; `introspector` for one that an API's page created.
  */
 export function placeOf(metadata: Record<string, unknown>): Place | 'introspector' | undefined {
   if (asksForNothing(metadata)) return 'introspector';
@@ -60,7 +63,7 @@ export function placeOf(metadata: Record<string, unknown>): Place | 'introspecto
     chosen.application_type === type &&
     sameSet(chosen.grant_types, grants ?? ['authorization_code']);
   const found = [WITH_PERSON, BY_ITSELF].flatMap((table) => PLACES.filter((place) => table[place] && same(table[place])));
-  // A server that acts for itself and a service are the same thing.
+  // A server that acts for itself and a service have the same metadata.
   return found.at(-1);
 }
 

@@ -13,16 +13,17 @@ import { creationOf, leadToMade, onlyOnce } from './one-creation.ts';
 import { pathOf } from './owned.ts';
 import { type ShownSecret, showSecret } from './shown-secret.ts';
 
-/** The making of a client, by the portal's questions, of a manifest, or for an API that needs one: one way, whatever it is made of. */
+/** Owns the creation of a client. The portal's form, a manifest and an API's page all use it. */
 
 export type MadeClient = { metadata: ClientMetadata } & Partial<ShownSecret>;
 
-/** `answered`: the form had made its client before, and the answer leads there. */
+/** `answered`: the form had already created its client, and the response leads there. */
 export type Made = { made: MadeClient } | { problems: Problem[] } | { answered: true };
 
 /**
- * @param form that is good for one client, see one-creation.ts.
- * @param members what it says of itself. @param along what is to be written with it, for the client of this id.
+ * Creates a client.
+ * @param form a form that can create one client: see one-creation.ts.
+ * @param members the client's metadata. @param along statements to write with it, given the new client's id.
  */
 export async function makeClient(
   visit: Visit,
@@ -39,7 +40,7 @@ export async function makeClient(
   if (!judged.ok) return { problems: problemsOf(metadata, judged.refusal, visit.services) };
   await limitRate(services.database, LIMITS.clientsOfAccount, account.id);
   const written = await writeTogether(services.database, [
-    // Of any number at once each sees those before it.
+    // The lock makes each of several parallel requests see the earlier ones.
     { purpose: 'keep', apart: true, statement: lockOwner(account.id) },
     onlyOnce(id),
     ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
@@ -48,19 +49,19 @@ export async function makeClient(
     ...along(id),
     { purpose: 'keep', statement: told(visit, 'client_made', { clientId: id }) },
   ]);
-  if (!written) return (await leadToMade(visit, id)) ? { answered: true } : { problems: [await whyNone(visit)] };
+  if (!written) return (await leadToMade(visit, id)) ? { answered: true } : { problems: [await problemOfNone(visit)] };
   return { made: { metadata: judged.metadata, ...(secret && showSecret(visit, id, secret)) } };
 }
 
-/** Nothing was made: there are as many as there may be, or the form had made one that is there no more. */
-async function whyNone({ account, services }: Visit): Promise<Problem> {
+/** Nothing was created: the owner has reached the limit, or the form's client has since been deleted. */
+async function problemOfNone({ account, services }: Visit): Promise<Problem> {
   const owned = await listOwnedClients(services.database, account.id);
   return owned.length >= MAX_OWNED_CLIENTS
     ? { field: 'client_name', key: 'developer.too_many', values: { most: MAX_OWNED_CLIENTS } }
     : { field: 'client_name', key: 'developer.form_old' };
 }
 
-/** The answer itself has the secret: it is in no address, and nothing keeps it for a next page. */
+/** The response itself shows the secret. No address contains it, and no page can show it again. */
 export function showMade(visit: Visit, { metadata, ...shown }: MadeClient): void {
   const { client_id: id } = metadata;
   showClient(visit, { id, metadata }, 'client-made', { at: pathOf(id), ...shown });

@@ -10,7 +10,7 @@ import { differences, membersOf, needsSecret, type ReadManifest, readManifest, w
 import { showClient } from './client-page.ts';
 import { ownClient, pathOf } from './owned.ts';
 
-/** A client's description as a file: to take along, and to bring back changed. What changes is shown before it is done. */
+/** Owns a client's manifest page: download, and upload of a changed file. A preview shows the changes first. */
 
 export const manifest: OwnPage = {
   recent: true,
@@ -20,7 +20,7 @@ export const manifest: OwnPage = {
     page(visit, client, { text: writeManifest(client.metadata) });
   },
 
-  /** `text` is the file; with `apply` it is done. */
+  /** `text` is the file; `apply` saves the changes. */
   async submit(visit, form) {
     const client = await ownClient(visit);
     const text = form.get('text') ?? '';
@@ -38,7 +38,7 @@ export const manifest: OwnPage = {
         problem: 'developer.manifest.wrong',
         wrong: problemsOf(wished, judged.refusal, visit.services),
       });
-    // What goes without saying is no change for a client that never said it.
+    // Compare with the judged metadata, so that default values do not count as changes.
     const now = judgePortalClient(visit.services.provider, stored, found);
     const changes = differences(membersOf(now.ok ? now.metadata : client.metadata), membersOf(judged.metadata));
     if (form.get('apply') !== 'yes' || !changes.length) return page(visit, client, { text, changes, unknown: read.unknown });
@@ -67,7 +67,7 @@ export const manifestFile: OwnPage = {
   },
 };
 
-/** The sentence for a file that cannot be read. */
+/** @returns the sentence for a file that cannot be read. */
 export function problemOf(read: Extract<ReadManifest, { problem: string }>): { problem: string; values: Record<string, string> } {
   return { problem: read.problem, values: { member: read.member ?? '' } };
 }
@@ -77,7 +77,7 @@ type Shown = {
   changes?: ReturnType<typeof differences>;
   unknown?: string[];
   problem?: string;
-  /** What of it the app cannot be. */
+  /** What the judgement refused. */
   wrong?: Problem[];
   values?: Record<string, string>;
 };

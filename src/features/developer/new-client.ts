@@ -7,7 +7,7 @@ import { makeClient, showMade } from './making.ts';
 import { sealCreation } from './one-creation.ts';
 import { namesIn, type ScopeGroup, scopeGroups } from './scope-choice.ts';
 
-/** Owns the making of a client: three questions, by whose answers it is chosen how the app gets its tokens. */
+/** Owns the form for a new client: three questions, whose answers decide how the client gets tokens. */
 
 const FIELDS = [...NAMES, 'redirect_uris', 'place', 'person', 'require_pkce'] as const;
 
@@ -54,11 +54,11 @@ function judgeAnswers(visit: Visit, typed: Typed, scopes: string[]): Judged {
 
 function membersFor(typed: Typed, chosen: Chosen, scopes: string[]): Record<string, unknown> {
   const { redirect_uris = [], ...names } = membersOf(typed);
-  // The form proposes scopes of identity before it knows whether a person signs in. Without one they would mean nothing.
+  // The form preselects identity scopes before it knows whether a user signs in. Without a user they have no meaning.
   const scope = scopes.filter((name) => signsPeopleIn(chosen) || !IDENTITY_SCOPES.includes(name)).join(' ');
   return {
     ...names,
-    // Where nothing is sent to an address, none that was typed is kept.
+    // A client without redirects stores no typed redirect URI.
     redirect_uris: isRedirected(chosen) ? redirect_uris : [],
     ...chosen,
     ...(scope ? { scope } : undefined),

@@ -5,17 +5,17 @@ import { findOwnedClient } from '../../oauth/clients/ownership.ts';
 import { named, type Visit } from '../../pages/own-pages.ts';
 import { AppError } from '../../platform/errors.ts';
 
-/** The path of a client's page in the portal, whatever its id is. */
+/** @returns the path of a client's page in the portal; the id may contain any character. */
 export const pathOf = (clientId: string, page = ''): string => `/developer/clients/${encodeURIComponent(clientId)}${page}`;
 
-/** What a client is called in a letter to its owner. */
+/** @returns the client's name for a mail to its owner. */
 export const nameOf = ({ id, metadata }: Pick<ClientRecord, 'id' | 'metadata'>): string =>
   displayName(metadata['client_name'] as string | undefined, id);
 
-/** `logo` is the path of its logo, where people are shown one. */
+/** `logo` is the path of the logo that users see, if there is one. */
 export type OwnClient = ClientRecord & { logo: string | undefined };
 
-/** The client that a page's address names. @throws AppError 404, for another owner's as for one that there is not. */
+/** @returns the client that the page's address names. @throws AppError 404, alike for another owner's client and an unknown one. */
 export async function ownClient(visit: Visit): Promise<OwnClient> {
   const { database } = visit.services;
   const client = await findOwnedClient(database, visit.account.id, named(visit, 'client'));

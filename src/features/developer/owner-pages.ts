@@ -4,7 +4,7 @@ import { invitations } from './invitations.ts';
 import { manifest, manifestFile } from './manifest.ts';
 import { owners } from './owners.ts';
 
-/** The pages by which a client comes to others, and to other places: its owners, what is offered, and its manifest. */
+/** The pages that share a client or move it: owners, invitations, manifest and import. */
 export const OWNER_PAGES: Record<string, OwnPage> = {
   '/developer/import': imported,
   '/developer/invitations': invitations,

@@ -20,8 +20,8 @@ import { showClient } from './client-page.ts';
 import { nameOf, ownClient, pathOf } from './owned.ts';
 
 /**
- * Who looks after a client together. An owner offers it to others and leaves by themselves; nobody is put out by another owner, since whoever
- * came to share it could then take it. That is an operator's to do.
+ * Owns the shared ownership of a client. An owner invites others and can leave. An owner cannot remove another owner, since an invited one
+ * could then take the client over. Only an operator can.
  */
 
 export const owners: OwnPage = {
@@ -31,7 +31,7 @@ export const owners: OwnPage = {
     await page(visit, await ownClient(visit));
   },
 
-  /** `email` invites, with `transfer` to take one's own place; `withdraw` takes an invitation back; `leave` leaves. */
+  /** `email` invites, with `transfer` to hand over one's own place. `withdraw` withdraws an invitation. `leave` leaves. */
   async submit(visit, form) {
     const client = await ownClient(visit);
     if (form.has('leave')) return leave(visit, client, form);
@@ -48,7 +48,7 @@ async function invite(visit: Visit, client: ClientRecord, form: URLSearchParams)
   const transfer = form.get('transfer') === 'yes';
   if (emailProblem(typed)) return page(visit, client, { typed, transfer, problem: 'account.email.wrong' });
   if (isSameAddress(email, account.email)) return page(visit, client, { typed, transfer, problem: 'developer.owners.yourself' });
-  // Counted before anything is written, and whether there is an account of that address is not looked up: all are answered alike.
+  // Count before writing anything. The address is not looked up, so that the answer is the same with and without an account.
   await limitRate(database, LIMITS.ownerInvitations, account.id);
   await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(ctx).address);
   await limitRate(database, LIMITS.lettersToAddress, `invitation ${mailboxOf(email)}`);
@@ -65,7 +65,7 @@ async function invite(visit: Visit, client: ClientRecord, form: URLSearchParams)
 
 async function withdraw(visit: Visit, client: ClientRecord, id: string): Promise<void> {
   const statement = withdrawInvitation(client.id, id);
-  // It may have been answered a moment before.
+  // The invited user may have answered it a moment ago.
   if (statement)
     await writeTogether(visit.services.database, [
       { purpose: 'keep', once: true, statement },

@@ -9,22 +9,25 @@ import { Prisma } from '../../platform/database.ts';
 import { kindOf } from './client-kind.ts';
 import { pathOf } from './owned.ts';
 
-/** Owns what the portal says of an app's PKCE, and its button that requires it. Which apps must use PKCE, oauth/requests/pkce-policy.ts decides. */
+/**
+ * Owns what the portal says about a client's PKCE, and the button that requires it. oauth/requests/pkce-policy.ts decides which clients
+ * must use PKCE.
+ */
 
 export type PkceFacts = {
-  /** Why the app must use PKCE; undefined for one that may leave it out. */
+  /** Why the client must use PKCE; undefined if it may omit it. */
   reason: PkceReason | undefined;
-  /** Whether a request of an app that may leave it out needs openid and a nonce for that (PKCE=nonce). */
+  /** Whether a request may omit PKCE only with openid and a nonce (PKCE=nonce). */
   withNonce: boolean;
-  /** Whether its owner decides: what the app is does not decide it already. */
+  /** Whether the owner can choose, because the kind of client does not already require PKCE. */
   choosable: boolean;
-  /** What its latest codes were; undefined where nothing is recorded, or it must use PKCE. */
+  /** Whether the latest codes were bound by PKCE; undefined if nothing is recorded, or PKCE is required. */
   use: 'bound' | 'unbound' | undefined;
 };
 
 export const mayChoosePkce = (client: ClientRecord): boolean => kindOf(client).takesCodes && !pkceByNature(profileOf(client.metadata));
 
-/** @returns undefined for an app that gets no codes. */
+/** @returns undefined for a client that gets no codes. */
 export async function pkceFacts({ services }: Visit, client: ClientRecord): Promise<PkceFacts | undefined> {
   if (!kindOf(client).takesCodes) return undefined;
   const { database, config } = services;
@@ -33,7 +36,7 @@ export async function pkceFacts({ services }: Visit, client: ClientRecord): Prom
   return { reason, withNonce: config.pkce === 'nonce', choosable: mayChoosePkce(client), use };
 }
 
-/** Answers the button. A second press changes nothing and leads to the same page. An app that an operator verified stays verified. */
+/** Handles the button. A second press changes nothing and leads to the same page. A verified client stays verified. */
 export async function requirePkce(visit: Visit, { id }: ClientRecord): Promise<void> {
   const { database } = visit.services;
   await limitRate(database, LIMITS.clientChanges, visit.account.id);

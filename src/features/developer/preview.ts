@@ -10,7 +10,10 @@ import { type OwnClient, ownClient, pathOf } from './owned.ts';
 import { changeNeeds, reasonsOf, scopeNeeds } from './required-scopes.ts';
 import { isNear, registeredScopes } from './scope-choice.ts';
 
-/** What the app requires, and the consent page as people meet it when the app asks for all that it registered: the same file tells what stands there. */
+/**
+ * Owns the form of required scopes, and the preview of the consent page for all registered scopes. The preview renders the consent page's
+ * own view.
+ */
 export const preview: OwnPage = {
   async show(visit) {
     await page(visit, await ownClient(visit));
@@ -45,14 +48,14 @@ async function page(visit: Visit, record: OwnClient, problem?: string): Promise<
   });
 }
 
-/** Where the answer would go: the first address, as an app that names none would have it; nowhere, for a device. */
+/** @returns the first redirect URI, which a request without one would use; undefined for a device. */
 function addressOf({ metadata }: ClientRecord): string | undefined {
   const { grant_types: grants = ['authorization_code'], redirect_uris: uris } = metadata;
   const [first] = Array.isArray(uris) ? uris : [];
   return isRedirected({ grant_types: Array.isArray(grants) ? grants.map(String) : [] }) && typeof first === 'string' ? first : undefined;
 }
 
-// A client that never limited itself may ask for every scope: the page stands for what is near.
+// A client without registered scopes may request every scope. The preview then shows those of this server and of the owner's APIs.
 function askable({ account, services }: Visit, { metadata, services: allowed }: ClientRecord): ScopeAt[] {
   const registered = registeredScopes(metadata);
   const { issuer } = services.config;

@@ -1,17 +1,17 @@
 /**
- * Owns how a text stands in code of another language, as a literal that is that text and nothing else: an id or an address is whatever its
- * owner chose, and must not become a command on the machine of who copies it.
+ * Owns the quoting of text as a literal in another language. The owner chose the id or address, so it must not become a command on a
+ * developer's machine.
  */
 
-/** POSIX shell: within single quotes nothing means anything. */
+/** POSIX shell: no character has a special meaning within single quotes. */
 export const inShell = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** JSON's strings are JavaScript's, Java's, Go's and YAML's too, with every character that is not plain ASCII as \u and its four digits. */
+/** A JSON string is also valid in JavaScript, Java, Go and YAML. Every character outside printable ASCII becomes \u with four digits. */
 export function inDoubleQuotes(text: string): string {
   return JSON.stringify(text).replace(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Python reads a pair of surrogates as two characters: it has an escape for each code point. */
+/** Python reads a surrogate pair as two characters, so each code point gets its own escape. */
 export function inPython(text: string): string {
   const escaped = [...text].map((character) => {
     if (character === '"' || character === '\\') return `\\${character}`;
@@ -20,12 +20,12 @@ export function inPython(text: string): string {
   return `"${escaped.join('')}"`;
 }
 
-/** Go refuses surrogates in \u, and takes UTF-8 as it is. */
+/** Go refuses surrogates in \u but has the same \U escape as Python. */
 export function inGo(text: string): string {
   return inPython(text);
 }
 
-/** YAML, read by Spring, which puts properties in the place of `${…}` unless the dollar is escaped. */
+/** YAML for Spring, which expands `${…}` unless the dollar is escaped. */
 export function inSpring(text: string): string {
   return inDoubleQuotes(text.replaceAll('${', '\\${'));
 }

@@ -11,7 +11,7 @@ import { backTo, told, type Visit } from '../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../people/claims.ts';
 import { pathOf } from './owned.ts';
 
-/** Owns the form by which an app's owner says what the app requires, and why. What holds is decided by consent/asked.ts. */
+/** Owns the form on which an owner says which scopes a client requires, and why. consent/asked.ts decides which requirements apply. */
 
 export type ScopeNeed = {
   name: string;
@@ -19,7 +19,7 @@ export type ScopeNeed = {
   api: string | undefined;
   sensitive: boolean;
   required: boolean;
-  /** False where people always choose: the API's owner said so, or the scope is sensitive and no operator verified the app. */
+  /** False where the user can always decline: the API's owner said so, or the scope is sensitive and no operator verified the client. */
   choosable: boolean;
 };
 
@@ -27,7 +27,7 @@ const REASONS = LANGUAGES.map((language) => `required_scope_reason#${language}`)
 
 const recordAsClient = ({ id, metadata, publisher }: ClientRecord) => ({ ...metadata, clientId: id, publisher });
 
-/** What the app may ask beside identity, each with what holds now. */
+/** @returns the scopes that the client may request besides identity, each with its requirement. */
 export function scopeNeeds({ ctx, services }: Visit, record: ClientRecord, askable: ScopeAt[]): ScopeNeed[] {
   const { resourceServers: servers, config } = services;
   const known = { servers, issuer: config.issuer };
@@ -45,7 +45,7 @@ export function scopeNeeds({ ctx, services }: Visit, record: ClientRecord, askab
 export const reasonsOf = ({ metadata }: ClientRecord): Record<string, string> =>
   Object.fromEntries(REASONS.map((member) => [member, typeof metadata[member] === 'string' ? String(metadata[member]) : '']));
 
-/** @returns the key of a sentence that says why nothing was changed, when nothing was. */
+/** @returns the key of the sentence that says why nothing changed; undefined on success. */
 export async function changeNeeds(
   visit: Visit,
   record: ClientRecord,

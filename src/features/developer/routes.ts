@@ -14,8 +14,8 @@ import type { Fetch } from './try-client.ts';
 import { use } from './use.ts';
 
 /**
- * Owns the developer portal: where whoever has an account registers clients and APIs of their own, and looks after them. What a client may say
- * of itself is oauth/clients/metadata/registration-policy.ts's, as for one that registers by itself.
+ * Owns the developer portal, where any user with an account registers and manages clients and APIs.
+ * oauth/clients/metadata/registration-policy.ts decides which metadata is allowed, as for dynamic registration.
  */
 
 const PAGES: Record<string, OwnPage> = {
@@ -32,7 +32,7 @@ const PAGES: Record<string, OwnPage> = {
   '/developer/clients/:client/use': use,
 };
 
-/** @param ask how this server is reached as a client of its own. */
+/** @param ask a fetch that reaches this server as a client would. */
 export function developerRoutes({ ask, ...services }: OwnServices & { ask: Fetch }) {
   return ownPages({ ...PAGES, ...tryPages(ask) }, services).routes();
 }

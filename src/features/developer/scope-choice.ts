@@ -3,29 +3,31 @@ import type { ResourceServer } from '../../oauth/scopes/resource-servers.ts';
 import { adminApi } from '../../oauth/scopes/resource-servers.ts';
 import { IDENTITY_SCOPES } from '../../people/claims.ts';
 
-/** Owns which scopes a person can choose for their app, and how they stand on the page: grouped by the API that they open. */
+/** Owns which scopes an owner can choose for a client, and their order on the page: grouped by API. */
 
 export type ScopeGroup = {
-  /** Which API; null for this server's own. */
+  /** The API's name; null for this server's own. */
   api: string | null;
   scopes: { name: string; title: string; sensitive: boolean; chosen: boolean }[];
 };
 
-/** So many are shown of APIs that others look after: whoever registers thousands must not fill everybody's page. A manifest may name the rest. */
+/**
+ * The most scopes shown of other owners' APIs: an owner with thousands of scopes must not fill every page. A manifest can name the rest.
+ */
 const MOST_OF_OTHERS = 60;
 
 type Choice = {
-  /** Whose page it is. */
+  /** The owner who views the page. */
   accountId: string;
   services: string[];
-  /** Those that are ticked; undefined for all. */
+  /** The checked scopes; undefined for all. */
   chosen: string[] | undefined;
   language: Language;
 };
 
 /**
- * Those that are there to choose: not the admin API's, which an operator gives, and of what is done at upstream providers what an operator
- * allowed this client. This server's own come first, then the person's.
+ * @returns the scopes to choose from, without those of the admin API, which only an operator gives. Services at upstream providers appear
+ * if an operator allowed them for this client. This server's own scopes come first, then those of the owner's APIs.
  */
 export function scopeGroups(
   servers: readonly ResourceServer[],
@@ -50,7 +52,7 @@ export function scopeGroups(
     .filter(({ scopes }) => scopes.length > 0);
 }
 
-/** Whether an API is this server's own, or one that the person looks after. */
+/** @returns whether an API is this server's own, or the owner's. */
 export function isNear(
   { identifier, ownerId }: Pick<ResourceServer, 'identifier' | 'ownerId'>,
   issuer: string,
@@ -59,7 +61,7 @@ export function isNear(
   return ownerId === accountId || URL.parse(identifier)?.origin === new URL(issuer).origin;
 }
 
-/** Those of which something is ticked that no other has, and as many more as there is room for. */
+/** @returns the APIs with a checked scope that no other API has, and more while there is room. */
 function boundedBy(others: ResourceServer[], near: ResourceServer[], chosen: string[] = []): ResourceServer[] {
   const known = new Set(near.flatMap(({ scopes }) => scopes.map(({ name }) => name)));
   let room = MOST_OF_OTHERS;
@@ -74,11 +76,11 @@ function boundedBy(others: ResourceServer[], near: ResourceServer[], chosen: str
 
 export const namesIn = (groups: ScopeGroup[]): string[] => [...new Set(groups.flatMap(({ scopes }) => scopes.map(({ name }) => name)))];
 
-/** The scopes that an app may have in a token of its own: no person is in it who could be identified, or be away. */
+/** @returns the scopes that a client may have in a token of its own. Identity scopes and offline access need a user. */
 export const ownScopes = (registered: string[] = []): string[] =>
   registered.filter((scope) => scope !== 'offline_access' && !IDENTITY_SCOPES.includes(scope));
 
-/** What a client has registered for; undefined for one that did not say, and may ask for every scope. */
+/** @returns the client's registered scopes; undefined for a client without any, which may request every scope. */
 export function registeredScopes(metadata: Record<string, unknown>): string[] | undefined {
   const { scope } = metadata;
   return typeof scope === 'string' ? scope.split(' ').filter(Boolean) : undefined;

@@ -19,7 +19,7 @@ import { showClient } from './client-page.ts';
 import { nameOf, ownClient, pathOf } from './owned.ts';
 import { answerFile, type ShownSecret, showSecret } from './shown-secret.ts';
 
-/** Owns a client's secrets as its owner sees them: each once in full, and from then on by its beginning and its end. */
+/** Owns a client's secrets as its owner sees them: in full once, then only by the first and last characters. */
 
 const MOST_HOURS = 168;
 const USUAL_HOURS = 24;
@@ -46,7 +46,7 @@ export const secrets: OwnPage = {
 
 async function make(visit: Visit, client: ClientRecord, overlap: string): Promise<void> {
   const { account, services } = visit;
-  // Where there is none to change over from, the form does not ask.
+  // Without an earlier secret, the form has no overlap field.
   const hours = overlap === '' ? USUAL_HOURS : Number(overlap);
   if (!/^\d{0,3}$/.test(overlap) || hours > MOST_HOURS) return page(visit, client, 'developer.secrets.overlap_wrong');
   await limitRate(services.database, LIMITS.secretsOfAccount, account.id);
@@ -75,7 +75,7 @@ async function end(visit: Visit, client: ClientRecord, name: string): Promise<vo
   backTo(visit, pathOf(client.id, '/secrets'));
 }
 
-/** @param shown what was made a moment ago: it stands on this page, and on no other ever again. */
+/** @param shown the secret just created: only this page shows it. */
 async function page(visit: Visit, client: ClientRecord, problem?: string, shown?: ShownSecret): Promise<void> {
   const live = hasSecret(client.metadata) ? await listLiveSecrets(visit.services.database, client.id) : [];
   showClient(visit, client, 'secrets', {
@@ -91,7 +91,7 @@ async function page(visit: Visit, client: ClientRecord, problem?: string, shown?
   });
 }
 
-/** How long it has, in the unit that a person would say; undefined for one that does not end. */
+/** @returns the time left, in a unit that suits the reader; undefined for a secret that does not expire. */
 function left({ secondsLeft }: LiveSecret): { key: string; number: number } | undefined {
   if (secondsLeft === null) return undefined;
   return secondsLeft > 2 * HOUR

@@ -5,15 +5,15 @@ import { pathOf } from './owned.ts';
 import { inShell } from './quoting.ts';
 
 /**
- * Owns the one time that a secret is seen: on the page that answers the form which made it, and, from there, as a file.
- * It is kept nowhere: the page carries it for the file, sealed, so that we write no file but of what we showed.
+ * Owns the single display of a secret: on the page that answers the form, and as a file downloaded from there. The secret is not stored.
+ * The page carries it sealed for the file, so that the server only writes a file with a secret it displayed.
  */
 
 const OFFERED_SECONDS = 10 * MINUTE;
 
 type Sealed = { secret: string; until: number };
 
-/** What views/developer/secret-shown.eta shows. `sealed` is for the form that asks for the file. */
+/** The data of views/developer/secret-shown.eta. `sealed` is for the form that downloads the file. */
 export type ShownSecret = { secret: string; sealed: string; asksFile: string };
 
 export function showSecret({ account, services }: Visit, clientId: string, secret: string): ShownSecret {
@@ -25,7 +25,7 @@ export function showSecret({ account, services }: Visit, clientId: string, secre
   };
 }
 
-/** Answers with the file. @returns false when what was sent is not, or no longer, what we showed this person of this client. */
+/** Sends the file. @returns false for a value that was not sealed for this user and client, or has expired. */
 export function answerFile({ ctx, account, services }: Visit, clientId: string, sealed: string): boolean {
   const secret = open(services.keyRing, contextOf(account.id, clientId), sealed);
   if (secret === undefined) return false;
@@ -34,7 +34,7 @@ export function answerFile({ ctx, account, services }: Visit, clientId: string, 
   ctx.type = 'text/plain';
   ctx.set('Content-Disposition', 'attachment; filename="client.env"');
   ctx.set('Cache-Control', 'no-store');
-  // Some programs read it, others have their shell do so: within single quotes it is nothing but a text to both.
+  // Some programs read the file themselves, others through a shell. Single quotes make it plain text for both.
   ctx.body = Object.entries(lines)
     .map(([name, value]) => `${name}=${/^[\w.:/-]+$/.test(value) ? value : inShell(value)}\n`)
     .join('');
@@ -46,7 +46,7 @@ function open(keyRing: Visit['services']['keyRing'], context: string, sealed: st
     const { secret, until } = JSON.parse(keyRing.decrypt(sealed, context)) as Sealed;
     return until > Date.now() ? secret : undefined;
   } catch {
-    // Whatever somebody wrote there, we did not.
+    // A value that we did not seal.
     return undefined;
   }
 }

@@ -13,8 +13,8 @@ import { ownScopes } from './scope-choice.ts';
 import { callbackOf } from './try-visit.ts';
 
 /**
- * Owns the code that a developer copies: each a file of views/developer/snippets, with the client's own id, addresses and scopes filled in as
- * literals of its language. A secret is never in one: it is read from the environment. The client's name is not either: it is anybody's words.
+ * Owns the code samples: files of views/developer/snippets, with the client's id, URIs and scopes as literals of the language. They never
+ * contain a secret: the code reads it from the environment. They omit the client's name, because its owner can put any text there.
  */
 
 export const snippets: OwnPage = {
@@ -38,7 +38,7 @@ const flowsOf = (client: ClientRecord): Flow[] => {
 
 const FILES = ['curl', 'node', 'python', 'go', 'spring_yaml', 'spring_java'] as const;
 
-/** Which of them can prove who a client is. A signature takes a library: of these, Node's does it in a few lines. */
+/** @returns the files that can authenticate this client. A signature needs a library; of these, only Node's needs few lines. */
 const filesFor = (authMethod: string) => FILES.filter((file) => authMethod !== 'private_key_jwt' || file === 'node');
 
 export type Snippet = { file: (typeof FILES)[number]; id: string; text: string };
@@ -54,7 +54,7 @@ function filesOf(visit: Visit, client: ClientRecord, flow: Flow): Snippet[] {
   }));
 }
 
-/** The app's own address, rather than the portal's. */
+/** @returns the client's own redirect URI in preference to the portal's. */
 function registeredUri({ config }: OwnServices, { metadata }: ClientRecord): string | undefined {
   const callback = callbackOf(config.issuer);
   const uris = listOf(metadata['redirect_uris']);
@@ -66,7 +66,7 @@ function factsOf(services: OwnServices, client: ClientRecord, flow: Flow): Recor
   const kind = kindOf(client);
   const scopes = flow === 'code' ? (kind.scopes ?? [...IDENTITY_SCOPES]) : ownScopes(kind.scopes);
   const scope = scopes.join(' ');
-  // Without this prompt the server leaves offline_access out (OIDC Core section 11).
+  // Without this prompt, the server ignores offline_access (OIDC Core section 11).
   const consent = flow === 'code' && scopes.includes('offline_access');
   const redirectUri = registeredUri(services, client) ?? 'https://app.example.com/callback';
   const body: Record<string, string> =

@@ -9,8 +9,8 @@ import { type Problem, problemsOf } from './client-form.ts';
 import { callbackOf } from './try-visit.ts';
 
 /**
- * Owns the registering of the portal's own callback with a client, for as long as its owner wants to try it. It says nothing of whose the client
- * is, so that one whom an operator has verified stays so. The address is judged like any other.
+ * Owns the registration of the portal's callback with a client while its owner tries it. The callback says nothing about the client's
+ * owner, so a verified client stays verified. The URI is judged like any other.
  */
 
 export function hasAddress({ services: { config } }: Visit, { metadata }: ClientRecord): boolean {
@@ -18,7 +18,7 @@ export function hasAddress({ services: { config } }: Visit, { metadata }: Client
   return Array.isArray(uris) && uris.includes(callbackOf(config.issuer));
 }
 
-/** @returns what is wrong with it; nothing when it is registered. */
+/** @returns the problems; empty when the URI is registered. */
 export async function addAddress(visit: Visit, client: ClientRecord): Promise<Problem[]> {
   const { provider, database, config } = visit.services;
   const address = callbackOf(config.issuer);
@@ -45,7 +45,7 @@ export async function addAddress(visit: Visit, client: ClientRecord): Promise<Pr
 const HEARD_WITHIN_MS = 1_000;
 const LOOK_EVERY_MS = 20;
 
-/** The database tells this node of the change in a moment (oauth/clients/cache.ts): the browser is not sent on ahead of that. */
+/** The database notifies this node of the change shortly (oauth/clients/cache.ts). Wait for it before redirecting the browser. */
 async function heard({ services: { provider } }: Visit, clientId: string, address: string): Promise<void> {
   for (let waitedMs = 0; waitedMs < HEARD_WITHIN_MS; waitedMs += LOOK_EVERY_MS) {
     if ((await provider.Client.find(clientId))?.redirectUris?.includes(address)) return;
@@ -53,7 +53,9 @@ async function heard({ services: { provider } }: Visit, clientId: string, addres
   }
 }
 
-/** @returns whether it was there. One that is the only address stays: a client that takes codes has one (RFC 7591 section 2). */
+/**
+ * @returns whether the URI was registered. The only URI of a client stays, since a client that takes codes needs one (RFC 7591 section 2).
+ */
 export function removeAddress(visit: Visit, client: ClientRecord): Promise<boolean> {
   const { database, config } = visit.services;
   const address = callbackOf(config.issuer);

@@ -1,8 +1,8 @@
 import { ROUTES } from '../../oauth/routes.ts';
 
 /**
- * Owns what the portal asks this server as the client that is tried: by the same addresses, and in the same way, as the client itself would.
- * A secret that was pasted for it is used here and forgotten.
+ * Owns the requests that the portal sends as the tried client, to the same endpoints and in the same form as the client. A pasted secret is
+ * used once and not stored.
  */
 
 export type Fetch = typeof globalThis.fetch;
@@ -11,7 +11,7 @@ export type Answer = { status: number; body: Record<string, unknown> };
 
 export type Tried = { id: string; authMethod: string };
 
-/** The authentication methods by which the portal can ask: what a private key signs, its holder alone can. */
+/** @returns whether the portal can authenticate with this method. Only the holder of a private key can sign with it. */
 export const askable = (method: string): boolean => ['none', 'client_secret_basic', 'client_secret_post'].includes(method);
 
 export function askForToken(
@@ -31,7 +31,10 @@ export function askForToken(
   return answerOf(ask(`${issuer}${ROUTES.token}`, { method: 'POST', body, headers: basic ? { authorization } : {} }));
 }
 
-/** What each scope opens here, the first that a token has. One for the posts opens nothing else but userinfo, and that not always. */
+/**
+ * The endpoint to try for each scope; the first scope that the token has wins. A token for posts opens only that API and sometimes
+ * userinfo, so it comes first.
+ */
 const OPENED: [scope: string, path: string][] = [
   ['posts:read', '/api/posts'],
   ['openid', ROUTES.userinfo],
@@ -39,7 +42,7 @@ const OPENED: [scope: string, path: string][] = [
   ['api', '/api/data'],
 ];
 
-/** What a token opens here. @returns undefined for one whose scopes open nothing of this server's own. */
+/** Calls an endpoint that the token opens. @returns undefined for a token whose scopes open no endpoint of this server. */
 export async function tryToken(ask: Fetch, issuer: string, token: string, scope: string): Promise<({ line: string } & Answer) | undefined> {
   const scopes = scope.split(' ');
   const path = OPENED.find(([name]) => scopes.includes(name))?.[1];
@@ -58,7 +61,7 @@ async function answerOf(asked: Promise<Response>): Promise<Answer> {
   }
 }
 
-/** What a JWT says, without judging whether it is true: the client's library does (OIDC Core section 3.1.3.7). */
+/** @returns a JWT's header and claims without verifying it: the client's library must do that (OIDC Core section 3.1.3.7). */
 export function decodeJwt(jwt: unknown): { header: Record<string, unknown>; claims: Record<string, unknown> } | undefined {
   if (typeof jwt !== 'string') return undefined;
   try {

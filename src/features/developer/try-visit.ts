@@ -8,11 +8,11 @@ import { AppError } from '../../platform/errors.ts';
 import { randomSecret } from '../../platform/secrets.ts';
 
 /**
- * Owns what a trial of a client carries through the browser: sealed, so that nobody reads the verifier or writes one of their own, and bound to
- * the person and the browser that began it.
+ * Owns the state that a trial of a client carries through the browser. It is sealed, so that the verifier stays secret and cannot be
+ * forged, and bound to the user and the browser that began it.
  */
 
-/** How long a person may take to sign in and decide. */
+/** The time a user has to sign in and decide. */
 const TRIAL_SECONDS = 15 * MINUTE;
 
 export type Trial = {
@@ -20,11 +20,11 @@ export type Trial = {
   verifier: string;
   nonce: string;
   scope: string;
-  /** Once it has come back. */
+  /** Present once the code has arrived. */
   code?: string;
 };
 
-/** What was got, for the button that gives it back. */
+/** The received tokens, for the button that revokes them. */
 export type Got = { clientId: string; accessToken: string; refreshToken?: string | undefined };
 
 type Sealed<T> = T & { bound: string; until: number };
@@ -36,7 +36,7 @@ export function seal<T extends Trial | Got>(visit: Visit, context: string, what:
   return visit.services.keyRing.encrypt(JSON.stringify(sealed), `try: ${context}`);
 }
 
-/** @throws AppError 400 for what we have not sealed for this, this browser and this client, or too long ago. */
+/** @throws AppError 400 for a value that was not sealed for this purpose and browser, or has expired. */
 export function unseal<T extends Trial | Got>(visit: Visit, context: string, text: unknown): T {
   const opened = typeof text === 'string' ? read<T>(visit, context, text) : undefined;
   if (!opened || opened.bound !== boundTo(visit) || opened.until < Date.now()) throw gone('unreadable_or_of_another');
@@ -51,7 +51,10 @@ function read<T>({ services: { keyRing } }: Visit, context: string, text: string
   }
 }
 
-/** Takes the one answer to a trial's request, by what was sealed: a sealed text has more than one spelling. @throws AppError 400 for a second one. */
+/**
+ * Accepts one answer to a trial's request. It remembers the nonce, because a sealed text has several encodings. @throws AppError 400 for a
+ * second answer.
+ */
 export async function answerOnce(visit: Visit, { nonce }: Trial): Promise<void> {
   if (!(await rememberOnce(visit.services.database, JSON.stringify(['try', nonce]), TRIAL_SECONDS))) throw gone('used');
 }
@@ -60,7 +63,7 @@ export const gone = (reason: string): AppError => new AppError('try_gone', { sta
 
 export const callbackOf = (issuer: string): string => `${issuer}${TRY_CALLBACK_PATH}`;
 
-/** A new request, and each of its parameters in the order in which they are explained. */
+/** @returns a new request, and its parameters in the order in which the page explains them. */
 export function beginTrial(visit: Visit, clientId: string, scope: string): { href: string; parameters: [string, string][] } {
   const { issuer } = visit.services.config;
   const trial: Trial = { clientId, scope, verifier: randomSecret(), nonce: randomSecret() };
@@ -73,7 +76,7 @@ export function beginTrial(visit: Visit, clientId: string, scope: string): { hre
     ...(scope.split(' ').includes('openid') ? ([['nonce', trial.nonce]] as [string, string][]) : []),
     ['code_challenge', createHash('sha256').update(trial.verifier).digest('base64url')],
     ['code_challenge_method', 'S256'],
-    // A refresh token is given to whom a person allowed it a moment ago (OIDC Core section 11).
+    // The server issues a refresh token only after fresh consent (OIDC Core section 11).
     ...(scope.split(' ').includes('offline_access') ? ([['prompt', 'consent']] as [string, string][]) : []),
   ];
   return { href: `${ROUTES.authorization}?${new URLSearchParams(parameters)}`, parameters };

@@ -19,8 +19,8 @@ import { type Answer, askable, askForToken, decodeJwt, type Fetch, tryToken } fr
 import { answerOnce, beginTrial, callbackOf, type Got, gone, seal, type Trial, unseal } from './try-visit.ts';
 
 /**
- * Owns the pages on which a developer tries a client: a real request of its, with a real person, who is the developer. The steps are shown as they
- * are sent; nothing is granted that the client would not get by itself.
+ * Owns the pages on which a developer tries a client: the portal sends the client's real requests, and the developer is the user. The pages
+ * show each request. The client gets nothing that it would not get by itself.
  */
 
 export function tryPages(ask: Fetch): Record<string, OwnPage> {
@@ -48,7 +48,7 @@ export function tryPages(ask: Fetch): Record<string, OwnPage> {
   };
 }
 
-/** The scopes to ask for: those of the page's address, or those that the client registered, or who the person is for one that registered none. */
+/** @returns the scopes to request: those in the page's address, else the registered ones, else the identity scopes. */
 function scopeOf(visit: Visit, scopes: string[] | undefined): string {
   const wished = visit.ctx.query['scope'];
   if (typeof wished === 'string' && wished.length <= 500 && /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/.test(wished.trim()))
@@ -90,17 +90,17 @@ async function remove(visit: Visit, client: ClientRecord): Promise<void> {
   backTo(visit, pathOf(client.id, '/try'), await removeAddress(visit, client));
 }
 
-/** The browser comes back from the authorization endpoint with an answer to a request of ours, once. */
+/** Handles the answer of the authorization endpoint, once for each request. */
 async function comeBack(visit: Visit): Promise<void> {
   const { ctx, account, services } = visit;
   const { state, code, error, error_description, iss } = ctx.query;
   const { until: _, bound: _bound, ...trial } = unseal<Trial & { until?: number; bound?: string }>(visit, 'request', state);
-  // Whose answer it is (RFC 9207 section 2.4).
+  // The issuer of the answer (RFC 9207 section 2.4).
   if (iss !== services.config.issuer) throw gone('iss');
   await answerOnce(visit, trial);
   const client = await findOwnedClient(services.database, account.id, trial.clientId);
   if (!client) throw new AppError('not_found', { status: 404, reason: 'no client of theirs' });
-  // Its address answers once: whoever changes the language begins anew.
+  // This address works once, so the language switch starts the trial again.
   ctx.state.pagePath = pathOf(client.id, '/try');
   ctx.state.pageQuery = '';
   if (typeof error === 'string')
@@ -156,7 +156,7 @@ async function redeem(ask: Fetch, visit: Visit, client: ClientRecord, form: URLS
   await showTokens(ask, visit, client, answer, trial.nonce);
 }
 
-/** A token of the client's own (RFC 6749 section 4.4). */
+/** Requests a token of the client's own (RFC 6749 section 4.4). */
 async function ownToken(ask: Fetch, visit: Visit, client: ClientRecord, form: URLSearchParams): Promise<void> {
   const kind = kindOf(client);
   const scope = form.get('scope')?.trim() ?? '';
@@ -193,7 +193,7 @@ async function showTokens(ask: Fetch, visit: Visit, client: ClientRecord, answer
   });
 }
 
-/** Gives back what was got, and asks once more to show that it is over. */
+/** Revokes the received tokens and repeats the call, to show that they no longer work. */
 async function revoke(ask: Fetch, visit: Visit, client: ClientRecord, form: URLSearchParams): Promise<void> {
   const got = unseal<Got>(visit, 'got', form.get('sealed'));
   if (got.clientId !== client.id) throw gone('of_another_client');

@@ -4,7 +4,7 @@ import { showClient } from './client-page.ts';
 import { useOfClient } from './client-use.ts';
 import { ownClient } from './owned.ts';
 
-/** Owns the page of how much a client is used. Who its people are, is theirs to tell. */
+/** Owns the page of a client's usage. It shows counts only: the owner must not learn who the users are. */
 export const use: OwnPage = {
   async show(visit) {
     const client = await ownClient(visit);
