@@ -63,7 +63,8 @@ async function main(files) {
     const chosen = files.length
       ? files.map((file) => (/\.test\.ts$/.test(file) ? file : `${file.replace(/\/$/, '')}/**/*.test.ts`))
       : ['test/**/*.test.ts'];
-    return await run(['--test', '--test-concurrency=2', ...chosen]);
+    // One more than the cores of a small machine: a test often waits, for a process to start or for a lock.
+    return await run(['--test', '--test-concurrency=3', ...chosen]);
   } finally {
     await pooler?.stop();
     await postgres.stop();
