@@ -1,17 +1,17 @@
 import { type OwnPage, type OwnServices, ownPages } from '../../pages/own-pages.ts';
-import { API_PAGES } from './api-pages.ts';
-import { client } from './client.ts';
-import { clientErrors } from './client-errors.ts';
-import { clients } from './clients.ts';
-import { deletion } from './deletion.ts';
-import { newClient } from './new-client.ts';
-import { OWNER_PAGES } from './owner-pages.ts';
-import { preview } from './preview.ts';
-import { secrets } from './secrets.ts';
-import { snippets } from './snippets.ts';
-import { tryPages } from './try.ts';
-import type { Fetch } from './try-client.ts';
-import { use } from './use.ts';
+import { API_PAGES } from './apis/pages.ts';
+import { client } from './clients/client.ts';
+import { clients } from './clients/clients.ts';
+import { deletion } from './clients/deletion.ts';
+import { clientErrors } from './clients/errors.ts';
+import { newClient } from './clients/new-client.ts';
+import { preview } from './clients/preview.ts';
+import { secrets } from './clients/secrets.ts';
+import { use } from './clients/use.ts';
+import { OWNER_PAGES } from './owners/pages.ts';
+import { snippets } from './snippets/snippets.ts';
+import type { Fetch } from './try/client.ts';
+import { tryPages } from './try/try.ts';
 
 /**
  * Owns the developer portal, where any user with an account registers and manages clients and APIs.
