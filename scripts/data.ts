@@ -48,7 +48,7 @@ await runCommand('data', HELP, async () => {
 });
 
 async function write(file: string, yes: boolean | undefined): Promise<number> {
-  const { databaseUrl: url, issuer } = readConfig();
+  const { databaseDirectUrl: url, issuer } = readConfig();
   if (existsSync(file)) {
     if (!statSync(file).isFile()) throw new Error(`${quoted(file)} is no file`);
     if (!(await confirmed(`${quoted(file)} is there already. Take its place?`, yes))) return 1;
@@ -92,7 +92,7 @@ function openPart(part: string): number {
 }
 
 async function read(file: string, yes: boolean | undefined): Promise<number> {
-  const { databaseUrl: url, issuer, dataEncryptionKeys } = readConfig();
+  const { databaseDirectUrl: url, issuer, dataEncryptionKeys } = readConfig();
   if (!existsSync(file) || !statSync(file).isFile()) throw new Error(`there is no file ${quoted(file)}`);
   const header = await readHeader(file);
   if (header.issuer !== issuer)

@@ -41,7 +41,7 @@ async function seed(config: Config): Promise<void> {
 const demoFile = (config: Config) => join(config.dataDir, 'demo.json');
 
 async function withDatabase<T>(config: Config, work: (database: Database) => Promise<T>): Promise<T> {
-  const database = openDatabase(config.databaseUrl, createLog('silent'));
+  const database = openDatabase(config.databaseDirectUrl, createLog('silent'));
   return work(database).finally(() => database.close());
 }
 

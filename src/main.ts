@@ -6,6 +6,7 @@ import { createPkceUse, savePkceUse } from './oauth/store/pkce-use.ts';
 import { keepPruned } from './oauth/store/prune.ts';
 import { type Config, ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
+import { assertLimited, onceDatabaseAnswers, whyUnavailable } from './platform/database-start.ts';
 import { createLog, type Log } from './platform/log.ts';
 import { keepMailSent } from './platform/mail-sender.ts';
 import { KeyRing } from './platform/secrets.ts';
@@ -34,7 +35,9 @@ export async function main(): Promise<void> {
 }
 
 async function serve(config: Config, log: Log): Promise<void> {
-  const database = openDatabase(config.databaseUrl, log);
+  const database = openDatabase(config.databaseUrl, log, config.databaseDirectUrl);
+  await onceDatabaseAnswers(() => database.ping(), { log, waitSeconds: config.databaseWaitSeconds });
+  await assertLimited(database);
   const counts = createCounts();
   const pkceUse = createPkceUse();
   const server = await startServer({ config, database, log, counts, pkceUse });
@@ -78,7 +81,7 @@ async function serve(config: Config, log: Log): Promise<void> {
 export function whyItCannotStart(error: unknown): string {
   if (error instanceof ConfigError) return `Munjigi cannot start: ${error.message}`;
   if (isUnavailable(error))
-    return `Munjigi cannot start: the database at DATABASE_URL does not answer (${(error as Error).message.trim().split('\n').at(-1)}). Is it running, and is the address right?`;
+    return `Munjigi cannot start: the database at DATABASE_URL does not answer (${whyUnavailable(error)}). Is it running, and is the address right?`;
   const { code, message, port } = error as NodeJS.ErrnoException & { port?: number };
   if (code === 'EADDRINUSE')
     return `Munjigi cannot start: port ${port} is in use. Stop what listens there, or choose another: PORT=${(port ?? 3000) + 1} npm start`;

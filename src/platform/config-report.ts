@@ -37,6 +37,8 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     TRUST_PROXY: config.trustedProxies.join(',') || 'none',
     DEVELOPMENT_IN_PUBLIC: env.DEVELOPMENT_IN_PUBLIC,
     DATABASE_URL: withoutSecrets(config.databaseUrl),
+    DATABASE_DIRECT_URL: env.DATABASE_DIRECT_URL && withoutSecrets(env.DATABASE_DIRECT_URL),
+    DATABASE_WAIT_SECONDS: String(config.databaseWaitSeconds),
     DATA_DIR: config.dataDir,
     LOG_LEVEL: config.logLevel,
     SMTP_URL: config.smtpUrl && withoutSecrets(config.smtpUrl),
@@ -69,11 +71,16 @@ const hidden = (keys: number) => `(${keys === 1 ? '1 key' : `${keys} keys`}, not
 
 /** An address without its password, and without the values of its query, where Postgres takes one too. */
 function withoutSecrets(address: string): string {
-  const url = URL.parse(address);
-  // What cannot be taken apart is not shown: several hosts, or a password with a character in it that ends the part before the host.
+  // Several hosts are no part of a URL as browsers have it.
+  const [, hosts = ''] = /^[a-z]+:\/\/(?:[^/?#]*@)?([^@/?#]*,[^@/?#]*)(?=[/?#]|$)/.exec(address) ?? [];
+  const url = URL.parse(hosts ? address.replace(hosts, SEVERAL) : address);
+  // What cannot be taken apart is not shown, such as a password with a character in it that ends the part before the host.
   if (!url || url.hash || /@/.test(url.pathname + url.search)) return '(not shown)';
   if (url.password) url.password = '***';
   const query = [...url.searchParams.keys()].map((name) => `${encodeURIComponent(name)}=***`).join('&');
   url.search = '';
-  return query ? `${url.href}?${query}` : url.href;
+  const shown = hosts ? url.href.replace(SEVERAL, hosts) : url.href;
+  return query ? `${shown}?${query}` : shown;
 }
+
+const SEVERAL = 'several.invalid';

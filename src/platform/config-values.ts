@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { problemOf } from './database-address.ts';
 
 /** Owns what single values of the configuration look like. Which variables there are is config.ts's. */
 
@@ -55,6 +56,12 @@ export function readRequestLimits(value: string): Record<RequestKind, number> | 
   }
   return limits;
 }
+
+/** See database-address.ts, which has the sentence. */
+export const reachable = (url: string, context: z.RefinementCtx): void => {
+  const problem = problemOf(url);
+  if (problem) context.addIssue({ code: 'custom', message: problem });
+};
 
 export const isRange = (range: string) => ipaddr.isValid(range) || ipaddr.isValidCIDR(range);
 

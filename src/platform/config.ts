@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Environment, schema } from './config-schema.ts';
 import { isLoopback, type RequestKind } from './config-values.ts';
+import { isPooled } from './database-address.ts';
 
 /** Everything that is wrong with the environment, in one message: the operator mends it in one go. */
 export class ConfigError extends Error {
@@ -33,6 +34,10 @@ export type Config = {
   /** The issuer identifier and the origin of every absolute URL we write. */
   issuer: string;
   databaseUrl: string;
+  /** Where a connection stays the same from one transaction to the next, which a pooler does not promise; `databaseUrl` where there is none. */
+  databaseDirectUrl: string;
+  /** How long a server that starts waits for a database that does not answer. */
+  databaseWaitSeconds: number;
   dataDir: string;
   logLevel: string;
   /** Addresses and CIDR ranges whose X-Forwarded-For is believed; none where TRUST_PROXY is `none`, or not set. */
@@ -95,7 +100,7 @@ export function parseEnvironment(environment: NodeJS.ProcessEnv = process.env): 
   const parsed = schema.safeParse(values);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
   if (parsed.data?.ADMIN_PORT && parsed.data.ADMIN_PORT === parsed.data.PORT) problems.push('ADMIN_PORT must be another than PORT');
-  if (parsed.data) problems.push(...misplacedAdmin(parsed.data));
+  if (parsed.data) problems.push(...misplacedAdmin(parsed.data), ...misplacedPooler(parsed.data));
   problems.push(...(values['NODE_ENV'] === 'production' ? missingInProduction(values) : publicInDevelopment(values)));
   if (!parsed.success || problems.length) throw new ConfigError(problems);
   return parsed.data;
@@ -106,6 +111,14 @@ function misplacedAdmin({ ADMIN_ORIGIN: origin, ADMIN_PORT: port, ISSUER: issuer
   if (port === undefined) return origin === undefined ? [] : ['ADMIN_ORIGIN needs ADMIN_PORT, on which administration answers'];
   const [theirs, ours] = [origin ?? `http://localhost:${port}`, issuer ?? `http://localhost:${PORT}`];
   return theirs === ours && port !== PORT ? ['ADMIN_ORIGIN must be another than ISSUER'] : [];
+}
+
+/** LISTEN, VACUUM and migrations need a connection that stays theirs. */
+function misplacedPooler({ DATABASE_URL: url, DATABASE_DIRECT_URL: direct }: Environment): string[] {
+  if (direct !== undefined && isPooled(direct)) return ['DATABASE_DIRECT_URL must lead past the pooler: it has pgbouncer=true'];
+  if (direct === undefined && isPooled(url))
+    return ['DATABASE_DIRECT_URL is required where DATABASE_URL has pgbouncer=true: the address of the database past the pooler'];
+  return [];
 }
 
 /** What holds where the environment does not say: all but the secrets. */
@@ -122,6 +135,8 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     drainSeconds: env.DRAIN_SECONDS,
     issuer,
     databaseUrl: env.DATABASE_URL,
+    databaseDirectUrl: env.DATABASE_DIRECT_URL ?? env.DATABASE_URL,
+    databaseWaitSeconds: env.DATABASE_WAIT_SECONDS,
     dataDir: resolve(env.DATA_DIR),
     logLevel: env.LOG_LEVEL,
     trustedProxies: env.TRUST_PROXY,
@@ -141,11 +156,12 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
   };
 }
 
-/** The address of the database alone, for commands that need nothing else. @throws ConfigError */
+/** The address of the database alone, past a pooler, for commands that need nothing else. @throws ConfigError */
 export function readDatabaseUrl(environment: NodeJS.ProcessEnv = process.env): string {
   const { values, problems } = withFiles(environment);
-  const parsed = schema.shape.DATABASE_URL.safeParse(values['DATABASE_URL']);
-  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `DATABASE_URL ${issue.message}`));
+  const name = values['DATABASE_DIRECT_URL'] === undefined ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL';
+  const parsed = schema.shape.DATABASE_URL.safeParse(values[name]);
+  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `${name} ${issue.message}`));
   if (!parsed.success || problems.length) throw new ConfigError(problems);
   return parsed.data;
 }

@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { createAdaptiveLimit } from './adaptive-limit.ts';
+import { openHosts } from './database-hosts.ts';
 import { createDatabaseTime } from './database-time.ts';
 import { AppError, DatabaseUnavailable } from './errors.ts';
 import { type Listening, openListener } from './listen.ts';
@@ -71,21 +72,22 @@ const WRITES = { least: 24, start: 24, most: 24, lateMs: CONNECTION.statement_ti
  * Opens the pool, which Prisma and transactions use, and two pipelines, for single reads and single writes of ours.
  * Connects at first use, 20 times at most: 10 of the pool, 3 that read, 6 that write, and 1 that listens. While statements are slow, there
  * are up to 3 more that read and 6 more that write.
+ * @param directUrl where a connection stays the same from one transaction to the next: for LISTEN and VACUUM.
  */
-export function openDatabase(url: string, log: Log): Database {
-  const pool = new pg.Pool({ connectionString: url, ...POOL });
+export function openDatabase(url: string, log: Log, directUrl = url): Database {
+  const { Client, pooled } = openHosts(url);
+  const prepared = pooled ? unnamed : named;
+  const pool = new pg.Pool({ ...POOL, Client });
   const limits = { read: createAdaptiveLimit(READS), write: createAdaptiveLimit(WRITES) };
   const refused = tellRefused(limits, log);
-  const reading = openPipeline(
-    { connectionString: url, ...CONNECTION, options: ONE_PLAN },
-    { ...READING, limit: limits.read, refused: refused('read') },
-  );
+  const reading = openPipeline(Client, { ...CONNECTION, options: ONE_PLAN }, { ...READING, limit: limits.read, refused: refused('read') });
   const writing = openPipeline(
-    { connectionString: url, ...WRITE_CONNECTION, options: ONE_PLAN },
+    Client,
+    { ...WRITE_CONNECTION, options: ONE_PLAN },
     { ...WRITING, limit: limits.write, refused: refused('write') },
   );
   const learnTime = createDatabaseTime(log);
-  const listener = openListener(url, { onTime: learnTime });
+  const listener = openListener(directUrl, { onTime: learnTime });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => log.warn({ event: 'database_connection_lost', reason: error.message }));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), log: [] }).$extends({
@@ -128,7 +130,7 @@ export function openDatabase(url: string, log: Log): Database {
         throw error;
       }
     },
-    vacuum: (table, signal) => unavailableOr(() => vacuum(url, table, signal)),
+    vacuum: (table, signal) => unavailableOr(() => vacuum(directUrl, table, signal)),
     async ping() {
       const askedAt = performance.now();
       const [row] = await this.query<{ now: Date }>(Prisma.sql`select clock_timestamp() as now`);
@@ -146,13 +148,18 @@ export function openDatabase(url: string, log: Log): Database {
 // The texts are ours and few; their names must be short, and the same text must have the same name.
 const names = new Map<string, string>();
 
-function prepared({ text, values }: Statement) {
+function named({ text, values }: Statement) {
   let name = names.get(text);
   if (!name) {
     name = `s${names.size}`;
     names.set(text, name);
   }
   return { name, text, values };
+}
+
+/** For a pooler: the next transaction has another connection, which does not know the name. */
+function unnamed({ text, values }: Statement) {
+  return { text, values };
 }
 
 async function unavailableOr<T>(work: () => Promise<T>): Promise<T> {
@@ -164,7 +171,7 @@ async function unavailableOr<T>(work: () => Promise<T>): Promise<T> {
 }
 
 const UNAVAILABLE_TEXT =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|timeout exceeded when trying to connect|timeout expired|is not queryable|Connection terminated|Query read timeout|Can't reach database server|Server has closed the connection|Unable to start a transaction|Transaction (already closed|not found)/i;
+  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|timeout exceeded when trying to connect|timeout expired|no database host takes writes|is not queryable|Connection terminated|Query read timeout|Can't reach database server|Server has closed the connection|Unable to start a transaction|Transaction (already closed|not found)/i;
 
 /** Tells a database that cannot answer from a statement that is wrong. */
 export function isUnavailable(error: unknown): boolean {
@@ -173,8 +180,11 @@ export function isUnavailable(error: unknown): boolean {
   if (state) return isStateOfOutage(state);
   if (error instanceof Prisma.PrismaClientKnownRequestError && ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028'].includes(error.code))
     return true;
-  return error instanceof Error && (UNAVAILABLE_TEXT.test(error.message) || isUnavailable(error.cause));
+  return error instanceof Error && (UNAVAILABLE_TEXT.test(textOf(error)) || isUnavailable(error.cause));
 }
+
+/** A host of several addresses, such as localhost, fails with one error for all of them, which has a code and no message. */
+const textOf = (error: Error) => `${error.message} ${(error as NodeJS.ErrnoException).code ?? ''}`;
 
 /**
  * Whether Postgres can keep a value: it refuses NUL, and a lone surrogate is no character at all (RFC 3629 section 3).

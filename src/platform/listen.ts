@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
+import { openHosts } from './database-hosts.ts';
 
 /**
  * Owns the one connection of a node that listens (LISTEN/NOTIFY), on all its channels: it is lost from time to time, and made again.
@@ -43,6 +44,7 @@ type Line = { client: pg.Client; turn: Promise<unknown>; alive: NodeJS.Timeout |
 
 /** Connects when there is something to listen for. */
 export function openListener(url: string, { retryMs = RETRY_MS, aliveMs = ALIVE_MS, onTime }: ListenerOptions = {}): Listener {
+  const { Client } = openHosts(url);
   const subscriptions: Subscription[] = [];
   let line: Line | undefined;
   let retry: NodeJS.Timeout | undefined;
@@ -50,8 +52,7 @@ export function openListener(url: string, { retryMs = RETRY_MS, aliveMs = ALIVE_
 
   function connect(): void {
     retry = undefined;
-    const client = new pg.Client({
-      connectionString: url,
+    const client = new Client({
       application_name: LISTENER_NAME,
       keepAlive: true,
       connectionTimeoutMillis: 2_000,

@@ -1,5 +1,5 @@
-import pg from 'pg';
 import type { Statement } from './database.ts';
+import { openClient, WITHOUT_LIMIT } from './database-hosts.ts';
 
 /**
  * Owns transactions that take as long as they take: an operator's, who reads or writes the whole of the database. They have a connection of
@@ -21,11 +21,10 @@ export async function inLongTransaction<T>(
   mode: keyof typeof BEGIN,
   work: (transaction: LongTransaction) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 5_000 });
-  // A lost connection fails the statement, which is where it is heard of.
-  client.on('error', () => {});
+  const client = openClient(url, { keepAlive: true, connectionTimeoutMillis: 5_000 });
   await client.connect();
   try {
+    await client.query(WITHOUT_LIMIT);
     await client.query(BEGIN[mode]);
     // Times are written out as text.
     await client.query("set local time zone 'UTC'");

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { AdaptiveLimit } from './adaptive-limit.ts';
+import type { DatabaseHosts } from './database-hosts.ts';
 
 /**
  * A few connections on which statements follow one another without waiting for answers (PostgreSQL protocol, pipelining):
@@ -8,7 +9,7 @@ import type { AdaptiveLimit } from './adaptive-limit.ts';
  * For single statements alone: a transaction would have strangers in it.
  */
 export type Pipeline = {
-  query(statement: { name: string; text: string; values: unknown[] }): Promise<pg.QueryResult>;
+  query(statement: { name?: string; text: string; values: unknown[] }): Promise<pg.QueryResult>;
   close(): Promise<void>;
 };
 
@@ -48,6 +49,7 @@ const SLOW_MS = 50;
 const NO_ROOM_MS = 5_000;
 
 export function openPipeline(
+  Client: DatabaseHosts['Client'],
   config: pg.ClientConfig,
   { connections, more, depth, limit, patienceMs, refused = () => {} }: PipelineOptions,
 ): Pipeline {
@@ -89,7 +91,7 @@ export function openPipeline(
 
   /** @param open whether statements may be sent to it at once, and wait for it. */
   function connect(open: boolean): Line {
-    const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
+    const client = new Client({ ...config, pipeline: true });
     const lost = () => {
       lines = lines.filter((other) => other !== line);
       hangUp(line);

@@ -12,6 +12,9 @@ const DIVISION_BY_ZERO = '22012';
 const DEADLOCK = '40P01';
 const LOCK_NOT_AVAILABLE = '55P03';
 
+/** A standby refuses to write with it, and so does a primary that was made read-only. */
+export const READ_ONLY = '25006';
+
 export const isUniqueViolation = (error: unknown): boolean => sqlState(error) === UNIQUE_VIOLATION;
 export const isForeignKeyViolation = (error: unknown): boolean => sqlState(error) === FOREIGN_KEY_VIOLATION;
 export const isDeadlock = (error: unknown): boolean => sqlState(error) === DEADLOCK;

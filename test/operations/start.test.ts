@@ -108,7 +108,7 @@ describe('npm start', () => {
     ['a wrong variable', () => ({ PORT: 'many', LOG_LEVEL: 'loud' }), /2 problems:\n {2}- PORT must be .*\n {2}- LOG_LEVEL must be/],
     [
       'a database that does not answer',
-      () => ({ DATABASE_URL: 'postgres://nobody:x@127.0.0.1:1/none' }),
+      () => ({ DATABASE_URL: 'postgres://nobody:x@127.0.0.1:1/none', DATABASE_WAIT_SECONDS: '0' }),
       /the database at DATABASE_URL does not answer .*Is it running/,
     ],
     ['a folder that cannot be written to', () => ({ DATA_DIR: join(folder, 'file/below') }), /DATA_DIR .* cannot be written to/],

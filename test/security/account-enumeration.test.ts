@@ -5,7 +5,7 @@ import type { TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
 import { newcomer, openPage, openSignIn, PASSWORD } from '../support/sign-up.ts';
 
-const TRIES = 200;
+const TRIES = 80;
 
 /** What the page says is compared in test/people; here it is how long it takes (OWASP ASVS 5.0 section 6.3.8). */
 describe('How long it takes tells nothing about an account', () => {
