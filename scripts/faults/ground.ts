@@ -74,7 +74,7 @@ export async function openGround({ databaseUrl, nodeDatabaseUrl, variables = () 
         of,
       );
     const nodes: TestProcess[] = [];
-    for (let index = 0; index < NODES; index++) nodes.push(await start(index));
+    for (let index = 0; index < NODES; index++) nodes.push(await onceItAnswers(() => start(index)));
     const balancer: Balancer = await openBalancer(port, ports, folder);
     closing.push(() => balancer.close());
     const stored = root ? await stockOf(root, databaseUrl) : house;

@@ -12,6 +12,8 @@ export type Count = {
   sent: number;
   /** Answered with 503 and Retry-After: the server said that it cannot, and did nothing. */
   refused: number;
+  /** Those of them that no node answered: the balancer knew none. */
+  refusedByBalancer: number;
   /** Lost connections, other errors, and wrong answers, each with what it was. */
   failed: string[];
   /** Told 503 although it was done: a repeated code is then used already. Nobody can tell when the database is lost in the middle. */
@@ -53,7 +55,7 @@ type Parts = { balancer: string; site: TestSite; people: Credentials[]; options:
 
 /** @param site where requests go. @param people each lane signs in one of them, in turn. */
 export async function prepareLoad({ balancer, site: given, people, options }: Parts): Promise<Load> {
-  const count: Count = { sent: 0, refused: 0, failed: [], undecided: 0, latencies: [], lastBadAt: 0 };
+  const count: Count = { sent: 0, refused: 0, refusedByBalancer: 0, failed: [], undecided: 0, latencies: [], lastBadAt: 0 };
   const waitTurn = createPace(options.perSecond);
   const book = { facts: noFacts() };
 
@@ -68,6 +70,8 @@ export async function prepareLoad({ balancer, site: given, people, options }: Pa
     });
     if (answer.status === 503 && answer.headers.has('retry-after')) count.refused += 1;
     else if (answer.status >= 500) bad = `status ${answer.status}: ${(await answer.clone().text()).replace(/\s+/g, ' ').slice(0, 80)}`;
+    // Every answer of a node has one.
+    if (answer.status === 503 && !answer.headers.has('x-request-id')) count.refusedByBalancer += 1;
     if (bad) count.failed.push(bad);
     const ended = performance.now();
     count.latencies.push(ended - begun);
@@ -90,7 +94,7 @@ export async function prepareLoad({ balancer, site: given, people, options }: Pa
     ),
   );
   // Preparing is no part of what is measured.
-  Object.assign(count, { sent: 0, refused: 0, failed: [], undecided: 0, latencies: [], lastBadAt: 0 });
+  Object.assign(count, { sent: 0, refused: 0, refusedByBalancer: 0, failed: [], undecided: 0, latencies: [], lastBadAt: 0 });
 
   let abandoned = false;
   const begin = () => {

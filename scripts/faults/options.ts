@@ -6,7 +6,7 @@ const HELP = `Usage: npm run faults -- [F1 F2 ...] [options]
 
   Starts PostgreSQL servers of its own and two nodes as in production behind HAProxy, plays each fault under a load of
   honest clients, and prints a table: what was done, requests sent, refused (503) and failed, seconds until all was good
-  again, acknowledged facts that were lost, and whether it held. Without names, all faults: about fifteen minutes.
+  again, acknowledged facts that were lost, and whether it held. Without names, all faults: about twenty minutes.
 
   HAProxy is used where it is installed, with docs/operate/haproxy.cfg. A row that cannot be measured here says why.
 

@@ -68,9 +68,10 @@ async function main(options: NonNullable<ReturnType<typeof readOptions>>): Promi
       say('');
       const { verdict, seconds, why } = rows.at(-1) as Row;
       console.error(`  ${verdict} after ${seconds} s${why && `: ${why}`}`);
+      // After each, so that a run that is ended early leaves what it measured.
+      if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
+      if (options.write) writeTable(rows);
     }
-    if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
-    if (options.write) writeTable(rows);
     console.log(asTable(rows));
   } finally {
     await cluster.drop();

@@ -37,7 +37,7 @@ async function rollingRestart({ cluster, options, say }: Trial): Promise<Outcome
     }
     return await concluded(load, {
       did: `${options.rounds} rounds of ${REQUESTS.toLocaleString('en')} requests through ${load.balancer}; ${restarts} restarts by SIGTERM, DRAIN_SECONDS=3`,
-      figures: `not answered in each round: ${rounds.join(', ')}; a node stopped within ${(slowestExit / 1_000).toFixed(1)} s`,
+      figures: `not answered in each round: ${rounds.join(', ')} (503 by the balancer: ${load.count.refusedByBalancer}); a node stopped within ${(slowestExit / 1_000).toFixed(1)} s`,
       broken: brokenOf({
         'no request fails or is refused': rounds.every((bad) => bad === 0),
         'a node stops within 10 s': slowestExit < EXIT_MS,
