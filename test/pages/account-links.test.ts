@@ -59,7 +59,7 @@ describe('Linking an account at a provider', () => {
     const [letter] = await lettersTo(server, person.email);
     assert.match(String(letter?.text), /Far/);
     assert.match((await page.person.open('/account')).html, /1 account/);
-    assert.match((await page.person.open('/account/activity')).html, /Linked an account elsewhere <strong><bdi>Far<\/bdi><\/strong>/);
+    assert.match((await page.person.open('/account/activity')).html, /Linked another account <strong><bdi>Far<\/bdi><\/strong>/);
   });
 
   it('links several providers to one person, one of them without OpenID Connect, and escapes what they are called', async () => {
@@ -174,7 +174,7 @@ describe('Linking an account at a provider', () => {
     assert.equal((await page.person.open(answer)).url.search, '?done');
     const spent = await unchanged(server, () => page.person.open(answer), ASIDE);
     assert.equal(spent.response.status, 400);
-    assert.match(spent.html, /sign-in elsewhere|over/i);
+    assert.match(spent.html, /This sign-in has ended|over/i);
   });
 
   it('takes no answer after ten minutes, nor one to nothing', async () => {

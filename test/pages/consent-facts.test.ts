@@ -57,7 +57,7 @@ describe('The facts on the consent page', () => {
   it('how many people use it, roughly', async () => {
     const client = await server.createClient();
     const page = await pageOf(client);
-    assert.match(known(await page()), /Used by fewer than 10 people/);
+    assert.match(known(await page()), /Used by fewer than 10 users/);
     for (const [grants, says] of [
       [9, /fewer than 10/],
       [60, /Used by 50 people or more/],
@@ -75,12 +75,9 @@ describe('The facts on the consent page', () => {
 
   it('whose word its name is: its own, at the address it registered or on this device, or that of an operator', async () => {
     const own = await register(server, { client_name: 'Photo Helper' });
-    assert.match(
-      text(await (await pageOf(own))()),
-      /This app registered itself\. Its name was set by the app at walk\.example, and nobody/,
-    );
+    assert.match(text(await (await pageOf(own))()), /This app registered itself\. The app at walk\.example chose this name, and nobody/);
     const app = await register(server, { redirect_uris: ['http://127.0.0.1/callback'] });
-    assert.match(text(await (await pageOf(app))()), /Its name was set by an app on this device/);
+    assert.match(text(await (await pageOf(app))()), /An app on this device chose this name/);
     const vouched = await (await pageOf(await server.createClient()))();
     assert.match(known(vouched), /Publisher not verified/);
     assert.doesNotMatch(vouched, /registered itself/);

@@ -41,7 +41,7 @@ describe('A client in the portal', () => {
       scope: ['openid', 'email', 'posts:read'],
     });
     assert.equal(done.url.search, '?done', done.html);
-    assert.match(done.html, /Two addresses differ by the slash at the end alone/);
+    assert.match(done.html, /Two addresses differ only by the slash at the end/);
     assert.deepEqual(await metadataOf(one), {
       ...before,
       client_name: 'Running Club',
@@ -214,6 +214,6 @@ describe('A client in the portal', () => {
     await server.sql(`update client set publisher = 'Walking Inc.' where id = $1`, [one.client_id]);
     const list = await openAccount(server, one.owner, '/developer', one.page.person);
     assert.match(list.html, /Verified/);
-    assert.match(list.html, /A secret ends/);
+    assert.match(list.html, /A secret expires/);
   });
 });

@@ -26,7 +26,7 @@ describe('A form that makes a client', () => {
 
   /** Each way to make one: the form as it is sent, however often. */
   const ways: Record<string, () => Promise<() => Promise<Page>>> = {
-    'by the three questions': async () => {
+    'with the three questions': async () => {
       const form = await openAccount(server, developer.credentials, NEW_CLIENT, developer.browser);
       return () => sendTo(form, NEW_CLIENT, ANSWERS);
     },
@@ -54,7 +54,7 @@ describe('A form that makes a client', () => {
       const again = await send();
       assert.equal(again.response.status, 200);
       assert.match(again.url.pathname, /^\/developer\/clients\/[0-9a-f-]{36}$/);
-      assert.match(again.html, /This app is made already/);
+      assert.match(again.html, /This app already exists/);
       assert(!again.html.includes(secret) && secretOn(again) === undefined);
       assert.equal(await owned(), 1);
       assert.equal(
@@ -79,7 +79,7 @@ describe('A form that makes a client', () => {
 
   it('brings no client back that was deleted, and shows the form anew', async () => {
     await begin();
-    const send = await (ways['by the three questions'] as () => Promise<() => Promise<Page>>)();
+    const send = await (ways['with the three questions'] as () => Promise<() => Promise<Page>>)();
     await send();
     await server.sql('delete from client where id in (select client_id from client_owner where account_id = $1)', [developer.id]);
     await passAMinute(server);

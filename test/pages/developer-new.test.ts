@@ -115,7 +115,7 @@ describe('Making a client in the portal', () => {
     'a user name': [{ redirect_uris: 'https://user@walk.example/cb' }, /^redirect_uris: Line 1 has a user name/],
     'plain http': [{ redirect_uris: 'http://walk.example/cb' }, /^redirect_uris: Line 1 begins with http/],
     'http on a private network': [{ redirect_uris: 'http://grafana.lan:3000/cb' }, /^redirect_uris: Line 1 begins with http/],
-    'a page of this server': [{ redirect_uris: 'OWN' }, /^redirect_uris: Line 1 is an address of this server/],
+    'did not come from this server': [{ redirect_uris: 'OWN' }, /^redirect_uris: Line 1 is an address of this server/],
     'a scheme with nothing behind it': [{ place: 'native', redirect_uris: 'walk:' }, /^redirect_uris: Line 1 ends after its scheme/],
     'a host that looks like another': [{ redirect_uris: 'https://раураl.example/cb' }, /^redirect_uris: Line 1 has a blank/],
     'an address that is too long': [{ redirect_uris: `https://walk.example/${'x'.repeat(2_000)}` }, /^redirect_uris: Line 1 is too long/],

@@ -55,7 +55,7 @@ describe('Try it', () => {
     const handed = { act: 'revoke', sealed: field(tokens, 'sealed'), scope: field(tokens, 'scope') };
     assert.equal((await server.sql('select 1 from token where client_id = $1', [client.client_id])).length, 2);
     const over = await send(tokens, pathOf(client), handed);
-    assert.match(over.html, /refused now[\s\S]*→ <code>401/);
+    assert.match(over.html, /now refused[\s\S]*→ <code>401/);
     assert.deepEqual(await server.sql('select 1 from token where client_id = $1', [client.client_id]), []);
   });
 
@@ -122,7 +122,7 @@ describe('Try it', () => {
     for (const spelling of [code.url.href, code.url.href.replace(/(state=[^&]+)/, '$1.x')]) {
       const again = await page.person.open(spelling);
       assert.equal(again.response.status, 400);
-      assert.match(again.html, /This trial is over/);
+      assert.match(again.html, /This trial has ended/);
     }
 
     const fresh = await ready(client);

@@ -82,13 +82,13 @@ describe('A second press of a button', () => {
       const { code } = await newestProof(server, wish.email);
       return { page, fields: { code }, once: () => countRows(server, 'user_account where email = $1', [wish.email]) };
     },
-    async 'another mail'() {
+    async 'another email'() {
       const wish = newcomer();
       const page = await beginSignUp(server, client, wish);
       const path = page.form().action.replace(/code$/, 'resend');
       return { page, path, fields: {}, once: async () => (await letters(wish.email)) - 1 };
     },
-    async 'ask for a new password'() {
+    async 'reset your password'() {
       const { email } = await server.createPerson();
       return { page: await openPage(await openSignIn(server, client), 'reset'), fields: { email }, once: () => letters(email) };
     },
@@ -264,7 +264,7 @@ describe('A second press of a button', () => {
 
     assert((await asked.submit({ decision: 'approve' })).url.searchParams.get('code'));
     const again = await unchanged(server, () => asked.person.open(asked.url.pathname));
-    assert.match(again.html, /<h1>You have already answered here<\/h1>/);
+    assert.match(again.html, /<h1>This page was already answered<\/h1>/);
     assert.match(again.html, /href="https:\/\/app\.example\/"/);
     const denied = await unchanged(server, () => asked.submit({ decision: 'deny' }));
     assert.equal(denied.response.status, 400);
