@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { describe, it } from 'node:test';
-import { asLine, findingsBelow, findingsIn } from './support/plain-words.ts';
+import { asLine, findingsBelow, findingsIn, textsOf } from './support/plain-words.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
@@ -20,6 +20,7 @@ const COMMENTS: Record<string, boolean> = {
   'src/features': false,
   'src/main.ts': false,
   'src/server.ts': false,
+  'src/workers.ts': false,
   'src/feature.ts': false,
   'src/features.ts': false,
   scripts: false,
@@ -46,6 +47,87 @@ describe('Plain English', () => {
       readdirSync(resolve(ROOT, 'src'))
         .map((name) => `src/${name}`)
         .filter((path) => COMMENTS[path] === undefined),
+      [],
+    );
+  });
+});
+
+const read = (path: string) => readFileSync(resolve(ROOT, path), 'utf8');
+const messages = (language: string): [string, string][] =>
+  Object.entries<string>(JSON.parse(read(`views/messages/${language}.json`))).flatMap(([key, message]) =>
+    textsOf(message).map((text) => [key, text]),
+  );
+
+/** The rows of the first table, which is about messages, or of all tables. `not` has the forbidden words of both languages. */
+const rows = (glossary: string) =>
+  [...glossary.matchAll(/^\| (?!English|---)(.+) \|$/gm)].map(([, row = '']) => {
+    const [english = '', korean = '', , code = '', not = ''] = row.split(' |').map((cell) => cell.trim());
+    return { english, korean, code, not: not.split(', ').filter(Boolean) };
+  });
+
+const glossary = read('docs/glossary.md');
+const spoken = rows(glossary.split('## What only the code')[0] as string);
+
+/** Words that every Korean sentence has where the English one has them. Of others the sentence may leave one out, as Korean does. */
+const ALWAYS = [
+  ...['operator', 'owner', 'publisher', 'scope', 'grant type', 'consent', 'deny', 'administration', 'audit log', 'request ID', 'session'],
+  ...['authorization code', 'refresh token', 'client secret', 'initial access token', 'software statement', 'redirect URI'],
+  ...['passkey', 'authenticator app', 'recovery code', 'sign-in method', 'developer portal'],
+];
+
+/** Whether a message uses a word; an English one as a whole, a Korean one with any particle after it. */
+const uses = (text: string, word: string) =>
+  /[가-힣]/.test(word) ? text.includes(word) : new RegExp(`(?<![\\w./-])${word}(?![\\w./-])`, 'i').test(text);
+
+describe('The glossary', () => {
+  it('has a row for each word, and each once', () => {
+    assert.ok(spoken.length > 35);
+    const words = rows(glossary).map(({ english }) => english);
+    assert.deepEqual(words, [...new Set(words)]);
+    assert.deepEqual(
+      rows(glossary).filter(({ korean }) => korean === ''),
+      [],
+    );
+  });
+
+  it('has the Korean word that ko.json uses', () => {
+    assert.deepEqual(
+      spoken.filter(({ korean }) => !messages('ko').some(([, text]) => uses(text, korean))).map(({ korean }) => korean),
+      [],
+    );
+  });
+
+  it('gives these one Korean word wherever the English page has theirs', () => {
+    const korean = new Map(spoken.map((row) => [row.english, row.korean]));
+    const ko = new Map<string, string>(Object.entries(JSON.parse(read('views/messages/ko.json'))));
+    const astray = ALWAYS.flatMap((english) =>
+      messages('en')
+        .filter(([key, text]) => uses(text, `${english}s?`) && !ko.get(key)?.includes(korean.get(english) ?? '?'))
+        .map(([key]) => `${key}: ${english} without ${korean.get(english)}`),
+    );
+    assert.deepEqual([...new Set(astray)], []);
+  });
+
+  it('forbids other words for the same thing, and no message uses one', () => {
+    const used = ['en', 'ko'].flatMap((language) =>
+      messages(language).flatMap(([key, text]) =>
+        spoken.flatMap(({ not }) => not.filter((word) => uses(text, word)).map((word) => `${language} ${key}: ${word}`)),
+      ),
+    );
+    assert.deepEqual(used, []);
+  });
+
+  it('names places of the code that exist', () => {
+    const places = rows(glossary).flatMap(({ code }) => [...code.matchAll(/`(src\/[^`]*)`/g)].map(([, place = '']) => place));
+    assert.ok(places.length > 40);
+    assert.deepEqual(
+      places.filter((place) => !existsSync(resolve(ROOT, place))),
+      [],
+    );
+    const models = rows(glossary).flatMap(({ code }) => [...(code.match(/^models? (?:`\w+`(?:, )?)+/)?.[0] ?? '').matchAll(/`(\w+)`/g)]);
+    const schema = read('prisma/schema.prisma');
+    assert.deepEqual(
+      models.map(([, model]) => model).filter((model) => !schema.includes(`model ${model} {`)),
       [],
     );
   });

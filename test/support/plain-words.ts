@@ -106,9 +106,9 @@ const branchesOf = (argument: string): string[] => {
 };
 
 /** @returns what a message of ICU's syntax can say: one text for each branch of its first choice, choices inside it likewise. */
-const spoken = (message: string): string[] => {
+export const textsOf = (message: string): string[] => {
   const start = /\{\w+, (?:plural|select|selectordinal),/.exec(message)?.index;
-  if (start === undefined) return [message.replace(/\{(\w+)[^{}]*\}/g, '$1').replace(/<\/?\w+>/g, '')];
+  if (start === undefined) return [message.replace(/\{\w+[^{}]*\}/g, 'N').replace(/<\/?\w+>/g, '')];
   let end = start;
   let depth = 0;
   do {
@@ -117,14 +117,14 @@ const spoken = (message: string): string[] => {
     end++;
   } while (depth > 0 && end < message.length);
   const branches = branchesOf(message.slice(start + 1, end - 1));
-  return branches.flatMap((branch) => spoken(message.slice(0, start) + branch + message.slice(end)));
+  return branches.flatMap((branch) => textsOf(message.slice(0, start) + branch + message.slice(end)));
 };
 
 /** The messages of a language, a key on each line. */
 const messagesOf = (source: string): Passage[] =>
   source.split('\n').flatMap((line, index) => {
     const value = /^\s*"[^"]+":\s*("(?:[^"\\]|\\.)*"),?\s*$/.exec(line)?.[1];
-    return value ? spoken(JSON.parse(value)).map((text) => ({ line: index + 1, text })) : [];
+    return value ? textsOf(JSON.parse(value)).map((text) => ({ line: index + 1, text })) : [];
   });
 
 /**
