@@ -28,7 +28,7 @@ describe('Changing the email', () => {
 
   it('takes the code that was sent to the new one, and tells the old one', async () => {
     const { person, email, page } = await asked('  New.Address@People.Example ');
-    assert.match(page.html, /a code is on its way to <strong><bdi>new\.address@people\.example<\/bdi>/);
+    assert.match(page.html, /we sent a code to <strong><bdi>new\.address@people\.example<\/bdi>/);
     assert.deepEqual(await emailOf(person.id), { email: person.email, email_verified: false });
     const done = await send(page, PATH, { code: await codeFor(email.trim().toLowerCase()) });
     assert.equal(done.url.search, '?done');
@@ -66,9 +66,9 @@ describe('Changing the email', () => {
     const right = await codeFor(email);
     const wrong = right === '00000000' ? '00000001' : '00000000';
     for (const [code, left] of [
-      [wrong, 'There are 4 tries left'],
-      ['', 'There are 3 tries left'],
-      ['\u202ex', 'There are 2 tries left'],
+      [wrong, 'There are 4 attempts left'],
+      ['', 'There are 3 attempts left'],
+      ['\u202ex', 'There are 2 attempts left'],
       ['9'.repeat(9_000), 'You have one attempt left'],
       [wrong, 'You have no attempts left'],
     ] as const) {

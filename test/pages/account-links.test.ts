@@ -97,10 +97,10 @@ describe('Linking an account at a provider', () => {
     const other = await openLinks(second);
     const taken = await unchanged(server, () => linkByPage(other), ASIDE);
     assert.equal(taken.url.search, '?problem=taken');
-    assert.match(taken.html, /role="alert"[^>]*>Somebody else has linked/);
+    assert.match(taken.html, /role="alert"[^>]*>Another user has already linked/);
     nobodyKnown(upstream, `other-${count}`);
     const another = await unchanged(server, async () => page.person.open(await answerOf((await page.person.open(again)).url)), ASIDE);
-    assert.match(another.html, /role="alert"[^>]*>Another account is linked there/);
+    assert.match(another.html, /role="alert"[^>]*>Another account is already linked there/);
     assert.deepEqual([(await linksOf(server, first.id)).length, (await linksOf(server, second.id)).length], [1, 0]);
   });
 

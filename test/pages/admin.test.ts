@@ -80,7 +80,7 @@ describe('Administration', () => {
       for (const typed of ['', client.client_id.toUpperCase(), 'yes']) {
         const page = await act(admin, path, { typed });
         assert.equal(page.response.status, 422, path);
-        assert.match(page.html, /role="alert"[^>]*>What you typed is not the same/);
+        assert.match(page.html, /role="alert"[^>]*>The text does not match/);
       }
     assert.deepEqual(await stateOf(server), before);
   });

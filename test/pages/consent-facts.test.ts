@@ -60,8 +60,8 @@ describe('The facts on the consent page', () => {
     assert.match(known(await page()), /Used by fewer than 10 users/);
     for (const [grants, says] of [
       [9, /fewer than 10/],
-      [60, /Used by 50 people or more/],
-      [1_200, /Used by 1,000 people or more/],
+      [60, /Used by 50 users or more/],
+      [1_200, /Used by 1,000 users or more/],
     ] as const) {
       await server.sql(
         `insert into grant_record (id, client_id, account_id, expires_at, payload)

@@ -101,9 +101,9 @@ describe('A client in the portal', () => {
       [{ redirect_uris: 'http://walk.example/callback' }, /^redirect_uris: Line 1 begins with http/],
       [{ redirect_uris: '' }, /^redirect_uris: Give/],
       [{ post_logout_redirect_uris: 'javascript:alert(1)' }, /^post_logout_redirect_uris: Line 1 uses a scheme/],
-      [{ policy_uri: 'javascript:alert(1)' }, /^policy_uri: Write a whole address/],
-      [{ 'tos_uri#en': 'data:text/html,x' }, /^tos_uri-en: Write a whole address/],
-      [{ client_uri: 'https://' }, /^client_uri: Write a whole address/],
+      [{ policy_uri: 'javascript:alert(1)' }, /^policy_uri: Enter a full address/],
+      [{ 'tos_uri#en': 'data:text/html,x' }, /^tos_uri-en: Enter a full address/],
+      [{ client_uri: 'https://' }, /^client_uri: Enter a full address/],
       [{ client_name: '\u202e' }, /^client_name: A name/],
       [{ scope: ['openid', 'admin:people'] }, /^scope: Choose from/],
       [{ scope: [] }, /^scope: Choose at least/],
@@ -195,7 +195,7 @@ describe('A client in the portal', () => {
     assert.equal((await introspect(server, api, access_token))['active'], true);
     const path = `${one.path}/delete`;
     const page = await one.page.person.open(path);
-    assert.match(page.html, /1 person loses access/);
+    assert.match(page.html, /1 user loses access/);
     for (const name of ['', 'Walking', 'yes']) {
       const kept = await unchanged(server, () => sendTo(page, path, { name }), ['session']);
       assert.equal(kept.response.status, 422);

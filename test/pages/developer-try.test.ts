@@ -48,7 +48,7 @@ describe('Try it', () => {
     assert.deepEqual(await uris(client), ['https://client.example/callback', callback()]);
     const code = await walk(page);
     assert.equal(code.url.pathname, '/developer/try/callback');
-    assert.match(code.html, /The code came back/i);
+    assert.match(code.html, /Step 2: the authorization code/i);
     const tokens = await send(code, pathOf(client), { act: 'redeem', sealed: field(code, 'sealed') });
     assert.equal(tokens.response.status, 200);
     assert.match(tokens.html, /&quot;access_token&quot;[\s\S]*userinfo<\/code> → <code>200/);

@@ -9,7 +9,7 @@ import { type Page, Person } from '../support/person.ts';
 import { follow } from '../support/visiting.ts';
 
 const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0';
-const UNKNOWN = /There is no such code/;
+const UNKNOWN = /This code does not exist/;
 
 describe('The pages of a device (RFC 8628 section 3.3)', () => {
   let server: TestServer;

@@ -92,7 +92,7 @@ describe('Signing out (OpenID Connect RP-Initiated Logout)', () => {
     assert.match(await page.locator('.lead').innerText(), /^Moonlight asks you to sign out\./);
     await page.click('button:not([name])');
     assert.equal(await page.locator('h1').innerText(), 'You are still signed in');
-    assert.match(await page.locator('.lead').innerText(), /^Moonlight is the only app you were signed out of\./);
+    assert.match(await page.locator('.lead').innerText(), /^Moonlight signed you out\. You are still signed in everywhere else\./);
     assert.equal((await sessionsOf(person.id)).length, 1);
     assert(!(await opensApi(tokens)));
     await page.context().close();

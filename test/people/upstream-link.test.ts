@@ -162,7 +162,7 @@ describe('A provider that vouches for the address of an account here', () => {
     const before = await stored(server);
     const page = await visitUpstream(server, client);
     assert.equal(page.response.status, 409);
-    assert.match(page.html, /is linked to another account at <bdi>Far<\/bdi>/);
+    assert.match(page.html, /is linked to another <bdi>Far<\/bdi> account/);
     await assertNotLinked(before);
     assert.deepEqual(await linksOf(person.id), [first]);
   });
