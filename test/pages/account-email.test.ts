@@ -66,9 +66,9 @@ describe('Changing the email', () => {
     const right = await codeFor(email);
     const wrong = right === '00000000' ? '00000001' : '00000000';
     for (const [code, left] of [
-      [wrong, 'There are 4 attempts left'],
-      ['', 'There are 3 attempts left'],
-      ['\u202ex', 'There are 2 attempts left'],
+      [wrong, 'You have 4 attempts left'],
+      ['', 'You have 3 attempts left'],
+      ['\u202ex', 'You have 2 attempts left'],
       ['9'.repeat(9_000), 'You have one attempt left'],
       [wrong, 'You have no attempts left'],
     ] as const) {

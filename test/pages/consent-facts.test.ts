@@ -96,7 +96,7 @@ describe('The facts on the consent page', () => {
     const day = () => new Date(Date.now() + 90 * 24 * 3_600_000).toLocaleDateString('en', { dateStyle: 'long' });
     const before = day();
     const html = await (await pageOf(client))();
-    assert.match(text(html), new RegExp(`For how long Until (${before}|${day()}) 90 days at most`));
+    assert.match(text(html), new RegExp(`Valid for Until (${before}|${day()}) Up to 90 days`));
     assert.match(html, /<a href="\/account\/apps" target="_blank">Any time, in your account<\/a>/);
     for (const name of ['privacy', 'terms'])
       assert.match(html, new RegExp(`href="https://client\\.example/${name}" rel="noopener noreferrer"`));

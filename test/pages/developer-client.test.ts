@@ -99,12 +99,12 @@ describe('A client in the portal', () => {
     const one = await made();
     for (const [fields, problem] of [
       [{ redirect_uris: 'http://walk.example/callback' }, /^redirect_uris: Line 1 begins with http/],
-      [{ redirect_uris: '' }, /^redirect_uris: Give/],
+      [{ redirect_uris: '' }, /^redirect_uris: Enter at least one/],
       [{ post_logout_redirect_uris: 'javascript:alert(1)' }, /^post_logout_redirect_uris: Line 1 uses a scheme/],
       [{ policy_uri: 'javascript:alert(1)' }, /^policy_uri: Enter a full address/],
       [{ 'tos_uri#en': 'data:text/html,x' }, /^tos_uri-en: Enter a full address/],
       [{ client_uri: 'https://' }, /^client_uri: Enter a full address/],
-      [{ client_name: '\u202e' }, /^client_name: A name/],
+      [{ client_name: '\u202e' }, /^client_name: Enter a name of up to/],
       [{ scope: ['openid', 'admin:people'] }, /^scope: Choose from/],
       [{ scope: [] }, /^scope: Choose at least/],
     ] as [Record<string, string | string[]>, RegExp][]) {

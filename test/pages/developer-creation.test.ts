@@ -26,7 +26,7 @@ describe('A form that makes a client', () => {
 
   /** Each way to make one: the form as it is sent, however often. */
   const ways: Record<string, () => Promise<() => Promise<Page>>> = {
-    'with the three questions': async () => {
+    'by the three questions': async () => {
       const form = await openAccount(server, developer.credentials, NEW_CLIENT, developer.browser);
       return () => sendTo(form, NEW_CLIENT, ANSWERS);
     },
@@ -79,7 +79,7 @@ describe('A form that makes a client', () => {
 
   it('brings no client back that was deleted, and shows the form anew', async () => {
     await begin();
-    const send = await (ways['with the three questions'] as () => Promise<() => Promise<Page>>)();
+    const send = await (ways['by the three questions'] as () => Promise<() => Promise<Page>>)();
     await send();
     await server.sql('delete from client where id in (select client_id from client_owner where account_id = $1)', [developer.id]);
     await passAMinute(server);

@@ -117,7 +117,7 @@ describe("A client's manifest", () => {
     ['is nested without end', `{"munjigi_manifest":1,"jwks":${'['.repeat(7_000)}${']'.repeat(7_000)}}`, /too many levels/],
     ['is too long', JSON.stringify({ ...MANIFEST, client_name: 'x'.repeat(16_400) }), /16384 characters/],
     ['leads to a script', JSON.stringify({ ...MANIFEST, redirect_uris: ['java\tscript:alert(1)'] }), /settings are not valid/],
-    ['Page not found', JSON.stringify({ ...MANIFEST, redirect_uris: ['https://client.example/#x'] }), /settings are not valid/],
+    ['leads nowhere', JSON.stringify({ ...MANIFEST, redirect_uris: ['https://client.example/#x'] }), /settings are not valid/],
     ['reorders the page', JSON.stringify({ ...MANIFEST, client_name: 'a\u202eb' }), /settings are not valid/],
     [
       'wants a grant that registration has not',

@@ -82,13 +82,13 @@ describe('A second press of a button', () => {
       const { code } = await newestProof(server, wish.email);
       return { page, fields: { code }, once: () => countRows(server, 'user_account where email = $1', [wish.email]) };
     },
-    async 'another email'() {
+    async 'another mail'() {
       const wish = newcomer();
       const page = await beginSignUp(server, client, wish);
       const path = page.form().action.replace(/code$/, 'resend');
       return { page, path, fields: {}, once: async () => (await letters(wish.email)) - 1 };
     },
-    async 'reset your password'() {
+    async 'ask for a new password'() {
       const { email } = await server.createPerson();
       return { page: await openPage(await openSignIn(server, client), 'reset'), fields: { email }, once: () => letters(email) };
     },

@@ -165,6 +165,6 @@ describe('Forms of signing up and resetting', () => {
     const { code } = await newestProof(server, wish.email);
     await look.submit({ code });
     assert.match((await unchanged(server, () => look.submit({ code }))).html, /name="decision"/);
-    await assertRefused(400, () => askAgain(look), 'another email');
+    await assertRefused(400, () => askAgain(look), 'another mail');
   });
 });

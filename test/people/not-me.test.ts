@@ -219,8 +219,8 @@ describe('The link "This was not me"', () => {
     const { person } = await intruded();
     const link = await linkTo(person.email);
     const [page, other] = [await open(link), await open(link)];
-    assert.match((await page.submit({ password: NEW })).html, /account back/);
-    assert.match((await unchanged(server, () => page.submit({ password: NEW }))).html, /account back/, 'a second press');
+    assert.match((await page.submit({ password: NEW })).html, /You have your account back/);
+    assert.match((await unchanged(server, () => page.submit({ password: NEW }))).html, /You have your account back/, 'a second press');
     assert.equal((await unchanged(server, () => other.submit({ password: `${NEW} too` }))).response.status, 400);
     await passAMinute(server);
     assert.equal((await unchanged(server, () => page.submit({ password: NEW }))).response.status, 400);
