@@ -46,7 +46,7 @@ describe('PKCE in the portal', () => {
     await approve(server, new Person(server.issuer), await server.createPerson(), authorizePath(app.client));
     await server.writePkceUse();
   };
-  const NOT_BOUND = /Codes of this app are not bound to the browser that asked/;
+  const NOT_BOUND = /The codes of this app are not bound to the browser that asked/;
   const BUTTON = /name="act" value="require_pkce"/;
   const box = (page: Page) => /<input type="checkbox" name="require_pkce" value="yes"( checked)?>/.exec(page.html);
 
