@@ -132,7 +132,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
           atHome(page);
           assert.equal(page.response.status, 200);
           assert.match(page.html, /<button[^>]*name="logout"/, JSON.stringify(parameters));
-          assert.match(page.html, /Afterwards you stay on this site/);
+          assert.match(page.html, /After that you stay on this site/);
           assert(await isSignedIn(browser), 'until the button is pressed');
           const after = await page.submit({ logout: 'yes' });
           atHome(after);
@@ -146,7 +146,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
         const { browser, id_token } = await known();
         const page = await leave(browser, { id_token_hint: id_token, post_logout_redirect_uri: BYE, state: 's' }, method);
         assert.match(page.html, /<h1>Sign out\?<\/h1>/);
-        assert.doesNotMatch(page.html, /Afterwards you stay/);
+        assert.doesNotMatch(page.html, /After that you stay/);
         assert.equal((await page.submit({ logout: 'yes' })).url.href, `${BYE}&state=s`);
         assert(!(await isSignedIn(browser)));
       }

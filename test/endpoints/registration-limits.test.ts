@@ -158,7 +158,7 @@ describe('How much may be asked of registration, as an operator set it', () => {
     const { error_description } = (await answer.json()) as { error_description: string };
     assert.match(
       error_description,
-      /^One network can register at most 2 clients an hour\. Nothing was registered\. Try again in \d+ minutes?\.$/,
+      /^One network can register up to 2 clients per hour\. Nothing was registered\. Try again in \d+ minutes?\.$/,
     );
     await server.sql('update rate_limit set points = 100000');
     await server.sql(`update rate_limit set points = 0 where points = 100000 and key <> $1`, [
@@ -166,6 +166,6 @@ describe('How much may be asked of registration, as an operator set it', () => {
     ]);
     const all = (await (await sendRegistration(server, METADATA, { 'x-forwarded-for': '192.0.9.4' })).json()) as Record<string, string>;
     // A thousand, and what the networks of the setting may besides.
-    assert.match(String(all['error_description']), /^All networks together can register at most 1,?011 clients an hour/);
+    assert.match(String(all['error_description']), /^All networks together can register up to 1,?011 clients per hour/);
   });
 });

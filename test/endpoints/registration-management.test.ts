@@ -180,7 +180,7 @@ describe('A client that deletes itself (RFC 7592 section 2.3)', () => {
           const inForm = { ...form, client_id, client_secret };
           await assertRefused(await post(server, '/oauth/token', undefined, inForm), 401, 'invalid_client');
         });
-      for (const [language, title] of Object.entries({ ko: '등록되지 않은 앱이에요', en: 'This app is not known here' })) {
+      for (const [language, title] of Object.entries({ ko: '등록되지 않은 앱이에요', en: 'This app is not registered' })) {
         const path = authorizePath(client, { ...pkce(), code_verifier: undefined });
         const init = { headers: { accept: 'text/html', 'accept-language': language }, redirect: 'manual' } as const;
         const page = await assertRefusedHere(await unchanged(server, () => fetch(server.issuer + path, init)));

@@ -14,7 +14,7 @@ const REFUSED: Record<string, string[]> = {
     'http://127.0.0.1.evil.example/cb',
     'http://localhost.evil.example/cb',
   ],
-  'a scheme that a browser or an operating system acts on': [
+  'a scheme that browsers or operating systems handle themselves': [
     'javascript:alert(1)',
     'JaVaScRiPt:alert(1)',
     'java\tscript:alert(1)',
@@ -85,7 +85,7 @@ const REFUSED: Record<string, string[]> = {
     'https://walk.example/..',
   ],
   'a host that is not ASCII': ['https://wälk.example/cb', 'https://산책.example/cb', 'https://walk。example/cb'],
-  'a host that is no host name': [
+  'an invalid host name': [
     "https://a';alert(1)//.example/cb",
     ...[';', ',', "'", '_', '!', '$', '(', '&', '=', '~', '%41'].map((sign) => `https://a${sign}b.example/cb`),
     'https://-a.example/cb',

@@ -128,9 +128,9 @@ describe('The last errors of a client', () => {
     const person = new Person(server.issuer);
     const page = await openAccount(server, owner, `/developer/clients/${own.client_id}/errors`, person);
     const [proven = '', unproven = ''] = page.html.split('From browsers');
-    assert.match(proven, /From your app[\s\S]*client\.example\/mine[\s\S]*register the one that you send/);
-    assert.match(unproven, /5 times[\s\S]*cdn-login[\s\S]*must never be registered/);
-    assert.doesNotMatch(unproven, /register the one that you send/);
+    assert.match(proven, /From your app[\s\S]*client\.example\/mine[\s\S]*register this one/);
+    assert.match(unproven, /5 times[\s\S]*cdn-login[\s\S]*Never register an address that is not yours/);
+    assert.doesNotMatch(unproven, /register this one/);
     assert.equal(page.html.split(theirs).length, 2);
     const korean = await person.open(`/developer/clients/${own.client_id}/errors?lang=ko`);
     assert.match(korean.html, /브라우저에서 온 요청[\s\S]*절대 등록하면 안 돼요/);

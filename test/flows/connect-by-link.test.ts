@@ -132,7 +132,7 @@ describe('Connecting a service by the link that an app was given', () => {
     const there = await page.submit({});
     upstream.wishes.denies = 'access_denied';
     const back = await visit(there, upstream);
-    assert.match(back.html, /did not agree/);
+    assert.match(back.html, /refused, or you declined there/);
     assert.deepEqual(await kept(server, someone), nothing);
     const leave = /href="(https:[^"]+)"/.exec(back.html)?.[1]?.replaceAll('&amp;', '&');
     assert.equal(leave, `${REDIRECT_URI}?service=far&error=access_denied&state=s`);
@@ -177,7 +177,7 @@ describe('Connecting a service by the link that an app was given', () => {
 
   it('is a page that says no, and leads nowhere, for what no app of ours says', async () => {
     const someone = await consented();
-    const unknown = /This link does not fit/;
+    const unknown = /This link is not valid/;
     const wrong: Record<string, string>[] = [
       { client_id: 'unknown' },
       { client_id: '' },
@@ -198,7 +198,11 @@ describe('Connecting a service by the link that an app was given', () => {
     for (const parameters of wrong) await assertRefused(someone, () => someone.person.open(link(parameters)), unknown);
     await assertRefused(someone, () => someone.person.open(`${link()}&client_id=another`), unknown);
     for (const provider of ['near', 'FAR', '%00', 'x'.repeat(100)])
-      await assertRefused(someone, () => someone.person.open(link({}, provider)), /This link does not fit|has no leave|could not be read/);
+      await assertRefused(
+        someone,
+        () => someone.person.open(link({}, provider)),
+        /This link is not valid|given this app permission|could not be read/,
+      );
     const sealed = (await someone.person.request(link())).headers.get('location') ?? '';
     await assertRefused(someone, () => someone.person.open(sealed.replace('/far/', '/near/')), unknown);
   });
@@ -206,7 +210,7 @@ describe('Connecting a service by the link that an app was given', () => {
   it('is a page that says no for an app that was allowed nothing there, by its person or by an operator', async () => {
     const someone = await consented();
     const other = await createServiceClient(server);
-    const noLeave = /has no leave/;
+    const noLeave = /given this app permission/;
     await assertRefused(someone, () => someone.person.open(link({ client_id: other.client_id })), noLeave);
     const page = await someone.person.open(link());
     await letReach(server, client, []);
@@ -228,7 +232,7 @@ describe('Connecting a service by the link that an app was given', () => {
       await assertRefused(someone, () => page.submit(fields), /could not be accepted|refused|form/i, 403);
     await assertRefused(someone, () => page.submit({}, { 'sec-fetch-site': 'cross-site' }), /form/i, 403);
     for (const fields of [{ request: '' }, { request: `${request}x` }, { request: 'x'.repeat(9_000) }, { request: '\u202e' }])
-      await assertRefused(someone, () => page.submit(fields), /This link does not fit/);
+      await assertRefused(someone, () => page.submit(fields), /This link is not valid/);
     await assertRefused(someone, () => page.submit({ request: 'x'.repeat(70_000) }), /./, 413);
     assert.equal((await page.submit({})).url.origin, upstream.issuer, 'the right one goes on');
   });

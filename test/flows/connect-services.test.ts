@@ -94,9 +94,9 @@ for (const kind of ['oidc', 'oauth2'] as const)
     });
 
     const failures: [name: string, fail: () => void, sentence: RegExp][] = [
-      ['refuses', () => (upstream.wishes.denies = 'access_denied'), /did not agree/],
+      ['refuses', () => (upstream.wishes.denies = 'access_denied'), /refused, or you declined there/],
       ['fails', () => (upstream.wishes.token = { status: 503, body: 'busy' }), /does not answer now/],
-      ['lies', () => (upstream.wishes.token = { body: '<html>' }), /could not be trusted/],
+      ['lies', () => (upstream.wishes.token = { body: '<html>' }), /could not trust the answer/],
       ['gives more than was allowed', () => (upstream.wishes.scope = 'notes.read everything'), /gave more than you allowed/],
     ];
     for (const [name, fail, sentence] of failures)

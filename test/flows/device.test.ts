@@ -136,7 +136,7 @@ describe('The device flow (RFC 8628)', () => {
       assert.equal(await pollError(server, client, device_code), 'access_denied');
       assert.equal(await pollError(server, client, device_code), 'access_denied');
       const again = await typeCode(server, user_code);
-      assert.match(again.html, /This code was answered already/);
+      assert.match(again.html, /This code was already used/);
     }
   });
 
@@ -221,7 +221,7 @@ describe('The device flow (RFC 8628)', () => {
     const lost = ends[1 - won];
     assert(won >= 0);
     assert.equal(lost?.response.status, 400);
-    assert.match(String(lost?.html), /answered already/);
+    assert.match(String(lost?.html), /already used/);
     const { access_token } = await redeemed(device_code);
     const me = (await (await callApi(server, '/api/me', access_token)).json()) as { id: string };
     assert.equal(me.id, [one, two][won]?.id);

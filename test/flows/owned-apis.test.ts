@@ -164,7 +164,7 @@ describe('An API that a developer registered', () => {
     const person = await server.createPerson();
     const tokens = await tokensFor(server, client, person, { scope: 'openid profile short', resource: identifier });
     const beside = await tokensFor(server, client, person, forBooks);
-    assert.match((await maker.browser.open(`${at}/delete`)).html, /1 person[\s\S]*1 token is live/);
+    assert.match((await maker.browser.open(`${at}/delete`)).html, /1 user[\s\S]*There is 1 valid token/);
 
     assert.equal((await fill(maker, `${at}/delete`)).response.status, 422);
     assert.equal((await introspect(server, speaker, tokens.access_token))['active'], true, 'without a tick nothing ends');

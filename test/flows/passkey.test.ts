@@ -99,7 +99,7 @@ describe('Passkeys (WebAuthn level 3)', () => {
         const before = await stored();
         const refused = await show(page, await authenticator.get(await optionsOf(page), lie));
         assert.equal(refused.response.status, 401);
-        assert.match(refused.html, /That passkey was not accepted/);
+        assert.match(refused.html, /The passkey was not accepted/);
         assert.deepEqual(await stored(), before);
       });
 

@@ -105,7 +105,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     const before = await codes(credentials.id);
     const page = await (await person.open(path({ acr_values: MFA }))).submit(credentials);
     assert.match(page.html, /A stronger sign-in is needed/);
-    assert.match(page.html, /asks for a second step, and you have none/);
+    assert.match(page.html, /asks for a second factor, and you have none/);
     const none = await person.open(path({ acr_values: MFA, prompt: 'none' }));
     assert.equal(none.url.searchParams.get('error'), 'interaction_required');
     assert.equal((await person.open(page.url.pathname)).url.pathname, page.url.pathname, 'it still is');
@@ -200,7 +200,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     await forgetSteps(server, credentials.id);
     const back = await (await late.submit(credentials)).submit({ code: totpCode(secret) });
     assert.equal(back.url.href, `${server.issuer}/account/factors?again`);
-    assert.match(back.html, /nothing was changed yet/);
+    assert.match(back.html, /Nothing was changed yet/);
     for (const page of ['/account/factors/passkey', '/account/factors/recovery-codes', '/account/factors/passkey/options'])
       assert.equal((await person.request(page)).status, 200, page);
     await ageSessions(server, credentials.id, 600);

@@ -76,7 +76,7 @@ describe('An authenticator app (RFC 6238)', () => {
     for (const code of ['', '000', 'abcdef', '1'.repeat(60_000), `${totpCode(secret)}0`]) {
       page = await page.submit({ code });
       assert.equal(page.response.status, 401, code.slice(0, 10));
-      assert.match(page.html, /The code is not right/);
+      assert.match(page.html, /The code is wrong/);
       await server.sql('delete from rate_limit');
     }
     assert.equal(await step(person.id), '0');
@@ -102,7 +102,7 @@ describe('An authenticator app (RFC 6238)', () => {
     const used = await step(person.id);
     const again = await (await openFactor(person)).submit({ code: next });
     assert.equal(again.response.status, 401);
-    assert.match(again.html, /used already/);
+    assert.match(again.html, /already used/);
     const earlier = await (await openFactor(person)).submit({ code: totpCode(secret) });
     assert.equal(earlier.response.status, 401);
     assert.equal(await step(person.id), used);

@@ -81,7 +81,7 @@ describe('npm start', () => {
 
     const site = { issuer: `http://localhost:${port}` } as TestServer;
     const admin = await openAccount(site, { email: demo.adminEmail, password: demo.adminPassword }, '/admin');
-    assert.match(admin.html, /Nothing was counted in this time\.|class="chart"/);
+    assert.match(admin.html, /No events in this period\.|class="chart"/);
     const person = await signInIfAsked(await new Person(site.issuer).open('/admin'), demo);
     assert.equal(person.response.status, 404, 'and the demo user does not');
 

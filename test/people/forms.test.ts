@@ -54,7 +54,7 @@ describe('Forms of signing up and resetting', () => {
       const wish = newcomer();
       await beginSignUp(server, client, wish);
       const page = await new Person(server.issuer).open((await newestProof(server, wish.email)).link);
-      return { page, fields: { password: 'another lantern, lit' }, next: /Your account is there/, linked: true };
+      return { page, fields: { password: 'another lantern, lit' }, next: /Your account is ready/, linked: true };
     },
     'asking for a new password': async () => ({
       page: await openPage(await openSignIn(server, client), 'reset'),
@@ -71,7 +71,7 @@ describe('Forms of signing up and resetting', () => {
       const { email } = await server.createPerson();
       await beginReset(server, client, email);
       const page = await new Person(server.issuer).open((await newestProof(server, email)).link);
-      return { page, fields: { password: 'another lantern, lit' }, next: /Your password is changed/, linked: true };
+      return { page, fields: { password: 'another lantern, lit' }, next: /You changed your password/, linked: true };
     },
   };
 
@@ -144,7 +144,7 @@ describe('Forms of signing up and resetting', () => {
     const letters = await lettersTo(server, known.email);
     assert.deepEqual(
       letters.map(({ subject }) => subject),
-      Array(3).fill('You have an account already'),
+      Array(3).fill('You already have an account'),
     );
   });
 

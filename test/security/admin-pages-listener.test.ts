@@ -143,7 +143,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     const victim = new TwoOrigins(server);
     const refused = await victim.admin.open(answer.href);
     assert.equal(refused.response.status, 400);
-    assert.match(refused.html, /This sign-in is over/);
+    assert.match(refused.html, /This sign-in has ended/);
     assert.match(refused.html, /href="\/admin"/);
     // With a sign-in of its own on its way, too; and with that one's state, the code does not fit.
     const own = await victim.admin.open('/admin');

@@ -141,7 +141,7 @@ describe('Requests that are kept', () => {
       async par(response) {
         const { error, error_description } = (await response.json()) as Record<string, string>;
         assert.equal(error, 'invalid_request');
-        assert.match(String(error_description), /can have at most \d/);
+        assert.match(String(error_description), /can have up to \d/);
       },
     };
 

@@ -171,11 +171,11 @@ describe('X-Forwarded-For from a peer that TRUST_PROXY does not list', () => {
     const { level, peer, reason } = JSON.parse(String(told()[0]));
     assert.deepEqual([level, peer], ['warn', '127.0.0.1']);
     assert.match(reason, /list it in TRUST_PROXY/);
-    await eventually('operators see it', async () => /1 request came with X-Forwarded-For/.test((await look(operator, '/admin')).html));
+    await eventually('operators see it', async () => /1 request with X-Forwarded-For came from/.test((await look(operator, '/admin')).html));
     await keepCountsWritten({ ...server, log: createLog('silent') }).stop();
     assert.match(
       (await look(operator, '/admin')).html,
-      /3 requests came with X-Forwarded-For from an address that TRUST_PROXY does not list/,
+      /3 requests with X-Forwarded-For came from an address that TRUST_PROXY does not list/,
     );
   });
 });

@@ -97,7 +97,7 @@ describe('The consent page, under attack', () => {
       const many = Array.from({ length: 5_000 }, (_, n) => `s${n}`);
       await unchanged(server, async () => {
         const fields = [['decision', 'approve'], ...many.map((name) => ['scope', name])] as [string, string][];
-        assertReadable(await page.person.open(page.form().action, submission(page, fields)), 400, /was not understood/);
+        assertReadable(await page.person.open(page.form().action, submission(page, fields)), 400, /is not valid/);
       });
       const pushed = await post(server, '/oauth/par', client, {
         ...challenge,
@@ -181,7 +181,7 @@ describe('The consent page, under attack', () => {
         const { client, page } = await asked();
         await server.sql(end, [client.client_id]);
         await eventually('the client is unknown', async () => (await page.person.open(page.url.pathname)).response.status === 400);
-        await unchanged(server, async () => assertReadable(await decide(page), 400, /This app is not known here/));
+        await unchanged(server, async () => assertReadable(await decide(page), 400, /This app is not registered/));
         assert.equal(await countRows(server, 'grant_record where client_id = $1', [client.client_id]), 0);
       }
     });

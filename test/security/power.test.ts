@@ -98,7 +98,7 @@ describe('The power of a client', () => {
         assert.equal(status, 404, path);
       }
       const after = await made.page.person.open('/developer');
-      assert.match(after.html, /operators alone can change it|운영자만 바꿀 수 있어요/);
+      assert.match(after.html, /only operators can change it|운영자만 바꿀 수 있어요/);
       assert.doesNotMatch(after.html, new RegExp(at('')));
     });
 
@@ -142,7 +142,7 @@ describe('The power of a client', () => {
     const letters = (await lettersTo(server, owner.email)).filter(({ subject }) => /운영자/.test(subject));
     assert.equal(letters.length, 2);
     assert.match(String(letters[0]?.text), /Walking Club/);
-    assert.match(String(letters[1]?.text), /정지한 앱을 다시 허용했어요/);
+    assert.match(String(letters[1]?.text), /앱의 정지를 해제했어요/);
     for (const { text } of letters) assert.doesNotMatch(text, /127\.0\.0/, 'where the operator was is not the owner’s to know');
   });
 });

@@ -142,7 +142,7 @@ describe('Guessing passwords', () => {
       for (let more = 0; more < 5; more++) page = await askAgain(page);
       const late = await askAgain(page);
       assert.equal(late.response.status, 429);
-      assert.match(late.html, /Too many mails were asked for/);
+      assert.match(late.html, /Too many emails/);
     }
     assert.equal((await lettersTo(server, person.email)).length, 6);
     assert.equal((await lettersTo(server, nobody)).length, 1);

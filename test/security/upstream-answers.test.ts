@@ -10,9 +10,9 @@ import { answerOf, depart, lastEvents, stored } from '../support/upstream-visit.
 type Problem = 'refused' | 'unavailable' | 'untrustworthy';
 const STATUS: Record<Problem, number> = { refused: 401, unavailable: 503, untrustworthy: 502 };
 const SAYS: Record<Problem, RegExp> = {
-  refused: /Signing in with <bdi>Far<\/bdi> was cancelled or refused/,
+  refused: /The <bdi>Far<\/bdi> sign-in was cancelled or refused/,
   unavailable: /We cannot reach <bdi>Far<\/bdi>/,
-  untrustworthy: /We cannot trust the answer from <bdi>Far<\/bdi>/,
+  untrustworthy: /We could not trust the answer from <bdi>Far<\/bdi>/,
 };
 
 type Lie = { wishes?: TestUpstream['wishes']; person?: Record<string, unknown>; stopped?: true; problem: Problem };

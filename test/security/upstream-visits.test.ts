@@ -32,7 +32,7 @@ describe('Visits to a provider', () => {
   const tokensAsked = () => upstream.asked.filter(({ path }) => path === '/token').length;
 
   /** The answer is taken by nobody: the provider is not even asked what it is worth. */
-  async function assertNobodys(open: () => Promise<Page>, says = /This sign-in elsewhere has ended/): Promise<void> {
+  async function assertNobodys(open: () => Promise<Page>, says = /This sign-in has ended/): Promise<void> {
     const [before, asked] = [await stored(server), tokensAsked()];
     const page = await open();
     assert.equal(page.response.status, 400, page.html.slice(0, 1_000));
@@ -48,7 +48,7 @@ describe('Visits to a provider', () => {
     assert.match(page.html, /name="agree"/);
     await assertNobodys(() => away.person.open(answer.href));
     // Nor past the callback.
-    await assertNobodys(() => openPage(page, `upstream/return${answer.search}`), /has ended already/);
+    await assertNobodys(() => openPage(page, `upstream/return${answer.search}`), /has already ended/);
     assert.match((await page.submit({ name: '여행자', agree: 'yes' })).html, /value="approve"/, 'what it brought the first time stands');
   });
 
@@ -69,7 +69,7 @@ describe('Visits to a provider', () => {
     await assertNobodys(() => new Person(server.issuer).open(answer.href), /This page is no longer valid/);
     const other = await openSignIn(server, client);
     await assertNobodys(() => other.person.open(answer.href), /This page is no longer valid/);
-    await assertNobodys(() => openPage(other, `upstream/return${answer.search}`), /has ended already/);
+    await assertNobodys(() => openPage(other, `upstream/return${answer.search}`), /has already ended/);
     assert.match((await away.person.open(answer.href)).html, /name="agree"/, 'whose it is can still bring it');
     assert.deepEqual(await stored(server), before);
   });
@@ -126,7 +126,7 @@ describe('Visits to a provider', () => {
     const away = await depart(server, client);
     const answer = await answerOf(away);
     await server.sql('update upstream_provider set disabled_at = now()');
-    await assertNobodys(() => away.person.open(answer.href), /has ended already/);
+    await assertNobodys(() => away.person.open(answer.href), /has already ended/);
     // Nor does what had arrived before become an account.
     await addProvider(server, upstream);
     const page = await visitUpstream(server, client);
@@ -134,7 +134,7 @@ describe('Visits to a provider', () => {
     await server.sql('update upstream_provider set disabled_at = now()');
     const late = await page.submit({ name: '여행자', agree: 'yes' });
     assert.equal(late.response.status, 400);
-    assert.match(late.html, /has ended already/);
+    assert.match(late.html, /has already ended/);
     assert.deepEqual(await stored(server), before);
   });
 
@@ -203,7 +203,7 @@ describe('Visits to a provider', () => {
     const before = await stored(server);
     const refused = await code.submit({ code: (await newestProof(server, email)).code });
     assert.equal(refused.response.status, 409);
-    assert.match(refused.html, /cannot be linked any more/);
+    assert.match(refused.html, /can no longer link that account/);
     assert.deepEqual(await stored(server), before);
   });
 

@@ -45,7 +45,7 @@ const OWN_SCOPES: Scope[] = [
   {
     ...PLAIN,
     name: 'openid',
-    title: { ko: '나를 알아보는 고유 번호', en: 'Know who you are by a stable identifier' },
+    title: { ko: '회원 식별 번호', en: 'Recognize you when you come back' },
   },
   { ...PLAIN, name: 'profile', title: { ko: '이름과 사용자 이름 보기', en: 'See your name and user name' } },
   { ...PLAIN, name: 'email', title: { ko: '이메일 주소 보기', en: 'See your email address' } },
