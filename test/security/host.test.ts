@@ -171,7 +171,9 @@ describe('X-Forwarded-For from a peer that TRUST_PROXY does not list', () => {
     const { level, peer, reason } = JSON.parse(String(told()[0]));
     assert.deepEqual([level, peer], ['warn', '127.0.0.1']);
     assert.match(reason, /list it in TRUST_PROXY/);
-    await eventually('operators see it', async () => /1 request with X-Forwarded-For came from/.test((await look(operator, '/admin')).html));
+    await eventually('operators see it', async () =>
+      /1 request with X-Forwarded-For came from/.test((await look(operator, '/admin')).html),
+    );
     await keepCountsWritten({ ...server, log: createLog('silent') }).stop();
     assert.match(
       (await look(operator, '/admin')).html,
