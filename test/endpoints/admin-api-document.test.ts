@@ -16,7 +16,7 @@ type Operation = {
 };
 type Document = { openapi: string; paths: Record<string, Record<string, Operation>>; 'x-problems': Record<string, { status: number }> };
 
-/** What each operation with a body is sent, as its document asks for it. */
+/** @returns a valid body for each operation that takes one, by its document. */
 const BODIES: Record<string, object> = {
   create_person: { email: 'walked@people.example', name: 'Walked' },
   change_role: { role: 'auditor' },
@@ -28,7 +28,7 @@ const BODIES: Record<string, object> = {
   remove_client_owner: { account: 'somebody' },
 };
 
-/** A text that a filter takes, by its schema. */
+/** @returns a text that a filter accepts, by its schema. */
 function valueFor(schema: Schema): string {
   const right = [...((schema['enum'] as string[] | undefined) ?? []), 'a', '0123456789abcdef', '2026-01-01T00:00:00Z'].find(
     (text) => z.fromJSONSchema(schema as never).safeParse(text).success,
@@ -55,7 +55,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
       Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
     );
 
-  /** Something there is, of the kind that a path is about. */
+  /** An existing object of the kind that a path names. */
   async function idFor(path: string, app: TestClient): Promise<string> {
     const person = await server.createPerson();
     if (path.startsWith('/people/')) return person.id;
@@ -79,7 +79,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     );
   }
 
-  /** Somebody to be made an owner of a client, or one of its two. */
+  /** A user to become an owner of a client, or one of its two owners. */
   async function ownerFor({ operationId }: Operation, clientId: string): Promise<object> {
     if (!operationId.endsWith('_client_owner')) return {};
     const [account, another] = [(await server.createPerson()).id, (await server.createPerson()).id];

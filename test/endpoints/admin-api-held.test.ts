@@ -19,7 +19,7 @@ describe('Sessions, secrets and owners at the admin API', () => {
   after(() => server.close());
 
   const forget = () => server.sql('delete from rate_limit');
-  /** @returns the problem; nothing is other than it was. */
+  /** Asserts that a request is refused and changes nothing. @returns the problem. */
   async function refused(request: string, body?: unknown, as = token): Promise<string> {
     await forget();
     const said = await unchanged(server, async () => {

@@ -96,7 +96,7 @@ describe('Idempotency-Key at the admin API', () => {
     assert.equal((await make('expired', { name: 'Anew' })).headers.get('idempotency-replayed'), null);
   });
 
-  // As a process leaves it that dies between the change and the writing of its answer.
+  // The state that a process leaves when it dies between the change and the writing of its answer.
   const loseAnswers = (age: string) => server.sql(`update idempotency_key set sealed = null, created_at = now() - $1::interval`, [age]);
 
   it('where it was done and the answer is not there, it is not done again: it may come, and after a minute it was lost', async () => {

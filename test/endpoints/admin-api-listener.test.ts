@@ -11,7 +11,7 @@ import { countRows } from '../support/storage.ts';
 
 const ADDRESSES = ['/admin/api/v1/people', '/admin/api/v1/openapi.json', '/admin/api/', '/admin/api/v2/people'];
 
-/** The public listener knows nothing of an admin API, with whatever token, and says so as of any other address. */
+/** Asserts that the public listener has no admin API for any token: it answers as for any unknown address. */
 async function assertNotPublic(server: TestServer, token: string): Promise<void> {
   for (const path of ADDRESSES) {
     for (const method of ['GET', 'POST', 'DELETE']) {
@@ -66,13 +66,13 @@ describe('Where the admin API answers', () => {
         assert.equal(response.headers.get('content-type'), 'application/problem+json');
         await response.body?.cancel();
       }
-      // Pages beside it answer under ADMIN_ORIGIN alone: test/security/admin-pages-listener.test.ts.
+      // Its pages answer under ADMIN_ORIGIN only: test/security/admin-pages-listener.test.ts.
       for (const path of ['/', '/livez', '/account', '/oauth/token', '/admin']) {
         const response: Response = await fetch(server.adminAddress + path);
         assert.equal(response.status, 421, path);
         await response.body?.cancel();
       }
-      // Whoever is sent there by a challenge asks the issuer.
+      // A client that follows the challenge finds the metadata at the issuer.
       const told = await (await fetch(`${server.issuer}/.well-known/oauth-protected-resource/admin/api`)).json();
       assert.equal((told as Record<string, unknown>)['resource'], `${server.issuer}/admin/api`);
     } finally {

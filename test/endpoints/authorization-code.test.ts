@@ -91,7 +91,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
       await assertRefused(await unchanged(server, () => wrong(issued)), 400, 'invalid_grant');
       const tokens = (await (await redeem(server, client, issued)).json()) as Tokens;
       await holdUses(server);
-      // Who is no client at all is told nothing and ends nothing.
+      // A caller without client authentication learns nothing and ends nothing.
       await unchanged(server, async () =>
         assertRefused(await redeem(server, { ...client, client_secret: 'guess' }, issued), 401, 'invalid_client'),
       );

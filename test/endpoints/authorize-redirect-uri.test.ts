@@ -6,7 +6,7 @@ import { Person } from '../support/person.ts';
 import { assertRefusedHere } from '../support/refusals.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** Addresses that look like the registered one to somebody who does not compare exactly. */
+/** Addresses that an inexact comparison would confuse with the registered one. */
 const LOOKALIKES: Record<string, string> = {
   'a longer path': `${REDIRECT_URI}/more`,
   'a suffix of the last segment': `${REDIRECT_URI}x`,

@@ -22,7 +22,7 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
   for (const response_type of ['token', 'id_token', 'code token', 'code id_token', 'id_token token', 'code id_token token', 'none']) {
     it(`response_type ${response_type} is not offered (RFC 9700 section 2.1.2)`, async () => {
       const response = await unchanged(server, () => ask({ response_type, nonce: 'n' }));
-      // What would have been answered in the fragment is refused there too (OAuth 2.0 Multiple Response Types section 5).
+      // An error uses the fragment if the success would (OAuth 2.0 Multiple Response Types section 5).
       const location = new URL(await leadsTo(response));
       assert.equal(location.origin + location.pathname, REDIRECT_URI);
       const answer = new URLSearchParams(location.search.slice(1) || location.hash.slice(1));

@@ -7,7 +7,7 @@ import { authorizePath, callApi, obtainTokens, pkce, refresh, type TestClient, t
 import { Person } from '../support/person.ts';
 import { leadsTo } from '../support/refusals.ts';
 
-/** What an application learns of a user: OpenID Connect Core sections 3.1.3.6, 5.4 and 5.5. */
+/** What a client learns about a user: OpenID Connect Core sections 3.1.3.6, 5.4 and 5.5. */
 describe('Claims', () => {
   let server: TestServer;
   before(async () => {

@@ -11,7 +11,7 @@ import { countRows, unchanged } from '../support/storage.ts';
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const now = () => Math.floor(Date.now() / 1000);
 
-/** The other ECDSA signature over the same content that is valid too: s becomes n - s. */
+/** The second valid ECDSA signature over the same content: s becomes n - s. */
 function withOtherSignature(assertion: string): string {
   const [header, content, signature] = assertion.split('.');
   const bytes = Buffer.from(String(signature), 'base64url');
@@ -21,7 +21,7 @@ function withOtherSignature(assertion: string): string {
   return `${header}.${content}.${bytes.toString('base64url')}`;
 }
 
-/** The same RSA key, to sign as RS256. */
+/** The same RSA key, for signing with RS256. */
 const asRs256 = async (key: CryptoKey) => (await importJWK({ ...(await exportJWK(key)), alg: 'RS256' })) as CryptoKey;
 
 describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
@@ -218,7 +218,7 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     const descriptionOf = async (assertion: string) =>
       ((await (await ask(assertion)).json()) as { error_description: string }).error_description;
     const theirs = await generateKeyPair('RS256');
-    // The characters of RFC 6749 section 5.2.
+    // The characters that RFC 6749 section 5.2 allows.
     const DESCRIPTION = /^client assertion: [a-z]+ must [\x20-\x21\x23-\x5b\x5d-\x7e]+$/;
     for (const [name, more] of Object.entries({
       exp: { exp: '1' },

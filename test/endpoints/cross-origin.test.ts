@@ -66,7 +66,7 @@ describe('Pages of other origins', () => {
     assertReadable(await send('/oauth/register/nobody', { headers: { authorization: 'Bearer nope' } }), 401);
     assertReadable(await sendRegistration(server, { redirect_uris: ['javascript:alert(1)'] }, { origin: PAGE }), 400);
     assertReadable(await sendRegistration(server, '{}', { origin: PAGE, 'content-encoding': 'gzip' }), 415);
-    // Before the client is known: an error that says nothing of it.
+    // Before the client is known, an error reveals nothing about it.
     assertReadable(await send('/oauth/token', { method: 'PUT' }), 405);
     assertReadable(await send('/oauth/par', { method: 'POST', body: 'x', headers: { 'content-encoding': 'br' } }), 415);
   });

@@ -24,7 +24,7 @@ describe('A DPoP proof (RFC 9449 section 11.1)', () => {
       const proof = await key.proof(server, '/oauth/token', ahead);
       const ask = () => post(server, '/oauth/token', client, { grant_type: 'client_credentials' }, proof);
       assert.equal((await ask()).status, 200, `${ahead} seconds ahead`);
-      // What will be remembered so many seconds later.
+      // Lets `goodFor` seconds pass: the replay row must still exist.
       await server.sql(`update protocol_record set expires_at = expires_at - $1 * interval '1 second' where kind = 'ReplayDetection'`, [
         goodFor,
       ]);

@@ -38,7 +38,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
         });
   const atHome = (page: Page) => assert.equal(page.url.origin, server.issuer, page.url.href);
   const isSignedIn = async (browser: Person) => (await browser.request('/account')).status === 200;
-  /** With a middle that is another, it is not what was signed. */
+  /** A token with another payload no longer matches its signature. */
   const forged = (hint: string) => {
     const [header, payload, signature] = hint.split('.') as [string, string, string];
     const claims = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), sub: 'somebody' };
@@ -69,7 +69,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
       const { id_token } = await known();
       const { client_id } = app as TestClient;
       const asked = { post_logout_redirect_uri: BYE, state: '"><script>' };
-      // Whoever registers an app gets an ID token from it: it vouches for nothing (RFC 9700 section 4.11.2).
+      // Anyone can register a client and get an ID token from it, so that token vouches for nothing (RFC 9700 section 4.11.2).
       for (const hint of [
         { client_id },
         { client_id, id_token_hint: 'garbage' },
@@ -102,7 +102,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
         atHome(page);
         assert.doesNotMatch(page.html, /href="(https:\/\/(evil|client)\.example|javascript)/, JSON.stringify(asked));
       }
-      // A hint that fails stands against what an operator said: nobody knows who asks.
+      // An invalid hint outweighs the operator's verification: the requester is unknown.
       const page = await leave(new Person(server.issuer), {
         client_id: mine,
         id_token_hint: forged(id_token),

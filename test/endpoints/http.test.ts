@@ -33,7 +33,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
   after(() => server.close());
 
   const send = (path: string, init: RequestInit = {}) => fetch(server.issuer + path, { redirect: 'manual', ...init });
-  /** As Java's HttpURLConnection asks for anything. */
+  /** The `Accept` header of Java's HttpURLConnection. */
   const JAVA = { accept: 'text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2' };
   const raw = (text: string) =>
     new Promise<string>((resolve, reject) => {
@@ -162,7 +162,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       }
     const json = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
     assert.equal((await send('/oauth/register', { method: 'POST', body: gzipSync('{}'), headers: json })).status, 415);
-    // What is not coded may say so.
+    // `identity` declares an uncompressed body.
     assert.equal((await post(server, '/oauth/introspect', api, { token: 'x' }, { 'content-encoding': 'identity' })).status, 200);
   });
 
@@ -268,7 +268,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       assert.equal(answer.url.searchParams.get('state'), 'a b&c=d');
       const code = String(answer.url.searchParams.get('code'));
       assert.equal((await redeem(server, client, { code, code_verifier, redirect_uri: client.redirect_uri })).status, 200);
-      // Nothing more is asked of a browser that has a session.
+      // A browser with a session needs no further interaction.
       const silent = parameters({ prompt: 'none' }).query;
       const again = await browser.open('/oauth/authorize', { method: 'POST', body: silent, headers: crossSite });
       assert(again.url.searchParams.get('code'), again.url.href);

@@ -6,7 +6,7 @@ import { createDatabase, startTestServer, type TestServer } from '../support/env
 import { clientCredentials, createResourceServerClient, introspect, obtainTokens, post, type TestClient } from '../support/flow.ts';
 import { createWire } from '../support/wire.ts';
 
-/** What is asked at the same moment goes to the database as one question: nobody may hear another's answer. */
+/** The server asks the database about requests of one moment together. No client may get another's answer. */
 describe('Introspections of the same moment', () => {
   let server: TestServer;
   let wire: Awaited<ReturnType<typeof createWire>>;
@@ -53,7 +53,7 @@ describe('Introspections of the same moment', () => {
     assert.ok(statements < questions.length / 2, `${statements} statements for ${questions.length} questions`);
   });
 
-  /** Sends all questions in one write, one behind the other (RFC 9112 section 9.3.2), so that the server reads them in one turn. */
+  /** Sends all requests in one write, pipelined (RFC 9112 section 9.3.2), so that the server reads them in one turn. */
   async function askAtOnce(questions: Question[]): Promise<Record<string, unknown>[]> {
     const { host, port } = new URL(server.issuer);
     const requests = questions.map(({ client, token }, n) => {

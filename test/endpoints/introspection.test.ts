@@ -52,7 +52,7 @@ describe('Who may introspect (RFC 7662 sections 2.1 and 4)', () => {
   it('an API never sees a refresh token as active, whatever the hint and the way; its own client does', async () => {
     const { refresh_token } = await obtainTokens(server, client, person);
     const token = String(refresh_token);
-    // A header that the library ignores makes the short way stand back.
+    // A header that the library ignores and that the short way does not handle.
     for (const token_type_hint of [undefined, 'access_token', 'refresh_token', 'made-up'])
       for (const headers of [{}, { dpop: 'x' }] as Record<string, string>[]) {
         const form = { token, ...(token_type_hint && { token_type_hint }) };
@@ -142,7 +142,7 @@ describe('What is not active any more (RFC 7662 section 2.2)', () => {
   });
   after(() => server.close());
 
-  /** Both tokens of a new person are active to those who may see them, then something happens, then neither is. */
+  /** Creates two tokens of a new user. Both are active for permitted callers before an event, and neither is after it. */
   async function endedBy(event: (personId: string) => Promise<unknown>, who: TestClient = client) {
     const person = await server.createPerson();
     const tokens = await obtainTokens(server, who, person);

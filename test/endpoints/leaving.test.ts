@@ -11,7 +11,7 @@ import { unchanged } from '../support/storage.ts';
 
 const { code_verifier: _, ...challenge } = pkce();
 
-/** Requests that end with an error for the app. */
+/** Requests that end with an error for the client. */
 const ERRORS: Record<string, Record<string, string | undefined>> = {
   unsupported_response_type: { response_type: 'token' },
   invalid_scope: { scope: 'nosuch' },

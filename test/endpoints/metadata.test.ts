@@ -81,7 +81,7 @@ describe('Metadata (OIDC Discovery, RFC 8414, RFC 9728)', () => {
     assert.equal(own['resource'], server.issuer);
     assert.deepEqual(own['authorization_servers'], [server.issuer]);
     assert.deepEqual(own['bearer_methods_supported'], ['header']);
-    // The path of the resource goes behind the well-known part (RFC 9728 section 3.1).
+    // The path of the resource follows the well-known part (RFC 9728 section 3.1).
     const posts = await document('/.well-known/oauth-protected-resource/api/posts');
     assert.equal(posts['resource'], at('/api/posts'));
     assert.deepEqual(posts['authorization_servers'], [server.issuer]);

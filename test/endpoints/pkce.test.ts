@@ -15,7 +15,7 @@ type Parameters = Record<string, string | undefined>;
 const ask = (server: TestServer, client: TestClient, parameters: Parameters = {}) =>
   new Person(server.issuer).request(authorizePath(client, parameters));
 
-/** Asserts that a request without a challenge ends with an error before any page. @returns what the client is told. */
+/** Asserts that a request without a challenge ends with an error before any page. @returns the error for the client. */
 async function refused(server: TestServer, client: TestClient, parameters: Parameters = {}): Promise<string> {
   const response = await unchanged(server, () => ask(server, client, parameters));
   return String((await assertSentBack(response, client.redirect_uri, 'invalid_request')).get('error_description'));

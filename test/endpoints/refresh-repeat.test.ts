@@ -30,7 +30,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
   let person: Credentials;
   before(async () => {
     server = await startTestServer();
-    // Wide, so that no slow machine closes it.
+    // Long enough for a slow machine.
     client = await server.createClient({ refresh_token_grace: 60 });
     person = await server.createPerson();
   });
@@ -212,7 +212,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
   });
 
   describe('is replay, which ends the family of that sign-in and nothing else,', () => {
-    /** One person at two devices, with one client. */
+    /** One user at two devices, with one client. */
     async function twoDevices(by: TestClient, scope = 'openid profile') {
       const owner = await server.createPerson();
       const here = await obtainTokens(server, by, owner, { scope });

@@ -73,7 +73,7 @@ describe('Refresh token (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
     const narrower = await next(tokens.refresh_token, { scope: 'openid' });
     assert.equal(narrower.scope, 'openid');
     assert.equal((await introspect(server, client, narrower.access_token))['scope'], 'openid');
-    // What was granted stays the bound for later (RFC 6749 section 6).
+    // The granted scope stays the limit for later refreshes (RFC 6749 section 6).
     assert.equal((await next(narrower.refresh_token)).scope, 'openid profile');
   });
 

@@ -75,7 +75,7 @@ describe('What is kept of what clients do about their registration', () => {
     const strayed = { client_id: other.client_id, registration_access_token: client.registration_access_token };
     const rows = await unchanged(server, () => manage(server, strayed, 'DELETE'), ['protocol_record']);
     await assertRefused(rows, 401, 'invalid_token');
-    // RFC 7592 section 2: who sends it there has lost it, or is not whom it was given to.
+    // RFC 7592 section 2: a client that sends the token there has leaked it, or it is not the token's client.
     assert.equal((await manage(server, client, 'GET')).status, 401);
     assert.equal((await manage(server, other, 'GET')).status, 200, "the other's own goes on");
   });

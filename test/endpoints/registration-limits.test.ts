@@ -14,7 +14,7 @@ const { points: OF_ALL } = LIMITS.registration;
 describe('How much may be asked of registration (RFC 7591 section 5)', () => {
   let server: TestServer;
   before(async () => {
-    // The tests speak from a proxy, so that they come from where they say.
+    // The tests act as a trusted proxy, so that they can choose their network.
     server = await startTestServer({ trustedProxies: ['127.0.0.1'], logLevel: 'warn' });
   });
   after(() => server.close());
@@ -75,7 +75,7 @@ describe('How much may be asked of registration (RFC 7591 section 5)', () => {
 
   it('all networks together have a limit, of which one that is over its own uses nothing up', async () => {
     await sendRegistration(server, METADATA, from('192.0.2.1'));
-    // The count of all is the one that does not know of a second network.
+    // Only the total limit counts requests of a second network too.
     await sendRegistration(server, METADATA, from('198.51.100.1'));
     const spent = await server.sql('update rate_limit set points = $1 where points = 2 returning 1', [OF_ALL - 1]);
     assert.equal(spent.length, 1);
@@ -165,7 +165,7 @@ describe('How much may be asked of registration, as an operator set it', () => {
       Buffer.from(digest(`${LIMITS.registration.name} `)),
     ]);
     const all = (await (await sendRegistration(server, METADATA, { 'x-forwarded-for': '192.0.9.4' })).json()) as Record<string, string>;
-    // A thousand, and what the networks of the setting may besides.
+    // A thousand, plus what the networks of the setting may register.
     assert.match(String(all['error_description']), /^All networks together can register at most 1,?011 clients an hour/);
   });
 });

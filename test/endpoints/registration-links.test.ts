@@ -8,7 +8,7 @@ import { assertRefused } from '../support/refusals.ts';
 import { askToRegister, METADATA, manage, register } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** Where people are led, and what is fetched. */
+/** Links that users follow, and URLs that the server fetches. */
 const PAGES = ['client_uri', 'logo_uri', 'policy_uri', 'tos_uri', 'policy_uri#ko', 'policy_uri#en', 'tos_uri#ko', 'tos_uri#en'];
 const FETCHED = ['jwks_uri', 'sector_identifier_uri', 'initiate_login_uri'];
 const WRONG = [

@@ -15,7 +15,7 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
   });
   after(() => server.close());
 
-  /** What the library holds in the place of the secret. */
+  /** What the library holds instead of the secret. */
   const handle = async () => {
     const [row] = await server.sql(`select encode(digest, 'hex') as digest from client_secret where client_id = $1`, [client.client_id]);
     return `sha256:${row?.['digest']}`;

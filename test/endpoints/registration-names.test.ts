@@ -19,7 +19,7 @@ describe('A name that could be taken for a verified one', () => {
   after(() => server.close());
 
   const ask = (node: TestServer, metadata: object) => askToRegister(node, { ...METADATA, ...metadata });
-  /** A node hears of a verification a moment after it is made. */
+  /** A node learns of a verification a moment later. */
   const heardOf = (node: TestServer, client_name: string) =>
     eventually(`${client_name} is taken`, async () => (await ask(node, { client_name })).status === 400);
   const refused = async (node: TestServer, metadata: Record<string, string>, why: RegExp) => {

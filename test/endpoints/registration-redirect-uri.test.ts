@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { askToRegister, METADATA, manage, register } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** Redirect URIs that no client may register, and why not. */
+/** Redirect URIs that no client may register, and why. */
 const REFUSED: Record<string, string[]> = {
   'plain http': [
     'http://walk.example/cb',
@@ -28,7 +28,7 @@ const REFUSED: Record<string, string[]> = {
     'view-source:https://walk.example/',
     'ws://walk.example/',
     'mailto:a@walk.example',
-    // None of these is named anywhere but in a list of ours.
+    // These names occur only in the server's own list.
     'jar:https://walk.example/x.jar!/cb',
     'filesystem:https://walk.example/temporary/x',
     'mhtml:https://walk.example/x',

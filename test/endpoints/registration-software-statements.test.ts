@@ -130,7 +130,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
       if (answer.status === 200) client = { ...client, ...body };
       return { status: answer.status, body };
     };
-    // Its issuer signs with another key since: what it was judged by then holds.
+    // The issuer now signs with another key: the earlier decision still holds.
     await (await softwareIssuer({ issuer: passing.issuer })).trustedBy(server);
     const same = await update({ software_statement });
     assert.equal(same.status, 200, JSON.stringify(same.body));

@@ -23,7 +23,7 @@ import { unchanged } from '../support/storage.ts';
 type Parameters = Record<string, string | string[] | undefined>;
 type Answer = Tokens & { error?: string; error_description?: string };
 
-/** What an application gets that leaves `scope` or `resource` out, or names what is not there (RFC 6749 section 3.3, RFC 8707). */
+/** What a client gets that omits `scope` or `resource`, or names unknown ones (RFC 6749 section 3.3, RFC 8707). */
 describe('Scope and resource', () => {
   let server: TestServer;
   let posts: string;
@@ -52,7 +52,7 @@ describe('Scope and resource', () => {
     return (await response.json()) as Answer;
   }
 
-  /** What the client hears without any page, as its redirect says it. */
+  /** The error that the client gets in its redirect, without any page. */
   async function heard(client: TestClient, parameters: Parameters): Promise<URLSearchParams> {
     const { code_verifier: _, ...challenge } = pkce();
     const response = await new Person(server.issuer).request(authorizePath(client, { ...challenge, ...parameters }));

@@ -27,7 +27,7 @@ import { assertRefused } from '../support/refusals.ts';
 import { manage, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-/** One node's database is told, and the other node, which has the client in memory, must follow. */
+/** A change is written through one node; the other node has the client in memory and must follow. */
 describe('A change of a client, on two nodes', () => {
   let server: TestServer;
   let other: TestServer;
@@ -50,7 +50,8 @@ describe('A change of a client, on two nodes', () => {
   const isKnown = async (node: TestServer, client: TestClient) => assert.equal((await ask(node, client)).status, 200);
   const refused = (node: TestServer, client: TestClient) => async () => {
     const response = await ask(node, client);
-    // Until it has heard, a node takes a suspended client's word, but the database lets nothing be issued to it: 400, not yet 401.
+    // Until the node is notified, it still accepts a suspended client's authentication. The database refuses to issue anything, so the
+    // answer is 400, not yet 401.
     if (response.status === 200 || response.status === 400) return false;
     await assertRefused(response, 401, 'invalid_client');
     return true;
@@ -109,7 +110,7 @@ describe('A change of a client, on two nodes', () => {
     await operator.query('begin');
     const { text, values } = suspendClient(client.client_id);
     await operator.query(text, values);
-    // Both nodes still know it, and have checked its secret before they meet the row that is held.
+    // Both nodes still know the client, and have checked its secret before they reach the locked row.
     const answers = [server, other].map((node) => ask(node, client));
     await eventually('both wait', async () => (await waitingForLocks(server)).length >= 2);
     await operator.query('commit');

@@ -17,7 +17,7 @@ import {
 } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 
-/** What went wrong when a client asked for something, as its owners read it. */
+/** The errors of a client, as its owners read them. */
 describe('The last errors of a client', () => {
   let server: TestServer;
   let owner: Credentials & { id: string };

@@ -7,7 +7,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { approve, callApi, createResourceServerClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 
-/** Libraries that other people wrote, used as their documentation says: what they accept, other clients will. */
+/** Libraries of other authors, used as documented. What they accept, other clients will accept too. */
 
 const REDIRECT = 'https://client.example/callback';
 
@@ -19,7 +19,7 @@ before(async () => {
 });
 after(() => server.close());
 
-/** The redirect that a browser would be sent to, after sign-in and consent. */
+/** The redirect that a browser would follow, after sign-in and consent. */
 async function walk(authorizationUrl: URL): Promise<URL> {
   const answer = await approve(server, new Person(server.issuer), person, authorizationUrl.pathname + authorizationUrl.search);
   return new URL(`${REDIRECT}?${answer}`);
@@ -159,7 +159,7 @@ describe('oauth4webapi', () => {
       { id: post.id, title: '고친 글', body: '안녕히 가세요', author: person.id },
     ]);
 
-    // The same API checks the token as the standard says any resource server would.
+    // The same API checks the token as any standard resource server would.
     const claims = await oauth.validateJwtAccessToken(
       as,
       new Request(resource, { headers: { authorization: `Bearer ${access_token}` } }),

@@ -8,10 +8,10 @@ import { age, createServiceClient, exchange } from '../support/linked.ts';
 import { type Page, Person } from '../support/person.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
-// As long as one may be that is registered.
+// The longest address that a client may register.
 const LONGEST = `https://client.example/${'x'.repeat(2_000)}`.slice(0, 2_000);
 
-/** The `interaction_uri` of a token exchange, which an app sends its person to. */
+/** The `interaction_uri` of a token exchange, to which a client sends its user. */
 describe('Connecting a service by the link that an app was given', () => {
   let server: TestServer;
   let upstream: TestUpstream;
@@ -32,7 +32,7 @@ describe('Connecting a service by the link that an app was given', () => {
   const link = (parameters: Record<string, string> = {}, provider = 'far') =>
     `/account/links/${provider}/connect?${new URLSearchParams({ client_id: client.client_id, ...parameters })}`;
 
-  /** Somebody who allowed the app the service, and did not go to the provider. */
+  /** A user who allowed the service to the client and did not go to the provider. */
   async function consented(): Promise<Someone> {
     const someone = await newTraveller(server, upstream);
     await allow(await ask(someone, client, 'openid far:notes.read'));

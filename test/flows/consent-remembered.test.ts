@@ -7,7 +7,7 @@ import { authorizePath, callApi, obtainTokens, pkce, redeem, refresh, type TestC
 import { type Page, Person } from '../support/person.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-/** What a person allowed a client counts for the two of them: in every browser, until it ends, and for nobody else. */
+/** A user's consent to a client counts in every browser of that user until it ends, and for no other user. */
 describe('What was allowed', () => {
   let server: TestServer;
   before(async () => {
@@ -33,7 +33,7 @@ describe('What was allowed', () => {
     return ((await answer.json()) as { scope: string }).scope;
   };
 
-  /** A browser in which somebody has signed in and allowed a client of its own what it asked for. */
+  /** A browser in which a user signed in and allowed a new client what it asked for. */
   async function allowed(parameters: Parameters = {}, fields: Record<string, string | string[]> = {}, metadata: object = {}) {
     const [client, person] = await Promise.all([server.createClient(metadata), server.createPerson()]);
     const browser = new Person(server.issuer);

@@ -43,7 +43,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.equal(answer.expires_in, 600);
     const done = await approveDevice(server, answer.user_code, credentials);
     assert.match(done.html, /<h1>Go back to your device<\/h1>/);
-    // Its first question would wait for the interval; the person has answered already.
+    // The first poll would wait for the interval; here the user has already decided.
     const tokens = await pollDeviceAuthorizationGrant(config, { ...answer, interval: 0 });
     assert.equal(tokens.claims()?.sub, credentials.id);
     const events = await server.sql("select client_id, address from audit_event where account_id = $1 and type = 'device_connected'", [
@@ -94,7 +94,7 @@ describe('The device flow (RFC 8628)', () => {
   it('expires by the clock of the database, for the device and for the person', async () => {
     const { device_code, user_code } = await beginDevice(server, client);
     const page = await typeCode(server, user_code);
-    // Alive for one more second by its row, if the ten minutes that the row outlives it are left out.
+    // One more second of life, without the ten minutes for which the row outlives the code.
     await server.sql(
       "update protocol_record set expires_at = now() + interval '10 minutes' where kind = 'DeviceCode' and account_id is null",
     );
@@ -308,7 +308,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.equal((await callApi(server, '/api/posts', access_token)).status, 200);
   });
 
-  /** Does something, and asserts that no device code is another than before. */
+  /** Runs an action, and asserts that it changes no device code. */
   async function unchangedCodes(act: () => Promise<void>): Promise<void> {
     const codes = () => server.sql(`select t::text from protocol_record t where kind = 'DeviceCode' order by 1`);
     const before = await codes();

@@ -12,7 +12,7 @@ import { eventually } from '../support/eventually.ts';
 import { obtainTokens, post, refresh, type TestClient, type Tokens } from '../support/flow.ts';
 import { waitingForLocks } from '../support/lock.ts';
 
-/** The moments of the keys are rows: a test moves those, and never waits for an hour. */
+/** The times of keys are stored in rows. Tests change the rows and never wait an hour. */
 describe('Rotation of the signing keys, on two nodes', () => {
   let server: TestServer;
   let nodes: [TestServer, TestServer];
@@ -59,7 +59,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     server.sql(`update signing_key set active_at = case when active_at > now() then now() else active_at end,
       retired_at = case when retired_at > now() then now() else retired_at end`);
 
-  /** Whoever goes by a copy of the published keys, and asks anew when it is old, never because a key is missing. */
+  /** A verifier with a cached copy of the published keys. It fetches them again when the copy is old, never because a key is missing. */
   const copyHolder = (node: TestServer) =>
     createRemoteJWKSet(new URL(`${node.issuer}/oauth/jwks`), {
       [customFetch]: node.send as never,
@@ -67,7 +67,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
       cooldownDuration: 3_600_000,
     });
 
-  /** Tokens of both kinds are issued by one node and verified by keys of the other, until `stop`. */
+  /** Issues tokens of both kinds at one node and verifies them with the other node's keys, until `stop`. */
   function underLoad() {
     const copies = nodes.map(copyHolder);
     const issued: { kid: string; node: number; token: string; audience: string }[] = [];
@@ -104,7 +104,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     const load = underLoad();
     const bothSignWith = (kids: string[]) =>
       [0, 1].every((node) => kids.every((kid) => load.issued.some((one) => one.node === node && one.kid === kid)));
-    // The load asks for ID tokens and for JWTs of the posts: by two of the algorithms.
+    // The load asks for ID tokens and for JWTs of the posts, so two algorithms are used.
     const used = "algorithm in ('RS256', 'ES256')";
     const signing = await stored(used);
     await eventually('each node signs with each key', () => bothSignWith(signing));
@@ -206,7 +206,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     const before = await published(server);
     const [{ kid, private_jwk } = {}] = await server.sql('select kid, private_jwk from signing_key where active_at > now() limit 1');
     await server.sql("update signing_key set private_jwk = 'v1.00000000.AAAA.AAAA' where kid = $1", [kid]);
-    // The same set of keys is not opened anew: another one is.
+    // The node does not decrypt an unchanged set of keys again, but does so for another set.
     await server.sql(
       "insert into signing_key (kid, algorithm, private_jwk, active_at) values ('strange', 'ES256', 'v1.0.A.A', now() + interval '1 day')",
     );

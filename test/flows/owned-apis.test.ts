@@ -20,7 +20,7 @@ import { Person } from '../support/person.ts';
 
 const OWN = 'https://films.example';
 
-/** Tokens for one API: what it is asked for, and what the code is redeemed for. */
+/** Tokens for one API: by the scope of the request and the resource of the redemption. */
 const tokensFor = (server: TestServer, client: TestClient, person: Credentials, asked: { scope: string; resource: string }) =>
   obtainTokens(server, client, person, asked, { resource: asked.resource });
 

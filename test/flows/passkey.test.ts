@@ -6,7 +6,7 @@ import { addPasskey, openAccount, options } from '../support/factors.ts';
 import { authorizePath, pkce, redeem, type TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
 
-/** What a browser would not do: by a software authenticator. In the browser: test/pages/passkey.test.ts. */
+/** Uses a software authenticator for what a browser would not do. In the browser: test/pages/passkey.test.ts. */
 describe('Passkeys (WebAuthn level 3)', () => {
   let server: TestServer;
   let client: TestClient;

@@ -27,7 +27,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
   const asksLeave = (page: Page) => page.html.includes('name="decision"');
   const error = (page: Page) => page.url.searchParams.get('error');
 
-  /** Somebody who is signed in and has allowed the client. */
+  /** A user who is signed in and has allowed the client. */
   async function known() {
     const person = await server.createPerson();
     const { id_token, person: browser } = await obtainTokens(server, client, person);

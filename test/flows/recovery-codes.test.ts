@@ -66,7 +66,7 @@ describe('Recovery codes', () => {
     const pages: Page[] = [];
     while (pages.length < 20) pages.push(await openFactor(person));
     let won = 0;
-    // As many at once as the limit allows; a winner forgives what was counted.
+    // As many at once as the limit allows; a success resets the count.
     for (let at = 0; at < 20; at += 5) {
       const answers = await Promise.all(pages.slice(at, at + 5).map((page) => page.submit({ recovery_code: String(codes[0]) })));
       won += answers.filter(({ html }) => html.includes('value="approve"')).length;

@@ -22,7 +22,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
   const codes = async (accountId: string) =>
     (await server.sql('select 1 from authorization_code where account_id = $1 and client_id = $2', [accountId, client.client_id])).length;
 
-  /** The answer to a request of a browser that has signed in: the id token's claims. */
+  /** The ID token's claims for an authorization request of a signed-in browser. */
   async function claimsOf(
     person: Person,
     credentials: Credentials,

@@ -116,7 +116,7 @@ describe('Token exchange (RFC 8693): an app reaches a provider with its person',
       ),
       [],
     );
-    // The person is linked still, and the provider is told nothing: its other tokens might go with this one.
+    // The user's account stays linked. The server does not notify the provider, because that could end its other tokens too.
     assert.ok(upstream.isAlive(tokens.accessToken));
     assert.deepEqual(await server.sql('select 1 from upstream_revocation'), []);
   });

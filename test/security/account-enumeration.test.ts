@@ -7,7 +7,7 @@ import { newcomer, openPage, openSignIn, PASSWORD } from '../support/sign-up.ts'
 
 const TRIES = 200;
 
-/** What the page says is compared in test/people; here it is how long it takes (OWASP ASVS 5.0 section 6.3.8). */
+/** test/people compares the pages; this test compares response times (OWASP ASVS 5.0 section 6.3.8). */
 describe('How long it takes tells nothing about an account', () => {
   let server: TestServer;
   let client: TestClient;
@@ -23,7 +23,7 @@ describe('How long it takes tells nothing about an account', () => {
     const { action, hidden } = page.form();
     const times: Record<string, number[]> = { known: [], unknown: [] };
     for (let n = 0; n < TRIES; n++)
-      // In turn, so that a machine that is busy for a while is so for both.
+      // Alternates, so that a busy machine slows both equally.
       for (const [whose, email] of n % 2
         ? ([
             ['known', known],
@@ -34,7 +34,7 @@ describe('How long it takes tells nothing about an account', () => {
             ['known', known],
           ] as const)) {
         await server.sql('delete from rate_limit');
-        // The server keeps its answer to a form that is sent twice, so that no two of these are the same.
+        // The server repeats its answer to a repeated form, so each form here is different.
         const begun = performance.now();
         const response = await page.person.request(action, {
           method: 'POST',

@@ -5,7 +5,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { clientCredentials, obtainTokens, post, type TestClient } from '../support/flow.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** What tools try where a statement might be built of it, and what no database keeps. */
+/** Typical injection strings, and text that no database stores. */
 const HOSTILE = [
   "' OR '1'='1",
   '1; DROP TABLE client; --',
@@ -66,7 +66,7 @@ describe('The admin API and those who mean it ill', () => {
 
   const forget = () => server.sql('delete from rate_limit');
   const read = (path: string, as = token) => call(server, as, `GET ${path}`);
-  /** Refused, and nothing is other than it was, but how often it was asked. */
+  /** Asserts that a request is refused and changes nothing except the count of requests. */
   async function refused(request: string, as: string, status: number, body?: unknown): Promise<string> {
     await forget();
     const said = await unchanged(server, async () => {
@@ -221,7 +221,7 @@ describe('The admin API and those who mean it ill', () => {
     const more = ['DELETE /initial-access-tokens/ID', 'DELETE /resource-servers/ID', 'GET /people/ID', 'GET /clients/ID'];
     for (const request of [...acts, ...more]) {
       for (const id of HOSTILE) {
-        // A path that goes up is another address.
+        // A path with `..` is another address.
         const said = await call(
           server,
           token,

@@ -25,7 +25,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
       .find((cookie) => cookie.startsWith(`${name}=`))
       ?.slice(name.length + 1);
 
-  /** A request by whichever Host. */
+  /** Sends a request with any Host. */
   const ask = (path: string, host: string, headers: Record<string, string> = {}): Promise<number> =>
     new Promise((resolve, reject) => {
       const { hostname, port } = new URL(String(server.adminAddress));
@@ -45,7 +45,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.match(page.html, new RegExp(operator.email));
     const kept = browser.admin.cookies().map((cookie) => cookie.split('=')[0]);
     assert.deepEqual(kept, ['admin'], 'the sign-in on its way is over');
-    // The token travels sealed, and nothing of it is stored as it is.
+    // The browser has the token in encrypted form only, and the database stores no plain form of it.
     const [row] = await server.sql("select count(*)::int as tokens from token where client_id = 'munjigi-admin' and account_id = $1", [
       operator.id,
     ]);
@@ -103,7 +103,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     const authorization = `Bearer ${await machineToken(server, await createMachine(server))}`;
     for (const host of ['evil.example', new URL(server.origin).host])
       assert.equal(await ask('/admin/api/v1/people', host, { authorization }), 200, host);
-    // What a browser has there opens no API.
+    // The browser's cookies give no access to any API.
     assert.equal(await ask('/admin/api/v1/people', new URL(server.origin).host, { cookie }), 401);
   });
 
@@ -145,7 +145,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.equal(refused.response.status, 400);
     assert.match(refused.html, /This sign-in is over/);
     assert.match(refused.html, /href="\/admin"/);
-    // With a sign-in of its own on its way, too; and with that one's state, the code does not fit.
+    // The same with a sign-in of its own in progress. With that one's state the code does not match.
     const own = await victim.admin.open('/admin');
     assert.equal((await victim.admin.open(answer.href)).response.status, 400);
     answer.searchParams.set('state', String(own.url.searchParams.get('state')));

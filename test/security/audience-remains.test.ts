@@ -17,7 +17,7 @@ import {
   SCOPE,
 } from '../support/owned-apis.ts';
 
-/** Whoever comes to have an API's identifier, or a client, begins with nothing of those before them (RFC 7662 section 4). */
+/** A new owner of an API's identifier or of a client gets nothing of the earlier owners (RFC 7662 section 4). */
 describe('What an owner leaves behind', () => {
   let server: TestServer;
   let first: Developer;

@@ -11,7 +11,7 @@ import { Person } from '../support/person.ts';
 import { newcomer, openPage } from '../support/sign-up.ts';
 import { countRows } from '../support/storage.ts';
 
-/** What strangers use up is not closed to the person: a browser in which the account was before has counts of its own. */
+/** Strangers cannot use up a user's tries: a browser that the account used before has its own counts. */
 describe('Doors that a stranger cannot close', () => {
   let server: TestServer;
   let client: TestClient;
@@ -29,7 +29,7 @@ describe('Doors that a stranger cannot close', () => {
     return person;
   };
   const signInAt = (person: Person) => person.open(authorizePath(client, { ...pkce(), code_verifier: undefined, prompt: 'login' }));
-  /** A browser in which the account signed in, and is not signed in any more. */
+  /** A browser in which the account signed in, and is signed out now. */
   async function browserOf(account: Credentials): Promise<Person> {
     const person = newBrowser();
     await openAccount(server, account, '/account', person);
@@ -41,7 +41,7 @@ describe('Doors that a stranger cannot close', () => {
     for (let n = 0; n <= LIMITS.passwordOfAccountFromNetwork.points; n++) await page.submit({ email, password: `not this one ${n}` });
     assert.equal((await page.submit({ email, password: 'nor this' })).response.status, 429);
   }
-  /** As if strangers had used up the tries from many networks: the last of them are answered slowly. */
+  /** The state after strangers used up the tries from many networks: the last of them get slow answers. */
   async function closeToStrangers(email: string): Promise<void> {
     await guess(email);
     const { name, points } = LIMITS.passwordOfAccount;
@@ -153,7 +153,7 @@ describe('Doors that a stranger cannot close', () => {
       const account = await server.createPerson();
       const own = newBrowser();
       await openAccount(server, account, '/account', own);
-      // As many networks as it takes, in one statement.
+      // One statement for as many networks as needed.
       await typeCode(server, 'BCDF-GHJK', newBrowser());
       await server.sql('update rate_limit set points = points + $1', [LIMITS.userCode.points]);
       const { user_code } = await beginDevice(server, device, { scope: 'openid' });

@@ -39,7 +39,7 @@ describe('The book of errors under attack', () => {
       return rows.some(({ request_id }) => request_id === last.headers.get('x-request-id'));
     });
     assert.equal(await count(client), 100);
-    // One every half second at most, whatever else the server does meanwhile.
+    // At most one every half second, independent of the server's other work.
     const cost = wire.statements() - before;
     assert(cost < 300, `${cost} statements`);
   });

@@ -16,7 +16,7 @@ const ATTEMPTS = [
   'x" autofocus onfocus="alert(1)',
 ];
 
-/** A page in which an attempt stands has it as text: no tag or attribute came of it. */
+/** Asserts that a page shows an attempt as text: it creates no tag or attribute. */
 function assertHarmless(html: string, attempt: string) {
   assert.doesNotMatch(
     html,

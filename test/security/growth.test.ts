@@ -9,7 +9,7 @@ import { authorizePath, pkce, type TestClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** What strangers have this server write has a budget, and a size. */
+/** Rows that strangers can make this server write have a budget and a size limit. */
 
 const LIMITS = { authorize: 6, par: 5, device: 4, token: 7 };
 const text = (length: number) => randomBytes(length).toString('base64url').slice(0, length);

@@ -12,7 +12,7 @@ import { unchanged } from '../support/storage.ts';
 
 type Answer = { status: number; headers: Record<string, string | string[] | undefined>; text: string };
 
-/** A request whose Host is ours to choose, which fetch does not allow. */
+/** Sends a request with a chosen Host, which fetch does not allow. */
 function get(server: TestServer, path: string, headers: Record<string, string>): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request({ host: server.config.host, port: server.config.port, path, headers }, (response) => {

@@ -32,14 +32,14 @@ describe('Bodies that are too large, too deep or not what they say', () => {
   const toForm = (path: string, body: BodyInit, headers: Record<string, string> = form) =>
     fetch(server.issuer + path, { method: 'POST', body, headers });
 
-  /** Refused as the sender's mistake, and nothing is kept of it. */
+  /** Asserts a client error, and that nothing is stored. */
   async function refused(send: () => Promise<Response>, what: string): Promise<void> {
     const response = await unchanged(server, send);
     await response.body?.cancel();
     assert(response.status >= 400 && response.status < 500, `${what}: ${response.status}`);
   }
 
-  /** The same without its length being said beforehand. */
+  /** The same without Content-Length. */
   const streamed = (text: string) => ({ body: new Blob([text]).stream(), duplex: 'half', method: 'POST' }) as RequestInit;
 
   it('a megabyte is refused everywhere, whether its length was said or not', async () => {

@@ -7,7 +7,7 @@ import { type Page, Person } from '../support/person.ts';
 import { askToRegister } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-/** The consent page in front of a client that wants to pass for another, and of a person whose forms somebody tampers with. */
+/** The consent page with a client that imitates another, and with tampered forms of a user. */
 describe('The consent page, under attack', () => {
   let server: TestServer;
   before(async () => {
@@ -17,7 +17,7 @@ describe('The consent page, under attack', () => {
 
   const { code_verifier: _, ...challenge } = pkce();
 
-  /** A person of its own in front of the page of a client of its own. */
+  /** A new user at the consent page of a new client. */
   async function asked(metadata: Record<string, unknown> = {}, parameters: Record<string, string> = {}) {
     const [client, person] = await Promise.all([server.createClient(metadata), server.createPerson()]);
     const path = authorizePath(client, { ...challenge, ...parameters });
@@ -31,7 +31,7 @@ describe('The consent page, under attack', () => {
     body: new URLSearchParams([['csrf', String(page.form().hidden['csrf'])], ...fields]),
   });
 
-  /** A page that a person can read, which says what is the matter. */
+  /** Asserts a readable page that states the problem. */
   function assertReadable(page: Page, status: number, text: RegExp): void {
     assert.equal(page.response.status, status);
     assert.match(page.html, text);

@@ -5,7 +5,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import type { TestClient } from '../support/flow.ts';
 import { countRows } from '../support/storage.ts';
 
-// As they travel: percent-encoded, or not even that.
+// As sent: percent-encoded, or unencoded.
 const RAW = ['%00', '%ED%A0%80', '%zz', '%FF%FE', '<script>', '%E2%80%AEgnp', '{}', '-1', 'x'.repeat(10_000)];
 const PARAMETERS = [
   'scope',

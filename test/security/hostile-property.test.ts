@@ -67,7 +67,7 @@ for (const who of ['a stranger', 'somebody who is signed in'])
       server = await startTestServer();
       client = await server.createClient();
       if (who === 'a stranger') return;
-      // Allowed to another client: this one asks for consent, and no code comes of garbage alone.
+      // The user allowed another client. This one asks for consent, so garbage alone gives no code.
       const browser = new Person(server.issuer);
       await approve(
         server,
@@ -90,7 +90,7 @@ for (const who of ['a stranger', 'somebody who is signed in'])
       { maxLength: 12 },
     );
 
-    /** Right fields, some of them replaced, with garbage behind. */
+    /** Valid fields, some of them replaced, followed by garbage. */
     const form = (right: Record<string, string>, garbage: [string, string][]) => {
       const names = new Set(garbage.map(([name]) => name));
       return new URLSearchParams([...Object.entries(right).filter(([name]) => !names.has(name)), ...garbage]);
@@ -143,7 +143,7 @@ for (const who of ['a stranger', 'somebody who is signed in'])
           const response = await fetch(`${server.issuer}/oauth/authorize?${form(right, garbage)}`, { redirect: 'manual', headers: cookie });
           await assertTheirs(response);
           const location = response.headers.get('location');
-          // Where a browser is sent: to a page of ours, or to the client's own address.
+          // Where the browser is sent: to a page of this server, or to the client's own address.
           if (location)
             assert([server.issuer, new URL(client.redirect_uri).origin].includes(new URL(location, server.issuer).origin), location);
         }),

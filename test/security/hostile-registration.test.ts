@@ -4,7 +4,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { METADATA, manage, type RegisteredClient, register, sendRegistration } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** What somebody may send in the place of metadata, in the hope that it is stored, shown, or brings the server down. */
+/** What a stranger may send instead of metadata, so that it is stored, shown, or crashes the server. */
 const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
 const many = (members: number) => Object.fromEntries(Array.from({ length: members }, (_, n) => [`m${n}`, 'x']));
 const NAMES = ['a\u202eb', '\u2066Bank\u2069', 'Ba\u200bnk', 'a\0b', '\ud800', 'a\nb', '\u001b[31m', '\u3164', 'Мunjigi', 'Munj1gi'];
@@ -19,7 +19,7 @@ describe('Hostile metadata at registration', () => {
   });
   after(() => server.close());
 
-  /** Refused with a reason, by POST and by PUT, and nothing is stored but that somebody tried. */
+  /** Asserts a refusal with a reason, by POST and by PUT. Only the attempt is stored. */
   async function refused(metadata: Record<string, unknown> | string, statuses = [400]): Promise<void> {
     const what = (typeof metadata === 'string' ? metadata : JSON.stringify(metadata)).slice(0, 80);
     const heard = async (answer: Response) => {

@@ -17,7 +17,7 @@ describe('Operators show two factors', () => {
   after(() => server.close());
   beforeEach(() => server.sql("update user_account set role = 'user'"));
 
-  /** Somebody of a role who has signed in with a password alone. */
+  /** A user with a role who signed in with a password only. */
   const byPassword = async (role: 'auditor' | 'support' | 'admin'): Promise<Operator> => {
     const account = await server.createPerson({ role });
     return { ...account, page: await openAccount(server, account, '/account/profile') };
@@ -83,7 +83,7 @@ describe('Operators show two factors', () => {
     for (const change of ["name = 'Else'", "role = 'support'", "role = 'admin'", 'disabled_at = null'])
       await server.sql(`update user_account set ${change} where id = $1`, [admin.id]);
     assert.ok((await dueIn(admin.id)) < 4 * DAY + 60);
-    // Where there is another admin, nobody is the first again.
+    // With another admin in place, nobody becomes the first one again.
     await signInAs(server, 'admin');
     for (const role of ['user', 'admin']) await server.sql('update user_account set role = $2::user_role where id = $1', [admin.id, role]);
     assert.equal((await look(admin, '/admin')).status, 403);
@@ -104,7 +104,7 @@ describe('Operators show two factors', () => {
     await signInAs(server, 'admin');
     const account = await server.createPerson({ role: 'support' });
     const { person, authenticator } = await addPasskey(server, account);
-    // Enrolling is no sign-in: the new passkey is shown first.
+    // Enrolment is no sign-in: the user must present the new passkey first.
     const asked = await person.open('/admin');
     assert.match(asked.url.pathname, /^\/interaction\//);
     const credential = await authenticator.get(await options(person, `${asked.url.pathname}/passkey`));

@@ -4,7 +4,7 @@ import { beginDevice, createDeviceClient } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** The library's router takes more spellings of an address than one. What guards the address here knows one, so there is one. */
+/** The library's router accepts several spellings of a path. The guards of this server know one, so only one may work. */
 describe('An address of the protocol, spelled otherwise', () => {
   let server: TestServer;
   before(async () => {
@@ -36,7 +36,7 @@ describe('An address of the protocol, spelled otherwise', () => {
             ...(method === 'POST' ? { body: new URLSearchParams({ token: 'x' }) } : undefined),
           } as const;
           const response = await unchanged(server, () => fetch(server.issuer + spelled, init));
-          // Two slashes at the beginning are no path at all.
+          // A target with two leading slashes is not a path.
           assert.equal(response.status, spelled.startsWith('//') ? 400 : 404, `${method} ${spelled}`);
         }
   });

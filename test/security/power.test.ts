@@ -11,7 +11,7 @@ import { METADATA, manage, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 import { addProvider, startUpstream } from '../support/upstream.ts';
 
-/** An act is judged by what its object can do: nobody gives a hold on a client that can do more than they can. */
+/** An act depends on the power of its target: an actor may not give control of a client that can do more than the actor. */
 describe('The power of a client', () => {
   let server: TestServer;
   let bot: string;

@@ -21,7 +21,7 @@ describe('The target of a request (RFC 9112 section 3.2)', () => {
   });
   after(() => server.close());
 
-  /** What comes back, byte for byte, for a request that no client library would write. */
+  /** The raw response to a request that no client library would send. */
   function raw({ method = 'GET', target, headers, body = '', version = '1.1' }: Sent, address = server.issuer): Promise<string> {
     const { port, host } = new URL(address);
     const lines = [`${method} ${target} HTTP/${version}`, ...(headers ?? [`Host: ${host}`]), `Content-Length: ${Buffer.byteLength(body)}`];
@@ -39,7 +39,7 @@ describe('The target of a request (RFC 9112 section 3.2)', () => {
     const answer = await unchanged(server, () => raw(sent, address));
     assert.equal(statusOf(answer), 400, `${sent.method} ${sent.target}: ${answer}`);
     assert.doesNotMatch(answer, /evil\.example|access_token|"active":true|Location:/);
-    // Node refuses some targets itself, and says nothing.
+    // Node refuses some targets itself, with an empty answer.
     assert.match(answer, /^HTTP.*\r\nContent-Length: 0|"error":"invalid_request","error_description":"The request target must be a path/s);
   }
 

@@ -5,7 +5,7 @@ import { authorizePath, pkce, redeem, type TestClient, type Tokens } from '../su
 import { API, comeToPortal, fill, knowsScope, registerApi, SCOPE } from '../support/owned-apis.ts';
 import { type Page, Person } from '../support/person.ts';
 
-/** Somebody makes an API whose scope is called like one of another API, with a sentence that nobody minds. */
+/** A developer registers an API with a scope named like one of another API, and gives it a harmless description. */
 describe('Scopes of one name at two APIs', () => {
   let server: TestServer;
   let posts: string;

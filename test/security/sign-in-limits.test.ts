@@ -7,7 +7,7 @@ import { Person } from '../support/person.ts';
 import { askAgain, beginReset, newcomer } from '../support/sign-up.ts';
 import { countRows } from '../support/storage.ts';
 
-/** Every request may come from a network of its own: the test stands before the server as its proxy. */
+/** The test acts as the server's proxy, so that each request can come from its own network. */
 describe('Guessing passwords', () => {
   let server: TestServer;
   let client: TestClient;
@@ -49,7 +49,7 @@ describe('Guessing passwords', () => {
       ),
     );
     const count = (status: number) => answers.filter((answer) => answer.status === status).length;
-    // A machine that is very busy may answer some with 503, before or after they were counted.
+    // A very busy machine may answer some with 503, before or after they were counted.
     assert(count(401) > 0 && count(401) <= 30, `${count(401)} were looked at`);
     assert(count(429) > 0);
     assert.equal(count(401) + count(429) + count(503), 100);
@@ -95,7 +95,7 @@ describe('Guessing passwords', () => {
       if (guess % 20 === 0 && guess < 100) assert.equal((await (await browserAt(network)).submit(own)).response.status, 200);
     }
     assert.equal(looked, 100);
-    // Another host of the same network is no other network; another network is.
+    // Another host of the same network does not count as another network.
     assert.equal((await (await browserAt('192.0.2.77')).submit(own)).response.status, 429);
     assert.equal((await (await browserAt()).submit(own)).response.status, 200);
   });

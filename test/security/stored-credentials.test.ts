@@ -56,7 +56,7 @@ describe('Nothing in the database is a usable credential', () => {
     ];
     const found = [...stored].flatMap(([table, rows]) =>
       [...rows].flatMap((row) => {
-        // What is wrapped in a JWT, such as a pushed request, is looked through too.
+        // Searches values inside a JWT too, such as a pushed request.
         const text = row + [...row.matchAll(/[\w-]{20,}/g)].map(([part]) => Buffer.from(part, 'base64url').toString()).join('');
         return Object.entries(secrets)
           .filter(([, value]) => spellings(value).some((spelling) => text.includes(spelling)))

@@ -7,7 +7,7 @@ import { lettersTo } from '../support/mailbox.ts';
 import { Person } from '../support/person.ts';
 import { newcomer, openPage, openSignIn } from '../support/sign-up.ts';
 
-/** What a stranger writes into a header stands nowhere that a person reads. A browser's name is one of a list, or none. */
+/** A stranger's header text appears nowhere that a user reads. A browser's name comes from a fixed list, or is absent. */
 
 const SENTENCES = [
   'Account locked. Call +82-2-555-0199 or go to https://munjigi-help.example /1 x',

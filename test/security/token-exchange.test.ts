@@ -11,7 +11,7 @@ import { assertRefused } from '../support/refusals.ts';
 import { unchanged } from '../support/storage.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
-/** Whoever is refused hears why, and nothing else happens: no row is another, the provider is asked nothing. */
+/** A refused client gets the reason, and nothing else happens: no row changes and the provider gets no request. */
 describe('Token exchange, by whom and with what it must not succeed', () => {
   let server: TestServer;
   let upstream: TestUpstream;
@@ -39,7 +39,7 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     }: { status?: number; client?: TestClient | undefined; token?: string; headers?: Record<string, string>; parameters?: Parameters } = {},
   ): Promise<Record<string, unknown>> {
     const asked = upstream.asked.length;
-    // How often somebody came is counted, of whoever comes with a token that is alive.
+    // Requests with a live token are counted, even when they are refused.
     const body = await unchanged(
       server,
       async () => assertRefused(await exchange(server, client, token, parameters, headers), status, error),
@@ -56,7 +56,7 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     const { access_token } = await obtainTokens(server, plain, reaching.person, { scope: 'openid' });
     await refused('invalid_request', { client: plain, token: access_token });
     await refused('invalid_request', { client: plain });
-    // The grant type alone is not enough, nor is another provider.
+    // The grant type alone is not enough, nor is permission for another provider.
     const elsewhere = await createServiceClient(server, { services: ['near'] });
     const { access_token: token } = await obtainTokens(server, elsewhere, reaching.person, { scope: 'openid' });
     await refused('invalid_target', { client: elsewhere, token });

@@ -5,7 +5,7 @@ import type { TestClient } from '../support/flow.ts';
 import { addProvider, startUpstream, type TestUpstream, UPSTREAM_CLIENT } from '../support/upstream.ts';
 import { answerOf, depart, lastEvents, stored } from '../support/upstream-visit.ts';
 
-/** What a provider may answer, and what nobody is signed in by. Each has a provider of its own: what one is known by is remembered. */
+/** Answers of a provider that must sign in nobody. Each case has its own provider, because the server remembers a provider's metadata. */
 
 type Problem = 'refused' | 'unavailable' | 'untrustworthy';
 const STATUS: Record<Problem, number> = { refused: 401, unavailable: 503, untrustworthy: 502 };
@@ -109,7 +109,7 @@ describe('Answers of a provider that cannot be believed, or do not come', () => 
     return upstream;
   }
 
-  /** The sign-in page with its sentence, nothing linked or kept, one event, and no secret in the log. */
+  /** Asserts the sign-in page with its sentence, nothing linked or stored, one event, and no secret in the log. */
   async function assertRefused(
     page: Awaited<ReturnType<typeof depart>>,
     problem: Problem,
@@ -143,7 +143,7 @@ describe('Answers of a provider that cannot be believed, or do not come', () => 
         const verifiers = upstream.asked.map(({ parameters }) => parameters.get('code_verifier')).filter((text) => text !== null);
         const { state, code } = Object.fromEntries(answer.searchParams);
         await assertRefused(page, problem, before, [...verifiers, ...[state, code].filter((text) => text !== undefined)]);
-        // Nor does the same answer work later, when the provider is honest again.
+        // The same answer does not work later either, when the provider is honest again.
         upstream.wishes = {};
         assert.equal((await away.person.open(answer.href)).response.status, 400);
         assert.deepEqual(await stored(server), before);

@@ -7,7 +7,7 @@ import { newestProof, openPage, openSignIn } from '../support/sign-up.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { answerOf, depart, departFrom, stored, visitUpstream } from '../support/upstream-visit.ts';
 
-/** Answers in the wrong hands, at the wrong place and at the wrong time, and the forms that come after. */
+/** Answers that reach the wrong browser, the wrong place or the wrong time, and the forms that follow. */
 describe('Visits to a provider', () => {
   let server: TestServer;
   let client: TestClient;
@@ -31,7 +31,7 @@ describe('Visits to a provider', () => {
 
   const tokensAsked = () => upstream.asked.filter(({ path }) => path === '/token').length;
 
-  /** The answer is taken by nobody: the provider is not even asked what it is worth. */
+  /** Asserts that the server accepts no answer: it does not even send it to the provider. */
   async function assertNobodys(open: () => Promise<Page>, says = /This sign-in elsewhere has ended/): Promise<void> {
     const [before, asked] = [await stored(server), tokensAsked()];
     const page = await open();
@@ -47,7 +47,7 @@ describe('Visits to a provider', () => {
     const page = await away.person.open(answer.href);
     assert.match(page.html, /name="agree"/);
     await assertNobodys(() => away.person.open(answer.href));
-    // Nor past the callback.
+    // The same past the callback.
     await assertNobodys(() => openPage(page, `upstream/return${answer.search}`), /has ended already/);
     assert.match((await page.submit({ name: '여행자', agree: 'yes' })).html, /value="approve"/, 'what it brought the first time stands');
   });
@@ -110,7 +110,7 @@ describe('Visits to a provider', () => {
     const away = await depart(server, client);
     assert.equal(away.url.searchParams.get('response_mode'), 'form_post');
     const answer = await answerOf(away);
-    // A browser sends none of our cookies with it; the page that answers it goes on, and brings them.
+    // A browser sends none of the server's cookies with it. The page that answers navigates on, and then the browser sends them.
     const bare = await fetch(`${server.issuer}${answer.pathname}`, { method: 'POST', body: answer.searchParams, redirect: 'manual' });
     assert.equal(bare.status, 200);
     const onward = String(bare.headers.get('refresh')).replace('0; url=', '');
@@ -127,7 +127,7 @@ describe('Visits to a provider', () => {
     const answer = await answerOf(away);
     await server.sql('update upstream_provider set disabled_at = now()');
     await assertNobodys(() => away.person.open(answer.href), /has ended already/);
-    // Nor does what had arrived before become an account.
+    // A sign-up that had already arrived creates no account either.
     await addProvider(server, upstream);
     const page = await visitUpstream(server, client);
     const before = await stored(server);

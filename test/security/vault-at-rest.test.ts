@@ -60,7 +60,7 @@ describe('What providers gave, at rest', () => {
     const keyOf = async () => String((await server.sql('select access_token from upstream_token'))[0]?.['access_token']).split('.')[1];
     const before = await keyOf();
     await age(server, 3_600);
-    // The provider's own credentials are sealed with the old key still.
+    // The provider's own credentials are still encrypted with the old key.
     assert.equal((await open([fresh, old])).kind, 'token');
     assert.notEqual(await keyOf(), before);
     await assert.rejects(open([old]), /no key in DATA_ENCRYPTION_KEYS/);
