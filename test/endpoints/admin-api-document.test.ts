@@ -37,7 +37,7 @@ function valueFor(schema: Schema): string {
   return right;
 }
 
-describe("The admin API's document (OpenAPI 3.1)", () => {
+describe('The admin API document (OpenAPI 3.1)', () => {
   let server: TestServer;
   let token: string;
   let document: Document;
@@ -94,7 +94,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     return call(server, token, `${method} ${path.replace('{id}', encodeURIComponent(id))}`, body, { 'idempotency-key': key });
   }
 
-  it('names each operation once, with the scope that it takes', () => {
+  it('names each operation once, with its required scope', () => {
     assert.equal(document.openapi, '3.1.0');
     const all = operations();
     assert(all.length > 30);
@@ -102,7 +102,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     for (const { operation } of all) assert((ADMIN_SCOPES as string[]).includes(operation.security[0]?.oauth[0] ?? ''));
   });
 
-  it('every operation answers as the document says', async () => {
+  it('describes the answer of every operation', async () => {
     for (const [n, { path, method, operation }] of operations().entries()) {
       const said = await walk(path, method, operation, `walk-${n}`);
       const described = Object.entries(operation.responses).find(([status]) => status === String(said.status));
@@ -113,7 +113,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     }
   });
 
-  it('every list takes the filters that it names, and refuses others', async () => {
+  it('names the filters that every list accepts, and the list refuses others', async () => {
     for (const { path, operation } of operations().filter(({ operation }) => operation.operationId.startsWith('list_'))) {
       const filters = operation.parameters.filter(({ name }) => !['limit', 'cursor'].includes(name));
       const query = new URLSearchParams({ limit: '1' });
@@ -125,7 +125,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     }
   });
 
-  it('every operation takes the scope that it names, and no other is enough', async () => {
+  it('names the scope that every operation requires, and no other scope is enough', async () => {
     for (const { path, method, operation } of operations()) {
       const needed = operation.security[0]?.oauth[0] as string;
       const others = ADMIN_SCOPES.filter((scope) => scope !== needed);
@@ -138,7 +138,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     }
   });
 
-  it('what it asks for in a body is asked for: nothing else, nothing wrong, and each field is named', async () => {
+  it('describes every body: the API refuses other members and wrong values, and names each field', async () => {
     for (const { path, method, operation } of operations().filter(({ operation }) => operation.requestBody)) {
       const address = `${method} ${path.replace('{id}', await idFor(path === '/people' ? '/people/' : path, await server.createClient()))}`;
       const key = { 'idempotency-key': `bad-${operation.operationId}` };

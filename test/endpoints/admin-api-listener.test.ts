@@ -24,8 +24,8 @@ async function assertNotPublic(server: TestServer, token: string): Promise<void>
   }
 }
 
-describe('Where the admin API answers', () => {
-  it('no client has an address there', async () => {
+describe('The listener of the admin API', () => {
+  it('has no address that a client may register', async () => {
     const server = await startTestServer({ adminPort: await freePort(), environment: 'production', registration: 'open' });
     try {
       const there = String(server.config.adminOrigin);
@@ -52,7 +52,7 @@ describe('Where the admin API answers', () => {
     }
   });
 
-  it('with ADMIN_PORT: there, and nowhere else', async () => {
+  it('serves the API with ADMIN_PORT, and no other listener does', async () => {
     const server = await startTestServer({ adminPort: 0, environment: 'production' });
     try {
       assert(server.adminAddress);
@@ -81,7 +81,7 @@ describe('Where the admin API answers', () => {
     await assert.rejects(fetch(`${server.adminAddress}/admin/api/v1/people`), 'closed with the rest');
   });
 
-  it('there too a body, a header and an id that are too much are refused', async () => {
+  it('refuses a body, header or id that is too large', async () => {
     const server = await startTestServer({ adminPort: 0 });
     try {
       const token = await machineToken(server, await createMachine(server));
@@ -95,7 +95,7 @@ describe('Where the admin API answers', () => {
     }
   });
 
-  it('in production without it: nowhere', async () => {
+  it('does not exist in production without ADMIN_PORT', async () => {
     const server = await startTestServer({ environment: 'production' });
     try {
       assert.equal(server.adminAddress, undefined);
@@ -108,7 +108,7 @@ describe('Where the admin API answers', () => {
     }
   });
 
-  it('a port that is taken stops the start, and leaves nothing listening', async () => {
+  it('stops the start when its port is taken, and leaves nothing listening', async () => {
     const server = await startTestServer();
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));

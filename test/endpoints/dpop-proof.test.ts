@@ -13,7 +13,7 @@ describe('A DPoP proof (RFC 9449 section 11.1)', () => {
   });
   after(() => server.close());
 
-  it('is used once, for as long as it is good: also one that is dated ahead', async () => {
+  it('is accepted once during its whole lifetime, also when it is dated ahead', async () => {
     const [key, client] = [await createProofKey(), await server.createClient()];
     for (const [ahead, goodFor] of [
       [0, 298],

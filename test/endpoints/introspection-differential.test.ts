@@ -9,7 +9,7 @@ import { clientCredentials, createResourceServerClient, obtainTokens, post, type
  * Sends the same requests to the short way of introspection and to the library's own. For every request both answers must be equal to the
  * byte. A header that the library ignores, and that the short way does not handle, chooses between them.
  */
-describe('Introspection, the short way and the long', () => {
+describe('The short and the long way of introspection', () => {
   let server: TestServer;
   let tokens: string[];
   let callers: TestClient[];
@@ -137,7 +137,7 @@ describe('Introspection, the short way and the long', () => {
       accept: fc.constantFrom('*/*', 'application/json', 'text/html'),
     });
 
-  it('answer alike, to the byte, two thousand requests of all kinds', async () => {
+  it('give equal answers, to the byte, to two thousand requests of all kinds', async () => {
     let active = 0;
     await fc.assert(
       fc.asyncProperty(request(), async ({ token, caller, how, hint, extra, type, accept }) => {
@@ -160,7 +160,7 @@ describe('Introspection, the short way and the long', () => {
     assert.ok(active > 50, `only ${active} of the answers were about an active token`);
   });
 
-  it('the short way answers the usual request, and only that', async () => {
+  it('differ in use: the short way answers only the usual request', async () => {
     const line = async (headers: Record<string, string>) => {
       const before = server.logLines().length;
       await ask(`token=${tokens[0]}`, {
