@@ -40,7 +40,7 @@ describe('Exactly once, on two nodes', () => {
     return { won: bodies(true), lost: bodies(false), shed };
   }
 
-  it(`of ${PARALLEL} uses of one assertion, one alone is accepted (RFC 7523 section 3)`, async () => {
+  it(`accepts one of ${PARALLEL} uses of one assertion (RFC 7523 section 3)`, async () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256');
     const { client_id } = await server.createClient({
       token_endpoint_auth_method: 'private_key_jwt',
@@ -69,7 +69,7 @@ describe('Exactly once, on two nodes', () => {
     assert.equal((await server.sql('select 1 from token where client_id = $1', [client_id])).length, won.length);
   });
 
-  it('of 8 authorizations with one pushed request, one alone gets a code (RFC 9126 section 4)', async () => {
+  it('gives a code to one of 8 authorizations with one pushed request (RFC 9126 section 4)', async () => {
     const client = await server.createClient();
     await obtainTokens(server, client, person).then(async ({ person: browser }) => {
       const pushed = (await (

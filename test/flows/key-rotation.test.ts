@@ -99,7 +99,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     };
   }
 
-  it('fails nobody: a new key is published on both nodes before it signs, then both sign with it, and old tokens verify on', async () => {
+  it('causes no failure: both nodes publish a new key before it signs, and old tokens still verify', async () => {
     const old = await stored('true');
     const load = underLoad();
     const bothSignWith = (kids: string[]) =>
@@ -133,7 +133,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     assert.deepEqual((await stored('true')).toSorted(), fresh.toSorted());
   });
 
-  it('lets a request that is under way finish with the key it began with', async () => {
+  it('lets a request in progress finish with its original key', async () => {
     const { refresh_token } = await obtainTokens(server, client, person);
     const [old] = await stored("algorithm = 'RS256' and retired_at is null");
     await rotateSigningKeys(server.database, keyRing);
@@ -154,7 +154,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     assert.notEqual(fresh, old);
   });
 
-  it('takes place by itself when the moment comes, though nobody says so then', async () => {
+  it('takes effect at its time, without a notification', async () => {
     await rotateSigningKeys(server.database, keyRing);
     const [fresh] = await stored("algorithm = 'ES256' and active_at > now()");
     await server.sql("update signing_key set retired_at = now() + interval '1 second' where retired_at > now()");
@@ -164,7 +164,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     assert.equal(due, true);
   });
 
-  it('of keys that leaked leaves nothing: new ones sign at once, the old are published no longer', async () => {
+  it('of leaked keys leaves nothing: new keys sign at once, and the old are no longer published', async () => {
     const [old, token] = [await stored('true'), await accessToken(server)];
     await replaceSigningKeys(server.database, keyRing);
     const fresh = await stored('true');
@@ -179,7 +179,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     );
   });
 
-  it('reaches a node that could not hear of it as soon as it hears again', async () => {
+  it('reaches a node that was deaf as soon as it listens again', async () => {
     const before = await stored('true');
     await whileDeaf(server, async () => {
       await replaceSigningKeys(server.database, keyRing);
@@ -188,7 +188,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     await bothPublishWhatIsStored();
   });
 
-  it('reaches a node that never hears by age', async () => {
+  it('reaches a permanently deaf node by age', async () => {
     const seen: string[] = [];
     const deaf = { ...server.database, listen: () => ({ heard: () => false }) };
     const watch = await watchSigningKeys({ database: deaf, keyRing, log: createLog('silent'), readEveryMs: 20 }, ({ keys }) =>
@@ -201,7 +201,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     watch.close();
   });
 
-  it('that a node cannot read leaves it with the keys it has, and says so in its log', async () => {
+  it('with keys that a node cannot decrypt leaves it with its current keys and a log line', async () => {
     await bothPublishWhatIsStored();
     const before = await published(server);
     const [{ kid, private_jwk } = {}] = await server.sql('select kid, private_jwk from signing_key where active_at > now() limit 1');
@@ -217,7 +217,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     await server.sql("delete from signing_key where kid = 'strange'");
   });
 
-  it('costs a new provider when other keys are to be published or to sign, and nothing otherwise', async () => {
+  it('builds a new provider only when other keys are published or sign', async () => {
     const swaps = () => server.logLines().filter((line) => line.includes('signing_keys_changed')).length;
     await bothPublishWhatIsStored();
     const before = swaps();
@@ -227,7 +227,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     assert.equal(swaps() - before, 2, 'once for each node');
   });
 
-  it('makes successors by schedule once keys are 90 days old, on one of the nodes, and tells of it', async () => {
+  it('creates successors when keys are 90 days old, on one of the nodes, and records it', async () => {
     const before = await stored('retired_at is null');
     const made = async () => (await stored('retired_at is null and active_at > now()')).length;
     await server.sql(`update signing_key set active_at = now() - interval '89 days' where retired_at is null`);

@@ -81,7 +81,7 @@ describe('The budget of statements', () => {
     assert.equal(await cost(async () => assert.equal((await redeem(server, client, code)).status, 200)), 2);
   });
 
-  it('refresh: 2, the kept answer among what is written; a repeat: 2, which only read; a replay: 3, and a transaction round the last', async () => {
+  it('refresh: 2, including the stored answer; a repeat: 2, which only read; a replay: 3, and a transaction around the last', async () => {
     const patient = await server.createClient({ refresh_token_grace: 60 });
     const { refresh_token } = await obtainTokens(server, patient, person);
     const use = (status: number) =>
@@ -112,7 +112,7 @@ describe('The budget of statements', () => {
     assert.ok((await cost(() => approve(server, tokens.person, person, authorizePath(client, challenge)))) <= 3);
   });
 
-  it('token exchange with what is kept: 6, one of which counts and one of which tells the person', async () => {
+  it('token exchange with a stored token: 6, one of which counts and one of which records it for the user', async () => {
     const upstream = await startUpstream();
     try {
       await addProvider(server, upstream, { services: ['notes.read'] });
