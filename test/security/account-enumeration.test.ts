@@ -8,7 +8,7 @@ import { newcomer, openPage, openSignIn, PASSWORD } from '../support/sign-up.ts'
 const TRIES = 200;
 
 /** test/people compares the pages; this test compares response times (OWASP ASVS 5.0 section 6.3.8). */
-describe('How long it takes tells nothing about an account', () => {
+describe('Response times do not reveal whether an account exists', () => {
   let server: TestServer;
   let client: TestClient;
   let known: string;
@@ -54,7 +54,7 @@ describe('How long it takes tells nothing about an account', () => {
   };
 
   for (const [what, { page, fields, status }] of Object.entries(ways))
-    it(`${what}: the medians of ${TRIES} tries are alike`, async () => {
+    it(`${what}: the medians of ${TRIES} tries are similar`, async () => {
       const signIn = await openSignIn(server, client, {}, new Person(server.issuer));
       const { known = 0, unknown = 0 } = await measure(await openPage(signIn, page), fields, status);
       console.log(`${what}: known ${known.toFixed(1)} ms, unknown ${unknown.toFixed(1)} ms`);

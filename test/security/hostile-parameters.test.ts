@@ -23,7 +23,7 @@ const encode = (fields: Fields, name: string, raw: string) =>
   ].join('&');
 
 for (const who of ['a stranger', 'a browser that is signed in'])
-  describe(`Text that cannot be kept or read, in every parameter, from ${who}`, () => {
+  describe(`Text that the database cannot store, in every parameter, from ${who}`, () => {
     let server: TestServer;
     let signedIn: Person | undefined;
     let client: TestClient & { client_secret: string };
@@ -139,7 +139,7 @@ for (const who of ['a stranger', 'a browser that is signed in'])
       });
     }
 
-    it('a pushed request: where it is taken, it does not get to a page', async () => {
+    it('a pushed request: if it is accepted, it reaches no page', async () => {
       for (const name of AUTHORIZATION)
         for (const raw of [...NUL, ...MALFORMED, ...RAW]) {
           const what = `${name}=${JSON.stringify(raw)}`;
@@ -170,7 +170,7 @@ for (const who of ['a stranger', 'a browser that is signed in'])
           );
     });
 
-    it('the names of parameters', async () => {
+    it('parameter names', async () => {
       for (const raw of [...NUL, ...MALFORMED, ...RAW, '__proto__', 'constructor', 'toString', '__proto__[x]', 'hasOwnProperty'])
         await unchanged(server, async () => {
           for (const path of ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/oauth/par'])
@@ -285,7 +285,7 @@ for (const who of ['a stranger', 'a browser that is signed in'])
     });
 
     if (who !== 'a stranger')
-      it('and afterwards it is signed in still', async () => {
+      it('afterwards the browser is still signed in', async () => {
         const page = await signedIn?.open(authorizePath(client, { ...challenge, scope: 'openid', prompt: 'none' }));
         assert(page?.url.searchParams.get('code'), String(page?.url));
       });

@@ -36,14 +36,14 @@ describe('Thousands of scopes that others registered', () => {
     return path;
   };
 
-  it('leave the pages of everybody else readable, with their own in front', async () => {
+  it("leave other users' pages readable, with their own scopes first", async () => {
     const { html } = await owner.browser.open(NEW_CLIENT);
     assert(html.length < 100_000, `${html.length}`);
     assert(html.includes('value="posts:read"') && html.includes(`value="${SCOPE.name}"`));
     assert(html.indexOf(`value="${SCOPE.name}"`) < html.indexOf('value="flood:'));
   });
 
-  it('leave the form of a client that never limited itself one that can be sent', async () => {
+  it('leave the form of a client without a scope limit small enough to send', async () => {
     const text = JSON.stringify({ munjigi_manifest: 1, client_name: 'Everything', redirect_uris: ['https://all.example/cb'] });
     const made = await fill(owner, '/developer/import', { text, apply: 'yes' });
     const path = clientOn(made.html);
@@ -55,7 +55,7 @@ describe('Thousands of scopes that others registered', () => {
     assert((await owner.browser.open(`${path}/preview`)).html.length < 100_000);
   });
 
-  it('can be asked for all the same: a scope that a manifest names is on the page from then on', async () => {
+  it('can still be requested: a scope that a manifest names is on the page from then on', async () => {
     const [{ name } = {}] = await server.sql(`select name from scope where name like 'flood:%' order by resource_server_id desc limit 1`);
     assert(!(await owner.browser.open(NEW_CLIENT)).html.includes(`"${name}"`));
     const form = await owner.browser.open(NEW_CLIENT);

@@ -28,7 +28,7 @@ describe('Guessing passwords', () => {
 
   const failures = (id: string) => countRows(server, `audit_event where type = 'sign_in_failed' and account_id = $1`, [id]);
 
-  it('of 100 wrong passwords at once, for one account and from everywhere, on two nodes, no more than thirty are looked at', async (test) => {
+  it('checks at most thirty of 100 wrong passwords at once, for one account, from many networks, on two nodes', async (test) => {
     const person = await server.createPerson();
     const [page, node] = [await browserAt(), await server.secondNode()];
     test.after(() => node.close());
@@ -64,7 +64,7 @@ describe('Guessing passwords', () => {
     assert.match((await page.submit(person)).html, /name="decision"/, 'nobody is locked out for good');
   });
 
-  it('the eleventh try, from another network, is answered after a wait, and the right password ends the count', async () => {
+  it('delays the eleventh try, from another network, and the right password ends the count', async () => {
     const person = await server.createPerson();
     for (let n = 0; n < 12; n++)
       assert.equal((await (await browserAt()).submit({ ...person, password: 'not this one' })).response.status, 401);
@@ -72,7 +72,7 @@ describe('Guessing passwords', () => {
     assert.equal(await countRows(server, 'rate_limit where points > 10'), 0);
   });
 
-  it('an account begins anew with the right password', async () => {
+  it('starts again for an account after the right password', async () => {
     const person = await server.createPerson();
     for (let round = 0; round < 2; round++) {
       const page = await browserAt();
@@ -83,7 +83,7 @@ describe('Guessing passwords', () => {
     assert.equal(await failures(person.id), 18);
   });
 
-  it('from one network a hundred failures are looked at, and who signs in now and then buys no more of them', async () => {
+  it('is limited to a hundred failures from one network, and a successful sign-in does not allow more', async () => {
     const own = await server.createPerson();
     const network = '192.0.2.9';
     await server.sql('delete from rate_limit');
@@ -100,7 +100,7 @@ describe('Guessing passwords', () => {
     assert.equal((await (await browserAt()).submit(own)).response.status, 200);
   });
 
-  it('200 sign-ins at once are told to come back, and tokens are issued meanwhile', async () => {
+  it('gets 503 for most of 200 parallel sign-ins, while tokens are issued', async () => {
     await server.sql('delete from rate_limit');
     const pages = await Promise.all(Array.from({ length: 20 }, () => browserAt()));
     await clientCredentials(server, client, 'api');
@@ -134,7 +134,7 @@ describe('Guessing passwords', () => {
     console.log(`/oauth/token during 200 sign-ins: ${times.length} answered, median ${at(0.5)} ms, p99 ${at(0.99)} ms`);
   });
 
-  it('letters to one address are few, whoever asks, and the answer is the same without an account', async () => {
+  it('sends few mails to one address for all requesters, with the same answer without an account', async () => {
     const person = await server.createPerson();
     const nobody = newcomer().email;
     for (const email of [person.email, nobody]) {

@@ -49,7 +49,7 @@ const LOOKS = [
 type Outcome = { status: number; body: string; location: string | null };
 
 /** An id that was issued for another purpose, a misspelled id, or text that is no id. */
-describe('Ids that nobody issued for what they are used as', () => {
+describe('Ids that were not issued for their place', () => {
   let server: TestServer;
   let client: TestClient & { client_secret: string };
   let api: TestClient;
@@ -253,9 +253,9 @@ describe('Ids that nobody issued for what they are used as', () => {
   for (const [where, { takes, use, refused, header }] of Object.entries(places)) {
     describe(where, () => {
       for (const what of MODELS.filter((name) => !takes.includes(name)))
-        it(`the id of a live ${what} finds nothing`, async () => refused(await untouched(() => use(String(live[what])))));
+        it(`finds nothing by the id of a live ${what}`, async () => refused(await untouched(() => use(String(live[what])))));
 
-      it('an id in another case, cut short, made longer, or as its digest finds nothing', async () => {
+      it('finds nothing by an id in another case, shortened, lengthened, or as its digest', async () => {
         for (const what of takes.length ? takes : ['code']) {
           const id = String(live[what]);
           for (const wrong of [otherCase(id), id.slice(1), id.slice(0, -1), `${id}A`, Buffer.from(id).toString('hex')])
@@ -263,7 +263,7 @@ describe('Ids that nobody issued for what they are used as', () => {
         }
       });
 
-      it('an empty id, one of a megabyte, and text that nothing can keep are refused, and no error of ours', async () => {
+      it('refuses an empty id, one of a megabyte, and text that the database cannot store, without a server error', async () => {
         const id = String(live[takes[0] ?? 'code']);
         const wrong = header
           ? ['', 'x'.repeat(8_000), `${id}%00`]
@@ -282,7 +282,7 @@ describe('Ids that nobody issued for what they are used as', () => {
     });
   }
 
-  it('and what was issued is as good as before, where it belongs', async () => {
+  it('still work where they belong', async () => {
     for (const where of LOOKS)
       for (const what of places[where]?.takes ?? []) {
         const response = await (places[where] as Place).use(String(live[what]));

@@ -88,7 +88,7 @@ const AT_DEPARTURE: Record<string, Lie> = {
   'it is not there': { stopped: true, problem: 'unavailable' },
 };
 
-describe('Answers of a provider that cannot be believed, or do not come', () => {
+describe('A provider with untrustworthy or missing answers', () => {
   let server: TestServer;
   let client: TestClient;
   const upstreams: TestUpstream[] = [];
@@ -160,7 +160,7 @@ describe('Answers of a provider that cannot be believed, or do not come', () => 
       assert.deepEqual((await server.sql('select count(*) from upstream_visit'))[0], visits);
     });
 
-  it('a provider that is slow in whatever it is asked is given up on, in less than five seconds', async () => {
+  it('that is slow in any answer is abandoned in less than five seconds', async () => {
     const asked = await Promise.all(
       (['/.well-known/openid-configuration', '/token', '/jwks', '/userinfo'] as const).map(async (slowAt, n) => {
         const upstream = await begin('oidc', `slow-${n}`);
