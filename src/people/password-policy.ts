@@ -29,10 +29,7 @@ export type PasswordProblem =
   | 'password.common'
   | 'password.like_yourself';
 
-/**
- * @param person the user of the password; only the user's own name and address are forbidden words.
- * @returns undefined for an allowed password.
- */
+/** @param person the user of the password. A name is a forbidden word for its own user only. @returns undefined for an allowed password. */
 export function passwordProblem(password: string, { email, name }: { email: string; name: string }): PasswordProblem | undefined {
   if (Buffer.byteLength(password) > MAX_BYTES) return 'password.too_long';
   // Users cannot type control characters, and some programs lose them: NUL ends a string, a tab leaves the field (RFC 8265 section 4.2.2).

@@ -11,7 +11,7 @@ import type { Log } from './log.ts';
 const EVERY_MS = 15_000;
 
 /**
- * Which rows are due. Date values have milliseconds only, and may be rounded up. A worker that was just notified could see the row as not
+ * Which rows are due. Stored times have milliseconds, and may be rounded up. A worker that was just notified could then see the row as not
  * yet due, and would not look again in time.
  */
 export const DUE = Prisma.sql`due_at < now() + interval '1 millisecond'`;

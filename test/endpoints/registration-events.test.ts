@@ -75,7 +75,7 @@ describe('The audit events of client registration', () => {
     const strayed = { client_id: other.client_id, registration_access_token: client.registration_access_token };
     const rows = await unchanged(server, () => manage(server, strayed, 'DELETE'), ['protocol_record']);
     await assertRefused(rows, 401, 'invalid_token');
-    // RFC 7592 section 2: a client that sends the token there has leaked it, or it is not the token's client.
+    // RFC 7592 section 2: the token's client sent it to the wrong address, or somebody else has the token.
     assert.equal((await manage(server, client, 'GET')).status, 401);
     assert.equal((await manage(server, other, 'GET')).status, 200, "the other's own goes on");
   });

@@ -100,7 +100,7 @@ describe('Guessing passwords', () => {
     assert.equal((await (await browserAt()).submit(own)).response.status, 200);
   });
 
-  it('gets 503 for most of 200 parallel sign-ins, while tokens are issued', async () => {
+  it('answers some of 200 parallel sign-ins with 503, while tokens are issued', async () => {
     await server.sql('delete from rate_limit');
     const pages = await Promise.all(Array.from({ length: 20 }, () => browserAt()));
     await clientCredentials(server, client, 'api');
