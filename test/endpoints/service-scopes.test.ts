@@ -29,10 +29,10 @@ describe("Permission to ask for a provider's services", () => {
   const begun = () => server.sql("select 1 from protocol_record where kind in ('Interaction', 'PushedAuthorizationRequest', 'DeviceCode')");
 
   const refused: [who: string, client: () => Promise<TestClient>, scope: string][] = [
-    ['a client that nobody gave leave', () => server.createClient(), 'far:notes.read'],
-    ['a client with leave for another provider', async () => trusted, 'near:photos'],
+    ['a client without permission', () => server.createClient(), 'far:notes.read'],
+    ['a client with permission for another provider', async () => trusted, 'near:photos'],
     [
-      'a client with leave, and without the grant type that it takes',
+      'a client with permission and without the required grant type',
       async () => {
         const client = await server.createClient();
         await server.sql("update client set services = '{far}' where id = $1", [client.client_id]);
@@ -41,7 +41,7 @@ describe("Permission to ask for a provider's services", () => {
       'far:notes.read',
     ],
     [
-      'a client with the grant type, and without leave',
+      'a client with the grant type and without permission',
       async () => {
         const client = await createServiceClient(server);
         await server.sql("update client set services = '{}' where id = $1", [client.client_id]);
@@ -89,7 +89,7 @@ describe("Permission to ask for a provider's services", () => {
     await assertSentBack(await authorize(own, 'openid far:notes.read'), own.redirect_uri, 'invalid_scope');
   });
 
-  it('lets a client ask the signed-in user, and ends without a restart', async () => {
+  it('lets a client ask the user, and can be withdrawn without a restart', async () => {
     assert.match(String((await authorize(trusted, 'openid far:notes.read')).headers.get('location')), /\/interaction\//);
     const client = await createServiceClient(server);
     assert.match(String((await authorize(client, 'openid far:notes.read')).headers.get('location')), /\/interaction\//);

@@ -142,9 +142,9 @@ describe('Connecting services in special circumstances', () => {
   });
 
   const meanwhile: [what: string, change: (accountId: string) => Promise<unknown>, goesOn: boolean][] = [
-    ['the operator takes the leave back', () => letReach(server, client, ['near']), true],
+    ['the operator withdraws the permission', () => letReach(server, client, ['near']), true],
     ['the provider is disabled', () => enable(server, 'far', false), false],
-    ['the person takes the access back', (id) => server.sql('delete from grant_record where account_id = $1', [id]), false],
+    ['the user revokes the access', (id) => server.sql('delete from grant_record where account_id = $1', [id]), false],
   ];
   for (const [what, change, goesOn] of meanwhile)
     it(`stores nothing when ${what} while they are there`, async () => {

@@ -41,9 +41,9 @@ describe('The consent page, under attack', () => {
   describe('a name', () => {
     const shown = (page: Page) => /<h1><bdi>(.*?)<\/bdi>/s.exec(page.html)?.[1];
     const names: Record<string, [string, string | undefined]> = {
-      'that runs backwards': ['\u202eknaB ruoY\u202c', 'knaB ruoY'],
+      'in reversed direction': ['\u202eknaB ruoY\u202c', 'knaB ruoY'],
       'with isolates and marks': ['Your\u2066\u200f Bank\u2069', 'Your Bank'],
-      'that says nothing is there': ['\u200b\u3164\ufeff', undefined],
+      'without visible characters': ['\u200b\u3164\ufeff', undefined],
       'of tabs and line breaks': ['Your\n\n\tBank\u0007', 'Your Bank'],
       'of markup': ['</bdi><script>alert(1)</script>', '&lt;/bdi&gt;&lt;script&gt;alert(1)&lt;/script&gt;'],
       'of a thousand characters': ['가'.repeat(1_000), `${'가'.repeat(99)}…`],
