@@ -15,7 +15,10 @@ import { keepWritten } from './platform/write-behind.ts';
 import { startServer } from './server.ts';
 import { superviseWorkers, workerId } from './workers.ts';
 
-/** Reads the configuration, opens the database, listens; on a signal does the reverse. Where there are to be several processes, starts those. */
+/**
+ * Reads the configuration, opens the database and listens; a signal reverses this. With WEB_CONCURRENCY above one, starts that many workers
+ * instead.
+ */
 
 if (import.meta.main) {
   try {
@@ -26,7 +29,7 @@ if (import.meta.main) {
   }
 }
 
-/** Runs until SIGINT or SIGTERM. @returns once it listens. @throws what whyItCannotStart() puts into a sentence. */
+/** Runs until SIGINT or SIGTERM. @returns once the server listens. @throws errors that whyItCannotStart() describes. */
 export async function main(): Promise<void> {
   const config = readConfig();
   const log = createLog(config.logLevel);
@@ -60,24 +63,24 @@ async function serve(config: Config, log: Log): Promise<void> {
   let stopping = false;
   const hurry = new AbortController();
   const stop = async (signal: string) => {
-    // An orchestrator sends SIGTERM. The keyboard sends SIGINT, and nobody balances there.
+    // An orchestrator sends SIGTERM. A keyboard sends SIGINT, and then no balancer needs time to notice.
     if (stopping || signal === 'SIGINT') hurry.abort();
     if (stopping) return;
     stopping = true;
     log.info({ event: 'stopping', signal });
     await Promise.all([pruning.stop(), mailing?.stop(), logos.stop(), ...tasks.map((task) => task.stop()), server.close(hurry.signal)]);
-    // After the last request, which is counted too.
+    // After the last request, because it is counted too.
     await Promise.all([counting.stop(), recording.stop()]);
     await database.close();
     process.exit(0);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  // Once it can be stopped: a signal that nothing handles ends a process on the spot.
+  // Logged after the handlers are set: an unhandled signal would end the process at once.
   log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin: server.adminAddress });
 }
 
-/** One sentence about what is wrong and what would be right. */
+/** @returns one sentence that says what is wrong and what would be right. */
 export function whyItCannotStart(error: unknown): string {
   if (error instanceof ConfigError) return `Munjigi cannot start: ${error.message}`;
   if (isUnavailable(error))

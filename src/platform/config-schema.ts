@@ -17,7 +17,7 @@ import {
   support,
 } from './config-values.ts';
 
-/** Owns which variables of the environment there are, and what is right for each. What they come to together is config.ts's. */
+/** Owns the list of environment variables and what is valid for each. config.ts checks them together. */
 
 export const schema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),

@@ -3,9 +3,9 @@ import type pg from 'pg';
 import { type ConnectionOptions, parse, toClientConfig } from 'pg-connection-string';
 
 /**
- * Owns what DATABASE_URL means: a URI as libpq has it, with several hosts, `target_session_attrs` and TLS. pg reads the URI of one host; here is
- * what it lacks. Which of the hosts is reached, database-hosts.ts decides.
- * @see PostgreSQL documentation, sections 32.1.1 (URIs), 32.1.2 (parameters) and 32.19 (TLS)
+ * Owns the meaning of DATABASE_URL: a libpq URI with several hosts, `target_session_attrs` and TLS. This file adds what pg lacks, which
+ * parses the URI of one host. Does not choose the host to connect to: see database-hosts.ts. @see PostgreSQL documentation, sections 32.1.1
+ * (URIs), 32.1.2 (parameters) and 32.19 (TLS)
  */
 
 const TARGETS = ['any', 'read-write', 'primary'] as const;
@@ -13,22 +13,22 @@ export type TargetSession = (typeof TARGETS)[number];
 
 const TLS_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'];
 
-/** @param ssl false once the server said that it has no TLS, which `sslmode=prefer` accepts. */
+/** `ssl` is false after the server said that it has no TLS, which `sslmode=prefer` accepts. */
 export type DatabaseHost = { host: string | undefined; port: number | undefined; ssl?: false };
 
 export type DatabaseAddress = {
-  /** In the order given. Without a name or port, pg's defaults hold. */
+  /** In the order given. Without a name or port, pg's defaults apply. */
   hosts: DatabaseHost[];
   target: TargetSession;
   /** Whether a server without TLS is accepted too. */
   prefersTls: boolean;
-  /** Whether a pooler stands between that gives each transaction another connection: no startup parameters, no named statements. */
+  /** Whether a pooler gives each transaction another connection. Then startup parameters and named statements do not work. */
   pooled: boolean;
-  /** User, password, database, TLS and what else the URI says of a connection. */
+  /** User, password, database, TLS and the other connection settings of the URI. */
   settings: pg.ClientConfig;
 };
 
-/** @throws Error with a sentence that begins with what is wrong, and holds no secret. */
+/** @throws Error whose message says what is wrong, to follow the variable's name. It contains no secret. */
 export function readDatabaseAddress(url: string): DatabaseAddress {
   if (!/^postgres(ql)?:\/\//.test(url)) throw new Error('must begin with postgres:// or postgresql://');
   const { single, authority } = withOneHost(url);
@@ -44,7 +44,7 @@ export function readDatabaseAddress(url: string): DatabaseAddress {
   return { hosts, target, prefersTls, pooled, settings: toClientConfig(parsed) };
 }
 
-/** pg reads one host alone. @returns the URI with the first, and all of them where there are several. */
+/** pg parses a single host. @returns the URI with one host, and the list of all hosts if there are several. */
 function withOneHost(url: string): { single: string; authority?: string[] } {
   const [, before = '', list = '', after = ''] = /^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)([^/?#]*)(.*)$/s.exec(url) ?? [];
   return list.includes(',') ? { single: `${before}first.invalid${after}`, authority: list.split(',') } : { single: url };
@@ -52,7 +52,7 @@ function withOneHost(url: string): { single: string; authority?: string[] } {
 
 function parsedAddress(url: string): ConnectionOptions {
   try {
-    // Its own reading of sslmode is stricter than libpq's, and a warning goes with it.
+    // pg's own reading of sslmode is stricter than libpq's, and pg prints a warning with it.
     return parse(url, { useLibpqCompat: !/[?&]uselibpqcompat=/.test(url) });
   } catch (error) {
     const { code, path, message } = error as NodeJS.ErrnoException;
@@ -62,13 +62,16 @@ function parsedAddress(url: string): ConnectionOptions {
   }
 }
 
-/** `sslrootcert=system` is no file. */
+/** `sslrootcert=system` names no file, so pg must not read it. */
 function withoutSystemRoots(url: string): [string, boolean] {
   const bare = url.replace(/([?&])sslrootcert=system(&|$)/, (_, first, next) => (next ? first : ''));
   return [bare, bare !== url];
 }
 
-/** The roots that the operating system trusts. They vouch for everybody's server, so the host's name is to be checked (libpq, sslrootcert). */
+/**
+ * Uses the root certificates of the operating system. These vouch for any server, so the host name must be verified too (libpq,
+ * sslrootcert).
+ */
 function withSystemRoots(parsed: ConnectionOptions): ConnectionOptions {
   const mode = parsed['sslmode'] ?? 'verify-full';
   if (mode !== 'verify-full') throw new Error('says sslrootcert=system, which needs sslmode=verify-full');
@@ -94,13 +97,13 @@ function portOf(text: string): number | undefined {
   return port;
 }
 
-/** @throws Error for another value than those we know: a wish that is not fulfilled is not passed over in silence. */
+/** @throws Error for an unknown value, so that the server never ignores a setting silently. */
 function choice<Value extends string>(value: string | null, name: string, values: readonly Value[]): Value | undefined {
   if (value === null || values.includes(value as Value)) return (value ?? undefined) as Value | undefined;
   throw new Error(`has ${name} with a value that is not supported: use ${values.join(', ')}`);
 }
 
-/** @returns what is wrong with an address; undefined where nothing is. */
+/** @returns what is wrong with a URL; undefined when it is valid. */
 export function problemOf(url: string): string | undefined {
   try {
     readDatabaseAddress(url);
@@ -110,5 +113,5 @@ export function problemOf(url: string): string | undefined {
   }
 }
 
-/** @param url a right one. */
+/** @param url a valid one. */
 export const isPooled = (url: string): boolean => readDatabaseAddress(url).pooled;

@@ -4,29 +4,29 @@ import { type DatabaseAddress, type DatabaseHost, readDatabaseAddress } from './
 import { openSession, type Session } from './database-session.ts';
 
 /**
- * Owns which host of DATABASE_URL is connected to. pg knows one host for a connection. Here each connection asks first which host takes writes;
- * the answer holds until a connection to that host fails, is lost, or learns that the host no longer does.
+ * Owns the choice of the host of DATABASE_URL. pg knows one host for a connection. Here a new connection first finds the host that takes
+ * writes. That answer holds until a connection to the host fails, is lost, or learns that the host became read-only.
  */
 export type DatabaseHosts = Pick<DatabaseAddress, 'pooled'> & {
-  /** Makes connections, for pg's pool and for everybody else. */
+  /** Creates connections, for pg's pool and for all other callers. */
   Client: new (
     config?: pg.ClientConfig,
   ) => pg.Client;
 };
 
-/** The first statement of a connection whose work takes as long as it takes: its role may have a limit, which a pooler needs. */
+/** The first statement of a connection for long work. The database role may have a time limit, because a pooler needs one. */
 export const WITHOUT_LIMIT = 'set statement_timeout = 0';
 
-// The next host is tried so much later than the one before it, or as soon as that failed (RFC 8305 section 5, "Connection Attempt Delay").
+// Delay before the next host is tried; it is tried at once when the previous one failed (RFC 8305 section 5, "Connection Attempt Delay").
 const NEXT_HOST_MS = 250;
-// A host that has no answer by then is one that failed.
+// A host that has not answered by then counts as failed.
 const PROBE_MS = 1_500;
-// So long "no host takes writes" holds: otherwise each request would ask all hosts, in the middle of a failover.
+// How long the result "no host takes writes" is reused. Otherwise each request would probe all hosts during a failover.
 const AGAIN_MS = 200;
-// Where a connection has no limit of its own.
+// Limit for finding a host when the connection has no limit of its own.
 const FIND_MS = 5_000;
 
-/** @throws Error with a sentence of what is wrong with the address. */
+/** @throws Error that says what is wrong with the address. */
 export function openHosts(url: string): DatabaseHosts {
   const address = readDatabaseAddress(url);
   const sessions = new Set<Session>();
@@ -44,7 +44,7 @@ export function openHosts(url: string): DatabaseHosts {
     found = undefined;
   }
 
-  /** A host that no longer takes writes is left by every connection, also by those that read: what they read would grow old. */
+  /** Leaves a host that no longer takes writes. Connections that only read leave too, because a standby's data may be stale. */
   function leave(session: Session): void {
     forget();
     for (const other of address.target === 'any' ? [session] : sessions) if (other.host === session.host) other.endOnceIdle();
@@ -57,7 +57,7 @@ export function openHosts(url: string): DatabaseHosts {
     constructor(config: pg.ClientConfig = {}) {
       super(settingsFor(address, config));
       this.#findMs = config.connectionTimeoutMillis ?? FIND_MS;
-      // A lost connection fails the statement, which is where it is heard of. Without a listener it would end the process.
+      // A lost connection already fails its statement. Without this listener the event would end the process.
       this.on('error', () => {});
     }
 
@@ -105,17 +105,17 @@ export function openHosts(url: string): DatabaseHosts {
   return { Client: Client as DatabaseHosts['Client'], pooled: address.pooled };
 }
 
-/** A connection apart from those of the pool. */
+/** Opens a connection outside the pool. */
 export function openClient(url: string, config: pg.ClientConfig): pg.Client {
   const { Client } = openHosts(url);
   return new Client(config);
 }
 
-/** What the address says goes before what we say, except that both may have `options`. */
+/** Settings of the address override the server's own, except `options`: both are combined. */
 function settingsFor({ settings, pooled }: DatabaseAddress, config: pg.ClientConfig): pg.ClientConfig {
   const options = [config.options, settings.options].filter(Boolean).join(' ');
   const merged = { ...config, ...settings, ...(options ? { options } : {}) };
-  // PgBouncer refuses a connection with startup parameters that it does not know: there the limit of time is the role's (database-start.ts).
+  // PgBouncer refuses unknown startup parameters. With a pooler the role has the time limit instead (database-start.ts).
   return pooled ? { ...merged, options: undefined, statement_timeout: undefined } : merged;
 }
 
@@ -127,7 +127,10 @@ function reach(client: pg.Client, { host, port, ssl }: DatabaseHost): void {
   (client.connection as unknown as { ssl: boolean }).ssl = false;
 }
 
-/** Several hosts are tried in their order, and soon side by side: one that says nothing must not keep all from the next. */
+/**
+ * Tries several hosts in their order. After a short delay it tries the next one in parallel, so that a silent host does not block the
+ * others.
+ */
 async function firstThatFits(address: DatabaseAddress): Promise<DatabaseHost> {
   const { hosts, prefersTls } = address;
   const [only] = hosts;
@@ -146,7 +149,11 @@ async function firstThatFits(address: DatabaseAddress): Promise<DatabaseHost> {
   });
 }
 
-/** Connects and asks. @returns the host, and whether without TLS. @throws Error of why it is not the one. */
+/**
+ * Connects and checks the host.
+ * @returns the host, and whether it works without TLS only.
+ * @throws Error that says why the host does not fit.
+ */
 async function probe(address: DatabaseAddress, host: DatabaseHost): Promise<DatabaseHost> {
   const limits = { connectionTimeoutMillis: PROBE_MS, query_timeout: PROBE_MS };
   const client = new pg.Client(settingsFor(address, limits));
@@ -167,7 +174,7 @@ async function probe(address: DatabaseAddress, host: DatabaseHost): Promise<Data
   }
 }
 
-/** What libpq asks a server that does not say it by itself, such as one behind PgBouncer. */
+/** Asks a server that does not report its state, such as one behind PgBouncer. libpq asks the same. */
 async function askedWhyUnfit(client: pg.Client, target: DatabaseAddress['target']): Promise<string | undefined> {
   if (target === 'any') return undefined;
   const { rows } = await client.query(
@@ -177,7 +184,7 @@ async function askedWhyUnfit(client: pg.Client, target: DatabaseAddress['target'
   return target === 'read-write' && rows[0].read_only ? 'is read-only' : undefined;
 }
 
-/** Says of each host what was wrong. A password or database that a host refuses is no outage: that error is passed on as it is. */
+/** Names the failure of each host. A refused password or a missing database is no outage, so that error is returned unchanged. */
 function noHost(hosts: DatabaseHost[], failures: Error[]): Error {
   const refused = failures.find((error) => error instanceof pg.DatabaseError && /^(28|3D)/.test(error.code ?? ''));
   if (refused) return refused;
@@ -188,7 +195,7 @@ function noHost(hosts: DatabaseHost[], failures: Error[]): Error {
   return new Error(`no database host takes writes: ${told.join(', ')}`, { cause: failures[0] });
 }
 
-/** @throws Error in the words of pg's own pool. */
+/** @throws Error with the message of pg's own pool. */
 async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
   const late = new AbortController();
   const limit = pause(ms, undefined, late).then(() => {

@@ -3,22 +3,22 @@ import type { DatabaseHost, TargetSession } from './database-address.ts';
 import { READ_ONLY } from './sql-errors.ts';
 
 /**
- * Owns what a connection knows of its server: whether it takes writes. PostgreSQL says so when a connection begins and whenever that changes
- * (ParameterStatus, PostgreSQL documentation section 54.2.7), so it costs no statement. PgBouncer passes none of it on.
+ * Owns what a connection knows about its server: whether it takes writes. PostgreSQL reports this when a connection begins and at each
+ * change, so it costs no statement (ParameterStatus, PostgreSQL documentation section 54.2.7). PgBouncer does not pass it on.
  */
 export type Session = {
   host: DatabaseHost;
-  /** Why the server is not the one that is wanted; undefined where it is, or does not say. */
+  /** @returns why the server does not fit; undefined when it fits, or does not report it. */
   unfit(): string | undefined;
-  /** Whether the server says what it takes. */
+  /** Whether the server reports its state. */
   known(): boolean;
-  /** Ends the connection once it has no statement and no transaction under way. */
+  /** Ends the connection when it has no statement and no transaction in progress. */
   endOnceIdle(): void;
 };
 
 type ParameterStatus = { parameterName: string; parameterValue: string };
 
-/** @param onUnfit called when a connection that was right is no longer: the server says so, or refuses to write. */
+/** @param onUnfit called when a connection's server no longer fits: it reports so, or refuses a write. */
 export function openSession(
   client: pg.Client,
   host: DatabaseHost,
@@ -35,7 +35,7 @@ export function openSession(
     endOnceIdle() {
       if (ending) return;
       ending = true;
-      // Once pg has told the statement that this was the answer to.
+      // Waits until pg has delivered this answer to its statement.
       connection.on('readyForQuery', () => setImmediate(endIfIdle, client));
       setImmediate(endIfIdle, client);
     },
@@ -59,7 +59,7 @@ function unfitFor(target: TargetSession, said: Map<string, string>): string | un
   return target === 'read-write' && said.get('default_transaction_read_only') === 'on' ? 'is read-only' : undefined;
 }
 
-/** The words are pg's own for a connection that ended, so that whoever waits for it is told 503. */
+/** The message is pg's own for an ended connection, so that waiting requests are answered 503. */
 function endIfIdle(client: pg.Client): void {
   const { readyForQuery } = client as unknown as { readyForQuery?: boolean };
   if (!readyForQuery || client.getTransactionStatus() !== 'I') return;

@@ -3,16 +3,17 @@ import { type Database, isUnavailable, Prisma } from './database.ts';
 import type { Log } from './log.ts';
 
 /**
- * Owns what a process that starts does about its database: it waits for one that does not answer yet, and does not start on one where nothing
- * limits how long a statement takes. Once it serves, requests are answered 503 instead.
+ * Owns what a starting process does about its database. It waits for a database that does not answer yet. It refuses one without a limit on
+ * statement time. A server that is already running answers 503 instead of waiting.
  */
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 
 /**
- * Does work that needs the database, again until it answers, for so long. A wrong password or a missing database is no outage, and fails at once.
- * @throws what the last attempt threw.
+ * Repeats work that needs the database until it answers, for at most `waitSeconds`. A wrong password or a missing database is no outage,
+ * and fails at once.
+ * @throws the error of the last attempt.
  */
 export async function onceDatabaseAnswers<T>(work: () => Promise<T>, { log, waitSeconds }: { log: Log; waitSeconds: number }): Promise<T> {
   const until = performance.now() + waitSeconds * 1_000;
@@ -21,7 +22,7 @@ export async function onceDatabaseAnswers<T>(work: () => Promise<T>, { log, wait
       return await work();
     } catch (error) {
       const leftMs = until - performance.now();
-      // PgBouncer says so of what pg sends when a connection begins.
+      // PgBouncer's answer to the startup parameters that pg sends.
       if (/unsupported startup parameter/.test(whyUnavailable(error)))
         throw new Error(`DATABASE_URL leads to a pooler (${whyUnavailable(error)}): add pgbouncer=true to it`);
       if (!isUnavailable(error) || leftMs <= 0) throw error;
@@ -32,17 +33,17 @@ export async function onceDatabaseAnswers<T>(work: () => Promise<T>, { log, wait
   }
 }
 
-/** In the words of the driver, which name host and port and no secret. */
+/** @returns the driver's message, which names host and port and contains no secret. */
 export function whyUnavailable(error: unknown): string {
   const { message, code, cause, reason } = error as NodeJS.ErrnoException & { reason?: string };
   const inner = cause as NodeJS.ErrnoException | undefined;
   return reason || inner?.message || inner?.code || message.trim().split('\n').at(-1) || code || 'it does not answer';
 }
 
-/** As long as a single write may take: see database.ts. */
+/** The time limit of a single write: see database.ts. */
 const LONGEST_STATEMENT_MS = 1_150;
 
-/** A pooler may leave out the limit that every connection of ours asks for. @throws Error with a sentence about what to set. */
+/** Checks that statements have a time limit: a pooler may drop the limit that the server asks for. @throws Error that says what to set. */
 export async function assertLimited(database: Database): Promise<void> {
   const limit = Prisma.sql`select setting::int as ms, current_user as role from pg_settings where name = 'statement_timeout'`;
   const [answer] = await database.change<{ ms: number; role: string }>(limit);

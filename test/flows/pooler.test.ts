@@ -50,7 +50,7 @@ describe('Two nodes behind PgBouncer in transaction mode', { skip: version ? fal
 
   const isActive = async (node: TestProcess, token: string | undefined) => (await introspect(node, api, String(token)))['active'] === true;
 
-  it('a code is redeemed at the other node, once; a replay ends its tokens at both', async () => {
+  it('redeem a code once, also at the other node; a replay ends its tokens at both', async () => {
     const code = await obtainCode(one, client, person);
     const response = await redeem(other, client, code);
     assert.equal(response.status, 200);
@@ -61,7 +61,7 @@ describe('Two nodes behind PgBouncer in transaction mode', { skip: version ? fal
     for (const node of [one, other]) assert.equal(await isActive(node, tokens.access_token), false);
   });
 
-  it('a refresh token works once over both nodes, and a replay ends the family', async () => {
+  it('accept a refresh token once, and a replay ends the family', async () => {
     const tokens = await obtainTokens(one, client, person);
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, n) => refresh(n % 2 ? one : other, client, String(tokens.refresh_token))),
@@ -74,14 +74,14 @@ describe('Two nodes behind PgBouncer in transaction mode', { skip: version ? fal
     for (const token of [tokens.access_token, next.access_token]) assert.equal(await isActive(other, token), false);
   });
 
-  it('a revocation at one node is seen at the other', async () => {
+  it('see a revocation of the other node', async () => {
     const { access_token } = await clientCredentials(one, client);
     assert.equal(await isActive(other, access_token), true);
     assert.equal((await post(one, '/oauth/revoke', client, { token: access_token })).status, 200);
     assert.equal(await isActive(other, access_token), false);
   });
 
-  it('a change of a client is told to both nodes, past the pooler', async () => {
+  it('both learn of a change of a client, past the pooler', async () => {
     const changed = await house.createClient();
     for (const node of [one, other]) await clientCredentials(node, changed);
     await house.sql('update client set suspended_at = now() where id = $1', [changed.client_id]);
@@ -92,7 +92,7 @@ describe('Two nodes behind PgBouncer in transaction mode', { skip: version ? fal
       });
   });
 
-  it('many requests at once share fewer connections of the database, and none is answered with another’s rows', async () => {
+  it('serve many parallel requests on fewer database connections, without mixing up rows', async () => {
     const tokens = await Promise.all(Array.from({ length: 40 }, (_, n) => clientCredentials(n % 2 ? one : other, client)));
     assert.equal(new Set(tokens.map(({ access_token }) => access_token)).size, 40);
     const states = await Promise.all(tokens.map(({ access_token }, n) => isActive(n % 2 ? other : one, access_token)));
@@ -106,7 +106,7 @@ describe('Two nodes behind PgBouncer in transaction mode', { skip: version ? fal
     }
   });
 
-  it('a statement that takes too long is ended by the database there, too', async () => {
+  it('have statements that take too long ended by the database', async () => {
     const lock = await holdTable(database.url, 'token');
     try {
       const response = await post(one, '/oauth/token', client, { grant_type: 'client_credentials' });
@@ -117,14 +117,14 @@ describe('Two nodes behind PgBouncer in transaction mode', { skip: version ? fal
     }
   });
 
-  it('a node does not start where nothing limits how long a statement takes', async () => {
+  it('do not start without a time limit on statements', async () => {
     const direct = database.url;
     const { code, output } = await house.startInVain({ DATABASE_URL: `${direct}?pgbouncer=true`, DATABASE_DIRECT_URL: direct });
     assert.equal(code, 1);
     assert.match(output, /statement_timeout .* is off; .*ALTER ROLE "\w+" SET statement_timeout = '1150ms'/);
   });
 
-  it('an address that leads to the pooler and does not say so is told at once, and one without a way past it too', async () => {
+  it('refuse an undeclared pooler, and a pooler without a direct address, with a clear error', async () => {
     const pooled = pooler.url(database.url);
     const unsaid = { DATABASE_URL: pooled.replace('?pgbouncer=true', ''), DATABASE_DIRECT_URL: database.url, DATABASE_WAIT_SECONDS: '60' };
     const first = await house.startInVain(unsaid);
