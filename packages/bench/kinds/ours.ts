@@ -15,7 +15,7 @@ import { KeyRing } from '../../../src/platform/secrets.ts';
 import { keepWritten } from '../../../src/platform/write-behind.ts';
 import { startServer } from '../../../src/server.ts';
 import { superviseWorkers } from '../../../src/workers.ts';
-import { freePort } from '../../bootstrap/free-port.mjs';
+import { freePort } from '../../../scripts/bootstrap/free-port.mjs';
 import type { Served } from '../server.ts';
 import { DIALECT } from './dialect.ts';
 import { mintCodes } from './mint.ts';

@@ -3,7 +3,7 @@ import { ownResourceServers, saveResourceServers } from '../../src/oauth/scopes/
 import { createAccount } from '../../src/people/store.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';
-import { migrate } from '../migrate.ts';
+import { migrate } from '../../scripts/migrate.ts';
 import { ISSUER } from './operations.ts';
 import { runSql } from './sql.ts';
 

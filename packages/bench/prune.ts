@@ -9,9 +9,9 @@ import { ownResourceServers, saveResourceServers } from '../../src/oauth/scopes/
 import { createAccount } from '../../src/people/store.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';
-import { ROOT } from '../bootstrap/node.mjs';
-import { startPostgres } from '../bootstrap/postgres.mjs';
-import { migrate } from '../migrate.ts';
+import { ROOT } from '../../scripts/bootstrap/node.mjs';
+import { startPostgres } from '../../scripts/bootstrap/postgres.mjs';
+import { migrate } from '../../scripts/migrate.ts';
 import { at, atRate, median, openLoad } from './prune-load.ts';
 import { deadShare, fill, type Size, sizes, tokenOf } from './prune-rows.ts';
 import { soak } from './prune-soak.ts';
