@@ -10,7 +10,7 @@ import { fail, step } from './bootstrap/say.mjs';
 
 const HELP = `Usage: npm test [-- FILE ...]
 
-  Without files: lint, types, and every test below test/.
+  Without files: lint, types, and every test below test/ and packages/.
   With files or folders: those tests alone, such as  npm test -- test/flows
 `;
 
@@ -57,7 +57,7 @@ async function main(files) {
     if (await run([join(ROOT, 'scripts/test-template.ts')])) return 1;
     const chosen = files.length
       ? files.map((file) => (/\.test\.ts$/.test(file) ? file : `${file.replace(/\/$/, '')}/**/*.test.ts`))
-      : ['test/**/*.test.ts'];
+      : ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'];
     return await run(['--test', '--test-concurrency=2', ...chosen]);
   } finally {
     await postgres.stop();
