@@ -11,7 +11,7 @@ import { fail, Stop, step } from './bootstrap/say.mjs';
 
 const HELP = `Usage: npm test [-- FILE ...]
 
-  Without files: lint, types, and every test below test/.
+  Without files: lint, types, and every test below test/ and packages/.
   With files or folders: those tests alone, such as  npm test -- test/flows
 
   MUNJIGI_TEST_POOLER=1  has the servers of tests reach their databases through PgBouncer in transaction mode, which this machine must have
@@ -62,7 +62,7 @@ async function main(files) {
     if (await run([join(ROOT, 'scripts/test-template.ts')])) return 1;
     const chosen = files.length
       ? files.map((file) => (/\.test\.ts$/.test(file) ? file : `${file.replace(/\/$/, '')}/**/*.test.ts`))
-      : ['test/**/*.test.ts'];
+      : ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'];
     // One more than the cores of a small machine: a test often waits, for a process to start or for a lock.
     return await run(['--test', '--test-concurrency=3', ...chosen]);
   } finally {

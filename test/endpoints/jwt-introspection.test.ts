@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { createBearer } from '@munjigi/bearer/koa';
 import {
   createRemoteJWKSet,
   decodeJwt,
@@ -18,7 +19,6 @@ import Koa from 'koa';
 import { suspendClient } from '../../src/oauth/clients/store.ts';
 import { loadSigningKeys, replaceSigningKeys, rotateSigningKeys } from '../../src/oauth/keys/signing-keys.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
-import { createBearer } from '../../src/resource-api/bearer.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -258,10 +258,10 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
       assert.equal(decodeProtectedHeader(access_token).typ, typ);
       await jwtVerify(access_token, keys, { issuer: server.issuer, audience: API });
       assert.equal((await introspect(server, api, access_token))['active'], true, alg);
-      assert.equal(await open(bearer.jwt({ audience: API, typ: typ as 'JWT', scope: 'shelves', person: true }), access_token), 200);
+      assert.equal(await open(bearer.jwt({ audience: API, typ: typ as 'JWT', scope: 'shelves', user: true }), access_token), 200);
       assert.equal(await open(bearer.jwt({ audience: API, typ: typ === 'JWT' ? 'at+jwt' : 'JWT' }), access_token), 401);
-      assert.equal(await open(bearer.opaque({ audience: API, scope: 'shelves', person: true }), access_token), 200);
-      assert.equal(await open(bearer.opaque({ audience: API, person: true }), await own()), 403, 'a client is no person');
+      assert.equal(await open(bearer.opaque({ audience: API, scope: 'shelves', user: true }), access_token), 200);
+      assert.equal(await open(bearer.opaque({ audience: API, user: true }), await own()), 403, 'a client is no person');
     }
     await assert.rejects(server.sql(`update resource_server set jwt_algorithm = 'none' where identifier = $1`, [API]), /check constraint/);
   });

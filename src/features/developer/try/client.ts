@@ -1,3 +1,4 @@
+import { decodeJwt as decodeClaims, decodeProtectedHeader } from 'jose';
 import { ROUTES } from '../../../oauth/routes.ts';
 
 /**
@@ -65,10 +66,7 @@ async function answerOf(asked: Promise<Response>): Promise<Answer> {
 export function decodeJwt(jwt: unknown): { header: Record<string, unknown>; claims: Record<string, unknown> } | undefined {
   if (typeof jwt !== 'string') return undefined;
   try {
-    const [header, claims] = jwt
-      .split('.', 2)
-      .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')) as Record<string, unknown>);
-    return header && claims ? { header, claims } : undefined;
+    return { header: decodeProtectedHeader(jwt) as Record<string, unknown>, claims: decodeClaims(jwt) };
   } catch {
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { freePort } from '../../../scripts/bootstrap/free-port.mjs';
 import { createCounts, keepCountsWritten } from '../../../src/audit/counts.ts';
 import { FEATURES } from '../../../src/features.ts';
 import { createClientCache } from '../../../src/oauth/clients/cache.ts';
@@ -15,7 +16,6 @@ import { KeyRing } from '../../../src/platform/secrets.ts';
 import { keepWritten } from '../../../src/platform/write-behind.ts';
 import { startServer } from '../../../src/server.ts';
 import { superviseWorkers } from '../../../src/workers.ts';
-import { freePort } from '../../bootstrap/free-port.mjs';
 import type { Served } from '../server.ts';
 import { DIALECT } from './dialect.ts';
 import { mintCodes } from './mint.ts';

@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../bootstrap/free-port.mjs';
+import { freePort } from '../../scripts/bootstrap/free-port.mjs';
 
 /** How long a newcomer waits: a fresh clone to its first token, and a second start; with the memory of the server at rest. */
 
-const HELP = `Usage: node scripts/bench/start.mjs
+const HELP = `Usage: node packages/bench/start.mjs
 
   Clones the last commit into a temporary folder, runs npm start there, and prints the seconds until a token is issued,
   the same for a second start, and the server's resident memory at rest. Packages come from npm's cache where it has them.

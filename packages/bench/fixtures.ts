@@ -1,9 +1,9 @@
+import { migrate } from '../../scripts/migrate.ts';
 import { saveClient } from '../../src/oauth/clients/store.ts';
 import { ownResourceServers, saveResourceServers } from '../../src/oauth/scopes/resource-servers.ts';
 import { createAccount } from '../../src/people/store.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';
-import { migrate } from '../migrate.ts';
 import { ISSUER } from './operations.ts';
 import { runSql } from './sql.ts';
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from '../bootstrap/node.mjs';
-import { startPostgres } from '../bootstrap/postgres.mjs';
+import { ROOT } from '../../scripts/bootstrap/node.mjs';
+import { startPostgres } from '../../scripts/bootstrap/postgres.mjs';
 import { drawChart } from './chart.ts';
 import { type Arena, countAllStatements, enter } from './contestants.ts';
 import { describeMachine, layOut, pin } from './machine.ts';
