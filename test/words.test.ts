@@ -25,8 +25,7 @@ const COMMENTS: Record<string, boolean> = {
   'src/features.ts': true,
   scripts: false,
   'packages/bearer': true,
-  // The benchmark and the commands are still to be rewritten.
-  'packages/bench': false,
+  'packages/bench': true,
 };
 
 const below = (paths: string[]) =>

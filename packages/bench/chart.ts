@@ -70,7 +70,7 @@ function bar(row: Row, kind: string, y: number, scale: number): string {
   return `<rect class="${kind}" x="${LEFT}" y="${y}" width="${width}" height="${BAR}" rx="2"/><text x="${(LEFT + Number(width) + 6).toFixed(1)}" y="${y + 11}">${Math.round(perSecond).toLocaleString('en')}<tspan class="quiet">${ratio}</tspan></text>`;
 }
 
-/** The same figures in a sentence, for whoever hears the chart. */
+/** The same figures as a sentence, for users of a screen reader. */
 function describe(rows: Row[], kinds: string[]): string {
   return rows
     .map(

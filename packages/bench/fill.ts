@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import pg from 'pg';
 
 /**
- * Owns the large tables: as many live tokens as are asked for, and what they stand on in believable proportion: four tokens a grant
- * (two devices, an access and a refresh token each), two grants a person, a thousand clients; one token in fifty is a client's own.
+ * Owns the large tables: the wanted number of live tokens, with grants, users and clients in realistic proportion.
+ * A grant has four tokens: an access token and a refresh token on each of two devices. A user has two grants.
+ * There are a thousand clients. One token in fifty is a client's own.
  * Ids are digests, so they fall all over the index, as real ones do.
  */
 

@@ -24,7 +24,7 @@ export function basic({ client_id, client_secret }: { client_id: string; client_
   return `Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}`;
 }
 
-/** Makes a database anew, from a template or empty. @returns its address. */
+/** Drops the database and creates it again, from a template or empty. @returns its address. */
 export async function freshDatabase(postgresUrl: string, name: string, template = 'template1'): Promise<string> {
   await runSql(postgresUrl, `drop database if exists ${name} with (force)`, `create database ${name} template ${template}`);
   const url = new URL(postgresUrl);

@@ -5,13 +5,13 @@ import { connect, type Socket } from 'node:net';
  * Owns the load: requests that were written beforehand, one after another on each of a number of connections that stay open.
  * Knows of HTTP/1.1 what it takes to tell where an answer ends (RFC 9112 section 6) and whether it is 200, and no more.
  *
- * It shares a core with the database, so whatever it spends it takes from there. Measured against a bare node:http server that answers
+ * It shares a core with the database, so its own processor time is missing there. Measured against a bare node:http server that answers
  * 200 bytes, 16 connections, generator and server on a core each (Node 24, AMD EPYC, 2026-11-21), CPU of the generator a request:
  *
- *     this, one body or one each   11 µs   50,000 to 60,000 answers a second, and a third of its core to spare: the server is the limit
- *     autocannon, one body         15 µs
- *     autocannon, a body each      23 µs
- *     undici, URLSearchParams and JSON.parse a request (what was here before)   25 to 33 µs, and its core is full at 30,000 to 39,000
+ * - This generator, one body or one each: 11 µs. It got 50,000 to 60,000 answers a second with a third of its core to spare, so the server was the limit.
+ * - autocannon, one body: 15 µs.
+ * - autocannon, a body each: 23 µs.
+ * - undici, with URLSearchParams and JSON.parse for each request: 25 to 33 µs. Its core was full at 30,000 to 39,000 answers a second.
  */
 
 /** What one slice of load came to. `bodies` has the answers: of every request where they are to be kept, else of one in a hundred. */

@@ -21,7 +21,7 @@ export function describeMachine(): { cores: number; model: string; node: string 
   return { cores, model: cpus()[0]?.model.trim() ?? 'unknown', node: process.version };
 }
 
-/** Pins a process with all its threads, and whatever it starts later. @returns whether this machine can do that. */
+/** Pins a process with all its threads and later child processes. @returns whether this machine can do that. */
 export function pin(pid: number, cores: string): boolean {
   try {
     execFileSync('taskset', ['-a', '-cp', cores, String(pid)], { stdio: 'ignore' });

@@ -5,8 +5,8 @@ import type { BenchServer } from './servers.ts';
 import type { Supplies } from './supplies.ts';
 
 /**
- * Owns the measuring: short slices of load, of one kind after another and in reverse the next time, so that whatever else
- * this machine does meets all alike, and a ratio is of slices that were neighbours.
+ * Owns the measuring: short slices of load, one kind after another, and in reverse order the next time. Other work on this
+ * machine then slows all kinds alike, and a ratio compares neighbouring slices.
  */
 
 /** A server with what loads it. `label` is its kind, and how many workers it has if that is what is compared. */

@@ -1,6 +1,6 @@
 /**
- * Owns what is measured: each operation as the bytes of one request, what that request uses up, how its answer looks when the work was
- * done, and the target: our requests a second over those of the library in memory.
+ * Owns the measured operations: the bytes of one request, what that request consumes, and how a successful answer looks.
+ * The target of each is our requests a second, divided by those of the library in memory.
  */
 
 /** How a server is spoken to: where its endpoints are, and as whom. Ours and the library's are the same. */
@@ -94,7 +94,7 @@ export function checkAnswers(name: string, bodies: string[]): void {
   }
 }
 
-// The host of the issuer, whatever port a server listens on.
+// The host of the issuer. The server may listen on another port.
 const HOST = 'localhost:3999';
 export const ISSUER = `http://${HOST}`;
 

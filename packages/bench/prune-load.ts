@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 
-/** Requests at a fixed rate, whatever comes back: a server that falls behind is asked on, as by people in life. */
+/** Sends requests at a fixed rate, and does not wait for a server that falls behind: real users do not wait either. */
 
 export type Answer = { status: number; body: Record<string, string> };
 export type Send = (path: string, form: Record<string, string>, authorization: string) => Promise<Answer>;

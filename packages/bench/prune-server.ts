@@ -7,8 +7,8 @@ import { createLog } from '../../src/platform/log.ts';
 import { startServer } from '../../src/server.ts';
 
 /**
- * Our server under load, a process of its own that prunes when it is told to, over IPC: `prune: true` begins and goes on, one turn
- * after another as long as there is something to delete, `prune: false` ends it. It answers with what was deleted and what it took.
+ * Our server under load, as a process of its own. Over IPC `prune: true` starts pruning, turn after turn while there is something to
+ * delete, and `prune: false` stops it. The server answers with the number of deleted rows and the time.
  */
 
 const config = readConfig();

@@ -64,8 +64,8 @@ async function shortenLives(client: pg.Client): Promise<void> {
 type Code = { value: string; born: number };
 
 /**
- * One step a request: a code is redeemed, its tokens asked for, refreshed, and in one of four cases revoked. Oldest first, and whoever
- * is refused something that has outlived its grant meanwhile, for the machine was busy, was refused rightly: that is late, not failed.
+ * One step for each request: redeem a code, introspect its tokens, refresh them, and revoke one in four. The oldest come first.
+ * On a busy machine a token may outlive its grant before its turn. The refusal is then right, and counts as late, not as failed.
  */
 function createFlow({ client, accountId, send, credentials: { CLIENT, API } }: World) {
   const failures: string[] = [];

@@ -37,7 +37,7 @@ export type Report = {
   rows: Row[];
 };
 
-// Below this the server waits for whoever loads it or answers it, and the figure says as much of them.
+// Below this the server waits for the load generator or the database, so the figure measures them too.
 const SATURATED = 0.9;
 // When strangers use more of a core than this, they take it from those who are measured.
 const DISTURBED = 0.25;

@@ -3,8 +3,8 @@ import { Session } from 'node:inspector/promises';
 import type { Dialect } from './operations.ts';
 
 /**
- * One server under load, a process of its own: `server.ts KIND`, with the configuration in the environment. Says over IPC where it
- * listens and how it is spoken to; is told to mint codes, which in life take a person, and to write down where its time goes.
+ * One server under load, as a process of its own: `server.ts KIND`, with the configuration in the environment. Over IPC it says where it
+ * listens and how clients reach it. It makes codes on request, which otherwise need a user, and records a profile.
  */
 
 /** What a kind of server is: it listens, and makes codes as its authorization endpoint would. */

@@ -6,7 +6,7 @@ import { layOut, pin } from './machine.ts';
 import { type Dialect, ISSUER } from './operations.ts';
 import type { Order } from './server.ts';
 
-/** Owns the servers under load: starts, pins and stops them, and hands over what they are told. */
+/** Owns the servers under load: starts, pins and stops them, and sends them orders. */
 
 export type BenchServer = {
   kind: string;

@@ -47,7 +47,7 @@ async function measure(port) {
       await sleep(20);
     }
     const seconds = (performance.now() - begun) / 1000;
-    // At rest: what starting up left for the collector is gone.
+    // At rest: the garbage of the start has been collected.
     await sleep(5_000);
     return { seconds, memory: residentMegabytes(`${clone}/scripts/run.ts`) };
   } finally {

@@ -5,8 +5,8 @@ import { type BenchServer, startBenchServer } from './servers.ts';
 import { Supplies } from './supplies.ts';
 
 /**
- * Owns the count of statements a request: a short pass of its own, with a server whose way to the database leads through a
- * proxy that counts, so that the measured ones have nothing in between.
+ * Owns the count of statements for each request. It is a pass of its own, with a server that reaches the database through a counting
+ * proxy, so that the measured servers have no proxy between.
  */
 
 const REQUESTS = 200;

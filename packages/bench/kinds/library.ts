@@ -20,8 +20,8 @@ import { DIALECT } from './dialect.ts';
 import { mintCodes } from './mint.ts';
 
 /**
- * The library as it comes, mounted as its documentation says and nothing around it, with our configuration, keys and clients:
- * in memory, or with the adapter that most people write, a row a model through Prisma's client.
+ * The library mounted as its documentation says, with nothing around it. It has our configuration, keys and clients.
+ * It stores in memory, or through the adapter that most people write: one row for each model, by Prisma's client.
  */
 export async function serveLibrary(storage: 'memory' | 'prisma'): Promise<Served> {
   const config = readConfig();
@@ -85,7 +85,7 @@ function inMemory(): (model: string) => Adapter {
   };
 }
 
-/** The index that whoever keeps payloads as JSON soon finds missing: without it, revocation reads the whole table. */
+/** An adapter that stores payloads as JSON needs this index: without it, revocation reads the whole table. */
 export const GRANT_INDEX = `create index on protocol_record ((payload->>'grantId'))`;
 
 /** The adapter that examples show: find, upsert and delete one row by its id, as Prisma's client does it. */

@@ -32,7 +32,7 @@ export async function serveOurs(): Promise<Served> {
   }
   const address =
     config.workers > 1 ? await withWorkers(config.workers, log) : (await startServer({ config, database, log, counts, pkceUse })).address;
-  // A second provider, to mint with: the one that serves is nobody's business.
+  // A second provider makes the codes, because the serving one is private to the server.
   const minting = createProvider({
     config,
     database,

@@ -12,7 +12,7 @@ import { CHALLENGE, ISSUER } from '../operations.ts';
 import type { Served } from '../server.ts';
 
 /**
- * better-auth's OAuth provider as its documentation sets it up, on pg, with what helps it on: clients are kept in memory.
+ * better-auth's OAuth provider as its documentation sets it up, on pg. It stores clients in memory, which makes it faster.
  * Its rate limits, logs and telemetry are off. A client may introspect its own tokens, so that is who asks.
  */
 export async function serveBetterAuth(): Promise<Served> {

@@ -4,8 +4,8 @@ import { API, CLIENT, PERSON, SCOPE } from '../fixtures.ts';
 import { CHALLENGE } from '../operations.ts';
 
 /**
- * The model that @node-oauth/oauth2-server asks for, as a careful user writes it: a query a question, each a named prepared
- * statement; secrets, tokens and codes as SHA-256; what is used once is decided by the row that a statement deletes.
+ * The model that @node-oauth/oauth2-server needs, as a careful user writes it. Each question is one named prepared statement.
+ * Secrets, tokens and codes are stored as SHA-256. A statement that deletes a row decides single use.
  */
 
 const TABLES = `
