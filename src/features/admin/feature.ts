@@ -5,11 +5,13 @@ import { isAdminBeside } from '../../pages/admin-place.ts';
 import type { Config } from '../../platform/config.ts';
 import { derivedSecret } from '../../platform/secrets.ts';
 import { createAdminDoor } from './apart/door.ts';
+import { ROUTES } from './api/routes.ts';
 import { adminApplication, publicAdminApi } from './listener.ts';
 import { adminRoutes } from './routes.ts';
 
 /** Administration: the pages and the API by which operators run the server. */
 export const admin: Feature = {
+  administration: { routes: ROUTES },
   async prepare({ config, database }) {
     // Where its pages have an origin of their own, they are a client like any app.
     if (config.adminOrigin !== undefined) await database.transaction(saveClient(adminClient(config.adminOrigin, secretOf(config))));

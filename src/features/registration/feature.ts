@@ -54,5 +54,6 @@ export const registration: Feature = {
     ],
     pages: REGISTRATION_PAGES,
   },
+  commands: async () => (await import('./commands/issuers.ts')).ISSUER_COMMANDS,
   outrun: (ctx, reason) => (ctx.path.startsWith(PATH) ? tokenSpent(ctx, reason) : undefined),
 };

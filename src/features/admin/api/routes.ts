@@ -37,7 +37,7 @@ import { resourceServers } from '../lists/resource-servers.ts';
 
 const READ = { method: 'GET', scope: 'admin:read', kind: 'one' } as const;
 
-const ROUTES: Route[] = [
+export const ROUTES: Route[] = [
   listRoute('/people', people),
   actRoute('POST', '/people', { createPerson }),
   { ...READ, path: '/people/{id}', name: 'get_person', summary: 'One person', shape: person, find: findPerson },
@@ -85,10 +85,10 @@ const ROUTES: Route[] = [
   listRoute('/hourly-counts', hourlyCounts),
 ];
 
-/** All of them, those of features too. */
+/** All of them: the feature's own first, then those of other features. */
 export const adminRoutesOf = (features: readonly PagesFeature[]): Route[] => [
   ...ROUTES,
-  ...features.flatMap(({ administration }) => administration?.routes ?? []),
+  ...features.flatMap(({ administration }) => administration?.routes ?? []).filter((route) => !ROUTES.includes(route)),
 ];
 
 /** What the query of a list says beside its filters. */
