@@ -1,3 +1,4 @@
+import { OWN_CLIENTS } from '../oauth/clients/first-party.ts';
 import { isClientKnown } from '../oauth/clients/store.ts';
 import type { Act } from '../pages/operators/act.ts';
 import { type List, MOST_ROWS, type Place, type Position } from '../pages/operators/list.ts';
@@ -8,7 +9,7 @@ import { type Database, isStorable } from '../platform/database.ts';
 import { KeyRing } from '../platform/secrets.ts';
 import { type Call, type Command, DONE, type Flag, REFUSED, UsageError } from './command.ts';
 import { lossOf } from './losses.ts';
-import { performAsOperator, resultOf, withDatabase } from './operator.ts';
+import { ownClientStays, performAsOperator, resultOf, withDatabase } from './operator.ts';
 import { flagsOf, inputFrom } from './schema-flags.ts';
 import { confirmed, lines, printable, tableOf } from './terminal.ts';
 
@@ -103,6 +104,8 @@ async function doAct(noun: string, verb: string, act: Act, call: Call): Promise<
   return withDatabase(async (database) => {
     const target = await targetOf(database, noun, call);
     const what = target ? about(noun, target) : noun;
+    // Before the operator is asked about an act that the server would refuse.
+    if (noun === 'clients' && OWN_CLIENTS.includes(target)) throw new Error(ownClientStays(what));
     const asks = !act.creates && !UNASKED.includes(verb);
     if (asks && !call.yes) {
       const loss = await lossOf(database, noun, verb, target);

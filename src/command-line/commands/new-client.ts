@@ -31,7 +31,7 @@ const CREATE_FLAGS = {
   'jwks-file': text('FILE', "The client's public keys, as a JSON Web Key Set; - for stdin."),
   'jwks-uri': text('URL', 'Where the client publishes its public keys.'),
   native: bare(
-    "An app on users' own devices. A client with a scheme of its own is native without this, and so is a client without a secret whose redirect URIs are all on the loopback interface.",
+    "An app on users' own devices. A client with a scheme of its own is native without this. So is a client without a secret, if all its redirect URIs are on the loopback interface.",
   ),
   'refresh-grace': text(
     'SECONDS',

@@ -17,8 +17,8 @@ const NOTES = `  Run it once after a physical backup was restored (pg_basebackup
   sets   client assertions and DPoP proofs from before this moment are refused; so are the codes of authenticator apps up to this moment
          users who asked for deletion have their 14 days again, and clients that registered themselves their 90 days
 
-  Users sign in again, and are not asked again for what they allowed. What this command cannot know is in docs/operate/backup.md: what you had
-  ended since the backup is back, such as a client secret, a suspended client, a disabled account, or a signing key that leaked.`;
+  Users sign in again, and are not asked again for what they allowed. What this command cannot know is in docs/operate/backup.md. What you ended
+  since the backup is back: a client secret, a suspended client, a disabled account, or a signing key that leaked.`;
 
 export const AFTER_RESTORE: Command = {
   noun: 'database',
