@@ -68,7 +68,7 @@ export function providerFrom(id: string, options: Options, known: KnownProvider 
   if (!parsed.success) throw new UsageError(parsed.error.issues.map(({ path, message }) => [...path, message].join(' ')).join('; '));
   // Subjects are the provider's: at another place they would be other people.
   if (known?.linked && placeOf(known.settings) !== placeOf(parsed.data))
-    throw new UsageError(`${known.linked} linked people are of ${placeOf(known.settings)}: add ${placeOf(parsed.data)} by another id`);
+    throw new Error(`${known.linked} linked people are of ${placeOf(known.settings)}: add ${placeOf(parsed.data)} by another id`);
   const name = options.name?.trim() ?? known?.name ?? PRESETS[options.preset ?? '']?.name ?? id;
   assertSentence(name, MAX_NAME_CHARACTERS, '--name');
   const credentials = credentialsFrom(parsed.data.clientAuthMethod, options);
