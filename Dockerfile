@@ -1,5 +1,5 @@
 # Needs nothing but this folder and the npm registry. Migrations are a command of their own:
-#   docker run --rm -e DATABASE_URL=… munjigi node scripts/migrate.ts
+#   docker run --rm -e DATABASE_URL=… munjigi munjigi database migrate
 
 FROM node:24-slim AS build
 WORKDIR /app
@@ -24,13 +24,18 @@ WORKDIR /app
 COPY --from=build /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY prisma prisma
-COPY scripts/migrate.ts scripts/
+COPY bin bin
+COPY scripts/migrate.ts scripts/seed.ts scripts/panel.ts scripts/munjigi.mjs scripts/munjigi.ts scripts/
+COPY scripts/bootstrap scripts/bootstrap
+COPY scripts/commands scripts/commands
 COPY views views
 # Node runs its TypeScript because node_modules/@munjigi/bearer is a link to here: files below node_modules would not run.
 COPY packages/bearer/package.json packages/bearer/
 COPY packages/bearer/src packages/bearer/src
 COPY src src
 COPY --from=build /app/src/platform/prisma src/platform/prisma
+# docker exec CONTAINER munjigi people list
+RUN ln -s /app/bin/munjigi /usr/local/bin/munjigi
 # Nothing below /app belongs to this user, and the server writes no file: the root filesystem may be read-only.
 USER node
 EXPOSE 3000

@@ -1,7 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { runCommand, UsageError } from './command.ts';
 
 /**
  * Writes the configuration that the OpenID Foundation's conformance suite wants: where the server is, and what the suite's scripted browser
@@ -193,7 +192,7 @@ async function registerFapiClient(issuer: string, suite: string, name: string) {
 
 const withoutSlash = (url: string) => url.replace(/\/$/, '');
 
-await runCommand('conformance-plan', HELP, async () => {
+async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -205,15 +204,21 @@ await runCommand('conformance-plan', HELP, async () => {
   });
   if (values.help) {
     process.stdout.write(HELP);
-    return 0;
+    return;
   }
   const [kind, ...others] = positionals;
-  if (others.length > 0 || (kind !== 'oidcc' && kind !== 'fapi2')) throw new UsageError('name one kind of plan: oidcc or fapi2');
-  if (!values.issuer) throw new UsageError('--issuer is missing');
-  if (kind === 'fapi2' && !values.suite) throw new UsageError('--suite is missing');
+  if (others.length > 0 || (kind !== 'oidcc' && kind !== 'fapi2')) throw new Error('name one kind of plan: oidcc or fapi2');
+  if (!values.issuer) throw new Error('--issuer is missing');
+  if (kind === 'fapi2' && !values.suite) throw new Error('--suite is missing');
   const issuer = withoutSlash(values.issuer);
   const demo: Demo = JSON.parse(readFileSync(values.demo, 'utf8'));
   const plan = kind === 'oidcc' ? oidcc(issuer, demo) : await fapi2(issuer, demo, withoutSlash(values.suite as string));
   process.stdout.write(`${JSON.stringify(plan, null, 2)}\n`);
-  return 0;
-});
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`conformance-plan: ${(error as Error).message}`);
+  process.exitCode = 1;
+}

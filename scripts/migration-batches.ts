@@ -19,8 +19,8 @@ export const LOCK_TIMEOUT_MS = 1_000;
 const LOCK_ATTEMPTS = 60;
 
 /**
- * Whoever waits for the lock of a table keeps everyone waiting who comes after. So a migration waits for a second, lets the others pass, and
- * begins again: it is one transaction, of which nothing is left then.
+ * A statement that waits for the lock of a table blocks all later ones. So a migration waits for one second, lets the others pass, and
+ * tries again. It is one transaction, so nothing of the failed try remains.
  */
 export async function patiently<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {

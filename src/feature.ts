@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import type { Counts } from './audit/counts.ts';
+import type { Command } from './command-line/command.ts';
 import type { Proxies } from './http/host.ts';
 import type { Part } from './http/under.ts';
 import type { ProtocolFeature } from './oauth/feature.ts';
@@ -53,4 +54,6 @@ type ServerFeature = {
   afterRestore?(): Statement[];
   /** Columns that the key ring encrypts: see platform/reseal.ts. */
   sealed?: SealedColumn[];
+  /** Commands of `munjigi` that no route of the admin API gives. They are loaded by the command line alone. */
+  commands?(): Promise<readonly Command[]>;
 };

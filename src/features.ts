@@ -4,6 +4,7 @@ import { admin } from './features/admin/feature.ts';
 import { developer } from './features/developer/feature.ts';
 import { device } from './features/device/feature.ts';
 import { federation } from './features/federation/feature.ts';
+import { movingIn } from './features/moving-in/feature.ts';
 import { passkeys } from './features/passkeys/feature.ts';
 import { registration } from './features/registration/feature.ts';
 import { totp } from './features/totp/feature.ts';
@@ -20,6 +21,7 @@ export const FEATURES: readonly Feature[] = [
   account, //       the user's own pages
   developer, //     the developer portal
   admin, //         administration: pages and API
+  movingIn, //      import of another server's clients and users
 ];
 
 /** Columns that the key ring encrypts. */

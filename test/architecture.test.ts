@@ -19,7 +19,8 @@ const FLOORS: Record<string, number> = {
   'sign-in': 4,
   'resource-api': 4,
   operations: 4,
-  features: 5,
+  'command-line': 5,
+  features: 6,
 };
 
 const files = readdirSync(SRC, { recursive: true, withFileTypes: true })

@@ -15,15 +15,13 @@ export async function introduce({ household, environments, known, dataDir }) {
   const { munjigi, haru, notes, app } = known.places;
   const at =
     (name) =>
-    (script, ...args) =>
-      step(`${name}$ node scripts/${script} ${args.map(quoted).join(' ')}`, () =>
-        household.run(`scripts/${script}`, args, environments[name]),
-      );
+    (...args) =>
+      step(`${name}$ munjigi ${args.map(quoted).join(' ')}`, () => household.run('scripts/munjigi.ts', args, environments[name]));
   const operator = at('munjigi');
 
   // An OpenID Connect provider says the rest itself. It knows Munjigi by a key, whose private half never leaves.
   await operator(
-    'provider.ts',
+    'providers',
     ...['add', 'haru', '--name', 'Haru', '--issuer', haru.url, '--client-id', 'munjigi', '--auth', 'private_key_jwt', '--private-network'],
     ...['--service', 'profile=profile; 내 이름 보기; See your name there'],
     ...['--service', 'data=api; 내 데이터 읽기; Read your data there'],
@@ -37,13 +35,13 @@ export async function introduce({ household, environments, known, dataDir }) {
     }),
   );
   // A client on this very machine would be asked about each time, if nobody had vouched for it.
-  await at('haru')('client.ts', 'verify', 'munjigi', '--publisher', 'Munjigi', '--yes');
+  await at('haru')('clients', 'verify', 'munjigi', '--publisher', 'Munjigi', '--yes');
 
   const [settings, secret] = [join(dataDir, 'notes-provider.json'), join(dataDir, 'notes-secret')];
   writeFileSync(settings, `${JSON.stringify(notesSettings(notes.url), null, 2)}\n`);
   writeFileSync(secret, known.notesClient.secret, { mode: 0o600 });
   await operator(
-    'provider.ts',
+    'providers',
     ...['add', 'notes', '--name', 'Notes', '--settings', settings, '--client-id', known.notesClient.id, '--secret-file', secret],
     ...['--private-network', '--no-sign-in'],
     ...['--service', 'read=whoami notes:read; 내 메모 읽기; Read your notes'],
@@ -51,8 +49,8 @@ export async function introduce({ household, environments, known, dataDir }) {
   );
 
   const client = await step('Madang registers itself at Munjigi (RFC 7591)', () => register(munjigi.url, app.url));
-  await operator('client.ts', 'allow-services', client.id, '--services', 'haru,notes', '--yes');
-  await operator('client.ts', 'verify', client.id, '--publisher', 'Madang', '--yes');
+  await operator('clients', 'allow-services', client.id, '--services', 'haru,notes', '--yes');
+  await operator('clients', 'verify', client.id, '--publisher', 'Madang', '--yes');
   return client;
 }
 

@@ -21,7 +21,10 @@ const USER = 'munjigi';
 // The one that initdb makes: a database of another name would take a client library to create.
 const DATABASE = 'postgres';
 
-/** @returns {Promise<{ url: string, stop(): Promise<void> }>} `url` leads to a database that is there. @throws Stop */
+/**
+ * @returns {Promise<{ url: string, started: boolean, stop(): Promise<void> }>} `url` leads to a database that is there; `started` is false where an
+ * earlier run left it running. @throws Stop
+ */
 export async function startPostgres(dataDir, { flags = /** @type {string[]} */ ([]) } = {}) {
   const native = postgresFolder();
   if (!native)
@@ -44,12 +47,14 @@ export async function startPostgres(dataDir, { flags = /** @type {string[]} */ (
   ).trim();
 
   let port = await runningPort(cluster, tool);
-  if (port === undefined) {
+  const started = port === undefined;
+  if (started) {
     port = await freePort();
     await step('starting PostgreSQL', () => startCluster({ cluster, port, flags, tool }));
   }
   return {
     url: `postgres://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`,
+    started,
     async stop() {
       await tool('pg_ctl', ['stop', '-w', '-m', 'fast', '-D', cluster]).catch(() => {});
     },

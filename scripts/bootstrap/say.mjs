@@ -1,19 +1,26 @@
 /** How the bootstrap speaks: one line a step, with what it took. */
 
+let out = process.stdout;
+
+/** Chooses where the steps are written: a command keeps stdout for its own answer. */
+export function speakTo(stream) {
+  out = stream;
+}
+
 /** Runs a step and says what it does; while it lasts, a terminal sees the seconds pass. */
 export async function step(sentence, work) {
   const begun = Date.now();
-  const live = process.stdout.isTTY;
+  const live = out.isTTY;
   const line = () => `  ${sentence} … ${Math.round((Date.now() - begun) / 1000)} s`;
-  if (live) process.stdout.write(line());
-  const ticking = live && setInterval(() => process.stdout.write(`\r${line()}`), 1000);
+  if (live) out.write(line());
+  const ticking = live && setInterval(() => out.write(`\r${line()}`), 1000);
   try {
     const result = await work();
     const took = `${((Date.now() - begun) / 1000).toFixed(1)} s`;
-    process.stdout.write(`${live ? '\r' : ''}  ${sentence} … ${took}\n`);
+    out.write(`${live ? '\r' : ''}  ${sentence} … ${took}\n`);
     return result;
   } catch (error) {
-    if (live) process.stdout.write('\n');
+    if (live) out.write('\n');
     throw error;
   } finally {
     if (ticking) clearInterval(ticking);

@@ -102,13 +102,17 @@ describe('When a physical backup of the database is restored', () => {
     assert.equal((await redeem(server, client, spent.code)).status, 200, 'it was spent');
   });
 
-  it('scripts/restored.ts ends it, and all that was issued since; users, clients and consents stay', async () => {
+  it('munjigi database after-restore ends it, and all that was issued since; users, clients and consents stay', async () => {
     await restore(() => {
       const env = { PATH: process.env['PATH'], DATABASE_URL: url };
-      const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/restored.ts'), '--yes'], {
-        env,
-        encoding: 'utf8',
-      });
+      const { status, stdout, stderr } = spawnSync(
+        process.execPath,
+        [join(ROOT, 'scripts/munjigi.ts'), 'database', 'after-restore', '--yes'],
+        {
+          env,
+          encoding: 'utf8',
+        },
+      );
       assert.equal(status, 0, stderr);
       assert.match(stdout, /^token +\d+$/m);
     });

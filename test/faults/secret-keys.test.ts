@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { portOf, startBalancer } from '../support/balancer.ts';
-import { runScriptAside } from '../support/command.ts';
+import { runCommandAside } from '../support/command.ts';
 import { createDatabase, freePort, type TestDatabase } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { obtainTokens, type TestClient } from '../support/flow.ts';
@@ -78,7 +78,7 @@ describe('New first keys in COOKIE_KEYS and DATA_ENCRYPTION_KEYS, while nodes di
       cookieKeys: [fresh.cookie, old.cookie],
       dataEncryptionKeys: [fresh.data, old.data],
     };
-    return runScriptAside({ config } as never, 'keys', ...args);
+    return runCommandAside({ config } as never, 'keys', ...args);
   };
 
   const waiting = async () => (await house.sql('select kind from key_use where used_from > now() order by 1')).map(({ kind }) => kind);
@@ -91,20 +91,20 @@ describe('New first keys in COOKIE_KEYS and DATA_ENCRYPTION_KEYS, while nodes di
     await everythingWorks();
   });
 
-  it('once every node has them, `keys.ts use` puts them to use, and nobody notices', async () => {
+  it('once every node has them, `munjigi keys use` puts them to use, and nobody notices', async () => {
     await replace(1, both);
     await everythingWorks();
     const load = everythingWorks();
     const { status, stdout, stderr } = await keys('use');
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /^COOKIE_KEYS: .*\nDATA_ENCRYPTION_KEYS: /m);
+    assert.match(stdout, /^cookie +\S+\ndata +\S/m);
     await load;
     await eventually('both nodes write with them', () => nodes.every((node) => node.logged('key_used').length === 2));
     await everythingWorks();
   });
 
   it('when the old keys are dropped, nothing needs them that was written since', async () => {
-    const { status, stderr } = await keys('rotate', '--now', '--yes');
+    const { status, stderr } = await keys('replace', '--yes');
     assert.equal(status, 0, stderr);
     const alone = { COOKIE_KEYS: fresh.cookie, DATA_ENCRYPTION_KEYS: inBase64(fresh.data) };
     await replace(0, alone);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { authorizePath, callApi, obtainTokens, pkce, redeem, refresh, type TestClient } from '../support/flow.ts';
@@ -80,10 +80,10 @@ describe("A user's consent", () => {
 
   it('ends when the client is suspended, and is asked for again after the suspension', async () => {
     const { client, person, browser } = await allowed();
-    assert.equal(runScript(server, 'client', 'suspend', client.client_id, '--yes').status, 0);
+    assert.equal(runCommand(server, 'clients', 'suspend', client.client_id, '--yes').status, 0);
     await eventually('the client is unknown', async () => (await open(browser, client)).response.status === 400);
     assert.deepEqual(await grants(client, person), []);
-    assert.equal(runScript(server, 'client', 'restore', client.client_id).status, 0);
+    assert.equal(runCommand(server, 'clients', 'restore', client.client_id).status, 0);
     await eventually('it is asked for', async () => asks(await open(browser, client)));
   });
 

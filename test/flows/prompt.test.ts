@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { decodeJwt } from 'jose';
 import { CALLBACK_PATH, FIRST_PARTY_CLIENT } from '../../src/oauth/clients/first-party.ts';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { authorizePath, obtainTokens, pkce, redeem, type TestClient } from '../support/flow.ts';
@@ -184,7 +184,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
         assert(asksLeave(await open(browser, {}, app)), redirect_uri);
         assert.equal(error(await open(browser, { prompt: 'none' }, app)), 'interaction_required');
 
-        assert.equal(runScript(server, 'client', 'verify', app.client_id, '--publisher', 'Moon Inc.', '--yes').status, 0);
+        assert.equal(runCommand(server, 'clients', 'verify', app.client_id, '--publisher', 'Moon Inc.', '--yes').status, 0);
         await eventually('it is not asked about', async () => (await open(browser, {}, app)).url.searchParams.get('code') !== null);
         assert(asksLeave(await open(browser, { prompt: 'consent' }, app)));
       }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { openAccount } from '../support/factors.ts';
 import { introspect, obtainTokens } from '../support/flow.ts';
@@ -10,16 +10,16 @@ import { countRows, unchanged } from '../support/storage.ts';
 
 const PASSWORD = 'a lantern for the new gate';
 
-describe('scripts/account.ts create, list and the acts on one account', () => {
+describe('munjigi people: create, list and the acts on one person', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
   });
   after(() => server.close());
 
-  const account = (...args: string[]) => runScript(server, 'account', ...args);
+  const people = (...args: string[]) => runCommand(server, 'people', ...args);
   const done = (...args: string[]) => {
-    const { status, stdout, stderr } = account(...args);
+    const { status, stdout, stderr } = people(...args);
     assert.equal(status, 0, stderr + stdout);
     return stdout;
   };
@@ -34,7 +34,7 @@ describe('scripts/account.ts create, list and the acts on one account', () => {
 
   it('makes an account without a password, and mails its person a link by which they choose one', async () => {
     const email = 'gildong@people.example';
-    const stdout = done('create', ' Gildong@People.example ', '--name', '홍길동', '--language', 'ko');
+    const stdout = done('create', '--email', ' Gildong@People.example ', '--name', '홍길동', '--language', 'ko');
     const made = await row(email);
     assert.deepEqual(
       { ...made, id: 0 },
@@ -60,7 +60,7 @@ describe('scripts/account.ts create, list and the acts on one account', () => {
   });
 
   it('makes an admin, in English unless said otherwise', async () => {
-    done('create', 'admin@people.example', '--name', 'Im', '--admin');
+    done('create', '--email', 'admin@people.example', '--name', 'Im', '--role', 'admin');
     assert.equal((await row('admin@people.example'))?.['role'], 'admin');
     assert.equal((await lettersTo(server, 'admin@people.example'))[0]?.subject, 'Choose a password for your new account');
   });
@@ -68,26 +68,28 @@ describe('scripts/account.ts create, list and the acts on one account', () => {
   it('makes nothing for an address that is taken, or an order that makes no sense', async () => {
     const person = await server.createPerson();
     await unchanged(server, async () => {
-      const taken = account('create', person.email.toUpperCase(), '--name', 'Other');
-      assert.deepEqual([taken.status, taken.stdout], [1, `there is an account ${person.email} already\n`]);
-      for (const args of [
-        ['create', 'new@people.example'],
-        ['create', '--name', 'New'],
-        ['create', 'new@people.example', '--name', ' '],
-        ['create', 'new@people.example', '--name', 'New\u202e'],
-        ['create', 'new@people.example', '--name', 'x'.repeat(101)],
-        ['create', 'new@people.example', 'more', '--name', 'New'],
-        ['create', 'new', '--name', 'New'],
-        ['create', 'a@b.example,c@d.example', '--name', 'New'],
-        ['create', 'new@people.example', '--name', 'New', '--language', 'fr'],
-        ['create', 'new@people.example', '--name', 'New', '--password', 'secret'],
-        ['enable', person.email, '--name', 'New'],
-        ['make-admin', person.email, '--search', 'x', '--yes'],
-        ['list', person.email],
-        ['constructor', person.email, '--yes'],
-        [],
-      ])
-        assert.equal(account(...args).status, 1, args.join(' '));
+      const taken = people('create', '--email', person.email.toUpperCase(), '--name', 'Other');
+      assert.deepEqual([taken.status, taken.stdout], [1, '']);
+      assert.match(taken.stderr, /there is an account with this address already/);
+      const create = ['create', '--email', 'new@people.example'];
+      for (const [status, ...args] of [
+        [2, ...create],
+        [2, 'create', '--name', 'New'],
+        [1, ...create, '--name', ' '],
+        [1, ...create, '--name', 'New\u202e'],
+        [1, ...create, '--name', 'x'.repeat(101)],
+        [2, ...create, 'more', '--name', 'New'],
+        [1, 'create', '--email', 'new', '--name', 'New'],
+        [1, 'create', '--email', 'a@b.example,c@d.example', '--name', 'New'],
+        [2, ...create, '--name', 'New', '--language', 'fr'],
+        [2, ...create, '--name', 'New', '--password', 'secret'],
+        [2, 'enable', person.email, '--name', 'New'],
+        [2, 'change-role', person.email, '--role', 'admin', '--search', 'x', '--yes'],
+        [2, 'list', person.email],
+        [2, 'constructor', person.email, '--yes'],
+        [2],
+      ] as [number, ...string[]][])
+        assert.equal(people(...args).status, status, args.join(' '));
     });
   });
 
@@ -97,7 +99,7 @@ describe('scripts/account.ts create, list and the acts on one account', () => {
     assert(stdout.includes(one.email) && stdout.includes(other.email));
     assert.doesNotMatch(stdout.replaceAll('\n', ''), /\p{C}/u, 'a name must not speak to the terminal');
     const found = done('list', '--search', 'bELL 50%');
-    assert.match(found, new RegExp(`^${one.email} +yes +"${one.username}" +"Bell 50%" +user +\\S+Z +- +-$`, 'm'));
+    assert.match(found, new RegExp(`^${one.id} +${one.email} +yes +${one.username} +Bell 50% +user +\\S+ +\\S+Z +- +-$`, 'm'));
     assert(!found.includes(other.email));
     assert.equal(
       done('list', '--search', '%')
@@ -112,14 +114,15 @@ describe('scripts/account.ts create, list and the acts on one account', () => {
   it('asks before all that takes something away or gives it, and without anybody to ask changes nothing', async () => {
     const person = await server.createPerson();
     await unchanged(server, async () => {
-      for (const act of ['disable', 'end-sessions', 'remove-factors', 'make-admin', 'unmake-admin']) {
-        const { status, stderr } = account(act, person.email);
-        assert.equal(status, 1, act);
-        assert.match(stderr, /--yes/, act);
+      const roles = ['admin', 'user'].map((role) => ['change-role', '--role', role]);
+      for (const [verb = '', ...flags] of [['disable'], ['end-sessions'], ['remove-factors'], ['end-access'], ...roles]) {
+        const { status, stderr } = people(verb, person.email, ...flags);
+        assert.equal(status, 1, verb);
+        assert.match(stderr, /--yes/, verb);
       }
-      for (const act of ['disable', 'enable', 'end-sessions', 'remove-factors', 'make-admin', 'unmake-admin']) {
-        const { status, stdout } = account(act, 'nobody@people.example', '--yes');
-        assert.deepEqual([status, stdout], [1, 'there is no account nobody@people.example\n'], act);
+      for (const [verb = '', ...flags] of [['disable'], ['enable'], ['end-sessions'], ['remove-factors'], ['end-access'], ...roles]) {
+        const { status, stdout, stderr } = people(verb, 'nobody@people.example', ...flags, ...(verb === 'enable' ? [] : ['--yes']));
+        assert.deepEqual([status, stdout, stderr], [1, '', `munjigi people ${verb}: there is no person nobody@people.example\n`]);
       }
     });
   });
@@ -153,26 +156,22 @@ describe('scripts/account.ts create, list and the acts on one account', () => {
     assert.equal(await audited('signed_out_everywhere', person.id), 1);
   });
 
-  it('takes it back of the last admin too, at this machine alone, and says so', async () => {
+  it('takes it back of the last admin too, at this machine alone', async () => {
     const person = await server.createPerson();
     await server.sql(`update user_account set role = 'user'`);
-    done('make-admin', person.email, '--yes');
+    done('change-role', person.email, '--role', 'admin', '--yes');
     done('disable', person.email, '--yes');
     done('enable', person.email);
-    done('unmake-admin', person.email, '--yes');
+    done('change-role', person.email, '--role', 'user', '--yes');
     assert.equal(await countRows(server, `user_account where role = 'admin'`), 0);
-    assert.match(
-      runScript(server, 'account', '--help').stdout,
-      /The admin pages keep the last admin: here they can be disabled and unmade too/,
-    );
   });
 
   it('makes an admin of a person, and takes that back with their sessions', async () => {
     const person = await server.createPerson();
-    done('make-admin', person.email, '--yes');
+    done('change-role', person.email, '--role', 'admin', '--yes');
     assert.equal((await row(person.email))?.['role'], 'admin');
     await obtainTokens(server, await server.createClient(), person);
-    done('unmake-admin', person.email, '--yes');
+    done('change-role', person.email, '--role', 'user', '--yes');
     assert.equal((await row(person.email))?.['role'], 'user');
     assert.equal(await countRows(server, 'session where account_id = $1', [person.id]), 0);
     assert.equal(await audited('role_changed', person.id), 2);

@@ -1,24 +1,24 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { addPasskey, addTotp, makeRecoveryCodes, openAccount } from '../support/factors.ts';
 import { introspect, obtainTokens, refresh } from '../support/flow.ts';
 
-describe('scripts/account.ts', () => {
+describe('munjigi people', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
   });
   after(() => server.close());
 
-  const account = (...args: string[]) => runScript(server, 'account', ...args);
+  const people = (...args: string[]) => runCommand(server, 'people', ...args);
 
   it('asks first, and without anybody to ask changes nothing', async () => {
     const client = await server.createClient();
     const person = await server.createPerson();
     const { access_token } = await obtainTokens(server, client, person);
-    const { status, stderr } = account('disable', person.email);
+    const { status, stderr } = people('disable', person.email);
     assert.equal(status, 1);
     assert.match(stderr, /--yes/);
     assert.equal((await introspect(server, client, access_token))['active'], true);
@@ -28,7 +28,7 @@ describe('scripts/account.ts', () => {
     const client = await server.createClient();
     const [person, neighbour] = [await server.createPerson(), await server.createPerson()];
     const [tokens, theirs] = [await obtainTokens(server, client, person), await obtainTokens(server, client, neighbour)];
-    const { status, stderr } = account('disable', person.email.toUpperCase(), '--yes');
+    const { status, stderr } = people('disable', person.email.toUpperCase(), '--yes');
     assert.equal(status, 0, stderr);
     assert.deepEqual(await introspect(server, client, tokens.access_token), { active: false });
     assert.equal((await refresh(server, client, String(tokens.refresh_token))).status, 400);
@@ -43,7 +43,7 @@ describe('scripts/account.ts', () => {
     await addPasskey(server, person, browser);
     await makeRecoveryCodes(browser);
     await addTotp(server, neighbour);
-    assert.equal(account('remove-factors', person.email).status, 1, 'it asks first');
+    assert.equal(people('remove-factors', person.email).status, 1, 'it asks first');
     const factors = (id: string) =>
       server.sql(
         'select 1 from totp_factor where account_id = $1 union all select 1 from passkey where account_id = $1 union all select 1 from recovery_code where account_id = $1',
@@ -51,9 +51,9 @@ describe('scripts/account.ts', () => {
       );
     assert.equal((await factors(person.id)).length, 12);
 
-    const { status, stderr, stdout } = account('remove-factors', person.email, '--yes');
+    const { status, stderr, stdout } = people('remove-factors', person.email, '--yes');
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /has no factors any more/);
+    assert.match(stdout, /^Done: people remove-factors /);
     assert.deepEqual(await factors(person.id), []);
     assert.equal((await factors(neighbour.id)).length, 1);
     assert.match((await browser.open('/account')).html, /name="password"/, 'the lost device is signed out');
@@ -62,8 +62,8 @@ describe('scripts/account.ts', () => {
   });
 
   it('says that an address is unknown, and exits 1', () => {
-    const { status, stdout } = account('disable', 'nobody@people.example', '--yes');
+    const { status, stderr } = people('disable', 'nobody@people.example', '--yes');
     assert.equal(status, 1);
-    assert.match(stdout, /there is no account/);
+    assert.match(stderr, /there is no person nobody@people\.example/);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { call, machineToken } from '../support/admin-api.ts';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 
 describe('An operator says at the terminal who may administer', () => {
@@ -18,13 +18,13 @@ describe('An operator says at the terminal who may administer', () => {
 
   it('a client is let ask for scopes of the admin API, and no longer', async () => {
     const client = await server.createClient({ grant_types: ['client_credentials'], response_types: [], redirect_uris: [] });
-    const said = runScript(server, 'client', 'allow-admin', client.client_id, '--scopes', 'admin:read,admin:clients', '--yes');
+    const said = runCommand(server, 'clients', 'allow-admin-scopes', client.client_id, '--scopes', 'admin:read,admin:clients', '--yes');
     assert.equal(said.status, 0, said.stderr);
     assert.deepEqual(await scopesOf(client.client_id), ['admin:read', 'admin:clients']);
     const token = await machineToken(server, client, 'admin:read');
     assert.equal((await call(server, token, 'GET /clients')).status, 200);
 
-    assert.equal(runScript(server, 'client', 'disallow-admin', client.client_id, '--yes').status, 0);
+    assert.equal(runCommand(server, 'clients', 'allow-admin-scopes', client.client_id, '--scopes', '', '--yes').status, 0);
     assert.deepEqual(await scopesOf(client.client_id), []);
     assert.equal((await call(server, token, 'GET /clients')).status, 403);
     assert.deepEqual(await events('client_id', client.client_id), [
@@ -36,26 +36,26 @@ describe('An operator says at the terminal who may administer', () => {
   it('what makes no sense changes nothing', async () => {
     const { client_id } = await server.createClient();
     for (const more of [['--scopes', 'admin:everything'], [], ['--scopes', 'admin:read', '--services', 'x']]) {
-      assert.equal(runScript(server, 'client', 'allow-admin', client_id, ...more, '--yes').status, 1);
+      assert.equal(runCommand(server, 'clients', 'allow-admin-scopes', client_id, ...more, '--yes').status, 2);
     }
-    assert.equal(runScript(server, 'client', 'allow-admin', client_id, '--scopes', 'admin:read').status, 1, 'nobody to ask');
-    assert.equal(runScript(server, 'client', 'allow-admin', 'nobody', '--scopes', 'admin:read', '--yes').status, 1);
-    assert.equal(runScript(server, 'client', 'allow-admin', 'munjigi-account', '--scopes', 'admin:read', '--yes').status, 1);
+    assert.equal(runCommand(server, 'clients', 'allow-admin-scopes', client_id, '--scopes', 'admin:read').status, 1, 'nobody to ask');
+    assert.equal(runCommand(server, 'clients', 'allow-admin-scopes', 'nobody', '--scopes', 'admin:read', '--yes').status, 1);
+    assert.equal(runCommand(server, 'clients', 'allow-admin-scopes', 'munjigi-account', '--scopes', 'admin:read', '--yes').status, 1);
     assert.deepEqual(await scopesOf(client_id), []);
     assert.deepEqual(await events('client_id', client_id), []);
   });
 
   it('a person is given a role, and signed out', async () => {
     const person = await server.createPerson();
-    const said = runScript(server, 'account', 'set-role', person.email, 'support', '--yes');
+    const said = runCommand(server, 'people', 'change-role', person.email, '--role', 'support', '--yes');
     assert.equal(said.status, 0, said.stderr);
     const roleOf = async () => (await server.sql('select role::text from user_account where id = $1', [person.id]))[0]?.['role'];
     assert.equal(await roleOf(), 'support');
     assert.deepEqual(await events('account_id', person.id), [
       { type: 'role_changed', detail: { role: 'support' }, request_id: 'operator' },
     ]);
-    for (const wrong of [['king'], [], ['admin', 'user']])
-      assert.equal(runScript(server, 'account', 'set-role', person.email, ...wrong, '--yes').status, 1);
+    for (const wrong of [['--role', 'king'], [], ['admin', '--role', 'user']])
+      assert.equal(runCommand(server, 'people', 'change-role', person.email, ...wrong, '--yes').status, 2);
     assert.equal(await roleOf(), 'support');
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { answerScript } from '../support/command.ts';
+import { answerCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { obtainTokens } from '../support/flow.ts';
 import { countRows, unchanged } from '../support/storage.ts';
@@ -17,19 +17,19 @@ describe('Commands that ask', () => {
     const { access_token } = await obtainTokens(server, client, person);
     const [grant] = await server.sql('select id from grant_record where client_id = $1', [client.client_id]);
     const orders: [RegExp, string[]][] = [
-      [/Delete \S+, "Bell"\? With it 1 person loses access, for good\. \[y\/N\]/, ['client', 'delete', client.client_id]],
-      [/Keep \S+ from signing in/, ['account', 'disable', person.email]],
-      [/Sign \S+ out of every browser\?/, ['account', 'end-sessions', person.email]],
-      [/Let \S+ run this place\?/, ['account', 'make-admin', person.email]],
-      [/Let \S+ run this place no longer\?/, ['account', 'unmake-admin', person.email]],
-      [/End all that \S+ holds, for whomever\?/, ['tokens', 'revoke', '--client', client.client_id]],
-      [/End all that \S+ allowed\?/, ['tokens', 'revoke', '--account', person.email]],
-      [/End grant \S+, to c-/, ['tokens', 'revoke', `--grant=${grant?.['id']}`]],
+      [/delete client \S+, "Bell", with which 1 user loses access for good\. .* \[y\/N\]/, ['clients', 'delete', client.client_id]],
+      [/Keep a person from signing in/, ['people', 'disable', person.email]],
+      [/Sign a person out of every browser/, ['people', 'end-sessions', person.email]],
+      [/Change what a person may do here/, ['people', 'change-role', person.email, '--role', 'admin']],
+      [/end-access client \S+, "Bell"\. End all that a client holds/, ['clients', 'end-access', client.client_id]],
+      [/End everything that a person allowed/, ['people', 'end-access', person.email]],
+      [/end grant \S+, to client c-/, ['grants', 'end', '--', String(grant?.['id'])]],
+      [/End all that \S+ allowed \S+\?/, ['grants', 'end-between', '--client', client.client_id, '--account', person.email]],
     ];
     await unchanged(server, async () => {
-      for (const [question, [name = '', ...args]] of orders)
+      for (const [question, args] of orders)
         for (const answer of ['n', '', 'yo']) {
-          const { status, stdout } = answerScript(server, answer, name, ...args);
+          const { status, stdout } = answerCommand(server, answer, ...args);
           assert.equal(status, 1, `${args.join(' ')}: ${answer}`);
           assert.match(stdout, question);
           assert(!stdout.includes(access_token));
@@ -40,12 +40,12 @@ describe('Commands that ask', () => {
   it('do it on yes', async () => {
     const [client, person] = [await server.createClient(), await server.createPerson()];
     await obtainTokens(server, client, person);
-    const revoked = answerScript(server, 'y', 'tokens', 'revoke', '--account', person.email);
+    const revoked = answerCommand(server, 'y', 'people', 'end-access', person.email);
     assert.equal(revoked.status, 0, revoked.stderr);
     assert.equal(await countRows(server, 'grant_record where account_id = $1', [person.id]), 0);
-    const deleted = answerScript(server, 'yes', 'client', 'delete', client.client_id);
+    const deleted = answerCommand(server, 'yes', 'clients', 'delete', client.client_id);
     assert.equal(deleted.status, 0, deleted.stderr);
-    assert.match(deleted.stdout, /0 people have lost access/);
+    assert.match(deleted.stdout, /^people +0$/m);
     assert.equal(await countRows(server, 'client where id = $1', [client.client_id]), 0);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { answerScript, runScript } from '../support/command.ts';
+import { answerCommand, runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { callApi, obtainTokens } from '../support/flow.ts';
 import { askToRegister, METADATA, type RegisteredClient } from '../support/registration.ts';
@@ -14,8 +14,8 @@ describe('What operators do by commands is told with it', () => {
   });
   after(() => server.close());
 
-  const client = (...args: string[]) => runScript(server, 'client', ...args);
-  const token = (...args: string[]) => runScript(server, 'registration', 'token', ...args);
+  const client = (...args: string[]) => runCommand(server, 'clients', ...args);
+  const token = (...args: string[]) => runCommand(server, 'initial-access-tokens', ...args);
   const eventsOf = (clientId: string) =>
     server.sql(
       'select type, account_id as account, actor_id as actor, address, request_id as by, detail from audit_event where client_id = $1 order by at, id',
@@ -37,7 +37,7 @@ describe('What operators do by commands is told with it', () => {
         ['require-pkce', client_id, '--yes'],
         ['waive-pkce', client_id, '--yes'],
         ['allow-services', client_id, '--services', 'far', '--origins', 'https://app.example', '--yes'],
-        ['disallow-services', client_id, '--yes'],
+        ['allow-services', client_id, '--services', '', '--yes'],
         ['delete', client_id, '--yes'],
       ];
       for (const act of acts) {
@@ -65,7 +65,7 @@ describe('What operators do by commands is told with it', () => {
   it('nothing, of a client that there is not, or of what was not confirmed', async () => {
     const { client_id } = await server.createClient({ token_endpoint_auth_method: 'none' });
     const acts = [
-      ...['suspend', 'restore', 'unverify', 'require-pkce', 'waive-pkce', 'disallow-services', 'new-secret', 'delete'].map((act) => [
+      ...['suspend', 'restore', 'unverify', 'require-pkce', 'waive-pkce', 'allow-services', 'new-secret', 'delete'].map((act) => [
         act,
         'nobody',
       ]),
@@ -76,16 +76,16 @@ describe('What operators do by commands is told with it', () => {
         assert.equal(client(...act, ...(act[0] === 'restore' || act[0] === 'new-secret' ? [] : ['--yes'])).status, 1, act.join(' '));
       assert.equal(client('new-secret', client_id).status, 1, 'it has no secrets');
       assert.equal(client('suspend', client_id).status, 1);
-      assert.equal(token('revoke', 'unknown', '--yes').status, 1);
-      assert.equal(token('revoke', 'unknown', '--with-clients', '--yes').status, 1);
+      assert.equal(token('end', 'unknown', '--yes').status, 1);
+      assert.equal(token('end-with-clients', 'unknown', '--yes').status, 1);
     });
   });
 
   it('initial access tokens; one that is revoked takes its clients along when that is confirmed', async () => {
-    const made = token('create', '--name', 'Walk', '--clients', '3');
+    const made = token('create', '--name', 'Walk', '--max-clients', '3', '--json');
     assert.equal(made.status, 0, made.stderr);
-    const id = String(/token revoke ([0-9a-f-]{36})/.exec(made.stdout)?.[1]);
-    const authorization = `Bearer ${made.stdout.split('\n')[0]}`;
+    const { id, token: value } = JSON.parse(made.stdout) as { id: string; token: string };
+    const authorization = `Bearer ${value}`;
     const register = async () => (await (await askToRegister(server, METADATA, { authorization })).json()) as RegisteredClient;
     const [first, second] = [await register(), await register()];
     const witness = await server.createClient();
@@ -93,19 +93,19 @@ describe('What operators do by commands is told with it', () => {
     const tokens = await obtainTokens(server, app, await server.createPerson(), { scope: 'openid profile' });
     assert.equal((await callApi(server, '/api/me', tokens.access_token)).status, 200);
     // An id of the library's may begin with a dash.
-    const shown = client('show', '--', first.client_id);
+    const shown = client('describe', '--', first.client_id);
     assert.match(shown.stdout, new RegExp(`^with the token +${id}$`, 'm'), shown.stderr);
 
-    const asked = await unchanged(server, async () => token('revoke', id, '--with-clients'));
+    const asked = await unchanged(server, async () => token('end-with-clients', id));
     assert.equal(asked.status, 1);
     assert.match(asked.stderr, /--yes/);
-    const refused = await unchanged(server, async () => answerScript(server, 'n', 'registration', 'token', 'revoke', id, '--with-clients'));
-    assert.match(refused.stdout, /delete the 2 clients that it made, with all that people gave them, for good\?/);
+    const refused = await unchanged(server, async () => answerCommand(server, 'n', 'initial-access-tokens', 'end-with-clients', id));
+    assert.match(refused.stdout, /delete the 2 clients that it made, with all that users gave them, for good\?/);
     assert.equal(refused.status, 1);
 
-    assert.equal(token('revoke', id, '--yes').status, 0, 'the token first, and its clients when one thinks of them');
+    assert.equal(token('end', id, '--yes').status, 0, 'the token first, and its clients when one thinks of them');
     assert.equal(await countRows(server, 'client where registered_with = $1', [id]), 2);
-    const done = token('revoke', id, '--with-clients', '--yes');
+    const done = token('end-with-clients', id, '--yes');
     assert.equal(done.status, 0, done.stderr);
     assert.match(done.stdout, /has ended, and the 2 clients that it made with it/);
     assert.equal(await countRows(server, 'client where registered_with = $1', [id]), 0);

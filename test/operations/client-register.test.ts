@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { exportJWK, generateKeyPair } from 'jose';
 import { digestInHex } from '../../src/platform/secrets.ts';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { clientCredentials, createResourceServerClient, introspect, obtainTokens, post, type TestClient } from '../support/flow.ts';
@@ -14,7 +14,7 @@ import { countRows, dumpTables, unchanged } from '../support/storage.ts';
 
 const URI = 'https://bell.example/cb';
 
-describe('scripts/client.ts create, show and delete', () => {
+describe('munjigi clients create, describe and delete', () => {
   let server: TestServer;
   const folder = mkdtempSync(join(tmpdir(), 'munjigi-client-'));
   before(async () => {
@@ -25,7 +25,7 @@ describe('scripts/client.ts create, show and delete', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const command = (...args: string[]) => runScript(server, 'client', ...args);
+  const command = (...args: string[]) => runCommand(server, 'clients', ...args);
   const create = (...args: string[]) => {
     const { status, stdout, stderr } = command('create', '--name', 'Bell', ...args);
     assert.equal(status, 0, stderr);
@@ -60,10 +60,10 @@ describe('scripts/client.ts create, show and delete', () => {
   it('requires PKCE of a client where it is asked to, and of a public one anyway', async () => {
     const made = create('--redirect-uri', URI, '--require-pkce');
     assert.equal((await metadataOf(made.client_id))['require_pkce'], true);
-    assert.match(command('show', '--', made.client_id).stdout, /^require_pkce +true$/m);
+    assert.match(command('describe', '--', made.client_id).stdout, /^require_pkce +true$/m);
     assert.equal((await metadataOf(create('--redirect-uri', URI).client_id))['require_pkce'], undefined);
     const refused = command('suspend', made.client_id, '--require-pkce', '--yes');
-    assert.deepEqual([refused.status, /--require-pkce is for create/.test(refused.stderr)], [1, true]);
+    assert.deepEqual([refused.status, /Unknown option '--require-pkce'/.test(refused.stderr)], [2, true]);
   });
 
   it('makes clients without a secret: by a key from a file, and public ones on devices', async () => {
@@ -108,7 +108,7 @@ describe('scripts/client.ts create, show and delete', () => {
       assert.match(String(error), /^invalid_/, JSON.stringify(args));
       const { status, stdout, stderr } = await unchanged(server, async () => command('create', '--name', 'Bell', ...args));
       assert.deepEqual([status, stdout], [1, '']);
-      assert.equal(stderr.trim(), `client: ${error_description}`);
+      assert.equal(stderr.trim(), `munjigi clients create: ${error_description}`);
     };
     for (const uri of [
       'http://bell.example/cb',
@@ -170,23 +170,23 @@ describe('scripts/client.ts create, show and delete', () => {
     const broken = join(folder, 'broken.json');
     writeFileSync(broken, '{');
     await unchanged(server, async () => {
-      for (const args of [
-        ['--redirect-uri', URI],
-        ['--name', ' ', '--redirect-uri', URI],
-        ['--name', 'Bell'],
-        ['--name', 'Bell', '--introspects', 'https://elsewhere.example'],
-        ['--name', 'Bell', '--introspects', server.issuer, '--auth', 'none'],
-        ['--name', 'Bell', '--auth', 'private_key_jwt', '--redirect-uri', URI, '--jwks-file', broken],
-        ['--name', 'Bell', '--auth', 'private_key_jwt', '--redirect-uri', URI, '--jwks-file', join(folder, 'none.json')],
-        ['--name', 'Bell', '--redirect-uri', URI, '--publisher', 'Bell'],
-        ['--name', 'Bell', '--redirect-uri', URI, '--services', 'far'],
-        ['bell', '--name', 'Bell', '--redirect-uri', URI],
-      ]) {
+      for (const [code, ...args] of [
+        [2, '--redirect-uri', URI],
+        [2, '--name', ' ', '--redirect-uri', URI],
+        [2, '--name', 'Bell'],
+        [1, '--name', 'Bell', '--introspects', 'https://elsewhere.example'],
+        [2, '--name', 'Bell', '--introspects', server.issuer, '--auth', 'none'],
+        [1, '--name', 'Bell', '--auth', 'private_key_jwt', '--redirect-uri', URI, '--jwks-file', broken],
+        [1, '--name', 'Bell', '--auth', 'private_key_jwt', '--redirect-uri', URI, '--jwks-file', join(folder, 'none.json')],
+        [2, '--name', 'Bell', '--redirect-uri', URI, '--publisher', 'Bell'],
+        [2, '--name', 'Bell', '--redirect-uri', URI, '--services', 'far'],
+        [2, 'bell', '--name', 'Bell', '--redirect-uri', URI],
+      ] as [number, ...string[]][]) {
         const { status, stdout } = command('create', ...args);
-        assert.deepEqual([status, stdout], [1, ''], args.join(' '));
+        assert.deepEqual([status, stdout], [code, ''], args.join(' '));
       }
-      assert.equal(command('suspend', 'nobody', '--yes', '--name', 'Bell').status, 1);
-      assert.equal(command('list', '--redirect-uri', URI).status, 1);
+      assert.equal(command('suspend', 'nobody', '--yes', '--name', 'Bell').status, 2);
+      assert.equal(command('list', '--redirect-uri', URI).status, 2);
     });
   });
 
@@ -195,7 +195,7 @@ describe('scripts/client.ts create, show and delete', () => {
     await obtainTokens(server, client, await server.createPerson());
     // An id of the library's may begin with a dash.
     assert.equal(command('new-secret', '--expire-old-in', '2', '--', client.client_id).status, 0);
-    const { status, stdout, stderr } = command('show', '--', client.client_id);
+    const { status, stdout, stderr } = command('describe', '--', client.client_id);
     assert.equal(status, 0, stderr);
     for (const line of [/^registered by +dynamic$/m, /^people +1$/m, /^client_name +"Walk"$/m, /^client_uri +"https:\/\/walk.example\/"$/m])
       assert.match(stdout, line);
@@ -203,9 +203,14 @@ describe('scripts/client.ts create, show and delete', () => {
     const digest = digestInHex(client.client_secret);
     for (const part of [client.client_secret, client.registration_access_token, digest.slice(0, 8)]) assert(!stdout.includes(part));
     const hostile = await server.createClient({ client_name: 'Bell \u001b[31m\u009b2J\u202e' });
-    assert.doesNotMatch(command('show', hostile.client_id).stdout.replaceAll('\n', ''), /\p{C}/u, 'a name must not speak to the terminal');
-    const unknown = await unchanged(server, async () => command('show', 'nobody'));
-    assert.deepEqual([unknown.status, unknown.stdout], [1, 'there is no client nobody\n']);
+    assert.doesNotMatch(
+      command('describe', hostile.client_id).stdout.replaceAll('\n', ''),
+      /\p{C}/u,
+      'a name must not speak to the terminal',
+    );
+    const unknown = await unchanged(server, async () => command('describe', 'nobody'));
+    assert.deepEqual([unknown.status, unknown.stdout], [1, '']);
+    assert.match(unknown.stderr, /there is no client nobody/);
   });
 
   it('deletes: asks first, tells how many people lose access, and leaves nothing of the client', async () => {
@@ -221,7 +226,7 @@ describe('scripts/client.ts create, show and delete', () => {
 
     const { status, stdout, stderr } = command('delete', client.client_id, '--yes');
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /is deleted, and 2 people have lost access with it/);
+    assert.match(stdout, /^Done: clients delete .*\npeople +2$/m);
     for (const table of ['client where id', 'token where client_id', 'grant_record where client_id', 'client_secret where client_id'])
       assert.equal(await countRows(server, `${table} = $1`, [client.client_id]), 0, table);
     const [event] = await server.sql(`select detail, request_id from audit_event where type = 'client_deleted' and client_id = $1`, [

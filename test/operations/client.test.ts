@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { OWN_CLIENTS } from '../../src/oauth/clients/first-party.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../../src/oauth/clients/store.ts';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { authorizePath, callApi, clientCredentials, introspect, obtainTokens, pkce, post, type TestClient } from '../support/flow.ts';
@@ -11,14 +11,14 @@ import { askToRegister, METADATA, manage, register } from '../support/registrati
 import { countRows, unchanged } from '../support/storage.ts';
 import { addProvider, startUpstream } from '../support/upstream.ts';
 
-describe('scripts/client.ts', () => {
+describe('munjigi clients', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
   });
   after(() => server.close());
 
-  const command = (...args: string[]) => runScript(server, 'client', ...args);
+  const command = (...args: string[]) => runCommand(server, 'clients', ...args);
   const status = async (client: TestClient) => (await post(server, '/oauth/token', client, { grant_type: 'client_credentials' })).status;
 
   it('suspends: asks first, and without anybody to ask changes nothing', async () => {
@@ -35,11 +35,11 @@ describe('scripts/client.ts', () => {
     const { access_token } = await clientCredentials(server, client);
     const suspended = command('suspend', client.client_id, '--yes');
     assert.equal(suspended.status, 0, suspended.stderr);
-    assert.match(suspended.stdout, /is suspended, and all that it held has ended \(1 codes, tokens and grants\)/);
+    assert.match(suspended.stdout, /^Done: clients suspend .*\nended +1$/m);
     await eventually('it is refused', async () => (await status(client)) === 401);
     const { stdout } = command('list');
     const line = (id: string) => stdout.split('\n').find((text) => text.startsWith(id)) ?? '';
-    assert.match(line(client.client_id), /operator +- +client_secret_basic +- +1 +\S+Z +\d{4}-\S+Z$/);
+    assert.match(line(client.client_id), /operator +client_secret_basic +no +- .* 1 +- +\S+Z +\S+Z +\d{4}-\S+Z$/);
     assert.match(line(witness.client_id), /-$/);
     assert.ok(!stdout.includes('\u001b'), 'a name must not speak to the terminal');
     assert.equal(command('restore', client.client_id).status, 0);
@@ -76,13 +76,17 @@ describe('scripts/client.ts', () => {
         ['unverify'],
         ['require-pkce'],
         ['waive-pkce'],
-        ['disallow-services'],
-        ['disallow-admin'],
+        ['allow-services', '--services', ''],
+        ['allow-admin-scopes', '--scopes', ''],
       ]) {
         const [name = '', ...more] = act;
-        const { status: exit, stderr, stdout } = await unchanged(server, async () => command(name, own, ...more, '--yes'));
+        const {
+          status: exit,
+          stderr,
+          stdout,
+        } = await unchanged(server, async () => command(name, own, ...more, ...(name === 'restore' ? [] : ['--yes'])));
         assert.equal(exit, 1, `${name} ${own}`);
-        assert.equal(stderr, `client: ${own} is this server's own, and stays as it is\n`, name);
+        assert.equal(stderr, `munjigi clients ${name}: client ${own} is this server's own, and stays as it is\n`, name);
         assert.equal(stdout, '');
       }
     const { access_token } = await obtainTokens(server, await server.createClient(), await server.createPerson(), {
@@ -105,7 +109,7 @@ describe('scripts/client.ts', () => {
     const verified = command('verify', client.client_id, '--publisher', 'Bell & Sons', '--yes');
     assert.equal(verified.status, 0, verified.stderr);
     await eventually('it is told', async () => /Verified publisher<\/span> <bdi>Bell &amp; Sons<\/bdi>/.test(await known()));
-    assert.match(command('list').stdout, /"Bell" +operator +"Bell & Sons" /);
+    assert.match(command('list').stdout, / Bell +operator .* Bell & Sons /);
     assert.equal(command('unverify', client.client_id, '--yes').status, 0);
     await eventually('it is taken back', async () => /Publisher not verified/.test(await known()));
   });
@@ -171,7 +175,7 @@ describe('scripts/client.ts', () => {
         { services: ['near'], origins: [], grants: ['authorization_code', 'refresh_token', TOKEN_EXCHANGE_GRANT] },
       ]);
       await eventually('it may not ask there', async () => (await refused()) === 'invalid_scope');
-      assert.equal(command('disallow-services', client.client_id, '--yes').status, 0);
+      assert.equal(command('allow-services', client.client_id, '--services', '', '--yes').status, 0);
       assert.deepEqual(await kept(), [{ services: [], origins: [], grants: ['authorization_code', 'refresh_token'] }]);
     } finally {
       await upstream.close();
@@ -211,34 +215,33 @@ describe('scripts/client.ts', () => {
   it('does nothing for a client that is unknown or has no secret, or for an order that makes no sense', async () => {
     const { client_id } = await server.createClient({ token_endpoint_auth_method: 'none' });
     await unchanged(server, async () => {
-      for (const args of [
-        ['new-secret', client_id],
-        ['new-secret', 'nobody'],
-        ['suspend', 'nobody', '--yes'],
-        ['restore', 'nobody'],
-        ['new-secret', client_id, '--expire-old-in', 'soon'],
-        ['verify', 'nobody', '--publisher', 'Moon', '--yes'],
-        ['unverify', 'nobody', '--yes'],
-        ['verify', client_id, '--yes'],
-        ['verify', client_id, '--publisher', ' ', '--yes'],
-        ['verify', client_id, '--publisher', 'Moon\u202e', '--yes'],
-        ['verify', client_id, '--publisher', 'x'.repeat(101), '--yes'],
-        ['unverify', client_id, '--publisher', 'Moon', '--yes'],
-        ['suspend', client_id, '--publisher', 'Moon', '--yes'],
-        ['allow-services', client_id, '--yes'],
-        ['allow-services', client_id, '--services', 'nowhere', '--yes'],
-        ['allow-services', client_id, '--services', ' , ', '--yes'],
-        ['allow-services', 'nobody', '--services', 'far', '--yes'],
+      const services = ['allow-services', client_id, '--services'];
+      for (const [status, ...args] of [
+        [1, 'new-secret', client_id],
+        [1, 'new-secret', 'nobody'],
+        [1, 'suspend', 'nobody', '--yes'],
+        [1, 'restore', 'nobody'],
+        [2, 'new-secret', client_id, '--expire-old-in', 'soon'],
+        [1, 'verify', 'nobody', '--publisher', 'Moon', '--yes'],
+        [1, 'unverify', 'nobody', '--yes'],
+        [2, 'verify', client_id, '--yes'],
+        [1, 'verify', client_id, '--publisher', ' ', '--yes'],
+        [1, 'verify', client_id, '--publisher', 'Moon\u202e', '--yes'],
+        [1, 'verify', client_id, '--publisher', 'x'.repeat(101), '--yes'],
+        [2, 'unverify', client_id, '--publisher', 'Moon', '--yes'],
+        [2, 'suspend', client_id, '--publisher', 'Moon', '--yes'],
+        [1, ...services, 'nowhere', '--yes'],
+        [2, ...services, ' , ', '--yes'],
+        [1, 'allow-services', 'nobody', '--services', 'far', '--yes'],
         ...['https://app.example/', 'https://app.example/x', 'http://app.example', 'null', '*', 'javascript:1'].map((origin) => [
-          ...['allow-services', client_id, '--services', 'far', '--origins', origin, '--yes'],
+          ...[1, ...services, 'far', '--origins', origin, '--yes'],
         ]),
-        ['disallow-services', client_id, '--services', 'far', '--yes'],
-        ['disallow-services', 'nobody', '--yes'],
-        ['verify', client_id, '--publisher', 'Moon', '--services', 'far', '--yes'],
-        ['suspend'],
-        [],
-      ])
-        assert.equal(command(...args).status, 1, args.join(' '));
+        [1, 'allow-services', 'nobody', '--services', '', '--yes'],
+        [2, 'verify', client_id, '--publisher', 'Moon', '--services', 'far', '--yes'],
+        [2, 'suspend'],
+        [2],
+      ] as [number, ...string[]][])
+        assert.equal(command(...args).status, status, args.join(' '));
     });
     assert.equal(command('--help').status, 0);
   });

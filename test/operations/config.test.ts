@@ -10,7 +10,7 @@ const SCRIPTS = join(import.meta.dirname, '../..');
 const DATABASE_URL = 'postgres://app:hunter2-in-the-path@db.example:5432/munjigi?password=hunter2-in-the-query';
 const KEYS = { COOKIE_KEYS: `${'c'.repeat(32)},${'d'.repeat(32)}`, DATA_ENCRYPTION_KEYS: Buffer.alloc(32, 7).toString('base64url') };
 
-describe('scripts/config.ts', () => {
+describe('munjigi config', () => {
   const folder = mkdtempSync(join(tmpdir(), 'munjigi-config-'));
   const dataDir = join(folder, 'data');
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -18,7 +18,7 @@ describe('scripts/config.ts', () => {
   /** With this environment and no other variable. */
   const run = (script: string, environment: Record<string, string>, ...args: string[]) =>
     spawnSync(process.execPath, [join(SCRIPTS, script), ...args], { encoding: 'utf8', input: '', cwd: folder, env: environment });
-  const config = (environment: Record<string, string>, ...args: string[]) => run('scripts/config.ts', environment, ...args);
+  const config = (environment: Record<string, string>, ...args: string[]) => run('scripts/munjigi.ts', environment, 'config', ...args);
   const lineOf = (stdout: string, name: string) => new RegExp(`^${name} .*$`, 'm').exec(stdout)?.[0].replace(/ +/g, ' ');
 
   it('lists all that is wrong at once, as the server does when it starts', () => {
@@ -122,6 +122,6 @@ describe('scripts/config.ts', () => {
 
   it('explains itself, and takes no other order', () => {
     assert.equal(config({}, '--help').status, 0);
-    for (const args of [[], ['make'], ['check', 'print'], ['check', '--yes']]) assert.equal(config({ DATABASE_URL }, ...args).status, 1);
+    for (const args of [[], ['make'], ['check', 'print'], ['check', '--yes']]) assert.equal(config({ DATABASE_URL }, ...args).status, 2);
   });
 });

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { runScript, startScript } from '../support/command.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { HYDRA } from '../support/foreign-exports.ts';
 import { type Importing, openImporting } from '../support/importing.ts';
 import { holdTable } from '../support/lock.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-describe('scripts/import.ts, of what is no export, or a hostile one, or cut short', () => {
+describe('munjigi clients import, of what is no export, or a hostile one, or cut short', () => {
   let server: TestServer;
   let importing: Importing;
   before(async () => {
@@ -30,7 +30,7 @@ describe('scripts/import.ts, of what is no export, or a hostile one, or cut shor
     }));
     const file = importing.written(many);
     const lock = await holdTable(server.config.databaseUrl, 'client');
-    const { child, ended } = startScript(server, 'import', '--from', 'hydra', file, '--yes');
+    const { child, ended } = startCommand(server, 'clients', 'import', '--from', 'hydra', file, '--yes');
     await lock.awaited(1);
     child.kill('SIGINT');
     await lock.release();
@@ -43,7 +43,7 @@ describe('scripts/import.ts, of what is no export, or a hostile one, or cut shor
     const told = () => countRows(server, `audit_event where type = 'clients_imported' and client_id like 'many-%'`);
     assert.equal(await told(), here);
     assert.match(
-      runScript(server, 'import', '--from', 'hydra', file, '--yes').stdout,
+      runCommand(server, 'clients', 'import', '--from', 'hydra', file, '--yes').stdout,
       new RegExp(`clients: ${here} skipped, ${many.length - here} made`),
     );
     assert.equal(await told(), many.length);
@@ -69,16 +69,16 @@ describe('scripts/import.ts, of what is no export, or a hostile one, or cut shor
     await unchanged(server, async () => {
       const { status, stderr } = importing.command('keycloak', HYDRA, '--yes');
       assert.equal(status, 1);
-      assert.match(stderr, /^import: the file is not what --from keycloak reads: a realm export of Keycloak[^\n]*\n$/);
-      assert.match(importing.command('okta', []).stderr, /say where it comes from: --from keycloak, hydra, auth0/);
-      const tooLarge = runScript(server, 'import', '--from', 'hydra', huge, '--yes');
+      assert.match(stderr, /^munjigi clients import: the file is not what --from keycloak reads: a realm export of Keycloak[^\n]*\n$/);
+      assert.match(importing.command('okta', []).stderr, /--from: "okta" is none of keycloak, hydra, auth0/);
+      const tooLarge = runCommand(server, 'clients', 'import', '--from', 'hydra', huge, '--yes');
       assert.match(tooLarge.stderr, /104857600 bytes/);
       for (const file of [join(importing.folder, 'nowhere.json'), importing.folder])
-        assert.equal(runScript(server, 'import', '--from', 'hydra', file, '--yes').status, 1);
-      assert.equal(runScript(server, 'import', '--from', 'hydra', importing.written(HYDRA), '--people').status, 1);
-      assert.equal(runScript(server, 'import').status, 1);
+        assert.equal(runCommand(server, 'clients', 'import', '--from', 'hydra', file, '--yes').status, 1);
+      assert.equal(runCommand(server, 'clients', 'import', '--from', 'hydra', importing.written(HYDRA), '--people').status, 2);
+      assert.equal(runCommand(server, 'clients', 'import').status, 2);
     });
-    assert.equal(runScript(server, 'import', '--help').status, 0);
+    assert.equal(runCommand(server, 'clients', 'import', '--help').status, 0);
   });
 
   it('keeps to what it knows, whatever a file says', async () => {

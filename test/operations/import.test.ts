@@ -9,7 +9,7 @@ import { type Importing, note, openImporting } from '../support/importing.ts';
 import { Person } from '../support/person.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-describe('scripts/import.ts', () => {
+describe('munjigi clients import', () => {
   let server: TestServer;
   let reported: Importing['reported'];
   let command: Importing['command'];

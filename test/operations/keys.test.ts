@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { unchanged } from '../support/storage.ts';
 
-describe('scripts/keys.ts', () => {
+describe('munjigi keys', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
   });
   after(() => server.close());
 
-  const command = (...args: string[]) => runScript(server, 'keys', ...args);
+  const command = (...args: string[]) => runCommand(server, 'keys', ...args);
   /** The states that `list` shows, by kid. */
   const states = () =>
     Object.fromEntries(
@@ -44,25 +44,30 @@ describe('scripts/keys.ts', () => {
   });
 
   it('makes no second ones while the next are on their way', async () => {
-    const { status, stdout } = await unchanged(server, async () => command('rotate'));
-    assert.equal(status, 1);
-    assert.match(stdout, /on its way already/);
+    const { status, stdout } = await unchanged(server, async () => command('rotate', '--json'));
+    assert.equal(status, 0);
+    const { keys } = JSON.parse(stdout) as { keys: { made: boolean }[] };
+    assert.deepEqual(
+      keys.map(({ made }) => made),
+      Array(4).fill(false),
+      'the answer says that nothing was made',
+    );
   });
 
   it('replaces keys that leaked at once, when that is confirmed', async () => {
-    const refused = await unchanged(server, async () => command('rotate', '--now'));
+    const refused = await unchanged(server, async () => command('replace'));
     assert.equal(refused.status, 1);
     assert.match(refused.stderr, /--yes/);
     const old = await published();
-    assert.equal(command('rotate', '--now', '--yes').status, 0);
+    assert.equal(command('replace', '--yes').status, 0);
     await eventually('the node publishes new keys alone', async () => (await published()).every((kid) => !old.includes(kid)));
     assert.deepEqual(Object.values(states()), Array(4).fill('signing'));
   });
 
   it('explains itself, and does nothing that it was not asked for', async () => {
-    assert.match(command('--help').stdout, /Usage: node scripts\/keys\.ts/);
+    assert.match(command('--help').stdout, /^Usage: munjigi keys VERB/);
     await unchanged(server, async () => {
-      for (const args of [[], ['turn'], ['rotate', 'RS256'], ['list', '--now']]) assert.equal(command(...args).status, 1, args.join(' '));
+      for (const args of [[], ['turn'], ['rotate', 'RS256'], ['list', '--now']]) assert.equal(command(...args).status, 2, args.join(' '));
     });
   });
 });

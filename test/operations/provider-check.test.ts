@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseArgs } from 'node:util';
-import { OPTIONS, providerFrom, servicesFrom } from '../../scripts/provider-options.ts';
+import { ADD_FLAGS, providerFrom, servicesFrom } from '../../src/features/federation/commands/settings.ts';
 import { inspect } from '../../src/features/federation/inspection.ts';
 import { findProvider } from '../../src/features/federation/providers.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { freePort, startTestServer, type TestServer } from '../support/environment.ts';
 import { unchanged } from '../support/storage.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
-describe('scripts/provider.ts, when something is not right', () => {
+describe('munjigi providers, when something is not right', () => {
   let server: TestServer;
   let upstream: TestUpstream;
   let plain: TestUpstream;
@@ -29,7 +29,7 @@ describe('scripts/provider.ts, when something is not right', () => {
     await Promise.all([server.close(), upstream.close(), plain.close()]);
   });
 
-  const command = (...args: string[]) => runScript(server, 'provider', ...args);
+  const command = (...args: string[]) => runCommand(server, 'providers', ...args);
   const file = (name: string, content: unknown) => {
     const path = join(folder, name);
     writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
@@ -166,18 +166,22 @@ describe('scripts/provider.ts, when something is not right', () => {
       [['services', 'far', '--services', file('services', [{ name: 'a' }])], /upstreamScopes/],
     ];
     for (const [args, expected] of cases) {
-      const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
+      const { values, positionals } = parseArgs({ args, options: ADD_FLAGS, allowPositionals: true });
       const [order, id = ''] = positionals;
       const read = () => (order === 'add' ? providerFrom(id, values, undefined) : servicesFrom(values));
       assert.throws(read, { message: expected }, args.join(' '));
     }
     const twisted = await unchanged(server, async () => command('services', 'far', '--none', '--service', 'a=b;c;d'));
-    assert.equal(twisted.status, 1);
-    assert.match(twisted.stderr, /^provider: say the services in one way[\s\S]*Usage: node/);
-    for (const args of [[], ['list', 'far'], ['add'], ['toString', 'far']]) assert.match(command(...args).stderr, /say what to do/);
+    assert.equal(twisted.status, 2);
+    assert.match(twisted.stderr, /^munjigi providers services: say the services in one way[\s\S]*Usage: munjigi providers services ID/);
+    for (const args of [[], ['list', 'far'], ['add'], ['toString', 'far']]) {
+      const { status, stderr } = command(...args);
+      assert.equal(status, 2);
+      assert.match(stderr, /^munjigi providers[\s\S]*Usage: munjigi providers/);
+    }
     await unchanged(server, async () => {
       for (const args of [['services', '--none'], ['check'], ['new-key', '--yes'], ['disable', '--yes'], ['enable'], ['remove', '--yes']])
-        assert.match(command(String(args[0]), 'nobody', ...args.slice(1)).stdout, /there is no provider nobody/, args[0]);
+        assert.match(command(String(args[0]), 'nobody', ...args.slice(1)).stderr, /there is no provider nobody/, args[0]);
     });
   });
 

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { credentialsOf, findProvider } from '../../src/features/federation/providers.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
 import { eventsOf, openAccount } from '../support/account.ts';
-import { runScript, runScriptAside } from '../support/command.ts';
+import { runCommand, runCommandAside } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { knownScopes } from '../support/known-scopes.ts';
@@ -16,7 +16,7 @@ import { startUpstream, type TestUpstream, UPSTREAM_CLIENT } from '../support/up
 
 const NOTES = 'notes.read=notes.read; 메모 읽기; Read notes';
 
-describe('scripts/provider.ts', () => {
+describe('munjigi providers', () => {
   let server: TestServer;
   let upstream: TestUpstream;
   let folder: string;
@@ -30,7 +30,7 @@ describe('scripts/provider.ts', () => {
     await Promise.all([server.close(), upstream.close()]);
   });
 
-  const command = (...args: string[]) => runScript(server, 'provider', ...args);
+  const command = (...args: string[]) => runCommand(server, 'providers', ...args);
   const file = (name: string, content: unknown) => {
     const path = join(folder, name);
     writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
@@ -137,7 +137,7 @@ describe('scripts/provider.ts', () => {
     assert.match(moved.stderr, /another id/);
     assert.match(command('list').stdout, /^far .* 1 +-$/m);
     assert.equal((await unchanged(server, async () => command('remove', 'far'))).status, 1);
-    const removed = await runScriptAside(server, 'provider', 'remove', 'far', '--yes');
+    const removed = await runCommandAside(server, 'providers', 'remove', 'far', '--yes');
     assert.equal(removed.status, 0, removed.stderr);
     assert.match(removed.stdout, /1 link to it has ended, of whom 1 cannot sign in without it/);
     for (const token of [tokens.accessToken, String(tokens.refreshToken)]) assert(!upstream.isAlive(token), 'the provider was told');
@@ -151,7 +151,7 @@ describe('scripts/provider.ts', () => {
     const person = await server.createPerson();
     await link(server, upstream, { accountId: person.id, scopes: [] });
     upstream.wishes = { revocation: { status: 503, body: '' } };
-    const kept = await runScriptAside(server, 'provider', 'remove', 'far', '--yes');
+    const kept = await runCommandAside(server, 'providers', 'remove', 'far', '--yes');
     assert.equal(kept.status, 1);
     assert.match(kept.stdout, /has still to be told of 1\. It is disabled/);
     assert.deepEqual([await countRows(server, 'upstream_identity'), await countRows(server, 'upstream_revocation')], [0, 1]);

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { exportJWK, generateKeyPair } from 'jose';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { askToRegister, METADATA, register } from '../support/registration.ts';
 import { ISSUER, softwareIssuer } from '../support/software-statement.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-describe('scripts/registration.ts issuer', () => {
+describe('munjigi software-issuers', () => {
   let server: TestServer;
   let issuer: Awaited<ReturnType<typeof softwareIssuer>>;
   const folder = mkdtempSync(join(tmpdir(), 'issuers-'));
@@ -23,7 +23,7 @@ describe('scripts/registration.ts issuer', () => {
     await server.close();
   });
 
-  const command = (...args: string[]) => runScript(server, 'registration', 'issuer', ...args);
+  const command = (...args: string[]) => runCommand(server, 'software-issuers', ...args);
   const file = (keys: unknown) => {
     const path = join(folder, `${crypto.randomUUID()}.json`);
     writeFileSync(path, JSON.stringify({ keys }));
@@ -90,36 +90,36 @@ describe('scripts/registration.ts issuer', () => {
 
   it('changes nothing for what makes no sense, and says why', async () => {
     const keys = file([issuer.jwk]);
-    const wrong: [RegExp, ...string[]][] = [
-      [/say what to do/, 'add'],
-      [/say what to do/, 'list', ISSUER],
-      [/say what to do/, 'trust', ISSUER],
-      [/--name takes/, 'add', ISSUER, '--jwks', keys],
-      [/--name takes/, 'add', ISSUER, '--name', 'a\u202eb', '--jwks', keys],
-      [/needs --jwks/, 'add', ISSUER, '--name', 'Catalogue'],
-      [/cannot be read/, 'add', ISSUER, '--name', 'Catalogue', '--jwks', join(folder, 'nothing')],
-      [/an issuer is as its statements name it/, 'add', 'a b', '--name', 'Catalogue', '--jwks', keys],
-      [/--clients is not for issuer add/, 'add', ISSUER, '--name', 'Catalogue', '--jwks', keys, '--clients', '1'],
-      [/--name is not for issuer remove/, 'remove', ISSUER, '--name', 'x', '--yes'],
+    const wrong: [number, RegExp, ...string[]][] = [
+      [2, /add needs ISSUER/, 'add'],
+      [2, /list takes no /, 'list', ISSUER],
+      [2, /there is no verb trust/, 'trust', ISSUER],
+      [2, /needs --name/, 'add', ISSUER, '--jwks', keys],
+      [2, /--name takes/, 'add', ISSUER, '--name', 'a\u202eb', '--jwks', keys],
+      [2, /needs --jwks/, 'add', ISSUER, '--name', 'Catalogue'],
+      [1, /cannot be read/, 'add', ISSUER, '--name', 'Catalogue', '--jwks', join(folder, 'nothing')],
+      [2, /an issuer is as its statements name it/, 'add', 'a b', '--name', 'Catalogue', '--jwks', keys],
+      [2, /Unknown option '--clients'/, 'add', ISSUER, '--name', 'Catalogue', '--jwks', keys, '--clients', '1'],
+      [2, /Unknown option '--name'/, 'remove', ISSUER, '--name', 'x', '--yes'],
     ];
-    for (const [says, ...args] of wrong) {
+    for (const [code, says, ...args] of wrong) {
       const { status: exit, stderr } = await unchanged(server, async () => command(...args));
-      assert.equal(exit, 1, args.join(' '));
+      assert.equal(exit, code, args.join(' '));
       assert.match(stderr, says);
     }
     assert.equal(await countRows(server, 'software_statement_issuer'), 0);
   });
 
-  it('client show says who vouches, also when nobody trusts them any more, and does not call it verified', async () => {
+  it('clients describe says who vouches, also when nobody trusts them any more, and does not call it verified', async () => {
     await issuer.trustedBy(server);
     const client = await register(server, { software_statement: await issuer.sign({ client_name: 'Stroll', software_id: 'stroll' }) });
     // An id of the library's may begin with a dash.
-    const show = () => runScript(server, 'client', 'show', '--', client.client_id).stdout;
+    const show = () => runCommand(server, 'clients', 'describe', '--', client.client_id).stdout;
     for (const line of [/^vouched for by +"Catalogue", https:\/\/catalogue\.example$/m, /^software_id +"stroll"$/m, /^publisher +-$/m])
       assert.match(show(), line);
     assert.equal(command('remove', ISSUER, '--yes').status, 0);
-    assert.match(show(), /^vouched for by +"https:\/\/catalogue\.example", who is not trusted any more$/m);
+    assert.match(show(), /^vouched for by +"https:\/\/catalogue\.example", which is not trusted any more$/m);
     const plain = await register(server);
-    assert.match(runScript(server, 'client', 'show', '--', plain.client_id).stdout, /^vouched for by +-$/m);
+    assert.match(runCommand(server, 'clients', 'describe', '--', plain.client_id).stdout, /^vouched for by +-$/m);
   });
 });

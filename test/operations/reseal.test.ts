@@ -5,14 +5,14 @@ import { findProvider } from '../../src/features/federation/providers.ts';
 import { reach } from '../../src/features/federation/vault.ts';
 import { verifyTotp } from '../../src/features/totp/totp.ts';
 import { KeyRing, keyId } from '../../src/platform/secrets.ts';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { addTotp, totpCode } from '../support/factors.ts';
 import { age, createReaching, type Reaching, refreshes } from '../support/linked.ts';
 import { unchanged } from '../support/storage.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
-describe('scripts/keys.ts reseal', () => {
+describe('munjigi keys reseal', () => {
   let server: TestServer;
   let upstream: TestUpstream;
   let reaching: Reaching;
@@ -30,7 +30,7 @@ describe('scripts/keys.ts reseal', () => {
   after(() => Promise.all([server.close(), upstream.close()]));
 
   const reseal = (...dataEncryptionKeys: Uint8Array[]) =>
-    runScript({ ...server, config: { ...server.config, dataEncryptionKeys } }, 'keys', 'reseal');
+    runCommand({ ...server, config: { ...server.config, dataEncryptionKeys } }, 'keys', 'reseal');
   const reached = async (...ring: Uint8Array[]) => {
     const provider = await findProvider(server.database, 'far');
     assert(provider);
@@ -41,20 +41,20 @@ describe('scripts/keys.ts reseal', () => {
   it('changes nothing where the newest key has sealed all', async () => {
     const { status, stdout } = await unchanged(server, async () => reseal(keys.old));
     assert.equal(status, 0);
-    assert.match(stdout, /upstream_token\.refresh_token: 0 sealed anew/);
+    assert.match(stdout, /upstream_token\.refresh_token: 0 sealed again/);
   });
 
   it('changes nothing that it cannot open, and says so', async () => {
     const { status, stdout } = await unchanged(server, async () => reseal(keys.fresh));
     assert.equal(status, 1);
-    assert.match(stdout, /upstream_provider\.credentials: 0 sealed anew, 1 that no key in DATA_ENCRYPTION_KEYS opens/);
+    assert.match(stdout, /upstream_provider\.credentials: 0 sealed again, 1 that no key in DATA_ENCRYPTION_KEYS opens/);
   });
 
   it('waits until nodes write with the newest key', async () => {
     await server.sql(`insert into key_use (kind, id, used_from) values ('data', $1, now() + interval '1 hour')`, [keyId(keys.fresh)]);
     const { status, stderr } = await unchanged(server, async () => reseal(keys.fresh, keys.old));
     assert.equal(status, 1);
-    assert.match(stderr, /is not in use yet: run keys\.ts use/);
+    assert.match(stderr, /is not in use yet: run munjigi keys use/);
     await server.sql('update key_use set used_from = now()');
   });
 
@@ -62,7 +62,7 @@ describe('scripts/keys.ts reseal', () => {
     await server.sql(`update upstream_token set claimed_until = now() + interval '1 minute'`);
     const { status, stdout } = reseal(keys.fresh, keys.old);
     assert.equal(status, 1);
-    assert.match(stdout, /upstream_token\.access_token: 0 sealed anew, 1 in use: run it again/);
+    assert.match(stdout, /upstream_token\.access_token: 0 sealed again, 1 in use: run it again/);
     await server.sql('update upstream_token set claimed_until = null');
   });
 

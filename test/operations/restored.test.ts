@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { LEFT_OUT } from '../../src/operations/durable.ts';
 import { ENDED } from '../../src/operations/restored-backup.ts';
-import { answerScript, runScript } from '../support/command.ts';
+import { answerCommand, runCommand } from '../support/command.ts';
 import { createProofKey } from '../support/dpop.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { addTotp } from '../support/factors.ts';
@@ -19,7 +19,7 @@ const STAYS = ['rate_limit', 'key_use', 'idempotency_key', 'client_logo', 'clien
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const now = () => Math.floor(Date.now() / 1_000);
 
-describe('scripts/restored.ts', () => {
+describe('munjigi database after-restore', () => {
   let server: TestServer;
   let client: TestClient;
   let signer: { id: string; key: CryptoKey };
@@ -47,18 +47,18 @@ describe('scripts/restored.ts', () => {
       .sign(signer.key);
   const ask = (client_assertion: string) =>
     post(server, '/oauth/token', undefined, { grant_type: 'client_credentials', client_assertion_type: TYPE, client_assertion });
-  const restored = (...args: string[]) => runScript(server, 'restored', ...args);
+  const restored = (...args: string[]) => runCommand(server, 'database', 'after-restore', ...args);
 
   it('knows of every table that an export leaves out whether its rows end', () => {
     assert.deepEqual([...ENDED, 'protocol_record', ...STAYS].sort(), Object.keys(LEFT_OUT).sort());
   });
 
   it('explains itself, and does nothing that nobody confirmed', async () => {
-    assert.match(restored('--help').stdout, /Usage: node scripts\/restored\.ts/);
+    assert.match(restored('--help').stdout, /^Usage: munjigi database after-restore/);
     await unchanged(server, async () => {
       assert.match(restored().stderr, /--yes/);
-      assert.equal(answerScript(server, 'n', 'restored').status, 1);
-      assert.equal(restored('--now').status, 1);
+      assert.equal(answerCommand(server, 'n', 'database', 'after-restore').status, 1);
+      assert.equal(restored('--now').status, 2);
     });
   });
 

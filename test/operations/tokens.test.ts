@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { digestInHex } from '../../src/platform/secrets.ts';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { openAccount } from '../support/factors.ts';
 import { clientCredentials, createResourceServerClient, introspect, obtainTokens, refresh, type TestClient } from '../support/flow.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-describe('scripts/tokens.ts', () => {
+describe('munjigi tokens list, and what ends tokens', () => {
   let server: TestServer;
   /** Hears of the tokens of every client. */
   let api: TestClient;
@@ -17,9 +17,9 @@ describe('scripts/tokens.ts', () => {
   });
   after(() => server.close());
 
-  const tokens = (...args: string[]) => runScript(server, 'tokens', ...args);
+  const run = (...args: string[]) => runCommand(server, ...args);
   const done = (...args: string[]) => {
-    const { status, stdout, stderr } = tokens(...args);
+    const { status, stdout, stderr } = run(...args);
     assert.equal(status, 0, stderr + stdout);
     return stdout;
   };
@@ -60,7 +60,7 @@ describe('scripts/tokens.ts', () => {
       ],
     ];
     for (const [args, expected] of lists) {
-      const stdout = done('list', ...args);
+      const stdout = done('tokens', 'list', ...args);
       const handles = stdout
         .trim()
         .split('\n')
@@ -70,7 +70,7 @@ describe('scripts/tokens.ts', () => {
       for (const value of expected) assert(!stdout.includes(String(value)) && !stdout.includes(digestInHex(String(value))));
     }
     assert.match(
-      done('list', '--client', client.client_id),
+      done('tokens', 'list', '--client', client.client_id),
       new RegExp(`^${handleOf(own.access_token)} +ClientCredentials +${client.client_id} +- +- `, 'm'),
     );
   });
@@ -80,13 +80,13 @@ describe('scripts/tokens.ts', () => {
     const [grant] = await server.sql('select id from grant_record where client_id = $1', [client.client_id]);
     await unchanged(server, async () => {
       for (const args of [
-        ['--client', client.client_id],
-        ['--account', person.email],
-        ['--client', client.client_id, '--account', person.email],
-        [`--grant=${grant?.['id']}`],
-        ['--token', handleOf(theirs.access_token)],
+        ['clients', 'end-access', client.client_id],
+        ['people', 'end-access', person.email],
+        ['grants', 'end-between', '--client', client.client_id, '--account', person.email],
+        ['grants', 'end', '--', String(grant?.['id'])],
+        ['tokens', 'end', handleOf(theirs.access_token)],
       ]) {
-        const { status, stderr } = tokens('revoke', ...args);
+        const { status, stderr } = run(...args);
         assert.equal(status, 1, args.join(' '));
         assert.match(stderr, /--yes/);
       }
@@ -95,7 +95,7 @@ describe('scripts/tokens.ts', () => {
 
   it('ends all that a client holds, and nothing of another', async () => {
     const { client, theirs, atOther, neighbours, own } = await stage();
-    assert.match(done('revoke', '--client', client.client_id, '--yes'), /has ended \(9 codes, tokens and grants\)/);
+    assert.match(done('clients', 'end-access', client.client_id, '--yes'), /^ended +9$/m, 'codes, tokens and grants');
     for (const token of [theirs.access_token, neighbours.access_token, own.access_token]) assert.equal(await stands(token), false);
     assert.equal((await refresh(server, client, String(theirs.refresh_token))).status, 400);
     assert.equal(await stands(atOther.access_token), true);
@@ -105,7 +105,7 @@ describe('scripts/tokens.ts', () => {
 
   it('ends all that a person allowed, leaves them signed in, and says so on their page', async () => {
     const { person, theirs, atOther, neighbours } = await stage();
-    done('revoke', '--account', person.email, '--yes');
+    done('people', 'end-access', person.email, '--yes');
     assert.equal(await stands(theirs.access_token), false);
     assert.equal(await stands(atOther.access_token), false);
     assert.equal(await stands(neighbours.access_token), true);
@@ -120,8 +120,8 @@ describe('scripts/tokens.ts', () => {
         client.client_id,
         person.id,
       ]);
-      const args = by === 'both' ? ['--client', client.client_id, '--account', person.email] : [`--grant=${grant?.['id']}`];
-      done('revoke', ...args, '--yes');
+      if (by === 'both') done('grants', 'end-between', '--client', client.client_id, '--account', person.email, '--yes');
+      else done('grants', 'end', '--yes', '--', String(grant?.['id']));
       assert.equal(await stands(theirs.access_token), false, by);
       assert.equal((await refresh(server, client, String(theirs.refresh_token))).status, 400);
       assert.equal(await stands(atOther.access_token), true);
@@ -132,7 +132,7 @@ describe('scripts/tokens.ts', () => {
 
   it('ends one token by its handle, and nothing beside it', async () => {
     const { client, theirs, neighbours } = await stage();
-    done('revoke', '--token', handleOf(theirs.access_token), '--yes');
+    done('tokens', 'end', handleOf(theirs.access_token), '--yes');
     assert.equal(await stands(theirs.access_token), false);
     assert.equal(await stands(neighbours.access_token), true);
     assert.equal((await refresh(server, client, String(theirs.refresh_token))).status, 200);
@@ -141,29 +141,30 @@ describe('scripts/tokens.ts', () => {
   it('changes nothing for what is unknown, for the value of a token, or for an order that makes no sense', async () => {
     const { client, person, theirs } = await stage();
     await unchanged(server, async () => {
-      for (const args of [
-        ['list'],
-        ['list', '--client', 'nobody'],
-        ['list', '--account', 'nobody@people.example'],
-        ['list', '--grant', 'x'],
-        ['revoke', '--yes'],
-        ['revoke', '--client', 'nobody', '--yes'],
-        ['revoke', '--account', 'nobody@people.example', '--yes'],
-        ['revoke', '--client', 'nobody', '--account', person.email, '--yes'],
-        ['revoke', '--client', client.client_id, '--account', 'nobody@people.example', '--yes'],
-        ['revoke', '--grant', 'nothing', '--yes'],
-        ['revoke', '--client', client.client_id, '--grant', 'nothing', '--yes'],
-        ['revoke', '--token', 'f'.repeat(16), '--yes'],
-        ['revoke', '--token', '%', '--yes'],
-        ['revoke', client.client_id, '--yes'],
-        ['end', '--client', client.client_id],
-        [],
-      ])
-        assert.equal(tokens(...args).status, 1, args.join(' '));
-      const { status, stdout, stderr } = tokens('revoke', `--token=${theirs.access_token}`, '--yes');
+      const between = (clientId: string, email: string) => ['grants', 'end-between', '--client', clientId, '--account', email];
+      for (const [status, ...args] of [
+        [1, 'tokens', 'list', '--client', 'nobody'],
+        [1, 'tokens', 'list', '--account', 'nobody@people.example'],
+        [2, 'tokens', 'list', '--grant', 'x'],
+        [2, 'tokens', 'end', '--yes'],
+        [1, 'clients', 'end-access', 'nobody', '--yes'],
+        [1, 'people', 'end-access', 'nobody@people.example', '--yes'],
+        [1, ...between('nobody', person.email), '--yes'],
+        [1, ...between(client.client_id, 'nobody@people.example'), '--yes'],
+        [2, 'grants', 'end-between', '--client', client.client_id, '--yes'],
+        [1, 'grants', 'end', 'nothing', '--yes'],
+        [2, 'grants', 'end', 'nothing', '--client', client.client_id, '--yes'],
+        [1, 'tokens', 'end', 'f'.repeat(16), '--yes'],
+        [1, 'tokens', 'end', '%', '--yes'],
+        [1, 'tokens', 'end', client.client_id, '--yes'],
+        [2, 'tokens', 'revoke', '--client', client.client_id],
+        [2, 'tokens'],
+      ] as [number, ...string[]][])
+        assert.equal(run(...args).status, status, args.join(' '));
+      const { status, stdout, stderr } = run('tokens', 'end', '--yes', '--', theirs.access_token);
       assert.equal(status, 1);
       assert(!(stdout + stderr).includes(String(theirs.access_token)), 'it is not repeated');
     });
-    assert.equal(tokens('--help').status, 0);
+    assert.equal(run('tokens', '--help').status, 0);
   });
 });

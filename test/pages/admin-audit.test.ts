@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { act, createSubjects, look, signInAs } from '../support/admin.ts';
 import { call, createMachine, machineToken } from '../support/admin-api.ts';
-import { runScript } from '../support/command.ts';
+import { runCommand } from '../support/command.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 
 describe('The audit log in administration', () => {
@@ -58,7 +58,7 @@ describe('The audit log in administration', () => {
     assert.deepEqual(typesOn(own), ['account_disabled']);
     assert.match(own, new RegExp(`Operator · <a href="/admin/people/${admin.id}"><bdi>${admin.email}</bdi></a>`));
 
-    assert.equal(runScript(server, 'client', 'restore', of.client_id).status, 0);
+    assert.equal(runCommand(server, 'clients', 'restore', of.client_id).status, 0);
     const command = await byRequest('operator');
     assert.deepEqual(typesOn(command), ['client_restored']);
     assert.match(command, /By a command on the server/);

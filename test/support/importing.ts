@@ -1,11 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ImportReport } from '../../scripts/import-report.ts';
-import { runScript } from './command.ts';
+import type { ImportReport } from '../../src/features/moving-in/import-report.ts';
+import { runCommand } from './command.ts';
 import type { TestServer } from './environment.ts';
 
-/** Files to import from, and what scripts/import.ts says of them. */
+/** Files to import from, and what `munjigi clients import` says of them. */
 export function openImporting(server: TestServer) {
   const folder = mkdtempSync(join(tmpdir(), 'import-'));
   let files = 0;
@@ -16,7 +16,7 @@ export function openImporting(server: TestServer) {
     return file;
   };
   const command = (from: string, content: unknown, ...more: string[]) =>
-    runScript(server, 'import', '--from', from, written(content), ...more);
+    runCommand(server, 'clients', 'import', '--from', from, written(content), ...more);
   return {
     folder,
     written,

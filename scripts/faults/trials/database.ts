@@ -59,7 +59,7 @@ async function killBackend({ house }: Ground): Promise<void> {
 /** The database stops for half a minute. */
 async function databaseStops({ say }: Trial): Promise<Outcome> {
   const cluster = await openCluster();
-  // Little to waste: what its memory grows by is what is kept, not what nobody has collected yet.
+  // A small heap: memory growth then shows what stays in use, and not garbage that waits for collection.
   const variables = () => ({ NODE_OPTIONS: '--max-old-space-size=96' });
   const ground = await openGround({ databaseUrl: await newDatabase(cluster), variables });
   try {

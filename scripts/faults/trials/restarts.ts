@@ -14,7 +14,7 @@ import { type Ground, openGround } from '../ground.ts';
 const REQUESTS = 10_000;
 const EXIT_MS = 10_000;
 
-/** One node after another is told to stop and is started again, for as long as the requests last. */
+/** Stops one node after another by SIGTERM and starts it again, as long as the requests last. */
 async function rollingRestart({ cluster, options, say }: Trial): Promise<Outcome> {
   const ground = await openGround({ databaseUrl: await newDatabase(cluster), load: { perSecond: 200, lanes: 16 } });
   try {

@@ -5,11 +5,13 @@ import { isAdminBeside } from '../../pages/admin-place.ts';
 import type { Config } from '../../platform/config.ts';
 import { derivedSecret } from '../../platform/secrets.ts';
 import { createAdminDoor } from './apart/door.ts';
+import { ROUTES } from './api/routes.ts';
 import { adminApplication, publicAdminApi } from './listener.ts';
 import { adminRoutes } from './routes.ts';
 
 /** Administration: the pages and the API with which operators run the server. */
 export const admin: Feature = {
+  administration: { routes: ROUTES },
   async prepare({ config, database }) {
     // On an origin of their own, the pages are a client and need a registration.
     if (config.adminOrigin !== undefined) await database.transaction(saveClient(adminClient(config.adminOrigin, secretOf(config))));

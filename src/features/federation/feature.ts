@@ -90,4 +90,5 @@ export const federation: Feature = {
   ],
   tasks: ({ database, keyRing, log }) => [keepProvidersTold({ database, keyRing, log })],
   sealed: [SEALED_CREDENTIALS, ...SEALED_TOKENS],
+  commands: async () => (await import('./commands/providers.ts')).PROVIDER_COMMANDS,
 };

@@ -29,7 +29,7 @@ const DROPPED: Record<string, string> = {
   username: 'they get one after their address, and may change it',
   federatedIdentities: 'they link their accounts elsewhere anew',
   clientConsents: 'every client asks them once',
-  realmRoles: 'there are no roles in tokens here, and an operator makes an admin: node scripts/account.ts',
+  realmRoles: 'there are no roles in tokens here, and an operator makes an admin: munjigi people change-role',
   clientRoles: 'there are no roles in tokens here',
   groups: 'there are no groups here',
   requiredActions: 'nothing but a password is asked of them',

@@ -101,7 +101,7 @@ const ATTRIBUTES: Record<string, Rule> = {
   'access.token.lifespan': 'how long tokens live is said by the API that they are for',
   'client.secret.creation.time': 'a secret is as old here as its import',
   'oidc.ciba.grant.enabled': 'this server has no such grant',
-  'standard.token.exchange.enabled': 'an operator lets a client do so once it is here: node scripts/client.ts allow-services',
+  'standard.token.exchange.enabled': 'an operator lets a client do so once it is here: munjigi clients allow-services',
 };
 
 export const KEYCLOAK: Source = {
@@ -121,7 +121,7 @@ export const KEYCLOAK: Source = {
     if (!/^\$\{.*\}$/.test(textOf(record['name']))) settleName(draft, 'name', record['name']);
     if (record['enabled'] === false) {
       draft.suspended = true;
-      changed(draft, 'enabled', { from: false, to: 'suspended', why: 'node scripts/client.ts restore lets it in' });
+      changed(draft, 'enabled', { from: false, to: 'suspended', why: 'munjigi clients restore lets it in' });
     }
     readAddresses(draft, record, attributes);
     readAuthentication(draft, record, attributes);
@@ -139,7 +139,7 @@ function whyPassedOver(clientId: string, record: Fields): string | undefined {
   if (textOf(record['protocol']) === 'saml')
     return 'it speaks SAML, and this server OAuth 2.0: register it anew once it speaks OpenID Connect';
   if (record['bearerOnly'] === true)
-    return 'it is an API that gets tokens and asks for none: make it a resource server, and let it introspect by node scripts/client.ts create --introspects';
+    return 'it is an API that gets tokens and asks for none: make it a resource server, and let it introspect by munjigi clients create --introspects';
   return undefined;
 }
 

@@ -16,8 +16,7 @@ const GRANTS_DROPPED: Record<string, string> = {
   password: NO_PASSWORDS,
   'http://auth0.com/oauth/grant-type/password-realm': NO_PASSWORDS,
   'http://auth0.com/oauth/legacy/grant-type/ro': NO_PASSWORDS,
-  'urn:ietf:params:oauth:grant-type:token-exchange':
-    'an operator lets a client do so once it is here: node scripts/client.ts allow-services',
+  'urn:ietf:params:oauth:grant-type:token-exchange': 'an operator lets a client do so once it is here: munjigi clients allow-services',
   'urn:ietf:params:oauth:grant-type:jwt-bearer': 'this server takes no assertion as a grant',
 };
 
@@ -95,7 +94,7 @@ export function settleGrants(draft: Draft, field: string, said: string[]): void 
   if (!grants.size)
     refuse(
       draft,
-      'nothing is left that it could do here: give it authorization_code or client_credentials at the other server, or make it here by node scripts/client.ts create',
+      'nothing is left that it could do here: give it authorization_code or client_credentials at the other server, or make it here by munjigi clients create',
     );
   else if (grants.has('authorization_code') && !draft.metadata['redirect_uris'])
     refuse(draft, 'no redirect URI is left: register each address in full, such as https://app.example.com/callback');
@@ -116,7 +115,7 @@ export function settleKeys(draft: Draft): void {
   if (method === 'private_key_jwt' && !jwks && !jwks_uri)
     refuse(
       draft,
-      'it authenticates by private_key_jwt, and its public keys are not in the export: make it by node scripts/client.ts create --auth private_key_jwt --jwks-file FILE',
+      'it authenticates by private_key_jwt, and its public keys are not in the export: make it by munjigi clients create --auth private_key_jwt --jwks-file FILE',
     );
 }
 

@@ -11,8 +11,6 @@ export type SourceName = keyof typeof SOURCES;
 
 export const SOURCE_NAMES = Object.keys(SOURCES) as SourceName[];
 
-export const isSourceName = (name: unknown): name is SourceName => SOURCE_NAMES.includes(name as SourceName);
-
 export type ForeignExport = {
   count: number;
   document: unknown;

@@ -55,4 +55,5 @@ export const registration: Feature = {
     pages: REGISTRATION_PAGES,
   },
   raceLost: (ctx, reason) => (ctx.path.startsWith(PATH) ? tokenSpent(ctx, reason) : undefined),
+  commands: async () => (await import('./commands/issuers.ts')).ISSUER_COMMANDS,
 };

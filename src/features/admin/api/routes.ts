@@ -37,7 +37,7 @@ import { resourceServers } from '../lists/resource-servers.ts';
 
 const READ = { method: 'GET', scope: 'admin:read', kind: 'one' } as const;
 
-const ROUTES: Route[] = [
+export const ROUTES: Route[] = [
   listRoute('/people', people),
   actRoute('POST', '/people', { createPerson }),
   { ...READ, path: '/people/{id}', name: 'get_person', summary: 'One user', shape: person, find: findPerson },
@@ -85,10 +85,10 @@ const ROUTES: Route[] = [
   listRoute('/hourly-counts', hourlyCounts),
 ];
 
-/** @returns all routes, those of features included. */
+/** @returns all routes: those of administration first, then those of other features. */
 export const adminRoutesOf = (features: readonly PagesFeature[]): Route[] => [
   ...ROUTES,
-  ...features.flatMap(({ administration }) => administration?.routes ?? []),
+  ...features.flatMap(({ administration }) => administration?.routes ?? []).filter((route) => !ROUTES.includes(route)),
 ];
 
 /** The query parameters of every list, besides its filters. */

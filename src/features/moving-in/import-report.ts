@@ -1,10 +1,10 @@
-import type { FieldNote } from '../src/features/moving-in/draft.ts';
-import type { KeycloakPerson } from '../src/features/moving-in/keycloak-people.ts';
-import type { Planned } from '../src/features/moving-in/plan.ts';
-import type { SourceName } from '../src/features/moving-in/sources.ts';
-import { quoted } from './command.ts';
+import { quoted } from '../../command-line/terminal.ts';
+import type { FieldNote } from './draft.ts';
+import type { KeycloakPerson } from './keycloak-people.ts';
+import type { Planned } from './plan.ts';
+import type { SourceName } from './sources.ts';
 
-/** Owns what is told of an import: to whoever reads the terminal, and to the file of --report. Never a secret. */
+/** Owns the report of an import, on the terminal and in the file of --report. It never contains a secret. */
 
 export type Order = {
   from: SourceName;

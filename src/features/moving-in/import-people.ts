@@ -1,10 +1,10 @@
-import { auditEvent } from '../src/audit/events.ts';
-import { type KeycloakPerson, readPeople } from '../src/features/moving-in/keycloak-people.ts';
-import { disableAccount, insertAccountToClaim } from '../src/people/administration.ts';
-import { type Database, Prisma } from '../src/platform/database.ts';
-import { timeOrderedId } from '../src/platform/secrets.ts';
-import { OPERATOR } from './command.ts';
-import { showProgress } from './progress.ts';
+import { auditEvent } from '../../audit/events.ts';
+import { OPERATOR } from '../../command-line/operator.ts';
+import { showProgress } from '../../command-line/progress.ts';
+import { disableAccount, insertAccountToClaim } from '../../people/administration.ts';
+import { type Database, Prisma } from '../../platform/database.ts';
+import { timeOrderedId } from '../../platform/secrets.ts';
+import { type KeycloakPerson, readPeople } from './keycloak-people.ts';
 
 /** Owns the people of another server's export: each an account without a password, which its person claims by mail. No mail is sent by this. */
 

@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs';
-import { quoted } from './command.ts';
+import { quoted } from './terminal.ts';
 
 /** Owns the writing of files that nobody else may read, and that take no other's place unasked. */
 

@@ -1,49 +1,60 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { auditEventForEach } from '../src/audit/events.ts';
-import { type KnownProvider, linkedPeople } from '../src/features/federation/administration.ts';
-import { PRESETS, presetNamed } from '../src/features/federation/presets.ts';
-import {
-  PROVIDER_ID,
-  type ProviderSettings,
-  type ProviderToSave,
-  SERVICE_NAME,
-  type Service,
-  settingsSchema,
-} from '../src/features/federation/providers.ts';
-import { MAX_NAME_CHARACTERS } from '../src/oauth/clients/display-name.ts';
-import { isStorable, type Statement } from '../src/platform/database.ts';
-import { isBlank, isDeceptive } from '../src/platform/visible-text.ts';
-import { OPERATOR, UsageError } from './command.ts';
+import { auditEventForEach } from '../../../audit/events.ts';
+import { type Flag, UsageError } from '../../../command-line/command.ts';
+import { OPERATOR } from '../../../command-line/operator.ts';
+import { MAX_NAME_CHARACTERS } from '../../../oauth/clients/display-name.ts';
+import { isStorable, type Statement } from '../../../platform/database.ts';
+import { isBlank, isDeceptive } from '../../../platform/visible-text.ts';
+import { type KnownProvider, linkedPeople } from '../administration.ts';
+import { PRESETS, presetNamed } from '../presets.ts';
+import { PROVIDER_ID, type ProviderSettings, type ProviderToSave, SERVICE_NAME, type Service, settingsSchema } from '../providers.ts';
 
-/** Owns what an operator writes behind `provider add` and `provider services`: what it means, and the sentence when it means nothing. */
+/** Owns what an operator writes behind `providers add` and `providers services`: what it means, and the sentence when it means nothing. */
 
-export const OPTIONS = {
-  help: { type: 'boolean' },
-  yes: { type: 'boolean' },
-  preset: { type: 'string' },
-  issuer: { type: 'string' },
-  settings: { type: 'string' },
-  name: { type: 'string' },
-  'client-id': { type: 'string' },
-  'secret-file': { type: 'string' },
-  auth: { type: 'string' },
-  scopes: { type: 'string' },
-  'team-id': { type: 'string' },
-  'key-id': { type: 'string' },
-  'private-network': { type: 'boolean' },
-  'no-sign-in': { type: 'boolean' },
-  service: { type: 'string', multiple: true },
-  services: { type: 'string' },
-  none: { type: 'boolean' },
-  now: { type: 'boolean' },
+const text = (value: string, help: string) => ({ type: 'string', value, help }) as const satisfies Flag;
+const bare = (help: string) => ({ type: 'boolean', help }) as const satisfies Flag;
+
+/** What apps can ask for at a provider. */
+export const SERVICE_FLAGS = {
+  service: {
+    ...text(
+      'SERVICE',
+      "'NAME=SCOPE SCOPE; KOREAN SENTENCE; ENGLISH SENTENCE'; give it again for several, such as 'calendar.read=https://www.googleapis.com/auth/calendar.readonly; 내 일정 보기; See your calendar'.",
+    ),
+    multiple: true,
+  },
+  services: text('FILE', 'The same as JSON: [{"name", "upstreamScopes": [], "title": {"ko", "en"}, "sensitive": true}].'),
+  none: bare('No services.'),
+} as const;
+
+export const ADD_FLAGS = {
+  preset: text('NAME', `A provider whose settings are known: ${Object.keys(PRESETS).join(', ')}.`),
+  issuer: text('URL', 'An OpenID Connect provider; the server discovers the rest.'),
+  settings: text(
+    'FILE',
+    'JSON of features/federation/providers.ts, for a provider without discovery ("endpoints") or with ways of its own. Other flags win over it.',
+  ),
+  name: text('NAME', 'What users read.'),
+  'client-id': text('CLIENT_ID', 'The client_id of this server at the provider.'),
+  'secret-file': text(
+    'FILE',
+    'Where the secret of this server at the provider is, - for stdin. It is stored encrypted. For Apple, the .p8 file of the key.',
+  ),
+  auth: text('METHOD', 'client_secret_basic (unless given), client_secret_post, private_key_jwt, apple or none.'),
+  scopes: text("'A B'", "What this server asks for at sign-in; 'openid email profile' with --issuer."),
+  'team-id': text('ID', "Apple's name of you."),
+  'key-id': text('ID', "Apple's name of the key."),
+  'private-network': bare('The provider may be in your own network, and speak http there.'),
+  'no-sign-in': bare('Users cannot sign in by it, but can link it when they are signed in.'),
+  ...SERVICE_FLAGS,
 } as const;
 
 export type Options = {
-  [name in keyof typeof OPTIONS]?: (typeof OPTIONS)[name] extends { multiple: true }
+  [name in keyof typeof ADD_FLAGS]?: (typeof ADD_FLAGS)[name] extends { multiple: true }
     ? string[]
-    : (typeof OPTIONS)[name]['type'] extends 'boolean'
+    : (typeof ADD_FLAGS)[name]['type'] extends 'boolean'
       ? boolean
       : string;
 };
@@ -57,7 +68,7 @@ export function providerFrom(id: string, options: Options, known: KnownProvider 
   if (!parsed.success) throw new UsageError(parsed.error.issues.map(({ path, message }) => [...path, message].join(' ')).join('; '));
   // Subjects are the provider's: at another place they would be other people.
   if (known?.linked && placeOf(known.settings) !== placeOf(parsed.data))
-    throw new UsageError(`${known.linked} linked people are of ${placeOf(known.settings)}: add ${placeOf(parsed.data)} by another id`);
+    throw new Error(`${known.linked} linked people are of ${placeOf(known.settings)}: add ${placeOf(parsed.data)} by another id`);
   const name = options.name?.trim() ?? known?.name ?? PRESETS[options.preset ?? '']?.name ?? id;
   assertSentence(name, MAX_NAME_CHARACTERS, '--name');
   const credentials = credentialsFrom(parsed.data.clientAuthMethod, options);
@@ -178,7 +189,7 @@ function assertSentence(text: string, most: number, option: string): void {
     throw new UsageError(`${option} takes ${most} characters or fewer, without control, bidirectional or invisible ones`);
 }
 
-/** What each of those who linked a provider is told, when an operator ends all links to it. */
+/** The audit event of each user who linked a provider, when an operator ends all links to it. */
 export function tellUnlinked(id: string): Statement {
   return auditEventForEach(OPERATOR, { type: 'identity_unlinked', detail: { provider: id } }, linkedPeople(id));
 }

@@ -1,16 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { importJWK, type JSONWebKeySet, type JWK } from 'jose';
-import { audited } from '../src/audit/events.ts';
-import {
-  distrustSoftwareIssuer,
-  findSoftwareIssuer,
-  listSoftwareIssuers,
-  trustSoftwareIssuer,
-} from '../src/features/registration/software-issuers.ts';
-import { MAX_NAME_CHARACTERS } from '../src/oauth/clients/display-name.ts';
-import { type Database, isStorable } from '../src/platform/database.ts';
-import { isBlank, isDeceptive } from '../src/platform/visible-text.ts';
-import { confirmed, moment, OPERATOR, quoted, table, UsageError, withDatabase } from './command.ts';
+import { audited } from '../../../audit/events.ts';
+import { type Call, type Command, DONE, REFUSED, UsageError } from '../../../command-line/command.ts';
+import { OPERATOR, withDatabase } from '../../../command-line/operator.ts';
+import { confirmed, moment, quoted, table } from '../../../command-line/terminal.ts';
+import { MAX_NAME_CHARACTERS } from '../../../oauth/clients/display-name.ts';
+import { type Database, isStorable } from '../../../platform/database.ts';
+import { isBlank, isDeceptive } from '../../../platform/visible-text.ts';
+import { distrustSoftwareIssuer, findSoftwareIssuer, listSoftwareIssuers, trustSoftwareIssuer } from '../software-issuers.ts';
 
 /** Owns whom an operator believes about software (RFC 7591 section 2.3). What becomes of a statement is the server's: software-statements.ts. */
 
@@ -20,23 +17,60 @@ const ALGORITHMS: Record<string, string[]> = { RSA: ['RS256', 'PS256'], EC: ['ES
 // Of every kind of key there is (RFC 7518 section 6): what only who signs may have.
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
-export async function addIssuer(issuer: string, name: string, file: string | undefined, yes: boolean | undefined): Promise<number> {
+export const ISSUER_COMMANDS: Command[] = [
+  {
+    noun: 'software-issuers',
+    verb: 'list',
+    summary: 'Show the issuers of software statements that the server trusts',
+    run: () => withDatabase(listIssuers),
+  },
+  {
+    noun: 'software-issuers',
+    verb: 'add',
+    summary: 'Trust the software statements of an issuer (RFC 7591 section 2.3), or replace its keys',
+    operands: ['ISSUER'],
+    flags: {
+      name: { type: 'string', value: 'NAME', help: 'Who the issuer is, in your words.', required: true },
+      jwks: {
+        type: 'string',
+        value: 'FILE',
+        help: "The issuer's public keys, as a JSON Web Key Set; - for stdin. No other server is asked for them.",
+        required: true,
+      },
+    },
+    asks: true,
+    notes:
+      '  What a statement says counts over what a registration says. It verifies no publisher. The command asks only where the issuer is trusted already.',
+    run: addIssuer,
+  },
+  {
+    noun: 'software-issuers',
+    verb: 'remove',
+    summary: 'Trust an issuer no longer; the clients that came with its statements stay',
+    operands: ['ISSUER'],
+    asks: true,
+    run: removeIssuer,
+  },
+];
+
+async function addIssuer({ operands: [issuer = ''], flags, yes }: Call): Promise<number> {
+  const [name, file] = [String(flags['name']).trim(), String(flags['jwks'])];
+  assertName(name);
   if (!/^[\x21-\x7e]{1,200}$/.test(issuer))
     throw new UsageError('an issuer is as its statements name it (iss): printable ASCII, without spaces');
-  if (file === undefined) throw new UsageError("issuer add needs --jwks FILE, the issuer's public keys");
   const jwks = await readKeys(file);
   return withDatabase(async (database) => {
     const known = await findSoftwareIssuer(database, issuer);
     if (known && !(await confirmed(`${issuer} is trusted already, as ${quoted(known.name)}. Put these keys in the place of its own?`, yes)))
-      return 1;
+      return REFUSED;
     const event = { type: 'software_issuer_trusted', detail: { issuer, name, keys: jwks.keys.length } } as const;
     await database.change(audited(trustSoftwareIssuer({ issuer, name, jwks }), OPERATOR, event));
     console.log(`what ${issuer} says of software in a signed statement is believed from now on`);
-    return 0;
+    return DONE;
   });
 }
 
-export async function listIssuers(database: Database): Promise<number> {
+async function listIssuers(database: Database): Promise<number> {
   const rows = (await listSoftwareIssuers(database)).map(({ issuer, name, jwks, created_at }) => [
     issuer,
     quoted(name),
@@ -44,22 +78,22 @@ export async function listIssuers(database: Database): Promise<number> {
     moment(created_at),
   ]);
   console.log(table([['ISSUER', 'NAME', 'KEYS', 'SINCE'], ...rows]));
-  return 0;
+  return DONE;
 }
 
-export async function removeIssuer(issuer: string, yes: boolean | undefined): Promise<number> {
-  if (!isStorable(issuer)) throw new UsageError('an issuer is as issuer list shows it');
-  if (!(await confirmed(`Believe ${quoted(issuer)} no longer? The clients that came with its statements stay.`, yes))) return 1;
+async function removeIssuer({ operands: [issuer = ''], yes }: Call): Promise<number> {
+  if (!isStorable(issuer)) throw new UsageError('an issuer is as software-issuers list shows it');
+  if (!(await confirmed(`Believe ${quoted(issuer)} no longer? The clients that came with its statements stay.`, yes))) return REFUSED;
   return withDatabase(async (database) => {
     const event = { type: 'software_issuer_untrusted', detail: { issuer } } as const;
     const [known] = await database.change(audited(distrustSoftwareIssuer(issuer), OPERATOR, event));
     console.log(known ? `${issuer} is not believed any more` : `there is no issuer ${issuer}`);
-    return known ? 0 : 1;
+    return known ? DONE : REFUSED;
   });
 }
 
 /** @throws UsageError for a name that could not be shown. */
-export function assertName(name: string): void {
+function assertName(name: string): void {
   if (isBlank(name) || [...name].length > MAX_NAME_CHARACTERS || !isStorable(name) || isDeceptive(name))
     throw new UsageError(`--name takes ${MAX_NAME_CHARACTERS} characters or fewer, without control, bidirectional or invisible ones`);
 }
