@@ -43,8 +43,11 @@ export async function startReading(): Promise<Reader> {
     folder,
     demo: JSON.parse(await readFile(demoFile, 'utf8')),
     async read(file, ports = {}) {
-      const text = (await readFile(join(ROOT, file), 'utf8')).replace(/\b\d{4}\b/g, (digits) => ports[digits] ?? digits);
-      return text.replaceAll('http://localhost:3000', server.issuer).replaceAll('.data/demo.json', demoFile);
+      const text = await readFile(join(ROOT, file), 'utf8');
+      // In one pass: a port that takes the place of another may begin with the digits of a third.
+      return text.replaceAll('.data/demo.json', demoFile).replace(/http:\/\/localhost:3000\b|\b\d{4}\b/g, (found) => {
+        return found.startsWith('http') ? server.issuer : (ports[found] ?? found);
+      });
     },
     async close() {
       delete process.env['DATA_DIR'];
