@@ -105,6 +105,8 @@ describe('When a primary becomes read-only, and another host of DATABASE_URL tak
     const quoted = (json: unknown) => `'${String(json).replaceAll("'", "''")}'`;
     await other.sql(`insert into client select * from jsonb_populate_record(null::client, ${quoted(row?.['json'])})`);
     await other.sql(`insert into client_secret select * from jsonb_populate_record(null::client_secret, ${quoted(secret?.['json'])})`);
+    // Never do both take writes: a node that is busy could take the other one for the right one.
+    await setReadOnly(other, 'on');
     server = await house.start({ DATABASE_URL: clusters.url([one, other]) });
   });
   after(async () => {
@@ -120,6 +122,7 @@ describe('When a primary becomes read-only, and another host of DATABASE_URL tak
     await eventually('it hears', () => hears(one));
 
     await setReadOnly(one, 'on');
+    await setReadOnly(other, 'off');
     await eventuallyIssued(server, client);
     assert.deepEqual([await tokensIn(one), await tokensIn(other)], [1, 1]);
     await eventually('it hears at the other one', () => hears(other));
