@@ -4,6 +4,7 @@
 FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY packages/bearer/package.json packages/bearer/
 # No install scripts: argon2 and sharp bring their binaries in packages, sharp in optional ones.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 COPY prisma/schema.prisma prisma/
@@ -28,6 +29,9 @@ COPY scripts/migrate.ts scripts/seed.ts scripts/panel.ts scripts/munjigi.mjs scr
 COPY scripts/bootstrap scripts/bootstrap
 COPY scripts/commands scripts/commands
 COPY views views
+# Node runs its TypeScript because node_modules/@munjigi/bearer is a link to here: files below node_modules would not run.
+COPY packages/bearer/package.json packages/bearer/
+COPY packages/bearer/src packages/bearer/src
 COPY src src
 COPY --from=build /app/src/platform/prisma src/platform/prisma
 # docker exec CONTAINER munjigi people list

@@ -4,7 +4,7 @@ import { ensureDependencies, ensurePrismaClient } from './bootstrap/dependencies
 import { ensureNode, ROOT } from './bootstrap/node.mjs';
 import { fail } from './bootstrap/say.mjs';
 
-/** `npm run bench` and `npm run bench:prune`: brings what they need and hands over to the script in scripts/bench, which says how it is used. */
+/** `npm run bench` and `npm run bench:prune`: brings what they need and hands over to the script in packages/bench, which says how it is used. */
 
 const [, , first, ...more] = process.argv;
 const [script, ...args] = first === 'prune' ? [first, ...more] : ['throughput', ...process.argv.slice(2)];
@@ -12,7 +12,7 @@ const [script, ...args] = first === 'prune' ? [first, ...more] : ['throughput', 
 try {
   const [node] = await Promise.all([ensureNode(), ensureDependencies('all')]);
   await ensurePrismaClient(node);
-  spawn(node, [join(ROOT, 'scripts/bench', `${script}.ts`), ...args], { cwd: ROOT, stdio: 'inherit' }).on('close', (code) => {
+  spawn(node, [join(ROOT, 'packages/bench', `${script}.ts`), ...args], { cwd: ROOT, stdio: 'inherit' }).on('close', (code) => {
     process.exitCode = code ?? 1;
   });
 } catch (error) {

@@ -86,7 +86,7 @@ function pagesOf(issuer: string, { email, password }: Demo) {
     } satisfies Visit,
     refused: {
       match: authorize,
-      tasks: [{ task: 'Error page', match: authorize, commands: [screenshot('was not understood|not registered')] }],
+      tasks: [{ task: 'Error page', match: authorize, commands: [screenshot('is not valid|not registered')] }],
     } satisfies Visit,
     signedOutAndReturned: { match: logout, tasks: [confirm, { task: 'Return', match: '*/test/*/post*' }] } satisfies Visit,
     signedOutHere: {
@@ -96,7 +96,7 @@ function pagesOf(issuer: string, { email, password }: Demo) {
     /** The suite asks for a picture of an error page or of a question. Ours asks, and says that the way back to the app is not trusted. */
     asked: {
       match: logout,
-      tasks: [{ task: 'Sign out?', match: logout, commands: [screenshot('could not be confirmed')] }],
+      tasks: [{ task: 'Sign out?', match: logout, commands: [screenshot('could not confirm')] }],
     } satisfies Visit,
   };
 }

@@ -2,11 +2,12 @@ import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { readDatabaseUrl } from '../src/platform/config.ts';
+import { openClient, openHosts, WITHOUT_LIMIT } from '../src/platform/database-hosts.ts';
+import { areBackfilled, backfill, LOCK_TIMEOUT_MS, patiently } from './migration-batches.ts';
 
 /**
  * Brings a database to the schema of prisma/migrations, with Prisma's own migration engine in its WebAssembly form:
@@ -29,15 +30,20 @@ const EVERYTHING = { externalTables: [], externalEnums: [] };
 // Nodes that start together take turns: the second finds nothing left to do.
 const MIGRATION_LOCK = 7_305_113;
 
-/** Applies what is missing. @returns names of the migrations applied. @throws when the database cannot be reached or a migration fails. */
-export function migrate(databaseUrl: string): Promise<string[]> {
+/**
+ * Applies what is missing, then changes rows in batches where a migration asks for it (migration-batches.ts).
+ * @param folder of the migrations. @returns names of the migrations applied. @throws when the database cannot be reached or a migration fails.
+ */
+export function migrate(databaseUrl: string, folder = MIGRATIONS): Promise<string[]> {
   return withClient(databaseUrl, async (client) => {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    if (await isUpToDate(client)) return [];
+    if (await isUpToDate(client, folder)) return [];
     await prepare(client);
-    const input = { migrationsList: await migrationList(), filters: EVERYTHING };
+    const input = { migrationsList: await migrationList(folder), filters: EVERYTHING };
     try {
-      return await withEngine(databaseUrl, async (engine) => (await engine.applyMigrations(input)).appliedMigrationNames);
+      const applied = await withEngine(databaseUrl, async (engine) => (await engine.applyMigrations(input)).appliedMigrationNames);
+      await backfill(client, folder);
+      return applied;
     } catch (error) {
       // Otherwise the next run would refuse to go on until somebody mended the list by hand.
       await client.query(FORGET_FAILED);
@@ -80,13 +86,14 @@ export const createUuidv7 = (name: string) => `
 
 /** Whether the database has every migration already. @throws when it cannot be reached. */
 export function isMigrated(databaseUrl: string): Promise<boolean> {
-  return withClient(databaseUrl, isUpToDate);
+  return withClient(databaseUrl, (client) => isUpToDate(client, MIGRATIONS));
 }
 
 async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
+  const client = openClient(databaseUrl, { connectionTimeoutMillis: 5_000 });
   await client.connect();
   try {
+    await client.query(WITHOUT_LIMIT);
     return await work(client);
   } finally {
     await client.end();
@@ -94,14 +101,14 @@ async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => P
 }
 
 /** Loading the engine takes most of a second, so a start that has nothing to apply does without. */
-async function isUpToDate(client: pg.Client): Promise<boolean> {
+async function isUpToDate(client: pg.Client, folder: string): Promise<boolean> {
   const { rows: tables } = await client.query("select to_regclass('_prisma_migrations') as found");
   if (!tables[0].found) return false;
   const { rows } = await client.query(
     'select migration_name from _prisma_migrations where finished_at is not null and rolled_back_at is null',
   );
   const applied = new Set(rows.map((row) => row.migration_name));
-  return (await migrationNames()).every((name) => applied.has(name));
+  return (await migrationNames(folder)).every((name) => applied.has(name)) && (await areBackfilled(client, folder));
 }
 
 /** From the schema as it was last committed to the schema as it stands. The engine wants a database to speak to, and leaves it as it is. @returns the file written, if anything changed. */
@@ -133,18 +140,18 @@ async function committedSchema(): Promise<string | undefined> {
   }
 }
 
-async function migrationNames(): Promise<string[]> {
-  const entries = await readdir(MIGRATIONS, { withFileTypes: true });
+async function migrationNames(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
   return entries
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
     .sort();
 }
 
-async function migrationList() {
-  const names = await migrationNames();
+async function migrationList(folder: string) {
+  const names = await migrationNames(folder);
   return {
-    baseDir: MIGRATIONS,
+    baseDir: folder,
     lockfile: { path: 'migration_lock.toml', content: 'provider = "postgresql"\n' },
     shadowDbInitScript: '',
     migrationDirectories: await Promise.all(
@@ -152,7 +159,7 @@ async function migrationList() {
         path,
         migrationFile: {
           path: 'migration.sql',
-          content: { tag: 'ok' as const, value: await readFile(join(MIGRATIONS, path, 'migration.sql'), 'utf8') },
+          content: { tag: 'ok' as const, value: await readFile(join(folder, path, 'migration.sql'), 'utf8') },
         },
       })),
     ),
@@ -172,32 +179,15 @@ class WholeScripts extends PrismaPg {
 
   override async connect() {
     const adapter = await super.connect();
-    adapter.executeScript = (script) =>
-      patiently(() => this.#pool.query(script)).catch((error) => {
-        this.failure = error;
+    adapter.executeScript = async (script) => {
+      try {
+        await patiently(() => this.#pool.query(script));
+      } catch (error) {
+        this.failure = error as Error;
         throw error;
-      });
+      }
+    };
     return adapter;
-  }
-}
-
-const LOCK_NOT_AVAILABLE = '55P03';
-const LOCK_TIMEOUT_MS = 1_000;
-const LOCK_ATTEMPTS = 60;
-
-/**
- * Whoever waits for the lock of a table keeps everyone waiting who comes after. So a migration waits for a second, lets the others pass, and
- * begins again: it is one transaction, of which nothing is left then.
- */
-async function patiently(work: () => Promise<unknown>): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await work();
-      return;
-    } catch (error) {
-      if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE || attempt === LOCK_ATTEMPTS) throw error;
-      await pause(LOCK_TIMEOUT_MS);
-    }
   }
 }
 
@@ -214,7 +204,11 @@ async function withEngine<T>(databaseUrl: string, work: (engine: Engine) => Prom
   const { instance } = await WebAssembly.instantiate(wasm, { './schema_engine_bg.js': glue });
   glue.__wbg_set_wasm(instance.exports);
   (instance.exports as unknown as { __wbindgen_start(): void }).__wbindgen_start();
-  const pool = new pg.Pool({ connectionString: databaseUrl, lock_timeout: LOCK_TIMEOUT_MS });
+  const pool = new pg.Pool({
+    Client: openHosts(databaseUrl).Client,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    onConnect: (client) => client.query(WITHOUT_LIMIT),
+  });
   const scripts = new WholeScripts(pool);
   const adapter = bindMigrationAwareSqlAdapterFactory(scripts);
   const engine: Engine = await glue.SchemaEngine.new({ datamodels: [[SCHEMA, await readFile(SCHEMA, 'utf8')]] }, () => {}, adapter);

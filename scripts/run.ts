@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { main, whyItCannotStart } from '../src/main.ts';
 import { readConfig } from '../src/platform/config.ts';
+import { onceDatabaseAnswers } from '../src/platform/database-start.ts';
+import { createLog } from '../src/platform/log.ts';
 import { isMigrated } from './migrate.ts';
 import { demoPanel } from './panel.ts';
 import { currentDemo } from './seed.ts';
@@ -13,7 +15,9 @@ import { currentDemo } from './seed.ts';
  */
 try {
   const config = readConfig();
-  if (!(await isMigrated(config.databaseUrl))) console.log(`  migrating … ${await aside('migrate.ts')}`);
+  const waiting = { log: createLog(config.logLevel), waitSeconds: config.databaseWaitSeconds };
+  const migrated = await onceDatabaseAnswers(() => isMigrated(config.databaseDirectUrl), waiting);
+  if (!migrated) console.log(`  migrating … ${await aside('migrate.ts')}`);
   if (config.environment === 'production') await main();
   else {
     if (!(await currentDemo(config))) console.log(`  seeding … ${await aside('seed.ts')}`);

@@ -46,7 +46,7 @@ const DOCS: Shot[] = [
   { name: 'consent-dark', page: 'consent', options: { ...PHONE, locale: 'ko-KR', colorScheme: 'dark' } },
 ];
 
-/** A page is gone to once in a language, and looked at in four ways. */
+/** The script opens a page once in each language, and takes four screenshots of it. */
 const LOOKS = (['light', 'dark'] as const).flatMap((colorScheme) =>
   Object.entries({ phone: PHONE.viewport, desktop: DESKTOP.viewport }).map(([device, viewport]) => ({ device, colorScheme, viewport })),
 );

@@ -32,7 +32,7 @@ export async function currentDemo(config: Config): Promise<Demo | undefined> {
   return demo && withDatabase(config, async (database) => ((await fits(database, demo)) ? demo : undefined));
 }
 
-/** Makes the demo anew. */
+/** Creates the demo data again. */
 async function seed(config: Config): Promise<void> {
   const demo = await withDatabase(config, (database) => create(database, config));
   await writeFile(demoFile(config), `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 });
@@ -41,7 +41,7 @@ async function seed(config: Config): Promise<void> {
 const demoFile = (config: Config) => join(config.dataDir, 'demo.json');
 
 async function withDatabase<T>(config: Config, work: (database: Database) => Promise<T>): Promise<T> {
-  const database = openDatabase(config.databaseUrl, createLog('silent'));
+  const database = openDatabase(config.databaseDirectUrl, createLog('silent'));
   return work(database).finally(() => database.close());
 }
 

@@ -34,7 +34,7 @@ let stopping = false;
 process.on('SIGINT', () => stop());
 process.on('SIGTERM', () => stop('SIGTERM'));
 process.on('SIGHUP', () => stop('SIGTERM'));
-// npm, when it is told to end, ends the shell between us and says nothing: being orphaned is the only word of it.
+// npm ends only the shell between, without a signal to this process. A new parent process is the only sign of it.
 setInterval(() => process.ppid !== PARENT && stop('SIGTERM'), 500).unref();
 
 try {

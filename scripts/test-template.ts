@@ -6,7 +6,7 @@ import { migrate } from './migrate.ts';
 const url = new URL(String(process.env['TEST_DATABASE_URL']));
 const client = new pg.Client({ connectionString: url.href });
 await client.connect();
-// Anew each time: a template must not keep what a migration that changed since has left.
+// Created again each time: an old template may contain the result of a migration that has changed.
 for (const { datname } of (
   await client.query("select datname from pg_database where datname like 'test\\_%' or datname = 'munjigi_template'")
 ).rows) {

@@ -3,15 +3,18 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ensureDependencies, ensurePrismaClient } from './bootstrap/dependencies.mjs';
 import { ensureNode, ROOT } from './bootstrap/node.mjs';
+import { pgbouncerVersion, startPgbouncer } from './bootstrap/pgbouncer.mjs';
 import { startPostgres } from './bootstrap/postgres.mjs';
-import { fail, step } from './bootstrap/say.mjs';
+import { fail, Stop, step } from './bootstrap/say.mjs';
 
 /** `npm test`: everything from a fresh clone to the last test. Lint, types, then the tests on a PostgreSQL and a browser of their own. */
 
 const HELP = `Usage: npm test [-- FILE ...]
 
-  Without files: lint, types, and every test below test/.
+  Without files: lint, types, and every test below test/ and packages/.
   With files or folders: those tests alone, such as  npm test -- test/flows
+
+  MUNJIGI_TEST_POOLER=1  has the servers of tests reach their databases through PgBouncer in transaction mode, which this machine must have
 `;
 
 if (process.argv.includes('--help')) {
@@ -34,8 +37,10 @@ async function main(files) {
   const postgres = await startPostgres(dataDir, {
     flags: ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=300'],
   });
+  const pooler = process.env.MUNJIGI_TEST_POOLER === '1' ? await startPooler(postgres) : undefined;
   const env = {
     ...process.env,
+    ...(pooler ? { TEST_POOLER_URL: pooler.url(postgres.url) } : {}),
     // Started by path, so that what the tests start finds the same Node.
     PATH: `${dirname(node)}:${process.env.PATH}`,
     TEST_DATABASE_URL: postgres.url,
@@ -57,9 +62,21 @@ async function main(files) {
     if (await run([join(ROOT, 'scripts/test-template.ts')])) return 1;
     const chosen = files.length
       ? files.map((file) => (/\.test\.ts$/.test(file) ? file : `${file.replace(/\/$/, '')}/**/*.test.ts`))
-      : ['test/**/*.test.ts'];
-    return await run(['--test', '--test-concurrency=2', ...chosen]);
+      : ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'];
+    // One more than the cores of a small machine: a test often waits, for a process to start or for a lock.
+    return await run(['--test', '--test-concurrency=3', ...chosen]);
   } finally {
+    await pooler?.stop();
     await postgres.stop();
+  }
+}
+
+async function startPooler(postgres) {
+  try {
+    if (!(await pgbouncerVersion())) throw new Stop('MUNJIGI_TEST_POOLER=1 needs PgBouncer, such as that of apt-get install pgbouncer');
+    return await startPgbouncer(postgres.url);
+  } catch (error) {
+    await postgres.stop();
+    throw error;
   }
 }

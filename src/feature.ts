@@ -14,18 +14,19 @@ import type { KeyRing } from './platform/secrets.ts';
 import type { SignInFeature } from './sign-in/feature.ts';
 
 /**
- * A feature is what a deployment could do without. It lives in one folder of src/features/, and this is all that the rest of the server knows of it.
- * A feature imports the kernel, never another feature. To remove one, delete its folder and its line in src/features.ts.
+ * A feature is a part that a deployment could do without. It lives in one folder of src/features/, and this contract is all that the rest
+ * of the server knows of it. A feature imports the kernel, never another feature. To remove one, delete its folder and its line in
+ * src/features.ts.
  */
 export type Feature = ProtocolFeature & SignInFeature & PagesFeature & ServerFeature;
 
-/** What the server has when it starts, before there is a provider. */
+/** What the server has at its start, before a provider exists. */
 export type House = { config: Config; database: Database; log: Log; keyRing: KeyRing; features: readonly Feature[] };
 
-/** What the routes of a feature work with, for the provider that serves. */
+/** What the routes of a feature receive, for the current provider. */
 export type Served = OwnServices & { counts: Counts; ask: typeof fetch; features: readonly Feature[] };
 
-/** Routes below some addresses. `naming`: they may give a client a name, so that the names of verified clients are read first. */
+/** Routes below some paths. `naming`: they may give a client a name, so the names of verified clients are read first. */
 export type Mount = { under: string[]; naming?: true; routes(served: Served): Part };
 
 /** A listener of its own, beside the public one. */
@@ -35,23 +36,23 @@ export type Apart = {
   port: number;
   /** Its pages. */
   mount: Mount;
-  /** @param pages the middleware that each page of ours stands behind, and the routes of `mount` last. */
+  /** @param pages the middleware that every signed-in page needs, followed by the routes of `mount`. */
   application(pages: Part[]): Koa;
 };
 
 /** What a feature adds to the server itself. */
 type ServerFeature = {
-  /** Stores what must be there before anything is served. */
+  /** Stores what must exist before the server answers requests. */
   prepare?(house: House): Promise<void>;
-  /** Middleware before the pages: addresses that need no form of ours and no unit of work. */
+  /** Middleware before the pages, for paths that need neither forms nor a unit of work. */
   early?(house: House): Part[];
   mounts?(config: Config): Mount[];
   listener?(house: House & { ask: typeof fetch; proxies: Proxies }): Apart | undefined;
-  /** Work in the background, until the server stops. */
+  /** Background work, until the server stops. */
   tasks?(house: House): { stop(): Promise<unknown> }[];
-  /** Ends what could be used once more after a physical restore: see operations/restored-backup.ts. */
+  /** Ends what somebody could use again after a physical restore: see operations/restored-backup.ts. */
   afterRestore?(): Statement[];
-  /** Columns that only the key ring opens: see platform/reseal.ts. */
+  /** Columns that the key ring encrypts: see platform/reseal.ts. */
   sealed?: SealedColumn[];
   /** Commands of `munjigi` that no route of the admin API gives. They are loaded by the command line alone. */
   commands?(): Promise<readonly Command[]>;

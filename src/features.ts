@@ -11,11 +11,11 @@ import { totp } from './features/totp/feature.ts';
 import { SEALED_KEYS } from './oauth/keys/signing-keys.ts';
 import type { SealedColumn } from './platform/reseal.ts';
 
-/** Every feature, a line each. The order is that of their routes and of what stands around the endpoints. */
+/** Every feature, one line each. The order applies to their routes and to their middleware around the endpoints. */
 export const FEATURES: readonly Feature[] = [
   registration, //  clients register themselves (RFC 7591, RFC 7592)
   device, //        devices without a browser (RFC 8628)
-  federation, //    sign-in by other providers, and their tokens for apps (RFC 8693)
+  federation, //    sign-in by other providers, and their tokens for clients (RFC 8693)
   passkeys, //      sign-in by passkeys (WebAuthn)
   totp, //          codes of an authenticator app (RFC 6238)
   account, //       the user's own pages
@@ -24,5 +24,5 @@ export const FEATURES: readonly Feature[] = [
   movingIn, //      import of another server's clients and users
 ];
 
-/** Columns whose values the key ring opens and nothing else. */
+/** Columns that the key ring encrypts. */
 export const SEALED_COLUMNS: readonly SealedColumn[] = [SEALED_KEYS, ...FEATURES.flatMap(({ sealed }) => sealed ?? [])];

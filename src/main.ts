@@ -6,6 +6,7 @@ import { createPkceUse, savePkceUse } from './oauth/store/pkce-use.ts';
 import { keepPruned } from './oauth/store/prune.ts';
 import { type Config, ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
+import { assertLimited, onceDatabaseAnswers, whyUnavailable } from './platform/database-start.ts';
 import { createLog, type Log } from './platform/log.ts';
 import { keepMailSent } from './platform/mail-sender.ts';
 import { KeyRing } from './platform/secrets.ts';
@@ -14,7 +15,10 @@ import { keepWritten } from './platform/write-behind.ts';
 import { startServer } from './server.ts';
 import { superviseWorkers, workerId } from './workers.ts';
 
-/** Reads the configuration, opens the database, listens; on a signal does the reverse. Where there are to be several processes, starts those. */
+/**
+ * Reads the configuration, opens the database and listens; a signal reverses this. With WEB_CONCURRENCY above one, starts that many workers
+ * instead.
+ */
 
 if (import.meta.main) {
   try {
@@ -25,7 +29,7 @@ if (import.meta.main) {
   }
 }
 
-/** Runs until SIGINT or SIGTERM. @returns once it listens. @throws what whyItCannotStart() puts into a sentence. */
+/** Runs until SIGINT or SIGTERM. @returns once the server listens. @throws errors that whyItCannotStart() describes. */
 export async function main(): Promise<void> {
   const config = readConfig();
   const log = createLog(config.logLevel);
@@ -34,7 +38,9 @@ export async function main(): Promise<void> {
 }
 
 async function serve(config: Config, log: Log): Promise<void> {
-  const database = openDatabase(config.databaseUrl, log);
+  const database = openDatabase(config.databaseUrl, log, config.databaseDirectUrl);
+  await onceDatabaseAnswers(() => database.ping(), { log, waitSeconds: config.databaseWaitSeconds });
+  await assertLimited(database);
   const counts = createCounts();
   const pkceUse = createPkceUse();
   const server = await startServer({ config, database, log, counts, pkceUse });
@@ -57,28 +63,28 @@ async function serve(config: Config, log: Log): Promise<void> {
   let stopping = false;
   const hurry = new AbortController();
   const stop = async (signal: string) => {
-    // An orchestrator sends SIGTERM. The keyboard sends SIGINT, and nobody balances there.
+    // An orchestrator sends SIGTERM. A keyboard sends SIGINT, and then no balancer needs time to notice.
     if (stopping || signal === 'SIGINT') hurry.abort();
     if (stopping) return;
     stopping = true;
     log.info({ event: 'stopping', signal });
     await Promise.all([pruning.stop(), mailing?.stop(), logos.stop(), ...tasks.map((task) => task.stop()), server.close(hurry.signal)]);
-    // After the last request, which is counted too.
+    // After the last request, because it is counted too.
     await Promise.all([counting.stop(), recording.stop()]);
     await database.close();
     process.exit(0);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  // Once it can be stopped: a signal that nothing handles ends a process on the spot.
+  // Logged after the handlers are set: an unhandled signal would end the process at once.
   log.info({ event: 'listening', address: server.address, issuer: config.issuer, admin: server.adminAddress });
 }
 
-/** One sentence about what is wrong and what would be right. */
+/** @returns one sentence that says what is wrong and what would be right. */
 export function whyItCannotStart(error: unknown): string {
   if (error instanceof ConfigError) return `Munjigi cannot start: ${error.message}`;
   if (isUnavailable(error))
-    return `Munjigi cannot start: the database at DATABASE_URL does not answer (${(error as Error).message.trim().split('\n').at(-1)}). Is it running, and is the address right?`;
+    return `Munjigi cannot start: the database at DATABASE_URL does not answer (${whyUnavailable(error)}). Is it running, and is the address right?`;
   const { code, message, port } = error as NodeJS.ErrnoException & { port?: number };
   if (code === 'EADDRINUSE')
     return `Munjigi cannot start: port ${port} is in use. Stop what listens there, or choose another: PORT=${(port ?? 3000) + 1} npm start`;

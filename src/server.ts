@@ -59,19 +59,19 @@ import { interactionRoutes } from './sign-in/dispatcher.ts';
 /** The composition root: builds every part once and mounts them in one order. */
 
 export type RunningServer = {
-  /** Where it listens, as `http://host:port`. */
+  /** The listening address, as `http://host:port`. */
   address: string;
-  /** Where administration listens, if that is elsewhere. */
+  /** The address of administration, if it has its own listener. */
   adminAddress: string | undefined;
   /**
-   * Stops in the order that loses no request: /readyz is 503 at once, and each answer closes its connection. After `drainSeconds` the listener
-   * and idle connections close; requests under way finish.
+   * Stops without losing requests: /readyz is 503 at once, and each answer closes its connection. After `drainSeconds` the listener and
+   * idle connections close; requests in progress finish.
    * @param hurry ends the wait early.
    */
   close(hurry?: AbortSignal): Promise<void>;
 };
 
-// How long requests that are under way may take to finish.
+// How long requests in progress may take to finish.
 const FINISH_MS = 8_000;
 
 const LISTENING = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
@@ -86,14 +86,14 @@ type Parts = {
 };
 
 /**
- * @param counts what happens is added to it, and to `pkceUse` where there is one; who writes that, and when, is the caller's.
- * @param features what the server does beside its kernel; all there are, unless given.
+ * @param counts receives the counts of events, as does `pkceUse` if given; the caller writes both to the database.
+ * @param features all features by default.
  * @throws when the port is taken or the database cannot be reached.
  */
 export async function startServer({ config: given, database, log, counts, pkceUse, features = FEATURES }: Parts): Promise<RunningServer> {
-  // Lists of its own, which change with the key that writes.
+  // Copies of the key lists, because followKeyUse() reorders them.
   const config = { ...given, cookieKeys: [...given.cookieKeys], dataEncryptionKeys: [...given.dataEncryptionKeys] };
-  // First of all: what is issued is issued by the database's clock.
+  // Comes first: from here on the server uses the database's clock for all it issues.
   await database.ping();
   const keyUse = await followKeyUse(config, { database, log, delayMinutes: config.keyDelayMinutes });
   const house = { config, database, log, keyRing: new KeyRing(config.dataEncryptionKeys), features };
@@ -128,8 +128,8 @@ export async function startServer({ config: given, database, log, counts, pkceUs
     adminAddress: addresses?.[0],
     async close(hurry) {
       closing = true;
-      // A balancer goes on sending until its next check of /readyz. A listener that closed before would refuse those requests, and an idle
-      // connection that closes just when a request arrives on it loses that one.
+      // A balancer sends requests until its next check of /readyz. A listener that closes earlier refuses them. An idle connection that
+      // closes while a request arrives loses that request.
       if (config.drainSeconds) await pause(config.drainSeconds * 1_000, undefined, { signal: hurry }).catch(() => {});
       providers.close();
       keyUse.close();
@@ -139,7 +139,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
   };
 }
 
-/** All that the application is made of. */
+/** All parts of the application. */
 type Room = House & {
   counts: Counts;
   names: VerifiedNames;
@@ -152,13 +152,13 @@ type Room = House & {
   isClosing(): boolean;
 };
 
-/** One ordered list: what stands before all requests, the server's own API, the pages, and the protocol last. */
+/** One ordered list: what runs before all requests, the server's own API, the pages, and the protocol last. */
 function application(room: Room): Koa {
   const { config, database, log, counts, features, names, clients, budgets, providers } = room;
   const { issuer } = config;
   const mounts = [SIGN_IN, ...features.flatMap((feature) => feature.mounts?.(config) ?? [])];
   const app = new Koa({ proxy: true, keys: config.cookieKeys });
-  // An error after the answer began, such as a client that hung up: nobody is left to tell but the log.
+  // An error after the response began, such as a client that disconnected, can only be logged.
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
   const parts: Part[] = [
     requestLog(log),
@@ -173,7 +173,7 @@ function application(room: Room): Koa {
     errorBoundary(log),
     onlyOurHost(issuer, room.proxies),
     onlyItsMethods,
-    // It is told its credentials and no more.
+    // The resource API gets its own credentials and nothing else.
     under(
       Object.values(RESOURCE_API_PATHS),
       resourceApi({ database, issuer, clientId: RESOURCE_API_CLIENT, clientSecret: room.apiSecret, fetch: room.ask }),
@@ -206,14 +206,14 @@ function application(room: Room): Koa {
 
 const SIGN_IN: Mount = { under: ['/interaction/'], routes: interactionRoutes };
 
-/** The routes of a mount, made anew for each provider that serves. */
+/** The routes of a mount, built again for each new provider. */
 function served({ config, database, keyRing, counts, features, ask, providers }: Room, { routes }: Mount): Part {
   return providers.serve((provider, resourceServers) =>
     routes({ provider, resourceServers, config, database, keyRing, counts, features, ask }),
   );
 }
 
-/** What the pages of a listener of its own stand behind. */
+/** The middleware before the pages of a separate listener. */
 const pagesApart = (room: Room, mount: Mount): Part[] => [
   beforeNaming(room.names),
   endPresses,
@@ -221,7 +221,7 @@ const pagesApart = (room: Room, mount: Mount): Part[] => [
   served(room, mount),
 ];
 
-/** The endpoints that programs call, and the protocol's pages. Of the API's documents the router says which there are. */
+/** The endpoints for programs, and the protocol's pages. For the API's documents the router decides which exist. */
 function endpointAt({ registration }: Config): EndpointAt {
   const ofProtocol = protocolEndpoint(registration !== 'closed');
   return (path) => {
@@ -231,7 +231,7 @@ function endpointAt({ registration }: Config): EndpointAt {
   };
 }
 
-/** Takes nothing more, and lets what is under way finish. @throws `because`, when that is why. */
+/** Accepts no new requests, and lets those in progress finish. @throws `because`, if given. */
 async function stop(server: Server, because?: Error): Promise<never | undefined> {
   const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
@@ -242,7 +242,7 @@ async function stop(server: Server, because?: Error): Promise<never | undefined>
   return undefined;
 }
 
-/** Makes the server's own API known, with a client that introspects for it. @returns that client's secret, the same on every node. */
+/** Registers the server's own API, and a client that introspects for it. @returns that client's secret, the same on every node. */
 async function registerOwnApi(config: Config, database: Database): Promise<string> {
   const secret = derivedSecret(config.dataEncryptionKeys[0] as Uint8Array, 'resource-api client secret');
   await saveResourceServers(database, ownResourceServers(config.issuer));

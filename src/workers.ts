@@ -4,21 +4,21 @@ import { join } from 'node:path';
 import type { Log } from './platform/log.ts';
 
 /**
- * Owns the processes that serve one port when WEB_CONCURRENCY asks for more than one. They know of one another by the database alone.
- * The primary serves nothing: it starts workers, replaces those that die, and passes signals on.
+ * Owns the processes that serve one port when WEB_CONCURRENCY is above one. They share nothing but the database. The primary serves no
+ * requests: it starts workers, replaces those that die, and forwards signals.
  */
 
-// A worker that served and died is missed; one that did not get so far will hardly do better a moment later.
+// Delay before a worker is replaced. One that failed to start would probably fail again at once, so its delay is longer.
 const PAUSE_MS = 1_000;
 const PAUSE_AFTER_FAILED_START_MS = 5_000;
 
-/** The number of this process among the workers; undefined when it is the only one, or the primary. */
+/** The number of this worker; undefined for a single process and for the primary. */
 export const workerId: number | undefined = cluster.worker?.id;
 
 /**
- * Runs workers until SIGINT or SIGTERM, each of them src/main.ts with the same environment. Ends the process itself: with 1 when the
- * first worker cannot start, with 0 once all have drained.
- * @returns once all have listened.
+ * Runs workers until SIGINT or SIGTERM, each running src/main.ts with the same environment. It exits with 1 when the first worker cannot
+ * start, and with 0 once all have drained.
+ * @returns once all workers listen.
  */
 export async function superviseWorkers(count: number, log: Log): Promise<void> {
   cluster.setupPrimary({ exec: join(import.meta.dirname, 'main.ts'), args: [] });
@@ -33,7 +33,7 @@ export async function superviseWorkers(count: number, log: Log): Promise<void> {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
 
-  /** @returns whether it came to listen. */
+  /** @returns whether the worker listened. */
   const start = async (replace: boolean): Promise<boolean> => {
     const worker = cluster.fork();
     let listened = false;
@@ -48,7 +48,7 @@ export async function superviseWorkers(count: number, log: Log): Promise<void> {
     return listened;
   };
 
-  // The first alone: what keeps it from starting would keep the others from it too, and it says so itself, once.
+  // Starts one worker alone first: an error that stops it would stop the others too, and is then reported once.
   if (!(await start(false)) && !stopping) process.exit(1);
   await Promise.all(Array.from({ length: count - 1 }, () => stopping || start(true)));
 }

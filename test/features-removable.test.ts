@@ -59,9 +59,9 @@ describe('The server without', () => {
   /** Signs in, consents, redeems the code, refreshes, introspects, calls an API, revokes. */
   async function assertMainFlow(copy: string): Promise<void> {
     const database = await createDatabase();
-    const house = await createHouse(database.url, undefined, copy);
+    const house = await createHouse(database.url);
     try {
-      const server: TestProcess = await house.start();
+      const server: TestProcess = await house.start({}, copy);
       const [client, api, person] = [await server.createClient(), await createResourceServerClient(server), await server.createPerson()];
       const first = await obtainTokens(server, client, person, { scope: 'openid profile email offline_access', prompt: 'consent' });
       const again = (await (await refresh(server, client, String(first.refresh_token))).json()) as Tokens;

@@ -16,7 +16,7 @@ const SCHEMA = join(ROOT, 'prisma/schema.prisma');
 export async function ensureDependencies(extent) {
   const wanted = await digestOf(join(ROOT, 'package.json'), join(ROOT, 'package-lock.json'));
   const [installed, installedExtent] = (await readFile(MARK, 'utf8').catch(() => '')).split(' ');
-  // Whoever has installed what tests need keeps it when the lock file moves on.
+  // A checkout that has the packages for tests keeps them when the lock file changes.
   const wholly = extent === 'all' || installedExtent === 'all';
   if (installed === wanted && (installedExtent === 'all' || !wholly)) return;
   await step(wholly ? 'installing packages, with those for tests' : 'installing packages', () =>

@@ -136,7 +136,8 @@ async function unprivileged() {
   };
 }
 
-async function accountOf(name) {
+/** @returns the uid and gid of a user of this machine, if it has one of that name. */
+export async function accountOf(name) {
   const [uid, gid] = await Promise.all(
     ['-u', '-g'].map((which) =>
       run('id', [which, name]).then(

@@ -3,10 +3,9 @@ import type { Log } from '../platform/log.ts';
 import { keepWritten } from '../platform/write-behind.ts';
 
 /**
- * Owns how often things happen: added up in memory by the hour, and written behind, so that no request waits for it. Never by person or
- * client, and the labels are few whatever is sent. A process that is killed takes what it has not written with it: a few seconds of it.
- *
- * Sign-ins are counted here too, and not out of the audit log: that has a row for each, and a month of them is more than a page can add up.
+ * Owns how often events happen: collected in memory by the hour and written later, so that no request waits. Counts never name a user or
+ * client, and the labels are a small fixed set. A killed process loses the last few seconds of its counts. Sign-ins are counted here too:
+ * the audit log has a row for each, too many to add up for a page.
  */
 
 const GRANT_TYPES: Record<string, string> = {
@@ -14,7 +13,7 @@ const GRANT_TYPES: Record<string, string> = {
   'urn:ietf:params:oauth:grant-type:token-exchange': 'token_exchange',
 };
 
-/** What is counted, and of which kinds. Whatever else is said is `other`: what strangers send makes no rows. */
+/** What is counted, and with which labels. Any other label counts as `other`, so that strangers cannot create rows. */
 const LABELS = {
   sign_in: ['password', 'passkey', 'upstream', 'sign_up', 'reset'],
   sign_in_failed: ['password', 'passkey', 'upstream', 'factor'],
@@ -24,9 +23,10 @@ const LABELS = {
   registration: ['success'],
   // X-Forwarded-For from a peer that TRUST_PROXY does not list.
   forwarded: ['unlisted'],
-  // Requests beyond what one network may make: requests/request-budgets.ts.
+  // Requests above the limit of one network: oauth/requests/request-budgets.ts.
   limited: ['authorize', 'par', 'device', 'token'],
-  // RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7591 section 3.2.2, RFC 8628 section 3.5, RFC 8693, RFC 8707, RFC 9449, OpenID Connect Core.
+  // RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7591 section 3.2.2, RFC 8628 section 3.5, RFC 8693, RFC 8707, RFC 9449,
+  // OpenID Connect Core.
   error: [
     'access_denied',
     'authorization_pending',
@@ -59,17 +59,17 @@ const LABELS = {
 
 export type CountName = keyof typeof LABELS;
 
-/** The kinds of what is counted, in the order of which they are told. */
+/** The labels of a count, in display order. */
 export const labelsOf = (name: CountName): string[] => [...LABELS[name], 'other'];
 
 export type Counted = { hour: Date; name: CountName; label: string; count: number };
 
 export type Counts = {
-  /** Adds one. It costs a look into two maps. */
+  /** Adds one. It costs two map look-ups. */
   add(name: CountName, label: string | undefined): void;
-  /** What was added since it was last taken. */
+  /** @returns and removes what was added since the last call. */
   take(): Counted[];
-  /** What was taken and could not be written. */
+  /** Returns counts that could not be written. */
   giveBack(counted: Counted[]): void;
 };
 
@@ -101,7 +101,7 @@ export function createCounts(now: () => number = Date.now): Counts {
   };
 }
 
-/** Adds to what this and other nodes have written: one statement, its rows in one order, so that no two nodes wait for each other. */
+/** Adds to the stored counts of all nodes. One statement with sorted rows, so that no two nodes deadlock. */
 export function addCounts(counted: Counted[]): Statement {
   const [hours, names, labels, counts] = [
     counted.map(({ hour }) => hour.toISOString()),
@@ -115,16 +115,16 @@ export function addCounts(counted: Counted[]): Statement {
     on conflict (hour, name, label) do update set count = hourly_count.count + excluded.count`;
 }
 
-/** Writes what was added, every few seconds and at the end. */
+/** Writes the counts every few seconds and at shutdown. */
 export const keepCountsWritten = ({ counts, database, log }: { counts: Counts; database: Database; log: Log }) =>
   keepWritten(counts, { database, log, statement: addCounts, event: 'counts_wait' });
 
-/** A span of time as it is drawn: so many hours or days up to now. */
+/** A time span for a chart: a number of hours or days until now. */
 export type Span = { unit: 'hour' | 'day'; steps: number; timeZone: string };
 
 export type CountedStep = { at: Date; name: CountName; label: string; count: number };
 
-/** When each hour or day began, the oldest first, and what happened in it. */
+/** @returns the start of each hour or day, oldest first, and its counts. */
 export async function readCounts(
   database: Database,
   { unit, steps, timeZone }: Span,

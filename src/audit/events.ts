@@ -2,11 +2,11 @@ import type { Language } from '../http/language.ts';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 
 /**
- * Owns the record of what was done, by whom and from where. It is only ever added to: nothing here changes or deletes an event.
- * It is kept a year, see oauth/store/prune.ts.
+ * Owns the audit log: what was done, by whom and from where. Events are only added: this file neither changes nor deletes one.
+ * oauth/store/prune.ts deletes them after a year.
  */
 
-/** What can happen. Each has a sentence for its person, `activity.<type>` in views/messages. */
+/** All types of events. Each has a sentence for the user, `activity.<type>` in views/messages. */
 export type EventType =
   | 'signed_in'
   | 'sign_in_failed'
@@ -46,7 +46,7 @@ export type EventType =
   | 'account_disabled'
   | 'account_enabled'
   | 'signed_out_everywhere'
-  // Told as role_changed by now: what was told before is kept as long as any.
+  // Earlier names of role_changed; the log still has events of these types.
   | 'admin_made'
   | 'admin_unmade'
   | 'access_ended'
@@ -81,22 +81,22 @@ export type EventType =
 
 export type AuditEvent = {
   type: EventType;
-  /** Whose account it was done to, or who did it when nobody else is named. */
+  /** The account that was affected, and the one that acted unless `actorId` is set. */
   accountId?: string;
-  /** Who did it, when that is not the person themselves: an operator's account. */
+  /** The operator's account, when the user did not act themselves. */
   actorId?: string;
   clientId?: string;
-  /** What else there is to know, without a secret and without free text of a stranger's. */
+  /** Further facts, without secrets and without a stranger's free text. */
   detail?: Record<string, string | number | boolean | string[]>;
 };
 
-/** In the place of a request's id, where an operator's command did it. */
+/** Used instead of a request's id for an operator's command. */
 export const AT_THE_MACHINE = 'operator';
 
 /** See http/visitor.ts. */
 export type From = { address: string; browser: string | undefined; requestId: string };
 
-/** The writing of an event, to be run along with what it tells of: in the same transaction, so that neither is there without the other. */
+/** The insert of an event. Run it in the transaction of the change, so that neither is stored without the other. */
 export function auditEvent(from: From, { type, accountId, actorId, clientId, detail = {} }: AuditEvent): Statement {
   return Prisma.sql`
     insert into audit_event (id, type, account_id, actor_id, client_id, address, browser, request_id, detail)
@@ -104,8 +104,9 @@ export function auditEvent(from: From, { type, accountId, actorId, clientId, det
 }
 
 /**
- * An act and its event as one statement, whose rows are the act's: one that found nothing to change is not told of.
- * @param act an insert, update or delete with `returning`, and no `with` before it. @param idAs the member of `detail` under which the `id` that the act returns is told.
+ * An act and its event as one statement, which returns the act's rows. An act that changed nothing writes no event.
+ * @param act an insert, update or delete with `returning`, without a leading `with`.
+ * @param idAs the member of `detail` that gets the `id` returned by the act.
  */
 export function audited(act: Statement, from: From, event: AuditEvent, idAs?: string): Statement {
   const { type, accountId, actorId, clientId, detail = {} } = event;
@@ -119,7 +120,7 @@ export function audited(act: Statement, from: From, event: AuditEvent, idAs?: st
     select * from act`;
 }
 
-/** The writing of one event for each of many. @param each a select of their `account_id` and `client_id`, either of which may be null. */
+/** The insert of one event for each of many rows. @param each a select of `account_id` and `client_id`, either of which may be null. */
 export function auditEventForEach(
   from: From,
   { type, actorId, detail = {} }: Omit<AuditEvent, 'accountId' | 'clientId'>,
@@ -136,9 +137,9 @@ export type KeptEvent = {
   at: Date;
   type: string;
   clientId: string | null;
-  /** What the client is called now; null when it has gone, or had nothing to do with it. */
+  /** The client's current name; null when the client was deleted or the event concerns none. */
   clientName: string | null;
-  /** The upstream provider that it is about, as it is called now; null when there is none, or none any more. */
+  /** The current name of the event's upstream provider; null when it was deleted or the event concerns none. */
   providerName: string | null;
   address: string | null;
   browser: string | null;
@@ -148,8 +149,9 @@ export type KeptEvent = {
 const EVENT_ID = /^[0-9a-f-]{36}$/;
 
 /**
- * What happened to an account, the newest first.
- * @param before the id of an event of this account, after which to go on; another's, or none at all, begins at the beginning. @param language of the reader, for names.
+ * An account's events, newest first.
+ * @param before id of an event of this account; the list continues after it. Any other id starts from the newest.
+ * @param language of the reader, for names.
  */
 export function listEvents(
   database: Database,

@@ -6,7 +6,7 @@ import type { Context, Next } from 'koa';
 const FOLDER = join(import.meta.dirname, '../../views/assets');
 const TYPES: Record<string, string> = { '.css': 'text/css', '.js': 'text/javascript', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
 
-// Read once: a handful of small files, and the fonts' 3 MB.
+// Read once: a few small files, and 3 MB of fonts.
 const files = new Map(
   readdirSync(FOLDER, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && extname(entry.name) in TYPES)
@@ -22,14 +22,17 @@ const files = new Map(
     }),
 );
 
-/** The address of a file below views/assets, with its version: it may be cached for ever. @throws Error for an unknown file. */
+/**
+ * @returns the path of a file below views/assets with its version, so that browsers may cache it forever.
+ * @throws Error for an unknown file.
+ */
 export function assetUrl(path: string): string {
   const file = files.get(path);
   if (!file) throw new Error(`no asset ${path}`);
   return `/assets/${path}?v=${file.version}`;
 }
 
-/** Serves views/assets. Only files known at start are served: a path is a key here, never a path on disk. */
+/** Serves views/assets. It serves only files found at start: the request path is a key here, never a path on disk. */
 export function assets() {
   return (ctx: Context, next: Next) => {
     if (!ctx.path.startsWith('/assets/') || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();

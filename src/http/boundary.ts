@@ -5,15 +5,15 @@ import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { render, translate } from './render.ts';
 
-/** When a client whose request met an outage may try again. */
+/** After how many seconds a client may retry a request that met an outage. */
 export const RETRY_AFTER_SECONDS = '5';
 
-/** The one place where an error of ours becomes a response. What it does not know is 500 and says nothing of its cause. */
+/** The one place where an error becomes a response. An unknown error is 500 and reveals nothing of its cause. */
 export function errorBoundary(log: Log) {
   return async (ctx: Context, next: Next) => {
     try {
       await next();
-      // Koa takes an empty text for text/plain; an answer without a body has no type (RFC 9110 section 8.3).
+      // Koa gives an empty text the type text/plain, but an answer without a body has no type (RFC 9110 section 8.3).
       if (ctx.body === '') ctx.remove('Content-Type');
       if (ctx.status === 503) ctx.set('Retry-After', RETRY_AFTER_SECONDS);
       if (ctx.status === 404 && ctx.body == null) throw new AppError('not_found', { status: 404 });
@@ -30,9 +30,10 @@ export function errorBoundary(log: Log) {
 }
 
 /**
- * Writes an error as a page to a person and as JSON to a program.
- * @param code names the sentences `error.<code>.title` and `error.<code>.text`. @param detail for the developer, folded away.
- * @param retryAfterSeconds when trying again makes sense, if that is known.
+ * Writes an error, as a page for a browser and as JSON for a program.
+ * @param code names the sentences `error.<code>.title` and `error.<code>.text`.
+ * @param detail for the developer, in a folded section.
+ * @param retryAfterSeconds when the client may try again, if known.
  */
 export function answerError(
   ctx: Context,
@@ -42,9 +43,9 @@ export function answerError(
   retryAfterSeconds?: number,
 ): void {
   if (status === 503) ctx.set('Retry-After', RETRY_AFTER_SECONDS);
-  // The codings that would be right: none (RFC 9110 section 12.5.3).
+  // Accepted content codings: none (RFC 9110 section 12.5.3).
   if (code === 'compressed_body') ctx.set('Accept-Encoding', 'identity');
-  // What was on its way when it failed must not go along: a redirect could carry a code that was never stored.
+  // A failed request must not send its redirect, which could carry a code that was never stored.
   ctx.remove('Location');
   if (wantsPage(ctx)) {
     const { error = code, error_description } = detail;
@@ -61,7 +62,7 @@ export function answerError(
   ctx.body = { error, error_description };
 }
 
-/** Where a link may take a person from here: our own pages, and an app's address that was judged (`ctx.state.wayBack`). */
+/** Links that the error page offers: the server's own pages, and an address of the client that was validated (`ctx.state.wayBack`). */
 function waysOn(ctx: Context, code: string, status: number): Record<string, unknown>[] {
   const { wayBack, standsAt, pageStands, pagePath } = ctx.state;
   if (code === 'interaction_expired')
@@ -70,30 +71,33 @@ function waysOn(ctx: Context, code: string, status: number): Record<string, unkn
       ...(wayBack ? [{ app: wayBack.name, href: wayBack.href }] : []),
       { account: true, href: '/account' },
     ];
-  // Where a sign-in begins that came to nothing.
+  // Where the user can start a failed sign-in again.
   if (ctx.state.beginAgainAt) return [{ again: true, href: ctx.state.beginAgainAt }];
   if (code === 'operator_factor') return [{ factors: true, href: ctx.state.factorsAt }];
   if (pageStands && code !== 'invalid_client') return [{ page: true, href: pagePath }];
-  // Relative, and the query alone: a path such as `//evil.example`, repeated in a link, would lead there.
+  // A relative link with the query only: a link that repeats a path such as `//evil.example` would lead there.
   if ((status === 503 || status === 500 || status === 429) && ctx.method === 'GET') return [{ again: true, href: `?${ctx.querystring}` }];
   return status === 404 ? [{ home: true, href: '/' }] : [];
 }
 
 const LONGEST_DESCRIPTION = 300;
 
-/** What the library says of an error may quote the request: the characters that the standard allows, and not too many (RFC 6749 section 5.2). */
+/**
+ * The library's description may quote the request. Only characters that the standard allows remain, up to a length limit (RFC 6749 section
+ * 5.2).
+ */
 export function printable(description: string): string {
   const text = description.replace(/[^\x20-\x7e]/g, '?');
   return text.length > LONGEST_DESCRIPTION ? `${text.slice(0, LONGEST_DESCRIPTION)}…` : text;
 }
 
-/** What a program reads of an error (RFC 6749 section 5.2). @param values what its sentence names. */
+/** The JSON body of an error (RFC 6749 section 5.2). @param values for the placeholders of its sentence. */
 export function errorAsJson(code: string, values?: AppError['values']): { error: string; error_description: string } {
   const error = code === 'request_too_long' ? 'invalid_request' : code;
   return { error, error_description: translate('en', `error.${code}.text`, values) };
 }
 
-/** Programs say `*\/*` or JSON, browsers name text/html first. An endpoint that programs call never answers with a page. */
+/** Programs accept `*\/*` or JSON; browsers list text/html first. An endpoint for programs never answers with a page. */
 function wantsPage(ctx: Context): boolean {
   return !/^\/(admin\/)?api\//.test(ctx.path) && !ctx.state.forPrograms && ctx.accepts('json', 'html') === 'html';
 }
@@ -101,7 +105,7 @@ function wantsPage(ctx: Context): boolean {
 function describe(error: unknown): { code: string; status: number; reason: string } {
   if (error instanceof AppError) return { code: error.code, status: error.status, reason: error.reason };
   if (isUnavailable(error)) return { code: 'temporarily_unavailable', status: 503, reason: 'database_unavailable' };
-  // Koa and the router refuse what no route could answer: a bad method, an undecodable path.
+  // Koa and the router refuse requests that no route can answer: a bad method, an undecodable path.
   if (error instanceof Koa.HttpError && error.status < 500)
     return {
       code: error.status === 404 ? 'not_found' : error.status === 405 ? 'method_not_allowed' : 'invalid_request',

@@ -3,33 +3,35 @@ import type { Log } from '../platform/log.ts';
 import { digest } from '../platform/secrets.ts';
 
 /**
- * Owns how much a stranger may have this server write: so many requests in a span, by network. Unlike the attempts of rate-limit.ts these are many and
- * honest, so none waits for the database. A node counts in memory, tells the database each second what may matter, and hears what all nodes counted
- * together. Two nodes may let through a second's worth more than one would.
+ * Owns how many rows a stranger may make this server write: a number of requests in a time span, by network. Unlike the attempts of
+ * rate-limit.ts these requests are many and mostly honest, so none waits for the database. A node counts in memory. Each second it adds
+ * counts that may matter to the database, and reads the total of all nodes. Two nodes may allow one second's worth of requests too many.
  */
 
 export type Budget = { name: string; points: number; seconds: number };
 
 export type Budgets = {
-  /** @returns undefined where there is room; else the seconds until there is, one or more. */
+  /** @returns undefined when the request fits the budget; otherwise the seconds to wait, at least one. */
   spend(budget: Budget, key: string): number | undefined;
   close(): Promise<void>;
 };
 
 type Spent = {
   digest: Uint8Array<ArrayBuffer>;
-  budget: Budget /** By all nodes, as far as it was heard. */;
-  known: number /** By this node since. */;
+  budget: Budget;
+  /** Requests of all nodes, as of the last exchange with the database. */
+  known: number;
+  /** Requests at this node since then. */
   since: number;
   endsAt: number;
 };
 
 const EVERY_MS = 1_000;
-// Whoever is far from the limit is not worth a row.
+// A count far below the limit is not worth a row.
 const WORTH_TELLING = 0.1;
 const MOST_KEYS = 100_000;
 
-/** @param now milliseconds, of a clock that only moves on. */
+/** @param now returns milliseconds of a monotonic clock. */
 export function keepBudgets(database: Database, log: Log, now: () => number = () => performance.now()): Budgets {
   const spent = new Map<string, Spent>();
   let telling: Promise<void> = Promise.resolve();
@@ -39,7 +41,7 @@ export function keepBudgets(database: Database, log: Log, now: () => number = ()
     const name = `${budget.name} ${key}`;
     const found = spent.get(name);
     if (found && found.endsAt > now()) return found;
-    // Strangers have any number of networks: the oldest goes, which is let begin anew.
+    // Strangers have any number of networks. The oldest entry is dropped, and its network starts a new count.
     if (!found && spent.size >= MOST_KEYS) spent.delete(spent.keys().next().value as string);
     const fresh: Spent = { digest: digest(`budget ${name}`), budget, known: 0, since: 0, endsAt: now() + budget.seconds * 1_000 };
     spent.set(name, fresh);
@@ -53,7 +55,7 @@ export function keepBudgets(database: Database, log: Log, now: () => number = ()
       else if (entry.since && entry.known + entry.since >= entry.budget.points * WORTH_TELLING) told.push({ entry, points: entry.since });
     }
     if (!told.length) return;
-    // One order, so that no two nodes wait for each other.
+    // Sorted, so that no two nodes deadlock.
     told.sort((a, b) => Buffer.compare(a.entry.digest, b.entry.digest));
     const rows = told.map(({ entry, points }) => Prisma.sql`(${entry.digest}, ${points}::int, ${entry.budget.seconds}::int)`);
     try {
@@ -71,7 +73,7 @@ export function keepBudgets(database: Database, log: Log, now: () => number = ()
         Object.assign(entry, { known: row.points, since: entry.since - points, endsAt: now() + row.seconds * 1_000 });
       }
     } catch (error) {
-      // Without the database this node's own count holds.
+      // Without the database, each node applies its own count.
       log.warn({ event: 'budgets_wait', reason: (error as Error).message });
     }
   }

@@ -1,8 +1,9 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 
 /**
- * Responses that, while the server stops, tell whoever keeps a connection that nobody will be on it: without that, each that is kept
- * would hold up the end (RFC 9112 section 9.6). Asked when an answer leaves, whoever writes it. For createServer()'s `ServerResponse`.
+ * Responses that ask clients to close their connection while the server stops. Otherwise each open connection would delay the shutdown (RFC
+ * 9112 section 9.6). The check runs when an answer leaves, for every part of the server that writes one. For createServer()'s
+ * `ServerResponse`.
  */
 export function drainingResponse(isClosing: () => boolean): typeof ServerResponse<IncomingMessage> {
   return class extends ServerResponse<IncomingMessage> {

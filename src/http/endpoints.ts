@@ -3,39 +3,39 @@ import type { Context, Next } from 'koa';
 import { AppError } from '../platform/errors.ts';
 
 /**
- * Owns what every answer of an endpoint has: which pages may read it (CORS), which methods there are, how long it may be kept.
- * The rooms above name their endpoints.
+ * Owns what every endpoint's answers have in common: which pages may read them (CORS), which methods exist, and how long they may be
+ * cached. The rooms above list their endpoints.
  */
 
 export type Endpoint = {
-  /** The methods that it takes; undefined where the router behind it says so. OPTIONS comes with them. */
+  /** Accepted methods; undefined when the router behind decides. OPTIONS is always added. */
   methods?: readonly string[];
-  /** Programs call it, so its errors are JSON. `Accept` does not change that. */
+  /** Whether programs call it: then errors are always JSON, even if `Accept` asks for HTML. */
   forPrograms?: boolean;
   /**
-   * Whose pages may read its answers: those of all origins, or those of the client's origins, which the library compares. No cookie opens such an
-   * endpoint, so `Access-Control-Allow-Credentials` is never sent.
+   * Whose pages may read the answers: pages of all origins, or of the client's origins, which the library compares. Such an endpoint
+   * accepts no cookies, so `Access-Control-Allow-Credentials` is never sent.
    */
   readers?: 'everyone' | 'client';
-  /** How long its document may be kept (RFC 9111 section 5.2.2.1). */
+  /** How long caches may store its document (RFC 9111 section 5.2.2.1). */
   maxAgeSeconds?: number;
 };
 
 export type EndpointAt = (path: string) => Endpoint | undefined;
 
-/** What a page may read beside the body: why a token is refused, when to try again, and which request to ask the operator about. */
+/** Headers that a page may read: why a token is refused, when to try again, and the request id for the operator. */
 export const EXPOSED_HEADERS = 'WWW-Authenticate, Retry-After, X-Request-Id';
 
 const PREFLIGHT_SECONDS = '3600';
 
-/** Around everything that answers, errors of the boundary included. */
+/** Runs around all answers, including the boundary's errors. */
 export function knownEndpoints(endpointAt: EndpointAt) {
   return async (ctx: Context, next: Next) => {
     const endpoint = endpointAt(ctx.path);
     if (!endpoint) return next();
     ctx.state.endpoint = endpoint;
     ctx.state.forPrograms = endpoint.forPrograms;
-    // Set before the library would: it leaves an answer alone that has these headers.
+    // Set before the library runs: it does not change an answer that already has these headers.
     if (endpoint.readers === 'everyone') ctx.set('Access-Control-Allow-Origin', '*');
     await next();
     if (endpoint.readers === 'client') settleOrigin(ctx);
@@ -44,7 +44,7 @@ export function knownEndpoints(endpointAt: EndpointAt) {
   };
 }
 
-/** Takes the methods of an endpoint alone (RFC 9110 sections 9.3.7 and 15.5.6). @throws AppError 405, with `Allow`. */
+/** Allows an endpoint's own methods only (RFC 9110 sections 9.3.7 and 15.5.6). @throws AppError 405, with `Allow`. */
 export function onlyItsMethods(ctx: Context, next: Next): Promise<void> | undefined {
   const methods = (ctx.state.endpoint as Endpoint | undefined)?.methods;
   if (!methods || methods.includes(ctx.method)) return next();
@@ -54,13 +54,16 @@ export function onlyItsMethods(ctx: Context, next: Next): Promise<void> | undefi
   return undefined;
 }
 
-/** The library names the origin of each request until it knows the client. `null` is the origin of any sandboxed page, so it is no client's. */
+/**
+ * The library names the origin of each request until it knows the client. `null` is the origin of every sandboxed page, so no client may
+ * have it.
+ */
 function settleOrigin(ctx: Context): void {
   const origin = ctx.get('Origin');
   if (!origin) return;
   ctx.vary('Origin');
   if (origin === 'null') ctx.remove('Access-Control-Allow-Origin');
-  // Answered before the library was asked: an error that says nothing of a client, or a preflight, which names none.
+  // Answered before the library ran: an error that reveals no client, or a preflight, which names no client.
   else if (ctx['oidc'] === undefined) ctx.set('Access-Control-Allow-Origin', origin);
 }
 
@@ -78,13 +81,13 @@ function tellPages(ctx: Context): void {
   ctx.set('Access-Control-Max-Age', PREFLIGHT_SECONDS);
 }
 
-/** The same document has the same tag on every node (RFC 9110 section 8.8.3). A request that has it already is answered with 304. */
+/** Every node gives the same document the same tag (RFC 9110 section 8.8.3). A request that already has that tag gets 304. */
 function keepFor(ctx: Context, seconds: number): void {
-  // A choice of language in the address, which is one browser's own.
+  // The language choice in the URL belongs to one browser, so a cached answer must not set its cookie.
   ctx.remove('Set-Cookie');
   ctx.set('Cache-Control', `public, max-age=${seconds}`);
   ctx.etag = createHash('sha256').update(JSON.stringify(ctx.body)).digest('base64url');
-  // Not ctx.fresh: it heeds `Cache-Control: no-cache`, which is meant for caches on the way (RFC 9111 section 5.2.1.4), and clients send it along.
+  // Not ctx.fresh: it obeys `Cache-Control: no-cache`, which is meant for caches (RFC 9111 section 5.2.1.4) and which clients send too.
   const known = ctx
     .get('If-None-Match')
     .split(',')

@@ -9,7 +9,7 @@ const LIMIT_FIELDS = 100;
 
 /**
  * Reads a form (application/x-www-form-urlencoded).
- * @throws AppError 413 above 64 KiB, 415 for another type, 400 for too many fields or text that nothing can keep.
+ * @throws AppError 413 above 64 KiB, 415 for another type, 400 for too many fields or text that the database cannot store.
  */
 export async function readForm(ctx: Context): Promise<URLSearchParams> {
   if (!ctx.is('application/x-www-form-urlencoded')) throw new AppError('unsupported_media_type', { status: 415 });
@@ -19,7 +19,7 @@ export async function readForm(ctx: Context): Promise<URLSearchParams> {
   return form;
 }
 
-/** Reads a JSON body. @throws AppError as readForm, and 400 for what is not JSON. */
+/** Reads a JSON body. @throws AppError as readForm, and 400 for invalid JSON. */
 export async function readJson(ctx: Context): Promise<unknown> {
   if (!ctx.is('application/json')) throw new AppError('unsupported_media_type', { status: 415 });
   const text = (await readBody(ctx.req)).toString('utf8');
@@ -31,7 +31,7 @@ export async function readJson(ctx: Context): Promise<unknown> {
 }
 
 /**
- * Refuses a body that is compressed: nothing here unpacks one, since a small body may unpack to any size.
+ * Refuses a compressed body: the server decompresses none, because a small body may expand to any size.
  * @throws AppError 415 (RFC 9110 section 8.4.1).
  */
 export function assertNotCompressed({ headers }: IncomingMessage): void {
@@ -40,13 +40,13 @@ export function assertNotCompressed({ headers }: IncomingMessage): void {
     throw new AppError('compressed_body', { status: 415, reason: 'content_encoding' });
 }
 
-/** @returns the whole body. @throws AppError 413 as soon as it is known to be too large, 415 for one that is compressed. */
+/** @returns the whole body. @throws AppError 413 as soon as the body is known to be too large, 415 for a compressed one. */
 export async function readBody(request: IncomingMessage, limitBytes: number = LIMIT_BYTES): Promise<Buffer> {
   assertNotCompressed(request);
   if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw new AppError('request_too_large', { status: 413 });
   const chunks: Buffer[] = [];
   let size = 0;
-  // The socket is left open for the answer that says why.
+  // The socket stays open, so that the error can be answered.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += chunk.length;
     if (size > limitBytes) throw new AppError('request_too_large', { status: 413 });
@@ -56,9 +56,8 @@ export async function readBody(request: IncomingMessage, limitBytes: number = LI
 }
 
 /**
- * Reads on, and throws away, what is left of a body that was refused before its end: otherwise the next request on the same
- * connection waits behind it, and a proxy may have given that connection to somebody else (RFC 9112 section 9.3).
- * How long that may take is bounded by the server's requestTimeout.
+ * Reads and discards the rest of a body that was refused before its end. Otherwise the next request on the connection waits behind it, and
+ * a proxy may have given that connection to another client (RFC 9112 section 9.3). The server's requestTimeout limits how long this takes.
  */
 export function drainBody() {
   return async (ctx: Context, next: Next) => {
@@ -67,7 +66,7 @@ export function drainBody() {
   };
 }
 
-/** Puts a body that was read, perhaps changed, back in front of whoever reads the request next. */
+/** Restores a body that was read, possibly changed, so that the next reader of the request gets it. */
 export function replaceBody(request: IncomingMessage, body: Buffer): void {
   request.headers['content-length'] = String(body.length);
   delete request.headers['transfer-encoding'];

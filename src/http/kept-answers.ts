@@ -4,13 +4,13 @@ import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { derivedKey, KeyRing } from '../platform/secrets.ts';
 
 /**
- * Owns answers that are kept for a moment, so that a request that is sent twice is answered like the first time. An answer may hold a code or a
- * session's id: it is sealed under a key that is derived from what the browser sent, and the database alone cannot open it.
+ * Owns answers that are stored briefly, so that a repeated request gets the answer of the first. An answer may contain a code or a session
+ * id. So it is encrypted with a key derived from what the browser sent, and the database alone cannot decrypt it.
  */
 
 export type Answer = { status: number; headers: Record<string, string>; cookies: string[]; body: string };
 
-/** How long an answer is kept: no longer than a code lives (RFC 6749 section 4.1.2). */
+/** How long an answer is stored: no longer than a code lives (RFC 6749 section 4.1.2). */
 export const KEPT_SECONDS = MINUTE;
 
 const HEADERS = [
@@ -26,7 +26,7 @@ const HEADERS = [
 
 const LONGEST = 128 * 1024;
 
-/** The answer that was written. @returns undefined for one that is no text, or too long to keep. */
+/** @returns the answer as written so far; undefined if it is not text or too long to store. */
 export function answerOf(ctx: Context): Answer | undefined {
   const body = ctx.body ?? '';
   if (typeof body !== 'string' || body.length > LONGEST) return undefined;
@@ -39,7 +39,7 @@ export function answerOf(ctx: Context): Answer | undefined {
   };
 }
 
-/** Answers with a kept answer, instead of what was written so far. @param cookies to set; those of the answer unless given. */
+/** Replaces what was written so far with a stored answer. @param cookies to set; by default those of the answer. */
 export function giveAnswer(ctx: Context, { status, headers, cookies: own, body }: Answer, cookies: string[] = own): void {
   for (const name of HEADERS) if (name !== 'Content-Security-Policy') ctx.remove(name);
   ctx.status = status;
@@ -50,10 +50,13 @@ export function giveAnswer(ctx: Context, { status, headers, cookies: own, body }
   ctx.state.logged = { ...ctx.state.logged, repeated: true };
 }
 
-/** Where something is kept: under an id and a key, of which neither leads to the other. */
+/** Where a value is stored: an id and a key. Neither can be computed from the other. */
 export type Place = { id: Uint8Array<ArrayBuffer>; key: Uint8Array };
 
-/** @param secret what only the browser knows: at least 128 bits that nobody can guess. @param purpose so that no secret opens two places. */
+/**
+ * @param secret known to the browser only: at least 128 random bits.
+ * @param purpose separates places, so that one secret does not open two.
+ */
 export function placeOf(purpose: string, secret: string): Place {
   const bytes = derivedKey(secret, `kept answer: ${purpose}`, 64);
   return { id: bytes.slice(0, 32), key: bytes.slice(32) };
@@ -61,7 +64,7 @@ export function placeOf(purpose: string, secret: string): Place {
 
 const contextOf = ({ id }: Place) => `kept_answer ${Buffer.from(id).toString('hex')}`;
 
-/** The writing of what is to be kept; a place has its last value. */
+/** @returns the statement that stores values; a later value of a place replaces the earlier one. */
 export function keeping(values: { place: Place; value: unknown; seconds: number }[]): Statement {
   const rows = values.map(({ place, value, seconds }) => {
     const sealed = new KeyRing([place.key]).encrypt(JSON.stringify(value), contextOf(place));
@@ -72,7 +75,7 @@ export function keeping(values: { place: Place; value: unknown; seconds: number 
     on conflict (id) do update set sealed = excluded.sealed, expires_at = excluded.expires_at`;
 }
 
-/** Takes a place for a request that is under way. @returns whether it was free: of any number at once, one takes it. */
+/** Reserves a place for a request in progress. @returns whether it was free. Of any number of parallel requests, one succeeds. */
 export async function takePlace(database: Database, { id }: Place, seconds: number): Promise<boolean> {
   const taken = await database.change(Prisma.sql`
     insert into kept_answer as known (id, expires_at) values (${id}, now() + ${seconds} * interval '1 second')
@@ -85,7 +88,10 @@ export async function freePlace(database: Database, { id }: Place): Promise<void
   await database.change(Prisma.sql`delete from kept_answer where id = ${id} and sealed is null`);
 }
 
-/** What is kept at a place: `value` is undefined while the request that took it is under way. @returns undefined when the place is free. */
+/**
+ * @returns what is stored at a place: `value` is undefined while the request that reserved it is in progress. Undefined when the place is
+ * free.
+ */
 export async function findKept<Value>(database: Database, place: Place): Promise<{ value: Value | undefined } | undefined> {
   const [row] = await database.query<{ sealed: string | null }>(
     Prisma.sql`select sealed from kept_answer where id = ${place.id} and expires_at > now()`,

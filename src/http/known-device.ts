@@ -3,13 +3,13 @@ import { DAY, systemClock } from '../platform/clock.ts';
 import { digestInHex, equalSecrets, randomSecret } from '../platform/secrets.ts';
 
 /**
- * Owns the word of a browser that an account has signed in there before: a cookie that we signed. It names no account to anyone who reads it, and
- * opens nothing. Does not decide what a new device is told, or spared.
+ * Owns a signed cookie that remembers which accounts signed in at this browser. It reveals no account to anyone who reads it, and grants no
+ * access. Other files decide what follows from a new or known browser.
  */
 
 const LIFE_MS = 400 * DAY * 1000;
 
-/** More people than share a browser. The one who was there longest ago leaves. */
+/** More users than normally share a browser. The account with the oldest sign-in is dropped. */
 const MOST_ACCOUNTS = 20;
 
 const MARK_LENGTH = 22;
@@ -21,7 +21,7 @@ type Device = { id: string; marks: Mark[] };
 
 const cookieName = (ctx: Context) => (ctx.secure ? '__Host-device' : 'device');
 
-/** When an account last signed in at this browser; undefined when it never has, or the browser has forgotten. */
+/** @returns when an account last signed in at this browser; undefined if never, or if the browser lost the cookie. */
 export function lastSignInHere(ctx: Context, accountId: string): Date | undefined {
   const device = deviceOf(ctx);
   const mark = device && markOf(device, accountId);
@@ -29,8 +29,9 @@ export function lastSignInHere(ctx: Context, accountId: string): Date | undefine
 }
 
 /**
- * Names this browser together with an account that signed in here, for counting: nobody else can use that count up, or close it.
- * @param since a sign-in before that does not count. @returns undefined when the account did not sign in here since then.
+ * Identifies this browser together with an account that signed in here, as a key for rate limits. Nobody else can use up or block this key.
+ * @param since earlier sign-ins do not count.
+ * @returns undefined when the account did not sign in here since then.
  */
 export function knownDeviceKey(ctx: Context, accountId: string, since: Date | null): string | undefined {
   const device = deviceOf(ctx);
@@ -39,10 +40,10 @@ export function knownDeviceKey(ctx: Context, accountId: string, since: Date | nu
   return `${accountId} ${mark.account}`;
 }
 
-/** Whether some account signed in at this browser before: then it is worth looking which. */
+/** Whether any account signed in at this browser, so that callers can skip the comparison otherwise. */
 export const isKnownDevice = (ctx: Context): boolean => deviceOf(ctx) !== undefined;
 
-/** Has this browser remember that an account signs in there now. */
+/** Remembers in this browser that an account signs in now. */
 export function rememberDevice(ctx: Context, accountId: string, now = systemClock.now()): void {
   const device = deviceOf(ctx) ?? { id: randomSecret().slice(0, MARK_LENGTH), marks: [] };
   const known = markOf(device, accountId);
@@ -64,7 +65,7 @@ function deviceOf(ctx: Context): Device | undefined {
   };
 }
 
-/** Of every account another one on every device: two browsers, or two readers of one, cannot compare whom they know. */
+/** Different for each account on each device, so that nobody can compare the cookies of two browsers. */
 const digestOf = (deviceId: string, accountId: string) => digestInHex(`${deviceId} ${accountId}`).slice(0, MARK_LENGTH);
 
 function markOf({ id, marks }: Device, accountId: string): Mark | undefined {

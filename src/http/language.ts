@@ -7,7 +7,7 @@ const DEFAULT: Language = 'en';
 const COOKIE = 'language';
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 
-/** Keeps a person's explicit choice, `?lang=`, in a cookie. What language an answer is in is settled when there is one to write: languageOf(). */
+/** Stores a user's explicit choice, `?lang=`, in a cookie. languageOf() chooses the language when an answer is written. */
 export function language() {
   return (ctx: Context, next: Next) => {
     const chosen = ctx.querystring ? supported(String(ctx.query['lang'] ?? '')) : undefined;
@@ -16,25 +16,25 @@ export function language() {
   };
 }
 
-/** Keeps a choice that was made in a form, as `?lang=` does. */
+/** Stores a choice made in a form, as `?lang=` does. */
 export function chooseLanguage(ctx: Context, chosen: Language): void {
   ctx.cookies.set(COOKIE, chosen, { httpOnly: true, sameSite: 'lax', maxAge: YEAR_MS, signed: false });
   ctx.state.chosenLanguage = chosen;
 }
 
-/** Takes note of the language in a person's profile, once it is known whose browser this is. */
+/** Remembers the language of the user's profile, once the user is known. */
 export function preferProfile(ctx: Context, locale: string | null): void {
   ctx.state.profileLanguage = supported(locale ?? '');
 }
 
-/** Takes note of the client's wish where it is not in the address: an interaction page reads it from the stored request. */
+/** Remembers the client's `ui_locales` when it is not in the URL: an interaction page reads it from the stored request. */
 export function preferLocales(ctx: Context, uiLocales: unknown): void {
   ctx.state.uiLocales = uiLocales;
 }
 
 /**
- * The language of the answer: the person's explicit choice, in this browser or else in their profile, then what the client asked for (`ui_locales`, OIDC Core
- * section 3.1.2.1), then what the browser prefers, then English.
+ * The language of the answer. The first of these decides: the user's choice in this browser, the user's profile, the client's `ui_locales`
+ * (OIDC Core section 3.1.2.1), `Accept-Language`, English.
  */
 export function languageOf(ctx: Context): Language {
   const wished = ctx.state.uiLocales ?? ctx.query['ui_locales'];
@@ -49,8 +49,8 @@ export function languageOf(ctx: Context): Language {
 }
 
 /**
- * This page's own address with another language: a switch without JavaScript and without a return address to abuse.
- * It is written relative to the page: a path such as `//evil.example`, repeated in a link, would lead there.
+ * Links to the same page in each language. They need no JavaScript and no return address that could be abused. They are relative: a link
+ * that repeats a path such as `//evil.example` would lead there.
  */
 export function languageLinks(ctx: Context, shown: Language): { language: Language; href: string; current: boolean }[] {
   return LANGUAGES.map((language) => {
@@ -61,11 +61,11 @@ export function languageLinks(ctx: Context, shown: Language): { language: Langua
 }
 
 function accepted(ctx: Context): Language | undefined {
-  // The default stands first: `*` takes what comes first, and says no more than no header does.
+  // The default comes first: `*` matches the first entry, and means the same as no header.
   return ctx.headers['accept-language'] ? supported(String(ctx.acceptsLanguages([DEFAULT, ...LANGUAGES]) || '')) : undefined;
 }
 
-/** The language of ours that a tag names, if one does. */
+/** @returns the supported language that a tag names; undefined if none. */
 export function supported(tag: string): Language | undefined {
   const primary = tag.toLowerCase().split('-')[0];
   return LANGUAGES.find((language) => language === primary);

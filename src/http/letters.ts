@@ -4,69 +4,71 @@ import { compose, translate } from './render.ts';
 import type { Visitor } from './visitor.ts';
 
 /**
- * Owns what our mails say. Each tells who asked from where and when, and what to do if it was somebody else. The subject is a sentence of
- * ours alone, and a letter to an address that is not proven yet has no word in it that whoever asked could choose: nobody can
- * have us send their advertisement.
+ * Owns the texts of mails. Each says from where and when the request came, and what to do if somebody else made it. The subject contains
+ * only the server's own words. A mail to an unproven address contains no text that the requester chose, so nobody can send advertisements
+ * through this server.
  */
 
-/** What every letter tells. */
+/** What every mail states. */
 export type Occasion = {
   issuer: string;
-  /** Not told of an operator. */
+  /** Absent when an operator acted. */
   visitor?: Pick<Visitor, 'address' | 'browser'>;
   at: Date;
 };
 
-/** A code to type and a link to open, each of which proves that its mail was read. */
+/** A code to type and a link to open. Each proves that the mail was read. */
 type Proof = { code: string; link: string; minutes: number };
 
-/** A link to say that a change was somebody else's, good for seven days: for letters to the address of before the change. */
+/**
+ * A link to report that somebody else made a change, valid for seven days. It goes to the address that the account had before the change.
+ */
 type NotMe = { notMe: string };
 
-/** An account's own name: for letters to an address that was proven to be that person's. */
+/** The account's name, for mails to an address that is proven to be that user's. */
 type Own = { person: string };
 
 export type Letters = {
-  /** To an address somebody signs up with. */
+  /** To an address used for a sign-up. */
   sign_up: Proof;
-  /** The same, where there is an account already. */
+  /** The same, when an account with this address exists. */
   already_registered: Own;
   reset_password: Proof & Own;
-  /** To somebody for whom an operator made an account: no page waits for a code. */
+  /** To a user for whom an operator created an account: no page waits for a code. */
   account_made: Omit<Proof, 'code'> & Own;
-  /** To an address that somebody wants to reset the password of, where there is no account. */
+  /** To an address without an account, for which somebody requested a password reset. */
   no_account: object;
-  /** To the account's own address, before a way in is added: a code alone, which counts in the browser that asked. */
+  /** To the account's address, before a sign-in method is added. It has a code only, valid in the browser that requested it. */
   prove_mailbox: Omit<Proof, 'link'> & Own;
   /** To the new address. */
   change_email: Proof;
-  /** To the old one. @param email the new one, of which the letter shows as much as its person knows it by. */
+  /** To the old address. @param email the new one, shown in part, so that its owner recognizes it. */
   email_changed: Own & NotMe & { email: string };
   password_changed: Own & NotMe;
-  /** @param called what the person calls the factor; "added" recovery codes are a new set. */
+  /** @param called the user's name for the factor. "added" recovery codes are a new set. */
   factor_changed: Own & NotMe & { factor: 'passkey' | 'totp' | 'recovery_codes'; change: 'added' | 'removed'; called?: string };
   deletion_scheduled: Own & NotMe & { until: Date };
-  /** To a person whose account here and at a provider were linked, or are not any more. @param provider its name. */
+  /** To a user whose account was linked to, or unlinked from, an account at a provider. @param provider its name. */
   identity_changed: Own & NotMe & { provider: string; change: 'linked' | 'unlinked' };
-  /** Somebody signed in from a browser that this account was not in before. */
+  /** The account was signed in to from a new browser. */
   new_device: Own & NotMe;
-  /** To who invited somebody to look after a client. @param app its name. @param invited the address that was invited. */
+  /** To the user who invited somebody to manage a client. @param app its name. @param invited the invited address. */
   owner_invited: Own & NotMe & { app: string; invited: string };
-  /** To who invited them: they accepted. */
+  /** To the user who sent the invitation, after it was accepted. */
   owner_joined: Own & NotMe & { app: string; invited: string };
-  /** To who made it. */
+  /** To the user who created the secret. */
   client_secret_made: Own & NotMe & { app: string };
-  /** After the link of such a letter was used: to the address that the account has again, and to the one that it had until then. */
+  /** After somebody used the link in such a mail: to the account's restored address and to the address it had until then. */
   given_back: Own;
-  /** To an address that somebody offers a client to. Which one, and who, is told to whoever signs in with it. */
+  /** To the invited address. The client and the inviting user are shown only after sign-in with it. */
   client_invitation: { link: string; days: number };
-  /** To who looks after a client that an operator did something to. @param what the type of the event. */
+  /** To the owners of a client that an operator changed. @param what the type of the event. */
   client_operated: Own & { app: string; what: string };
 };
 
 export type LetterName = keyof Letters;
 
-/** Where a letter's person acts, when there is something to do at all. */
+/** The page where the recipient can act, if any action is possible. */
 const PAGES: { [Name in LetterName]?: string } = {
   already_registered: '/account',
   email_changed: '/account',
@@ -82,7 +84,7 @@ const PAGES: { [Name in LetterName]?: string } = {
   client_operated: '/developer',
 };
 
-/** A letter, as text and as HTML. */
+/** @returns a mail as text and as HTML. */
 export function composeLetter<Name extends LetterName>(language: Language, name: Name, values: Letters[Name] & Occasion): Letter {
   const known: Partial<Proof> & Record<string, unknown> & Occasion = { ...values };
   const t = (key: string, more: Record<string, string> = {}) => translate(language, `mail.${name}.${key}`, more);
@@ -115,7 +117,7 @@ export function composeLetter<Name extends LetterName>(language: Language, name:
   };
 }
 
-/** Label and value of what is known of the occasion. */
+/** @returns label and value of each known fact. */
 function facts(language: Language, { visitor, at, ...known }: Occasion & Record<string, unknown>): [label: string, value: string][] {
   const { person, called, email, provider, app, invited, what } = known as Partial<Record<string, string>>;
   const t = (key: string) => translate(language, `mail.fact.${key}`);
@@ -137,7 +139,7 @@ function facts(language: Language, { visitor, at, ...known }: Occasion & Record<
   ];
 }
 
-/** A letter has no reader's clock to go by: Korean ones tell the time of Korea, others the one that is the same everywhere, and say so. */
+/** A mail cannot know its reader's time zone. Korean mails use the time of Korea, others UTC, and each names its zone. */
 function timeIn(language: Language, time: Date): string {
   const timeZone = language === 'ko' ? 'Asia/Seoul' : 'UTC';
   const text = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeStyle: 'short', timeZone }).format(time);
@@ -146,7 +148,7 @@ function timeIn(language: Language, time: Date): string {
 
 const LONGEST_NAME = 64;
 
-/** A name as it may stand in a letter: on one line, in the direction of the line, and short. */
+/** A name as a mail may show it: on one line, without direction changes, and short. */
 function oneLine(text: string): string {
   const plain = text
     .replace(/\p{Cf}|\p{Cs}/gu, '')
@@ -156,7 +158,7 @@ function oneLine(text: string): string {
   return characters.length > LONGEST_NAME ? `${characters.slice(0, LONGEST_NAME).join('')}…` : plain;
 }
 
-/** `g…@people.example`: enough for whoever changed it, nothing for whoever reads along in the old mailbox. */
+/** `g…@people.example`: enough for the user who changed it, useless to anyone who reads the old mailbox. */
 function hinted(email: string): string {
   const at = email.lastIndexOf('@');
   return `${[...email][0]}…${email.slice(at)}`;

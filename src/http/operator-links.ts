@@ -1,6 +1,6 @@
 import type { Context, Next } from 'koa';
 
-/** Owns the links of every page to the operator: the terms, the privacy policy, and help. */
+/** Owns the operator's links on every page: the terms, the privacy policy, and help. */
 
 type Pages = { termsUrl: string | undefined; privacyUrl: string | undefined; supportUrl: string | undefined };
 
@@ -13,7 +13,7 @@ export const operatorLinksOf = ({ termsUrl, privacyUrl, supportUrl }: Pages): Op
     { words: 'operator.support', href: supportUrl },
   ].filter(({ href }) => href !== undefined);
 
-/** Stands before all that renders a page, errors too. */
+/** Must run before every part that renders a page, including errors. */
 export function operatorLinks(pages: Pages) {
   const links = operatorLinksOf(pages);
   return (ctx: Context, next: Next) => {

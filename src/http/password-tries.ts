@@ -6,24 +6,24 @@ import { forgive, LIMITS, limitRate, takeBack } from './rate-limit.ts';
 import { visitorOf } from './visitor.ts';
 
 /**
- * Owns how often a password may be tried at the sign-in page. A browser in which the account was before has tries of its own, which no stranger can
- * use up. Any other browser shares the account's tries with everyone: the server answers the first ten at once, the next ones ever more slowly, and
- * then none. So a person at a new browser waits some seconds while somebody guesses, and one network alone cannot close the account to others.
+ * Owns how often a password may be tried at the sign-in page. A browser that the account used before has its own tries, which no stranger
+ * can use up. All other browsers share the account's tries: the server answers the first ten at once, the next ones more and more slowly,
+ * and then none. So a user at a new browser waits some seconds during an attack, and one network alone cannot lock the account.
  */
 
 const QUICK_TRIES = 10;
 const WAIT_STEP = 200;
 
-// A request that waits costs memory; past this many the server says how long to wait.
+// A waiting request costs memory. Above this number the server answers with the time to wait.
 const MOST_WAITING = 8;
 const waiting = new Map<string, number>();
 
-/** @param account its address, normalized. @param device what to count by at a browser in which the account was before: see known-here.ts. */
+/** @param account its address, normalized. @param device rate-limit key of a browser that the account used before: see known-device.ts. */
 export type PasswordTry = { ctx: Context; database: Database; account: string; device?: string | undefined };
 
 /**
- * Counts a try before anyone looks at the password, and returns when the server may look at it.
- * @throws AppError 429 `too_many_attempts` when there were too many, or when too many wait already.
+ * Counts a try before the password is checked, and returns when the server may check it.
+ * @throws AppError 429 `too_many_attempts` after too many tries, or when too many wait already.
  */
 export async function countPasswordTry({ ctx, database, account, device }: PasswordTry): Promise<void> {
   if (device) {
@@ -31,14 +31,14 @@ export async function countPasswordTry({ ctx, database, account, device }: Passw
     return;
   }
   const { address } = visitorOf(ctx);
-  // The network first: a try that it may not make must not use up what the account has.
+  // The network's limit comes first: a try that it refuses must not use up the account's tries.
   await limitRate(database, LIMITS.passwordFromNetwork, address);
   await limitRate(database, LIMITS.passwordOfAccountFromNetwork, `${address} ${account}`);
   const tries = await limitRate(database, LIMITS.passwordOfAccount, account);
   if (tries > QUICK_TRIES) await waitTurn(account, (tries - QUICK_TRIES) * WAIT_STEP);
 }
 
-/** Takes back the try that was right, of {@link countPasswordTry}. */
+/** Takes back the successful try of {@link countPasswordTry}. */
 export async function forgivePasswordTry(right: PasswordTry): Promise<void> {
   const { ctx, database, device } = right;
   if (device) return forgive(database, LIMITS.passwordAtDevice, device);
@@ -46,7 +46,7 @@ export async function forgivePasswordTry(right: PasswordTry): Promise<void> {
   await takeBack(database, LIMITS.passwordFromNetwork, visitorOf(ctx).address);
 }
 
-/** Forgets the tries at a password, for an account whose password is new: they were made at another one. */
+/** Forgets the tries of an account with a new password: they guessed the old one. */
 export async function forgivePasswordTries({ ctx, database, account }: PasswordTry): Promise<void> {
   await forgive(database, LIMITS.passwordOfAccount, account);
   await forgive(database, LIMITS.passwordOfAccountFromNetwork, `${visitorOf(ctx).address} ${account}`);

@@ -4,29 +4,30 @@ import { type Database, isUnavailable } from '../platform/database.ts';
 import { type Answer, answerOf, findKept, freePlace, KEPT_SECONDS, keeping, type Place, placeOf, takePlace } from './kept-answers.ts';
 
 /**
- * Owns that a second press of a button leads where the first did. A browser that sends a form twice abandons the first answer, and shows the
- * second: so a form of one page, sent again by the same browser, is not acted on again, and gets the answer of the first. That holds while the
- * first is under way, on whichever node, and for a minute afterwards. What changed nothing, such as a refusal, is not kept: it is found out again.
+ * Owns repeated presses of a button: the second press gets the answer of the first. A browser that sends a form twice drops the first
+ * answer and shows the second. So the server acts on a form of one page once, and repeats its answer to the same browser. This works on
+ * every node, while the first press is in progress and for a minute afterwards. An answer without any change, such as a refusal, is not
+ * stored: the server computes it again.
  */
 
-/** A form as it was sent. The token that it carries names the very page that it stood on (csrf.ts). */
+/** A form as the browser sent it. Its token names the page of the form (csrf.ts). */
 export type Press = {
-  /** What else names the browser: the value of a cookie of ours. */
+  /** Also identifies the browser: the value of a cookie of this server. */
   browser: string;
   form: URLSearchParams;
 };
 
-// Nobody is at work on one form for longer. A process that died leaves its place taken for so long.
+// The server works on one form for no longer than this. A process that died leaves its place reserved for this time.
 const UNDER_WAY_SECONDS = 30;
 const PATIENCE_MS = 10_000;
 const LOOK_AGAIN_MS = 50;
 
-/** By place, what this process is at work on. */
+/** Work in progress of this process, by place. */
 const underWay = new WeakMap<Database, Map<string, Promise<Answer | undefined>>>();
 
 /**
- * Ends a first press when its writes are done: requests that wait for it go on. This middleware stands before the unit of work.
- * A part that has others wait sets `ctx.state.endOfPress`; a part that changes something sets `ctx.state.pressChanged`.
+ * Ends a first press after its writes, so that waiting requests continue. This middleware runs outside the unit of work. A part that makes
+ * others wait sets `ctx.state.endOfPress`; a part that changes something sets `ctx.state.pressChanged`.
  */
 export async function endPresses(ctx: Context, next: Next): Promise<void> {
   try {
@@ -39,8 +40,8 @@ export async function endPresses(ctx: Context, next: Next): Promise<void> {
 }
 
 /**
- * Call it for a form that is known to be ours, before acting on it.
- * @returns the answer that the first press got, to be given again; undefined for a first press, or after one that was refused.
+ * Call it for a form with a valid token, before acting on it.
+ * @returns the answer of the first press, to repeat; undefined for a first press, or after a refused one.
  */
 export async function answeredBefore(ctx: Context, database: Database, press: Press): Promise<Answer | undefined> {
   const place = placeOfPress(ctx, press);
@@ -64,7 +65,7 @@ export async function answeredBefore(ctx: Context, database: Database, press: Pr
     try {
       await (answer ? database.change(keeping([{ place, value: answer, seconds: KEPT_SECONDS }])) : freePlace(database, place));
     } catch (error) {
-      // It was acted on, and this browser hears so. A second press is then on its own.
+      // The press took effect, and this browser gets its answer. Only a repeated press is not recognized then.
       if (!isUnavailable(error)) throw error;
     } finally {
       end(answer);
@@ -73,13 +74,16 @@ export async function answeredBefore(ctx: Context, database: Database, press: Pr
   return undefined;
 }
 
-/** The same for a form that is not known to be ours any more, since what it was about has ended. Only who sent the first can send its like. */
+/**
+ * The same for a form whose token is no longer valid because its subject has ended. Only the browser of the first press can send an equal
+ * form.
+ */
 export async function answerToFirst(ctx: Context, database: Database, press: Press): Promise<Answer | undefined> {
   const place = placeOfPress(ctx, press);
   return workOf(database).get(nameOf(place)) ?? awaitAnswer(database, place);
 }
 
-/** Waits for a first press that another node is at work on. */
+/** Waits for a first press that another node is processing. */
 async function awaitAnswer(database: Database, place: Place): Promise<Answer | undefined> {
   for (let waited = 0; waited < PATIENCE_MS; waited += LOOK_AGAIN_MS) {
     const kept = await findKept<Answer>(database, place);

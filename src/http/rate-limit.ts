@@ -3,77 +3,81 @@ import { AppError } from '../platform/errors.ts';
 import { digest } from '../platform/secrets.ts';
 
 /**
- * Owns how often something may be tried. An attempt is counted before it is looked at, in one statement, so of any number of attempts
- * at once no more than the limit are looked at (OWASP credential stuffing, CVE-2023-47111). Nobody is locked out for good: a
- * count ends with its span, by the database's clock, on all nodes alike.
+ * Owns how often something may be tried. An attempt is counted in one statement before it is evaluated. So of any number of parallel
+ * attempts, at most the limit is evaluated (OWASP credential stuffing, CVE-2023-47111). No lock is permanent: a count ends after its time
+ * span by the database's clock, on all nodes.
  */
 
-/** @param code of the error that says so; `too_many_attempts` unless given. */
+/** @param code of the error for exceeding the limit; `too_many_attempts` by default. */
 export type Limit = { name: string; points: number; seconds: number; code?: string };
 
 const MINUTES = 60;
 const HOURS = 60 * MINUTES;
 
-/** Every limit there is. By account, so that one account is not guessed from many places; by network, so that many are not from one. */
+/**
+ * All limits. Limits by account stop guesses at one account from many networks; limits by network stop guesses at many accounts from one.
+ */
 export const LIMITS = {
-  // From all networks together. After the first ten a browser waits: see interaction/password-tries.ts.
+  // From all networks together. After the first ten a browser waits: see password-tries.ts.
   passwordOfAccount: { name: 'password_account', points: 30, seconds: 15 * MINUTES },
   passwordOfAccountFromNetwork: { name: 'password_account_network', points: 10, seconds: 15 * MINUTES },
-  // By account and browser, where the account was in that browser before.
+  // By account and browser, if the account used that browser before.
   passwordAtDevice: { name: 'password_device', points: 10, seconds: 15 * MINUTES },
   passwordFromNetwork: { name: 'password_network', points: 100, seconds: 15 * MINUTES },
-  // Letters with a code: nobody's mailbox is filled by others, and a code is not guessed by asking for many.
-  // By mailbox and kind: who asks for sign-ups uses up no resets.
+  // Mails with a code. The limit protects mailboxes from floods, and codes from guessing by many requests. It counts by mailbox and kind,
+  // so requests for sign-ups use up no resets.
   lettersToAddress: { name: 'letters_address', points: 6, seconds: HOURS, code: 'too_many_letters' },
   lettersFromNetwork: { name: 'letters_network', points: 100, seconds: HOURS, code: 'too_many_letters' },
   // By account and browser, as above: one reset that strangers cannot use up.
   resetAtDevice: { name: 'reset_device', points: 1, seconds: HOURS },
-  // Whoever forgot with which address they signed up is told so by mail, and nobody else is bothered more than once a day.
+  // Mails to users who forgot their address: it has no account here. A mailbox gets one a day at most.
   lettersToNobody: { name: 'letters_nobody', points: 1, seconds: 24 * HOURS },
-  // To whoever has the password; the limit of a day tells enough of it.
+  // Only a caller with the password triggers these mails. A day's worth is enough of a warning.
   newDeviceLetters: { name: 'letters_new_device', points: 10, seconds: 24 * HOURS },
   totpOfAccount: { name: 'totp_account', points: 5, seconds: 15 * MINUTES },
   recoveryCodeOfAccount: { name: 'recovery_code_account', points: 5, seconds: 15 * MINUTES },
   passkeyFromNetwork: { name: 'passkey_network', points: 100, seconds: 15 * MINUTES },
-  // Each asks a provider, and waits for it.
+  // Each visit sends a request to a provider and waits for it.
   upstreamFromNetwork: { name: 'upstream_network', points: 100, seconds: 15 * MINUTES },
   currentPassword: { name: 'password_current', points: 10, seconds: 15 * MINUTES },
-  // Each asks the provider twice, and leaves a row for ten minutes.
+  // Each sends two requests to the provider, and leaves a row for ten minutes.
   linksOfAccount: { name: 'links_account', points: 20, seconds: 15 * MINUTES },
   dataExport: { name: 'data_export', points: 5, seconds: 15 * MINUTES },
-  // Each has every node read the API anew, and leaves an event.
+  // Each makes every node read the API again, and writes an event.
   apiChanges: { name: 'api_changes', points: 60, seconds: 15 * MINUTES },
-  // Each walks through all tokens and grants there are.
+  // Each scans all tokens and grants.
   audienceCounts: { name: 'audience_counts', points: 10, seconds: 15 * MINUTES },
-  // By who invites: a letter is also counted by whom it goes to.
+  // By the inviting user. The mail is also counted by its recipient.
   ownerInvitations: { name: 'owner_invitations', points: 20, seconds: HOURS, code: 'too_many_letters' },
-  // A device's user code is one of 20^8, and lives for ten minutes. Were a thousand alive at all times, the 48,000 guesses that all
-  // networks together have in a day would meet any of them once in one and a half years (RFC 8628 section 5.1).
+  // A device's user code is one of 20^8, and lives for ten minutes. All networks together get 48,000 guesses a day. With a thousand live
+  // codes at all times, one guess would succeed in one and a half years (RFC 8628 section 5.1).
   userCodeFromNetwork: { name: 'user_code_network', points: 20, seconds: 15 * MINUTES },
-  // Of all together who are not signed in. Whoever is, has guesses of their own, and nobody can use them up.
+  // Shared by all callers that are not signed in. Signed-in users have their own guesses, which nobody else can use up.
   userCode: { name: 'user_code', points: 500, seconds: 15 * MINUTES },
   userCodeOfAccount: { name: 'user_code_account', points: 20, seconds: 15 * MINUTES },
-  // Less than the five seconds that a device is told to wait: its clock and the way to us may differ a little.
+  // Less than the five seconds that a device must wait: its clock and the network delay may vary a little.
   devicePoll: { name: 'device_poll', points: 1, seconds: 4 },
-  // By what a person allowed an app at one provider: an app may ask at each page it shows, and not more often than people read pages.
+  // By a user's consent to one client at one provider. A client may ask at each page it shows, but not more often than users read pages.
   serviceReached: { name: 'service_reached', points: 600, seconds: 15 * MINUTES },
-  // Anybody may ask, and each that succeeds leaves a client for 90 days. An operator sets both limits: see registration-quota.ts.
+  // Anyone may ask, and each success leaves a client for 90 days. An operator sets both limits: see registration-quota.ts.
   registrationFromNetwork: { name: 'registration_network', points: 60, seconds: HOURS, code: 'too_many_registrations' },
-  // By who calls: a program that reads all pages of a list is not held up, one that runs wild is.
+  // By caller. A program that reads all pages of a list passes; one in an endless loop is stopped.
   adminApi: { name: 'admin_api', points: 1_200, seconds: 15 * MINUTES },
   registration: { name: 'registration', points: 1_000, seconds: HOURS, code: 'too_many_registrations' },
-  // What a person makes in the portal. There is no more than MAX_OWNED_CLIENTS of it at once; this is for whoever makes and deletes.
+  // Clients that a user creates in the portal. MAX_OWNED_CLIENTS limits how many exist; this limit applies to creating and deleting in
+  // turn.
   clientsOfAccount: { name: 'clients_account', points: 100, seconds: HOURS, code: 'too_many_registrations' },
-  // Each has every node read the client anew, and leaves an event.
+  // Each makes every node read the client again, and writes an event.
   clientChanges: { name: 'client_changes', points: 120, seconds: 15 * MINUTES },
   secretsOfAccount: { name: 'secrets_account', points: 20, seconds: 15 * MINUTES },
 } satisfies Record<string, Limit>;
 
 /**
- * Counts an attempt. @param key what is counted: an account's address, a network; only its digest is kept.
- * @returns how many there were in this span, with this one.
- * @throws AppError 429 `too_many_attempts` when there were too many, with the seconds until there may be more. Its sentence may name the limit:
- * `limit`, `most` attempts, and `minutes` until the next.
+ * Counts an attempt.
+ * @param key what is counted, such as an account's address or a network; only its digest is stored.
+ * @returns the attempts in this span, including this one.
+ * @throws AppError 429 `too_many_attempts` above the limit, with the seconds until the next attempt. Its sentence may use `limit` (the
+ * name), `most` (attempts) and `minutes` (until the next attempt).
  */
 export async function limitRate(database: Database, limit: Limit, key: string): Promise<number> {
   const { points, seconds } = await count(database, limit, key);
@@ -83,14 +87,14 @@ export async function limitRate(database: Database, limit: Limit, key: string): 
   throw new AppError(code, { status: 429, reason: `rate_limit ${limit.name}`, retryAfterSeconds: seconds, values });
 }
 
-/** Counts an attempt, for what is left out in silence when there were too many. @returns whether there were not. */
+/** Counts an attempt, for callers that silently skip what exceeds the limit. @returns whether it is within the limit. */
 export async function withinLimit(database: Database, limit: Limit, key: string): Promise<boolean> {
   return (await count(database, limit, key)).points <= limit.points;
 }
 
 type Count = { points: number; seconds: number };
 
-// One statement a key at a time: a flood on one would otherwise stand before its row's lock, and hold up whatever else is to be written.
+// One statement for a key at a time. Otherwise a flood on one key would queue at its row's lock and block all other writes.
 const turns = new WeakMap<Database, Map<string, Promise<Count>>>();
 
 async function count(database: Database, limit: Limit, key: string): Promise<Count> {
@@ -108,7 +112,7 @@ async function count(database: Database, limit: Limit, key: string): Promise<Cou
 
 async function takeTurn(before: Promise<Count> | undefined, database: Database, limit: Limit, key: string): Promise<Count> {
   const last = await before?.catch(() => undefined);
-  // Who stood behind one that was refused is refused with it.
+  // An attempt that waited behind a refused one is refused too.
   if (last && last.points > limit.points) return last;
   const [row] = await database.change<Count>(Prisma.sql`
     insert into rate_limit as known (key, points, expires_at)
@@ -120,12 +124,15 @@ async function takeTurn(before: Promise<Count> | undefined, database: Database, 
   return row as Count;
 }
 
-/** Takes one attempt back, for a limit that counts failures alone: forgiving them all would let anyone with an account of their own go on guessing. */
+/**
+ * Takes one attempt back, for a limit that counts failures only. Resetting the count instead would let anyone with an account of their own
+ * continue guessing.
+ */
 export async function takeBack(database: Database, limit: Limit, key: string): Promise<void> {
   await database.change(Prisma.sql`update rate_limit set points = greatest(points - 1, 0) where key = ${keyOf(limit, key)}`);
 }
 
-/** Forgets the attempts: whoever got it right begins anew. */
+/** Resets the count after a success. */
 export async function forgive(database: Database, limit: Limit, key: string): Promise<void> {
   await database.change(Prisma.sql`delete from rate_limit where key = ${keyOf(limit, key)}`);
 }

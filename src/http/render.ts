@@ -14,7 +14,7 @@ const messages = new Map(LANGUAGES.map((language) => [language, loadMessages(lan
 
 export type Translate = (key: string, values?: Record<string, string | number | Date>) => string;
 
-/** A sentence in a language. @throws Error for an unknown key: a missing sentence is a defect, not a blank. */
+/** @returns a sentence in a language. @throws Error for an unknown key: a missing sentence is a defect and must not be blank. */
 export function translate(language: Language, key: string, values: Record<string, string | number | Date> = {}): string {
   const message = messages.get(language)?.get(key);
   if (!message) throw new Error(`no message ${key} in views/messages/${language}.json`);
@@ -41,18 +41,18 @@ export function render(ctx: Context, view: string, data: Record<string, unknown>
   });
 }
 
-/** A view as text, for what is not the answer to a request. @param data as for render(). */
+/** Renders a view as text, for other uses than an answer. @param data as for render(). */
 export function compose(language: Language, view: string, data: Record<string, unknown> = {}): string {
   const t: Translate = (key, values) => translate(language, key, values);
   return eta.render(view, { ...data, language, t });
 }
 
-/** The clock that pages in a language go by: a page does not know its reader's, so it says which one it is. */
+/** The time zone of pages in a language. A page does not know its reader's zone, so it names the zone it uses. */
 export function timeZoneOf(language: Language): string {
   return language === 'ko' ? 'Asia/Seoul' : 'UTC';
 }
 
-/** Days and moments as our sentences name them; `hour` and `brief` where a column says of which day, and by which clock. */
+/** Formats of dates in the sentences. `hour` and `brief` are for columns whose header names the day or the zone. */
 function formatsOf(language: Language) {
   const timeZone = timeZoneOf(language);
   const day = { year: 'numeric', month: 'long', day: 'numeric', timeZone } as const;
@@ -64,6 +64,6 @@ function formatsOf(language: Language) {
 function loadMessages(language: Language): Map<string, IntlMessageFormat> {
   const texts: Record<string, string> = JSON.parse(readFileSync(join(VIEWS, `messages/${language}.json`), 'utf8'));
   const formats = formatsOf(language);
-  // Plain text: names are escaped by the view that shows them, so a sentence has no tags of its own.
+  // Plain text without tags: the view that shows a name escapes it.
   return new Map(Object.entries(texts).map(([key, text]) => [key, new IntlMessageFormat(text, language, formats, { ignoreTag: true })]));
 }

@@ -3,8 +3,8 @@ import type { Context, Next } from 'koa';
 import type { Log } from '../platform/log.ts';
 
 /**
- * Names each request, so that a person's error page and the log meet, and writes one line about it.
- * The line has the path without its query: a query may hold a code or a token.
+ * Names each request, so that a user's error page can be matched with the log, and logs one line for it. The line has the path without its
+ * query: a query may hold a code or a token.
  */
 export function requestLog(log: Log) {
   return async (ctx: Context, next: Next) => {
@@ -25,13 +25,13 @@ export type LoggedRequest = {
   method: string;
   path: string;
   status: number;
-  /** When it began, on performance.now()'s clock. */
+  /** Its start, by performance.now(). */
   started: number;
-  /** What else there is to say. */
+  /** Further members of the log line. */
   logged?: Record<string, unknown>;
 };
 
-/** Writes the line about one request. */
+/** Logs the line of one request. */
 export function logRequest(log: Log, { requestId, method, path, status, started, logged }: LoggedRequest): void {
   const level = status >= 500 ? 'error' : 'info';
   if (!log.isLevelEnabled(level)) return;

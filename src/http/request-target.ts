@@ -4,11 +4,11 @@ import type { Log } from '../platform/log.ts';
 import { headersOfEveryResponse } from './security-headers.ts';
 
 /**
- * Owns the first look at a request: its target is a path of this server, and nothing else (origin form, RFC 9112 section 3.2.1). A target that names a
- * host, ours or another's, is for proxies; whoever derives an address from it would take that host for ours.
+ * Owns the first check of a request: its target must be a path of this server (origin form, RFC 9112 section 3.2.1). Targets that name a
+ * host are for proxies. Code that derives an address from such a target would mistake that host for this server's.
  */
 
-/** One slash, and then no second one, nor what URL parsers read as one. */
+/** One slash, not followed by a second one or by a character that URL parsers treat as one. */
 const PATH = /^\/(?![/\\])/;
 
 const REFUSAL = JSON.stringify({
@@ -22,7 +22,7 @@ export function onlyPaths({ issuer, log, answer }: { issuer: string; log: Log; a
 
   function refuse({ method }: IncomingMessage, response: ServerResponse): void {
     const requestId = randomUUID();
-    // The target itself is not logged: it may hold anything, and nobody has looked at it.
+    // The target itself is not logged: it is unchecked and may contain anything.
     log.info({ event: 'http_request', request_id: requestId, method, status: 400, error: 'invalid_request', reason: 'target_not_a_path' });
     response.writeHead(400, {
       ...headersOfEveryResponse(issuer),

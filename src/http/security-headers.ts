@@ -1,9 +1,9 @@
 import type { Context, Next } from 'koa';
 
 /**
- * Headers of every response. Pages load their own style, fonts and nothing else, are never framed (RFC 9700 section 4.16),
- * and send no Referer, so that no code or state leaks through one (RFC 9700 section 4.2.4).
- * `script-src` is spelled out because the library adds the hash of its form_post script only to a policy that has one.
+ * Headers of every response. Pages load only their own style and fonts, and are never framed (RFC 9700 section 4.16). They send no Referer,
+ * so that no code or state leaks through one (RFC 9700 section 4.2.4). `script-src` is explicit because the library adds the hash of its
+ * form_post script only to a policy that has one.
  */
 export function securityHeaders(issuer: string) {
   const headers = headersOfEveryResponse(issuer);
@@ -14,7 +14,7 @@ export function securityHeaders(issuer: string) {
   };
 }
 
-/** The same for what is answered outside of the application. */
+/** The same headers for answers outside the application. */
 export function headersOfEveryResponse(issuer: string): Record<string, string> {
   return {
     'Content-Security-Policy': contentSecurityPolicy([]),
@@ -28,23 +28,22 @@ export function headersOfEveryResponse(issuer: string): Record<string, string> {
 }
 
 /**
- * Lets this page's form end at a client: browsers hold the redirect that answers a form to `form-action` too,
- * and drop it in silence. Call it with a redirect URI that has been checked, never with one as it was sent. A request from a device
- * has none: its form ends with us.
+ * Lets this page's form end at a client. Browsers apply `form-action` also to the redirect that answers a form, and drop it silently. Call
+ * it with a validated redirect URI, never with one as sent. A request from a device has none: its form ends at this server.
  */
 export function allowFormAction(ctx: Context, redirectUri: string): void {
   const url = URL.parse(redirectUri);
   if (!url) return;
   const { protocol, origin, hostname } = url;
-  // A policy can name an app's own scheme, but no IPv6 address (CSP level 3 section 2.3.1): for [::1] only its scheme is left.
-  // Nor a host with a character that has a meaning in a policy: one could have been registered before there was a rule for hosts.
+  // A policy can name an app's own scheme, but no IPv6 address (CSP level 3 section 2.3.1): for [::1] it names the scheme only. The same
+  // applies to a host with a character that has a meaning in a policy. Such a host may have been registered before hosts were checked.
   const nameable = (protocol === 'https:' || protocol === 'http:') && /^[a-z0-9._-]+$/.test(hostname);
   ctx.state.formActions.push(nameable ? origin : protocol);
   const current = ctx.response.get('Content-Security-Policy');
   ctx.set('Content-Security-Policy', current.replace(/form-action [^;]*/, `form-action ${["'self'", ...ctx.state.formActions].join(' ')}`));
 }
 
-/** Lets the scripts of this page ask us, such as for the challenge of a passkey. */
+/** Lets this page's scripts send requests to this server, such as for the challenge of a passkey. */
 export function allowOwnRequests(ctx: Context): void {
   ctx.set('Content-Security-Policy', `${ctx.response.get('Content-Security-Policy')}; connect-src 'self'`);
 }

@@ -2,12 +2,12 @@ import { LANGUAGES } from './language.ts';
 import { translate } from './render.ts';
 
 /**
- * Owns when people would take one client's name for another's: letters that look alike, however they are encoded, and one slip of the pen.
- * Whose names are protected is verified-names.ts's to know.
+ * Owns when users would confuse the names of two clients: letters that look alike, in any encoding, and one typing error. Does not know
+ * whose names are protected: see verified-names.ts.
  */
 
-// What is drawn like a letter of the Latin alphabet, after case has been folded: [what it looks like, what looks like it].
-// Those of the scripts in which it happens: Cyrillic, Greek, Armenian, Cherokee, phonetic and stroked Latin letters, digits and signs.
+// Characters that look like a Latin letter after case folding: [letter, its lookalikes]. They are from Cyrillic, Greek, Armenian, Cherokee,
+// phonetic and stroked Latin letters, digits and signs.
 const LATIN: [string, string][] = [
   ['a', 'аαɑᴀꭺ@'],
   ['b', 'вβьꮟʙ8'],
@@ -36,7 +36,7 @@ const LATIN: [string, string][] = [
   ['y', 'уγүʏ'],
   ['z', 'ζᴢꮓ'],
 ];
-// The same among the characters of Chinese, Japanese and Korean.
+// Lookalikes among the characters of Chinese, Japanese and Korean.
 const WIDE: [string, string][] = [
   ['力', 'カ'],
   ['卜', 'ト'],
@@ -49,41 +49,46 @@ const WIDE: [string, string][] = [
 ];
 const LOOKS_LIKE = new Map([...LATIN, ...WIDE].flatMap(([letter, twins]) => [...twins].map((twin): [string, string] => [twin, letter])));
 
-// Which of i and l is meant, nobody sees.
+// A reader cannot tell whether i or l is meant.
 const UPRIGHT = /[IІΙӀ1|]/gu;
 
-// Letters that are one only where one reads fast.
+// Pairs that look like one letter when read fast.
 const MERGED: [RegExp, string][] = [
   [/rn/g, 'm'],
   [/vv/g, 'w'],
 ];
 
 const JAMO_INITIALS = [...'ᄀᄁᄂᄃᄄᄅᄆᄇᄈᄉᄊᄋᄌᄍᄎᄏᄐᄑᄒ'];
-// The final consonants from U+11A8 on, as places in the row of initial ones: one that is written apart, ㄴ, is an initial one once it is normalised.
+// The final consonants from U+11A8 on, as positions among the initial consonants. Normalisation turns a consonant that is written alone,
+// such as ㄴ, into an initial one.
 const JAMO_FINALS = '0 1 0,9 2 2,12 2,18 3 5 5,0 5,6 5,7 5,9 5,16 5,17 5,18 6 7 7,9 9 10 11 12 14 15 16 17 18'
   .split(' ')
   .map((places) => places.split(',').map((place) => JAMO_INITIALS[Number(place)] as string));
 
-/** Short names differ by one letter and are other words: `Note`, `Notes`, `Mode`. From here on, one is more likely a slip than a word. */
+/**
+ * Shorter names that differ by one letter are often different words: `Note`, `Notes`, `Mode`. From this length on, the difference is more
+ * likely a typing error.
+ */
 const SLIP_LETTERS = 6;
 
 /**
- * What is left of a name when everything that people do not see is taken away: case, spaces, signs, accents, width and script.
- * @param upright what a capital I, a 1 and their like are read as. @returns empty for a name without letters and digits.
+ * Reduces a name to what users distinguish: without case, spaces, signs, accents, width and script.
+ * @param upright how a capital I, a 1 and similar characters are read.
+ * @returns empty for a name without letters and digits.
  */
 export function foldName(name: string, upright: 'i' | 'l' = 'l'): string {
-  // Accents go, and with them what is put on a letter to change it; syllables of Hangul come together again.
+  // Removes accents and other marks on letters, and composes Hangul syllables again.
   const bare = name.replace(/[™℠]/g, '').normalize('NFKD').replace(/\p{M}/gu, '').normalize('NFKC').replace(UPRIGHT, upright);
   const letters = [...bare.toUpperCase().toLowerCase()].map((letter) => LOOKS_LIKE.get(letter) ?? letter).join('');
   return MERGED.reduce((text, [written, read]) => text.replace(written, read), letters.replace(/[^\p{L}\p{N}]/gu, ''));
 }
 
-/** Whether people could take one name for the other. */
+/** Whether users could confuse two names. */
 export function areSimilar(one: string, other: string): boolean {
   return areAlike(looksOf(one), looksOf(other));
 }
 
-/** A name as it is compared, made once for each that is kept. */
+/** The forms of a name for comparison, computed once for each stored name. */
 export type Looks = readonly string[];
 
 export function looksOf(name: string): Looks {
@@ -94,7 +99,7 @@ export function areAlike(one: Looks, other: Looks): boolean {
   return one.some((a) => other.some((b) => a === b || inJamo(a) === inJamo(b) || isOneSlipFrom(a, b)));
 }
 
-/** Hangul as its letters, in whatever way syllables were put together from them. */
+/** Hangul as single letters, independent of how the syllables were composed. */
 function inJamo(folded: string): string {
   return [...folded.normalize('NFD')]
     .flatMap((letter) => {
@@ -105,8 +110,8 @@ function inJamo(folded: string): string {
 }
 
 /**
- * Whether two long names, which begin alike, differ by one letter that is another, missing, too many, or has changed places with its neighbour.
- * Whoever imitates a name keeps its beginning; `Reader` and `Leader` are two words.
+ * Whether two long names with the same first letter differ by one letter: replaced, missing, added, or swapped with its neighbour. An
+ * imitator does not change the beginning; `Reader` and `Leader` are two words.
  */
 function isOneSlipFrom(one: string, other: string): boolean {
   const [a, b] = [[...one], [...other]].sort((left, right) => left.length - right.length) as [string[], string[]];
@@ -120,7 +125,7 @@ function isOneSlipFrom(one: string, other: string): boolean {
 
 const OWN = [...new Set(['Munjigi', ...LANGUAGES.map((language) => translate(language, 'brand'))])].map(looksOf);
 
-/** Whether a name says that it is this server's: it is its name, or begins with it as a word, as in `Munjigi Support`. */
+/** Whether a name claims to be this server: it is the server's name, or begins with it as a word, as in `Munjigi Support`. */
 export function isOwnName(name: string): boolean {
   const first =
     name

@@ -1,9 +1,9 @@
 import type { Context, Next } from 'koa';
 
-/** A part of the application: middleware, with whatever the routers and the library add to its context. */
+/** A part of the application: middleware, with any additions of the routers and the library to its context. */
 export type Part = (ctx: never, next: Next) => unknown;
 
-/** Asks a part of the application only for what is under its addresses: a router tries every one of its routes before it says no. */
+/** Calls a part of the application only for paths under its prefixes, because a router tries each of its routes before it gives up. */
 export function under(prefixes: string[], part: Part): Part {
   return (ctx: Context, next: Next) => (prefixes.some((prefix) => ctx.path.startsWith(prefix)) ? part(ctx as never, next) : next());
 }

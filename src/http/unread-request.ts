@@ -12,15 +12,16 @@ import { compose } from './render.ts';
 import { headersOfEveryResponse } from './security-headers.ts';
 
 /**
- * Owns the answer to what Node cannot read as a request, which never gets to the application (the server's `clientError`). One whose headers are too large
- * (RFC 6585 section 5) is most often a browser with too many cookies: it gets a page that says what to do. The others get Node's own bare answers.
+ * Owns the answer to input that Node cannot parse as a request, which never reaches the application (the server's `clientError`). A request
+ * with too large headers (RFC 6585 section 5) is mostly a browser with too many cookies, so it gets a page with help. The others get Node's
+ * own bare answers.
  */
 
 type UnreadError = Error & { code?: string; rawPacket?: Buffer };
 
 const BARE: Record<string, number> = { HPE_CHUNK_EXTENSIONS_OVERFLOW: 413, ERR_HTTP_REQUEST_TIMEOUT: 408 };
 
-// How long a client may go on sending what nobody reads, until it has the answer.
+// How long a client may continue to send data that the server ignores, before it has the answer.
 const LINGER_MS = 1_000;
 
 type Parts = { issuer: string; log: Log; endpointAt: EndpointAt; operatorLinks: OperatorLink[] };
@@ -28,10 +29,10 @@ type Parts = { issuer: string; log: Log; endpointAt: EndpointAt; operatorLinks: 
 export function answerUnread({ issuer, log, endpointAt, operatorLinks }: Parts) {
   const answered = new WeakSet<Socket>();
   return (error: UnreadError, socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): void => {
-    // What comes after is of the same request, and is read no better.
+    // Later data belongs to the same request and is unreadable too.
     if (answered.has(socket)) return;
     answered.add(socket);
-    // Into the middle of another answer nothing can be written.
+    // Nothing can be written into the middle of another answer.
     if (!socket.writable || socket._httpMessage?.headersSent) return void socket.destroy();
     socket.end(error.code === 'HPE_HEADER_OVERFLOW' ? tooLarge(error.rawPacket) : bare(BARE[error.code ?? ''] ?? 400));
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
@@ -55,7 +56,7 @@ export function answerUnread({ issuer, log, endpointAt, operatorLinks }: Parts) 
   }
 }
 
-/** What the first bytes say: Node hands over what it could not read, which begins with the request line unless that came earlier. */
+/** Parses the first bytes: Node passes on what it could not parse, which begins with the request line unless that came earlier. */
 function readStart(packet: Buffer | undefined): { path: string; language: Language; page: boolean } {
   const text = packet?.toString('latin1') ?? '';
   const path = /^[A-Z]+ ([^ ?]*)/.exec(text)?.[1] ?? '';
@@ -64,11 +65,14 @@ function readStart(packet: Buffer | undefined): { path: string; language: Langua
     .exec(text)?.[1]
     ?.split(',')
     .map((tag) => supported(tag.trim().split(';')[0] ?? ''));
-  // Without the beginning it is not known who asks: a page is of use to both.
+  // Without the request line the caller is unknown. A page is useful to browsers and programs alike.
   return { path, language: wished?.find(Boolean) ?? 'en', page: !path || /html/i.test(accept) };
 }
 
-/** The page of any error, without what only a request that was read can say. Its style may be missing: the browser sends the same cookies for that. */
+/**
+ * The usual error page, without the parts that need a parsed request. Its style may be missing, because the browser sends the same cookies
+ * for the stylesheet.
+ */
 function tooLargePage(language: Language, requestId: string, operatorLinks: OperatorLink[]): string {
   const detail = { error: 'headers_too_large' };
   const facts = { code: 'headers_too_large', status: 431, detail, ways: [], requestId, time: systemClock.now().toISOString() };

@@ -3,18 +3,18 @@ import ipaddr from 'ipaddr.js';
 import type { Context } from 'koa';
 
 /**
- * Where a request came from, as far as it is worth keeping: enough for a person to recognize a browser of theirs, too little to follow
- * anybody by. All of it is hearsay but the address.
+ * Where a request came from, reduced to what is worth storing. It lets users recognize their own browsers, and is too little to track
+ * anyone. Only the address is reliable.
  */
 export type Visitor = {
   /** The network, not the host: /24 of IPv4, /48 of IPv6. */
   address: string;
-  /** Such as `Chrome, Windows`; undefined for what names itself unlike any browser. */
+  /** Such as `Chrome, Windows`; undefined for an unknown user agent. */
   browser: string | undefined;
   requestId: string;
 };
 
-/** Behind onlyOurHost(), which settles whose word about the address counts. */
+/** Must run after onlyOurHost(), which determines the trusted address. */
 export function visitorOf(ctx: Context): Visitor {
   return { address: networkOf(ctx.ip), browser: browserOf(ctx.get('user-agent')), requestId: ctx.state.requestId };
 }
@@ -29,10 +29,10 @@ function networkOf(address: string): string {
   return `${network}/${bits}`;
 }
 
-// Far more than any browser says of itself.
+// Far longer than the header of any browser.
 const LONGEST = 512;
 
-// The header is a stranger's text, and what is found in it stands in letters and on pages: so it is a name of these, or none.
+// The header is a stranger's text, but mails and pages show the result. So only names from these lists are used.
 const BROWSERS = new Set<string>(Object.values(bowser.BROWSER_MAP));
 const SYSTEMS = new Set<string>(Object.values(bowser.OS_MAP));
 

@@ -14,9 +14,10 @@ import type { WithJwts } from './tokens/jwt-access-tokens.ts';
 export type FeatureStores = Pick<ProtocolFeature, 'registeredWith'> & { stores?: Record<string, ProtocolStore> | undefined };
 
 /**
- * Gives the library its storage: each model is a store of ours, and this file only says which.
- * @param features with the stores of models that only they use. @param withJwts see createJwtAccessTokens().
- * @throws Error at the first use of a model that no feature of configuration.ts should reach.
+ * Maps each model of the library to a store of this server.
+ * @param features with the stores of models that only they use.
+ * @param withJwts see createJwtAccessTokens().
+ * @throws Error at the first use of a model that has no store.
  */
 export function createAdapterFactory(
   database: Database,
@@ -43,11 +44,11 @@ export function createAdapterFactory(
   };
 }
 
-/** The library's view of a store: what Postgres cannot keep is the sender's mistake, and a second use is told in protocol terms. */
+/** The library's view of a store. A value that Postgres cannot store is the client's error. A second use becomes a protocol error. */
 function asAdapter(store: ProtocolStore): Adapter {
   return {
     ...store,
-    // What cannot be kept was never kept.
+    // An id that cannot be stored was never stored.
     async find(id) {
       return isStorable(id) ? store.find(id) : undefined;
     },
@@ -59,7 +60,8 @@ function asAdapter(store: ProtocolStore): Adapter {
       try {
         await store.consume?.(id);
       } catch (error) {
-        // Only what is consumed at once comes here, a pushed request (RFC 9126 section 4); codes and tokens are decided at the end of the request.
+        // Only a pushed request is consumed at once and can fail here (RFC 9126 section 4). Codes and tokens are consumed at the end of the
+        // request.
         throw error instanceof SingleUseLost ? new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used') : error;
       }
     },

@@ -4,14 +4,14 @@ import { MINUTE } from '../platform/clock.ts';
 import { ROUTES } from './routes.ts';
 
 /**
- * Owns which addresses are the protocol's, and what each takes. The library's router takes any case of a letter, and a slash at the end, for the same
- * address; what stands around it here (limits, checks, what is hidden from an answer) goes by the path and would be walked around by
- * another spelling. So an address has one.
+ * Owns the paths of the protocol and their methods. The library's router ignores case and a trailing slash.
+ * The middleware around it (limits, checks, filters) compares paths exactly, so another spelling would bypass it. Therefore each path has
+ * one spelling.
  */
 
 /**
- * How long copies of the metadata and keys may be kept. A key is published for longer than that before it signs
- * (PUBLISHED_BEFORE_SECONDS in keys/signing-keys.ts). After a leak, copies name the deleted keys for no longer than this.
+ * How long clients may cache the metadata and the keys. A key is published for longer than that before it signs
+ * (PUBLISHED_BEFORE_SECONDS in keys/signing-keys.ts). After a leak, caches name the deleted keys for no longer than this.
  */
 export const KEPT_SECONDS = 5 * MINUTE;
 
@@ -41,7 +41,7 @@ const ENDPOINTS = new Map<string, Endpoint>([
   [`${ROUTES.end_session}/success`, STEP],
 ]);
 
-/** Those with one more segment: an interaction to resume, a client, a device's next step. */
+/** Paths with one more segment: an interaction to resume, a registered client, the next step of a device. */
 const FAMILIES = new Map<string, Endpoint>([
   [ROUTES.authorization, STEP],
   [ROUTES.code_verification, STEP],
@@ -53,19 +53,19 @@ function addressed(path: string): Endpoint | undefined {
   return ENDPOINTS.get(path) ?? (segment ? FAMILIES.get(family) : undefined);
 }
 
-/** @param registrable whether clients may register: if not, those addresses are not there, but what asks for them is a program still. */
+/** @param registrable whether clients may register. If not, the registration paths answer 404, but still as JSON for programs. */
 export function protocolEndpoint(registrable: boolean): EndpointAt {
   return (path) => {
     const endpoint = addressed(path);
     if (!registrable && path.startsWith(ROUTES.registration)) return { forPrograms: true, readers: 'everyone' };
-    // A misspelled address of a program's is a program's too. People come to the authorization endpoint and to sign out.
+    // A misspelled path of a program gets an error for programs too. Only the authorization and sign-out endpoints have users.
     if (!endpoint && /^\/(oauth|\.well-known\/(oauth|openid)-)/.test(path) && !/^\/oauth\/(authorize|logout)/.test(path))
       return { forPrograms: true, readers: 'everyone' };
     return endpoint;
   };
 }
 
-/** Lets a request on to the library if its address is written as it is in the metadata; any other is not found. */
+/** Passes a request to the library only if its path is spelled as in the metadata. Any other path is not found. */
 export function onlyExactAddresses(ctx: Context, next: Next): Promise<void> | undefined {
   return addressed(ctx.path) ? next() : undefined;
 }

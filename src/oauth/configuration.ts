@@ -17,16 +17,16 @@ import type { ProtocolFeature } from './feature.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { mayIntrospect, mayRevoke } from './introspection/caller-policy.ts';
 import { acceptWithoutPkce } from './requests/pkce-policy.ts';
-import { alwaysTheGranted, requestParameters } from './requests/settle-request.ts';
+import { requestParameters, useGrantedResource } from './requests/settle-request.ts';
 import { ROUTES } from './routes.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { createFindAccount } from './session/accounts.ts';
-import { ACR_VALUES, assertReachable, tellStrength } from './session/strength.ts';
+import { ACR_VALUES, assertReachable, strengthClaims } from './session/strength.ts';
 import { completeJwt, createJwtAccessTokens } from './tokens/jwt-access-tokens.ts';
 import { rotatesRefreshToken } from './tokens/refresh-policy.ts';
 import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from './tokens/token-policy.ts';
 
-/** The whole protocol as one table: what is on, by which standard, and why. Behaviour lives in the file that each line names. */
+/** The whole protocol as one table: what is on, by which standard, and why. Each line names the file that implements it. */
 export function createConfiguration({
   config,
   database,
@@ -60,40 +60,40 @@ export function createConfiguration({
     routes: ROUTES,
     jwks,
     findAccount: createFindAccount(database),
-    loadExistingGrant: createLoadExistingGrant(database), //        consent holds for a person, not for a browser
+    loadExistingGrant: createLoadExistingGrant(database), //        consent belongs to the user, not to a browser
     renderError: renderProtocolError(database),
     interactions: { policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
 
-    // What may be asked for
+    // What a client may ask for
     responseTypes: ['code'], //                                     RFC 9700 2.1.2: no implicit, no hybrid
-    pkce: { required: acceptWithoutPkce(config.pkce) }, //          RFC 7636, RFC 9700 2.1.1; S256 is all the library has
-    allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always stated, always compared
-    scopes: [...resources.scopes], //                               RFC 6749 3.3: those of every resource server; they come and go: internals.ts
-    extraParams: requestParameters(resources.completeScope), //     RFC 6749 3.3: what scope-rules.ts made of `scope`; no others beside the standard's
-    conformIdTokenClaims: false, //                                 OIDC Core 5.4 lets an OP tell claims in the ID token too: most client libraries read only that
-    claims: { ...CLAIMS_OF_SCOPE, openid: [...(CLAIMS_OF_SCOPE['openid'] ?? []), 'acr', 'amr', 'auth_time'] }, // OIDC Core 5.4; 2: how the person signed in
+    pkce: { required: acceptWithoutPkce(config.pkce) }, //          RFC 7636, RFC 9700 2.1.1; the library supports S256 only
+    allowOmittingSingleRegisteredRedirectUri: false, //             OIDC Core 3.1.2.1: always required, always compared
+    scopes: [...resources.scopes], //                               RFC 6749 3.3: scopes of every resource server; they change at run time: internals.ts
+    extraParams: requestParameters(resources.completeScope), //     RFC 6749 3.3: the scopes that scope-rules.ts settled; otherwise standard parameters only
+    conformIdTokenClaims: false, //                                 OIDC Core 5.4 allows claims in the ID token too: most client libraries read no others
+    claims: { ...CLAIMS_OF_SCOPE, openid: [...(CLAIMS_OF_SCOPE['openid'] ?? []), 'acr', 'amr', 'auth_time'] }, // OIDC Core 5.4; 2: how the user signed in
     acrValues: ACR_VALUES, //                                       RFC 9470 5: step-up, see strength.ts
-    subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier a person
-    // RFC 7591 2: judged before the library's own checks
+    subjectTypes: ['public'], //                                    OIDC Core 8: one subject identifier per user
+    // RFC 7591 2: our checks run before the library's
     extraClientMetadata: withKnownScopes(createRegistrationPolicy({ names, ...placesOf(config) }), () => resources.scopes),
 
-    // How clients prove who they are
+    // How clients authenticate
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], // no client_secret_jwt: secrets are hashed
     enabledJWA: { clientAuthSigningAlgValues: ASSERTION_ALGORITHMS }, // RFC 7523 3; what an assertion must say: client-assertions.ts
     clientBasedCORS: corsOrigins,
 
-    // What is issued, and for how long
+    // What this server issues, and for how long
     ttl,
-    rotateRefreshToken: rotatesRefreshToken, //                     RFC 9700 4.14.2: see refresh-policy.ts; a second use: second-use.ts
+    rotateRefreshToken: rotatesRefreshToken, //                     RFC 9700 4.14.2: refresh-policy.ts; a second use: second-use.ts
     issueRefreshToken,
     expiresWithSession,
-    revokeGrantPolicy: revokeGrantPolicy(database), //              RFC 7009 2.1: one sign-in, not what was allowed
-    formats: { customizers: { jwt: completeJwt(resources.servers) } }, // RFC 9068: what a JWT stands on, and the type its API chose
-    extraTokenClaims: tellStrength, //                              RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
+    revokeGrantPolicy: revokeGrantPolicy(database), //              RFC 7009 2.1: ends one sign-in and keeps the consent
+    formats: { customizers: { jwt: completeJwt(resources.servers) } }, // RFC 9068: the records behind a JWT, and the type its API chose
+    extraTokenClaims: strengthClaims, //                            RFC 9470 6, RFC 9068 2.2.1: an API can ask for a step-up
     clockTolerance: CLOCK_LEEWAY_SECONDS, //                        FAPI 2.0 5.3.2.1: between our nodes and a client's clock
 
     features: {
-      devInteractions: { enabled: false }, //                       our own pages, src/interaction
+      devInteractions: { enabled: false }, //                       this server has its own pages: src/sign-in
       clientCredentials: { enabled: true }, //                      RFC 6749 4.4
       introspection: { enabled: true, allowedPolicy: mayIntrospect(config.issuer) }, // RFC 7662
       revocation: { enabled: true, allowedPolicy: mayRevoke }, //   RFC 7009
@@ -102,24 +102,24 @@ export function createConfiguration({
         enabled: true,
         getResourceServerInfo: resources.getResourceServerInfo,
         defaultResource: resources.defaultResource,
-        useGrantedResource: alwaysTheGranted,
+        useGrantedResource,
       }, // RFC 8707, RFC 9068
       dPoP: { enabled: true }, //                                   RFC 9449
       userinfo: { enabled: true }, //                               OIDC Core 5.3
       claimsParameter: { enabled: true, assertClaimsParameter: assertReachable }, // OIDC Core 5.5, decided on the consent page
       rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
-      ...Object.assign({}, ...features.map((feature) => feature.libraryFeatures?.(parts))), // what the features of src/features.ts switch on
+      ...Object.assign({}, ...features.map((feature) => feature.libraryFeatures?.(parts))), // the features of src/features.ts
     },
     discovery: {
       ui_locales_supported: [...LANGUAGES],
-      // Initiating User Registration 1.0, section 4.2: so a client knows that it may ask for `create`.
+      // Initiating User Registration 1.0, section 4.2: clients learn that they may ask for `create`.
       prompt_values_supported: ['none', ...policy.filter(({ requestable }) => requestable).map(({ name }) => name)],
     },
 
     // Browsers and networks
     cookies: {
       keys: config.cookieKeys,
-      // A __Host- cookie holds for the whole host; the other two are narrowed to one interaction's path.
+      // A __Host- cookie applies to the whole host. The other two cookies apply to one interaction's path.
       names: secure
         ? { session: '__Host-session', interaction: '__Secure-interaction', resume: '__Secure-resume' }
         : { session: 'session', interaction: 'interaction', resume: 'resume' },

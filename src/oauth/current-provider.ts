@@ -17,22 +17,23 @@ import { watchScopes } from './scopes/scope-watch.ts';
 import type { PkceUse } from './store/pkce-use.ts';
 
 /**
- * Owns which provider serves. The library reads its keys once, so when other keys are to be published, or another is to sign, a new provider takes
- * the place of the one before: the next request is its, and requests under way finish with the one they began with. APIs and their scopes change
- * without it: see oauth/scopes/api-catalog.ts.
+ * Owns which provider serves. The library reads its keys once. When the published keys or the signing key change, a new provider replaces
+ * the old.
+ * New requests use the new provider, and running requests finish with theirs. APIs and scopes change without a new provider:
+ * see oauth/scopes/api-catalog.ts.
  */
 export type CurrentProvider = {
-  /** @param make makes a part of the server out of a provider: once for each, and a request stays in the one it came to. */
+  /** @param make builds a part of the server for a provider, once per provider. A request stays with the part that received it. */
   serve<Request extends unknown[], Answer>(
     make: (provider: Provider, resourceServers: readonly ResourceServer[], resources: ResourcePolicy) => (...request: Request) => Answer,
   ): (...request: Request) => Answer;
-  /** The last one stays. */
+  /** Stops watching the keys. The last provider stays in use. */
   close(): void;
 };
 
 type Serving = { provider: Provider; resources: ResourcePolicy };
 
-/** @throws when the database does not answer, or DATA_ENCRYPTION_KEYS do not open a signing key. */
+/** @throws when the database does not answer, or DATA_ENCRYPTION_KEYS cannot decrypt a signing key. */
 export async function keepProvider(ingredients: {
   config: Config;
   database: Database;
@@ -52,7 +53,7 @@ export async function keepProvider(ingredients: {
     { database, keyRing: new KeyRing(config.dataEncryptionKeys), log, lifeDays: config.signingKeyDays },
     (read) => {
       const provider = createProvider({ ...ingredients, resources, jwks: read as JWKS });
-      // The list itself, which follows the key that signs cookies: the library took a copy.
+      // The array itself, which cookie-key changes update in place. The library holds a copy of it otherwise.
       provider.keys = config.cookieKeys;
       followScopes(provider, catalog);
       serving = { provider, resources };

@@ -10,31 +10,31 @@ import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import type { ResourceServer } from './scopes/resource-servers.ts';
 import type { ProtocolStore } from './store/store.ts';
 
-/** What a feature may add to the protocol. Each member is optional; src/feature.ts puts the parts of the contract together. */
+/** The part of a feature that extends the protocol. Each member is optional; src/feature.ts joins the parts of the contract. */
 
-type Parts = { config: Config; database: Database; resources: ResourcePolicy };
-export type EndpointParts = Parts & { provider: Provider; names: VerifiedNames; counts: Counts };
+type App = { config: Config; database: Database; resources: ResourcePolicy };
+export type EndpointParts = App & { provider: Provider; names: VerifiedNames; counts: Counts };
 export type OwnScope = ResourceServer['scopes'][number];
 
 export type ProtocolFeature = {
-  /** What it switches on in the library: see configuration.ts. */
-  libraryFeatures?(parts: Parts): Configuration['features'];
-  /** The stores of the library's models that only this feature uses, by the model's name: see adapter.ts. */
-  stores?(parts: Omit<Parts, 'resources'>): Record<string, ProtocolStore>;
-  /** Gives each new provider what the library has no setting for: a grant type, for example. */
-  extend?(provider: Provider, parts: Parts): void;
-  /** Stands around the library's endpoints, in the order of the list. */
+  /** The library's features that it switches on: see configuration.ts. */
+  libraryFeatures?(parts: App): Configuration['features'];
+  /** The stores of library models that only this feature uses, by the model's name: see adapter.ts. */
+  stores?(parts: Omit<App, 'resources'>): Record<string, ProtocolStore>;
+  /** Extends each new provider where the library has no setting, for example for a grant type. */
+  extend?(provider: Provider, parts: App): void;
+  /** Middleware around the library's endpoints, in the order of the list. */
   aroundEndpoints?(parts: EndpointParts): Part[];
-  /** Adds prompts, or checks to the prompts that are there: see interaction-policy.ts. */
-  prompts?(policy: interactionPolicy.DefaultPolicy, parts: Parts): void;
-  /** Scopes of the server's own API that come from elsewhere; `changed` is the channel on which the database tells of a change. */
+  /** Adds prompts, or checks to existing prompts: see interaction-policy.ts. */
+  prompts?(policy: interactionPolicy.DefaultPolicy, parts: App): void;
+  /** Scopes of the server's own API that the feature provides. `changed` is the database channel that announces a change. */
   ownScopes?: { changed: string; read(database: Database): Promise<OwnScope[]> };
-  /** What no scope of a developer's API may begin with, before its colon. */
+  /** Prefixes that scopes of a developer's API must not have before their colon. */
   reservedPrefixes?(database: Database): Promise<string[]>;
   /** Refuses a scope to a client at an authorization request. @throws errors.InvalidScope */
   judgeScopes?(catalog: Pick<ApiCatalog, 'find'>, issuer: string): (asked: unknown, client: Client) => Promise<void>;
-  /** By what the client was registered that this request makes; kept with the client. */
+  /** @returns how this request registers a client, for example by which initial access token; stored with the client. */
   registeredWith?(): Promise<string | undefined>;
-  /** What the loser of a race hears at an address of this feature. @param reason for the log. */
-  outrun?(ctx: KoaContextWithOIDC, reason: string): errors.OIDCProviderError | AppError | undefined;
+  /** @returns the error for the request that lost a race at an address of this feature. @param reason for the log. */
+  raceLost?(ctx: KoaContextWithOIDC, reason: string): errors.OIDCProviderError | AppError | undefined;
 };

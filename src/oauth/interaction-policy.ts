@@ -12,16 +12,16 @@ import type { SignedInAccount } from './session/accounts.ts';
 import { askedOf, isWeaker, owesFactor } from './session/strength.ts';
 
 /**
- * Owns the question of what a person must still do before a client gets its answer: sign up when that is wished for, or sign in; say
- * with which account; show a further factor; take back a wish to be deleted; consent; then what features ask.
- * Steps never route to one another; each returns here by finish.ts, and this says what is next.
+ * Owns the question of what a user must still do before a client gets its response. In order: sign up when asked for, sign in, choose an account,
+ * present another factor, cancel a requested account deletion, consent. Features add their own questions.
+ * Steps never route to one another. Each returns here through finish.ts, and this policy decides the next step.
  */
 
 const { Check, Prompt } = interactionPolicy;
 
-type Parts = { config: Config; database: Database; resources: ResourcePolicy };
+type App = { config: Config; database: Database; resources: ResourcePolicy };
 
-export function createInteractionPolicy(parts: Parts, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
+export function createInteractionPolicy(parts: App, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
   const { database, resources: scopes } = parts;
   const policy = interactionPolicy.base();
   const [login, consent] = ['login', 'consent'].map((name) => policy.get(name) as interactionPolicy.Prompt) as [
@@ -30,25 +30,25 @@ export function createInteractionPolicy(parts: Parts, features: readonly Pick<Pr
   ];
   login.checks.add(accountGone());
   login.checks.add(anotherAccount());
-  // An essential `acr` is reached by a further factor, not by another sign-in: see factorPrompt().
+  // A further factor satisfies an essential `acr`; another sign-in does not. See factorPrompt().
   for (const check of ['id_token_hint', 'essential_acr', 'essential_acrs']) login.checks.remove(check);
   login.checks.add(expectedAccount());
   policy.add(selectAccountPrompt(), policy.indexOf(consent));
   policy.add(factorPrompt(database), policy.indexOf(consent));
   policy.add(restorePrompt(), policy.indexOf(consent));
-  // The library counts every scope that it knows as the server's own too, and would ask for those of other APIs for ever.
+  // The library also counts every scope that it knows as the server's own. It would ask for scopes of other APIs without end.
   for (const check of ['native_client_prompt', 'op_scopes_missing', 'op_claims_missing', 'rs_scopes_missing', 'rar_prompt'])
     consent.checks.remove(check);
   consent.checks.add(unanswered(scopes));
   consent.checks.add(unprovenReceiver());
-  neverOfOurOwnPages(consent);
-  // Asked for alone: nobody must have an account anew. It comes first, because it ends with somebody signed in.
+  skipForOwnPages(consent);
+  // Only on request: no user must create another account. It comes first, because it ends with a signed-in user.
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
   for (const feature of features) feature.prompts?.(policy, parts);
   return policy;
 }
 
-/** A browser may still be signed in to an account that was closed meanwhile: it signs in anew instead of failing. */
+/** A browser may still be signed in to an account that was closed since. Its user signs in again instead of getting an error. */
 const accountGone = () =>
   new Check(
     'account_gone',
@@ -63,13 +63,13 @@ const factorPrompt = (database: Database) =>
     new Check('second_factor', 'the account has a further factor, which was not shown', ({ oidc }) =>
       oidc.session ? owesFactor(database, oidc.session) : false,
     ),
-    // RFC 9470 section 5: the person steps up; what they cannot reach, the page says.
+    // The user steps up (RFC 9470 section 5). The page explains what the user cannot reach.
     new Check('acr_values', 'a stronger authentication is asked for', ({ oidc }) =>
       oidc.session ? isWeaker(oidc.session, askedOf(oidc.params ?? {})) : false,
     ),
   );
 
-/** An account that is to be deleted can be used for nothing but taking that back. */
+/** A user of an account that is scheduled for deletion can only cancel the deletion. */
 const restorePrompt = () =>
   new Prompt(
     { name: 'restore', requestable: false },
@@ -81,10 +81,11 @@ const restorePrompt = () =>
   );
 
 /**
- * Any app on a device can claim a loopback address or a scheme, and so pass for one that was allowed before. Unless an operator knows who
- * publishes the client, the user says yes each time (RFC 8252 section 8.6). A confidential client on the loopback interface proves itself by its
- * secret, so another app can do nothing with its code; a secret inside an app on a device proves nothing (RFC 8252 section 8.5).
- * A device waits for its answer without an address.
+ * Any app on a device can claim a loopback address or a scheme, and so pass for an app that was allowed before. So the user consents each
+ * time,
+ * unless an operator verified the client's publisher (RFC 8252 section 8.6). A confidential client on the loopback interface is exempt:
+ * another app cannot redeem the code without its secret. A secret inside an app on a device proves nothing (RFC 8252 section 8.5).
+ * A device request has no redirect URI.
  */
 const unprovenReceiver = () =>
   new Check(
@@ -106,8 +107,8 @@ const unanswered = (known: Pick<ResourcePolicy, 'servers' | 'issuer'>) =>
     ({ oidc }) => !oidc.entities.Grant || isUnanswered(askedBy(known, oidc.params ?? {}), oidc.entities.Grant),
   );
 
-/** Our own pages learn what the browser's session says already: whatever they are made to ask for, nobody has to allow it. */
-function neverOfOurOwnPages(consent: interactionPolicy.Prompt): void {
+/** This server's own pages only learn what the browser's session already shows, so no user has to allow them anything. */
+function skipForOwnPages(consent: interactionPolicy.Prompt): void {
   for (const check of consent.checks) {
     const asks = check.check;
     check.check = (ctx: KoaContextWithOIDC) => !OWN_PAGES.includes(String(ctx.oidc.client?.clientId)) && asks(ctx);

@@ -2,43 +2,45 @@ import type { AccessToken, Client, ClientCredentials, KoaContextWithOIDC, Provid
 import type { ApiCatalog } from './scopes/api-catalog.ts';
 
 /**
- * Owns all that is borrowed of undocumented parts of the library, so that an upgrade of it starts here. Each was read in oidc-provider 9.13.3, and the
- * file that uses it has a test that fails without it. What is not where it was is told when the server starts.
+ * Owns every use of undocumented parts of the library, so an upgrade of the library starts here. Each was checked in oidc-provider 9.13.3.
+ * The file that uses a part has a test that fails without it. The server fails to start when a part is missing.
  */
 
 type Context = KoaContextWithOIDC['oidc'];
 type Saved<Token> = (this: Token, ...args: unknown[]) => Promise<string>;
 
-/** The methods that this server overrides, by their class; `static` where they are the class's own. */
+/** The methods that this server overrides, by class. `static` marks methods of the class itself. */
 export type Overridden = {
-  /** The library awaits it, although its own answers at once: secrets are hashed here (oauth/clients/client-secrets.ts). */
+  /**
+   * The library awaits the result, although its own method is synchronous. Ours compares hashed secrets (oauth/clients/client-secrets.ts).
+   */
   'Client.compareClientSecret': (this: Client, secret: string) => boolean;
-  /** Called first of all that judges a response type, and nowhere else (requests/response-types.ts). */
+  /** The library calls it before every other check of a response type, and nowhere else (requests/response-types.ts). */
   'Client.responseModeAllowed': Client['responseModeAllowed'];
-  /** Whether an address is one of the client's (oauth/clients/redirect-uris.ts). */
+  /** Whether an address is a redirect URI of the client (oauth/clients/redirect-uris.ts). */
   'Client.redirectUriAllowed': (this: { redirectUris?: string[] }, uri: unknown) => boolean;
   'Client.postLogoutRedirectUriAllowed': (this: { postLogoutRedirectUris?: string[] }, uri: unknown) => boolean;
-  /** The library's own judgement of registered addresses (oauth/clients/redirect-uris.ts). */
+  /** The library's own check of registered redirect URIs (oauth/clients/redirect-uris.ts). */
   'Schema.redirectUris': () => void;
-  /** What a session takes from a sign-in (session/session-proofs.ts). */
+  /** What a session takes over from a sign-in (session/session-proofs.ts). */
   'Session.loginAccount': (this: object, login: { accountId: string; loginTs?: number; amr?: string[] }) => void;
-  /** Where a model is stored: the last moment to change it (requests/settle-request.ts, tokens/access-tokens.ts). */
+  /** Stores a model: the last moment to change it (requests/settle-request.ts, tokens/access-tokens.ts). */
   'AuthorizationCode.save': Saved<object>;
   'DeviceCode.save': Saved<object>;
   'AccessToken.save': Saved<AccessToken>;
   'ClientCredentials.save': Saved<ClientCredentials>;
   'static AccessToken.find': (value: string, options?: object) => Promise<AccessToken | undefined>;
-  /** Where an ID token is signed (tokens/access-tokens.ts). */
+  /** Signs an ID token (tokens/access-tokens.ts). */
   'IdToken.issue': (this: { set(name: string, value: string): void }, how: { use: string }) => Promise<string>;
-  /** Remembers what a request is about, as soon as that is found (tokens/jwt-access-tokens.ts). */
+  /** Records an entity of the request as soon as the library has found it (tokens/jwt-access-tokens.ts). */
   'OIDCContext.entity': (this: { route: string; params?: Record<string, unknown> }, key: string, value: unknown) => void;
-  /** Asked when the client of an assertion is known, and before the assertion is looked at (oauth/clients/client-assertions.ts). */
+  /** Called when the client of an assertion is known, before the library checks the assertion (oauth/clients/client-assertions.ts). */
   'OIDCContext.clientJwtAuthExpectedAudience': (this: Context) => { has(audience: unknown): boolean };
-  /** Finds, and then saves: two steps that parallel requests all pass (oauth/clients/client-assertions.ts). */
+  /** The library first finds and then saves, so parallel requests could all pass (oauth/clients/client-assertions.ts). */
   'static ReplayDetection.unique': (iss: string, jti: string, exp: number) => Promise<boolean>;
 };
 
-/** @param make gets the method as it was. @throws TypeError when the library has no such method any more. */
+/** @param make gets the original method. @throws TypeError when the library no longer has this method. */
 export function override<Name extends keyof Overridden>(
   provider: Provider,
   name: Name,
@@ -51,11 +53,11 @@ export function override<Name extends keyof Overridden>(
   Object.defineProperty(target, method, { value: make(target[method] as Overridden[Name]), writable: true, configurable: true });
 }
 
-/** The members that this server computes in the library's place. */
+/** The members that this server computes instead of the library. */
 export type Computed = {
-  /** The context that the session has reached, in the words that the client asked with (session/strength.ts). */
+  /** The context that the session has reached, as the value that the client asked for (session/strength.ts). */
   'OIDCContext.acr': (this: Pick<Context, 'params' | 'session'>) => string | undefined;
-  /** Which APIs a code or token names (tokens/access-tokens.ts). All models of tokens share it. */
+  /** The APIs that a code or token names (tokens/access-tokens.ts). All token models share this member. */
   'BaseToken.resourceIndicators': (this: { resource?: string | string[] }) => Set<string | undefined>;
 };
 
@@ -72,26 +74,29 @@ function classNamed(provider: Provider, name: string): Class {
   return (provider as unknown as Record<string, Class>)[name] as Class;
 }
 
-/** Has a model keep more of what it is given: the library drops what it does not know. */
+/** Makes a model store further members: the library drops members that it does not know. */
 export function keepMembers(provider: Provider, name: 'Session' | 'InitialAccessToken', members: string[]): void {
   const model = provider[name] as unknown as { IN_PAYLOAD: string[] };
   const all = [...model.IN_PAYLOAD, ...members];
   Object.defineProperty(model, 'IN_PAYLOAD', { get: () => all });
 }
 
-/** Has a parameter answer with each value in turn, and with the last one from then on: the library reads a client assertion for its claims, and verifies it after. */
+/**
+ * Makes a parameter return each value in turn, then the last one. The library reads a client assertion for its claims first, and verifies
+ * it later.
+ */
 export function answerInTurn(params: object, name: string, values: string[]): void {
   Object.defineProperty(params, name, { enumerable: true, get: () => (values.length > 1 ? values.shift() : values[0]) });
 }
 
-/** Stores an interaction or a session as it is now. */
+/** Stores an interaction or a session in its current state. */
 export const persist = (record: { persist(): Promise<unknown> }): Promise<unknown> => record.persist();
 
 type KeyStore = Iterable<object> & { add(key: object): void; selectForVerify(options: { alg: string; kid?: unknown }): object[] };
 
 const changed = new WeakSet<object>();
 
-/** The keys of a client. @param change changes what all such stores do, once. */
+/** @returns the keys of a client. @param change changes the methods that all key stores share; called once. */
 export function keyStoreOf(client: Client, change: (methods: Pick<KeyStore, 'add' | 'selectForVerify'>) => void): KeyStore {
   const keys = (client as unknown as { asymmetricKeyStore: KeyStore }).asymmetricKeyStore;
   const methods = Object.getPrototypeOf(keys) as KeyStore;
@@ -105,8 +110,9 @@ type Internals = (provider: Provider) => { configuration: { scopes: unknown } };
 const { default: internalsOf } = (await import('oidc-provider/lib/helpers/weak_cache.js' as string)) as { default: Internals };
 
 /**
- * Has the library's own set of scopes follow the catalog. The library copies what it is configured with, and has no setting for scopes that come and go; a
- * provider for each change made every node stop for half a second. @throws TypeError when the library keeps its scopes in another way.
+ * Makes the library's own set of scopes follow the catalog. The library copies its configured scopes and has no setting for changing ones.
+ * Building a provider for each change stopped every node for half a second. @throws TypeError when the library stores its scopes in another
+ * way.
  */
 export function followScopes(provider: Provider, catalog: ApiCatalog): void {
   const { scopes } = internalsOf(provider).configuration;

@@ -15,7 +15,7 @@ import type { ErrorBook } from './answers/error-book.ts';
 import { logEvents } from './answers/events.ts';
 import { holdErrors, noteAuthorizationErrors } from './answers/leaving.ts';
 import { answerLibraryForms } from './answers/library-forms.ts';
-import { dressFormPost } from './answers/pages.ts';
+import { renderFormPost } from './answers/pages.ts';
 import type { ClientCache } from './clients/cache.ts';
 import { judgeAssertions, rememberReplaysOnce } from './clients/client-assertions.ts';
 import { compareHashedSecrets } from './clients/client-secrets.ts';
@@ -38,18 +38,18 @@ import { ROUTES } from './routes.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { knownAccount } from './session/accounts.ts';
 import { keepProofs } from './session/session-proofs.ts';
-import { signOutWithoutDeadEnd } from './session/sign-out.ts';
-import { tellReachedContext } from './session/strength.ts';
+import { checkSignOutRequest } from './session/sign-out.ts';
+import { answerRequestedContext } from './session/strength.ts';
 import type { PkceUse } from './store/pkce-use.ts';
 import { placeVisitor } from './store/sessions.ts';
 import { SingleUseLost, unitOfWork } from './store/unit-of-work.ts';
-import { bindIdTokens, settleAudiences, tellGrantedScope } from './tokens/access-tokens.ts';
+import { bindIdTokens, settleAudiences, stateGrantedScope } from './tokens/access-tokens.ts';
 import { introspectJwts } from './tokens/jwt-access-tokens.ts';
 import { answerFromWinner, settleTokenRequests } from './tokens/second-use.ts';
 
 /**
- * Builds the library's provider from the table in configuration.ts, with the few seams that it has no setting for.
- * The one that serves is current-provider.ts's to know.
+ * Builds the library's provider from the table in configuration.ts, and extends it where the library has no setting.
+ * current-provider.ts decides which provider serves.
  */
 export function createProvider({
   config,
@@ -71,15 +71,15 @@ export function createProvider({
   log: Log;
   jwks: JWKS;
   resources: ResourcePolicy;
-  /** None, where nothing is served. */
+  /** Absent in a provider that serves no requests. */
   errors?: ErrorBook;
   counts: Counts;
-  /** None, where nothing is served. */
+  /** Absent in a provider that serves no requests. */
   pkceUse?: PkceUse | undefined;
   features: readonly ProtocolFeature[];
 }): Provider {
   const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources, features }));
-  // http/host.ts has written the forwarded headers: they say our own origin.
+  // http/host.ts has set the forwarded headers to this server's own origin.
   provider.proxy = true;
   compareHashedSecrets(provider, database);
   keepProofs(provider);
@@ -88,7 +88,7 @@ export function createProvider({
   judgeAssertions(provider, config.issuer);
   rememberReplaysOnce(provider, database);
   introspectJwts(provider);
-  tellReachedContext(provider);
+  answerRequestedContext(provider);
   explainResponseTypes(provider);
   answerUnverifiedHints(provider);
   for (const feature of features) feature.extend?.(provider, { config, database, resources });
@@ -103,7 +103,7 @@ export function createProvider({
   return provider;
 }
 
-/** The protocol's endpoints as middleware of our application; what is not theirs goes on to the next. */
+/** The protocol's endpoints as Koa middleware. Other requests pass to the next middleware. */
 export function protocolEndpoints(parts: {
   provider: Provider;
   config: Config;
@@ -120,29 +120,29 @@ export function protocolEndpoints(parts: {
     refuseLongRequests,
     redirectPostedRequests(provider),
     answerAsRequestObjectSays,
-    signOutWithoutDeadEnd(provider),
-    ...(parts.features.flatMap((feature) => feature.aroundEndpoints?.(parts) ?? []) as never[]),
+    checkSignOutRequest(provider),
     answerLibraryForms(parts),
     keepEndings(parts),
-    dressFormPost,
+    renderFormPost,
     holdErrors(parts),
     settleTokenRequests(database),
+    ...(parts.features.flatMap((feature) => feature.aroundEndpoints?.(parts) ?? []) as never[]),
     allowFormPost,
     countIntrospections(counts),
-    tellSubject(config, database),
-    tellGrantedScope,
+    addSubject(config, database),
+    stateGrantedScope,
     settleRequest(provider, resources),
     ...(provider.middleware as never[]),
   ]);
 }
 
 /**
- * Gives each protocol request and each step of an interaction its unit of work.
- * The loser of a race for a refresh token gets the winner's answer within the grace window, and a browser that asks twice for the end of its
- * interaction gets the same answer (endings.ts). The loser of any other race hears `invalid_grant`, like anyone who comes second (RFC 6749
- * section 5.2), or gets a page that says so.
+ * Runs each protocol request and each step of an interaction in a unit of work.
+ * Within the grace window, the loser of a race for a refresh token gets the winner's response.
+ * A browser that completes its interaction twice gets the same response twice (endings.ts).
+ * The loser of any other race gets `invalid_grant`, like any second use (RFC 6749 section 5.2), or an error page.
  */
-export function inUnitOfWork(database: Database, features: readonly Pick<ProtocolFeature, 'outrun'>[]) {
+export function inUnitOfWork(database: Database, features: readonly Pick<ProtocolFeature, 'raceLost'>[]) {
   return async (ctx: Context, next: Next) => {
     try {
       await unitOfWork(
@@ -156,7 +156,7 @@ export function inUnitOfWork(database: Database, features: readonly Pick<Protoco
       );
     } catch (error) {
       if (!(error instanceof SingleUseLost)) throw error;
-      // Nothing was written: a cookie that went along would name a session that is not there.
+      // Nothing was written, so a session cookie would name a session that does not exist.
       ctx.remove('Set-Cookie');
       if (await answerFromWinner(database, ctx)) return;
       if (await ctx.state.repeatEnding?.()) return;
@@ -172,21 +172,21 @@ export function inUnitOfWork(database: Database, features: readonly Pick<Protoco
   };
 }
 
-function refusalOf(ctx: Context, reason: string, features: readonly Pick<ProtocolFeature, 'outrun'>[]) {
+function refusalOf(ctx: Context, reason: string, features: readonly Pick<ProtocolFeature, 'raceLost'>[]) {
   for (const feature of features) {
-    const refusal = feature.outrun?.(ctx as never, reason);
+    const refusal = feature.raceLost?.(ctx as never, reason);
     if (refusal) return refusal;
   }
   return new errors.InvalidGrant(reason);
 }
 
-/** The library reads bodies itself, and takes a compressed one for a form without parameters. */
+/** The library reads bodies itself and would take a compressed one for an empty form. */
 function refuseCompressed(ctx: Context, next: Next): Promise<void> {
   assertNotCompressed(ctx.req);
   return next();
 }
 
-/** `response_mode=form_post` answers with a form to the client: its checked address may receive it. */
+/** `response_mode=form_post` sends a form to the client, so the CSP must allow its verified redirect URI. */
 async function allowFormPost(ctx: Context, next: Next): Promise<void> {
   await next();
   const oidc = ctx['oidc'];
@@ -199,7 +199,7 @@ async function allowFormPost(ctx: Context, next: Next): Promise<void> {
     allowFormAction(ctx, oidc.params.redirect_uri);
 }
 
-/** Those that come the long way; for the others see introspection.ts. Errors are counted as such. */
+/** Counts introspections by the library; introspection.ts counts the fast path. Errors are counted elsewhere. */
 function countIntrospections(counts: Counts) {
   return async (ctx: Context, next: Next) => {
     await next();
@@ -208,8 +208,8 @@ function countIntrospections(counts: Counts) {
   };
 }
 
-/** Adds to the library's answers of introspection: `sub` of a client's own token, and for the server's own API what it may know of the user. */
-function tellSubject(config: Config, database: Database) {
+/** Adds `sub` to the introspection of a client's own token, and user data for the server's own API. */
+function addSubject(config: Config, database: Database) {
   return async (ctx: Context, next: Next) => {
     await next();
     const body = ctx.body as { active?: boolean; sub?: string; scope?: string } | undefined;

@@ -1,4 +1,4 @@
-/** The addresses of the protocol's endpoints, by the library's names for them. */
+/** The paths of the protocol's endpoints, by the library's names for them. */
 export const ROUTES = {
   authorization: '/oauth/authorize',
   token: '/oauth/token',

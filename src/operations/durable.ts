@@ -1,9 +1,9 @@
 /**
- * Owns what of the database outlives it: which tables an export takes along, and which it leaves, and why. Nothing in it opens anything here:
- * no token, code or session goes along, so that all that were issued are refused once it is restored, whenever that is.
+ * Owns which tables an export contains, and which it omits and why. An export contains no token, code or session, so after a restore the
+ * server refuses all that were issued before.
  */
 
-/** In an order in which each row finds what it refers to; and by what its rows are sorted, so that the same rows are the same file. */
+/** Sorted so that each row's references come first. The key sorts the rows, so that equal data gives an equal file. */
 export const DURABLE: readonly (readonly [table: string, key: string])[] = [
   ['user_account', 'id'],
   ['resource_server', 'identifier'],
@@ -49,7 +49,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   client_error: 'for reading while something goes wrong; a month old at most',
 };
 
-/** Changed with the shape of the file. */
+/** Increases with each change of the file format. */
 export const FORMAT = 1;
 
 /** The first line of an export. */
@@ -58,18 +58,18 @@ export type Header = {
   format: number;
   exportedAt: string;
   issuer: string;
-  /** Those that the database had seen. */
+  /** Migrations that the database has applied. */
   migrations: string[];
   rows: Record<string, number>;
 };
 
-/** The last line: of all bytes before it. */
+/** The last line; its digest covers all bytes before it. */
 export type Trailer = { end: true; rows: Record<string, number>; sha256: string };
 
-/** A line between them is a table's name and a row of it, as Postgres writes it. */
+/** The lines between them: a table's name and one row, as Postgres writes it. */
 export const lineOf = (table: string, row: string): string => `["${table}",${row}]`;
 
-/** @returns the row as it was written: numbers are not read, which may have more digits than a number of ours. */
+/** @returns the row as text. It is not parsed, because its numbers may have more digits than a JavaScript number. */
 export function rowOf(line: string): { table: string; row: string } | undefined {
   const [, table, row] = /^\["([a-z_]+)",(\{.*\})\]$/s.exec(line) ?? [];
   return table && row && DURABLE.some(([name]) => name === table) ? { table, row } : undefined;

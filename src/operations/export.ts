@@ -3,13 +3,15 @@ import { Prisma } from '../platform/database.ts';
 import { inLongTransaction, type LongTransaction } from '../platform/long-transaction.ts';
 import { DURABLE, FORMAT, type Header, lineOf, type Trailer } from './durable.ts';
 
-/** Owns the writing of an export: what durable.ts names, as it was at one moment, line by line. */
+/** Owns the writing of an export: the tables of durable.ts, at one moment, line by line. */
 
 const ROWS_AT_ONCE = 500;
 
 /**
- * @param write takes the text of some lines. @param step hears of each row. @param signal ends it between two parts, by throwing.
- * @returns what the last line says.
+ * @param write receives the text of some lines.
+ * @param step called for each row.
+ * @param signal stops it between two batches, with an error.
+ * @returns the last line.
  */
 export function exportData(
   { url, issuer }: { url: string; issuer: string },
@@ -25,7 +27,7 @@ export function exportData(
     const rows: Record<string, number> = {};
     for (const [table, key] of DURABLE) {
       rows[table] = 0;
-      // Names of ours.
+      // The names are constants of durable.ts.
       const all = Prisma.raw(`select to_jsonb(t)::text as row from ${table} t order by ${key}`);
       for await (const part of transaction.read<{ row: string }>(all, ROWS_AT_ONCE)) {
         signal.throwIfAborted();
@@ -54,7 +56,7 @@ async function headerOf(transaction: LongTransaction, issuer: string): Promise<H
   };
 }
 
-/** The migrations that a database has seen; none, when it has no tables yet. */
+/** @returns the applied migrations of a database; empty when it has no tables yet. */
 export async function readMigrations(transaction: LongTransaction): Promise<string[]> {
   const [table] = await transaction.run<{ found: string | null }>(Prisma.sql`select to_regclass('_prisma_migrations')::text as found`);
   if (!table?.found) return [];

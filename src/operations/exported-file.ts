@@ -4,9 +4,9 @@ import type { SealedColumn } from '../platform/reseal.ts';
 import type { KeyRing } from '../platform/secrets.ts';
 import { FORMAT, type Header, rowOf, type Trailer } from './durable.ts';
 
-/** Owns the reading of an export: whether it is one, whether it is whole, and whether this server's keys open what is sealed in it. */
+/** Owns the reading of an export: whether the file is one, whether it is complete, and whether this server's keys decrypt its values. */
 
-// A row of any table is far shorter; a file without ends of lines is no export.
+// Longer than a row of any table. A file with a longer line is no export.
 const LONGEST_LINE = 32 * 1024 * 1024;
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -34,8 +34,9 @@ function headerFrom(line: string): Header {
 const ALTERED = 'the file is not as it was exported: bytes of it are missing, or others than they were';
 
 /**
- * Goes through the rows of a file, and compares at its end what it was with what it is. @param take hears of each row in its order: what it
- * did must count for nothing when this throws. @throws Error when the file is cut short or altered.
+ * Reads all rows of a file, and compares their number and digest at the end.
+ * @param take called for each row in order; the caller must undo its effects when this throws.
+ * @throws Error when the file is truncated or altered.
  */
 export async function eachRow(file: string, take: (table: string, row: string) => Promise<void> | void): Promise<Trailer> {
   const hash = createHash('sha256');
@@ -66,7 +67,11 @@ function trailerFrom(line: string): Trailer {
   return trailer as Trailer;
 }
 
-/** Goes through the whole file. @param sealedColumns whose values it opens. @throws Error when it is not whole, or has what no key of the ring opens. */
+/**
+ * Reads the whole file.
+ * @param sealedColumns columns whose values it decrypts.
+ * @throws Error when the file is incomplete, or has a value that no key of the ring decrypts.
+ */
 export async function verifyFile(file: string, keyRing: KeyRing, sealedColumns: readonly SealedColumn[], step: () => void): Promise<void> {
   const unreadable = new Map<string, number>();
   await eachRow(file, (table, row) => {
@@ -83,7 +88,7 @@ export async function verifyFile(file: string, keyRing: KeyRing, sealedColumns: 
 }
 
 function opens(keyRing: KeyRing, sealed: string | null | undefined, context: string): boolean {
-  // Nothing is sealed in it.
+  // An empty value was never encrypted.
   if (!sealed) return true;
   try {
     keyRing.decrypt(sealed, context);
@@ -101,7 +106,7 @@ function parsed(line: string): unknown {
   }
 }
 
-/** Lines without their ends. A last one without an end is no line: the file was cut short. */
+/** Lines without their ends. A last line without an end means that the file was truncated. */
 async function* linesOf(file: string): AsyncGenerator<string> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Buffer>) {

@@ -2,8 +2,8 @@ import type { Context, Next } from 'koa';
 import type { Database } from '../platform/database.ts';
 
 /**
- * Owns what an orchestrator asks: `/livez`, is the process running; `/readyz`, can it do its work now.
- * It asks by the address of a pod, so this stands before the check of the host.
+ * Owns the probes of an orchestrator: `/livez` says whether the process runs, `/readyz` whether it can serve now. An orchestrator uses a
+ * pod's address, so this runs before the host check.
  */
 export function health(database: Database, isClosing: () => boolean) {
   return async (ctx: Context, next: Next) => {

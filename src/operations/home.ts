@@ -1,7 +1,7 @@
 import type { Context, Next } from 'koa';
 import { render } from '../http/render.ts';
 
-/** The page at the root: says what this server is and where its documents are. */
+/** The page at the root: says what this server is and links to its documents. */
 export function home() {
   return (ctx: Context, next: Next) => {
     if (ctx.path !== '/' || ctx.method !== 'GET') return next();

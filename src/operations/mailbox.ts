@@ -9,13 +9,13 @@ import { type KeptMail, type Letter, listMail, openLetter } from '../platform/ma
 import { KeyRing } from '../platform/secrets.ts';
 
 /**
- * Owns `/dev/mail`, where a developer reads what the server would send. Who can read it can sign in as anybody: so it is mounted in development
- * alone, and answers this machine alone. A proxy may stand on it too, so what came by one is not answered.
+ * Owns `/dev/mail`, where a developer reads the mail that the server would send. Its reader can sign in as any user. So it exists in
+ * development only, and answers only this machine. A proxy may run on this machine too, so forwarded requests get no answer.
  */
 
 const PAGE = /^\/dev\/mail(?:\/(?<id>[0-9a-f-]{36})(?<html>\/html)?)?$/;
 
-// A letter is shown as a mail program shows it: its own style, and nothing that it could run, load or reach.
+// A mail is shown as mail programs do: with its own style, and without scripts, external content or forms.
 const LETTER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
 
 export function mailbox({ database, config }: { database: Database; config: Config }) {
@@ -43,7 +43,7 @@ function isOfThisMachine(ctx: Context): boolean {
   return !ctx.state.forwarded && ipaddr.isValid(peer) && ipaddr.process(peer).range() === 'loopback';
 }
 
-/** @returns nothing for what was sealed with keys of an earlier day. */
+/** @returns empty for a mail that was encrypted with other keys. */
 function readable(keyRing: KeyRing, mail: KeptMail): (KeptMail & { letter: Letter })[] {
   try {
     return [{ ...mail, letter: openLetter(keyRing, mail) }];

@@ -5,29 +5,33 @@ import { DURABLE, type Header } from './durable.ts';
 import { readMigrations } from './export.ts';
 import { eachRow } from './exported-file.ts';
 
-/** Owns the way back of an export, into a database that has nobody's data yet: as a whole or not at all. */
+/** Owns the restore of an export into a database without users' data: completely or not at all. */
 
 const BYTES_AT_ONCE = 4 * 1024 * 1024;
 const ROWS_AT_ONCE = 500;
 
-/** What a server writes when it starts for the first time: it gives way to what is restored. Later ones refer to earlier ones. */
+/** Rows that a server writes at its first start, which the restore replaces. Later tables refer to earlier ones. */
 const GIVES_WAY = ['signing_key', 'client', 'resource_server', 'hourly_count'];
 
-/** What has nobody's data when it is empty. */
+/** If these tables are empty, the database has no users' data. */
 const MUST_BE_EMPTY = ['user_account', 'upstream_provider', 'initial_access_token', 'software_statement_issuer', 'post'];
 
-/** @throws Error with what is in the way, and what would be right. Writes nothing. */
+/** Writes nothing. @throws Error that says what prevents a restore, and what to do. */
 export function assertRestorable(url: string, header: Header): Promise<void> {
   return inLongTransaction(url, 'read', (transaction) => assertRoom(transaction, header));
 }
 
-/** @param told the event that tells of it, written along. @param step hears of each row. @throws Error when nothing was restored. */
+/**
+ * @param told the audit event, written in the same transaction.
+ * @param step called for each row.
+ * @throws Error when nothing was restored.
+ */
 export function restoreData(
   { url, file, header, told }: { url: string; file: string; header: Header; told: Statement },
   step: () => void,
 ): Promise<void> {
   return inLongTransaction(url, 'write', async (transaction) => {
-    // Nobody signs up between the look and the writing.
+    // The lock prevents sign-ups between the check and the writes.
     await transaction.run(Prisma.sql`lock table user_account, client, upstream_provider, signing_key in share row exclusive mode`);
     await assertRoom(transaction, header);
     for (const table of GIVES_WAY) await transaction.run(Prisma.raw(`delete from ${table}`));
@@ -59,7 +63,7 @@ async function assertRoom(transaction: LongTransaction, header: Header): Promise
     );
 }
 
-/** Rows of one table are written many at a time; Postgres reads them as it wrote them. */
+/** Writes many rows of one table in one statement. Postgres reads the rows as it wrote them. */
 function createBatch(transaction: LongTransaction) {
   let [table, rows, bytes] = ['', [] as string[], 0];
   const write = async () => {
@@ -72,7 +76,7 @@ function createBatch(transaction: LongTransaction) {
   };
   return {
     async add(name: string, row: string) {
-      // Names that durable.ts knows, and no others, come this way: rowOf().
+      // The name is safe: rowOf() returns only tables of durable.ts.
       if (name !== table || rows.length === ROWS_AT_ONCE || bytes > BYTES_AT_ONCE) await write();
       table = name;
       rows.push(row);
@@ -82,5 +86,5 @@ function createBatch(transaction: LongTransaction) {
   };
 }
 
-/** How many rows a file says that it has. */
+/** The number of rows that a file declares. */
 export const rowsOf = ({ rows }: Header): number => DURABLE.reduce((total, [table]) => total + (Number(rows[table]) || 0), 0);

@@ -5,12 +5,12 @@ import { Prisma, type Statement } from '../platform/database.ts';
 import { inLongTransaction } from '../platform/long-transaction.ts';
 
 /**
- * Owns what must end after a physical backup was restored. The database then has forgotten what was issued, spent and revoked since the backup.
- * Which of its tokens were spent cannot be known, so every token, code and session ends, and none has to be compared with a moment later.
+ * Owns what must end after the restore of a physical backup. The database no longer knows what was issued, used and revoked since the
+ * backup. It cannot know which of its tokens were used. So every token, code and session ends, and no later check has to compare times.
  * Does not restore anything: PostgreSQL's own tools do.
  */
 
-/** Tables of credentials, and of mail that was sent since. All of their rows end. */
+/** Tables of credentials, and of mail that was sent since. All of their rows are deleted. */
 export const ENDED = [
   'authorization_code',
   'token',
@@ -22,22 +22,23 @@ export const ENDED = [
   'kept_answer',
 ] as const;
 
-// A registration access token is not spent by its use, and its client has no other. Replay rows still refuse what they name.
+// Using a registration access token does not consume it, and its client has no other. Replay rows still refuse the values they record.
 const KEPT_RECORDS = Prisma.sql`('RegistrationAccessToken', 'ReplayDetection')`;
 
-/** How many rows of a table ended. */
+/** How many rows of a table were deleted. */
 export type Ended = { table: string; rows: number }[];
 
 /**
  * Ends all of it in one transaction, or nothing.
- * @param ofFeatures what they end themselves: see src/feature.ts. @param told the event that records it, written along.
+ * @param ofFeatures statements of the features: see src/feature.ts.
+ * @param told the audit event, written in the same transaction.
  * @throws Error of PostgreSQL, such as when the role does not own the tables.
  */
 export function endAfterRestore(url: string, ofFeatures: Statement[], told: (rows: number) => Statement): Promise<Ended> {
   return inLongTransaction(url, 'write', async (transaction) => {
     const counts = ENDED.map((table) => `select '${table}' as table, count(*)::int as rows from ${table}`).join(' union all ');
     const ended = await transaction.run<Ended[number]>(Prisma.raw(counts));
-    // Not by `delete`: a table of tokens can have millions of rows.
+    // `truncate` instead of `delete`: a table of tokens can have millions of rows.
     await transaction.run(Prisma.raw(`truncate ${ENDED.join(', ')}`));
     const records = await transaction.run(Prisma.sql`delete from protocol_record where kind not in ${KEPT_RECORDS} returning 1`);
     ended.push({ table: 'protocol_record', rows: records.length });

@@ -3,11 +3,14 @@ import type { Database } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
 
 /**
- * Owns what an operator is told of X-Forwarded-For from a peer that TRUST_PROXY does not list. It may be a stranger who makes it up. It may also be a
- * proxy that was forgotten: then all people have the proxy's address, and share its limits.
+ * Owns the warning about X-Forwarded-For from a peer that TRUST_PROXY does not list. A stranger may have invented the header. It may also
+ * come from a proxy that the operator forgot to list: then all users have the proxy's address and share its rate limits.
  */
 
-/** @returns what hears of each such request. The first in a process is logged, and written at once; the others are counted like all else. */
+/**
+ * @returns a function to call for each such request. The first one in a process is logged and stored at once; the others are counted as
+ * usual.
+ */
 export function hearOfUnlistedProxies({ database, log, counts }: { database: Database; log: Log; counts: Counts }): (peer: string) => void {
   let told = false;
   return (peer) => {

@@ -1,11 +1,11 @@
 import type { Config } from '../platform/config.ts';
 
-/** Owns where administration is, its pages and its API alike. */
+/** Owns where administration is served: its pages and its API. */
 
-/** Beside everything else: where people develop and test, unless it has a listener of its own. */
+/** Administration shares the main listener in development and tests, unless it has its own. */
 export const isAdminBeside = ({ adminPort, environment }: Config): boolean => adminPort === undefined && environment !== 'production';
 
-/** The address of its first page, for a link. @returns undefined where it is nowhere. */
+/** @returns the address of its first page, for a link; undefined where administration is not served. */
 export function adminAddress(config: Config): string | undefined {
   if (config.adminOrigin !== undefined) return `${config.adminOrigin}/admin`;
   return isAdminBeside(config) ? '/admin' : undefined;

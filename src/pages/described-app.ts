@@ -3,7 +3,7 @@ import { describeScopes, type ScopeWords } from '../oauth/scopes/scope-words.ts'
 import type { ConnectedClient } from '../oauth/store/connected-clients.ts';
 import type { OwnServices } from './own-pages.ts';
 
-/** Owns how our pages describe an app that a user gave access to. */
+/** Owns how pages describe a client that a user gave access to. */
 
 export type DescribedApp = {
   id: string;
@@ -14,7 +14,7 @@ export type DescribedApp = {
   usedAt: Date | null;
 };
 
-/** An app as its person reads of it. */
+/** @returns a client as its user sees it. */
 export function describe(client: ConnectedClient, { resourceServers, config }: OwnServices, language: Language): DescribedApp {
   return {
     id: client.id,

@@ -2,17 +2,17 @@ import type { Context } from 'koa';
 import type { Account } from '../people/store.ts';
 import { type FirstParty, signedIn } from './first-party.ts';
 
-/** Owns what a page of ours asks at its door. Behind the issuer's own door stands its session; administration may have a door of its own. */
+/** Owns the sign-in that a page requires. The issuer's door uses the issuer's session; administration may have its own. */
 
-/** Who is here, and by which sign-in. */
+/** The signed-in user and the session. */
 export type SignedInAt = { account: Account; session: { uid: string; acr?: string | undefined } };
 
 export type Door = {
-  /** Where the pages are: the origin that their forms are sent from. */
+  /** The origin of the pages, from which their forms are sent. */
   origin: string;
-  /** @returns undefined when the browser was sent away to sign in, and the answer is written. @see signedIn */
+  /** @returns undefined when the browser was redirected to sign in; the response is then complete. @see signedIn */
   enter(ctx: Context, wish?: { maxAgeSeconds?: number }): Promise<SignedInAt | undefined>;
-  /** What names the browser: the value of the cookie that it is signed in by. */
+  /** Identifies the browser: the value of its session cookie. */
   browser(ctx: Context): string;
 };
 

@@ -2,7 +2,7 @@ import type { Context, Next } from 'koa';
 import { seeOther } from '../http/see-other.ts';
 import { signUpUrl } from './first-party.ts';
 
-/** Addresses that lead people, and their password managers, to pages of ours without an app that asks. */
+/** Addresses that lead users and their password managers to pages of this server without a client's request. */
 export function entrances(issuer: string) {
   return (ctx: Context, next: Next) => {
     const target = ctx.method === 'GET' || ctx.method === 'HEAD' ? targetOf(ctx.path, issuer) : undefined;

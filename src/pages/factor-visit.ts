@@ -11,33 +11,38 @@ import { type FirstParty, type SignedIn, signedIn } from './first-party.ts';
 import { type NeededFor, sentToProve } from './fresh-proof.ts';
 import { alarm, pressedBefore, RECENT_SECONDS, TO_FILL_IN_SECONDS } from './own-pages.ts';
 
-/** What the pages about a person's factors have in common: who is there, how recently they signed in, and the form's proof that it is theirs. */
+/** Owns what the pages about a user's factors share: the signed-in user, the age of the sign-in, and the CSRF token of the form. */
 
 export type FactorVisit = SignedIn & { ctx: Context; csrf: string; services: FirstParty };
 
-/** Where they all begin and end. */
+/** The list of factors, where these pages begin and end. */
 export const FACTORS_PATH = '/account/factors';
 
-/** @returns undefined when the browser was sent to sign in, as is one whose person did so too long ago. */
+/** @returns undefined when the browser was redirected to sign in, because nobody is signed in or the sign-in is too old. */
 export async function visit(ctx: Context, services: FirstParty, maxAgeSeconds?: number): Promise<FactorVisit | undefined> {
   const there = await signedIn(ctx, services, maxAgeSeconds === undefined ? {} : { maxAgeSeconds });
   if (!there) return undefined;
   return { ...there, ctx, services, csrf: csrfToken(services.config.cookieKeys, subject(there)) };
 }
 
-/** The same for a page from which something is changed. */
+/** The same for a page that changes something. */
 export const visitToChange = (ctx: Context, services: FirstParty) => visit(ctx, services, RECENT_SECONDS);
 
-/** The same for a page on which a way in is added. @returns undefined also when the browser was sent to prove more than the password. */
+/**
+ * The same for a page that adds a sign-in method.
+ * @returns undefined also when the browser was redirected to prove more than the password.
+ */
 export async function visitToAdd(ctx: Context, services: FirstParty, what: NeededFor): Promise<FactorVisit | undefined> {
   const there = await visitToChange(ctx, services);
   return there && !sentToProve(ctx, there.session, what) ? there : undefined;
 }
 
 /**
- * Takes a form of theirs. @returns undefined also for one that is sent a second time, and was answered like the first. @param filledIn whether its page was one of visitToChange(), with fields to fill in.
- * @param adds what it adds, if it adds a way in: see visitToAdd().
- * @throws AppError 403 for a form that is not ours.
+ * Accepts a form of these pages.
+ * @returns undefined also for a form that was sent before; it gets the first answer.
+ * @param filledIn whether the user filled in fields on a page of visitToChange().
+ * @param adds the sign-in method that the form adds, if any: see visitToAdd().
+ * @throws AppError 403 for a form that this server did not create.
  */
 export async function visitWithForm(
   ctx: Context,
@@ -48,32 +53,32 @@ export async function visitWithForm(
   const there = await visit(ctx, services, RECENT_SECONDS + (filledIn ? TO_FILL_IN_SECONDS : 0));
   if (!there || (adds && sentToProve(ctx, there.session, adds))) return undefined;
   assertOurForm(ctx, services.config.cookieKeys, subject(there), form.get('csrf'), services.config.issuer);
-  // Factors are written by transactions of their own, which nobody hears of.
+  // Factors are written by their own transactions, so the press cannot detect the change itself.
   ctx.state.pressChanged = true;
   return (await pressedBefore(ctx, services, form)) ? undefined : { there, form };
 }
 
-/** Whether the browser comes from signing in again, which a form was stopped for: the page says that nothing was changed yet. */
+/** Whether the browser returns from a sign-in that interrupted a form: the page then says that nothing was changed. */
 export const wasStopped = (ctx: Context): boolean => ctx.query['again'] !== undefined;
 
-/** Back to the list, which says what was done. A form becomes a GET, so that reloading does not send it again. */
+/** Redirects to the list, which reports what was done. The redirect is a GET, so that reloading does not repeat the form. */
 export function done({ ctx }: FactorVisit, what?: EventType): void {
   seeOther(ctx, what ? `${FACTORS_PATH}?done=${what}` : FACTORS_PATH);
 }
 
-/** A form that had to sign in first comes back as a GET: the list has its button. */
+/** A form that had to sign in first returns as a GET: the list has its button. */
 export function backToList(ctx: Context): void {
   seeOther(ctx, wasStopped(ctx) ? `${FACTORS_PATH}?again` : FACTORS_PATH);
 }
 
-/** The writing of the letter about a change, to be run with the event: whoever did not make it is to hear of it. */
+/** The inserts of the mail about a change, to run with the event: the user must learn of a change made by somebody else. */
 export function letterAbout(there: FactorVisit, about: About<'factor_changed'>): Statement[] {
-  // Recovery codes are made anew, and are removed with the last factor alone.
+  // Recovery codes are only ever replaced; they are removed with the last factor.
   const change = about.factor === 'recovery_codes' ? 'recovery_codes_added' : (`${about.factor}_${about.change}` as const);
   return alarm(there, 'factor_changed', change, about);
 }
 
-/** Has a factor count as the user's own that is added in the same transaction, where the user read the account's mail a moment ago. */
+/** Marks a factor of the same transaction as the user's own, if the user proved the mailbox recently. */
 export const vouched = ({ session, account }: FactorVisit): Statement[] =>
   provedMailRecently(session as Proofs, TO_FILL_IN_SECONDS) ? [vouchFor(account.id)] : [];
 

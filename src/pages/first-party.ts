@@ -14,17 +14,17 @@ import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 
 /**
- * The one door to our own pages about a person: account, developer, admin. They sign in through the authorization server like any
- * client, and what they are after is the browser's session, not a token.
+ * Owns the sign-in to this server's own pages: account, developer, admin. They sign in through the authorization server like any client,
+ * but they need the browser's session, not a token.
  */
 
-// A page of ours, and nothing that a browser could read as another place (`//evil.example`). `?again` is the door's own word: a form
-// was on its way when its person had to sign in, and is to be sent again. `?request=` is what we sealed ourselves: no free text.
-// A client's id in it may be whatever an operator chose, with what no path has as %XX: but nothing that begins like another place.
+// A page of this server, and nothing that a browser could read as another host (`//evil.example`). `?again` means that a sign-in
+// interrupted a form, which the user must send again. `?request=` is encrypted by this server, so it contains no stranger's text. A client
+// id in the path is the operator's choice, percent-encoded where a path requires it. It cannot begin like another host.
 const OWN_PAGE = /^\/(account|developer|admin)(\/(?!\.\.?(\/|\?|$)|%2f|%5c|%2e)[\w.~%-]+)*(\?again|\?request=[\w.-]{1,8000})?$/i;
 
-// What is asked of the authorization endpoint is a little more than what is asked here: two nodes whose clocks differ would
-// otherwise send a browser to and fro, one finding that its sign-in was too long ago and the other that it was not.
+// The authorization request asks for a slightly newer sign-in than the page needs. Otherwise two nodes with different clocks could redirect
+// a browser back and forth, because they disagree about the age of its sign-in.
 export const CLOCK_DIFFERENCE_SECONDS = MINUTE;
 
 export type OwnSession = Awaited<ReturnType<Provider['Session']['get']>>;
@@ -34,12 +34,12 @@ export type SignedIn = { account: Account; session: OwnSession };
 export type FirstParty = { provider: Provider; database: Database; config: Config };
 
 /**
- * Who is signed in at this browser. When nobody is, it was too long ago, or a factor is still owed, the browser is sent to sign in and
- * comes back to this page.
- * So is one whose account is disabled, or is to be deleted: what can be done about that is the authorization server's to ask.
- * @param maxAgeSeconds for what is not to be changed by whoever finds a browser open: how long ago the person may have signed in, two minutes or more.
- * @param page where it comes back to, when that is not the page itself.
- * @returns undefined when the browser was sent away, and the answer is written.
+ * Finds the user who is signed in at this browser. It redirects the browser to sign in when nobody is signed in, the sign-in is too old, or
+ * a factor is missing. The browser then returns to this page. It does the same for an account that is disabled or awaits deletion: the
+ * authorization server then shows what the user can do.
+ * @param maxAgeSeconds the oldest sign-in allowed, two minutes or more, for changes that a stranger at an open browser must not make.
+ * @param page where the browser returns; by default this page.
+ * @returns undefined when the browser was redirected; the response is then complete.
  */
 export async function signedIn(
   ctx: Context,
@@ -58,27 +58,27 @@ export async function signedIn(
   return undefined;
 }
 
-/** Sends a browser to show more than it has shown, and back to this page. @param acr the context to reach (RFC 9470 section 4). */
+/** Redirects a browser to a stronger authentication, and back to this page. @param acr the required context (RFC 9470 section 4). */
 export function sendToStepUp(ctx: Context, issuer: string, acr: string): void {
   seeOther(ctx, authorizationUrl(issuer, ctx.method === 'POST' ? `${ctx.path}?again` : ctx.path, { acr_values: acr }));
 }
 
-/** Whether this is a browser that comes back from signing in. It is sent on to the page it came from. */
+/** Handles the return from a sign-in, and redirects the browser to its page. @returns false for any other request. */
 export function comesBack(ctx: Context): boolean {
   if (ctx.path !== CALLBACK_PATH) return false;
   const { state, error } = ctx.query;
-  // Whatever a stranger writes there comes neither onto a page nor into the log.
+  // A stranger can write these parameters, so they appear neither on a page nor in the log.
   if (error !== undefined)
     throw new AppError('access_denied', {
       status: 400,
       reason: `first_party ${typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : 'unreadable error'}`,
     });
-  // The answer is in the browser's session. Nothing is done with the code, and nobody else can: who asked has forgotten the verifier.
+  // The session is already in the browser. This server ignores the code, and nobody else can use it, because the verifier was discarded.
   seeOther(ctx, typeof state === 'string' && OWN_PAGE.test(state) ? state : '/account');
   return true;
 }
 
-/** Where an account is made that no app has asked for (Initiating User Registration via OpenID Connect 1.0 section 4). */
+/** Address that creates an account without a client's request (Initiating User Registration via OpenID Connect 1.0 section 4). */
 export function signUpUrl(issuer: string): string {
   return authorizationUrl(issuer, '/account', { prompt: 'create' });
 }

@@ -25,8 +25,8 @@ import type { PagesFeature } from './feature.ts';
 import type { FirstParty } from './first-party.ts';
 
 /**
- * The vocabulary of our own pages: account, developer, admin. Each is shown to who signed in, and changed by who did so a moment ago with a
- * form of ours. Who that is, is the door's to say (door.ts).
+ * Owns the type of signed-in pages: account, developer, admin. A page requires a sign-in, and a change requires a recent sign-in and a form
+ * of this server. The door finds the user (door.ts).
  */
 
 export type OwnServices = FirstParty & {
@@ -35,30 +35,31 @@ export type OwnServices = FirstParty & {
   features: readonly (PagesFeature & Pick<ProtocolFeature, 'reservedPrefixes'>)[];
 };
 
-/** A request of somebody who is signed in, and may do what the page does. */
+/** A request of a signed-in user who may use the page. */
 export type Visit = SignedInAt & { ctx: Context; services: OwnServices };
 
-/** `sent away`: the answer is written, and leads elsewhere. */
+/** `sent away`: the browser was redirected, and the response is complete. */
 export type Admission = 'sent away' | undefined;
 
 export type OwnPage = {
   show(visit: Visit): Promise<void>;
-  /** Answers the page's form, once it is certain that the form was ours. */
+  /** Handles the page's form, after its CSRF token was checked. */
   submit?(visit: Visit, form: URLSearchParams): Promise<void>;
-  /** It is shown to whoever signed in a moment ago: it has fields to fill in, which signing in later would lose. */
+  /** Requires a recent sign-in to show the page, because a later sign-in would lose the filled-in fields. */
   recent?: true;
-  /** Its form may end the session that it was sent in. A second press is then answered like the first, and not by the sign-in page. */
+  /** Its form may end its own session. A second press then gets the first answer instead of the sign-in page. */
   endsSession?: true;
 };
 
-// Nothing is changed by whoever finds a browser open: a change takes a sign-in of a moment ago. A form that was shown in time may be filled in at leisure.
+// A change requires a recent sign-in, so that a stranger at an open browser can change nothing. A form that was shown in time may be filled
+// in later.
 export const RECENT_SECONDS = 5 * MINUTE;
 export const TO_FILL_IN_SECONDS = 10 * MINUTE;
 
 /**
- * @param pages by path, as @koa/router writes it; the first that fits answers.
- * @param at the door that they stand behind; the issuer's, unless given.
- * @param admit throws for somebody who has no business there, and may send the browser away. A person signs in before it is asked: what there is, is no stranger's to find out.
+ * @param pages by path in @koa/router's syntax; the first match answers.
+ * @param at the door of the pages; by default the issuer's.
+ * @param admit throws for a user without access, or redirects the browser. It runs after the sign-in, so that strangers learn nothing.
  */
 export function ownPages(
   pages: Record<string, OwnPage>,
@@ -82,7 +83,7 @@ export function ownPages(
       if ((await admit(visit)) === 'sent away') return;
       const form = await readForm(ctx);
       assertOurForm(ctx, services.config.cookieKeys, csrfSubject(here), form.get('csrf'), at.origin);
-      // A token of another page is ours all the same, but it is no second press of this page's button.
+      // A token of another page is valid too, but it is no second press of this page's button.
       if (stoodAt(ctx.path, form.get('csrf')) && (await pressedBefore(ctx, services, form, at))) return;
       await page.submit?.(visit, form);
     });
@@ -90,7 +91,7 @@ export function ownPages(
   return router;
 }
 
-/** Answers a form of a signed-in person that is sent a second time. @param form known to be ours. @returns false for one that is to be acted on. */
+/** Answers a repeated form of a signed-in user. @param form with a valid token. @returns false for a form that must be processed. */
 export async function pressedBefore(
   ctx: Context,
   services: FirstParty,
@@ -110,10 +111,10 @@ async function answerAfterEnd(ctx: Context, services: FirstParty, at: Door): Pro
   if (answer) giveAnswer(ctx, answer);
 }
 
-/** A form fits one browser's session, whoever is signed in there; it outlives a new sign-in of the same person. */
+/** A form is valid for one account in one browser session. A new sign-in of the same user does not invalidate it. */
 export const csrfSubject = ({ session, account }: SignedInAt) => `account ${account.id} ${session.uid}`;
 
-/** What the page's address names, as a stranger may write it: `client` of `/developer/clients/:client`. */
+/** A parameter of the page's path, as a stranger may write it: `client` of `/developer/clients/:client`. */
 export function named({ ctx }: Visit, parameter: string): string {
   return String((ctx['params'] as Record<string, string> | undefined)?.[parameter] ?? '');
 }
@@ -136,20 +137,20 @@ export function show(visit: Visit, view: string, data: Record<string, unknown> &
   );
 }
 
-/** Leads from a form to its page, so that a reload sends nothing twice. @param done whether to say that it is done. */
+/** Redirects from a form to its page, so that a reload does not repeat it. @param done whether the page reports success. */
 export function backTo({ ctx }: Visit, path: string, done = true): void {
   seeOther(ctx, done ? `${path}?done` : path);
 }
 
-/** Whose visit it is, and from where. */
+/** The visit's account and request. */
 type Visitor = { ctx: Context; account: Account; services: FirstParty };
 
-/** The writing of an event of this visit's account. */
+/** The insert of an audit event for this visit's account. */
 export function told({ ctx, account }: Visitor, type: EventType, more: Pick<AuditEvent, 'clientId' | 'detail'> = {}): Statement {
   return auditEvent(visitorOf(ctx), { type, accountId: account.id, ...more });
 }
 
-/** The writing of a letter, in the language of the page that it is written from. None, to what mail cannot be sent to. */
+/** The insert of a mail in the page's language. Empty when the address cannot receive mail. */
 export function letter<Name extends LetterName>(
   { ctx, services: { config } }: Visitor,
   recipient: string,
@@ -161,7 +162,7 @@ export function letter<Name extends LetterName>(
   return [mailLetter(new KeyRing(config.dataEncryptionKeys), recipient, composeLetter(languageOf(ctx), name, { ...values, ...occasion }))];
 }
 
-/** The writing of a letter to the account's own address, about a change that somebody else may have made. See security-letters.ts. */
+/** The inserts of a mail to the account's own address, about a change that somebody else may have made. See security-letters.ts. */
 export function alarm<Name extends Parameters<typeof securityLetter>[1]>(
   { ctx, account, services: { config } }: Visitor,
   name: Name,
@@ -172,5 +173,5 @@ export function alarm<Name extends Parameters<typeof securityLetter>[1]>(
   return securityLetter(from, name, change, about);
 }
 
-/** Statements as parts of what writeTogether() makes at once. */
+/** Statements as parts of one writeTogether() call. */
 export const kept = (statements: Statement[]): Omit<Write, 'subject'>[] => statements.map((statement) => ({ purpose: 'keep', statement }));

@@ -3,7 +3,7 @@ import type { Role } from './roles.ts';
 import { findUser } from './store.ts';
 import { freeUsername } from './usernames.ts';
 
-/** Owns what an operator does about people: who there are, how one comes to be without signing up, and who may run the place. */
+/** Owns an operator's statements about users: search, accounts without a sign-up, and roles. */
 
 export type ListedAccount = {
   email: string;
@@ -17,12 +17,13 @@ export type ListedAccount = {
 };
 
 /**
- * People by their addresses. @param search what the address, the user name or the name contains, in whichever case; all, when empty.
- * @param limit how many at most.
+ * Accounts by address.
+ * @param search text that the address, the user name or the name contains, in any case; empty for all.
+ * @param limit the most rows.
  */
 export async function listAccounts(database: Database, search: string, limit: number): Promise<ListedAccount[]> {
   if (!isStorable(search)) return [];
-  // Not a pattern: % and _ are letters of a name here.
+  // Not a pattern: % and _ are ordinary characters in a name.
   const has = (column: Statement) => Prisma.sql`position(lower(${search}) in lower(${column})) > 0`;
   return database.aside<ListedAccount>(Prisma.sql`
     select email, email_verified, username, name, role::text, created_at, disabled_at, delete_after from user_account
@@ -32,24 +33,27 @@ export async function listAccounts(database: Database, search: string, limit: nu
 
 export type AccountRecord = { id: string; email: string; name: string; role: Role; locale: string | null; disabledAt: Date | null };
 
-/** An account, be it a disabled one. @param email as it was typed. */
+/** @returns an account, even a disabled one. @param email as the user typed it. */
 export async function findAccountRecord(database: Database, email: string): Promise<AccountRecord | undefined> {
   return findUser(database, email);
 }
 
-/** The same by its id, as it stands in an address. */
+/** The same by its id. @param id from a URL, unchecked. */
 export async function findAccountRecordById(database: Database, id: string): Promise<AccountRecord | undefined> {
   if (!isStorable(id)) return undefined;
   const select = { id: true, email: true, name: true, role: true, locale: true, disabledAt: true };
   return (await database.prisma.user.findUnique({ where: { id }, select })) ?? undefined;
 }
 
-/** The row of a person who still has the role that was read of them, locked. */
+/** Locks the row of a user, if the user still has the role that was read before. */
 export function isStillAs({ id, role }: Pick<AccountRecord, 'id' | 'role'>): Statement {
   return Prisma.sql`select id from user_account where id = ${id} and role = ${role}::user_role for update`;
 }
 
-/** The admins who could go on without this one. @param locked all admins, in one order, so that of two changes at once the second sees the first. */
+/**
+ * The active admins other than this one.
+ * @param locked locks all admins in a fixed order, so that of two parallel changes the second sees the first.
+ */
 export function isAnotherAdmin(accountId: string, locked: boolean): Statement {
   const lock = locked ? Prisma.sql`for update` : Prisma.empty;
   return Prisma.sql`
@@ -58,8 +62,9 @@ export function isAnotherAdmin(accountId: string, locked: boolean): Statement {
 }
 
 /**
- * The writing of an account without a password, whose address nobody has proven yet: whoever reads its mail chooses one, and has proven it
- * then. @throws a unique violation (23505) when the address is taken.
+ * The insert of an account without a password and with an unproven address. Anyone who reads its mail can choose a password, and so proves
+ * the address.
+ * @throws a unique violation (23505) when the address is taken.
  */
 export function insertAccountToClaim({ id, email, name, role }: { id: string; email: string; name: string; role: Role }): Statement {
   return Prisma.sql`
@@ -67,12 +72,12 @@ export function insertAccountToClaim({ id, email, name, role }: { id: string; em
     values (${id}, ${email}, ${freeUsername(email, id)}, ${name}, ${role}::user_role)`;
 }
 
-/** Keeps a person from signing in. Ending what they have open is the caller's second half: endAccount(). */
+/** Prevents a user from signing in. The caller must also end sessions and grants with endAccount(). */
 export function disableAccount(accountId: string): Statement {
   return Prisma.sql`update user_account set disabled_at = coalesce(disabled_at, now()), updated_at = now() where id = ${accountId}`;
 }
 
-/** Lets a person sign in again. What was ended stays so. */
+/** Lets a user sign in again. It does not restore sessions or grants. */
 export function enableAccount(accountId: string): Statement {
   return Prisma.sql`update user_account set disabled_at = null, updated_at = now() where id = ${accountId}`;
 }

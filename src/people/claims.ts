@@ -1,22 +1,22 @@
 import { epochSeconds } from '../platform/clock.ts';
 import type { Account } from './store.ts';
 
-/** Which claims each scope opens (OIDC Core section 5.4). Discovery, userinfo and introspection all read this. */
+/** Which claims each scope allows (OIDC Core section 5.4). Discovery, userinfo and introspection use this table. */
 export const CLAIMS_OF_SCOPE: Record<string, string[]> = {
   openid: ['sub'],
   profile: ['name', 'preferred_username', 'locale', 'updated_at'],
   email: ['email', 'email_verified'],
 };
 
-/** The scopes that say who somebody is. People decide about them as one. */
+/** The scopes that identify the user. The consent page asks for them as one. */
 export const IDENTITY_SCOPES = Object.keys(CLAIMS_OF_SCOPE);
 
-/** Claims that a request may name one by one (OIDC Core section 5.5). The others are about the sign-in and are told anyway. */
+/** Claims that a request may name one by one (OIDC Core section 5.5). The others describe the sign-in and are always included. */
 export const CLAIMS_TO_ASK = Object.values(CLAIMS_OF_SCOPE)
   .flat()
   .filter((claim) => claim !== 'sub');
 
-/** What is known about a person, in the standard's terms. */
+/** The user's data as claims. */
 export function claimsOf(account: Account): Record<string, unknown> {
   return {
     sub: account.id,
@@ -29,7 +29,7 @@ export function claimsOf(account: Account): Record<string, unknown> {
   };
 }
 
-/** The claims that a token's scopes allow to be told. */
+/** The claims that a token's scopes allow. */
 export function claimsForScopes(account: Account, scopes: Iterable<string>): Record<string, unknown> {
   const allowed = new Set([...scopes].flatMap((scope) => CLAIMS_OF_SCOPE[scope] ?? []));
   return Object.fromEntries(Object.entries(claimsOf(account)).filter(([claim]) => allowed.has(claim)));

@@ -2,17 +2,17 @@ import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { foundNothing, mustAffect } from '../platform/sql-errors.ts';
 
 /**
- * Owns what a person has beside a password: passkeys, an authenticator app, recovery codes. Each proves itself in a file of its own.
- * Does not decide when one is asked for: see oauth/session/strength.ts.
+ * Owns the list of a user's factors besides the password: passkeys, an authenticator app, recovery codes. Each is verified in a file of its
+ * own. oauth/session/strength.ts decides when one is required.
  */
 
 export type KeptPasskey = { id: string; name: string; backedUp: boolean; transports: string[]; createdAt: Date; usedAt: Date | null };
 
 export type Factors = {
   passkeys: KeptPasskey[];
-  /** Since when there is an authenticator app. */
+  /** When the authenticator app was added. */
   totpSince: Date | undefined;
-  /** How many recovery codes are left; undefined when none were made. */
+  /** How many recovery codes are left; undefined when the user has no set. */
   recoveryCodesLeft: number | undefined;
 };
 
@@ -33,7 +33,7 @@ export async function factorsOf({ prisma }: Database, accountId: string): Promis
   };
 }
 
-/** Whether the account has a factor that a password alone does not do without. Recovery codes are none: they stand in for one. */
+/** Whether the account has a second factor. Recovery codes do not count: they only replace a factor. */
 export async function hasFactor(database: Database, accountId: string): Promise<boolean> {
   const [row] = await database.query<{ has: boolean }>(Prisma.sql`
     select exists (select from passkey where account_id = ${accountId})
@@ -41,7 +41,11 @@ export async function hasFactor(database: Database, accountId: string): Promise<
   return row?.has ?? false;
 }
 
-/** Writes a new factor, and what tells of it, in one transaction. @param insert writes one row, or none for a factor that is there already. @returns whether it wrote. */
+/**
+ * Writes a new factor, and the statements that report it, in one transaction.
+ * @param insert writes one row, or none if the factor exists.
+ * @returns whether it wrote.
+ */
 export async function keepFactor(database: Database, insert: Statement, along: Statement[]): Promise<boolean> {
   try {
     await database.transaction([mustAffect(insert), ...along]);
@@ -52,14 +56,17 @@ export async function keepFactor(database: Database, insert: Statement, along: S
   }
 }
 
-/** Recovery codes go with the last factor that they stood in for. To be run after what takes a factor away, in the same transaction. */
+/**
+ * Deletes recovery codes together with the last factor that they could replace. Run it after the statement that deletes a factor, in the
+ * same transaction.
+ */
 export function dropIdleRecoveryCodes(accountId: string): Statement {
   return Prisma.sql`
     delete from recovery_code where account_id = ${accountId}
       and not exists (select from passkey where account_id = ${accountId}) and not exists (select from totp_factor where account_id = ${accountId})`;
 }
 
-/** Takes all of them away, recovery codes too: for a person who has lost them, on an operator's word. */
+/** Deletes all factors and recovery codes of a user who lost them, when an operator decides so. */
 export function removeFactors(accountId: string): Statement {
   return Prisma.sql`
     with passkeys as (delete from passkey where account_id = ${accountId}), codes as (delete from recovery_code where account_id = ${accountId})

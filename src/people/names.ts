@@ -1,15 +1,15 @@
 import { isBlank, isDeceptive } from '../platform/visible-text.ts';
 
-/** Owns what a person may be called: the same at sign-up and ever after. */
+/** Owns which names a user may have, at sign-up and later. */
 
 const LONGEST = 100;
 
-/** A name as it is kept: as it was written, but for spaces around it, and one spelling for letters that look the same. */
+/** The stored form of a name: trimmed, and with one spelling for letters that look the same. */
 export const tidyName = (name: string): string => name.normalize('NFC').trim();
 
-/** What is wrong with a tidy name: `missing`, when there is nothing of it to see. */
+/** What is wrong with a tidy name: `missing` when it has no visible character. */
 export function nameFault(name: string): 'missing' | 'wrong' | undefined {
-  // First, so that nobody walks through a megabyte of them.
+  // The length check comes first, so that a huge name costs little.
   if (name.length > 2 * LONGEST || [...name].length > LONGEST) return 'wrong';
   if (isBlank(name)) return 'missing';
   return isDeceptive(name) ? 'wrong' : undefined;

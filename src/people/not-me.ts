@@ -2,14 +2,14 @@ import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { digest, randomSecret } from '../platform/secrets.ts';
 
 /**
- * Owns the links "this was not me" in letters about a change. The letter goes to the address that the account had before the change, and its link
- * proves that its mail was read, for seven days. Does not undo anything: see features/account/not-me.ts.
+ * Owns the links "this was not me" in mails about a change. The mail goes to the address that the account had before the change. For seven
+ * days its link proves that its mail was read. features/account/not-me.ts undoes the change.
  */
 
 export const NOT_ME_PATH = '/account/not-me';
 export const NOT_ME_DAYS = 7;
 
-/** What a letter can be about. Each has a sentence on the page of the link, `not_me.change.<name>`. */
+/** Changes that such a mail reports. Each has a sentence on the page of the link, `not_me.change.<name>`. */
 export const CHANGES = [
   'passkey_added',
   'passkey_removed',
@@ -32,13 +32,13 @@ export type Change = (typeof CHANGES)[number];
 export type NotMeLink = {
   accountId: string;
   change: Change;
-  /** Where the letter went: the address that the account gets back. */
+  /** Recipient of the mail: the address that the account gets back. */
   email: string;
-  /** The moment of the change. */
+  /** When the change happened. */
   at: Date;
 };
 
-/** @returns the link's secret, and its writing, to be run in the transaction of the change: both have the same moment then. */
+/** @returns the link's secret, and the insert to run in the transaction of the change, so that both have the same time. */
 export function newNotMeLink({ accountId, change, email }: Omit<NotMeLink, 'at'>): { secret: string; statement: Statement } {
   const secret = randomSecret();
   const statement = Prisma.sql`
@@ -47,7 +47,10 @@ export function newNotMeLink({ accountId, change, email }: Omit<NotMeLink, 'at'>
   return { secret, statement };
 }
 
-/** @param secret as a stranger may write it. @returns undefined for a link that was used, has expired, or never was, and for a disabled account. */
+/**
+ * @param secret as a stranger may write it.
+ * @returns undefined for a link that was used, has expired or never existed, and for a disabled account.
+ */
 export async function findNotMeLink(database: Database, secret: string): Promise<NotMeLink | undefined> {
   const [row] = await database.query<NotMeLink>(Prisma.sql`
     select l.account_id as "accountId", l.change, l.email, l.created_at as at from not_me_link l join user_account u on u.id = l.account_id
@@ -55,14 +58,14 @@ export async function findNotMeLink(database: Database, secret: string): Promise
   return row;
 }
 
-/** Uses a link. It must delete a row, and then has done so once. */
+/** Uses a link once. The caller must check that it deletes a row. */
 export function spendNotMeLink(secret: string): Statement {
   return Prisma.sql`delete from not_me_link where id = ${digest(secret)} and expires_at > now()`;
 }
 
 /**
- * Ends the links that a used one outdates: each later one, which went to an address that somebody else may have brought, and each to the same
- * address, whose user has the account back. Earlier ones to another address stay: they went to who had the account before.
+ * Deletes the links that a used one makes obsolete. These are later links, whose address an attacker may have added, and links to the same
+ * address, whose user now has the account back. Earlier links to other addresses stay: their recipients had the account before.
  */
 export function endOutdatedLinks(accountId: string, { email, at }: { email: string; at?: Date }): Statement {
   const later = at ? Prisma.sql`or created_at >= ${at}` : Prisma.empty;
@@ -70,8 +73,8 @@ export function endOutdatedLinks(accountId: string, { email, at }: { email: stri
 }
 
 /**
- * Gives the account back: its address of before, and a password that its user chose. It must change a row.
- * @throws a unique violation (23505) when the address is another account's by now.
+ * Gives the account back: restores the earlier address and sets a password that its user chose. It must change a row.
+ * @throws a unique violation (23505) when another account now has the address.
  */
 export function giveBack({ accountId, email }: Pick<NotMeLink, 'accountId' | 'email'>, passwordHash: string): Statement {
   return Prisma.sql`

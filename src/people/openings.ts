@@ -2,8 +2,8 @@ import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { GRACE_DAYS } from './profile.ts';
 
 /**
- * Owns the list of what opens an account beside its password, or acts in its name, and the removal of what was added since the user last proved the
- * mailbox. Somebody who knew the password may have added it. The user may keep what is named in the list.
+ * Owns the list of what gives access to an account besides its password, or acts in its name. Also removes what was added since the user
+ * last proved the mailbox, because an attacker with the password may have added it. The user may keep listed items.
  */
 
 export type OpeningKind =
@@ -19,25 +19,25 @@ export type OpeningKind =
 
 export type Opening = {
   kind: OpeningKind;
-  /** Names it among those of its kind, and opens nothing. */
+  /** Identifies it within its kind, and gives no access. */
   id: string;
-  /** What its user knows it by; null where the kind says it all. */
+  /** The user's name for it; null when the kind says enough. */
   label: string | null;
   since: Date;
-  /** It came after the last proof of the mailbox, or from the moment on that is asked about. */
+  /** Whether it was added after the last proof of the mailbox, or at or after the given time. */
   added: boolean;
 };
 
-/** From this moment on a change is undone, however it was made. Without it, what a mail has vouched for stays. */
+/** Undoes every change from this time on, even one confirmed by mail. Without it, confirmed changes stay. */
 export type From = Date | undefined;
 
-/** Whether a moment is after the last proof of the mailbox, or not before `from`. */
+/** Whether a time is after the last proof of the mailbox, or not before `from`. */
 const isAdded = (accountId: string, moment: Statement, from: From): Statement => Prisma.sql`
   (${moment} > coalesce((select mailbox_proven_at from user_account where id = ${accountId}), '-infinity') or ${moment} >= ${from ?? 'infinity'}::timestamptz)`;
 
 const SCHEDULED_AT = Prisma.sql`delete_after - ${GRACE_DAYS} * interval '1 day'`;
 
-/** In the order in which a page names them. */
+/** In the order of the page. */
 export function listOpenings(database: Database, accountId: string, from?: Date): Promise<Opening[]> {
   const digest = Prisma.sql`encode(s.digest, 'hex')`;
   const name = Prisma.sql`coalesce(c.metadata->>'client_name', c.id)`;
@@ -58,30 +58,31 @@ export function listOpenings(database: Database, accountId: string, from?: Date)
     order by rank, since, id`);
 }
 
-/** The moment of now, by the clock that says when anything was added. */
+/** The current time, by the clock that dates all changes. */
 export async function databaseTime(database: Database): Promise<Date> {
   const [row] = await database.query<{ now: Date }>(Prisma.sql`select now()::timestamptz(3) as now`);
   return (row as { now: Date }).now;
 }
 
-/** How a form names one that stays. */
+/** The value by which a form names an item to keep. */
 export const nameOf = ({ kind, id }: Pick<Opening, 'kind' | 'id'>): string => `${kind} ${id}`;
 
-/** Those that open the account by themselves: they are named although they stay. */
+/** Kinds that open the account by themselves: the page lists them even when they stay. */
 const OPENS: ReadonlySet<OpeningKind> = new Set(['passkey', 'totp', 'recovery_codes', 'link']);
 
 export type ShownOpening = Opening & { name: string; kept: boolean };
 
-/** What a page names, each with the name by which its form keeps it. @param keep names that were chosen already. */
+/** The items of a page, each with its name in the form. @param keep names that the user has already chosen. */
 export const shownOpenings = (openings: Opening[], keep: string[]): ShownOpening[] =>
   openings
     .filter(({ kind, added }) => added || OPENS.has(kind))
     .map((one) => ({ ...one, name: nameOf(one), kept: keep.includes(nameOf(one)) }));
 
 /**
- * Removes what was added, to be run in one transaction. What a co-owner whom the account brought did in the portal since, goes too, and a client
- * that was handed on comes back. Run it before the account's new proof of the mailbox is written.
- * @param keep names of what stays, by nameOf(). @param linksUntil a link that is made later stays: the sign-in that ends in this reset may make one.
+ * Statements that remove what was added, to run in one transaction. They also remove what a co-owner invited by this account did in the
+ * portal since, and return a client that was handed over. Run them before the account's new proof of the mailbox is written.
+ * @param keep names of items to keep, by nameOf().
+ * @param linksUntil later links stay: the sign-in that ends in this reset may create one.
  */
 export function removeAdded(accountId: string, keep: string[], { from, linksUntil }: { from?: Date; linksUntil?: Date } = {}): Statement[] {
   const goes = (kind: OpeningKind, id: Statement, moment: Statement = Prisma.sql`created_at`): Statement =>
@@ -102,7 +103,9 @@ export function removeAdded(accountId: string, keep: string[], { from, linksUnti
   ];
 }
 
-/** Those whom the account brought, and whom these brought in turn, with their secrets and invitations of the same clients. */
+/**
+ * Removes co-owners that the account invited, and those that they invited in turn, with their secrets and invitations of the same clients.
+ */
 function removeBrought(accountId: string, goes: Statement): Statement {
   return Prisma.sql`
     with recursive brought as (

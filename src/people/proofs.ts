@@ -4,15 +4,15 @@ import type { OneTimeTokenPurpose } from '../platform/prisma/client.ts';
 import { derivedSecret, digest, digestInHex, type KeyRing, keyedDigest, randomSecret } from '../platform/secrets.ts';
 
 /**
- * Owns the proofs that are sent by mail: whoever names the link's secret, or the short code to the browser that asked, reads that mail.
- * Does not decide what becomes true with one, nor who is written to.
+ * Owns the proofs that are sent by mail. A proof is given by the link's secret, or by the short code in the browser that requested it.
+ * Either shows that the user reads the mail. The caller decides what a proof confirms and who receives the mail.
  */
 
-/** How long a proof can be given. */
+/** How long a proof is valid. */
 export const PROOF_MINUTES = 15;
 
 const MAX_ATTEMPTS = 5;
-// Eight digits: five tries at each of the few codes that an address is sent (LIMITS.lettersToAddress) come to nothing.
+// Eight digits: an address gets few codes (LIMITS.lettersToAddress), and each allows five tries, so guessing has no realistic chance.
 const CODE_DIGITS = 8;
 
 export type Purpose = OneTimeTokenPurpose;
@@ -21,14 +21,14 @@ export type Wish = {
   purpose: Purpose;
   email: string;
   accountId?: string | undefined;
-  /** What becomes true with the proof. */
+  /** What takes effect with the proof. */
   payload?: Record<string, unknown>;
-  /** False for one that nobody is told: it looks like any other to whoever asked, and no code fits. */
+  /** False for a proof that is not mailed: the requester sees no difference, and no code matches. */
   told: boolean;
 };
 
 export type Proof = {
-  /** Names the proof and proves nothing: it may be kept beside what waits for it. */
+  /** Names the proof and proves nothing, so a browser may store it while it waits for the proof. */
   handle: string;
   purpose: Purpose;
   email: string;
@@ -37,7 +37,7 @@ export type Proof = {
   proven: boolean;
 };
 
-/** @returns what is mailed (`secret` of the link, `code`) and the writing of the proof, to be run along with that of the mail. */
+/** @returns what the mail contains (`secret` of the link, `code`), and the insert of the proof, to run with that of the mail. */
 export function newProof(keyRing: KeyRing, { purpose, email, accountId, payload = {}, told }: Wish) {
   const secret = randomSecret();
   const code = String(randomInt(10 ** CODE_DIGITS)).padStart(CODE_DIGITS, '0');
@@ -50,10 +50,10 @@ export function newProof(keyRing: KeyRing, { purpose, email, accountId, payload 
   return { handle, secret, code, statement };
 }
 
-/** The handle of the proof that a link's secret belongs to. */
+/** The handle of the proof with this link secret. */
 export const handleOf = (secret: string): string => digestInHex(secret);
 
-/** A proof that has not expired, whether or not it was given. */
+/** @returns a proof that has not expired, given or not. */
 export async function findProof(database: Database, purpose: Purpose, handle: string): Promise<Proof | undefined> {
   const [row] = await database.query<Omit<Proof, 'handle'>>(
     Prisma.sql`select ${COLUMNS} from one_time_token where ${isLive(purpose, handle)}`,
@@ -61,9 +61,7 @@ export async function findProof(database: Database, purpose: Purpose, handle: st
   return row && { ...row, handle };
 }
 
-/**
- * Proves by the link. @returns the proof to the one who proved it; undefined when it was given already, has expired, or never was.
- */
+/** Proves by the link, once. @returns the proof; undefined when it was given already, has expired, or never existed. */
 export async function proveByLink(database: Database, purpose: Purpose, secret: string): Promise<Proof | undefined> {
   const handle = handleOf(secret);
   const [row] = await database.change<Omit<Proof, 'handle'>>(Prisma.sql`
@@ -72,9 +70,9 @@ export async function proveByLink(database: Database, purpose: Purpose, secret: 
 }
 
 /**
- * Proves by the code. A try is counted and compared in one statement, so of any number at once no more than five are looked at, and one
- * alone succeeds.
- * @returns `wrong` with the tries that are left; `gone` when there are none, or it was given already, has expired, or never was.
+ * Proves by the code. One statement counts and compares a try. So of any number of parallel tries at most five are compared, and one
+ * succeeds.
+ * @returns `wrong` with the number of tries left; `gone` when none is left, or the proof was given already, has expired, or never existed.
  */
 export async function proveByCode(
   database: Database,
@@ -96,17 +94,17 @@ export async function proveByCode(
   return proof.proven ? { proof: { ...proof, handle } } : { wrong: MAX_ATTEMPTS - attempts };
 }
 
-/** Takes a proof out of the world, given or not: another takes its place. */
+/** Deletes a proof, given or not, when another replaces it. */
 export function endProof(handle: string): Statement {
   return Prisma.sql`delete from one_time_token where id = ${Buffer.from(handle, 'hex')}`;
 }
 
-/** Takes all proofs of an account out of the world, such as when its password has changed. */
+/** Deletes all proofs of an account, for example after a change of password. */
 export function endProofsOf(accountId: string): Statement {
   return Prisma.sql`delete from one_time_token where account_id = ${accountId}`;
 }
 
-/** Redeems a proof, by the code that was given or by whoever names the link's secret. It must change a row, and then has done so once. */
+/** Redeems a proof once, by a code that was given or by the link's secret. The caller must check that it changes a row. */
 export function redeemProof({ purpose, handle }: Pick<Proof, 'purpose' | 'handle'>, by: 'code' | 'link'): Statement {
   const given = by === 'code' ? Prisma.sql`and consumed_at is not null` : Prisma.empty;
   return Prisma.sql`delete from one_time_token where ${isLive(purpose, handle)} ${given}`;
@@ -114,11 +112,11 @@ export function redeemProof({ purpose, handle }: Pick<Proof, 'purpose' | 'handle
 
 const COLUMNS = Prisma.sql`purpose::text as purpose, email, account_id as "accountId", payload, consumed_at is not null as proven`;
 
-/** What every statement about a proof asks: one purpose never serves as another, and the database's clock decides. */
+/** Condition of every statement about a proof: the purpose must match, and the database's clock decides on expiry. */
 export const isLive = (purpose: Purpose, handle: string) =>
   Prisma.sql`id = ${Buffer.from(handle, 'hex')} and purpose = ${purpose}::one_time_token_purpose and expires_at > now()`;
 
-// Bound to its proof, so that a code says nothing about any other.
+// Bound to its proof, so that a code reveals nothing about another.
 function codeDigest(master: Uint8Array, handle: string, code: string): Uint8Array {
   return Buffer.from(keyedDigest(derivedSecret(master, 'one-time codes'), `${handle} ${code}`), 'base64url');
 }

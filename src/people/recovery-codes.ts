@@ -3,16 +3,16 @@ import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { derivedSecret, digest, type KeyRing, keyedDigest } from '../platform/secrets.ts';
 
 /**
- * Owns recovery codes: ten, shown once, each good for one sign-in when the other factors are out of reach. Stored is a keyed digest:
- * a code is short enough to be typed, so that a plain digest in a stolen database could be searched for. Does not count attempts.
+ * Owns recovery codes: ten, shown once. Each allows one sign-in when the user cannot use the other factors. The database has a keyed
+ * digest: a code is short, so an attacker with a stolen database could find it from a plain digest. Does not count attempts.
  */
 
 const CODES = 10;
 const CHARACTERS = 10;
-// Without those that are taken for one another on paper: i l 1, o 0.
+// Without characters that are easily confused on paper: i l 1, o 0.
 const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';
 
-/** A new set of codes, 49 bits each, such as `k7m2p-xq9ra`. */
+/** @returns a new set of codes of 49 bits each, such as `k7m2p-xq9ra`. */
 export function newRecoveryCodes(): string[] {
   return Array.from({ length: CODES }, () => {
     const letters = Array.from({ length: CHARACTERS }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
@@ -20,7 +20,7 @@ export function newRecoveryCodes(): string[] {
   });
 }
 
-/** Keeps a set, in place of the one before: to be run as one transaction. */
+/** Stores a set and deletes the earlier one. Run the statements in one transaction. */
 export function replaceRecoveryCodes(keyRing: KeyRing, accountId: string, codes: string[]): Statement[] {
   const [master] = keyRing.masters as [Uint8Array];
   return [
@@ -30,7 +30,7 @@ export function replaceRecoveryCodes(keyRing: KeyRing, accountId: string, codes:
   ];
 }
 
-/** Uses a code, once: the statement that marks it is the question. @returns whether there was such a code, unused. */
+/** Uses a code once: one statement finds and marks it. @returns whether an unused code matched. */
 export async function useRecoveryCode(database: Database, keyRing: KeyRing, accountId: string, code: string): Promise<boolean> {
   const digests = keyRing.masters.map((master) => stored(master, accountId, code));
   const used = await database.change(Prisma.sql`
@@ -39,7 +39,7 @@ export async function useRecoveryCode(database: Database, keyRing: KeyRing, acco
   return used.length > 0;
 }
 
-/** However it is typed: in capitals, with or without its hyphen, with spaces. */
+/** Accepts capitals, spaces, and a missing hyphen. */
 function stored(master: Uint8Array, accountId: string, code: string): Uint8Array<ArrayBuffer> {
   const typed = code.toLowerCase().replace(/[^a-z0-9]/g, '');
   return digest(keyedDigest(derivedSecret(master, 'recovery codes'), `${accountId} ${typed}`));

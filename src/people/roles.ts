@@ -1,6 +1,6 @@
-/** Owns the roles that people have. What each may do is pages/permissions.ts's. */
+/** Owns the roles of users. pages/permissions.ts says what each may do. */
 
-/** `user` is everybody. */
+/** `user` is the role of every ordinary account. */
 export const ROLES = ['user', 'auditor', 'support', 'admin'] as const;
 
 export type Role = (typeof ROLES)[number];

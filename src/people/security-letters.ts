@@ -10,13 +10,13 @@ import { type Change, NOT_ME_PATH, newNotMeLink } from './not-me.ts';
 import type { Account } from './store.ts';
 
 /**
- * Owns letters about a change that somebody else may have made: each goes to the address that the account has before the change, and carries a link
- * "this was not me" to it. What the link does: features/account/not-me.ts.
+ * Owns mails about a change that somebody else may have made. Each goes to the account's address from before the change, with a link "this
+ * was not me". features/account/not-me.ts says what the link does.
  */
 
 type SecurityLetter = { [Name in LetterName]: Letters[Name] extends { notMe: string } ? Name : never }[LetterName];
 
-/** @param language of the page, unless given. */
+/** @param language the page's language by default. */
 type From = {
   ctx: Context;
   issuer: string;
@@ -25,10 +25,10 @@ type From = {
   language?: Language | undefined;
 };
 
-/** Values of a letter, without what every one of them has. */
+/** Values of a mail, except those that all of them share. */
 export type About<Name extends SecurityLetter> = Omit<Letters[Name], 'person' | 'notMe'>;
 
-/** The writing of a letter and of its link, to be run in the transaction of the change. None, to what mail cannot be sent to. */
+/** The inserts of a mail and of its link, to run in the transaction of the change. Empty when the address cannot receive mail. */
 export function securityLetter<Name extends SecurityLetter>(
   { ctx, issuer, keyRing, account, language = languageOf(ctx) }: From,
   name: Name,

@@ -9,13 +9,13 @@ import { type Account, findAccount } from './store.ts';
 import { freeUsername } from './usernames.ts';
 
 /**
- * Owns how an account comes to be: nobody has one before they have proven the address, so nobody can lie in wait in an account of somebody
- * who will sign up later. Until then the wish, with its hash, is the proof's payload.
+ * Owns the creation of accounts. An account exists only after its address is proven, so an attacker cannot prepare an account for a later
+ * user. Until then the sign-up data, with the password hash, is the proof's payload.
  */
 
 /**
- * What is to become true with the proof. Without a password for who signs in by a provider: `upstream` is its room's then, and tells whom
- * the account is to be linked to. `agreed`: to the terms.
+ * The data of a sign-up, which takes effect with the proof. There is no password for a sign-in by a provider: `upstream` then names the
+ * identity to link, and belongs to that feature. `agreed`: to the terms.
  */
 export type SignUpWish = {
   name: string;
@@ -23,17 +23,17 @@ export type SignUpWish = {
   locale: string;
   agreed?: boolean;
   upstream?: unknown;
-  /** It was confirmed in another browser than the one that asked: see confirmElsewhere(). */
+  /** It was confirmed in another browser than the requesting one: see confirmElsewhere(). */
   elsewhere?: true;
 };
 
-/** The key of the sentence that says what is wrong with a field. */
+/** Key of the sentence that says what is wrong with a field. */
 export type Problem = {
   field: 'name' | 'email' | 'password' | 'code';
   key: PasswordProblem | 'signup.name_problem' | 'signup.email_problem' | 'mailed.wrong' | 'mailed.gone';
 };
 
-/** Everything that is wrong, so that it can be mended in one go. */
+/** @returns all problems, so that the user can fix them at once. */
 export function signUpProblems(wish: { name: string; email: string; password: string }): Problem[] {
   const name = nameFault(tidyName(wish.name)) && 'signup.name_problem';
   const keys = { name, email: emailProblem(wish.email), password: passwordProblem(wish.password, wish) };
@@ -41,9 +41,9 @@ export function signUpProblems(wish: { name: string; email: string; password: st
 }
 
 /**
- * Proves by the link in another browser than the one that asked. Whoever asked may be somebody else: the password that they chose, and the account
- * at a provider that they brought, are forgotten, and the user of the mailbox chooses a password.
- * @returns the proof; undefined when it was given already, has expired, or never was. Asked twice, the second finds the proof of the first.
+ * Proves by the link in a browser other than the requesting one. The requester may be an attacker. So the chosen password and the
+ * provider's account are discarded, and the user of the mailbox chooses a password.
+ * @returns the proof, also on a second call; undefined when it was given already, has expired, or never existed.
  */
 export async function confirmElsewhere(database: Database, secret: string, passwordHash: string): Promise<Proof | undefined> {
   const handle = handleOf(secret);
@@ -56,8 +56,10 @@ export async function confirmElsewhere(database: Database, secret: string, passw
 }
 
 /**
- * Makes the account that was proven, or finds the one that was made of it before: asked twice, it answers the same.
- * @param proof one that was given. @param along what is written with it, such as the record of it. @returns undefined when the address has another account meanwhile.
+ * Creates the account of a proof, or finds the one that the proof already created, so a second call has the same result.
+ * @param proof one that was given.
+ * @param along statements to write with it, such as the audit event.
+ * @returns undefined when another account now has the address.
  */
 export async function openAccount(
   database: Database,
@@ -71,7 +73,7 @@ export async function openAccount(
     await database.transaction([insertAccount(proof, id), ...along(id)]);
     return await findAccount(database, id);
   } catch (error) {
-    // Somebody was faster with the user name: the next try sees it.
+    // Another sign-up took the user name first. The next try sees that.
     if (isUniqueViolation(error) && attempts > 1) return openAccount(database, proof, along, attempts - 1);
     if (!foundNothing(error)) throw error;
     const now = await findProof(database, 'sign_up', proof.handle);
@@ -79,7 +81,7 @@ export async function openAccount(
   }
 }
 
-/** Fails, by a division by zero, unless it makes one: in a transaction nothing is written then. */
+/** Fails with a division by zero when it creates no account, so that its transaction writes nothing. */
 function insertAccount({ handle, email }: Proof, id: string): Statement {
   return Prisma.sql`
     with wish as materialized (
@@ -96,8 +98,8 @@ function insertAccount({ handle, email }: Proof, id: string): Statement {
 }
 
 /**
- * The writing of an account whose address a provider has proven: it has no password, and its person has agreed to the terms. It must
- * change a row: it does not when the address is taken.
+ * The insert of an account whose address a provider has proven. It has no password, and its user agreed to the terms. It must change a row;
+ * it changes none when the address is taken.
  */
 export function insertProvenAccount({ id, email, name, locale }: { id: string; email: string; name: string; locale: string }): Statement {
   return Prisma.sql`

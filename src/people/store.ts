@@ -5,7 +5,7 @@ import { normalizeEmail, spellingsOf } from './email-address.ts';
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts';
 import type { Role } from './roles.ts';
 
-/** Owns people: who they are and how they prove it by password. Does not decide what they allowed whom: see oauth/store/grants.ts. */
+/** Owns accounts: users and the check of their passwords. oauth/store/grants.ts owns what users allowed to clients. */
 
 export type Account = Pick<
   User,
@@ -17,23 +17,20 @@ export async function findAccount(database: Database, id: string): Promise<Accou
   return (await database.prisma.user.findFirst({ where: { id, disabledAt: null } })) ?? undefined;
 }
 
-/** An account from the columns of its row, as a statement of another room brought them along. */
+/** @returns an account from the columns of its row, which another statement has read. */
 export function accountFromRow(row: Record<string, unknown>): Account {
   const { email_verified, delete_after, devices_since, updated_at, ...same } = row;
   const [deleteAfter, devicesSince] = [delete_after, devices_since].map((moment) => (moment ? new Date(String(moment)) : null));
   return { ...same, emailVerified: email_verified, deleteAfter, devicesSince, updatedAt: new Date(String(updated_at)) } as Account;
 }
 
-/** @returns the account of an address, unless it is unknown or disabled. @param email as it was typed. */
+/** @returns the account of an address, unless it is unknown or disabled. @param email as the user typed it. */
 export async function findAccountByEmail(database: Database, email: string): Promise<Account | undefined> {
   const user = await findUser(database, email);
   return user && !user.disabledAt ? user : undefined;
 }
 
-/**
- * The row of an address, whichever form it was stored in. Where two accounts were made of one address before it had one form, each is found by the form
- * that it has.
- */
+/** The row of an address, in any stored form. If older accounts have different forms of one address, each is found by its own form. */
 export async function findUser(database: Database, email: string): Promise<User | undefined> {
   if (!isStorable(email)) return undefined;
   const spellings = spellingsOf(email);
@@ -41,17 +38,18 @@ export async function findUser(database: Database, email: string): Promise<User 
   return spellings.flatMap((one) => found.filter((user) => user.email === one))[0];
 }
 
-/** Whether an address has an account, be it a disabled one. */
+/** Whether an address has an account, even a disabled one. */
 export async function isAddressTaken(database: Database, email: string): Promise<boolean> {
   return (await database.prisma.user.count({ where: { email: { in: spellingsOf(email) } } })) > 0;
 }
 
-/** `accountId` of a failure is for the record alone: whoever asked is not told whether there is such an account. */
+/** `accountId` of a failure is for the audit log only: the response must not reveal whether the account exists. */
 export type Verdict = { ok: true; account: Account } | { ok: false; accountId: string | undefined };
 
 /**
- * Checks a person's password. Unknown address, wrong password, disabled account and one without a password are one answer and cost the same.
- * @throws AppError 503 when too many are signing in at once.
+ * Checks a user's password. An unknown address, a wrong password, a disabled account and an account without a password give the same result
+ * in the same time.
+ * @throws AppError 503 when too many users sign in at once.
  */
 export async function verifyCredentials(database: Database, email: string, password: string): Promise<Verdict> {
   const user = await findUser(database, email);
@@ -61,15 +59,15 @@ export async function verifyCredentials(database: Database, email: string, passw
   return { ok: true, account: user };
 }
 
-/** Now that the password is there to be hashed anew, with the parameters of today. */
+/** Hashes the password again with the current parameters, while its text is known. */
 async function rehash(database: Database, accountId: string, outdated: string, password: string): Promise<void> {
   try {
     const passwordHash = await hashPassword(password);
-    // Not over a password that was changed meanwhile.
+    // The condition keeps a password that was changed meanwhile.
     await database.change(Prisma.sql`
       update user_account set password_hash = ${passwordHash} where id = ${accountId} and password_hash = ${outdated}`);
   } catch (error) {
-    // With a queue as long as that, it can wait until the next time.
+    // When the queue is full, the next sign-in can do it.
     if (!(error instanceof AppError)) throw error;
   }
 }

@@ -4,8 +4,8 @@ import { digest } from '../platform/secrets.ts';
 import { withoutDeceptive } from '../platform/visible-text.ts';
 
 /**
- * Owns which user names are free: not those by which people would take somebody for us, and none that another person gave up in the last 90 days, by which
- * apps and people know that person. The trigger `rest_username` records what is given up, as digests.
+ * Owns which user names are free. A name that users would take for the operator's is never free. A name that another user gave up is
+ * reserved for 90 days, because clients and users know that user by it. The trigger `rest_username` records given-up names as digests.
  */
 
 const RESERVED = [
@@ -66,17 +66,17 @@ const isOne = (name: string): boolean => {
   return [name, bare].some((part) => isOwnName(part) || looksOf(part).some((look) => LOOKS.has(look)));
 };
 
-/** Whether it means us: it is such a word, whatever it is spelled with and numbered, is made of such words alone, or has this server's name in it. */
+/** Whether a name suggests the operator: a reserved word in any spelling and with any number, only such words, or the server's own name. */
 export function isReservedUsername(username: string): boolean {
   const words = username.split(/[^\p{L}\p{M}\p{N}]+/u).filter((word) => /\D/.test(word));
   return isOne(username) || words.some((word) => isOwnName(word)) || (words.length > 0 && words.every(isOne));
 }
 
-/** Whether it rests after another person than this one gave it up. */
+/** Whether a name is reserved because another account gave it up. */
 export const restsFor = (username: string, accountId: string): Statement => Prisma.sql`
   exists (select from resting_username where id = ${digest(username)} and holder <> ${digest(accountId)} and expires_at > now())`;
 
-/** A user name that is free, after the address. @param id of the account that it is for. */
+/** A free user name derived from the address. @param id of the account that gets it. */
 export function freeUsername(email: string, id: string): Statement {
   const base = usernameFrom(email);
   return Prisma.sql`
@@ -85,7 +85,7 @@ export function freeUsername(email: string, id: string): Statement {
 
 const LONGEST_USERNAME = 30;
 
-/** From the address's first half, without what would make it look like an address, or like one of ours. */
+/** The part before the @, without what would look like an address or a reserved name. */
 function usernameFrom(email: string): string {
   const name = withoutDeceptive(email.slice(0, email.lastIndexOf('@')), () => '')
     .replace(/\+.*$/, '')

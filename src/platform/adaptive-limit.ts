@@ -1,35 +1,41 @@
 /**
- * Owns how many statements may be under way at once: more while answers come in time, fewer when they come late. TCP finds its window in the same
- * way (RFC 5681 section 3.1), here by latency instead of loss. Whether the database, its disk or the way to it is slow makes no difference: where
- * one more statement takes nothing from the others, the limit grows, and where they only wait for one another, it stops.
- * Does not hold the queue: see pipeline.ts.
+ * Owns how many statements may be in flight: more while answers come in time, fewer when they come late. TCP finds its window in the same
+ * way (RFC 5681 section 3.1), by loss; this limit uses latency. The cause does not matter: the database, its disk or the network. The limit
+ * grows while one more statement does not slow the others, and stops when statements only wait for one another. Does not hold the queue:
+ * see pipeline.ts.
  */
 export type AdaptiveLimit = {
-  /** How many may be under way. */
+  /** How many statements may be in flight. */
   readonly statements: number;
-  /** What answers took recently. */
+  /** Recent duration of a statement, smoothed. */
   readonly tookMs: number;
-  /** An answer came, or the database gave up on one. @param sentAt by the clock. @param underWay how many there were, this one among them. */
+  /**
+   * Records that an answer arrived, or that the database gave up.
+   * @param sentAt by the clock.
+   * @param underWay statements in flight, including this one.
+   */
   answered(sentAt: number, underWay: number): void;
-  /** How long a statement waits for its turn with so many ahead of it, and so many under way (Little's law). */
+  /** @returns how long a statement waits for its turn, from the number ahead of it and the number in flight (Little's law). */
   waitMs(ahead: number, underWay: number): number;
 };
 
 export type AdaptiveLimitOptions = {
-  /** It never goes below. */
+  /** The limit never falls below this. */
   least: number;
   start: number;
   most: number;
-  /** An answer that took longer is late. Compared with a limit and not with the best one, which rises with the load that it is to hold back. */
+  /**
+   * An answer that took longer is late. It is an absolute limit: the best duration so far would rise with the load that it must hold back.
+   */
   lateMs: number;
 };
 
-// For each answer: a quarter more in the time that an answer takes.
+// Added for each answer in time. In the time that one answer takes, the limit grows by a quarter.
 const GROWTH = 0.25;
 const SHRINK = 0.75;
 const SMOOTHING = 0.1;
 
-/** @param now milliseconds; tests have a clock of their own. */
+/** @param now returns milliseconds; tests pass their own clock. */
 export function createAdaptiveLimit(
   { least, start, most, lateMs }: AdaptiveLimitOptions,
   now: () => number = () => performance.now(),
@@ -46,10 +52,11 @@ export function createAdaptiveLimit(
       const tookMs = now() - sentAt;
       smoothedMs += SMOOTHING * (tookMs - smoothedMs);
       if (tookMs <= lateMs) {
-        // A limit that is not reached says nothing about a higher one.
+        // Only a limit that was reached shows whether a higher one is possible.
         if (underWay >= limit - 1) limit = Math.min(most, limit + GROWTH);
       } else if (sentAt > shrunkAt) {
-        // Once for all that were sent before it shrank. It may be far above what was under way, which was too much already.
+        // Shrinks once for all statements that were sent before. It starts from the number in flight, which was already too high and may be
+        // far below the limit.
         shrunkAt = now();
         limit = Math.max(least, SHRINK * Math.min(limit, underWay));
       }

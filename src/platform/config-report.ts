@@ -1,11 +1,11 @@
 import { keptSecrets, parseEnvironment, settled } from './config.ts';
 import type { Environment } from './config-schema.ts';
 
-/** Owns what an operator is told of the configuration: each value, where it comes from, and of a secret nothing but that. */
+/** Owns the report of the configuration for the operator: each value and its source. Of a secret it shows the source only. */
 
 export type Setting = { name: string; value: string; from: string };
 
-/** The configuration as the server would read it; nothing is made. @throws ConfigError that lists every problem found. */
+/** @returns the configuration as the server would read it. Creates no secrets. @throws ConfigError that lists every problem found. */
 export function describeConfig(environment: NodeJS.ProcessEnv): Setting[] {
   const env = parseEnvironment(environment);
   const kept = env.COOKIE_KEYS && env.DATA_ENCRYPTION_KEYS ? undefined : keptSecrets(env.DATA_DIR);
@@ -37,6 +37,8 @@ function valuesOf(env: Environment): Record<keyof Environment, string | undefine
     TRUST_PROXY: config.trustedProxies.join(',') || 'none',
     DEVELOPMENT_IN_PUBLIC: env.DEVELOPMENT_IN_PUBLIC,
     DATABASE_URL: withoutSecrets(config.databaseUrl),
+    DATABASE_DIRECT_URL: env.DATABASE_DIRECT_URL && withoutSecrets(env.DATABASE_DIRECT_URL),
+    DATABASE_WAIT_SECONDS: String(config.databaseWaitSeconds),
     DATA_DIR: config.dataDir,
     LOG_LEVEL: config.logLevel,
     SMTP_URL: config.smtpUrl && withoutSecrets(config.smtpUrl),
@@ -67,13 +69,18 @@ function sourceOf(environment: NodeJS.ProcessEnv, name: string): string {
 
 const hidden = (keys: number) => `(${keys === 1 ? '1 key' : `${keys} keys`}, not shown)`;
 
-/** An address without its password, and without the values of its query, where Postgres takes one too. */
+/** @returns a URL without its password and without the values of its query, because Postgres also accepts a password there. */
 function withoutSecrets(address: string): string {
-  const url = URL.parse(address);
-  // What cannot be taken apart is not shown: several hosts, or a password with a character in it that ends the part before the host.
+  // The URL standard of browsers does not allow several hosts.
+  const [, hosts = ''] = /^[a-z]+:\/\/(?:[^/?#]*@)?([^@/?#]*,[^@/?#]*)(?=[/?#]|$)/.exec(address) ?? [];
+  const url = URL.parse(hosts ? address.replace(hosts, SEVERAL) : address);
+  // A URL that cannot be parsed safely is not shown: its password may contain a character that ends the part before the host.
   if (!url || url.hash || /@/.test(url.pathname + url.search)) return '(not shown)';
   if (url.password) url.password = '***';
   const query = [...url.searchParams.keys()].map((name) => `${encodeURIComponent(name)}=***`).join('&');
   url.search = '';
-  return query ? `${url.href}?${query}` : url.href;
+  const shown = hosts ? url.href.replace(SEVERAL, hosts) : url.href;
+  return query ? `${shown}?${query}` : shown;
 }
+
+const SEVERAL = 'several.invalid';

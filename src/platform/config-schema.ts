@@ -9,6 +9,7 @@ import {
   LARGEST_LIMIT,
   page,
   type RequestKind,
+  reachable,
   readOpenings,
   readQuotas,
   readRequestLimits,
@@ -16,7 +17,7 @@ import {
   support,
 } from './config-values.ts';
 
-/** Owns which variables of the environment there are, and what is right for each. What they come to together is config.ts's. */
+/** Owns the list of environment variables and what is valid for each. config.ts checks them together. */
 
 export const schema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),
@@ -37,7 +38,9 @@ export const schema = z.object({
   ISSUER: z.string().refine(isOrigin, 'must be an origin without a path or trailing slash, such as https://auth.example.com').optional(),
   DATABASE_URL: z
     .string('is required, such as postgres://user:password@host:5432/name (npm start brings a database of its own when it is unset)')
-    .refine((value) => /^postgres(ql)?:\/\//.test(value), 'must begin with postgres:// or postgresql://'),
+    .superRefine(reachable),
+  DATABASE_DIRECT_URL: z.string().superRefine(reachable).optional(),
+  DATABASE_WAIT_SECONDS: count('a number of seconds', 0, 3_600).default(60),
   DATA_DIR: z.string().min(1).default('.data'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')

@@ -1,7 +1,8 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { problemOf } from './database-address.ts';
 
-/** Owns what single values of the configuration look like. Which variables there are is config.ts's. */
+/** Owns the syntax of single values of the configuration. config-schema.ts lists the variables. */
 
 export const commaList = (value: string) =>
   value
@@ -9,7 +10,7 @@ export const commaList = (value: string) =>
     .map((part) => part.trim())
     .filter(Boolean);
 
-/** A whole number. @param what such as `a port number`. */
+/** A whole number. @param what for the error text, such as `a port number`. */
 export const count = (what: string, least: number, most: number) =>
   z.coerce
     .number(`must be ${what} from ${least} to ${most}`)
@@ -19,7 +20,7 @@ export const count = (what: string, least: number, most: number) =>
 
 export const LARGEST_LIMIT = 1_000_000;
 
-/** Networks with a number each, such as 203.0.113.0/24=5000. @returns undefined for anything else. */
+/** Networks with a number each, such as 203.0.113.0/24=5000. @returns undefined for invalid text. */
 export function readQuotas(value: string): { network: string; most: number }[] | undefined {
   const quotas = commaList(value).map((part) => {
     const [network = '', most = '', ...more] = part.split('=').map((side) => side.trim());
@@ -29,7 +30,7 @@ export function readQuotas(value: string): { network: string; most: number }[] |
   return quotas.every((quota) => quota !== undefined) ? quotas : undefined;
 }
 
-/** Networks with a port each, such as 10.1.0.0/16=443. @returns undefined for anything else. */
+/** Networks with a port each, such as 10.1.0.0/16=443. @returns undefined for invalid text. */
 export function readOpenings(value: string): { network: string; port: number }[] | undefined {
   const openings = commaList(value).map((part) => {
     const [network = '', port = '', ...more] = part.split('=').map((side) => side.trim());
@@ -39,11 +40,14 @@ export function readOpenings(value: string): { network: string; port: number }[]
   return openings.every((opening) => opening !== undefined) ? openings : undefined;
 }
 
-/** What a network asks for that this server keeps for a while. */
+/** Requests for which this server stores something for a while, and which it therefore limits. */
 export type RequestKind = 'authorize' | 'par' | 'device' | 'token';
 const REQUEST_LIMITS: Record<RequestKind, number> = { authorize: 600, par: 1_200, device: 300, token: 2_000 };
 
-/** Requests a minute by their kind, such as authorize=600,token=2000; of a kind that is not named, what is usual. @returns undefined for anything else. */
+/**
+ * Requests a minute by kind, such as authorize=600,token=2000. Kinds that are not named get the default.
+ * @returns undefined for invalid text.
+ */
 export function readRequestLimits(value: string): Record<RequestKind, number> | undefined {
   const limits = { ...REQUEST_LIMITS };
   for (const part of commaList(value)) {
@@ -56,6 +60,12 @@ export function readRequestLimits(value: string): Record<RequestKind, number> | 
   return limits;
 }
 
+/** database-address.ts supplies the error text. */
+export const reachable = (url: string, context: z.RefinementCtx): void => {
+  const problem = problemOf(url);
+  if (problem) context.addIssue({ code: 'custom', message: problem });
+};
+
 export const isRange = (range: string) => ipaddr.isValid(range) || ipaddr.isValidCIDR(range);
 
 export const isOrigin = (value: string) => {
@@ -63,10 +73,10 @@ export const isOrigin = (value: string) => {
   return !!url && (url.protocol === 'http:' || url.protocol === 'https:') && url.origin === value;
 };
 
-/** Whether an origin is this machine's alone (RFC 6761 section 6.3). */
+/** Whether an origin names this machine only (RFC 6761 section 6.3). */
 export const isLoopback = (origin: string) => /^(127\.0\.0\.1|\[::1\]|([a-z0-9-]+\.)*localhost)$/.test(URL.parse(origin)?.hostname ?? '');
 
-// Of all that a connection can be told in its address, the one thing that an operator must decide: see smtp.ts.
+// Of all connection options that a URL may carry, only `requireTLS` is the operator's decision: see smtp.ts.
 export const isRelay = (value: string) => {
   const url = URL.parse(value);
   return (
@@ -90,5 +100,5 @@ export const support = z
   )
   .optional();
 
-// An address, or a name and an address; the name has nothing in it that would have to be quoted.
+// An address, or a name and an address. The name has no character that needs quoting.
 export const SENDER = /^(?:[\p{L}\p{N} ._-]+ <[^\s<>@"]+@[^\s<>@"]+>|[^\s<>@"]+@[^\s<>@"]+)$/u;

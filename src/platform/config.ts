@@ -3,8 +3,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Environment, schema } from './config-schema.ts';
 import { isLoopback, type RequestKind } from './config-values.ts';
+import { isPooled } from './database-address.ts';
 
-/** Everything that is wrong with the environment, in one message: the operator mends it in one go. */
+/** All problems of the environment in one message, so that the operator can fix them at once. */
 export class ConfigError extends Error {
   readonly problems: string[];
 
@@ -21,60 +22,66 @@ export type Config = {
   environment: 'development' | 'production' | 'test';
   port: number;
   host: string;
-  /** Where administration alone listens, its pages and its API; undefined where it has no listener of its own. */
+  /** Port of the listener for administration (pages and API); undefined when administration shares the main listener. */
   adminPort: number | undefined;
   adminHost: string;
-  /** The origin at which its pages answer; undefined without `adminPort`. */
+  /** The origin of the administration pages; undefined without `adminPort`. */
   adminOrigin: string | undefined;
-  /** How many processes serve the port. */
+  /** Number of processes that serve the port. */
   workers: number;
-  /** After SIGTERM, how long the listener and idle connections stay while /readyz is 503: until every balancer has noticed. */
+  /** After SIGTERM, how long the listener and idle connections stay open while /readyz answers 503, so that every balancer notices. */
   drainSeconds: number;
-  /** The issuer identifier and the origin of every absolute URL we write. */
+  /** The issuer identifier, and the origin of every absolute URL that the server writes. */
   issuer: string;
   databaseUrl: string;
+  /** An address where a connection stays the same across transactions, which a pooler does not guarantee. Defaults to `databaseUrl`. */
+  databaseDirectUrl: string;
+  /** How long a starting server waits for a database that does not answer. */
+  databaseWaitSeconds: number;
   dataDir: string;
   logLevel: string;
-  /** Addresses and CIDR ranges whose X-Forwarded-For is believed; none where TRUST_PROXY is `none`, or not set. */
+  /** Addresses and CIDR ranges whose X-Forwarded-For the server trusts; empty when TRUST_PROXY is `none` or not set. */
   trustedProxies: string[];
-  /** The mail relay; undefined in development alone, where mail is read at /dev/mail. */
+  /** The mail relay; undefined in development only, where developers read mail at /dev/mail. */
   smtpUrl: string | undefined;
   /** The sender of every mail. */
   mailFrom: string;
-  /** Who may register clients at the registration endpoint: everybody, whoever holds an initial access token, nobody. */
+  /** Who may use the registration endpoint: anyone, holders of an initial access token, or nobody. */
   registration: 'open' | 'token' | 'closed';
-  /** How many registrations an hour one network may ask for, where no entry of `registrationNetworks` has it. */
+  /** Registrations an hour from one network, unless `registrationNetworks` lists that network. */
   registrationLimit: number;
-  /** Networks (an address or CIDR) with a number of their own, such as that of a hosted agent which many users share. */
+  /** Networks (address or CIDR) with a limit of their own, such as a hosted agent with many users. */
   registrationNetworks: { network: string; most: number }[];
-  /** What of the operator's own networks may be asked at addresses that clients name, by https: all else inside stays shut. */
+  /**
+   * Networks of the operator that the server may reach over https at addresses that clients name. All other internal addresses are blocked.
+   */
   outgoingAllow: { network: string; port: number }[];
-  /** How many requests a minute one client may make from one network, by what is kept for them. */
+  /** Requests a minute of one client from one network, by kind of request. */
   requestLimits: Record<RequestKind, number>;
   /**
-   * Which requests must use PKCE beside those of clients that always must (oauth/requests/pkce-policy.ts): `public` no others, `nonce` each
-   * that has not `openid` and a nonce, `all` each.
+   * Which requests must use PKCE besides those of clients that always must (oauth/requests/pkce-policy.ts). `public`: no others; `nonce`:
+   * each request without `openid` and a nonce; `all`: each request.
    */
   pkce: 'public' | 'nonce' | 'all';
-  /** The operator's terms, which people agree to at sign-up; undefined where there are none. */
+  /** The operator's terms, which users accept at sign-up; undefined when there are none. */
   termsUrl: string | undefined;
-  /** Where people find help: a page, or an address for mail as `mailto:`. */
+  /** Where users find help: a page, or a mailbox as `mailto:`. */
   supportUrl: string | undefined;
-  /** What the operator does with what is known of people. */
+  /** The operator's privacy policy. */
   privacyUrl: string | undefined;
-  /** How long a new key in one of the two lists below waits before it writes, so that every node can have it. */
+  /** How long a new key in one of the lists below waits before the server writes with it. Every node must get it first. */
   keyDelayMinutes: number;
-  /** How old a signing key becomes before its successor is made; 0 for as old as an operator lets it. */
+  /** Age at which a signing key gets a successor; 0 means that only the operator rotates keys. */
   signingKeyDays: number;
-  /** Sign cookies and CSRF tokens, newest first. */
+  /** Sign cookies and CSRF tokens; newest first. */
   cookieKeys: string[];
   /** 32 bytes each, newest first. */
   dataEncryptionKeys: Uint8Array[];
 };
 
 /**
- * Reads the environment once: the only place that does. Each variable may come as NAME_FILE instead.
- * In development missing secrets are created once, in DATA_DIR.
+ * Reads the environment once, and is the only reader. Each variable may come as NAME_FILE instead. In development it creates missing
+ * secrets once, in DATA_DIR.
  * @throws ConfigError that lists every problem found.
  */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
@@ -89,26 +96,34 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   };
 }
 
-/** What the environment says, and nothing is made. @throws ConfigError that lists every problem found. */
+/** @returns the parsed environment. Creates no secrets. @throws ConfigError that lists every problem found. */
 export function parseEnvironment(environment: NodeJS.ProcessEnv = process.env): Environment {
   const { values, problems } = withFiles(environment);
   const parsed = schema.safeParse(values);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
   if (parsed.data?.ADMIN_PORT && parsed.data.ADMIN_PORT === parsed.data.PORT) problems.push('ADMIN_PORT must be another than PORT');
-  if (parsed.data) problems.push(...misplacedAdmin(parsed.data));
+  if (parsed.data) problems.push(...misplacedAdmin(parsed.data), ...misplacedPooler(parsed.data));
   problems.push(...(values['NODE_ENV'] === 'production' ? missingInProduction(values) : publicInDevelopment(values)));
   if (!parsed.success || problems.length) throw new ConfigError(problems);
   return parsed.data;
 }
 
-/** Pages of administration have an origin of their own, where no cookie of the issuer's is. */
+/** The administration pages need an origin of their own, to which the browser sends no cookie of the issuer. */
 function misplacedAdmin({ ADMIN_ORIGIN: origin, ADMIN_PORT: port, ISSUER: issuer, PORT }: Environment): string[] {
   if (port === undefined) return origin === undefined ? [] : ['ADMIN_ORIGIN needs ADMIN_PORT, on which administration answers'];
   const [theirs, ours] = [origin ?? `http://localhost:${port}`, issuer ?? `http://localhost:${PORT}`];
   return theirs === ours && port !== PORT ? ['ADMIN_ORIGIN must be another than ISSUER'] : [];
 }
 
-/** What holds where the environment does not say: all but the secrets. */
+/** LISTEN, VACUUM and migrations need a connection that does not change between transactions. */
+function misplacedPooler({ DATABASE_URL: url, DATABASE_DIRECT_URL: direct }: Environment): string[] {
+  if (direct !== undefined && isPooled(direct)) return ['DATABASE_DIRECT_URL must lead past the pooler: it has pgbouncer=true'];
+  if (direct === undefined && isPooled(url))
+    return ['DATABASE_DIRECT_URL is required where DATABASE_URL has pgbouncer=true: the address of the database past the pooler'];
+  return [];
+}
+
+/** Applies the defaults to everything except the secrets. */
 export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncryptionKeys'> {
   const issuer = env.ISSUER ?? `http://localhost:${env.PORT}`;
   return {
@@ -122,6 +137,8 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
     drainSeconds: env.DRAIN_SECONDS,
     issuer,
     databaseUrl: env.DATABASE_URL,
+    databaseDirectUrl: env.DATABASE_DIRECT_URL ?? env.DATABASE_URL,
+    databaseWaitSeconds: env.DATABASE_WAIT_SECONDS,
     dataDir: resolve(env.DATA_DIR),
     logLevel: env.LOG_LEVEL,
     trustedProxies: env.TRUST_PROXY,
@@ -141,16 +158,17 @@ export function settled(env: Environment): Omit<Config, 'cookieKeys' | 'dataEncr
   };
 }
 
-/** The address of the database alone, for commands that need nothing else. @throws ConfigError */
+/** @returns the address of the database past any pooler, for commands that need no other setting. @throws ConfigError */
 export function readDatabaseUrl(environment: NodeJS.ProcessEnv = process.env): string {
   const { values, problems } = withFiles(environment);
-  const parsed = schema.shape.DATABASE_URL.safeParse(values['DATABASE_URL']);
-  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `DATABASE_URL ${issue.message}`));
+  const name = values['DATABASE_DIRECT_URL'] === undefined ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL';
+  const parsed = schema.shape.DATABASE_URL.safeParse(values[name]);
+  if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => `${name} ${issue.message}`));
   if (!parsed.success || problems.length) throw new ConfigError(problems);
   return parsed.data;
 }
 
-/** NAME_FILE stands in for NAME, as container platforms mount secrets. */
+/** NAME_FILE replaces NAME, because container platforms mount secrets as files. */
 function withFiles(environment: NodeJS.ProcessEnv) {
   const values: Record<string, string> = {};
   const problems: string[] = [];
@@ -177,7 +195,8 @@ function missingInProduction(values: Record<string, string>): string[] {
   const issuer = values['ISSUER'];
   if (issuer?.startsWith('http://') && !isLoopback(issuer))
     problems.push('ISSUER must begin with https:// in production (RFC 8414 section 2)');
-  // The server speaks plain HTTP, so something ends TLS in front of it. If that is not listed, all people have its address, and share its limits.
+  // The server speaks plain HTTP, so a proxy ends TLS in front of it. If that proxy is not listed, all users have its address and share its
+  // rate limits.
   if (issuer?.startsWith('https://') && values['TRUST_PROXY'] === undefined)
     problems.push(
       'TRUST_PROXY is required with an https ISSUER: list the addresses of the proxy that ends TLS, such as 10.0.0.0/8, or say none when it passes the client address on by itself',
@@ -185,7 +204,7 @@ function missingInProduction(values: Record<string, string>): string[] {
   return problems;
 }
 
-/** Whoever reaches a server in development reads its letters, and can sign in as anybody. */
+/** In development, anyone who reaches the server can read its mail, and so can sign in as any user. */
 function publicInDevelopment({ ISSUER: issuer, DEVELOPMENT_IN_PUBLIC: aloud }: Record<string, string>): string[] {
   if (issuer === undefined || aloud === '1' || (issuer.startsWith('http://') && isLoopback(issuer))) return [];
   return [
@@ -210,7 +229,7 @@ function developmentSecrets(dataDir: string): Secrets {
 
 const secretsFile = (dataDir: string) => join(dataDir, 'secrets.json');
 
-/** The secrets that were made in DATA_DIR; undefined when none were yet. @throws ConfigError */
+/** @returns the secrets in DATA_DIR; undefined when none exist yet. @throws ConfigError */
 export function keptSecrets(dataDir: string): Secrets | undefined {
   try {
     return JSON.parse(readFileSync(secretsFile(dataDir), 'utf8'));

@@ -1,8 +1,9 @@
 import type { Log } from './log.ts';
 
 /**
- * Owns the time of this process. All nodes share the database, so its clock is the one that decides. Where the clock of this machine is off by
- * more than `TOLERATED_MS`, Date.now() gives the time of the database instead: the library, jose and the rest of the server ask that alone.
+ * Owns the time of this process. All nodes share the database, so its clock decides. If this machine's clock is off by more than
+ * `TOLERATED_MS`, Date.now() returns the database's time instead. The library, jose and the rest of the server read the time from
+ * Date.now() only.
  */
 
 const TOLERATED_MS = 1_000;
@@ -11,16 +12,16 @@ const ALARM_MS = 5_000;
 const machineNow = Date.now.bind(Date);
 let correctionMs = 0;
 
-/** @param askedAt, answeredAt by performance.now(), which nobody sets. */
+/** @param askedAt, answeredAt by performance.now(), which no clock adjustment changes. */
 export type LearnTime = (databaseTime: Date, askedAt: number, answeredAt: number) => void;
 
-/** @returns what is to be told each time that the database said what time it is. It logs a clock that is off by more than five seconds, once. */
+/** @returns a function to call with each time that the database reports. It logs once when the clock is off by more than five seconds. */
 export function createDatabaseTime(log: Log): LearnTime {
   let alarmed = false;
   return (databaseTime, askedAt, answeredAt) => {
     const uncertainMs = (answeredAt - askedAt) / 2;
     const offMs = databaseTime.getTime() + uncertainMs - machineNow();
-    // How far it is off at least. A slow answer proves nothing.
+    // The smallest possible difference. A slow answer proves nothing.
     const surelyOffMs = Math.abs(offMs) - uncertainMs;
     if (surelyOffMs > TOLERATED_MS) correct(offMs);
     else if (Math.abs(offMs) + uncertainMs <= TOLERATED_MS) correct(0);

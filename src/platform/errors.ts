@@ -1,14 +1,14 @@
 /**
- * An expected refusal with two voices: `code` picks the public, translated sentence; `reason` is for the log alone.
- * Written to the wire in one place, http/boundary.ts.
+ * An expected refusal with two voices: `code` selects the public, translated sentence; `reason` goes to the log only. http/boundary.ts
+ * alone writes it to the response.
  */
 export class AppError extends Error {
   readonly code: string;
   readonly status: number;
   readonly reason: string;
-  /** When trying again makes sense, for a refusal that passes. */
+  /** After how long the client may try again, for a temporary refusal. */
   readonly retryAfterSeconds: number | undefined;
-  /** What the public sentence names. */
+  /** Values for the placeholders of the public sentence. */
   readonly values: Record<string, string | number>;
 
   constructor(
@@ -26,9 +26,9 @@ export class AppError extends Error {
 }
 
 /**
- * The database cannot answer now. It carries what oidc-provider's own error handler reads (`expose`, `statusCode`,
- * `error_description`), so a lost database is 503 `temporarily_unavailable` at every endpoint, never `invalid_grant`.
- * @see RFC 6749 section 4.1.2.1
+ * The database cannot answer now. It has the members that oidc-provider's error handler reads (`expose`, `statusCode`,
+ * `error_description`). So a lost database is 503 `temporarily_unavailable` at every endpoint, never `invalid_grant`. @see RFC 6749 section
+ * 4.1.2.1
  */
 export class DatabaseUnavailable extends AppError {
   readonly expose = true;

@@ -1,7 +1,7 @@
 /**
- * Gathers what is asked in one turn of the event loop, by whichever requests, into one question. A busy node then asks less often,
- * and nobody waits longer than the turn.
- * @param ask answers in the order of its questions. When it fails, it has failed for each of them.
+ * Combines the questions that all requests ask in one turn of the event loop into one call. A busy node then asks less often, and no
+ * request waits longer than the turn.
+ * @param ask answers in the order of its questions. Its failure is the failure of each question.
  */
 export function gather<Question, Answer>(ask: (questions: Question[]) => Promise<Answer[]>): (question: Question) => Promise<Answer> {
   type Asked = { question: Question; resolve: (answer: Answer) => void; reject: (reason: unknown) => void };

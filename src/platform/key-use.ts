@@ -3,33 +3,33 @@ import type { Log } from './log.ts';
 import { digestInHex, keyId } from './secrets.ts';
 
 /**
- * Owns which key of COOKIE_KEYS and of DATA_ENCRYPTION_KEYS a node writes with. A node reads with every key from its start. It writes with a new
- * key only once that has been there for a while, or an operator said that every node has it (`keys.ts use`): until then other nodes, which were
- * not restarted yet, could not read what it writes.
+ * Owns which key of COOKIE_KEYS and of DATA_ENCRYPTION_KEYS a node writes with. A node reads with every key from its start. It writes with
+ * a new key after a delay, or after an operator confirmed that every node has it (`keys.ts use`). Before that, nodes that have not
+ * restarted yet could not read what it writes.
  */
 
 export type Keys = { cookieKeys: string[]; dataEncryptionKeys: Uint8Array[] };
 
 export type KeyKind = 'cookie' | 'data';
 
-/** By kind and id. */
+/** One key, named by its kind and id. */
 export type KnownKey = { kind: KeyKind; id: string; seenAt: Date; usedFrom: Date; used: boolean };
 
 const READ_EVERY_MS = 60_000;
 const RETRY_MS = 5_000;
 
 const IDS: { [Kind in KeyKind]: (keys: Keys) => string[] } = {
-  // Eight digits tell two keys apart, and are of no use to anyone who wants to guess one.
+  // Eight hex digits distinguish two keys, and do not help anyone to guess one.
   cookie: ({ cookieKeys }) => cookieKeys.map((key) => digestInHex(`cookie key ${key}`).slice(0, 8)),
   data: ({ dataEncryptionKeys }) => dataEncryptionKeys.map(keyId),
 };
 const KINDS = Object.keys(IDS) as KeyKind[];
 
 /**
- * Puts in front of both lists the key that writes, at once and whenever another is to. The lists themselves change, since every part of the
- * server that has one is to follow.
+ * Moves the key that writes to the front of both lists, at once and at each later change. It changes the lists in place, because every part
+ * of the server that holds one must follow.
  * @param keys each list newest first, as the operator wrote it.
- * @param delayMinutes how long a key that no node knew before waits, where the nodes have another one in use.
+ * @param delayMinutes how long a new key waits while another key is in use.
  * @throws DatabaseUnavailable
  */
 export async function followKeyUse(
@@ -82,7 +82,7 @@ export async function followKeyUse(
   };
 }
 
-/** Those that are new to all nodes wait, unless none of the list is known: then nobody has anything to be read with an older one. */
+/** Keys that are new to all nodes wait. If no key of the list is known, none waits: nothing was written with an older one. */
 function introduced(kind: KeyKind, ids: string[], delayMinutes: number): Statement {
   return Prisma.sql`
     insert into key_use (kind, id, used_from)
@@ -97,19 +97,19 @@ export function readKeyUse(database: Database): Promise<KnownKey[]> {
     select kind, id, seen_at as "seenAt", used_from as "usedFrom", used_from <= now() as used from key_use order by kind, seen_at, id`);
 }
 
-/** Each list with the key that writes first. @param keys newest first. */
+/** @returns each list with the key that writes first. @param keys newest first. */
 export function inUse(keys: Keys, known: KnownKey[]): Keys {
   const first = <Key>(kind: KeyKind, list: Key[]): Key[] => {
     const ids = IDS[kind](keys);
     const used = new Set(known.filter((key) => key.kind === kind && key.used).map(({ id }) => id));
     const index = ids.findIndex((id) => used.has(id));
-    // None is in use: the others are as new to the nodes as the first.
+    // No key is in use yet, so all keys are equally new.
     return index < 1 ? [...list] : [list[index] as Key, ...list.filter((_, other) => other !== index)];
   };
   return { cookieKeys: first('cookie', keys.cookieKeys), dataEncryptionKeys: first('data', keys.dataEncryptionKeys) };
 }
 
-/** Every key that waits is used from now on. @returns their kinds and ids. */
+/** Puts every waiting key into use now. @returns their kinds and ids. */
 export function keysUsedNow(): Statement {
   return Prisma.sql`update key_use set used_from = now() where used_from > now() returning kind, id`;
 }

@@ -1,48 +1,50 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
+import { openHosts } from './database-hosts.ts';
 
 /**
- * Owns the one connection of a node that listens (LISTEN/NOTIFY), on all its channels: it is lost from time to time, and made again.
- * A connection can fall deaf and say nothing of it: a firewall that forgot it, a pooler in between. So it notifies itself, and one that does
- * not hear itself is lost.
+ * Owns the one connection of a node that listens (LISTEN/NOTIFY), for all channels. It is opened again when it is lost. A connection can
+ * also become deaf without an error, behind a firewall or a pooler. So it notifies itself, and counts as lost when it does not receive its
+ * own notification.
  */
 
 export type Listening = {
-  /** Whether it hears at the moment: while it does not, changes go by unnoticed. */
+  /** Whether it listens now. While it does not, changes are missed. */
   heard(): boolean;
 };
 
 export type Listener = {
-  /** @param missed called each time it begins to hear: whatever was told before went by. */
+  /** @param missed called each time listening begins: earlier notifications were missed. */
   on(channel: string, hear: (message: string) => void, missed: () => void): Listening;
   close(): Promise<void>;
 };
 
 export type ListenerOptions = {
-  /** How long it waits before it makes a lost connection again. */
+  /** Delay before a lost connection is opened again. */
   retryMs?: number;
-  /** How often it notifies itself. It knows that it is deaf after twice as long. */
+  /** Interval of its own notifications. It detects deafness after twice this time. */
   aliveMs?: number;
-  /** Hears what time the database has, each time that it hears itself. @param askedAt, answeredAt by performance.now(). */
+  /** Receives the database's time with each of its own notifications. @param askedAt, answeredAt by performance.now(). */
   onTime?: (databaseTime: Date, askedAt: number, answeredAt: number) => void;
 };
 
 const RETRY_MS = 1_000;
 const ALIVE_MS = 2_000;
 
-/** How the listening connection is named in pg_stat_activity. */
+/** Name of the listening connection in pg_stat_activity. */
 export const LISTENER_NAME = 'munjigi-listen';
 
-/** How the channels begin on which a connection notifies itself. */
+/** Prefix of the channels on which a connection notifies itself. */
 export const ALIVE_CHANNEL = 'munjigi_alive_';
 
 type Subscription = { channel: string; hear: (message: string) => void; missed: () => void; heard: boolean };
 
-/** What is done on a connection is done in turn: `turn` is the last of it. */
+/** Statements of a connection run one after another; `turn` is the last of them. */
 type Line = { client: pg.Client; turn: Promise<unknown>; alive: NodeJS.Timeout | undefined };
 
-/** Connects when there is something to listen for. */
+/** Connects at the first subscription. */
 export function openListener(url: string, { retryMs = RETRY_MS, aliveMs = ALIVE_MS, onTime }: ListenerOptions = {}): Listener {
+  const { Client } = openHosts(url);
   const subscriptions: Subscription[] = [];
   let line: Line | undefined;
   let retry: NodeJS.Timeout | undefined;
@@ -50,8 +52,7 @@ export function openListener(url: string, { retryMs = RETRY_MS, aliveMs = ALIVE_
 
   function connect(): void {
     retry = undefined;
-    const client = new pg.Client({
-      connectionString: url,
+    const client = new Client({
       application_name: LISTENER_NAME,
       keepAlive: true,
       connectionTimeoutMillis: 2_000,
@@ -76,7 +77,7 @@ export function openListener(url: string, { retryMs = RETRY_MS, aliveMs = ALIVE_
     }, ignore);
   }
 
-  /** The channel is this connection's own, so nodes do not wake one another. */
+  /** Each connection uses its own channel, so nodes do not wake one another. */
   function keepAlive(mine: Line): void {
     const channel = ALIVE_CHANNEL + randomUUID();
     let unheard = false;
@@ -85,7 +86,7 @@ export function openListener(url: string, { retryMs = RETRY_MS, aliveMs = ALIVE_
       if (heard.channel === channel) unheard = false;
     });
     const ask = () => {
-      // A process that was held up has not read yet what it was told meanwhile.
+      // A process that was held up has not yet read the notifications that arrived meanwhile.
       const heldUp = performance.now() - due > aliveMs / 2;
       if (unheard && !heldUp) return lost(mine);
       due = performance.now() + aliveMs;
@@ -101,7 +102,7 @@ export function openListener(url: string, { retryMs = RETRY_MS, aliveMs = ALIVE_
     then(mine, () => mine.client.query(`listen ${mine.client.escapeIdentifier(channel)}`)).then(() => line === mine && ask(), ignore);
   }
 
-  /** Does it after what was asked of this connection before. A failure of either loses the connection. */
+  /** Runs work after the connection's earlier work. A failure of either loses the connection. */
   function then<T>(mine: Line, work: () => Promise<T>): Promise<T> {
     const turn = mine.turn.then(work);
     mine.turn = turn;
@@ -110,9 +111,9 @@ export function openListener(url: string, { retryMs = RETRY_MS, aliveMs = ALIVE_
   }
 
   function lost(mine: Line): void {
-    // Told of by several events, and by those of a connection that was given up before: once is enough.
+    // Several events report the same loss, some from a connection that was abandoned before. It is handled once.
     if (line !== mine) return;
-    // One that connected and could not listen would stay open, and the next one beside it.
+    // A connection that connected but could not listen would otherwise stay open beside the next one.
     hangUp().catch(() => {});
     retry = setTimeout(connect, retryMs).unref();
   }
@@ -141,5 +142,5 @@ export function openListener(url: string, { retryMs = RETRY_MS, aliveMs = ALIVE_
   };
 }
 
-// lost() has been told of it already.
+// lost() has already handled the failure.
 const ignore = () => {};

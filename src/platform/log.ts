@@ -2,7 +2,7 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type Log = Logger;
 
-// Never logged, wherever an object that carries them ends up: a log must not become a place to steal from.
+// Fields that are never logged in any object, so that nobody can steal credentials from a log.
 const SECRET_FIELDS = [
   'authorization',
   'cookie',
@@ -18,7 +18,7 @@ const SECRET_FIELDS = [
   'registration_access_token',
 ];
 
-/** One JSON object a line. @param destination where lines go; standard output unless given. */
+/** Writes one JSON object a line. @param destination where lines go; standard output by default. */
 export function createLog(level: string, destination?: DestinationStream): Log {
   return pino(
     {

@@ -1,33 +1,32 @@
-import pg from 'pg';
 import type { Statement } from './database.ts';
+import { openClient, WITHOUT_LIMIT } from './database-hosts.ts';
 
 /**
- * Owns transactions that take as long as they take: an operator's, who reads or writes the whole of the database. They have a connection of
- * their own, without the limits of time that requests have.
+ * Owns transactions without a time limit, for an operator who reads or writes the whole database. Each has a connection of its own, without
+ * the time limits of requests.
  */
 
 export type LongTransaction = {
   run<Row>(statement: Statement): Promise<Row[]>;
-  /** The rows of a statement that reads, in parts, so that the whole is never in memory. @param statement without values. */
+  /** @returns the rows of a read in batches, so that they are never all in memory. @param statement without values. */
   read<Row>(statement: Statement, atOnce: number): AsyncGenerator<Row[]>;
 };
 
-// One moment for all that is read, whoever writes meanwhile.
+// All reads see the database at one moment, despite writes by others.
 const BEGIN = { read: 'begin isolation level repeatable read read only', write: 'begin' };
 
-/** Commits when the work is done, and rolls back when it fails, or this process does. */
+/** Commits when the work succeeds. Rolls back when the work or this process fails. */
 export async function inLongTransaction<T>(
   url: string,
   mode: keyof typeof BEGIN,
   work: (transaction: LongTransaction) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 5_000 });
-  // A lost connection fails the statement, which is where it is heard of.
-  client.on('error', () => {});
+  const client = openClient(url, { keepAlive: true, connectionTimeoutMillis: 5_000 });
   await client.connect();
   try {
+    await client.query(WITHOUT_LIMIT);
     await client.query(BEGIN[mode]);
-    // Times are written out as text.
+    // Postgres writes times as text in this zone.
     await client.query("set local time zone 'UTC'");
     const result = await work({
       run: async <Row>({ text, values }: Statement) => (await client.query(text, values)).rows as Row[],
@@ -44,7 +43,7 @@ export async function inLongTransaction<T>(
     await client.query('commit');
     return result;
   } finally {
-    // What was not committed is rolled back with its connection.
+    // The database rolls back an uncommitted transaction when its connection ends.
     await client.end().catch(() => {});
   }
 }

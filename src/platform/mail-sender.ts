@@ -6,9 +6,9 @@ import { type KeyRing, UnknownKey } from './secrets.ts';
 import { RELAY_CONNECTIONS, type Relay, RelayError } from './smtp.ts';
 
 /**
- * Owns the leaving of mail, on every node. A mail is taken by moving the time at which it is due, so no other node takes it meanwhile, and
- * it comes up again by itself when this one dies or the relay fails: after a minute, and each time twice as long.
- * A node that dies between the relay's yes and its own note of it is the one way in which a mail is sent twice.
+ * Owns the sending of mail, on every node. A node takes a mail by moving its due time, so that no other node takes it. If the node dies or
+ * the relay fails, the mail is due again after a minute, and after twice as long each time. A mail is sent twice in one case only: the node
+ * dies after the relay accepted it and before it stored that.
  */
 
 const ATTEMPTS = 5;
@@ -20,12 +20,12 @@ export type MailSenderParts = {
   keyRing: KeyRing;
   relay: Relay;
   log: Log;
-  /** Whether a mail can be read after it was sent: in development alone. */
+  /** Whether the text stays readable after sending: in development only. */
   keepsText: boolean;
   everyMs?: number;
 };
 
-/** Sends what is due until it is stopped. */
+/** Sends due mail until it is stopped. */
 export function keepMailSent(parts: MailSenderParts): MailSender {
   const { database, log, relay, everyMs } = parts;
   return keepSent<WaitingMail>({
@@ -41,7 +41,7 @@ export function keepMailSent(parts: MailSenderParts): MailSender {
   });
 }
 
-/** Takes up to so many that are due, which no other node takes then. */
+/** Takes at most `room` due mails, which no other node then takes. */
 async function takeDue(database: Database, room: number): Promise<WaitingMail[]> {
   return database.aside<WaitingMail>(Prisma.sql`
     update mail set attempts = attempts + 1, due_at = now() + power(2, attempts) * interval '1 minute'
@@ -51,7 +51,7 @@ async function takeDue(database: Database, room: number): Promise<WaitingMail[]>
     returning id, recipient, sealed, attempts`);
 }
 
-/** Tries one, and writes down what became of it. @throws never: what could not be written down is tried again. */
+/** Tries one mail and stores the outcome. @throws never: an outcome that could not be stored leads to another try. */
 async function sendOne({ database, keyRing, relay, log, keepsText }: MailSenderParts, mail: WaitingMail): Promise<void> {
   const { id, attempts } = mail;
   try {
@@ -60,7 +60,7 @@ async function sendOne({ database, keyRing, relay, log, keepsText }: MailSenderP
     if (givenUp) log.error({ event: 'mail_given_up', mail: id, attempts, reason: refusal.message });
     else if (refusal) log.warn({ event: 'mail_failed', mail: id, attempts, reason: refusal.message });
     if (refusal && !givenUp) return;
-    // Never due again while it is there; and nobody but the person needs to read it any more.
+    // The row is never due again. Only the recipient needs the text now, so it is deleted.
     await database.aside(Prisma.sql`
       update mail set due_at = expires_at, sent_at = case when ${givenUp} then null else now() end,
         attempts = case when ${givenUp} then ${ATTEMPTS} else attempts end,
@@ -71,7 +71,7 @@ async function sendOne({ database, keyRing, relay, log, keepsText }: MailSenderP
   }
 }
 
-/** @returns why it did not leave, or undefined when it did. */
+/** @returns why the mail was not sent; undefined when it was. */
 async function attempt(keyRing: KeyRing, relay: Relay, mail: WaitingMail): Promise<{ message: string; forGood: boolean } | undefined> {
   try {
     await relay.send(mail.id, mail.recipient, openLetter(keyRing, mail));

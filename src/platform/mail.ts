@@ -3,16 +3,16 @@ import { type Database, Prisma, type Statement } from './database.ts';
 import type { KeyRing } from './secrets.ts';
 
 /**
- * Owns the mail that waits: it is written down along with what it tells of, and sent afterwards, so neither a slow relay nor one that is
- * down keeps a person waiting or loses a letter. Does not send: see mail-sender.ts. Does not word anything: see http/letters.ts.
+ * Owns waiting mail. Mail is stored with the change that it reports, and sent afterwards. So a slow relay delays no user, and a failed one
+ * loses no mail. Does not send: see mail-sender.ts. Does not write the text: see http/letters.ts.
  */
 
 export type Letter = { language: string; subject: string; text: string; html: string };
 
-/** A row of the table, as it is taken to be sent or shown. */
+/** A row of the table, as it is read for sending or display. */
 export type WaitingMail = { id: string; recipient: string; sealed: string; attempts: number };
 
-/** Where it is told that there is a mail to send. */
+/** The channel that announces new mail. */
 export const MAIL_CHANNEL = 'mail';
 
 const KEPT_HOURS = 24;
@@ -21,31 +21,33 @@ const KEPT_HOURS = 24;
 const LONGEST_ADDRESS = 254;
 const LONGEST_LOCAL_PART = 64;
 
-/** One mailbox and nothing else: no list, no display name, no quoting, nothing that could begin another line (RFC 5321 section 4.1.2). */
+/**
+ * One mailbox and nothing else: no list, no display name, no quoting, and nothing that could begin another line (RFC 5321 section 4.1.2).
+ */
 const ADDRESS =
   /^[^\s\p{C}"(),:;<>@[\\\]]+@(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?\.)*[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?$/u;
 
-/** Whether mail can be addressed to it; not, whether anybody reads it. */
+/** Whether mail can be addressed to it. It does not say whether the mailbox exists. */
 export function isMailAddress(text: string): boolean {
   return text.length <= LONGEST_ADDRESS && text.lastIndexOf('@') <= LONGEST_LOCAL_PART && ADDRESS.test(text);
 }
 
 /**
- * The writing of a mail, to be run along with what it tells of, in the same transaction or unit of work. It is sent once that is done.
+ * @returns the insert of a mail, to run in the same transaction or unit of work as the change it reports. It is sent after the commit.
  * @throws RangeError for a recipient that isMailAddress() refuses.
  */
 export function mailLetter(keyRing: KeyRing, recipient: string, letter: Letter): Statement {
   if (!isMailAddress(recipient)) throw new RangeError('not an address that mail can be sent to');
   const id = randomUUID();
   const sealed = keyRing.encrypt(JSON.stringify(letter), sealedAs(id));
-  // What is told in a transaction is heard when that has ended, by all nodes: whoever is free sends it.
+  // Postgres delivers the notification at commit, to all nodes. Any free node sends the mail.
   return Prisma.sql`
     insert into mail (id, recipient, sealed, expires_at)
     select ${id}, ${recipient}, ${sealed}, now() + ${KEPT_HOURS} * interval '1 hour'
     from (select pg_notify(${MAIL_CHANNEL}, '')) as told`;
 }
 
-/** What a mail says. @throws Error when it was sent and forgotten, or no key of the ring opens it. */
+/** @returns the text of a mail. @throws Error when the text was deleted after sending, or no key of the ring opens it. */
 export function openLetter(keyRing: KeyRing, { id, sealed }: Pick<WaitingMail, 'id' | 'sealed'>): Letter {
   return JSON.parse(keyRing.decrypt(sealed, sealedAs(id)));
 }
@@ -54,7 +56,7 @@ const sealedAs = (id: string) => `mail ${id}`;
 
 export type KeptMail = WaitingMail & { createdAt: Date; sentAt: Date | null };
 
-/** The newest mails that can still be read, for the mailbox page of development. @param id that one alone. */
+/** @returns the newest readable mails, for the mailbox page in development. @param id returns only this one. */
 export function listMail(database: Database, id?: string): Promise<KeptMail[]> {
   return database.query<KeptMail>(Prisma.sql`
     select id, recipient, sealed, attempts, created_at as "createdAt", sent_at as "sentAt" from mail

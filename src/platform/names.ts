@@ -1,8 +1,8 @@
 import { lookup, Resolver } from 'node:dns/promises';
 
 /**
- * Owns the look-up of names that strangers choose. The system's own (`getaddrinfo`) waits in a pool of four threads, for as long as a name server is
- * silent: twelve such names stopped every other look-up of the process. This one asks name servers itself, and has a deadline.
+ * Owns the look-up of names that strangers choose. `getaddrinfo` of the system blocks one of four threads while a name server is silent:
+ * twelve such names stopped all other look-ups of the process. This one asks name servers directly and has a deadline.
  */
 
 const DEADLINE_MS = 1_000;
@@ -10,8 +10,9 @@ const DEADLINE_MS = 1_000;
 export type Address = { address: string; family: 4 | 6 };
 
 /**
- * All addresses of a name. The hosts file is not read: what stands there is the operator's.
- * @param resolver that nobody else uses. @throws Error when there is none in time.
+ * @returns all addresses of a name. It does not read the hosts file, which holds the operator's own names.
+ * @param resolver not shared with other callers.
+ * @throws Error when no address is found in time.
  */
 export async function addressesOf(
   hostname: string,
@@ -31,5 +32,5 @@ export async function addressesOf(
   }
 }
 
-/** The same for names that an operator chose: as the system finds them, the hosts file among its sources. */
+/** The same for names that an operator chose: uses the system's look-up, including the hosts file. */
 export const systemAddressesOf = (hostname: string): Promise<Address[]> => lookup(hostname, { all: true }) as Promise<Address[]>;

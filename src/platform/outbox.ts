@@ -3,41 +3,41 @@ import { type Database, Prisma } from './database.ts';
 import type { Log } from './log.ts';
 
 /**
- * Owns the pace of what leaves this house later, on every node: it is looked for when it is told of and every so often, so many are under
- * way at once, and the last are waited for at the end. What leaves, and how it is taken so that no other node takes it, is the sender's.
+ * Owns the pace of deferred sending, on every node. The worker runs on NOTIFY and every `everyMs`, with at most `atOnce` items in flight.
+ * At shutdown it waits for those. The caller decides what is sent and how an item is taken so that no other node takes it.
  */
 
-/** Whoever is told nothing looks by itself, for what is due again and for what was told while nobody heard. */
+/** Without a notification the worker looks again after this time, for retries and for missed notifications. */
 const EVERY_MS = 15_000;
 
 /**
- * What is due. A moment is kept to the millisecond, and rounded up as often as down: who is told of a row may come sooner than the moment that
- * it was written with, and would not look again before its time.
+ * Which rows are due. Stored times have milliseconds, and may be rounded up. A worker that was just notified could then see the row as not
+ * yet due, and would not look again in time.
  */
 export const DUE = Prisma.sql`due_at < now() + interval '1 millisecond'`;
 
-/** How long those under way are waited for at the end. What is cut short is due again later. */
+/** How long shutdown waits for items in flight. An interrupted item is due again later. */
 const DRAIN_MS = 5_000;
 
 export type Outbox<Item> = {
   database: Database;
   log: Log;
-  /** On which it is told that there is something. */
+  /** The channel that announces new items. */
   channel: string;
-  /** How many may be under way. */
+  /** The most items in flight. */
   atOnce: number;
-  /** Takes up to so many that are due, which no other node takes then. */
+  /** Takes at most `room` due items, which no other node then takes. */
   take(room: number): Promise<Item[]>;
-  /** @throws never: what could not be written down is tried again. */
+  /** @throws never: an outcome that could not be stored leads to another try. */
   send(item: Item): Promise<void>;
-  /** The name of the log line when nothing could be taken. */
+  /** Event name of the log line when items could not be taken. */
   waits: string;
-  /** Called at the end, to cut short what takes too long. */
+  /** Called at shutdown to interrupt what takes too long. */
   cut?: () => void;
   everyMs?: number | undefined;
 };
 
-/** Sends what is due until it is stopped. */
+/** Sends due items until it is stopped. */
 export function keepSent<Item>({ database, log, channel, atOnce, take, send, waits, cut, everyMs = EVERY_MS }: Outbox<Item>): {
   stop(): Promise<void>;
 } {

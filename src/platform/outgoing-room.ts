@@ -1,10 +1,10 @@
 /**
- * Owns how many requests to servers of strangers are under way, so that a slow one holds up nobody else's: so many in all, for one site, and for one
- * host. A host that failed rests for a while, and longer each time.
+ * Owns how many requests to strangers' servers are in flight, so that a slow server delays no requests to others. There is a limit in
+ * total, for one site and for one host. After a failure a host gets no requests for a while, and for longer each time.
  */
 
 export type Room = {
-  /** @returns what to call when the request has ended, with whether it was answered; undefined where there is no room now. */
+  /** @returns a function to call at the end of the request, with whether it was answered; undefined when there is no room now. */
   enter(host: string): ((answered: boolean) => void) | undefined;
 };
 
@@ -12,7 +12,7 @@ const MOST = { all: 64, site: 16, host: 8 };
 const [FIRST_REST_MS, LONGEST_REST_MS] = [2_000, 60_000];
 const MOST_RESTING = 10_000;
 
-/** @param now milliseconds, of a clock that only moves on. */
+/** @param now returns milliseconds of a monotonic clock. */
 export function createRoom(now: () => number = () => performance.now()): Room {
   const underWay = new Map<string, number>();
   const resting = new Map<string, { until: number; restMs: number }>();
@@ -44,7 +44,7 @@ export function createRoom(now: () => number = () => performance.now()): Room {
   };
 }
 
-/** What one owner has names below, by and large: the last two labels, or three where the second is as short as in `co.kr`. */
+/** Approximates the domain of one owner: the last two labels, or three when the second is short, as in `co.kr`. */
 function siteOf(host: string): string {
   const labels = host.split('.');
   return labels.slice((labels.at(-2)?.length ?? 0) <= 3 ? -3 : -2).join('.');

@@ -4,28 +4,31 @@ import { addressesOf, systemAddressesOf } from './names.ts';
 import { createRoom } from './outgoing-room.ts';
 
 export type GuardedFetch = {
-  /** More of an answer, packed or unpacked, ends it with UND_ERR_RES_EXCEEDED_MAX_SIZE. Documents are small; pictures need more. */
+  /**
+   * Largest answer, compressed or decompressed. A larger one fails with UND_ERR_RES_EXCEEDED_MAX_SIZE. Documents are small; pictures need
+   * more.
+   */
   maxBytes?: number;
-  /** Whether an answer that is a redirect comes back as it is. It is followed in no case. */
+  /** Whether a redirect is returned to the caller. It is never followed. */
   showRedirects?: boolean;
-  /** Host names that may be our own machine, over http and at any port: for development alone. */
+  /** Host names that may be this machine, over http and at any port: in development only. */
   ownHosts?: ReadonlySet<string>;
-  /** What of the operator's own networks may be reached, beside port 443 of the internet. */
+  /** Networks of the operator that may be reached besides port 443 of the internet. */
   openings?: readonly Opening[];
 };
 
-/** A network (an address or CIDR), and one port in it. */
+/** A network (address or CIDR) and one port in it. */
 export type Opening = { network: string; port: number };
 
 const HTTPS = 443;
-// Whoever registers a client has this server ask theirs: all of them together have this much room.
+// Anyone who registers a client can make this server send requests. All strangers' servers together share this room.
 const strangers = createRoom();
 
 /**
- * Fetch for URLs that strangers choose (`jwks_uri`, `sector_identifier_uri`, `logo_uri`). Only https on port 443, no redirects, and where an operator
- * opened a network of theirs, https on that port; the address is resolved and judged before the connection is made, so a listener inside our network
- * sees nothing.
- * @throws TypeError `fetch failed` for every refusal: what lies behind a refused name cannot be told from the outside.
+ * Fetch for URLs that strangers choose (`jwks_uri`, `sector_identifier_uri`, `logo_uri`). It allows https on port 443 and no redirects. In
+ * a network that the operator opened it allows https on that port. The address is resolved and checked before the connection opens, so a
+ * listener inside the network sees nothing.
+ * @throws TypeError `fetch failed` for every refusal, so that the caller cannot learn what is behind a refused name.
  */
 export function createGuardedFetch({
   maxBytes = 64 * 1024,
@@ -34,7 +37,7 @@ export function createGuardedFetch({
   openings = [],
 }: GuardedFetch = {}): typeof globalThis.fetch {
   const limits = { bodyTimeout: 2_500, headersTimeout: 2_500, maxResponseSize: maxBytes };
-  // One for each port: what may be reached depends on it, and connections are shared by those who may.
+  // One agent for each port: the allowed addresses depend on the port, and an agent shares its connections.
   const agents = new Map(
     [HTTPS, ...openings.map(({ port }) => port)].map((port) => {
       const judge = (address: string) => isAllowed(address, port, openings);
@@ -64,10 +67,11 @@ export function createGuardedFetch({
 }
 
 /**
- * Fetch for servers that an operator named, and for the addresses that those name in turn. No redirects, and no more than 256 kB of an answer.
- * @param privateNetwork whether they may be in our own network or speak http; otherwise what holds for strangers' URLs holds here too, but
- * for the port. @param deadline ends every request that is under way then.
- * @throws TypeError, or what `deadline` was aborted with.
+ * Fetch for servers that an operator named, and for addresses that those servers name. It follows no redirects and reads at most 256 kB.
+ * @param privateNetwork whether they may be in the operator's network or use http. Otherwise the rules for strangers' URLs apply, except
+ * for the port.
+ * @param deadline aborts every request in flight.
+ * @throws TypeError, or the abort reason of `deadline`.
  */
 export function fetchForUpstream({
   privateNetwork,
@@ -94,19 +98,19 @@ const PUBLIC_ONLY = new Agent({ ...UPSTREAM, connect: { timeout: 2_000, lookup: 
 
 type Options = RequestInit & { dispatcher?: unknown };
 
-/** Asks for an answer that is not compressed. A server may compress it all the same. */
+/** Asks for an uncompressed answer. A server may still compress it. */
 function plainly(init: RequestInit | undefined): Options {
   const headers = new Headers(init?.headers);
   headers.set('accept-encoding', 'identity');
   return { ...init, headers };
 }
 
-/** As the agent says it of what it counts. */
+/** The same error as the agent's own size limit. */
 const tooLarge = (): Error => Object.assign(new Error('the answer is too large'), { code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' });
 
 /**
- * The agent counts bytes as they come over the network. A compressed answer has a thousand times as many, and one that is compressed twice a million: they
- * are counted again as they are read, and the rest is never unpacked.
+ * The agent counts bytes as they arrive. Compression can multiply them by a thousand, and double compression by a million. So this counts
+ * them again after decompression, and stops decompressing at the limit.
  */
 function countedUnpacked(answer: UndiciResponse, maxBytes: number): Response {
   if (!answer.body || !answer.headers.has('content-encoding')) return answer as unknown as Response;
@@ -125,14 +129,14 @@ function countedUnpacked(answer: UndiciResponse, maxBytes: number): Response {
   return Object.defineProperty(response, 'url', { value: answer.url });
 }
 
-/** Whether an address is one that a stranger's URL may lead us to: global unicast and nothing else, which of IPv6 is 2000::/3 (RFC 4291 section 2.4). */
+/** Whether a stranger's URL may lead to an address: global unicast only, which in IPv6 is 2000::/3 (RFC 4291 section 2.4). */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
   return parsed.range() === 'unicast' && (parsed.kind() === 'ipv4' || parsed.match(ipaddr.parseCIDR('2000::/3') as [ipaddr.IPv6, number]));
 }
 
-/** @param openings what an operator opened of networks that are not public. */
+/** @param openings networks that are not public and that an operator opened. */
 function isAllowed(address: string, port: number, openings: readonly Opening[]): boolean {
   if (port === HTTPS && isPublicAddress(address)) return true;
   if (!ipaddr.isValid(address)) return false;
@@ -148,13 +152,13 @@ function isAllowed(address: string, port: number, openings: readonly Opening[]):
 
 type Judge = (address: string) => boolean;
 
-// A literal address is never looked up, so the lookup below would not see it.
+// A literal address is never looked up, so the check in the look-up would not see it.
 function isForbiddenLiteral(hostname: string, judge: Judge): boolean {
   const bare = hostname.replace(/^\[|\]$/g, '');
   return ipaddr.isValid(bare) && !judge(bare);
 }
 
-/** A look-up for sockets. The very answer that the socket connects to is judged: a name cannot resolve well once and badly the next time. */
+/** A look-up for sockets. It checks the same answer that the socket connects to, so a second look-up cannot return another address. */
 function judged(judge: Judge, find = addressesOf) {
   type Done = (error: Error | null, addresses: { address: string; family: number }[]) => void;
   return (hostname: string, _options: object, done: Done): void => {
@@ -166,8 +170,9 @@ function judged(judge: Judge, find = addressesOf) {
 }
 
 /**
- * Fetch that reaches an origin through one listener, as a proxy in front of it would: behind a proxy,
- * the public address may not lead back here. @param listener its address, asked for at each request.
+ * Fetch that reaches an origin through a local listener, as a proxy would. Behind a proxy, the public address may not lead back to this
+ * machine.
+ * @param listener returns its address; called at each request.
  */
 export function fetchThrough(listener: () => string, origin: string): typeof globalThis.fetch {
   const agent = new Agent({ connections: 32 });
@@ -177,7 +182,7 @@ export function fetchThrough(listener: () => string, origin: string): typeof glo
     const url = new URL(asked.url);
     const { statusCode, headers, body } = await request(`${listener()}${url.pathname}${url.search}`, {
       method: asked.method as 'GET',
-      // fetch would write the Host of the listener; the check of the host expects the origin's.
+      // fetch would send the listener's Host, but the host check expects the origin's.
       headers: { ...Object.fromEntries(asked.headers), host },
       body: asked.body ? Buffer.from(await asked.arrayBuffer()) : undefined,
       signal: asked.signal,

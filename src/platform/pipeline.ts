@@ -1,29 +1,30 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { AdaptiveLimit } from './adaptive-limit.ts';
+import type { DatabaseHosts } from './database-hosts.ts';
 
 /**
- * A few connections on which statements follow one another without waiting for answers (PostgreSQL protocol, pipelining):
- * what a pool does with twenty connections and a round trip each, at a fraction of the work on both sides.
- * For single statements alone: a transaction would have strangers in it.
+ * Owns a few connections that send statements without waiting for earlier answers (PostgreSQL protocol, pipelining). They replace a pool of
+ * twenty connections with a round trip each, at a fraction of the work on both sides. They take single statements only: other requests'
+ * statements would fall into a transaction.
  */
 export type Pipeline = {
-  query(statement: { name: string; text: string; values: unknown[] }): Promise<pg.QueryResult>;
+  query(statement: { name?: string; text: string; values: unknown[] }): Promise<pg.QueryResult>;
   close(): Promise<void>;
 };
 
 export type PipelineOptions = {
-  /** One is opened when all others are held up, up to so many. */
+  /** Most connections. The next one opens when all others are held up. */
   connections: number;
-  /** So many more while statements are slow and none of the connections has room. */
+  /** Additional connections while statements are slow and no connection has room. */
   more: number;
-  /** How many statements follow one another on a connection. */
+  /** The most statements in flight on one connection. */
   depth: number;
-  /** How many there are on all of them; others wait for their turn here, where they can still be taken back. */
+  /** The most statements in flight on all connections. Others wait here, where they can still be withdrawn. */
   limit: AdaptiveLimit;
-  /** How long they wait. One that would surely wait longer is refused at once. */
+  /** How long a statement waits. One that would surely wait longer is refused at once. */
   patienceMs: number;
-  /** Hears of each that was refused. @param waiting how many wait. */
+  /** Called for each refused statement. @param waiting how many statements wait. */
   refused?(waiting: number): void;
 };
 
@@ -34,20 +35,21 @@ type Line = {
   /** When it last answered, or was idle. */
   seen: number;
   gathering: boolean;
-  /** False while one of the additional connections is being made: nobody waits for that. */
+  /** False while an additional connection is opening: no statement waits for it. */
   open: boolean;
   lost(): void;
 };
 
-// A connection that has not answered for so long waits for a disk or a lock: what comes next goes elsewhere.
+// A connection without an answer for this long waits for a disk or a lock, so the next statements use another.
 const HELD_UP_MS = 2;
 
-// Statements that take so long wait for a disk, for locks or for the network. Then more connections get more done.
+// Statements this slow wait for a disk, for locks or for the network. Then more connections increase the throughput.
 const SLOW_MS = 50;
-// A database that has no room for another connection is asked again after this.
+// Delay before the server asks a full database for another connection.
 const NO_ROOM_MS = 5_000;
 
 export function openPipeline(
+  Client: DatabaseHosts['Client'],
   config: pg.ClientConfig,
   { connections, more, depth, limit, patienceMs, refused = () => {} }: PipelineOptions,
 ): Pipeline {
@@ -56,7 +58,7 @@ export function openPipeline(
   let noRoomUntil = 0;
   const waiting: ((line: Line) => void)[] = [];
 
-  /** The first connection that is not held up: what is asked in one turn of the event loop shares it, and leaves in one packet. */
+  /** Chooses the first connection that is not held up. Statements of one turn of the event loop share it and leave in one packet. */
   function choose(): Line | undefined {
     const since = performance.now() - HELD_UP_MS;
     let leastBusy: Line | undefined;
@@ -70,7 +72,7 @@ export function openPipeline(
     return leastBusy;
   }
 
-  /** Begins one more, while statements are slow. It takes part once it is open. */
+  /** Opens an additional connection while statements are slow. It takes statements once it is open. */
   function addLine(): void {
     if (lines.length >= connections + more || limit.tookMs < SLOW_MS || performance.now() < noRoomUntil) return;
     const line = connect(false);
@@ -81,15 +83,15 @@ export function openPipeline(
       },
       () => {
         noRoomUntil = performance.now() + NO_ROOM_MS;
-        // All others may have been lost meanwhile.
+        // All other connections may have been lost meanwhile.
         serveWaiting();
       },
     );
   }
 
-  /** @param open whether statements may be sent to it at once, and wait for it. */
+  /** @param open whether statements may be sent to it at once, and wait until it is connected. */
   function connect(open: boolean): Line {
-    const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
+    const client = new Client({ ...config, pipeline: true });
     const lost = () => {
       lines = lines.filter((other) => other !== line);
       hangUp(line);
@@ -102,7 +104,7 @@ export function openPipeline(
     return line;
   }
 
-  /** A place on a connection. */
+  /** Reserves a place on a connection. */
   function take(): Line | undefined {
     const line = underWay < limit.statements ? choose() : undefined;
     if (!line) return undefined;
@@ -113,7 +115,7 @@ export function openPipeline(
     return line;
   }
 
-  /** Holds back what is sent until the turn is over: a system call costs more than most statements do. */
+  /** Holds back data until the turn ends: a system call costs more than most statements. */
   function gather(line: Line): void {
     const { stream } = (line.client as unknown as { connection: { stream: Socket } }).connection;
     line.gathering = true;
@@ -124,7 +126,7 @@ export function openPipeline(
     });
   }
 
-  /** One that was given up is closed once nobody waits for it. */
+  /** Closes an abandoned connection when no statement waits for it. */
   function hangUp(line: Line): void {
     if (!line.underWay) line.client.end().catch(() => {});
   }
@@ -134,17 +136,17 @@ export function openPipeline(
     underWay -= 1;
     line.seen = performance.now();
     if (!lines.includes(line)) hangUp(line);
-    // Statements are fast again.
+    // Statements are fast again, so the additional connection closes.
     else if (!line.underWay && lines.length > connections && limit.tookMs < SLOW_MS / 2) line.lost();
     serveWaiting();
   }
 
-  /** Those who came first go first. */
+  /** Serves in order of arrival. */
   function serveWaiting(): void {
     for (let next = waiting.length ? take() : undefined; next; next = waiting.length ? take() : undefined) waiting.shift()?.(next);
   }
 
-  /** @throws Error in the words of pg's own pool. */
+  /** @throws Error with the message of pg's own pool. */
   function takeInTurn(): Promise<Line> {
     const late = () => {
       refused(waiting.length);
@@ -173,8 +175,9 @@ export function openPipeline(
         sentAt = performance.now();
         return await line.client.query(statement);
       } catch (error) {
-        // A statement that is refused leaves its connection whole. Otherwise nobody else is to be sent down this one, although it may take
-        // a moment until it is seen to have closed (SQLSTATE classes 08 and 57P; the severity is in the server's language).
+        // A refused statement leaves its connection usable. After any other error no statement may use this connection, although its
+        // closing may become visible later. Those errors have SQLSTATE classes 08 and 57P; the severity cannot be used, because it is in
+        // the server's language.
         if (!(error instanceof pg.DatabaseError) || /^(08|57P)/.test(error.code ?? '')) line.lost();
         throw error;
       } finally {

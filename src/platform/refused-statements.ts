@@ -4,8 +4,9 @@ import type { Log } from './log.ts';
 const TELL_EVERY_MS = 10_000;
 
 /**
- * Logs that statements were refused because the database cannot take more: at once, and then every ten seconds with how many there were since.
- * @returns for each kind of statement what the pipeline calls at each refusal.
+ * Logs that the pipeline refused statements because the database cannot take more: at once, then every ten seconds with the count since
+ * then.
+ * @returns for each kind of statement, the function that the pipeline calls at each refusal.
  */
 export function tellRefused(limits: Record<'read' | 'write', AdaptiveLimit>, log: Log, now = () => performance.now()) {
   return (kind: keyof typeof limits) => {

@@ -1,24 +1,27 @@
 import { type Database, Prisma, type Statement } from './database.ts';
 import type { KeyRing } from './secrets.ts';
 
-/** Owns the change of keys at rest: what an older key of the ring sealed is sealed anew with the newest, so that the older can go. */
+/**
+ * Owns the change of keys at rest. It decrypts what an older key of the ring encrypted, and encrypts it with the newest. The operator can
+ * then remove the older key.
+ */
 
-/** A column of sealed values that live for long. What expires within hours is left to. */
+/** A column of encrypted values with a long life. Values that expire within hours are skipped. */
 export type SealedColumn = {
   table: string;
   id: string;
   column: string;
-  /** What a row's value is sealed for. */
+  /** @returns the context that authenticates a row's value. */
   context(id: string): string;
-  /** Rows that may be changed now; all unless given. */
+  /** Condition on rows that may be changed now; all rows by default. */
   idle?: Statement;
 };
 
 const BATCH_ROWS = 500;
 
 /**
- * Goes through a column once, in batches, while requests go on: a value that another writes meanwhile is left.
- * @returns how many were sealed anew, how many somebody was busy with, and how many no key of the ring opens.
+ * Goes through a column once, in batches, while requests continue. A value that another writer changes meanwhile is skipped.
+ * @returns how many values were encrypted again, were in use, and could not be decrypted by any key of the ring.
  */
 export async function reseal(
   database: Database,

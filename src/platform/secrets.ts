@@ -1,24 +1,24 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /**
- * SHA-256 of a credential, the only form in which one is stored. Fast on purpose: what it digests is random
- * and long, so there is nothing to guess (passwords go through argon2id instead, see people/passwords.ts).
+ * SHA-256 of a credential, the only form in which one is stored. A fast hash is enough: the input is random and long, so nobody can guess
+ * it. Passwords use argon2id instead, see people/passwords.ts.
  */
 export function digest(credential: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(hash('sha256', credential, 'buffer'));
 }
 
-/** The same in hexadecimal, for where bytes travel as text. */
+/** The same in hexadecimal, for text. */
 export function digestInHex(credential: string): string {
   return hash('sha256', credential, 'hex');
 }
 
-/** 256 random bits, base64url: 43 characters. */
+/** 256 random bits in base64url: 43 characters. */
 export function randomSecret(): string {
   return randomBytes(32).toString('base64url');
 }
 
-/** A UUID that sorts by when it was made (RFC 9562 section 5.7), as the database makes them. */
+/** A UUID that sorts by creation time (RFC 9562 section 5.7), like those of the database. */
 export function timeOrderedId(now: number = Date.now()): string {
   const bytes = randomBytes(16);
   bytes.writeUIntBE(now, 0, 6);
@@ -32,28 +32,28 @@ export function keyedDigest(key: string, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url');
 }
 
-/** Compares two strings without telling by time where they differ. */
+/** Compares two strings in constant time. */
 export function equalSecrets(a: string, b: string): boolean {
   const [left, right] = [digest(a), digest(b)];
   return timingSafeEqual(left, right);
 }
 
-/** A key for one purpose, derived from a secret of at least 128 random bits (RFC 5869). @param bytes how long the key is to be. */
+/** A key for one purpose, derived from a secret of at least 128 random bits (RFC 5869). @param bytes length of the key. */
 export function derivedKey(secret: Uint8Array | string, purpose: string, bytes = 32): Uint8Array<ArrayBuffer> {
   return new Uint8Array(hkdfSync('sha256', secret, '', purpose, bytes));
 }
 
-/** The same in base64url, for what takes a key as text. */
+/** The same in base64url, for callers that need the key as text. */
 export function derivedSecret(master: Uint8Array, purpose: string): string {
   return Buffer.from(derivedKey(master, purpose)).toString('base64url');
 }
 
-/** What sealed it is no key of this ring. Another node may have it. */
+/** The key that encrypted the value is not in this ring. Another node may have it. */
 export class UnknownKey extends Error {}
 
 const keyIds = new WeakMap<Uint8Array, string>();
 
-/** How a key of 32 bytes is named beside what it sealed. */
+/** @returns the short id of a key of 32 bytes, stored with each value that it encrypted. */
 export function keyId(key: Uint8Array): string {
   const known = keyIds.get(key) ?? createHash('sha256').update(key).digest('hex').slice(0, 8);
   keyIds.set(key, known);
@@ -61,24 +61,27 @@ export function keyId(key: Uint8Array): string {
 }
 
 /**
- * Encrypts at rest with AES-256-GCM. The first key encrypts; every key decrypts. `context` is authenticated with the text: a value moved to
- * another row does not open.
+ * Encrypts at rest with AES-256-GCM. The first key encrypts; every key decrypts. `context` is authenticated with the text, so a value moved
+ * to another row cannot be decrypted.
  */
 export class KeyRing {
   readonly #keys: Uint8Array[];
 
-  /** @param keys 32 bytes each, the one that encrypts first; it may become another later (key-use.ts). @throws RangeError for none, or one of another length. */
+  /**
+   * @param keys 32 bytes each. The first one encrypts; key-use.ts may move another to the front later.
+   * @throws RangeError for an empty list or a key of another length.
+   */
   constructor(keys: Uint8Array[]) {
     if (!keys.length || keys.some((key) => key.length !== 32)) throw new RangeError('a key ring needs keys of 32 bytes');
     this.#keys = keys;
   }
 
-  /** The master keys, for deriving secrets: the one to derive new ones from first. */
+  /** The master keys, for deriving secrets. The first one derives new secrets. */
   get masters(): Uint8Array[] {
     return [...this.#keys];
   }
 
-  /** How a value begins that the first key sealed. */
+  /** Prefix of a value that the first key encrypted. */
   get newest(): string {
     return `v1.${keyId(this.#first)}.`;
   }
@@ -94,7 +97,7 @@ export class KeyRing {
     return ['v1', keyId(this.#first), iv.toString('base64url'), sealed.toString('base64url')].join('.');
   }
 
-  /** @throws UnknownKey when no key of the ring fits, Error when the text was tampered with. */
+  /** @throws UnknownKey when the ring lacks the key, Error when the text was modified. */
   decrypt(sealed: string, context: string): string {
     const [version, id, iv, body] = sealed.split('.');
     const key = this.#keys.find((candidate) => keyId(candidate) === id);

@@ -2,21 +2,21 @@ import ipaddr from 'ipaddr.js';
 import { createTransport } from 'nodemailer';
 import type { Letter } from './mail.ts';
 
-/** Owns the way to the mail relay (SMTP, RFC 5321). */
+/** Owns the connection to the mail relay (SMTP, RFC 5321). */
 
 export type Relay = {
-  /** @param id stays the same however often it is tried, so that whoever gets it twice can tell. @throws RelayError */
+  /** @param id the same at each retry, so that a recipient of two copies can recognize them. @throws RelayError */
   send(id: string, recipient: string, letter: Letter): Promise<void>;
-  /** Ends the connections, those that are in use too. */
+  /** Ends all connections, including those in use. */
   close(): void;
 };
 
-/** What nodemailer puts on its errors. */
+/** Members of nodemailer's errors. */
 type Refusal = { code?: string; responseCode?: number; command?: string };
 
-/** Why a mail did not leave. It never carries what the relay said: that repeats the address. */
+/** Why a mail was not sent. It never contains the relay's answer, which repeats the address. */
 export class RelayError extends Error {
-  /** Another try would end alike: the relay refused this address or this mail for good (RFC 5321 section 4.2.1, 5yz). */
+  /** A retry would also fail: the relay refused this address or this mail permanently (RFC 5321 section 4.2.1, 5yz). */
   readonly forGood: boolean;
 
   constructor(error: Refusal) {
@@ -26,16 +26,17 @@ export class RelayError extends Error {
   }
 }
 
-/** How many mails are on their way at once. */
+/** The most mails in flight. */
 export const RELAY_CONNECTIONS = 4;
 
-/** The longest a mail may be on its way, however slowly the relay answers: less than the time until it is tried again. */
+/** Time limit for one mail, even if the relay answers slowly. It is shorter than the time until the retry. */
 const PATIENCE_MS = 45_000;
 
 /**
- * Connects when there is something to send.
- * @param url `smtp://` or `smtps://`, as config.ts has checked it. The former goes on in TLS (STARTTLS, RFC 3207), or not at all unless
- * the relay is on this machine or `?requireTLS=false` says that the way there is one's own. @param from the sender of every mail.
+ * Connects when there is mail to send.
+ * @param url `smtp://` or `smtps://`, already checked by config.ts. `smtp://` switches to TLS (STARTTLS, RFC 3207) and fails without it.
+ * TLS is optional only if the relay is on this machine or `?requireTLS=false` says that the network is trusted.
+ * @param from the sender of every mail.
  */
 export function openRelay(url: string, from: string): Relay {
   const { protocol, hostname, port, username, password, searchParams } = new URL(url);
@@ -54,7 +55,7 @@ export function openRelay(url: string, from: string): Relay {
     greetingTimeout: 10_000,
     socketTimeout: 20_000,
     idleTimeout: 30_000,
-    // A letter is text that we wrote: nothing in it names a file or an address to be fetched.
+    // The server wrote the mail: nothing in it names a file or URL to load.
     disableFileAccess: true,
     disableUrlAccess: true,
   });
@@ -64,13 +65,13 @@ export function openRelay(url: string, from: string): Relay {
       try {
         await pool.sendMail({
           from,
-          // An object, not text: an address list is not looked for in it.
+          // An object, so that nodemailer does not parse it as a list of addresses.
           to: { name: '', address: recipient },
           subject,
           text,
           html,
           messageId: `<${id}@${domain}>`,
-          // No out-of-office answer comes back (RFC 3834 section 5).
+          // Suppresses out-of-office answers (RFC 3834 section 5).
           headers: { 'Auto-Submitted': 'auto-generated', 'Content-Language': language },
           signal: AbortSignal.timeout(PATIENCE_MS),
         });

@@ -1,15 +1,16 @@
 import type { Database, Statement } from './database.ts';
 import type { Log } from './log.ts';
 
-/** Owns the writing of what was added up in memory: every few seconds and at the end, so that no request waits for it. */
+/** Owns the deferred writing of counts collected in memory: every few seconds and at shutdown, so that no request waits for it. */
 
 const EVERY_MS = 5_000;
 
 export type Book<Row> = { take(): Row[]; giveBack(rows: Row[]): void };
 
 /**
- * @param how.statement writes rows. @param how.event is logged while the database does not take them; they are written with the next ones.
- * @returns how to stop: what is left is written first.
+ * @param how.statement builds the statement that writes rows.
+ * @param how.event is logged while the database refuses them; they are then written with the next rows.
+ * @returns how to stop, which first writes what is left.
  */
 export function keepWritten<Row>(
   book: Book<Row>,

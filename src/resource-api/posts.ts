@@ -42,7 +42,7 @@ export function createPosts({ prisma }: Database) {
     },
     /** @throws AppError 404, or 403 for another's post. */
     async replace(id: string, author: string, post: z.infer<typeof draft>): Promise<Post> {
-      // Whose it is and the change are one statement: it cannot change hands between.
+      // One statement checks the author and makes the change, so the post cannot get another author in between.
       const [changed] = await prisma.post.updateManyAndReturn({ where: { id, authorId: author }, data: post });
       if (!changed) throw await refusal(id);
       return wire(changed);

@@ -1,10 +1,12 @@
 import Router from '@koa/router';
+import type { BearerOptions } from '@munjigi/bearer';
+import { createBearer } from '@munjigi/bearer/koa';
 import type { Context, Middleware } from 'koa';
 import compose from 'koa-compose';
 import { readJson } from '../http/form.ts';
 import { type Database, isStorable } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
-import { type BearerOptions, createBearer } from './bearer.ts';
+
 import { createPosts, parsePost } from './posts.ts';
 
 /** Where it answers: pages of every origin may read what it says to a token, and its metadata may be kept for a while. */
@@ -19,8 +21,7 @@ export function resourceApi({ database, ...options }: BearerOptions & { database
   const bearer = createBearer(options);
   const posts = createPosts(database);
   const postsResource = `${issuer}/api/posts`;
-  const own = (scope?: string, person = false) =>
-    bearer.opaque({ scope, person, audience: issuer, resourceMetadata: metadataUrl(issuer, '') });
+  const own = (scope?: string, user = false) => bearer.opaque({ scope, user, audience: issuer, resourceMetadata: metadataUrl(issuer, '') });
   const forPosts = (scope: string) => bearer.jwt({ scope, audience: postsResource, resourceMetadata: metadataUrl(issuer, '/api/posts') });
   const router = new Router();
 

@@ -8,25 +8,31 @@ import { knownHere } from './known-here.ts';
 import { type Step, showPage } from './step.ts';
 
 /**
- * Owns the time between asking for a proof by mail and giving it: "look into your mail", for sign-up and reset alike. Which proof
- * a browser waits for is in its interaction's stored result, never in a form.
+ * Owns the wait for a proof by mail: the "check your mail" step of sign-up and of password reset. The interaction's stored result, never a
+ * form, says which proof a browser waits for.
  */
 
 type Awaited = { purpose: Purpose; handle: string; email: string };
 
-/** What this browser waits for. */
+/**
+ * @returns the proof that this browser waits for, from the interaction's stored result; undefined when it waits for no proof of this
+ * purpose.
+ */
 export function awaited({ interaction }: Step, purpose: Purpose): Awaited | undefined {
   const known = interaction.result?.['proof'] as Awaited | undefined;
   return known?.purpose === purpose ? known : undefined;
 }
 
-/** What this browser waits for, as it stands. @returns undefined when it has expired, was replaced or redeemed, or nothing was asked for. */
+/** Reads the awaited proof from the database. @returns undefined when it expired, was replaced or redeemed, or was never requested. */
 export async function awaitedProof(step: Step, purpose: Purpose): Promise<Proof | undefined> {
   const waiting = awaited(step, purpose);
   return waiting && findProof(step.services.database, purpose, waiting.handle);
 }
 
-/** Counts a letter before anything is looked up: whoever asks too often hears so alike for known and unknown addresses. @throws AppError 429 */
+/**
+ * Counts a mail before any account lookup, so that the limit answers alike for known and unknown addresses. @throws AppError 429 over the
+ * limit.
+ */
 export async function limitLetters(step: Step, kind: 'sign_up' | 'reset', email: string): Promise<void> {
   const { database } = step.services;
   const device = kind === 'reset' ? await knownHere(step, email) : undefined;
@@ -35,7 +41,7 @@ export async function limitLetters(step: Step, kind: 'sign_up' | 'reset', email:
   await limitRate(database, LIMITS.lettersToAddress, `${kind} ${mailboxOf(email)}`);
 }
 
-/** Begins to wait for a proof, in place of the one before. @returns what to mail. */
+/** Stores a new proof for this browser and ends the previous one. @returns what to mail; `minutes` is how long the proof is valid. */
 export async function beginToAwait(
   step: Step,
   page: 'signup' | 'reset',
@@ -51,14 +57,14 @@ export async function beginToAwait(
   return { code, link: `${services.config.issuer}/interaction/${interaction.uid}/${page}/link?token=${secret}`, minutes: PROOF_MINUTES };
 }
 
-/** The page with the field for the code. */
+/** Shows the page with the field for the code. @param left how many tries remain. */
 export async function showCode(step: Step, page: 'signup' | 'reset', email: string, problems: Problem[] = [], left = 0): Promise<void> {
   const began = step.services.features.map((feature) => feature.signUpPage?.(step)).find((found) => found !== undefined);
   const other = page === 'signup' ? (began ?? page) : page;
   await showPage(step, 'interaction/code', { page, other, email, problems, left }, problems.length ? 400 : 200);
 }
 
-/** Tries the code that was typed. @returns the proof; undefined when it was refused, and the page says so. */
+/** Tries the code that the user typed. @returns the proof; undefined for a refused code, after showing the page with the problem. */
 export async function tryCode(step: Step, page: 'signup' | 'reset', waiting: Awaited, code: string): Promise<Proof | undefined> {
   const { database, keyRing } = step.services;
   const answer = await proveByCode(database, keyRing, waiting.purpose, waiting.handle, code);

@@ -42,9 +42,10 @@ export async function showConsent(step: Step, nothingChosen = false): Promise<vo
 const BUTTONS = new Set<string>(['approve', 'approve_all'] satisfies Pressed[]);
 
 /**
- * Takes what the person decided to where it is kept along with the code, existing-grant.ts. What is asked comes from the stored
- * request, never from the form. The form says which optional scopes stay (checkboxes `scope`, each by its tickOf()), and which button
- * was pressed (`decision`): `approve`, `approve_all` for the optional ones too, or `deny`.
+ * Hands the user's decision to existing-grant.ts, which stores it together with the code. The requested scopes come from the stored
+ * request, never from the form.
+ * The form carries the checked optional scopes (`scope`, each named by tickOf()) and the pressed button (`decision`). `approve` grants the
+ * required and the checked scopes. `approve_all` also grants every optional scope, and `deny` grants none.
  */
 export async function decideConsent(step: Step, form: URLSearchParams): Promise<void> {
   const { interaction, services } = step;
@@ -54,14 +55,14 @@ export async function decideConsent(step: Step, form: URLSearchParams): Promise<
   const client = await findClient(services, String(interaction.params['client_id']));
   const known = { servers: services.resourceServers, issuer: services.config.issuer };
   const answers = answersOf(known, client, askedIn(step), { pressed: pressed as Pressed, ticked: new Set(form.getAll('scope')) });
-  // Allow is never answered with `access_denied`: who chose nothing is asked again.
+  // Allow never answers with `access_denied`: a user who chose no scope sees the page again.
   if (!answers.some(({ allowed, claims = [] }) => allowed.length || claims.length)) return showConsent(step, true);
   await finish(step, { consent: { accountId, answers } });
 }
 
 async function denyConsent(step: Step, accountId: string): Promise<void> {
   const { ctx, interaction, services } = step;
-  // A second click says nothing new.
+  // Record the denial once: a second click on the same button adds no event.
   if (interaction.result?.error === undefined)
     await write(services.database, {
       purpose: 'keep',
@@ -80,7 +81,7 @@ async function findClient({ provider }: Services, clientId: string): Promise<Cli
   return client;
 }
 
-/** The grant that this adds to. */
+/** @returns the existing grant that this consent extends, if there is one. */
 async function findGrant({ provider }: Services, { grantId }: Interaction): Promise<Grant | undefined> {
   return grantId ? provider.Grant.find(grantId) : undefined;
 }

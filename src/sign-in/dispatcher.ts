@@ -19,11 +19,11 @@ import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCod
 import type { Interaction, Page, PromptPages, Services, Step } from './step.ts';
 
 /**
- * Owns the person's side of an authorization: which page stands for what the library waits for.
- * Does not decide what comes next: every step ends in finish.ts, and interaction-policy.ts says.
+ * Owns the user's side of an authorization: it picks the page for each prompt of the library.
+ * Does not decide what comes next: every step ends in finish.ts, and interaction-policy.ts chooses the next prompt.
  */
 
-/** Every way to come to be signed in: they lead to one another. */
+/** The pages on which a user signs in. Each of them links to the others. */
 const SIGN_IN: Record<string, Page> = {
   login: { show: (step) => showLogin(step), answer: submitLogin },
   signup: { show: showSignup, answer: submitSignup },
@@ -35,10 +35,10 @@ const SIGN_IN: Record<string, Page> = {
   'reset/password': { show: showNewPassword, answer: submitNewPassword },
 };
 
-/** Where somebody is signed in, who may not be who is here. */
+/** For pages that show the signed-in account: another user may be at the browser. */
 const SWITCH: Record<string, Page> = { 'another-account': { answer: useAnotherAccount } };
 
-/** What each prompt of interaction-policy.ts begins with, and the pages that it has. */
+/** @returns the pages of each prompt in interaction-policy.ts, and the page on which the prompt begins. */
 function promptPages(features: readonly SignInFeature[]): Record<string, PromptPages> {
   const signIn = Object.assign({}, SIGN_IN, ...features.map(({ signInPages }) => signInPages)) as PromptPages['pages'];
   const prompts: Record<string, PromptPages> = {
@@ -79,7 +79,7 @@ export function interactionRoutes(services: Services) {
     const step = await stepOf(ctx, services);
     if (!step) return;
     const show = pageOf(step, prompts)?.show;
-    // A page of an earlier step, opened again: show where things stand.
+    // The user reopened a page of an earlier step: redirect to the current one.
     if (!show) return ctx.redirect(`/interaction/${step.interaction.uid}`);
     await show(step);
   });
@@ -89,10 +89,11 @@ export function interactionRoutes(services: Services) {
     if (!step) return;
     const form = await readForm(ctx);
     assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
-    // What a passkey signed is sent by the page's script, once: sent again, it is a replay (WebAuthn level 3 section 7.2).
+    // The page's script sends a passkey response once. A second one is a replay (WebAuthn level 3 section 7.2), so no stored answer may
+    // repeat it.
     if (ctx['params'].page !== 'passkey' && (await pressedBefore(ctx, services, form))) return;
     const page = pageOf(step, prompts);
-    // A form of an earlier step, sent again from another tab: show where things stand.
+    // The user resubmitted a form of an earlier step, from another tab: redirect to the current page.
     if (!page?.answer) return ctx.redirect(`/interaction/${step.interaction.uid}`);
     await page.answer(step, form);
   });
@@ -108,7 +109,10 @@ function promptOf({ interaction }: Step, prompts: Prompts): PromptPages {
   return prompt;
 }
 
-/** The page of the current prompt that is asked for, if it has it. It is where a switch of language leads from the answer to its form. */
+/**
+ * @returns the requested page if it belongs to the current prompt. Sets `pagePath`, so that the language switch on an answer leads back to
+ * the form.
+ */
 function pageOf(step: Step, prompts: Prompts): Page | undefined {
   const { page: name, part } = step.ctx['params'];
   const exact = part === undefined ? name : `${name}/${part}`;
@@ -119,25 +123,27 @@ function pageOf(step: Step, prompts: Prompts): Page | undefined {
   return page;
 }
 
-/** The step that a request is about. @returns undefined when its interaction has ended, and the answer leads on from there. */
+/** @returns the step that a request belongs to; undefined when the interaction has ended and answerLate() has already responded. */
 const stepOf = (ctx: Context, services: Services): Promise<Step | undefined> =>
   currentStep(ctx, services).catch((error) => answerLate(ctx, services, error));
 
-/** @throws AppError when this browser has no such interaction: it expired, is finished, or was opened elsewhere. */
+/** @throws AppError when this browser has no such interaction: it expired, it is finished, or another browser opened it. */
 async function currentStep(ctx: Context, services: Services): Promise<Step> {
-  // Where a switch of language leads from the answer to a form, be it a refusal.
+  // The language switch leads here, also from an error page that answers a form.
   ctx.state.pagePath = `/interaction/${encodeURIComponent(ctx['params'].uid)}`;
   const interaction = await findInteraction(ctx, services.provider);
   if (interaction.uid !== ctx['params'].uid)
     throw new AppError('interaction_expired', { status: 400, reason: 'interaction_of_another_page' });
   preferLocales(ctx, interaction.params['ui_locales']);
   rememberApp(ctx, String(interaction.params['client_id']));
-  // A form that is refused leads back to its page; the page itself, when it cannot be shown, leads nowhere.
+  // The error page of a refused form links back to the form's page. When the page itself fails, there is no such link.
   ctx.state.pageStands = ctx.method === 'POST';
   return { ctx, interaction, csrf: csrfToken(services.config.cookieKeys, csrfSubject(interaction)), services };
 }
 
-/** A link may be opened in a browser that has no such interaction, or none that is still at signing in. */
+/**
+ * A browser may open a mailed link without this interaction, or after its interaction has left the sign-in prompt. `own` is then undefined.
+ */
 async function visit(ctx: Context, services: Services, prompts: Prompts) {
   try {
     const own = await currentStep(ctx, services);
@@ -158,5 +164,5 @@ async function findInteraction(ctx: Context, provider: Provider): Promise<Intera
   }
 }
 
-/** A form fits one interaction in one step: not a consent page with a sign-in page's token. */
+/** Binds the CSRF token to one interaction and one prompt: a token of the sign-in page is invalid on the consent page. */
 const csrfSubject = (interaction: Interaction) => `interaction ${interaction.uid} ${interaction.prompt.name}`;

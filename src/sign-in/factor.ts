@@ -12,8 +12,8 @@ import { finish } from './finish.ts';
 import { type Step, showPage } from './step.ts';
 
 /**
- * Owns the page for a further factor: the person chooses among theirs, and a recovery code stands in for them.
- * Does not decide whether one is needed: see interaction-policy.ts. The passkey's form is passkey.ts's.
+ * Owns the page for a second factor: the user picks one of the account's factors, or enters a recovery code instead.
+ * Does not decide whether a factor is needed: see interaction-policy.ts. The passkey form belongs to the passkeys feature.
  */
 
 type Problem = 'wrong' | 'reused' | 'wrong_recovery_code';
@@ -21,7 +21,7 @@ type Problem = 'wrong' | 'reused' | 'wrong_recovery_code';
 export async function showFactor(step: Step): Promise<void> {
   const session = await ownSession(step);
   const { database } = step.services;
-  // What was owed came about elsewhere meanwhile: the person has set up a factor in another tab, and shown it there.
+  // The user set up and proved a factor in another tab in the meantime, so this session needs no further one.
   if (!(await owesFactor(database, session, askedOf(step.interaction.params)))) {
     const { amr, acr, loginTs } = session;
     return finish(step, {
@@ -31,7 +31,7 @@ export async function showFactor(step: Step): Promise<void> {
   await page(step);
 }
 
-/** The form has a code of the app, a recovery code, or the wish to leave. */
+/** The form carries a code of the authenticator app, a recovery code, or `decision=leave`. */
 export async function submitFactor(step: Step, form: URLSearchParams): Promise<void> {
   if (form.get('decision') === 'leave') return leave(step);
   return form.has('recovery_code') ? submitRecoveryCode(step, form.get('recovery_code') ?? '') : submitTotp(step, form.get('code') ?? '');
@@ -40,7 +40,7 @@ export async function submitFactor(step: Step, form: URLSearchParams): Promise<v
 async function submitTotp(step: Step, code: string): Promise<void> {
   const { database } = step.services;
   const { accountId } = await ownSession(step);
-  // Counted before it is looked at: however many come at once, no more are tried (CVE-2025-64102).
+  // Count the try before verifying the code, so that parallel requests cannot exceed the limit (CVE-2025-64102).
   await limitRate(database, LIMITS.totpOfAccount, accountId);
   const verdict = await verifyCode(step, accountId, code);
   if (!verdict.ok) return fail(step, accountId, 'totp', verdict.reason);
@@ -65,7 +65,7 @@ async function submitRecoveryCode(step: Step, code: string): Promise<void> {
 
 async function goOn(step: Step): Promise<void> {
   const { accountId, loginTs, ...session } = await ownSession(step);
-  // A code on top of an older sign-in does not make that one recent: whoever asks by max_age means the password too.
+  // A code does not make an older sign-in recent: a client that sends max_age expects the password again.
   const justSignedIn = step.interaction.lastSubmission?.login !== undefined;
   await finish(step, {
     login: { accountId, ...strengthened(session, 'otp'), ...(justSignedIn || loginTs === undefined ? undefined : { ts: loginTs }) },
@@ -79,7 +79,7 @@ async function fail(step: Step, accountId: string, factor: string, problem: Prob
   await page(step, problem, 401);
 }
 
-/** Back to the client without a further factor, in the words that it knows (RFC 9470 section 5; RFC 6749 section 4.1.2.1). */
+/** Returns to the client without a second factor, with a standard error (RFC 9470 section 5; RFC 6749 section 4.1.2.1). */
 async function leave(step: Step): Promise<void> {
   const { unmet } = await within(step);
   await finish(
@@ -90,7 +90,7 @@ async function leave(step: Step): Promise<void> {
   );
 }
 
-/** What of their factors reaches what is asked for. */
+/** @returns which of the account's factors satisfy the request; `unmet` when none does. */
 async function within({ interaction, services: { database } }: Step) {
   const factors = await factorsOf(database, String(interaction.session?.accountId));
   const passkeyOnly = asksForPasskey(askedOf(interaction.params));
@@ -116,7 +116,10 @@ function offersOf(step: Step, ways: { passkey: boolean }): Record<string, unknow
   return ways.passkey ? Object.assign({}, ...step.services.features.map((feature) => feature.factorOffer?.(step))) : {};
 }
 
-/** The session that this interaction began with. @throws AppError when somebody else has signed in here meanwhile, or nobody is any more. */
+/**
+ * @returns the session that this interaction began with. @throws AppError when this browser has since signed out or signed in to another
+ * account.
+ */
 async function ownSession({ ctx, interaction, services: { provider } }: Step) {
   const session = await provider.Session.get(ctx as never);
   const { accountId, uid, amr, acr, loginTs, enrolled } = session as typeof session & Proofs;

@@ -5,54 +5,53 @@ import { BY_MAIL } from '../oauth/session/session-proofs.ts';
 import type { Account } from '../people/store.ts';
 import { epochSeconds, systemClock } from '../platform/clock.ts';
 import type { Login } from './feature.ts';
-import { tellOfNewDevice } from './new-device.ts';
+import { mailNewDevice } from './new-device.ts';
 import { note } from './note.ts';
 import type { Step } from './step.ts';
 
 /**
- * The one way out of a step: stores its result and sends the browser back to the authorization endpoint, which asks what is next.
- * The redirect is written by us rather than by the library's interactionFinished(), because that one answers at once,
- * before the unit of work has been written.
- * @param anew nothing of what earlier steps of this authorization found counts any more.
+ * Ends a step: stores its result and redirects the browser to the authorization endpoint, which asks the policy what is next.
+ * The library's interactionFinished() would respond before the unit of work is written, so this function writes the redirect itself.
+ * @param restart discards the results of earlier steps of this authorization.
  */
-export async function finish(step: Step, result: InteractionResults, { anew = false }: { anew?: boolean } = {}): Promise<void> {
+export async function finish(step: Step, result: InteractionResults, { restart = false }: { restart?: boolean } = {}): Promise<void> {
   const { ctx, interaction } = step;
   const { login } = result;
   if (login) await endSessionOfAnother(step, String(login.accountId));
-  const kept = login ? await tellFeatures(step, login as Login) : undefined;
-  // Steps that come after it do not make a sign-in a later one.
+  const kept = login ? await callFeatures(step, login as Login) : undefined;
+  // Keep the time of the sign-in itself: a later step must not make it look more recent.
   const dated = login ? { ...result, login: { ts: epochSeconds(systemClock.now()), ...login } } : result;
-  interaction.result = anew || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated, ...kept };
+  interaction.result = restart || 'error' in result ? dated : { ...interaction.lastSubmission, ...dated, ...kept };
   await persist(interaction);
   seeOther(ctx, interaction.returnTo);
 }
 
-async function tellFeatures(step: Step, login: Login): Promise<Record<string, unknown>> {
+async function callFeatures(step: Step, login: Login): Promise<Record<string, unknown>> {
   const kept = {};
   for (const feature of step.services.features) Object.assign(kept, await feature.afterSignIn?.(step, login));
   return kept;
 }
 
-/** How somebody proved who they are: for the record, and in the words of RFC 8176. */
+/** How the user proved the identity. `method` goes into the audit event; `amr` uses the values of RFC 8176. */
 export type Proven = {
   method: 'password' | 'sign_up' | 'reset' | 'passkey' | 'upstream';
-  /** The id of the one that they came from. */
+  /** The id of the identity provider, for `upstream`. */
   provider?: string;
   amr: string[];
   acr?: string;
-  /** The user read a mail to the account's address for it. */
+  /** The user proved it with a mail to the account's address. */
   byMail?: boolean;
 };
 
-/** Ends a step with somebody signed in. A wish to sign up is fulfilled by that too: who has an account needs no other. */
+/** Ends a step with the user signed in. This also satisfies `prompt=create`, since the user now has an account. */
 export async function finishSignIn(step: Step, account: Account, { method, provider, byMail, ...shown }: Proven): Promise<void> {
   const { interaction } = step;
   const detail = { method, ...(provider ? { provider } : undefined) };
-  // Whoever signed up or reset the password by mail read that mail a moment ago.
+  // A sign-up and a reset by mail prove that the user just read that mail.
   const amr = byMail ? [...shown.amr, BY_MAIL] : shown.amr;
-  await tellOfNewDevice(step, account, { method, ...(byMail && { byMail }) });
+  await mailNewDevice(step, account, { method, ...(byMail && { byMail }) });
   await note(step, { type: 'signed_in', accountId: account.id, clientId: String(interaction.params['client_id']), detail });
-  // The session that the interaction began in has ended with all others of the account: what is stored must not wait for it.
+  // The reset ended every session of the account, also the one this interaction began in. The stored result must not depend on it.
   if (method === 'reset' && interaction.session?.accountId === account.id) delete interaction.session;
   await finish(step, {
     login: { accountId: account.id, ...shown, amr },
@@ -61,13 +60,13 @@ export async function finishSignIn(step: Step, account: Account, { method, provi
 }
 
 /**
- * A browser is one person's at a time: whoever signs in takes the place of the one before, whose session ends here. The library would
- * have them sign out by a form first, which without JavaScript is one more page to click through, and would take back what they allowed.
+ * A browser belongs to one user at a time: a sign-in ends the session of the previous user here. The library would ask that user to sign
+ * out with a form, which is an extra page without JavaScript, and would revoke the user's grants.
  */
 async function endSessionOfAnother({ ctx, interaction, services: { provider } }: Step, accountId: string): Promise<void> {
   const session = await provider.Session.get(ctx as never);
   if (!session.accountId || session.accountId === accountId) return;
   await session.destroy();
-  // The interaction began in that session, and goes on without it.
+  // The interaction began in the ended session and continues without it.
   delete interaction.session;
 }

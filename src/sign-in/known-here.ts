@@ -3,11 +3,14 @@ import { findAccountByEmail } from '../people/store.ts';
 import type { Step } from './step.ts';
 
 /**
- * Owns whether the account of an address signed in at this browser before. What strangers use up, such as the tries at a password, is not closed to
- * such a browser: it has counts of its own.
+ * Owns whether the account of an address has signed in from this browser before. Such a browser has rate limits of its own, so strangers
+ * who use up the tries cannot lock it out.
  */
 
-/** @returns what to count by; undefined for any other browser. Nothing is looked up for a browser without our cookie, so its time tells nothing. */
+/**
+ * @returns the key to count by; undefined for any other browser. A browser without our cookie causes no lookup, so the response time
+ * reveals nothing.
+ */
 export async function knownHere({ ctx, services: { database } }: Step, email: string): Promise<string | undefined> {
   if (!isKnownDevice(ctx)) return undefined;
   const account = await findAccountByEmail(database, email);

@@ -16,12 +16,13 @@ import { broughtTo, goOn, makeAccount } from './signup.ts';
 import { goTo, type Services, type Step } from './step.ts';
 
 /**
- * Owns the links in our mails. They open in whatever browser reads the mail. To open one does nothing, since programs that look through
- * mail open links too; only the form on its page proves. In the browser that asked, the authorization goes on. In another nobody is signed in: whoever
- * asked may be somebody else, so a sign-up takes a password there, and the browser that asked has to sign in with it.
+ * Owns the links in our mails. Any browser may open them. Opening one changes nothing, since mail scanners open links too; only the form on
+ * its page proves the address.
+ * In the browser that requested the mail, the authorization continues. Another browser is not signed in, since a different user may have
+ * requested the mail. There, the user chooses a password for a sign-up, and the requesting browser must sign in with it.
  */
 
-/** @param own the interaction of this browser at this address, if it has one. */
+/** A request for a mailed link. @param own this browser's interaction at this address, if it has one. */
 export type Visit = { ctx: Context; services: Services; own: Step | undefined };
 
 type Link = {
@@ -35,7 +36,7 @@ export const LINKS = new Map<string | undefined, Link>([
   ['reset', { purpose: 'reset_password', show: showNewPassword, answer: setNewPassword }],
 ]);
 
-/** @throws AppError 400 `proof_gone` for a link that was used, has expired, was replaced, or never was. */
+/** @throws AppError 400 `proof_gone` for a link that is used, expired, replaced or unknown. */
 export async function showLink(visit: Visit, link: Link): Promise<void> {
   const secret = String(visit.ctx.query['token'] ?? '');
   await link.show(visit, await proofOf(visit, link, secret), secret);
@@ -61,7 +62,10 @@ async function showConfirmation(visit: Visit, proof: Proof, secret: string): Pro
   confirmation(visit, proof, secret);
 }
 
-/** In another browser than the one that asked, the page asks for a password, and forgets the account at a provider that whoever asked has brought. */
+/**
+ * In a browser other than the requesting one, the page asks for a password. It also drops the upstream identity that the requesting user
+ * brought.
+ */
 function confirmation(visit: Visit, proof: Proof, secret: string, problems: Problem[] = []): void {
   const { name } = proof.payload as SignUpWish;
   const own = asks(visit, proof) !== undefined;
@@ -75,7 +79,7 @@ async function confirm(visit: Visit, known: Proof, secret: string, form: URLSear
   const { services } = visit;
   if (known.accountId) return alreadyConfirmed(visit, known);
   if (!asks(visit, known)) return openElsewhere(visit, known, secret, form.get('password') ?? '');
-  // Proven before, but its account was not made yet: that request did not come to its end.
+  // An earlier request proved the address but did not finish, so the account does not exist yet: use that proof.
   const proof = (await proveByLink(services.database, 'sign_up', secret)) ?? (await findProof(services.database, 'sign_up', handle));
   if (!proof) throw gone();
   const own = asks(visit, proof);
@@ -90,12 +94,12 @@ async function openElsewhere(visit: Visit, known: Proof, secret: string, passwor
   const proof = await confirmElsewhere(visit.services.database, secret, await hashPassword(password));
   if (!proof) throw gone();
   await makeAccount(visit, proof);
-  // Accounts are written by a transaction of their own, which nobody hears of.
+  // Account creation runs in its own transaction, which hearOfWrites() does not see.
   visit.ctx.state.pressChanged = true;
   render(visit.ctx, 'interaction/elsewhere', { page: 'signup' });
 }
 
-/** Opened once more: the browser that asked goes on, another hears that it was used. */
+/** The link was opened again: the requesting browser continues, any other browser learns that the link was used. */
 async function alreadyConfirmed(visit: Visit, proof: Proof): Promise<void> {
   const own = asks(visit, proof);
   if (own) return goTo(own, 'signup/code');
@@ -123,14 +127,14 @@ async function setNewPassword(visit: Visit, proof: Proof, secret: string, form: 
   render(visit.ctx, 'interaction/elsewhere', { page: 'reset' });
 }
 
-/** This browser's interaction, when it is the one that waits for the proof. */
+/** @returns this browser's interaction if it waits for this proof. */
 function asks({ own }: Visit, proof: Proof): Step | undefined {
   return own && awaited(own, proof.purpose)?.handle === proof.handle ? own : undefined;
 }
 
 function page({ ctx, services, own }: Visit, view: string, data: Record<string, unknown>, secret: string, status = 200): void {
   if (own) allowFormAction(ctx, String(own.interaction.params['redirect_uri']));
-  // Where a switch of language leads: here, with the secret.
+  // The language switch leads back here, with the secret.
   Object.assign(ctx.state, { pagePath: ctx.path, pageQuery: new URLSearchParams({ token: secret }).toString() });
   const csrf = csrfToken(services.config.cookieKeys, csrfSubject(secret));
   render(ctx, view, { ...data, base: ctx.path.split('/').slice(0, 3).join('/'), token: secret, csrf }, status);

@@ -9,12 +9,12 @@ import { goTo, type Step, showPage } from './step.ts';
 
 /** Owns the sign-in page. Does not decide whether sign-in is needed: see interaction-policy.ts. */
 
-/** @param notice what the page says first: see views/interaction/upstream-notice.eta. */
+/** @param notice the notice above the form: see views/interaction/upstream-notice.eta. */
 export async function showLogin(step: Step, notice: Record<string, unknown> = {}): Promise<void> {
   await page(step, notice);
 }
 
-/** @throws AppError 429 after too many failures, without a look at the password; 503 when too many are signing in at once. */
+/** @throws AppError 429 after too many failures, before the password is verified; 503 when too many users sign in at once. */
 export async function submitLogin(step: Step, form: URLSearchParams): Promise<void> {
   if (form.get('decision') === 'leave') {
     for (const feature of step.services.features) await feature.leaveOffer?.(step);
@@ -27,7 +27,8 @@ export async function submitLogin(step: Step, form: URLSearchParams): Promise<vo
   const verdict = await verifyCredentials(database, email, form.get('password') ?? '');
   if (!verdict.ok) {
     await note(step, { type: 'sign_in_failed', ...(verdict.accountId ? { accountId: verdict.accountId } : undefined) });
-    // One sentence for an unknown address and a wrong password: which it was is nobody's business (OWASP authentication).
+    // An unknown address and a wrong password get the same sentence, so it does not reveal which accounts exist (OWASP Authentication Cheat
+    // Sheet).
     return page(step, { email, failed: true }, 401);
   }
   await forgivePasswordTry(made);
@@ -40,7 +41,7 @@ async function page(step: Step, shown: Record<string, unknown>, status = 200): P
   await showPage(step, 'interaction/login', { email, ...(await offersOf(step)), ...shown }, status);
 }
 
-/** What features offer beside the form of the sign-in page and of the sign-up page. */
+/** @returns what features offer besides the form on the sign-in and sign-up pages. */
 export async function offersOf(step: Step): Promise<Record<string, unknown>> {
   const offers = await Promise.all(step.services.features.map((feature) => feature.offers?.(step)));
   return Object.assign({}, ...offers);

@@ -7,23 +7,23 @@ import type { Proven } from './finish.ts';
 import { alarmTo } from './note.ts';
 import type { Step } from './step.ts';
 
-/** Owns the letter about a sign-in from a browser that the account was not in before. What a browser remembers of that: http/known-device.ts. */
+/** Owns the mail about a sign-in from a browser that is new to the account. See http/known-device.ts for what a browser stores. */
 
-/** The database's clock may be ahead of ours: a browser that reset the password is known from then on. */
+/** The database's clock may be ahead of ours. The margin keeps a browser known after it reset the password. */
 const CLOCK_DIFFERENCE_MS = MINUTE * 1000;
 
-export async function tellOfNewDevice(step: Step, account: Account, { method, byMail }: Pick<Proven, 'method' | 'byMail'>): Promise<void> {
+export async function mailNewDevice(step: Step, account: Account, { method, byMail }: Pick<Proven, 'method' | 'byMail'>): Promise<void> {
   const { ctx, services } = step;
   const last = lastSignInHere(ctx, account.id);
   const now = Date.now();
   rememberDevice(ctx, account.id, new Date(method === 'reset' ? now + CLOCK_DIFFERENCE_MS : now));
-  // Whoever signs up is new everywhere, and a reset has a letter of its own.
+  // Every browser is new after a sign-up, and a reset sends a mail of its own.
   if (byMail || method === 'sign_up' || (last && !isOutdated(last, account))) return;
-  // Somebody who knows the password must not fill the mailbox: the first letters say it all.
+  // An attacker who knows the password must not fill the mailbox: the first mails are enough.
   if (!(await withinLimit(services.database, LIMITS.newDeviceLetters, account.id))) return;
   for (const [n, statement] of alarmTo(step, account, 'new_device', 'new_device', {}).entries())
     await write(services.database, { purpose: 'keep', subject: `alarm ${n} new_device ${account.id}`, statement });
 }
 
-/** A reset, or the link "this was not me", makes every browser a new one. */
+/** A reset and the link "this was not me" make every browser new again. */
 const isOutdated = (last: Date, { devicesSince }: Account): boolean => devicesSince !== null && last < devicesSince;

@@ -12,11 +12,11 @@ import type { Statement } from '../platform/database.ts';
 import { mailLetter } from '../platform/mail.ts';
 import type { Services } from './step.ts';
 
-/** Owns the writing down, along with what a step does, of that it was done: in the record, and to the person. */
+/** Owns the audit event and the mail about what a step did, both written together with the step. */
 
 type Here = { ctx: Context; services: Services };
 
-/** Records an event in the request's unit of work, and counts the sign-ins among them. */
+/** Records an audit event in the request's unit of work and counts sign-ins. */
 export async function note({ ctx, services }: Here, event: AuditEvent): Promise<void> {
   if (event.type === 'signed_in') services.counts.add('sign_in', String(event.detail?.['method']));
   if (event.type === 'sign_in_failed') services.counts.add('sign_in_failed', event.detail?.['provider'] ? 'upstream' : 'password');
@@ -24,7 +24,7 @@ export async function note({ ctx, services }: Here, event: AuditEvent): Promise<
   await write(services.database, { purpose: 'keep', subject, statement: auditEvent(visitorOf(ctx), event) });
 }
 
-/** Mails a letter, in the request's unit of work. @param locale the language of an account, where it has chosen one; the page's otherwise. */
+/** Sends a mail in the request's unit of work. @param locale the account's language; without one, the page's language. */
 export async function send<Name extends LetterName>(
   here: Here,
   recipient: string,
@@ -36,7 +36,7 @@ export async function send<Name extends LetterName>(
   await write(here.services.database, { purpose: 'keep', subject: `mail ${name} ${recipient}`, statement });
 }
 
-/** The writing of a letter, for what is written together with it. */
+/** @returns the statement that sends a mail, to write together with others. */
 export function letterTo<Name extends LetterName>(
   { ctx, services: { config, keyRing } }: Here,
   recipient: string,
@@ -52,7 +52,7 @@ export function letterTo<Name extends LetterName>(
   );
 }
 
-/** The writing of a letter to an account about a change that somebody else may have made, in the language that the account has chosen. */
+/** @returns the statements that mail an account about a change that an attacker may have made, in the account's language. */
 export function alarmTo<Name extends Parameters<typeof securityLetter>[1]>(
   { ctx, services: { config, keyRing } }: Here,
   account: Account,

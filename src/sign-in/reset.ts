@@ -19,8 +19,8 @@ import { alarmTo, note, send } from './note.ts';
 import { goTo, type Step, showPage } from './step.ts';
 
 /**
- * Owns the way back in for who forgot the password: a proof of the address, then a new password, and with it the end of everything
- * that was open under the account before. Answers are the same for an address without an account (OWASP forgot password).
+ * Owns the password reset: a proof of the address, then a new password. The reset ends every session and grant of the account. Answers are
+ * the same for an address without an account (OWASP Forgot Password Cheat Sheet).
  */
 
 export async function showReset(step: Step): Promise<void> {
@@ -69,7 +69,7 @@ export async function submitNewPassword(step: Step, fields: URLSearchParams): Pr
   await finishSignIn(step, await resetPassword(step, proof, { password, keep }, 'code'), { method: 'reset', byMail: true, amr: ['pwd'] });
 }
 
-/** @returns undefined for who has given no proof in this browser: they are sent back to where it is given. */
+/** @returns undefined without a proof in this browser, after redirecting to the page that asks for the code. */
 async function provenByCode(step: Step): Promise<Proof | undefined> {
   const proof = await awaitedProof(step, 'reset_password');
   if (proof?.proven) return proof;
@@ -77,7 +77,7 @@ async function provenByCode(step: Step): Promise<Proof | undefined> {
   return undefined;
 }
 
-/** What speaks against a new password for the account that was proven. */
+/** @returns the problems of a new password for the proven account; empty when it is valid. */
 export async function newPasswordProblems({ services }: Pick<Step, 'services'>, proof: Proof, password: string): Promise<Problem[]> {
   const account = await accountOf(services, proof);
   const key = passwordProblem(password, account);
@@ -85,10 +85,11 @@ export async function newPasswordProblems({ services }: Pick<Step, 'services'>, 
 }
 
 /**
- * Sets the new password, ends all that was open under the account, and removes what was added to it since its mailbox was last proven. All of that is
- * one transaction with the proof's redemption, the record and the letter.
- * @param keep what the user says is theirs, by nameOf().
- * @param by the code, given before, or the link, whose secret whoever calls this was told.
+ * Sets the new password, ends every session and grant of the account, and removes ways to sign in added since the mailbox was last proven.
+ * The proof's redemption, the audit event and the mail are part of the same transaction.
+ * @param keep the ways to sign in that the user recognises, by nameOf().
+ * @param by how the user proved the address: a code entered earlier, or a link whose secret this request carries.
+ * @returns the account as it was before the change. @throws AppError 400 when the proof's account has changed.
  */
 export async function resetPassword(
   here: Pick<Step, 'ctx' | 'services'>,
@@ -102,7 +103,7 @@ export async function resetPassword(
   const added = (await listOpenings(database, account.id)).filter((one) => one.added && !keep.includes(nameOf(one)));
   await write(database, { purpose: 'end', subject: `proof ${proof.handle}`, statement: redeemProof(proof, by), once: true });
   const linksUntil = await databaseTime(database);
-  // Before the new proof is written: what came after the last one goes.
+  // This must run before the new proof is written: it removes what was added after the last proof.
   for (const [n, statement] of [...removeAdded(account.id, keep, { linksUntil }), dropIdleRecoveryCodes(account.id)].entries())
     await write(database, { purpose: 'end', subject: `added ${n} of ${account.id}`, statement });
   const subject = `password ${account.id}`;
@@ -111,16 +112,16 @@ export async function resetPassword(
   await write(database, { purpose: 'end', subject: `account ${account.id}`, statement: endAccount(account.id) });
   const removed = [...new Set(added.map(({ kind }) => kind))];
   await note(here, { type: 'password_reset', accountId: account.id, ...(removed.length ? { detail: { removed } } : undefined) });
-  // The user reads the mail of this address: what went there before need not be undone any more.
+  // The user reads the mail of this address, so the links that undo earlier changes to it are no longer needed.
   await write(database, { purpose: 'end', subject: `not me ${account.id}`, statement: endOutdatedLinks(account.id, account) });
   for (const [n, statement] of alarmTo(here, account, 'password_changed', 'password_changed', {}).entries())
     await write(database, { purpose: 'keep', subject: `alarm ${n} password_changed ${account.id}`, statement });
-  // Whoever tried to guess the old one has nothing to do with the new one.
+  // Failed tries at the old password must not count against the new one.
   await forgivePasswordTries({ ctx: here.ctx, database, account: account.email });
   return account;
 }
 
-/** @throws AppError 400 when it is gone or disabled meanwhile, or has another address. */
+/** @throws AppError 400 when the account was deleted or disabled, or has another address by now. */
 async function accountOf({ database }: Step['services'], proof: Proof): Promise<Account> {
   const account = proof.accountId ? await findAccount(database, proof.accountId) : undefined;
   if (!account || !isSameAddress(account.email, proof.email))
@@ -150,7 +151,9 @@ async function newPassword(step: Step, proof: Proof, keep: string[], problems: P
   await showPage(step, 'interaction/new-password', shown, problems.length ? 400 : 200);
 }
 
-/** What else opens the account of a proof, as `views/openings.eta` shows it. @param keep what its user has chosen to keep. */
+/**
+ * @returns the other ways to sign in to a proof's account, for `views/openings.eta`. @param keep those that the user has chosen to keep.
+ */
 export async function openingsOf({ services }: Pick<Step, 'services'>, proof: Proof, keep: string[]): Promise<ShownOpening[]> {
   return proof.accountId ? shownOpenings(await listOpenings(services.database, proof.accountId), keep) : [];
 }

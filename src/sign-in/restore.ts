@@ -7,7 +7,7 @@ import { AppError } from '../platform/errors.ts';
 import { finish } from './finish.ts';
 import { type Step, showPage } from './step.ts';
 
-/** Owns the page on which a wish to be deleted is taken back. Does not decide whether there is one: see interaction-policy.ts. */
+/** Owns the page that cancels a scheduled account deletion. Does not decide whether one is scheduled: see interaction-policy.ts. */
 
 export async function showRestore(step: Step): Promise<void> {
   const account = await findAccount(step.services.database, String(step.interaction.session?.accountId));
@@ -16,7 +16,7 @@ export async function showRestore(step: Step): Promise<void> {
   await showPage(step, 'interaction/restore', shown);
 }
 
-/** `decision` is `keep` or anything else, which leaves things as they are. */
+/** `decision=keep` cancels the deletion; any other value changes nothing. */
 export async function decideRestore(step: Step, form: URLSearchParams): Promise<void> {
   const { ctx, interaction, services } = step;
   if (form.get('decision') !== 'keep') return finish(step, { error: 'access_denied', error_description: 'the account is to be deleted' });
@@ -25,6 +25,6 @@ export async function decideRestore(step: Step, form: URLSearchParams): Promise<
     { purpose: 'keep', once: true, statement: keepAccount(accountId) },
     { purpose: 'keep', statement: auditEvent(visitorOf(ctx), { type: 'deletion_taken_back', accountId }) },
   ]);
-  // Too late, or kept already from another tab: the authorization endpoint knows which.
+  // Without a change, the deletion already ran or another tab cancelled it. The authorization endpoint finds out which.
   await finish(step, kept ? { restore: {} } : {});
 }

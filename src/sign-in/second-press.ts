@@ -11,17 +11,20 @@ import { AppError } from '../platform/errors.ts';
 import type { Services } from './step.ts';
 
 /**
- * Owns what a browser sees that presses a button of an interaction twice, or comes back to one that has ended. The same form leads where it
- * led before. A page that is opened again leads on to where things stand. Another form than the first one is refused, with a way on.
+ * Owns what a browser sees when the user submits a form of an interaction twice, or returns to one that has ended. The same form repeats
+ * its first answer. A reopened page leads to the current one. A different form is refused, with a link to continue.
  */
 
-/** The interaction at this address, if its cookie says that it is this browser's; it may have ended. */
+/** @returns the interaction id in this address if the browser's cookie has the same id. That interaction may have ended. */
 function ownUid(ctx: Context, { provider }: Services): string | undefined {
   const cookie = ctx.cookies.get(provider.cookieName('interaction'), { signed: true });
   return cookie && cookie === ctx['params'].uid ? cookie : undefined;
 }
 
-/** Answers a form that is sent a second time. @param form known to be ours. @returns false for one that is to be acted on. */
+/**
+ * Answers a form that the browser sends again. @param form a form whose CSRF token was verified. @returns false when the form is new and
+ * the caller must handle it.
+ */
 export async function pressedBefore(ctx: Context, services: Services, form: URLSearchParams): Promise<boolean> {
   const uid = ownUid(ctx, services);
   hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
@@ -32,8 +35,8 @@ export async function pressedBefore(ctx: Context, services: Services, form: URLS
 }
 
 /**
- * Answers a request for an interaction that is not there any more.
- * @param error the reason not to go on. @throws it, when there is nothing to lead on to.
+ * Answers a request for an interaction that no longer exists.
+ * @param error the reason why the request cannot continue. @throws that error, when there is no page to lead to.
  */
 export async function answerLate(ctx: Context, services: Services, error: unknown): Promise<undefined> {
   const uid = error instanceof AppError && error.code === 'interaction_expired' ? ownUid(ctx, services) : undefined;
@@ -52,18 +55,18 @@ export async function answerLate(ctx: Context, services: Services, error: unknow
   throw error;
 }
 
-/** The first answer led to the end of the interaction, which has come meanwhile: the library would find nothing there. */
+/** The first answer led to the end of the interaction, which has been reached since then. The library would find no interaction there. */
 async function leadToEnd(ctx: Context, services: Services, uid: string, { headers }: Answer): Promise<boolean> {
   const path = URL.parse(headers['Location'] ?? '')?.pathname;
   return path?.endsWith(`/${uid}`) ? repeatEnding(ctx, services, uid) : false;
 }
 
-/** The page that came next, with the cookies that it needs: the browser may have gone back before they arrived. */
+/** Repeats the next page with the cookies it needs: the user may have gone back before they arrived. */
 async function repeatPage(ctx: Context, services: Services, uid: string, led: WhereItLed): Promise<boolean> {
   return 'next' in led && repeatEnding(ctx, services, uid);
 }
 
-/** To the next page; or to one that says that this was answered, with the way to the app. */
+/** Redirects to the next page, or shows that the request was answered, with a link to the client. */
 async function leadOn(ctx: Context, services: Services, led: WhereItLed): Promise<undefined> {
   if ('next' in led) {
     seeOther(ctx, led.next);

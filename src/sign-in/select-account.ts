@@ -8,9 +8,9 @@ import { AppError } from '../platform/errors.ts';
 import { finish } from './finish.ts';
 import type { Step } from './step.ts';
 
-/** Owns the choice between the signed-in account and another. Does not decide whether it is asked: see oauth/session/account-choice.ts. */
+/** Owns the choice between the signed-in account and another one. Does not decide whether to ask: see oauth/session/account-choice.ts. */
 
-/** The page of `prompt=select_account`. */
+/** Shows the page of `prompt=select_account`. */
 export async function showAccounts({ ctx, interaction, csrf, services }: Step): Promise<void> {
   const [client, account] = await Promise.all([
     services.provider.Client.find(String(interaction.params['client_id'])),
@@ -33,9 +33,9 @@ export async function chooseAccount(step: Step, form: URLSearchParams): Promise<
 }
 
 /**
- * "Not you?": leads to the sign-in page, and from there back to this same authorization. Until somebody else has signed in, nobody is signed out.
- * What was answered so far for this authorization was answered by somebody else, and is forgotten.
+ * "Not you?": leads to the sign-in page and then back to this authorization. The current session lasts until another user signs in. Earlier
+ * answers of this authorization came from another user, so they are discarded.
  */
 export async function useAnotherAccount(step: Step): Promise<void> {
-  await finish(step, ANOTHER_ACCOUNT, { anew: true });
+  await finish(step, ANOTHER_ACCOUNT, { restart: true });
 }

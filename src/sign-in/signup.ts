@@ -18,8 +18,8 @@ import { send } from './note.ts';
 import { goTo, type Step, showPage } from './step.ts';
 
 /**
- * Owns signing up within an authorization: the form, the proof of the address, and the way on. Whether an address has an account
- * already is told by mail alone: the page, its headers and the time it takes are the same (OWASP ASVS 5.0 section 6.3.8).
+ * Owns sign-up within an authorization: the form, the proof of the address, and the next step. Only the mail says whether an address
+ * already has an account. The page, its headers and the response time are the same (OWASP ASVS 5.0 section 6.3.8).
  */
 
 type Typed = { name: string; email: string };
@@ -45,7 +45,7 @@ export async function showSignupCode(step: Step): Promise<void> {
   const waiting = awaited(step, 'sign_up');
   if (!waiting) return goTo(step, 'signup');
   const proof = await awaitedProof(step, 'sign_up');
-  // The link was opened meanwhile, perhaps in another browser.
+  // The user opened the link in the meantime, perhaps in another browser.
   if (proof?.proven) return goOn(step, proof);
   await showCode(step, 'signup', waiting.email);
 }
@@ -60,14 +60,14 @@ export async function submitSignupCode(step: Step, fields: URLSearchParams): Pro
 
 export async function resendSignup(step: Step): Promise<void> {
   const proof = await awaitedProof(step, 'sign_up');
-  // What was asked for is forgotten when it has expired: it is asked for anew.
+  // An expired proof no longer has the user's entries, so the form asks for them again.
   if (!proof) return goTo(step, 'signup');
   if (proof.proven) return goOn(step, proof);
   await limitLetters(step, 'sign_up', proof.email);
   await ask(step, proof.email, proof.payload as SignUpWish);
 }
 
-/** Makes the account that was proven. @throws AppError 409 when the address has another one by now. */
+/** Creates the account of a proven address. @throws AppError 409 when the address belongs to another account by now. */
 export async function makeAccount({ ctx, services }: Pick<Step, 'ctx' | 'services'>, proof: Proof): Promise<Account> {
   const brought = broughtTo({ ctx, services }, proof);
   if (brought && !proof.accountId) await brought.assertFree();
@@ -81,7 +81,7 @@ export async function makeAccount({ ctx, services }: Pick<Step, 'ctx' | 'service
 
 const firstMustAffect = ([first, ...more]: Statement[]): Statement[] => [mustAffect(first as Statement), ...more];
 
-/** What the sign-up of a proof brings along beside a name and an address. */
+/** @returns what the sign-up carries besides a name and an address. */
 export function broughtTo(from: Pick<Step, 'ctx' | 'services'>, { payload }: Proof): Brought | undefined {
   for (const feature of from.services.features) {
     const brought = feature.broughtToSignUp?.(from, payload);
@@ -91,8 +91,8 @@ export function broughtTo(from: Pick<Step, 'ctx' | 'services'>, { payload }: Pro
 }
 
 /**
- * The address is proven: whoever asked in this browser is signed in with the account that was made of it. If the user confirmed it in another browser,
- * the account has the password that the user chose there, and this browser has to sign in with it.
+ * Continues after the address is proven: signs this browser in to the new account.
+ * If the user confirmed in another browser, the password chosen there counts, and this browser must sign in with it.
  */
 export async function goOn(step: Step, proof: Proof): Promise<void> {
   const { elsewhere } = proof.payload as SignUpWish;
@@ -104,7 +104,7 @@ export async function goOn(step: Step, proof: Proof): Promise<void> {
   });
 }
 
-/** Mails what proves the address, or tells that it has an account; the page is the same. */
+/** Mails the proof of the address, or says that the address already has an account. The page is the same. */
 export async function ask(step: Step, email: string, payload: SignUpWish): Promise<void> {
   const taken = await isAddressTaken(step.services.database, email);
   const letter = await beginToAwait(step, 'signup', { purpose: 'sign_up', email, payload, told: !taken });

@@ -13,11 +13,11 @@ import type { Database } from '../platform/database.ts';
 import type { KeyRing } from '../platform/secrets.ts';
 import type { SignInFeature } from './feature.ts';
 
-/** The vocabulary of the interaction's pages. */
+/** The types and functions that all pages of an interaction share. */
 
 export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
-/** What a step works with. `interaction` is this browser's own: its cookie and the address agree. */
+/** What a step works with. `interaction` belongs to this browser: the cookie and the address carry the same id. */
 export type Step = { ctx: Context; interaction: Interaction; csrf: string; services: Services };
 
 export type Services = {
@@ -30,27 +30,27 @@ export type Services = {
   features: readonly SignInFeature[];
 };
 
-/** A page of a step: what shows it, and what answers its form. */
+/** A page of a step: `show` renders it and `answer` handles its form. */
 export type Page = { show?: (step: Step) => Promise<void>; answer?: (step: Step, form: URLSearchParams) => Promise<void> };
 
-/** The pages of a prompt, by their path below the interaction, and the one that it begins with. */
+/** The pages of a prompt, by path below the interaction, and the first one. */
 export type PromptPages = { first: string; pages: Record<string, Page> };
 
-/** The address of a page of this interaction. */
+/** @returns the path of a page of this interaction. */
 export const pathOf = ({ interaction }: Pick<Step, 'interaction'>, page: string): string => `/interaction/${interaction.uid}/${page}`;
 
-/** Answers with a page whose form may end at the client, which the view knows by name, if it is somebody else's. */
+/** Renders a page whose form may redirect to the client. The view gets the client's name unless the client is one of our own pages. */
 export async function showPage(step: Step, view: string, data: Record<string, unknown>, status = 200): Promise<void> {
   const { ctx, interaction, csrf, services } = step;
   const client = await services.provider.Client.find(String(interaction.params['client_id']));
   allowFormAction(ctx, String(interaction.params['redirect_uri']));
   const base = `/interaction/${interaction.uid}`;
-  // Our own pages are no app that asks for anything.
+  // Our own pages are not clients that ask for access.
   const clientName = client && !OWN_PAGES.includes(client.clientId) ? nameOfClient(client, languageOf(ctx)) : undefined;
   render(ctx, view, { problems: [], ...data, csrf, base, clientName }, status);
 }
 
-/** Sends the browser on to another page of this interaction. A redirect that answers a POST must become a GET (RFC 9700 section 4.12). */
+/** Redirects the browser to another page of this interaction. A redirect that answers a POST must become a GET (RFC 9700 section 4.12). */
 export function goTo(step: Step, page: string): void {
   seeOther(step.ctx, pathOf(step, page));
 }

@@ -11,7 +11,7 @@ type Plan = Browser & { server: Record<string, string>; override: Record<string,
 
 const ISSUER = 'https://issuer.test';
 
-/** The conformance suite does not run in these tests. So that it can be run again, what its browser looks for must be on our pages. */
+/** The conformance suite does not run in these tests. Its browser's targets must exist on our pages, so that it can run again. */
 describe('scripts/conformance-plan.ts', () => {
   const folder = mkdtempSync(join(tmpdir(), 'munjigi-plan-'));
   after(() => rmSync(folder, { recursive: true }));

@@ -15,12 +15,12 @@ import { eventually } from '../support/eventually.ts';
 import { waitingForLocks } from '../support/lock.ts';
 import { itKeepsTheContract, type Subjects } from './protocol-store.ts';
 
-// The library does not export its in-memory adapter; a test may look.
+// The library does not export its in-memory adapter, so the test imports the file.
 const { createMemoryAdapter } = await import('../../node_modules/oidc-provider/lib/adapters/memory_adapter.js' as string);
 
 const now = () => Math.floor(Date.now() / 1000);
 
-/** Payloads as the library makes them. */
+/** Payloads in the library's form. */
 function payloads(clientId: string, accountId: string, grantId: () => Promise<string>) {
   return async (model: string, id: string): Promise<Record<string, unknown>> => {
     const base = { kind: model, jti: id, iat: now(), exp: now() + 60 };
@@ -50,13 +50,13 @@ function payloads(clientId: string, accountId: string, grantId: () => Promise<st
 const KEYS = [randomUUID()];
 
 describe('The store contract', () => {
-  describe('kept by the in-memory adapter of the library', () => {
+  describe("fulfilled by the library's in-memory adapter", () => {
     const factory = createMemoryAdapter() as (model: string) => ProtocolStore;
     const subjects: Subjects = { store: factory, payload: payloads('c', 'a', async () => randomUUID()), grantId: async () => randomUUID() };
     itKeepsTheContract(() => subjects);
   });
 
-  describe('kept by ours on Postgres', () => {
+  describe('fulfilled by our stores on Postgres', () => {
     let server: TestServer;
     let subjects: Subjects;
     let clientId: string;
@@ -93,41 +93,41 @@ describe('The store contract', () => {
       return id;
     };
 
-    describe('and what only ours promises', () => {
+    describe('and the promises of our stores only', () => {
       for (const model of ['RefreshToken', 'AuthorizationCode', 'PushedAuthorizationRequest']) {
-        it(`of 50 requests that consume one ${model} at once, one alone succeeds`, async () => {
+        it(`lets one of 50 requests succeed that consume one ${model} at once`, async () => {
           const id = await save(model);
           const results = await Promise.allSettled(Array.from({ length: 50 }, () => subjects.store(model).consume?.(id)));
           assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
         });
       }
 
-      it('of 50 requests that end one interaction at once, one alone succeeds', async () => {
+      it('lets one of 50 requests succeed that end one interaction at once', async () => {
         const id = await save('Interaction');
         const results = await Promise.allSettled(Array.from({ length: 50 }, () => subjects.store('Interaction').destroy(id)));
         assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
       });
 
-      it('of 50 that remember one identifier at once, one alone is told that it is new', async () => {
+      it('reports one identifier as new to one of 50 requests at once', async () => {
         const answers = await Promise.all(Array.from({ length: 50 }, () => rememberOnce(server.database, 'jti', 60)));
         assert.equal(answers.filter(Boolean).length, 1);
       });
 
-      it('an identifier may be used again once what it guarded against has expired', async () => {
+      it('accepts an identifier again after its record has expired', async () => {
         assert.equal(await rememberOnce(server.database, 'old', 60), true);
         await server.sql("update protocol_record set expires_at = now() - interval '1 second' where kind = 'ReplayDetection'");
         assert.equal(await rememberOnce(server.database, 'old', 60), true);
         assert.equal(await rememberOnce(server.database, 'old', 60), false);
       });
 
-      it('what has expired by the clock of the database is not found', async () => {
+      it("does not find what has expired by the database's clock", async () => {
         for (const model of ['AccessToken', 'AuthorizationCode', 'Session', 'Grant', 'Interaction']) {
           const id = await save(model, {}, -1);
           assert.equal(await subjects.store(model).find(id), undefined, model);
         }
       });
 
-      it('a session that got a new id is not brought back under the old one by a request that began before', async () => {
+      it('does not restore a session under its old id when an earlier request writes it', async () => {
         const old = await save('Session');
         const session = (await subjects.store('Session').find(old)) as unknown as Record<string, unknown>;
         await subjects.store('Session').destroy(old);
@@ -137,14 +137,14 @@ describe('The store contract', () => {
         assert.ok(await subjects.store('Session').find(renewed));
       });
 
-      it('nothing is stored of a payload that Postgres cannot keep', async () => {
+      it('stores nothing of a payload that Postgres cannot store', async () => {
         const before = await server.sql('select count(*) from protocol_record');
         for (const text of ['\0', 'a\ud800b'])
           await assert.rejects(save('Interaction', { params: { state: text } }), { error: 'invalid_request' });
         assert.deepEqual(await server.sql('select count(*) from protocol_record'), before);
       });
 
-      it('ending a grant ends its codes and tokens', async () => {
+      it('ends the codes and tokens of a grant that ends', async () => {
         const grantId = await subjects.grantId();
         const issued = await Promise.all(
           ['AccessToken', 'RefreshToken', 'AuthorizationCode'].map(async (model) => [model, await save(model, { grantId })] as const),
@@ -153,7 +153,7 @@ describe('The store contract', () => {
         for (const [model, id] of issued) assert.equal(await subjects.store(model).find(id), undefined, model);
       });
 
-      it('ending an account ends its sessions and grants, and those of nobody else', async () => {
+      it('ends the sessions and grants of an account that ends, and of no other account', async () => {
         const person = await server.createPerson();
         const grant = randomUUID();
         await subjects.store('Grant').upsert(grant, { kind: 'Grant', jti: grant, clientId, accountId: person.id, iat: now() } as never, 60);
@@ -166,7 +166,7 @@ describe('The store contract', () => {
         assert.ok(await subjects.store('Session').find(otherSession));
       });
 
-      it('expired rows leave by themselves, in any number of batches and from two nodes at once; live ones stay', async () => {
+      it('deletes expired rows in batches, also from two nodes at once; live rows stay', async () => {
         const live = await save('AccessToken');
         await server.sql(
           `insert into token (id, kind, client_id, expires_at, payload)
@@ -174,7 +174,7 @@ describe('The store contract', () => {
           [clientId],
         );
         await Promise.all([prune(server.database), prune(server.database)]);
-        // The one that found the other at work returned at once; what it left, the next turn takes.
+        // The node that found the other at work returned at once. The next run deletes the rest.
         await prune(server.database);
         assert.deepEqual(await server.sql('select count(*)::int as n from token where expires_at <= now()'), [{ n: 0 }]);
         assert.ok(await subjects.store('AccessToken').find(live));
@@ -184,7 +184,7 @@ describe('The store contract', () => {
     describe('a unit of work', () => {
       const tokens = () => server.sql('select count(*)::int as n from token');
 
-      it('writes all of a request that succeeds, at its end', async () => {
+      it('writes everything of a successful request, at its end', async () => {
         const code = await save('AuthorizationCode');
         const [{ n } = { n: 0 }] = (await tokens()) as { n: number }[];
         await unitOfWork(
@@ -200,7 +200,7 @@ describe('The store contract', () => {
         assert.ok((await subjects.store('AuthorizationCode').find(code))?.consumed);
       });
 
-      it('of a request that fails, writes what ends and nothing that is issued or consumed', async () => {
+      it('writes what a failed request ends, and nothing that it issues or consumes', async () => {
         const [code, session] = [await save('AuthorizationCode'), await save('Session')];
         const before = await tokens();
         await unitOfWork(
@@ -217,7 +217,7 @@ describe('The store contract', () => {
         assert.equal(await subjects.store('Session').find(session), undefined);
       });
 
-      it('writes nothing when its code was consumed by somebody else meanwhile', async () => {
+      it('writes nothing when another request has consumed its code meanwhile', async () => {
         const code = await save('AuthorizationCode');
         const before = await tokens();
         const attempt = unitOfWork(
@@ -233,7 +233,7 @@ describe('The store contract', () => {
         assert.deepEqual(await tokens(), before);
       });
 
-      it('writes nothing when its grant was ended by somebody else meanwhile', async () => {
+      it('writes nothing when its grant was ended meanwhile', async () => {
         const grantId = await subjects.grantId();
         const before = await tokens();
         const attempt = unitOfWork(
@@ -254,7 +254,7 @@ describe('The store contract', () => {
         const lock = (id: string) => rival.query('select from token where id = sha256($1::bytea) for update', [Buffer.from(id)]);
         const rival = new pg.Client({ connectionString: server.config.databaseUrl });
         await rival.connect();
-        // It never looks for a deadlock, so it is the unit that is found in one, after the second that Postgres takes to look.
+        // The rival never checks for deadlocks. So Postgres finds the unit in one, after its default of one second.
         await rival.query("set deadlock_timeout = '1min'");
         await rival.query('begin');
         await lock(second);

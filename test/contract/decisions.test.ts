@@ -3,12 +3,12 @@ import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Provider } from 'oidc-provider';
 import { settle } from '../../src/oauth/consent/decision.ts';
-import { type Answer, allowedScopes, grantIdFor, keepAnswers } from '../../src/oauth/store/decisions.ts';
+import { allowedScopes, grantIdFor, keepAnswers, type ScopeAnswer } from '../../src/oauth/store/decisions.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 
 /**
- * An answer is put into a grant twice: in memory, for the request that goes on with it, and in SQL, into the row as it is then.
- * The two are to mean the same.
+ * An answer is applied to a grant twice: in memory for the current request, and in SQL to the row as it is at the end.
+ * Both must have the same result.
  */
 describe('Answers in a grant', () => {
   let server: TestServer;
@@ -22,21 +22,21 @@ describe('Answers in a grant', () => {
   });
   after(() => server.close());
 
-  const keep = (grantId: string, answers: Answer[]) => keepAnswers(server.database, { ...whose, grantId, answers, lifeSeconds: 60 });
+  const keep = (grantId: string, answers: ScopeAnswer[]) => keepAnswers(server.database, { ...whose, grantId, answers, lifeSeconds: 60 });
   const stored = async (grantId: string) => (await server.sql('select payload from grant_record where id = $1', [grantId]))[0]?.['payload'];
 
   const RESOURCES = [undefined, 'https://api.example/a', `https://api.example/'"{}\\`];
   const scopes = fc.uniqueArray(fc.constantFrom('openid', 'email', 'a:read', 'a:write', '한'), { maxLength: 5 });
-  // What is asked is either allowed or declined, and what everybody must allow never is declined: as the page has it.
+  // As on the consent page: each asked scope is either allowed or declined, and a scope that everybody must allow is never declined.
   const answer = fc
     .record({ resource: fc.constantFrom(...RESOURCES), asked: scopes, ticked: scopes })
-    .map(({ resource, asked, ticked }): Answer => {
+    .map(({ resource, asked, ticked }): ScopeAnswer => {
       const allowed = asked.filter((name) => name === 'openid' || ticked.includes(name));
       return { ...(resource === undefined ? undefined : { resource }), allowed, declined: asked.filter((name) => !allowed.includes(name)) };
     });
   const decision = fc.uniqueArray(answer, { maxLength: 3, selector: ({ resource }) => resource });
 
-  it('mean in the database what they mean in memory, whatever was answered before', async () => {
+  it('have the same result in the database and in memory, after any earlier answers', async () => {
     let runs = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(decision, { minLength: 1, maxLength: 4 }), async (decisions) => {
@@ -66,7 +66,7 @@ describe('Answers in a grant', () => {
     );
   });
 
-  it('go into rows of before, whatever is missing in them', async () => {
+  it('are added to rows of earlier versions with missing members', async () => {
     for (const [n, payload] of [
       '{}',
       '{"openid":{"scope":"openid"}}',
@@ -93,7 +93,7 @@ describe('Answers in a grant', () => {
     }
   });
 
-  it('of any number at once are all kept, in one row', async () => {
+  it('are all stored in one row when many arrive at once', async () => {
     const grantId = grantIdFor(whose.accountId, whose.clientId, 'at once');
     const names = Array.from({ length: 20 }, (_, n) => `s${n}`);
     await Promise.all(names.map((name) => keep(grantId, [{ allowed: [name], declined: [] }])));

@@ -42,7 +42,7 @@ const TABLES = [
   'upstream_revocation',
 ];
 
-/** Each statement of protocol-store and clients/store, by what it begins with: that it was sent is what the test below first makes sure of. */
+/** Each statement of oauth/store and clients/store, by its beginning. The first test below checks that it was sent. */
 const STATEMENTS: Record<string, RegExp> = {
   'find a token': /^select kind::text as kind.* from token t where id/,
   'find a code': /^select 'AuthorizationCode' as kind.* from authorization_code t where id/,
@@ -105,7 +105,7 @@ const STATEMENTS: Record<string, RegExp> = {
   'prune grants': /from grant_record where \(select mine from turn\)/,
 };
 
-describe('What storage asks of Postgres', () => {
+describe('The statements of the storage', () => {
   let server: TestServer;
   let wire: Awaited<ReturnType<typeof createWire>>;
   let client: pg.Client;
@@ -133,7 +133,7 @@ describe('What storage asks of Postgres', () => {
     for (const table of TABLES) assert.doesNotMatch(text, new RegExp(`Seq Scan on ${table}\\b`), `${statement}\n${text}`);
   };
 
-  it('was all sent, so that it can be looked at', () => {
+  it('were all sent, so that their plans can be checked', () => {
     const unsent = Object.entries(STATEMENTS).filter(([, pattern]) => !texts.some((text) => pattern.test(text)));
     assert.deepEqual(
       unsent.map(([name]) => name),
@@ -141,8 +141,8 @@ describe('What storage asks of Postgres', () => {
     );
   });
 
-  it('reads no table from end to end, in any statement that was sent', async () => {
-    // Prisma quotes what it asks; what it asks of other tables (resource servers, keys, posts) is small or not the protocol's.
+  it('never scan a whole table', async () => {
+    // Prisma quotes its tables. Its statements about other tables (resource servers, keys, posts) are small or not the protocol's.
     const asked = texts.filter(
       (text) => /^(with|select|insert|update|delete)\b/i.test(text) && TABLES.some((table) => new RegExp(`\\b${table}\\b`).test(text)),
     );
@@ -150,8 +150,8 @@ describe('What storage asks of Postgres', () => {
     for (const text of asked) assertNoScan(await plan(text), text);
   });
 
-  it('nor where a deletion takes along what hangs on it', async () => {
-    // With an API or a provider, of which there are few, goes a large part of what there is.
+  it('never scan a whole table for a cascade', async () => {
+    // Deleting an API or a provider deletes a large part of the rows, and there are few of both.
     const keys = await client.query(
       `select c.conrelid::regclass::text as child, a.attname as column from pg_constraint c
        join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
@@ -165,7 +165,7 @@ describe('What storage asks of Postgres', () => {
     }
   });
 
-  it('nor inside a function of ours', async () => {
+  it('never scan a whole table inside an SQL function', async () => {
     const { rows } = await client.query(`select prosrc from pg_proc where proname in ('end_sign_in', 'end_family')`);
     const inside = rows.flatMap(({ prosrc }) =>
       [...String(prosrc).matchAll(/^ *(?:with|delete)\s[^;]+/gm)].map(([text]) =>
@@ -177,7 +177,7 @@ describe('What storage asks of Postgres', () => {
   });
 });
 
-/** What the whole flow leaves out. */
+/** Sends the statements that the main flow does not send. */
 async function goFurther(server: TestServer): Promise<void> {
   const [client, person] = [await server.createClient(), await server.createPerson()];
   const tokens = await obtainTokens(server, client, person);
@@ -220,7 +220,7 @@ async function goFurther(server: TestServer): Promise<void> {
   assert.equal((await poll(server, device, device_code)).status, 200);
   const registered = await register(server);
   assert.equal((await manage(server, registered, 'DELETE')).status, 204);
-  // Through the same wire as the server's own. The library may end a grant table by table; no request of today makes it.
+  // Through the same wire as the server's statements. The library may end a grant table by table, but no current request does.
   await createTokenStore(server.database, 'AccessToken').revokeByGrantId?.('nobody');
   await createDeviceCodeStore(server.database, () => ['key']).revokeByGrantId?.('nobody');
   for (const statement of [revokeGrant('nobody'), endAccount('nobody'), deleteClient('nobody'), verifyClient('nobody', 'Moon')])
@@ -229,7 +229,7 @@ async function goFurther(server: TestServer): Promise<void> {
   await prune(server.database);
 }
 
-/** What a person sees and ends of their own. */
+/** Views and ends what belongs to the user. */
 async function useAccount(server: TestServer, credentials: Credentials, browser: Person, clientId: string): Promise<void> {
   await openAccount(server, credentials, '/account/activity', browser);
   await send(await openAccount(server, credentials, '/account/apps', browser), '/account/apps', { client: clientId });
@@ -244,7 +244,7 @@ async function useAccount(server: TestServer, credentials: Credentials, browser:
   await send(await openAccount(server, credentials, '/account/sessions', browser), '/account/sessions', { others: 'yes' });
 }
 
-/** Tables as large as they are where a scan would hurt, with statistics. */
+/** Fills tables until a scan would be slow, with statistics. */
 async function fill(client: pg.Client): Promise<void> {
   await client.query('set session_replication_role = replica');
   const of = `generate_series(1, ${ROWS}) n`;

@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { ProtocolStore } from '../../src/oauth/store/store.ts';
 
-/** What any store that the library is given must do, whoever wrote it. Run by contract.test.ts against each. */
+/** The contract of every store that the library uses. contract.test.ts runs it against each implementation. */
 
 export type Subjects = {
   /** The store of a model. */
   store(model: string): ProtocolStore;
-  /** A payload that the store accepts: clients and accounts that it names exist. */
+  /** A payload that the store accepts: the clients and accounts that it names exist. */
   payload(model: string, id: string): Promise<Record<string, unknown>>;
-  /** A grant under which codes and tokens may be kept. */
+  /** A grant under which codes and tokens may be stored. */
   grantId(): Promise<string>;
 };
 
@@ -40,7 +40,7 @@ export function itKeepsTheContract(subjects: () => Subjects): void {
         assert.equal(await subjects().store(model).find('\0\ud800'), undefined);
       });
 
-      it('is not found once destroyed, and no other is', async () => {
+      it('is not found after it was destroyed, and others are', async () => {
         const { id } = await save(model);
         const { id: other } = await save(model);
         await subjects().store(model).destroy(id);
@@ -50,7 +50,7 @@ export function itKeepsTheContract(subjects: () => Subjects): void {
     });
   }
 
-  it('one id in two models is two things', async () => {
+  it('keeps one id in two models apart', async () => {
     const id = randomUUID();
     await save('AccessToken', id);
     for (const model of MODELS.filter((name) => name !== 'AccessToken'))
@@ -60,7 +60,7 @@ export function itKeepsTheContract(subjects: () => Subjects): void {
   });
 
   for (const model of ['RefreshToken', 'AuthorizationCode', 'PushedAuthorizationRequest']) {
-    it(`${model} says when it was consumed`, async () => {
+    it(`${model} has the time of its consumption`, async () => {
       const { id } = await save(model);
       assert.equal((await subjects().store(model).find(id))?.consumed, undefined);
       await subjects().store(model).consume?.(id);
@@ -68,7 +68,7 @@ export function itKeepsTheContract(subjects: () => Subjects): void {
     });
   }
 
-  it('a session is found by its uid', async () => {
+  it('finds a session by its uid', async () => {
     const { payload } = await save('Session');
     const found = await subjects().store('Session').findByUid?.(String(payload['uid']));
     assert.equal(found?.accountId, payload['accountId']);
@@ -76,7 +76,7 @@ export function itKeepsTheContract(subjects: () => Subjects): void {
   });
 
   for (const model of ISSUED) {
-    it(`${model} goes with its grant, and no other does`, async () => {
+    it(`${model} is deleted with its grant, and no other is`, async () => {
       const [grantId, otherGrantId] = [await subjects().grantId(), await subjects().grantId()];
       const { id } = await save(model, undefined, { grantId });
       const { id: other } = await save(model, undefined, { grantId: otherGrantId });
@@ -87,7 +87,7 @@ export function itKeepsTheContract(subjects: () => Subjects): void {
   }
 }
 
-/** Payloads without what the store may spell differently: `exp` follows the store's clock, `consumed` is its own. */
+/** Payloads without members that stores may write differently: `exp` follows the store's clock, `consumed` is the store's own. */
 function comparable(payload: Record<string, unknown> | undefined): Record<string, unknown> {
   const { exp: _exp, consumed: _consumed, ...same } = { ...payload };
   return same;

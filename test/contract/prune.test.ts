@@ -15,7 +15,7 @@ describe('Expired rows', () => {
   let server: TestServer;
   let client: string;
   let person: string;
-  /** Somebody else's connection, for a transaction that stays open. */
+  /** A second connection, for a transaction that stays open. */
   let other: pg.Client;
   before(async () => {
     server = await startTestServer();
@@ -65,13 +65,13 @@ describe('Expired rows', () => {
       [name, expiresAt],
     );
   };
-  /** What went, a row for each table of each batch. */
+  /** The number of deleted rows of each batch. */
   const batches = async () =>
     (await server.sql('select batch::text, sum(rows)::int as rows from gone group by batch order by batch')).map(({ rows }) =>
       Number(rows),
     );
 
-  it('leave every table, and live ones and those that never expire stay', async () => {
+  it('are deleted from every table; live rows and rows that never expire stay', async () => {
     await insertOneOfEach('expired', '-1 second');
     await insertOneOfEach('live', '1 minute');
     await server.sql(`insert into protocol_record (kind, id, expires_at, payload) values ('RegistrationAccessToken', 'never', null, '{}')`);
@@ -81,7 +81,7 @@ describe('Expired rows', () => {
     assert.equal(await prune(server.database), 0);
   });
 
-  it('leave in batches of at most a thousand', async () => {
+  it('are deleted in batches of at most a thousand', async () => {
     await insertTokens(1, 2_500, '-1 hour');
     await insertTokens(2_501, 2_600, '1 hour');
     assert.equal(await prune(server.database), 2_500);
@@ -89,7 +89,7 @@ describe('Expired rows', () => {
     assert.equal(await countRows(server, 'token'), 100);
   });
 
-  it('leave in batches of at most a thousand with what hangs on a grant, be it live', async () => {
+  it('are deleted in batches of at most a thousand, together with live tokens under an expired grant', async () => {
     await insertGrants(1, 700, '-1 hour');
     await insertTokens(1, 1_800, '1 hour', 'g1');
     await insertTokens(1_801, 1_900, '1 hour', 'g650');
@@ -106,7 +106,7 @@ describe('Expired rows', () => {
     assert.equal(await countRows(server, 'grant_record'), 2);
   });
 
-  it('leave once each when two nodes prune at once', async () => {
+  it('are deleted once each when two nodes prune at once', async () => {
     const second = openDatabase(server.config.databaseUrl, createLog('silent'));
     await insertTokens(1, 5_000, '-1 hour');
     await insertTokens(5_001, 5_100, '1 hour');
@@ -121,18 +121,18 @@ describe('Expired rows', () => {
     assert.equal(await countRows(server, 'token'), 100);
   });
 
-  it('are left to the node that is at it: another does not wait', async () => {
+  it('are left to the node that is pruning: another node does not wait', async () => {
     await insertTokens(1, 10, '-1 hour');
     await other.query('begin');
     await other.query('select pg_advisory_xact_lock($1)', [PRUNE_LOCK]);
-    // The transaction above ends after this only: whoever waited for it would never return.
+    // The transaction above ends only after this. If prune() waited for it, it would never return.
     assert.equal(await prune(server.database), 0);
     assert.equal(await countRows(server, 'token'), 10);
     await other.query('rollback');
     assert.equal(await prune(server.database), 10);
   });
 
-  it('that somebody holds are passed over, and go the next time', async () => {
+  it('that are locked are skipped, and deleted the next time', async () => {
     await insertTokens(1, 1_500, '-1 hour');
     await insertGrants(1, 3, '-1 hour');
     await insertTokens(1_501, 1_503, '1 hour', 'g2');
@@ -147,7 +147,7 @@ describe('Expired rows', () => {
     assert.equal(await countRows(server, 'token'), 0);
   });
 
-  it('leave whole batches or none when the database is lost midway, and the rest the next time', async () => {
+  it('are deleted in whole batches when the database is lost midway, and the rest the next time', async () => {
     await insertTokens(1, 3_500, '-1 hour');
     await insertTokens(3_501, 3_510, '1 hour');
     await server.sql(`create sequence nth_batch`);
@@ -157,14 +157,14 @@ describe('Expired rows', () => {
     await assert.rejects(prune(server.database), DatabaseUnavailable);
     assert.deepEqual(await batches(), [1_000, 1_000]);
     assert.equal(await countRows(server, 'token'), 1_510);
-    // The lock is gone when the connection that died is gone on the other side too.
+    // The lock ends when Postgres has noticed that the connection is lost.
     await until(async () => (await countRows(server, `pg_locks where locktype = 'advisory' and objid = ${PRUNE_LOCK}`)) === 0);
     assert.equal(await prune(server.database), 1_500);
     assert.equal(await countRows(server, 'token'), 10);
     await server.sql('drop trigger die on token');
   });
 
-  it('leave room: a table that lost much is vacuumed at once', async () => {
+  it('are vacuumed at once when a table lost many of them', async () => {
     await insertTokens(1, 12_000, '-1 hour');
     const vacuums = async () =>
       Number((await server.sql(`select vacuum_count from pg_stat_user_tables where relname = 'token'`))[0]?.['vacuum_count']);
@@ -173,7 +173,7 @@ describe('Expired rows', () => {
     assert((await vacuums()) > before);
   });
 
-  it('do not hold up the end of the process: a batch or a vacuum under way is cut short, and nothing is logged', async () => {
+  it('do not delay the end of the process: it interrupts a batch or a vacuum under way, and logs nothing', async () => {
     const lines: string[] = [];
     const log = createLog('info', { write: (line: string) => void lines.push(line) });
     await insertTokens(1, 3_000, '-1 hour');
@@ -194,7 +194,7 @@ describe('Expired rows', () => {
     await until(async () => (await countRows(server, 'pg_stat_progress_vacuum where datname = current_database()')) > 0);
     ending.abort();
     await vacuuming;
-    // The database would finish what it began.
+    // The database would finish the vacuum that it began.
     await server.sql('select pg_terminate_backend(pid) from pg_stat_progress_vacuum where datname = current_database()');
     assert.deepEqual(
       lines.filter((line) => !line.includes('"event":"pruned"')),
@@ -203,7 +203,7 @@ describe('Expired rows', () => {
   });
 });
 
-/** A table that says what each statement deleted, in which transaction. */
+/** Creates a table that records how many rows each statement deleted, and in which transaction. */
 async function keepAccount(server: TestServer): Promise<void> {
   await server.sql('create table gone (batch xid8 not null, rows int not null)');
   await server.sql(`create function account() returns trigger language plpgsql as $$ begin
@@ -214,7 +214,7 @@ async function keepAccount(server: TestServer): Promise<void> {
     );
 }
 
-/** Looks again until it is so; the runner's own limit is the end of patience. */
+/** Polls until `holds` is true. The runner's timeout ends the wait. */
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((again) => setTimeout(again, 10));
 }

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 const ROOT = join(import.meta.dirname, '../..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
-/** Columns of each table, as `prisma/schema.prisma` has them. */
+/** The columns of each table in `prisma/schema.prisma`. */
 function schema(): Record<string, string[]> {
   const text = read('prisma/schema.prisma');
   const models = new Set([...text.matchAll(/^model (\w+) \{/gm)].map(([, name]) => name));
@@ -17,12 +17,12 @@ function schema(): Record<string, string[]> {
   return Object.fromEntries(tables);
 }
 
-/** Rows of each table's section on the page: the columns that a row is about, and whether it says that they are to come. */
+/** The rows in each table's section of the page: the columns that a row describes, and whether it announces them. */
 function page(): Record<string, { columns: string[]; announced: string[] }> {
   const sections = read('docs/storage.md').split(/^### /m).slice(1);
   return Object.fromEntries(
     sections.map((section) => {
-      // Up to the next table: that of the indexes is another matter.
+      // Up to the next table, which lists the indexes.
       const table = /\| column [\s\S]*?\n\n/.exec(section)?.[0] ?? '';
       const named = (rows: string[]) =>
         rows.flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => String(name)));
@@ -39,13 +39,13 @@ function page(): Record<string, { columns: string[]; announced: string[] }> {
 describe('docs/storage.md', () => {
   const [stored, written] = [schema(), page()];
 
-  it('is about every table, and about none that is not there', () => {
+  it('describes every table, and no other', () => {
     assert(Object.keys(stored).length >= 12);
     assert.deepEqual(Object.keys(written).sort(), Object.keys(stored).sort());
   });
 
   for (const [table, columns] of Object.entries(stored)) {
-    it(`says what each column of ${table} is, and of no other`, () => {
+    it(`describes each column of ${table}, and no other`, () => {
       assert(columns.length >= 3);
       assert.deepEqual(written[table]?.columns.sort(), columns.sort());
       assert.deepEqual(

@@ -8,14 +8,14 @@ import { clientCredentials, obtainTokens } from '../support/flow.ts';
 import { METADATA, manage, type RegisteredClient, register } from '../support/registration.ts';
 import { countRows } from '../support/storage.ts';
 
-describe('Clients that registered themselves and are not used', () => {
+describe('Unused clients that registered themselves', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
   });
   after(() => server.close());
 
-  /** As if nothing had been seen of it, or of anybody, for so long. */
+  /** Sets the times of creation and last use to `ago`. */
   const age = (ago: string, { client_id }: { client_id: string }) =>
     server.sql(`update client set seen_at = now() - $1::interval, created_at = now() - $1::interval where id = $2`, [ago, client_id]);
   const isThere = async ({ client_id }: { client_id: string }) => (await countRows(server, 'client where id = $1', [client_id])) === 1;
@@ -23,7 +23,7 @@ describe('Clients that registered themselves and are not used', () => {
     countRows(server, `client where id = $1 and seen_at > now() - interval '1 hour'`, [client_id]);
   const clients = (count: number) => Promise.all(Array.from({ length: count }, () => register(server)));
 
-  it('leave after 90 days with what they had, and not a day before', async () => {
+  it('are deleted after 90 days with everything they had, and not a day before', async () => {
     const [old, young] = (await clients(2)) as [RegisteredClient, RegisteredClient];
     await age('90 days 1 minute', old);
     await age('89 days 23 hours', young);
@@ -35,7 +35,7 @@ describe('Clients that registered themselves and are not used', () => {
     assert.equal((await manage(server, young, 'GET')).status, 200);
   });
 
-  it('stay while a grant or a token is live, and for 90 days after they were found with one', async () => {
+  it('stay while a grant or a token is live, and for 90 days after pruning found them with one', async () => {
     const [granted, own, idle] = (await clients(3)) as [RegisteredClient, RegisteredClient, RegisteredClient];
     const person = await server.createPerson();
     await obtainTokens(server, granted, person);
@@ -54,7 +54,7 @@ describe('Clients that registered themselves and are not used', () => {
     assert.equal(await isThere(granted), false);
   });
 
-  it('were in use when what was issued to them expires', async () => {
+  it('count as used when their tokens expire', async () => {
     const [used, today] = (await clients(2)) as [RegisteredClient, RegisteredClient];
     for (const client of [used, today]) await clientCredentials(server, client);
     await age('100 days', used);
@@ -67,7 +67,7 @@ describe('Clients that registered themselves and are not used', () => {
     assert.equal(await isThere(used), true);
   });
 
-  it('were in use when they changed themselves', async () => {
+  it('count as used when they change their metadata', async () => {
     const client = await register(server);
     await age('100 days', client);
     assert.equal((await manage(server, client, 'PUT', { ...METADATA, client_id: client.client_id })).status, 200);
@@ -75,7 +75,7 @@ describe('Clients that registered themselves and are not used', () => {
     assert.equal(await isThere(client), true);
   });
 
-  it('stay when an operator has verified, suspended or allowed them anything, and so does what an operator made', async () => {
+  it('stay when an operator verified or suspended them or gave them rights; clients that an operator created stay too', async () => {
     const [verified, suspended, allowed] = (await clients(3)) as [RegisteredClient, RegisteredClient, RegisteredClient];
     await server.database.change(verifyClient(verified.client_id, 'Walk Inc.'));
     await server.database.change(suspendClient(suspended.client_id));
@@ -88,7 +88,7 @@ describe('Clients that registered themselves and are not used', () => {
     for (const client of [verified, suspended, allowed, ...own]) assert.equal(await isThere(client), true, client.client_id);
   });
 
-  it('leave in batches of at most a hundred, past those that are in use or held', async () => {
+  it('are deleted in batches of at most a hundred; used and locked clients are skipped', async () => {
     await server.sql(
       `insert into client (id, metadata, registration, seen_at) select 'many-' || n, '{}', 'dynamic', now() - interval '1 year' + n * interval '1 second' from generate_series(1, 250) n`,
     );

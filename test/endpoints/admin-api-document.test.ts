@@ -16,7 +16,7 @@ type Operation = {
 };
 type Document = { openapi: string; paths: Record<string, Record<string, Operation>>; 'x-problems': Record<string, { status: number }> };
 
-/** What each operation with a body is sent, as its document asks for it. */
+/** @returns a valid body for each operation that takes one, by its document. */
 const BODIES: Record<string, object> = {
   create_person: { email: 'walked@people.example', name: 'Walked' },
   change_role: { role: 'auditor' },
@@ -28,7 +28,7 @@ const BODIES: Record<string, object> = {
   remove_client_owner: { account: 'somebody' },
 };
 
-/** A text that a filter takes, by its schema. */
+/** @returns a text that a filter accepts, by its schema. */
 function valueFor(schema: Schema): string {
   const right = [...((schema['enum'] as string[] | undefined) ?? []), 'a', '0123456789abcdef', '2026-01-01T00:00:00Z'].find(
     (text) => z.fromJSONSchema(schema as never).safeParse(text).success,
@@ -37,7 +37,7 @@ function valueFor(schema: Schema): string {
   return right;
 }
 
-describe("The admin API's document (OpenAPI 3.1)", () => {
+describe('The admin API document (OpenAPI 3.1)', () => {
   let server: TestServer;
   let token: string;
   let document: Document;
@@ -55,7 +55,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
       Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
     );
 
-  /** Something there is, of the kind that a path is about. */
+  /** An existing object of the kind that a path names. */
   async function idFor(path: string, app: TestClient): Promise<string> {
     const person = await server.createPerson();
     if (path.startsWith('/people/')) return person.id;
@@ -79,7 +79,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     );
   }
 
-  /** Somebody to be made an owner of a client, or one of its two. */
+  /** A user to become an owner of a client, or one of its two owners. */
   async function ownerFor({ operationId }: Operation, clientId: string): Promise<object> {
     if (!operationId.endsWith('_client_owner')) return {};
     const [account, another] = [(await server.createPerson()).id, (await server.createPerson()).id];
@@ -94,7 +94,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     return call(server, token, `${method} ${path.replace('{id}', encodeURIComponent(id))}`, body, { 'idempotency-key': key });
   }
 
-  it('names each operation once, with the scope that it takes', () => {
+  it('names each operation once, with its required scope', () => {
     assert.equal(document.openapi, '3.1.0');
     const all = operations();
     assert(all.length > 30);
@@ -102,7 +102,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     for (const { operation } of all) assert((ADMIN_SCOPES as string[]).includes(operation.security[0]?.oauth[0] ?? ''));
   });
 
-  it('every operation answers as the document says', async () => {
+  it('describes the answer of every operation', async () => {
     for (const [n, { path, method, operation }] of operations().entries()) {
       const said = await walk(path, method, operation, `walk-${n}`);
       const described = Object.entries(operation.responses).find(([status]) => status === String(said.status));
@@ -113,7 +113,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     }
   });
 
-  it('every list takes the filters that it names, and refuses others', async () => {
+  it('names the filters that every list accepts, and the list refuses others', async () => {
     for (const { path, operation } of operations().filter(({ operation }) => operation.operationId.startsWith('list_'))) {
       const filters = operation.parameters.filter(({ name }) => !['limit', 'cursor'].includes(name));
       const query = new URLSearchParams({ limit: '1' });
@@ -125,7 +125,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     }
   });
 
-  it('every operation takes the scope that it names, and no other is enough', async () => {
+  it('names the scope that every operation requires, and no other scope is enough', async () => {
     for (const { path, method, operation } of operations()) {
       const needed = operation.security[0]?.oauth[0] as string;
       const others = ADMIN_SCOPES.filter((scope) => scope !== needed);
@@ -138,7 +138,7 @@ describe("The admin API's document (OpenAPI 3.1)", () => {
     }
   });
 
-  it('what it asks for in a body is asked for: nothing else, nothing wrong, and each field is named', async () => {
+  it('describes every body: the API refuses other members and wrong values, and names each field', async () => {
     for (const { path, method, operation } of operations().filter(({ operation }) => operation.requestBody)) {
       const address = `${method} ${path.replace('{id}', await idFor(path === '/people' ? '/people/' : path, await server.createClient()))}`;
       const key = { 'idempotency-key': `bad-${operation.operationId}` };

@@ -19,7 +19,7 @@ describe('Sessions, secrets and owners at the admin API', () => {
   after(() => server.close());
 
   const forget = () => server.sql('delete from rate_limit');
-  /** @returns the problem; nothing is other than it was. */
+  /** Asserts that a request is refused and changes nothing. @returns the problem. */
   async function refused(request: string, body?: unknown, as = token): Promise<string> {
     await forget();
     const said = await unchanged(server, async () => {
@@ -34,7 +34,7 @@ describe('Sessions, secrets and owners at the admin API', () => {
     (await server.sql('select type, account_id, client_id from audit_event order by at desc, id desc limit 1'))[0];
   const status = async (client: TestClient) => (await post(server, '/oauth/token', client, { grant_type: 'client_credentials' })).status;
 
-  it('one session of a person ends, with what stands under it, and no other', async () => {
+  it('ends one session of a user with its tokens, and no other session', async () => {
     const [app, api, person] = [await server.createClient(), await createResourceServerClient(server), await server.createPerson()];
     const [here, there] = [await obtainTokens(server, app, person), await obtainTokens(server, app, person)];
     const list = async () => (await call(server, token, `GET /sessions?account=${person.id}`)).body.data ?? [];
@@ -57,14 +57,14 @@ describe('Sessions, secrets and owners at the admin API', () => {
     for (const id of ['nobody', '%00', '%F0%9F%98%80']) assert.equal(await refused(`DELETE /sessions/${id}`), 'not_found');
   });
 
-  it('nobody ends the session of who may do more', async () => {
+  it('refuses to end the session of a user who may do more than the actor', async () => {
     const [support, admin] = [await personToken(server, 'support'), await personToken(server, 'admin')];
     const [session] = (await call(server, token, `GET /sessions?account=${admin.person.id}`)).body.data ?? [];
     assert.equal(await refused(`DELETE /sessions/${session?.['id']}`, undefined, support.token), 'above');
     assert.equal(await refused(`DELETE /sessions/${session?.['id']}`, undefined, admin.token), 'own_account');
   });
 
-  it('secrets are listed by what opens nothing, and one ends at once, whichever its client has beside it', async () => {
+  it("lists secrets by a handle that gives no access, and ends one at once beside the client's others", async () => {
     const client = await server.createClient();
     const secret = randomSecret();
     await server.database.change(rotateSecret(client.client_id, secret, 3_600));
@@ -93,7 +93,7 @@ describe('Sessions, secrets and owners at the admin API', () => {
       assert.equal(await refused(`DELETE /client-secrets/${encodeURIComponent(String(id))}`), 'not_found');
   });
 
-  it("the secret of this server's own API stays, and so its API goes on", async () => {
+  it("refuses to end the secret of the server's own API, which keeps working", async () => {
     const [own] = (await call(server, token, `GET /client-secrets?client=${RESOURCE_API_CLIENT}`)).body.data ?? [];
     assert.equal(await refused(`DELETE /client-secrets/${own?.['id']}`), 'own_client');
     const { access_token } = await obtainTokens(server, await server.createClient(), await server.createPerson(), {
@@ -102,7 +102,7 @@ describe('Sessions, secrets and owners at the admin API', () => {
     assert.equal((await callApi(server, '/api/me', access_token)).status, 200);
   });
 
-  it('puts an owner out with what they offered others, adds one, and leaves the last', async () => {
+  it('removes an owner with their invitations, adds one, and refuses to remove the last', async () => {
     const { client_id } = await server.createClient();
     const [one, other, stranger] = [await server.createPerson(), await server.createPerson(), await server.createPerson()];
     const owners = async () => (await call(server, token, `GET /clients/${client_id}`)).body['owners'];
@@ -127,7 +127,7 @@ describe('Sessions, secrets and owners at the admin API', () => {
     assert.deepEqual(fieldsOf(await call(server, token, `POST /clients/${client_id}/add-owner`, {})), ['account']);
   });
 
-  it('of two owners who are put out at once, one stays', async () => {
+  it('keeps one of two owners who are removed at once', async () => {
     const { client_id } = await server.createClient();
     const [one, other] = [await server.createPerson(), await server.createPerson()];
     await server.sql('insert into client_owner (client_id, account_id) select $1, unnest($2::text[])', [client_id, [one.id, other.id]]);

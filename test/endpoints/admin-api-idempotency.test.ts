@@ -16,7 +16,7 @@ describe('Idempotency-Key at the admin API', () => {
     call(server, as, 'POST /initial-access-tokens', body, key === undefined ? {} : { 'idempotency-key': key });
   const made = async () => (await server.sql('select count(*)::int as n from initial_access_token'))[0]?.['n'];
 
-  it('what makes something takes one', async () => {
+  it('is accepted by every operation that creates something', async () => {
     const before = await made();
     const said = await make(undefined);
     assert.equal(said.status, 400);
@@ -25,7 +25,7 @@ describe('Idempotency-Key at the admin API', () => {
     assert.equal(await made(), before);
   });
 
-  it('the same request is answered alike, and done once', async () => {
+  it('makes equal requests get the same answer, and takes effect once', async () => {
     const first = await make('same');
     const before = await made();
     const second = await make('same');
@@ -36,7 +36,7 @@ describe('Idempotency-Key at the admin API', () => {
     assert.equal(await made(), before);
   });
 
-  it('the answer is kept sealed: a token in it stands nowhere in the database', async () => {
+  it('stores the answer encrypted: a token in it appears nowhere in the database', async () => {
     const { body } = await make('sealed');
     const rows = await server.sql('select sealed, encode(key, $1) as key from idempotency_key', ['escape']);
     assert(rows.length > 0);
@@ -44,7 +44,7 @@ describe('Idempotency-Key at the admin API', () => {
     assert(!JSON.stringify(rows).includes('sealed\\"'));
   });
 
-  it('another request with the same key is refused, and changes nothing', async () => {
+  it('refuses another request with the same key, and changes nothing', async () => {
     await make('other');
     const before = await made();
     const said = await make('other', { name: 'Twice' });
@@ -57,7 +57,7 @@ describe('Idempotency-Key at the admin API', () => {
     assert.equal(await made(), before);
   });
 
-  it("a key is its caller's own", async () => {
+  it('belongs to its caller', async () => {
     const mine = await make('shared');
     const other = await machineToken(server, await createMachine(server));
     const theirs = await make('shared', { name: 'Once' }, other);
@@ -65,7 +65,7 @@ describe('Idempotency-Key at the admin API', () => {
     assert.notEqual(theirs.body['token'], mine.body['token']);
   });
 
-  it('of twenty at once one is done, and the others hear its answer or that it is under way', async () => {
+  it('lets one of twenty equal requests take effect; the others get its answer or hear that it is in progress', async () => {
     const before = Number(await made());
     const answers = await Promise.all(Array.from({ length: 20 }, () => make('race')));
     const done = answers.filter(({ status }) => status === 201);
@@ -77,7 +77,7 @@ describe('Idempotency-Key at the admin API', () => {
     assert.deepEqual((await make('race')).body, done[0]?.body);
   });
 
-  it('of a race of two requests with one key, one is done', async () => {
+  it('lets one of two different requests with one key take effect', async () => {
     const before = Number(await made());
     const names = Array.from({ length: 10 }, (_, n) => `Racer ${n % 2}`);
     const answers = await Promise.all(names.map((name) => make('race-of-two', { name })));
@@ -85,21 +85,21 @@ describe('Idempotency-Key at the admin API', () => {
     for (const said of answers) assert([201, 409, 422].includes(said.status), String(said.status));
   });
 
-  it('what was refused is not kept: the key is free for what is right', async () => {
+  it('stays free after a refused request, for a corrected one', async () => {
     assert.equal((await make('mended', { name: '' })).status, 422);
     assert.equal((await make('mended', { name: 'Mended' })).status, 201);
   });
 
-  it('one that has expired is free', async () => {
+  it('is free again after it expired', async () => {
     await make('expired');
     await server.sql(`update idempotency_key set expires_at = now() - interval '1 second'`);
     assert.equal((await make('expired', { name: 'Anew' })).headers.get('idempotency-replayed'), null);
   });
 
-  // As a process leaves it that dies between the change and the writing of its answer.
+  // The state that a process leaves when it dies between the change and the writing of its answer.
   const loseAnswers = (age: string) => server.sql(`update idempotency_key set sealed = null, created_at = now() - $1::interval`, [age]);
 
-  it('where it was done and the answer is not there, it is not done again: it may come, and after a minute it was lost', async () => {
+  it('does not repeat a request whose answer is missing: it is in progress for a minute, then lost', async () => {
     await make('lost');
     const before = await made();
     await loseAnswers('1 second');
@@ -113,7 +113,7 @@ describe('Idempotency-Key at the admin API', () => {
     assert.equal(await made(), before);
   });
 
-  it('what is the same done twice is done again after that minute, so that it comes to its end', async () => {
+  it('repeats a request that is safe to repeat after that minute, so that it completes', async () => {
     const { client_id } = await server.createClient();
     const suspend = () => call(server, token, `POST /clients/${client_id}/suspend`, undefined, { 'idempotency-key': 'suspend' });
     assert.equal((await suspend()).status, 200);
@@ -127,7 +127,7 @@ describe('Idempotency-Key at the admin API', () => {
     assert.equal((await suspend()).headers.get('idempotency-replayed'), 'true');
   });
 
-  it('an act that found nothing to change is answered alike too', async () => {
+  it('repeats the answer of an act that found nothing to change', async () => {
     const rotate = () => call(server, token, 'POST /keys/rotate', undefined, { 'idempotency-key': 'rotate' });
     await call(server, token, 'POST /keys/rotate');
     const first = await rotate();

@@ -11,7 +11,7 @@ import { countRows } from '../support/storage.ts';
 
 const ADDRESSES = ['/admin/api/v1/people', '/admin/api/v1/openapi.json', '/admin/api/', '/admin/api/v2/people'];
 
-/** The public listener knows nothing of an admin API, with whatever token, and says so as of any other address. */
+/** Asserts that the public listener has no admin API for any token: it answers as for any unknown address. */
 async function assertNotPublic(server: TestServer, token: string): Promise<void> {
   for (const path of ADDRESSES) {
     for (const method of ['GET', 'POST', 'DELETE']) {
@@ -24,8 +24,8 @@ async function assertNotPublic(server: TestServer, token: string): Promise<void>
   }
 }
 
-describe('Where the admin API answers', () => {
-  it('no client has an address there', async () => {
+describe('The listener of the admin API', () => {
+  it('has no address that a client may register', async () => {
     const server = await startTestServer({ adminPort: await freePort(), environment: 'production', registration: 'open' });
     try {
       const there = String(server.config.adminOrigin);
@@ -52,7 +52,7 @@ describe('Where the admin API answers', () => {
     }
   });
 
-  it('with ADMIN_PORT: there, and nowhere else', async () => {
+  it('serves the API with ADMIN_PORT, and no other listener does', async () => {
     const server = await startTestServer({ adminPort: 0, environment: 'production' });
     try {
       assert(server.adminAddress);
@@ -66,13 +66,13 @@ describe('Where the admin API answers', () => {
         assert.equal(response.headers.get('content-type'), 'application/problem+json');
         await response.body?.cancel();
       }
-      // Pages beside it answer under ADMIN_ORIGIN alone: test/security/admin-pages-listener.test.ts.
+      // Its pages answer under ADMIN_ORIGIN only: test/security/admin-pages-listener.test.ts.
       for (const path of ['/', '/livez', '/account', '/oauth/token', '/admin']) {
         const response: Response = await fetch(server.adminAddress + path);
         assert.equal(response.status, 421, path);
         await response.body?.cancel();
       }
-      // Whoever is sent there by a challenge asks the issuer.
+      // A client that follows the challenge finds the metadata at the issuer.
       const told = await (await fetch(`${server.issuer}/.well-known/oauth-protected-resource/admin/api`)).json();
       assert.equal((told as Record<string, unknown>)['resource'], `${server.issuer}/admin/api`);
     } finally {
@@ -81,7 +81,7 @@ describe('Where the admin API answers', () => {
     await assert.rejects(fetch(`${server.adminAddress}/admin/api/v1/people`), 'closed with the rest');
   });
 
-  it('there too a body, a header and an id that are too much are refused', async () => {
+  it('refuses a body, header or id that is too large', async () => {
     const server = await startTestServer({ adminPort: 0 });
     try {
       const token = await machineToken(server, await createMachine(server));
@@ -95,7 +95,7 @@ describe('Where the admin API answers', () => {
     }
   });
 
-  it('in production without it: nowhere', async () => {
+  it('does not exist in production without ADMIN_PORT', async () => {
     const server = await startTestServer({ environment: 'production' });
     try {
       assert.equal(server.adminAddress, undefined);
@@ -108,7 +108,7 @@ describe('Where the admin API answers', () => {
     }
   });
 
-  it('a port that is taken stops the start, and leaves nothing listening', async () => {
+  it('stops the start when its port is taken, and leaves nothing listening', async () => {
     const server = await startTestServer();
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));

@@ -18,7 +18,7 @@ describe('The admin API', () => {
   const eventsAbout = (column: 'account_id' | 'client_id', id: string) =>
     server.sql(`select type, actor_id, detail, address, request_id from audit_event where ${column} = $1 order by at desc, id desc`, [id]);
 
-  it('is told of at its metadata, and by whoever comes without a token (RFC 9728, RFC 6750)', async () => {
+  it('is found through its metadata and in the challenge to a request without a token (RFC 9728, RFC 6750)', async () => {
     const bare = await call(server, undefined, 'GET /people');
     assert.equal(bare.status, 401);
     const metadata = `${server.issuer}/.well-known/oauth-protected-resource/admin/api`;
@@ -29,7 +29,7 @@ describe('The admin API', () => {
     assert((told['scopes_supported'] as string[]).includes('admin:clients'));
   });
 
-  it('a client suspended by it is dead at the next introspection, and comes back without what it held', async () => {
+  it('suspends a client, whose tokens are inactive at the next introspection, and restores it without them', async () => {
     const [app, api] = [await server.createClient(), await createResourceServerClient(server)];
     const held = await obtainTokens(server, app, await server.createPerson());
     const own = await clientCredentials(server, app, 'api');
@@ -54,7 +54,7 @@ describe('The admin API', () => {
     assert.equal(suspended?.['request_id'], said.headers.get('x-request-id'));
   });
 
-  it('verifies, takes that back, and deletes with the number of people', async () => {
+  it('verifies a client, withdraws that, and deletes it with the number of users', async () => {
     const app = await server.createClient();
     await obtainTokens(server, app, await server.createPerson());
     await call(server, token, `POST /clients/${app.client_id}/verify`, { publisher: 'Walk Ltd' });
@@ -71,7 +71,7 @@ describe('The admin API', () => {
     );
   });
 
-  it('requires PKCE of a client, whose verification stays, and takes that back', async () => {
+  it('requires PKCE of a client, which stays verified, and withdraws that', async () => {
     const app = await server.createClient();
     const path = `/clients/${app.client_id}`;
     const state = async () =>
@@ -89,7 +89,7 @@ describe('The admin API', () => {
     );
   });
 
-  it('a person who is disabled is signed out, and can be let in again', async () => {
+  it('signs out a user whom it disables, and lets the user in again', async () => {
     const [app, api, person] = [await server.createClient(), await createResourceServerClient(server), await server.createPerson()];
     const held = await obtainTokens(server, app, person);
     assert.equal((await call(server, token, `POST /people/${person.id}/disable`)).status, 200);
@@ -100,7 +100,7 @@ describe('The admin API', () => {
     assert.equal((await call(server, token, `GET /people/${person.id}`)).body['disabled_at'], null);
   });
 
-  it('ends a grant, a token by its handle, and all that a person allowed', async () => {
+  it('ends a grant, a token by its handle, and all access that a user allowed', async () => {
     const [app, api, person] = [await server.createClient(), await createResourceServerClient(server), await server.createPerson()];
     const first = await obtainTokens(server, app, person);
     const { body } = await call(server, token, `GET /tokens?client=${app.client_id}`);
@@ -140,7 +140,7 @@ describe('The admin API', () => {
     assert.equal((await server.sql(`select count(*)::int as n from audit_event where type = 'keys_rotated'`))[0]?.['n'], 1);
   });
 
-  it('makes accounts that are claimed by mail, and initial access tokens that register', async () => {
+  it('creates accounts that users claim by mail, and initial access tokens that register clients', async () => {
     const email = `new-${machine.client_id}@people.example`.toLowerCase();
     const made = await call(server, token, 'POST /people', { email, name: '새 사람' }, { 'idempotency-key': 'person-1' });
     assert.equal(made.status, 201, JSON.stringify(made.body));
@@ -167,7 +167,7 @@ describe('The admin API', () => {
     assert.equal((await call(server, token, `DELETE /initial-access-tokens/${initial.body['id']}`)).status, 404);
   });
 
-  it("a person's token does what their role may, in their name", async () => {
+  it("allows a user's token what the user's role allows, in the user's name", async () => {
     const support = await personToken(server, 'support');
     const person = await server.createPerson();
     assert.equal((await call(server, support.token, `POST /people/${person.id}/end-sessions`)).status, 200);
@@ -181,7 +181,7 @@ describe('The admin API', () => {
     assert.equal((await call(server, token, `GET /clients/${support.client.client_id}`)).body['suspended_at'], null);
   });
 
-  it('shows the audit log by request, and pages of it', async () => {
+  it('shows the audit log by request, in pages', async () => {
     const app = await server.createClient();
     const said = await call(server, token, `POST /clients/${app.client_id}/suspend`);
     const request = said.headers.get('x-request-id');

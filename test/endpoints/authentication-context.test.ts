@@ -17,7 +17,7 @@ import { Person } from '../support/person.ts';
 
 const claimsOf = (jwt: string) => JSON.parse(Buffer.from(String(jwt.split('.')[1]), 'base64url').toString());
 
-describe('How a person signed in, as an API is told (RFC 9470 section 6)', () => {
+describe('The authentication context for an API (RFC 9470 section 6)', () => {
   let server: TestServer;
   let client: TestClient;
   let api: TestClient;
@@ -28,7 +28,7 @@ describe('How a person signed in, as an API is told (RFC 9470 section 6)', () =>
   });
   after(() => server.close());
 
-  it('by introspection: acr and auth_time, and the same after a refresh', async () => {
+  it('is in introspection as acr and auth_time, and does not change after a refresh', async () => {
     const tokens = await obtainTokens(server, client, await server.createPerson());
     const told = await introspect(server, api, tokens.access_token);
     assert.equal(told['acr'], 'https://refeds.org/profile/sfa');
@@ -42,7 +42,7 @@ describe('How a person signed in, as an API is told (RFC 9470 section 6)', () =>
     assert.deepEqual(claimsOf(again.id_token).amr, ['pwd']);
   });
 
-  it('in a JWT access token (RFC 9068 section 2.2.1)', async () => {
+  it('is in a JWT access token (RFC 9068 section 2.2.1)', async () => {
     const resource = `${server.issuer}/api/posts`;
     const { access_token } = await obtainTokens(
       server,
@@ -56,7 +56,7 @@ describe('How a person signed in, as an API is told (RFC 9470 section 6)', () =>
     assert.equal(typeof auth_time, 'number');
   });
 
-  it('after a step-up the new token says so, and the old one says what it said', async () => {
+  it('is stronger in the new token after a step-up, and unchanged in the old token', async () => {
     const credentials = await server.createPerson();
     const old = await obtainTokens(server, client, credentials);
     const { secret } = await addTotp(server, credentials);
@@ -70,14 +70,14 @@ describe('How a person signed in, as an API is told (RFC 9470 section 6)', () =>
     assert.equal((await introspect(server, api, old.access_token))['acr'], 'https://refeds.org/profile/sfa');
   });
 
-  it('of a client by itself there is nothing to tell', async () => {
+  it("is absent for a client's own token", async () => {
     const { access_token } = await clientCredentials(server, client, 'api');
     const told = await introspect(server, api, access_token);
     assert.equal(told['active'], true);
     assert(!('acr' in told) && !('auth_time' in told));
   });
 
-  it('default_acr_values of a client are asked for; those that this server does not have are left out', async () => {
+  it("follows a client's default_acr_values; values that this server lacks are left out", async () => {
     const register = (body: object) =>
       fetch(`${server.issuer}/oauth/register`, {
         method: 'POST',

@@ -30,7 +30,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
   });
   after(() => server.close());
 
-  it('another client cannot redeem it, however it proves itself, and its owner still can', async () => {
+  it('is refused to another client with any authentication, and its own client can still redeem it', async () => {
     const issued = await obtainCode(server, client, person);
     const others = [
       await server.createClient(),
@@ -40,7 +40,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     assert.equal((await redeem(server, client, issued)).status, 200);
   });
 
-  it('it is worth nothing without the client secret, or with a wrong one', async () => {
+  it('is refused without the client secret, or with a wrong one', async () => {
     const { person: _, ...issued } = await obtainCode(server, client, person);
     await unchanged(server, async () => {
       await assertRefused(await redeem(server, { ...client, client_secret: undefined }, issued), 401, 'invalid_client');
@@ -54,7 +54,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     assert.equal((await redeem(server, client, issued)).status, 200);
   });
 
-  it('the redirect URI must be the one of the request, another registered one does not do', async () => {
+  it('is refused with another redirect URI, even a registered one', async () => {
     const issued = await obtainCode(server, client, person);
     await unchanged(server, async () => {
       await assertRefused(await redeem(server, client, { ...issued, redirect_uri: 'https://client.example/second' }), 400, 'invalid_grant');
@@ -65,7 +65,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     assert.equal((await redeem(server, client, issued)).status, 200);
   });
 
-  it('the second use by its own client within a second is refused and ends nothing', async () => {
+  it('is refused at a second use within a second by its own client, which ends nothing', async () => {
     const issued = await obtainCode(server, client, person);
     const tokens = (await (await redeem(server, client, issued)).json()) as Tokens;
     await holdUses(server);
@@ -75,7 +75,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     assert.equal((await refresh(server, client, String(tokens.refresh_token))).status, 200);
   });
 
-  it('with anything wrong, the second use ends what came of the code; before the first use, nothing wrong ends anything', async () => {
+  it('ends its tokens at a second use with any error; an error before the first use ends nothing', async () => {
     const strangers = [
       await server.createClient(),
       { ...(await server.createClient({ token_endpoint_auth_method: 'none' })), client_secret: undefined },
@@ -91,7 +91,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
       await assertRefused(await unchanged(server, () => wrong(issued)), 400, 'invalid_grant');
       const tokens = (await (await redeem(server, client, issued)).json()) as Tokens;
       await holdUses(server);
-      // Who is no client at all is told nothing and ends nothing.
+      // A caller without client authentication learns nothing and ends nothing.
       await unchanged(server, async () =>
         assertRefused(await redeem(server, { ...client, client_secret: 'guess' }, issued), 401, 'invalid_client'),
       );
@@ -102,7 +102,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     assert.equal((await refresh(server, client, String(elsewhere.refresh_token))).status, 200, 'another sign-in of the same person');
   });
 
-  it('with another DPoP key than the code was asked for with, the second use ends what came of it (RFC 9449 section 10)', async () => {
+  it('ends its tokens at a second use with another DPoP key than it is bound to (RFC 9449 section 10)', async () => {
     const [key, other] = [await createProofKey(), await createProofKey()];
     const { person: _, ...issued } = await obtainCode(server, client, person, { dpop_jkt: key.thumbprint });
     const send = async ({ proof }: ProofKey) =>
@@ -115,7 +115,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     assert.equal((await introspect(server, client, tokens.access_token))['active'], false);
   });
 
-  it('a second after the first, the second use ends every token of it, refreshed ones among them (RFC 6749 section 4.1.2)', async () => {
+  it('ends every token at a second use a second later, including refreshed ones (RFC 6749 section 4.1.2)', async () => {
     const resourceServer = await createResourceServerClient(server);
     const client = await server.createClient();
     const issued = await obtainCode(server, client, person, { scope: 'openid profile offline_access', prompt: 'consent' });
@@ -138,7 +138,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     assert.equal(await countRows(server, 'grant_record where client_id = $1', [client.client_id]), 1, 'what was allowed stays');
   });
 
-  it('it expires, by the clock of the database, within a minute', async () => {
+  it("expires within a minute, by the database's clock", async () => {
     const issued = await obtainCode(server, client, person);
     const [row] = await server.sql('select extract(epoch from max(expires_at) - now())::float as life from authorization_code');
     assert(Number(row?.['life']) <= 60 && Number(row?.['life']) > 0);
@@ -146,7 +146,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
     await assertRefused(await unchanged(server, () => redeem(server, client, issued)), 400, 'invalid_grant');
   });
 
-  it('a made-up code is refused', async () => {
+  it('is refused when it was never issued', async () => {
     const { code_verifier, redirect_uri } = await obtainCode(server, client, person);
     for (const code of ['made-up', 'x'.repeat(43), 'a.b.c', '0'])
       await assertRefused(
@@ -156,7 +156,7 @@ describe('Authorization code at the token endpoint (RFC 6749 section 4.1.3)', ()
       );
   });
 
-  it('the response is kept by no cache and sends the client nothing of ours beside the tokens', async () => {
+  it('gets a response that no cache stores, with the tokens and no private member', async () => {
     const response = await redeem(server, client, await obtainCode(server, client, person));
     assert.match(String(response.headers.get('cache-control')), /no-store/);
     assert.equal(response.headers.get('set-cookie'), null);

@@ -6,7 +6,7 @@ import { Person } from '../support/person.ts';
 import { assertRefusedHere } from '../support/refusals.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** Addresses that look like the registered one to somebody who does not compare exactly. */
+/** Addresses that an inexact comparison would confuse with the registered one. */
 const LOOKALIKES: Record<string, string> = {
   'a longer path': `${REDIRECT_URI}/more`,
   'a suffix of the last segment': `${REDIRECT_URI}x`,
@@ -50,32 +50,32 @@ describe('Redirect URI at the authorization endpoint (RFC 9700 section 2.1)', ()
     new Person(server.issuer).request(authorizePath(who, { ...challenge, ...parameters }));
 
   for (const [what, redirect_uri] of Object.entries(LOOKALIKES)) {
-    it(`${what} is refused on a page of ours, whatever the response mode`, async () => {
+    it(`refuses ${what} on a page of this server, in any response mode`, async () => {
       for (const response_mode of [undefined, 'query', 'fragment', 'form_post', 'jwt', 'web_message'])
         await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri, response_mode })));
     });
   }
 
-  it('an address that is wrong is not told about other mistakes either', async () => {
+  it('reports no other mistake to a wrong address', async () => {
     for (const mistake of [{ response_type: 'token' }, { scope: 'nonsense' }, { code_challenge: undefined }, { prompt: 'none' }])
       await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: 'https://evil.example/', ...mistake })));
   });
 
-  it('must be stated, even where the client registered one alone (OIDC Core section 3.1.2.1)', async () => {
+  it('is required, even if the client registered only one (OIDC Core section 3.1.2.1)', async () => {
     await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: undefined })));
     await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: '' })));
   });
 
-  it('must be stated once', async () => {
+  it('is refused when sent twice', async () => {
     await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: [REDIRECT_URI, 'https://evil.example/'] })));
     await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: [REDIRECT_URI, REDIRECT_URI] })));
   });
 
-  it('exactly as registered, it is accepted', async () => {
+  it('is accepted exactly as registered', async () => {
     assert.match((await ask(client, {})).headers.get('location') ?? '', /\/interaction\//);
   });
 
-  it('of another client does not fit', async () => {
+  it('is refused if another client registered it', async () => {
     const other = await server.createClient({ redirect_uris: ['https://other.example/cb'] });
     await assertRefusedHere(await unchanged(server, () => ask(client, { redirect_uri: other.redirect_uri })));
   });
@@ -98,7 +98,7 @@ describe('Loopback redirect URI (RFC 8252 section 7.3)', () => {
   const ask = (who: TestClient, redirect_uri: string) =>
     new Person(server.issuer).request(authorizePath(who, { ...challenge, redirect_uri }));
 
-  it('any port is accepted, and the code goes to that port', async () => {
+  it('is accepted with any port, and the code goes to that port', async () => {
     const person = await server.createPerson();
     for (const redirect_uri of ['http://127.0.0.1:49152/cb', 'http://localhost:50001/cb', 'http://[::1]:8080/cb']) {
       const browser = new Person(server.issuer);
@@ -110,7 +110,7 @@ describe('Loopback redirect URI (RFC 8252 section 7.3)', () => {
     }
   });
 
-  it('another path, host, scheme or an added query is refused', async () => {
+  it('is refused with another path, host or scheme, or an added query', async () => {
     for (const uri of [
       'http://127.0.0.1:49152/other',
       'http://127.0.0.1:49152/cb/',
@@ -123,7 +123,7 @@ describe('Loopback redirect URI (RFC 8252 section 7.3)', () => {
       await assertRefusedHere(await unchanged(server, () => ask(native, uri)));
   });
 
-  it('is as free for a web client in development, on any port and with or without the slash of an empty path', async () => {
+  it('may have any port and no final slash for a web client in development too', async () => {
     const web = await server.createClient({ redirect_uris: ['http://localhost/cb?a=1', 'http://localhost:3000', 'http://[::1]:3000/'] });
     for (const uri of ['http://localhost:5173/cb?a=1', 'http://localhost/', 'http://localhost', 'http://[::1]', 'http://[::1]:65535'])
       assert.match((await ask(web, uri)).headers.get('location') ?? '', /\/interaction\//, uri);
@@ -142,13 +142,13 @@ describe('Loopback redirect URI (RFC 8252 section 7.3)', () => {
       await assertRefusedHere(await unchanged(server, () => ask(web, uri)));
   });
 
-  it('has a port that counts when it is https', async () => {
+  it('needs its own port when it is https', async () => {
     const web = await server.createClient({ redirect_uris: ['https://localhost:4000/cb', 'https://client.example:8443'] });
     for (const uri of ['https://localhost:4001/cb', 'https://client.example:8444', 'https://client.example:8443/'])
       await assertRefusedHere(await unchanged(server, () => ask(web, uri)));
   });
 
-  it('is as free after a sign-out', async () => {
+  it('may have any port after a sign-out too', async () => {
     const app = await server.createClient({ post_logout_redirect_uris: ['http://localhost:3000/bye', 'https://client.example/bye'] });
     const leave = (post_logout_redirect_uri: string) =>
       fetch(`${server.issuer}/oauth/logout?${new URLSearchParams({ client_id: app.client_id, post_logout_redirect_uri })}`, {
@@ -162,7 +162,7 @@ describe('Loopback redirect URI (RFC 8252 section 7.3)', () => {
     }
   });
 
-  it('a code bound to one port is not redeemed with another', async () => {
+  it('is bound to the code with its port', async () => {
     const { code_verifier, ...fresh } = pkce();
     const person = await server.createPerson();
     const redirect_uri = 'http://127.0.0.1:49152/cb';

@@ -20,9 +20,9 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
     new Person(server.issuer).request(authorizePath(client, { ...challenge, ...parameters }));
 
   for (const response_type of ['token', 'id_token', 'code token', 'code id_token', 'id_token token', 'code id_token token', 'none']) {
-    it(`response_type ${response_type} is not offered (RFC 9700 section 2.1.2)`, async () => {
+    it(`refuses response_type ${response_type} (RFC 9700 section 2.1.2)`, async () => {
       const response = await unchanged(server, () => ask({ response_type, nonce: 'n' }));
-      // What would have been answered in the fragment is refused there too (OAuth 2.0 Multiple Response Types section 5).
+      // An error uses the fragment if the success would (OAuth 2.0 Multiple Response Types section 5).
       const location = new URL(await leadsTo(response));
       assert.equal(location.origin + location.pathname, REDIRECT_URI);
       const answer = new URLSearchParams(location.search.slice(1) || location.hash.slice(1));
@@ -31,11 +31,11 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
     });
   }
 
-  it('without response_type is refused', async () => {
+  it('is refused without response_type', async () => {
     await assertSentBack(await unchanged(server, () => ask({ response_type: undefined })), REDIRECT_URI, 'invalid_request');
   });
 
-  it('the password grant is not offered (RFC 9700 section 2.4)', async () => {
+  it('cannot be replaced by the password grant (RFC 9700 section 2.4)', async () => {
     const person = await server.createPerson();
     await unchanged(server, async () => {
       const response = await post(server, '/oauth/token', client, {
@@ -47,13 +47,13 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
     });
   });
 
-  it('an error names the issuer and returns the state (RFC 9207 section 2)', async () => {
+  it('gets an error with the issuer and the state (RFC 9207 section 2)', async () => {
     const answer = await assertSentBack(await ask({ response_type: undefined, state: 'a b&c' }), REDIRECT_URI, 'invalid_request');
     assert.equal(answer.get('iss'), server.issuer);
     assert.equal(answer.get('state'), 'a b&c');
   });
 
-  it('a success names the issuer and returns the state (RFC 9207 section 2)', async () => {
+  it('gets a success with the issuer and the state (RFC 9207 section 2)', async () => {
     const person = await server.createPerson();
     const answer = await approve(server, new Person(server.issuer), person, authorizePath(client, { ...challenge, state: 'a b&c' }));
     assert.equal(answer.get('iss'), server.issuer);
@@ -61,7 +61,7 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
     assert.deepEqual([...answer.keys()].sort(), ['code', 'iss', 'state']);
   });
 
-  it('a denial names the issuer too, and is access_denied', async () => {
+  it('gets access_denied with the issuer when the user denies', async () => {
     const person = await server.createPerson();
     const browser = new Person(server.issuer);
     const signIn = await browser.open(authorizePath(client, { ...challenge, state: 'x' }));
@@ -74,7 +74,7 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
   });
 
   for (const name of ['state', 'scope', 'response_type', 'code_challenge', 'code_challenge_method', 'nonce', 'prompt']) {
-    it(`${name} given twice is refused (RFC 6749 section 3.1)`, async () => {
+    it(`is refused with ${name} given twice (RFC 6749 section 3.1)`, async () => {
       const once: Record<string, string> = {
         state: 's',
         scope: 'openid',
@@ -88,17 +88,17 @@ describe('Authorization request (RFC 6749 section 4.1.1)', () => {
     });
   }
 
-  it('a parameter that nobody knows is ignored (RFC 6749 section 3.1)', async () => {
+  it('may have an unknown parameter, which is ignored (RFC 6749 section 3.1)', async () => {
     const response = await ask({ made_up: 'x', another: ['1', '2'], __proto__x: 'y' });
     assert.equal(response.status, 303);
     assert.match(String(response.headers.get('location')), /\/interaction\//);
   });
 
-  it('prompt=none without a session is refused rather than asked (OIDC Core section 3.1.2.6)', async () => {
+  it('is refused without a page for prompt=none without a session (OIDC Core section 3.1.2.6)', async () => {
     await assertSentBack(await ask({ prompt: 'none' }), REDIRECT_URI, 'login_required');
   });
 
-  it('a request object is not accepted', async () => {
+  it('is refused as a request object', async () => {
     const response = await unchanged(server, () => ask({ request: 'e30.e30.' }));
     await assertSentBack(response, REDIRECT_URI, 'request_not_supported');
   });
@@ -111,7 +111,7 @@ describe('Redirects of an authorization (RFC 9700 sections 4.2.4 and 4.12)', () 
   });
   after(() => server.close());
 
-  it('every redirect is 303, kept by no cache, and sends no Referer', async () => {
+  it('are 303, never cached, and without a Referer', async () => {
     const client = await server.createClient();
     const person = await server.createPerson();
     const browser = new Person(server.issuer);

@@ -7,7 +7,7 @@ import { authorizePath, callApi, obtainTokens, pkce, refresh, type TestClient, t
 import { Person } from '../support/person.ts';
 import { leadsTo } from '../support/refusals.ts';
 
-/** What an application learns of a user: OpenID Connect Core sections 3.1.3.6, 5.4 and 5.5. */
+/** What a client learns about a user: OpenID Connect Core sections 3.1.3.6, 5.4 and 5.5. */
 describe('Claims', () => {
   let server: TestServer;
   before(async () => {
@@ -22,7 +22,7 @@ describe('Claims', () => {
   };
   const userinfo = async (token: string) => (await (await callApi(server, '/oauth/userinfo', token)).json()) as Record<string, unknown>;
 
-  it('of granted scopes are in the ID token as at userinfo, after a refresh too, and those of others are not', async () => {
+  it('of granted scopes are in the ID token and at userinfo, also after a refresh; others are not', async () => {
     const client = await server.createClient();
     const tokens = await obtainTokens(server, client, await server.createPerson(), { scope: 'openid profile email' });
     const renewed = (await (await refresh(server, client, String(tokens.refresh_token))).json()) as Tokens;
@@ -36,7 +36,7 @@ describe('Claims', () => {
     assert.deepEqual(has(less.id_token, 'name', 'email'), []);
   });
 
-  it('stay out of the ID token of a client that wants it minimal, but for those that it names', async () => {
+  it('are left out of the ID token of a client that wants it minimal, except those it names', async () => {
     const client = await server.createClient({ id_token_claims: 'minimal' });
     const scope = 'openid profile email';
     const { id_token, access_token } = await obtainTokens(server, client, await server.createPerson(), { scope });
@@ -49,7 +49,7 @@ describe('Claims', () => {
     assert.deepEqual(has(named.id_token, 'name', 'email'), ['email']);
   });
 
-  it('bind the ID token to the access token that it came with', async () => {
+  it('bind the ID token to the access token of the same response', async () => {
     const client = await server.createClient();
     for (const more of [{}, { resource: `${server.issuer}/api/posts`, scope: 'openid posts:read' }]) {
       const { id_token, access_token } = await obtainTokens(server, client, await server.createPerson(), more);
@@ -58,7 +58,7 @@ describe('Claims', () => {
     }
   });
 
-  it('that the claims parameter names are told where it names them, and nothing beside', async () => {
+  it('of the claims parameter appear where it names them, and no others do', async () => {
     const client = await server.createClient();
     const inToken = await obtainTokens(server, client, await server.createPerson(), asking({ id_token: { email: { essential: true } } }));
     assert.deepEqual(has(inToken.id_token, 'email', 'name'), ['email']);
@@ -73,7 +73,7 @@ describe('Claims', () => {
     assert.deepEqual(has(at.id_token, 'preferred_username'), []);
   });
 
-  it('named one by one are shown to the user, asked once, and not told when the user denies', async () => {
+  it('that are named one by one are shown to the user, asked for once, and withheld when the user denies', async () => {
     const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
     const { code_verifier: _, ...challenge } = pkce();
     const browser = new Person(server.issuer);
@@ -96,7 +96,7 @@ describe('Claims', () => {
     return (await browser.open(authorizePath(client, { ...challenge, ...parameters }))).url.searchParams.has('code');
   };
 
-  it('by value: another user than the signed-in one is login_required, an acr that cannot be reached is refused', async () => {
+  it('by value are checked: another user is login_required, an unreachable acr is refused', async () => {
     const client = await server.createClient();
     const { person: browser, id_token } = await obtainTokens(server, client, await server.createPerson(), { scope: 'openid' });
     const ask = async (claims: object) => {

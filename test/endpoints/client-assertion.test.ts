@@ -11,7 +11,7 @@ import { countRows, unchanged } from '../support/storage.ts';
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const now = () => Math.floor(Date.now() / 1000);
 
-/** The other ECDSA signature over the same content that is valid too: s becomes n - s. */
+/** The second valid ECDSA signature over the same content: s becomes n - s. */
 function withOtherSignature(assertion: string): string {
   const [header, content, signature] = assertion.split('.');
   const bytes = Buffer.from(String(signature), 'base64url');
@@ -21,7 +21,7 @@ function withOtherSignature(assertion: string): string {
   return `${header}.${content}.${bytes.toString('base64url')}`;
 }
 
-/** The same RSA key, to sign as RS256. */
+/** The same RSA key, for signing with RS256. */
 const asRs256 = async (key: CryptoKey) => (await importJWK({ ...(await exportJWK(key)), alg: 'RS256' })) as CryptoKey;
 
 describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
@@ -62,14 +62,14 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     );
   const refused = async (assertion: string) => assertRefused(await unchanged(server, () => ask(assertion)), 401, 'invalid_client');
 
-  it('a short-lived one that the registered key signed is accepted, once', async () => {
+  it('is accepted once, if a registered key signed it and it is short-lived', async () => {
     const assertion = await sign();
     assert.equal((await ask(assertion)).status, 200);
     await assertRefused(await unchanged(server, () => ask(assertion)), 401, 'invalid_client');
     assert.equal(await countRows(server, 'token'), 1);
   });
 
-  it('one that expires within an hour is accepted, with or without iat, however old iat is', async () => {
+  it('is accepted if it expires within an hour, with or without iat, and with any past iat', async () => {
     const taken = [
       { exp: now() + 3_600 },
       { exp: now() + 1_800.5 },
@@ -80,7 +80,7 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     for (const more of taken) assert.equal((await ask(await sign(more))).status, 200, JSON.stringify(more));
   });
 
-  it('one that lives too long is refused, however far it reaches, and the answer says so', async () => {
+  it('is refused if it lives too long, at any lifetime, and the answer says so', async () => {
     for (const exp of [now() + 3_660, 9e15, 1e300, Number.MAX_SAFE_INTEGER, 8.64e12 + 1]) {
       const response = await unchanged(server, async () => ask(await sign({ exp })));
       const { error, error_description } = (await response.json()) as Record<string, string>;
@@ -89,14 +89,14 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     }
   });
 
-  it('iat and nbf may be ahead by ten seconds, as clocks differ, and by no more (FAPI 2.0 section 5.3.2.1)', async () => {
+  it('may have iat and nbf up to ten seconds ahead (FAPI 2.0 section 5.3.2.1)', async () => {
     for (const claim of ['iat', 'nbf']) {
       assert.equal((await ask(await sign({ [claim]: now() + 8 }))).status, 200, claim);
       await refused(await sign({ [claim]: now() + 40 }));
     }
   });
 
-  it('is tried with one key: of several that fit, kid names it; a client has ten at most', async () => {
+  it('is verified with one key: kid selects among several; a client has ten at most', async () => {
     const pairs = await Promise.all(Array.from({ length: 11 }, () => generateKeyPair('ES256', { extractable: true })));
     const all = await Promise.all(pairs.map(async ({ publicKey }, n) => ({ ...(await exportJWK(publicKey)), kid: `k${n}` })));
     const metadata = { ...METADATA, token_endpoint_auth_method: 'private_key_jwt', scope: 'api' };
@@ -131,7 +131,7 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     );
   });
 
-  it('one without jti is accepted once: its content is remembered, so that a second valid signature does not help', async () => {
+  it('is accepted once without jti: the server remembers its content, so a second valid signature does not help', async () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
     const { client_id } = await server.createClient({
       token_endpoint_auth_method: 'private_key_jwt',
@@ -146,11 +146,11 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     assert.equal((await ask(await sign({ ...told, jti: '', exp: now() + 62 }, { alg: 'ES256', kid: undefined }, privateKey))).status, 200);
   });
 
-  it('a jti that is no text is refused (RFC 7519 section 4.1.7)', async () => {
+  it('is refused with a jti that is no text (RFC 7519 section 4.1.7)', async () => {
     for (const jti of [1, {}, [], null, true]) await refused(await sign({ jti }));
   });
 
-  it('is accepted with each asymmetric algorithm, by a key that fits', async () => {
+  it('is accepted with each asymmetric algorithm and a matching key', async () => {
     for (const alg of ['RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']) {
       const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
       const { client_id } = await server.createClient({
@@ -162,7 +162,7 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     }
   });
 
-  it('may name the issuer or the token endpoint, with a final slash or without, alone or in a list', async () => {
+  it('may name the issuer or the token endpoint, with or without a final slash, alone or in a list', async () => {
     const names = [server.issuer, `${server.issuer}/`, `${server.issuer}/oauth/token`, `${server.issuer}/oauth/token/`];
     for (const aud of [...names, names, ['https://elsewhere.example', server.issuer]])
       assert.equal((await ask(await sign({ aud }))).status, 200, String(aud));
@@ -171,7 +171,7 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     await refused(await sign({ aud: `${server.issuer}/oauth/revoke` }));
   });
 
-  it('of a client with the FAPI profile lives five minutes, names the issuer alone, and has an algorithm of the profile', async () => {
+  it('of a FAPI client lives five minutes, names only the issuer, and uses an algorithm of the profile', async () => {
     const rsa = await generateKeyPair('PS256', { extractable: true });
     const { client_id } = await server.createClient({
       token_endpoint_auth_method: 'private_key_jwt',
@@ -192,7 +192,7 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     await refused(await sign({ iss: client_id, sub: client_id }, { alg: 'RS256', kid: undefined }, await asRs256(rsa.privateKey)));
   });
 
-  it('a client may register with the FAPI profile, by a key, and is told what comes with it (RFC 7591 section 3.2.1)', async () => {
+  it('with the FAPI profile is registered by a key, and the client is told what follows (RFC 7591 section 3.2.1)', async () => {
     const keyed = {
       ...METADATA,
       grant_types: ['authorization_code'],
@@ -214,11 +214,11 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
       await unchanged(server, async () => assertRefused(await askToRegister(server, metadata), 400, 'invalid_client_metadata'));
   });
 
-  it('the answer says what is wrong with a claim, and of a wrong key no more than that authentication failed', async () => {
+  it('gets an answer that explains a wrong claim; a wrong key gets only a failed authentication', async () => {
     const descriptionOf = async (assertion: string) =>
       ((await (await ask(assertion)).json()) as { error_description: string }).error_description;
     const theirs = await generateKeyPair('RS256');
-    // The characters of RFC 6749 section 5.2.
+    // The characters that RFC 6749 section 5.2 allows.
     const DESCRIPTION = /^client assertion: [a-z]+ must [\x20-\x21\x23-\x5b\x5d-\x7e]+$/;
     for (const [name, more] of Object.entries({
       exp: { exp: '1' },
@@ -236,24 +236,24 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     assert.equal(await descriptionOf(await sign({ iss: 'nobody', sub: 'nobody' })), 'client authentication failed');
   });
 
-  it('one that has expired, or never expires, is refused', async () => {
+  it('is refused if it has expired or never expires', async () => {
     for (const exp of [now() - 60, 0, -1, undefined, null, '9999999999', []]) await refused(await sign({ exp }));
   });
 
-  it('one that says nonsense of when it was made, or that it will be, is refused', async () => {
+  it('is refused with an invalid or future iat', async () => {
     for (const iat of [null, '1', {}, now() + 3_600]) await refused(await sign({ iat }));
   });
 
-  it('one that is not yet valid is refused', async () => {
+  it('is refused before its nbf', async () => {
     await refused(await sign({ nbf: now() + 3_600 }));
   });
 
-  it('one for somebody else is refused', async () => {
+  it('is refused for another audience', async () => {
     for (const aud of ['https://elsewhere.example', `${server.issuer}.evil.example`, clientId, undefined, []])
       await refused(await sign({ aud }));
   });
 
-  it('one about another client, or without an issuer, subject or identifier, is refused', async () => {
+  it('is refused about another client, or without an issuer, subject or identifier', async () => {
     const other = await server.createClient();
     for (const claim of [
       { iss: other.client_id },
@@ -268,7 +268,7 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     }
   });
 
-  it('one that nobody signed is refused', async () => {
+  it('is refused without a signature', async () => {
     const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     await refused(`${part({ alg: 'none' })}.${part(claims())}.`);
     await refused(`${part({ alg: 'none', kid: 'one' })}.${part(claims())}.AA`);
@@ -276,13 +276,13 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     await refused(`${header}.${part(claims())}.${signature}`);
   });
 
-  it('one signed with the public key as if it were a secret is refused', async () => {
+  it('is refused if the public key signed it as a secret', async () => {
     const secrets = [await exportSPKI(keys.publicKey), JSON.stringify(publicJwk), String(publicJwk.n)];
     for (const alg of ['HS256', 'HS384', 'HS512'])
       for (const secret of secrets) await refused(await sign({}, { alg }, new TextEncoder().encode(secret.padEnd(64))));
   });
 
-  it('a key that the assertion brings along or points to is not believed', async () => {
+  it('is not verified with a key that it contains or points to', async () => {
     const theirs = await generateKeyPair('RS256', { extractable: true });
     const jwk = await exportJWK(theirs.publicKey);
     await refused(await sign({}, { jwk }, theirs.privateKey));
@@ -292,7 +292,7 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     await refused(await sign({}, {}, theirs.privateKey));
   });
 
-  it('an assertion and a secret together are refused, whichever of them is right (RFC 6749 section 2.3)', async () => {
+  it('is refused together with a secret, whichever of them is right (RFC 6749 section 2.3)', async () => {
     const secret = await server.createClient();
     const basic = `Basic ${Buffer.from(`${secret.client_id}:${secret.client_secret}`).toString('base64')}`;
     await unchanged(server, async () => {
@@ -311,7 +311,7 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     });
   });
 
-  it('a client that registered a key cannot use a secret, and one that registered a secret no key', async () => {
+  it('is the only method of a client that registered a key; a client with a secret cannot use it', async () => {
     const secret = await server.createClient({ jwks: { keys: [publicJwk] } });
     await refused(await sign({ iss: secret.client_id, sub: secret.client_id }));
     await unchanged(server, async () => {
@@ -325,7 +325,7 @@ describe('Client assertion, private_key_jwt (RFC 7523 section 3)', () => {
     });
   });
 
-  it('what is no JWT is refused, and so is a giant one', async () => {
+  it('is refused if it is no JWT, or huge', async () => {
     for (const assertion of ['x', 'a.b', 'a.b.c', '..', 'e30.e30.e30', 'a.b.c.d.e', `${'a'.repeat(50_000)}.e30.e30`]) {
       const response = await unchanged(server, () => ask(assertion));
       assert([400, 401].includes(response.status), `${assertion.slice(0, 20)}: ${response.status}`);

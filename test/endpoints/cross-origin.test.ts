@@ -32,7 +32,7 @@ describe('Pages of other origins', () => {
     assert.match(String(response.headers.get('access-control-expose-headers')), /WWW-Authenticate.*Retry-After/);
   };
 
-  it('may ask and read what is public, with a token in the Authorization header', async () => {
+  it('may request and read public documents, and send a token in the Authorization header', async () => {
     const open: [string, string[]][] = [
       ['/.well-known/openid-configuration', ['GET']],
       ['/.well-known/oauth-authorization-server', ['GET']],
@@ -56,7 +56,7 @@ describe('Pages of other origins', () => {
       }
   });
 
-  it('may read errors too, those that our own boundary writes among them', async () => {
+  it("may read errors, including those of the server's own error boundary", async () => {
     assertReadable(await send('/api/me'), 401);
     assertReadable(await send('/api/data', { headers: { authorization: 'Bearer nope', cookie: 'session=x' } }), 401);
     assertReadable(await send('/api/nowhere'), 404);
@@ -66,12 +66,12 @@ describe('Pages of other origins', () => {
     assertReadable(await send('/oauth/register/nobody', { headers: { authorization: 'Bearer nope' } }), 401);
     assertReadable(await sendRegistration(server, { redirect_uris: ['javascript:alert(1)'] }, { origin: PAGE }), 400);
     assertReadable(await sendRegistration(server, '{}', { origin: PAGE, 'content-encoding': 'gzip' }), 415);
-    // Before the client is known: an error that says nothing of it.
+    // Before the client is known, an error reveals nothing about it.
     assertReadable(await send('/oauth/token', { method: 'PUT' }), 405);
     assertReadable(await send('/oauth/par', { method: 'POST', body: 'x', headers: { 'content-encoding': 'br' } }), 415);
   });
 
-  it('may read that there were too many registrations, and when to come back', async () => {
+  it('may read that there were too many registrations, and when to try again', async () => {
     let response = await askToRegister(server, METADATA, { origin: PAGE });
     assertReadable(response, 201);
     await server.sql('delete from rate_limit');
@@ -81,7 +81,7 @@ describe('Pages of other origins', () => {
     await server.sql('delete from rate_limit');
   });
 
-  it('never read a page, whoever is signed in', async () => {
+  it('may never read a page, for any signed-in user', async () => {
     for (const path of [
       '/account',
       '/developer',
@@ -98,7 +98,7 @@ describe('Pages of other origins', () => {
     }
   });
 
-  describe('call as a client', () => {
+  describe('that call as a client', () => {
     const readableBy = async (client: { client_id: string }, origin: string, path = '/oauth/token') => {
       const open = { client_id: client.client_id, redirect_uri: '' };
       const response = await post(server, path, open, { grant_type: 'refresh_token', refresh_token: 'x', token: 'x' }, { origin });
@@ -107,7 +107,7 @@ describe('Pages of other origins', () => {
       return readers(response) === origin;
     };
 
-    it('from the origins of its redirect URIs, at every endpoint that it calls, and from no other', async () => {
+    it('may do so from the origins of its redirect URIs, at every endpoint it calls, and from no other', async () => {
       const client = await register(server, METADATA);
       for (const path of ['/oauth/token', '/oauth/revoke', '/oauth/par', '/oauth/device_authorization', '/oauth/introspect']) {
         assert.equal((await preflight(path, 'POST', 'https://walk.example')).status, 204);
@@ -124,7 +124,7 @@ describe('Pages of other origins', () => {
       assert.equal(readers(await preflight('/oauth/token', 'POST', 'null')), null);
     });
 
-    it('from any loopback page while its redirect URI is one, by the same scheme', async () => {
+    it('may do so from any loopback page with the same scheme, while a redirect URI is a loopback address', async () => {
       const client = await register(server, { ...METADATA, redirect_uris: ['http://localhost:6274/oauth/callback'] });
       for (const origin of ['http://localhost:6275', 'http://127.0.0.1:3000', 'http://[::1]:5173', 'http://localhost'])
         assert(await readableBy(client, origin), origin);
@@ -143,7 +143,7 @@ describe('Pages of other origins', () => {
       assert(!(await readableBy(await register(server, METADATA), 'http://localhost:6275')), 'not of a client without one');
     });
 
-    it('from the origins that it names, as it may say and take back later (RFC 7592)', async () => {
+    it('may do so from the origins that it registers, and may remove later (RFC 7592)', async () => {
       const allowed_origins = [
         'capacitor://localhost',
         'tauri://localhost',
@@ -164,7 +164,7 @@ describe('Pages of other origins', () => {
       assert(!(await readableBy(client, 'capacitor://localhost')));
     });
 
-    it('but never by a pattern, or from an origin that anybody has', async () => {
+    it('may not register a pattern, or an origin that anyone can have', async () => {
       const wrong = [
         ...[
           '*',
@@ -207,7 +207,7 @@ describe('Pages of other origins', () => {
         assert.equal((await askToRegister(server, { ...METADATA, allowed_origins: members })).status, 400);
     });
 
-    it('and a client with a secret has no page: what it holds there, anyone who opens the page could read', async () => {
+    it('may not do so with a secret, because anyone who opens the page could read it', async () => {
       const client = await server.createClient({ redirect_uris: ['https://walk.example/cb'] });
       const response = await post(server, '/oauth/token', client, { grant_type: 'client_credentials' }, { origin: 'https://walk.example' });
       assert.deepEqual([response.status, readers(response)], [400, null]);

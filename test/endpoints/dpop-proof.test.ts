@@ -13,7 +13,7 @@ describe('A DPoP proof (RFC 9449 section 11.1)', () => {
   });
   after(() => server.close());
 
-  it('is used once, for as long as it is good: also one that is dated ahead', async () => {
+  it('is accepted once during its whole lifetime, also when it is dated ahead', async () => {
     const [key, client] = [await createProofKey(), await server.createClient()];
     for (const [ahead, goodFor] of [
       [0, 298],
@@ -24,7 +24,7 @@ describe('A DPoP proof (RFC 9449 section 11.1)', () => {
       const proof = await key.proof(server, '/oauth/token', ahead);
       const ask = () => post(server, '/oauth/token', client, { grant_type: 'client_credentials' }, proof);
       assert.equal((await ask()).status, 200, `${ahead} seconds ahead`);
-      // What will be remembered so many seconds later.
+      // Lets `goodFor` seconds pass: the replay row must still exist.
       await server.sql(`update protocol_record set expires_at = expires_at - $1 * interval '1 second' where kind = 'ReplayDetection'`, [
         goodFor,
       ]);

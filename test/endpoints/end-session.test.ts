@@ -10,7 +10,7 @@ import { unchanged } from '../support/storage.ts';
 
 const BYE = 'https://client.example/bye?from=us';
 
-describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', () => {
+describe("A client's sign-out request (OpenID Connect RP-Initiated Logout 1.0)", () => {
   let server: TestServer;
   let [app, verified, other]: TestClient[] = [];
   before(async () => {
@@ -38,7 +38,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
         });
   const atHome = (page: Page) => assert.equal(page.url.origin, server.issuer, page.url.href);
   const isSignedIn = async (browser: Person) => (await browser.request('/account')).status === 200;
-  /** With a middle that is another, it is not what was signed. */
+  /** A token with another payload no longer matches its signature. */
   const forged = (hint: string) => {
     const [header, payload, signature] = hint.split('.') as [string, string, string];
     const claims = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), sub: 'somebody' };
@@ -46,7 +46,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
   };
 
   describe('without a session here', () => {
-    it('goes back at once to an app that an operator verified, with an ID token of ours, expired or not, by GET and POST', async () => {
+    it('redirects at once to a verified client with a valid ID token, expired or not, by GET and POST', async () => {
       const { id_token } = await known(verified);
       for (const method of ['GET', 'POST'])
         for (const parameters of [{}, { client_id: (verified as TestClient).client_id }] as Asked[]) {
@@ -59,17 +59,17 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
       assert.equal(page.response.headers.get('location'), 'com.example.app:/bye');
     });
 
-    it('and without one', async () => {
+    it('redirects without an ID token too', async () => {
       const { client_id } = verified as TestClient;
       const page = await leave(new Person(server.issuer), { client_id, post_logout_redirect_uri: BYE });
       assert.equal(page.url.href, BYE);
     });
 
-    it('shows a link to the app otherwise: a redirect for anyone who asks would be an open one', async () => {
+    it('shows a link to any other client, because a redirect for anyone would be an open redirector', async () => {
       const { id_token } = await known();
       const { client_id } = app as TestClient;
       const asked = { post_logout_redirect_uri: BYE, state: '"><script>' };
-      // Whoever registers an app gets an ID token from it: it vouches for nothing (RFC 9700 section 4.11.2).
+      // Anyone can register a client and get an ID token from it, so that token vouches for nothing (RFC 9700 section 4.11.2).
       for (const hint of [
         { client_id },
         { client_id, id_token_hint: 'garbage' },
@@ -84,7 +84,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
       }
     });
 
-    it('never leads to an address that the app did not register, or that is another app’s', async () => {
+    it("never leads to an address that the client did not register, or that is another client's", async () => {
       const { id_token } = await known();
       const [mine, theirs] = [(verified as TestClient).client_id, (other as TestClient).client_id];
       for (const asked of [
@@ -102,7 +102,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
         atHome(page);
         assert.doesNotMatch(page.html, /href="(https:\/\/(evil|client)\.example|javascript)/, JSON.stringify(asked));
       }
-      // A hint that fails stands against what an operator said: nobody knows who asks.
+      // An invalid hint outweighs the operator's verification: the requester is unknown.
       const page = await leave(new Person(server.issuer), {
         client_id: mine,
         id_token_hint: forged(id_token),
@@ -113,7 +113,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
   });
 
   describe('with a session', () => {
-    it('always has a button, which signs out, and leads nowhere after what could not be verified', async () => {
+    it('always shows a button that signs out, and leads nowhere if the request could not be verified', async () => {
       const { id_token } = await known();
       const { client_id } = app as TestClient;
       const asked: Asked[] = [
@@ -132,7 +132,7 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
           atHome(page);
           assert.equal(page.response.status, 200);
           assert.match(page.html, /<button[^>]*name="logout"/, JSON.stringify(parameters));
-          assert.match(page.html, /Afterwards you stay on this site/);
+          assert.match(page.html, /After that you stay on this site/);
           assert(await isSignedIn(browser), 'until the button is pressed');
           const after = await page.submit({ logout: 'yes' });
           atHome(after);
@@ -141,19 +141,19 @@ describe('Signing out as an app asks (OpenID Connect RP-Initiated Logout 1.0)', 
         }
     });
 
-    it('asks in either way, and goes back when the button is pressed', async () => {
+    it('asks by GET and POST, and redirects after the button was pressed', async () => {
       for (const method of ['GET', 'POST']) {
         const { browser, id_token } = await known();
         const page = await leave(browser, { id_token_hint: id_token, post_logout_redirect_uri: BYE, state: 's' }, method);
         assert.match(page.html, /<h1>Sign out\?<\/h1>/);
-        assert.doesNotMatch(page.html, /Afterwards you stay/);
+        assert.doesNotMatch(page.html, /After that you stay/);
         assert.equal((await page.submit({ logout: 'yes' })).url.href, `${BYE}&state=s`);
         assert(!(await isSignedIn(browser)));
       }
     });
   });
 
-  it('the owners of the app read what was wrong', async () => {
+  it("stores its errors for the client's owners", async () => {
     const { client_id } = await server.createClient();
     await leave(new Person(server.issuer), { client_id, post_logout_redirect_uri: 'https://evil.example/', state: 'secret-state' });
     const noted = () => server.sql('select endpoint, error, description, detail::text from client_error where client_id = $1', [client_id]);

@@ -21,7 +21,7 @@ const DOCUMENTS = [
   '/oauth/jwks',
 ];
 
-describe('What HTTP asks of every endpoint (RFC 9110)', () => {
+describe('Every endpoint, by the rules of HTTP (RFC 9110)', () => {
   let server: TestServer;
   let client: TestClient;
   let api: TestClient;
@@ -33,7 +33,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
   after(() => server.close());
 
   const send = (path: string, init: RequestInit = {}) => fetch(server.issuer + path, { redirect: 'manual', ...init });
-  /** As Java's HttpURLConnection asks for anything. */
+  /** The `Accept` header of Java's HttpURLConnection. */
   const JAVA = { accept: 'text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2' };
   const raw = (text: string) =>
     new Promise<string>((resolve, reject) => {
@@ -51,7 +51,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       if (error) assert.equal(JSON.parse(text).error, error);
     };
 
-    it('are JSON for programs, whatever they accept', async () => {
+    it('are JSON for programs, for any Accept header', async () => {
       for (const accept of [JAVA.accept, 'text/html', 'image/png']) {
         const headers = { accept };
         for (const path of PROGRAMS) {
@@ -70,7 +70,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       }
     });
 
-    it('say to a device that waits what RFC 8628 names, to Java as to others', async () => {
+    it('answer a polling device as RFC 8628 says, also a Java client', async () => {
       const device = await server.createClient({
         grant_types: ['urn:ietf:params:oauth:grant-type:device_code'],
         response_types: [],
@@ -84,13 +84,13 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       await assertJson(await post(server, '/oauth/token', open, poll, JAVA), 400, 'authorization_pending');
     });
 
-    it('are pages for people, as before', async () => {
+    it('are pages for browsers', async () => {
       const response = await send('/oauth/authorize?client_id=nobody', { headers: { accept: 'text/html' } });
       assert.match(String(response.headers.get('content-type')), /^text\/html/);
     });
   });
 
-  it('an empty answer has no Content-Type', async () => {
+  it('sends no Content-Type with an empty answer', async () => {
     const response = await post(server, '/oauth/revoke', client, { token: 'unknown' });
     assert.deepEqual(
       [response.status, await response.text(), response.headers.get('content-type'), response.headers.get('content-length')],
@@ -98,7 +98,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
     );
   });
 
-  it('a method that an address does not take is 405 with those that it takes; OPTIONS says the same', async () => {
+  it('answers 405 with the allowed methods to another method; OPTIONS lists the same', async () => {
     const takes: Record<string, string> = {
       ...Object.fromEntries(PROGRAMS.map((path) => [path, 'POST, OPTIONS'])),
       '/oauth/register': 'POST, OPTIONS',
@@ -127,7 +127,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
     }
   });
 
-  it('metadata and keys may be kept for less time than a key is published before it signs; tokens never', async () => {
+  it('lets caches store metadata and keys for less time than a key is published before it signs, and never tokens', async () => {
     assert(KEPT_SECONDS < PUBLISHED_BEFORE_SECONDS);
     for (const path of DOCUMENTS) {
       const { status, headers } = await send(`${path}?lang=ko`);
@@ -147,7 +147,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
     assert.equal((await send('/.well-known/oauth-protected-resource/nothing')).headers.get('etag'), null);
   });
 
-  it('a compressed body is 415 with a sentence, and nothing is unpacked', async () => {
+  it('answers 415 with a sentence to a compressed body, and decompresses nothing', async () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     const body = gzipSync('token=x&grant_type=client_credentials');
     for (const path of [...PROGRAMS, '/oauth/authorize', '/oauth/logout', '/oauth/userinfo'])
@@ -162,7 +162,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       }
     const json = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
     assert.equal((await send('/oauth/register', { method: 'POST', body: gzipSync('{}'), headers: json })).status, 415);
-    // What is not coded may say so.
+    // `identity` declares an uncompressed body.
     assert.equal((await post(server, '/oauth/introspect', api, { token: 'x' }, { 'content-encoding': 'identity' })).status, 200);
   });
 
@@ -178,7 +178,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       });
     const status = async (host: string) => (await ask(host)).status;
 
-    it('is ours in any case and with one final dot, and nothing that only resembles it', async () => {
+    it('is accepted in any case and with one final dot, and no similar name is', async () => {
       const { port } = server.config;
       for (const host of [`localhost:${port}`, `LocalHost:${port}`, `localhost.:${port}`]) {
         const { status, text } = await ask(host, '/.well-known/openid-configuration');
@@ -194,7 +194,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       assert.deepEqual([other('[::1]:3000'), other('[::1].:3000'), other('[::1]')], [true, false, false]);
     });
 
-    it('is ours for introspection on its short way as well', async () => {
+    it('is accepted in the same way by the short way of introspection', async () => {
       const { port } = server.config;
       const introspect = (host: string) => {
         const basic = Buffer.from(`${api.client_id}:${api.client_secret}`).toString('base64');
@@ -207,17 +207,17 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       assert.match(await introspect('evil.example'), /^HTTP\/1\.1 421 /);
     });
 
-    it('is said once (RFC 9112 section 3.2)', async () => {
+    it('is refused when sent twice (RFC 9112 section 3.2)', async () => {
       const ours = `Host: localhost:${server.config.port}\r\n`;
       for (const hosts of [`${ours}Host: evil.example\r\n`, `Host: evil.example\r\n${ours}`, ours + ours])
         assert.match(await raw(`GET /oauth/jwks HTTP/1.1\r\n${hosts}Connection: close\r\n\r\n`), /^HTTP\/1\.1 400 /);
     });
   });
 
-  describe('a request that cannot be read', () => {
+  describe('a request that cannot be parsed', () => {
     const cookies = `a=${'x'.repeat(20_000)}`;
 
-    it('says to a person, in their language, to delete the cookies of this site', async () => {
+    it('tells a user, in their language, to delete the cookies of this site', async () => {
       for (const [language, sentence] of [
         ['en-US,ko;q=0.5', 'Delete the cookies of this site'],
         ['ko', '이 사이트의 쿠키를 지우거나'],
@@ -233,27 +233,27 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       }
     });
 
-    it('is JSON for a program, as a page of another origin may read', async () => {
+    it('gets JSON for a program, which a page of another origin may read', async () => {
       const response = await send('/oauth/token', { headers: { cookie: cookies, accept: 'text/html', origin: 'https://a.example' } });
       assert.equal(response.status, 431);
       assert.equal(response.headers.get('access-control-allow-origin'), '*');
       assert.equal(((await response.json()) as { error: string }).error, 'headers_too_large');
     });
 
-    it('ends the connection, whatever comes after it', async () => {
+    it('ends the connection, regardless of later data', async () => {
       assert.match(await raw(`GET / HTTP/1.1\r\nHost: x\r\nCookie: ${'x'.repeat(300_000)}\r\n\r\nGET / HTTP/1.1\r\n`), /^HTTP\/1\.1 431 /);
       assert.match(await raw('nonsense\r\n\r\n'), /^HTTP\/1\.1 400 Bad Request\r\n/);
     });
   });
 
-  describe('a form that comes to the authorization endpoint (OIDC Core 3.1.2.1)', () => {
+  describe('a form at the authorization endpoint (OIDC Core 3.1.2.1)', () => {
     const crossSite = { accept: 'text/html', origin: 'https://client.example', 'sec-fetch-site': 'cross-site' };
     const parameters = (more: Record<string, string> = {}) => {
       const { code_verifier, ...challenge } = pkce();
       return { code_verifier, query: new URL(authorizePath(client, { ...challenge, ...more }), server.issuer).searchParams };
     };
 
-    it('is answered with a 303 to the same address, where the session is found', async () => {
+    it('gets a 303 to the same address, where the browser sends its session', async () => {
       const browser = new Person(server.issuer);
       const person = await server.createPerson();
       const { code_verifier, query } = parameters({ state: 'a b&c=d', nonce: '홍' });
@@ -268,13 +268,13 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       assert.equal(answer.url.searchParams.get('state'), 'a b&c=d');
       const code = String(answer.url.searchParams.get('code'));
       assert.equal((await redeem(server, client, { code, code_verifier, redirect_uri: client.redirect_uri })).status, 200);
-      // Nothing more is asked of a browser that has a session.
+      // A browser with a session needs no further interaction.
       const silent = parameters({ prompt: 'none' }).query;
       const again = await browser.open('/oauth/authorize', { method: 'POST', body: silent, headers: crossSite });
       assert(again.url.searchParams.get('code'), again.url.href);
     });
 
-    it('is the error of a GET where there is one, and leads nowhere', async () => {
+    it('gets the error of a GET where one exists, and leads nowhere', async () => {
       const wrong = { redirect_uri: ['https://evil.example/', ''], client_id: ['nobody', '\0', ''] };
       for (const [name, value] of Object.entries(wrong).flatMap(([name, values]) => values.map((value) => [name, value] as const))) {
         const { query } = parameters({ [name]: value });
@@ -292,7 +292,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       assert.equal(twice.url.searchParams.get('error'), 'invalid_request');
     });
 
-    it('is a form and nothing else, and fits into an address', async () => {
+    it('must be a form, and fit into a URL', async () => {
       const { query } = parameters();
       const refused = async (status: number, body: BodyInit, headers: Record<string, string>, says?: RegExp) => {
         const response = await unchanged(server, () =>
@@ -323,7 +323,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       );
     };
 
-    it('implicit and hybrid flows hear which setting to change, by the mode that they asked for (RFC 9700 section 2.1.2)', async () => {
+    it('of implicit and hybrid flows get an error that names the setting to change, in the requested mode (RFC 9700 section 2.1.2)', async () => {
       for (const response_type of ['token', 'id_token', 'id_token token', 'code id_token', 'code token', 'none', 'made-up'])
         for (const response_mode of [undefined, 'fragment', 'query']) {
           const address = await ask({ response_type, ...(response_mode ? { response_mode } : {}) });
@@ -338,7 +338,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       assert.deepEqual([page.form().action, page.form().hidden['error']], [client.redirect_uri, 'unsupported_response_type']);
     });
 
-    it('and never at an address that is not registered', async () => {
+    it('never send an error to an unregistered address', async () => {
       for (const response_mode of ['fragment', 'query', 'form_post']) {
         const path = authorizePath(client, { response_type: 'token', response_mode, redirect_uri: 'https://evil.example/' });
         const response = await send(path, { headers: { accept: 'text/html' } });
@@ -347,7 +347,7 @@ describe('What HTTP asks of every endpoint (RFC 9110)', () => {
       }
     });
 
-    it('a request object is refused in the way that it names itself, and nothing else of it is read', async () => {
+    it('are refused for a request object in its own way, and nothing else of it is read', async () => {
       const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
       const inside = { response_mode: 'form_post', state: 'inside', redirect_uri: 'https://evil.example/', client_id: 'other' };
       const request = `${part({ alg: 'none' })}.${part(inside)}.`;

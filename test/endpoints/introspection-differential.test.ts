@@ -6,10 +6,10 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { clientCredentials, createResourceServerClient, obtainTokens, post, type TestClient } from '../support/flow.ts';
 
 /**
- * The short way of introspection and the library's own, asked the same: whatever a request looks like, the answer must be the same
- * to the byte. A header that the library ignores, and that makes the short way stand back, chooses between them.
+ * Sends the same requests to the short way of introspection and to the library's own. For every request both answers must be equal to the
+ * byte. A header that the library ignores, and that the short way does not handle, chooses between them.
  */
-describe('Introspection, the short way and the long', () => {
+describe('The short and the long way of introspection', () => {
   let server: TestServer;
   let tokens: string[];
   let callers: TestClient[];
@@ -23,7 +23,7 @@ describe('Introspection, the short way and the long', () => {
     const own = await obtainTokens(server, client, person, { scope: 'openid profile email api' });
     const lasting = await obtainTokens(server, client, person, { scope: 'openid offline_access', prompt: 'consent' });
     const [revoked, expired, consumed, orphan] = [
-      // Of others: what ends one token of a person's grant ends them all.
+      // Tokens of other users: ending one token of a user's grant ends them all.
       await obtainTokens(server, client, await server.createPerson()),
       await clientCredentials(server, client, 'api'),
       await obtainTokens(server, client, await server.createPerson()),
@@ -81,9 +81,9 @@ describe('Introspection, the short way and the long', () => {
           response.setEncoding('utf8').on('data', (chunk) => (text += chunk));
           response.on('end', () => {
             const { date: _date, 'x-request-id': _id, ...kept } = response.headers;
-            // The second in which a request is answered decides this figure, and the two may be answered in different seconds.
+            // This value depends on the second of the answer, which may differ between the two.
             if (/^\d+$/.test(kept['retry-after'] ?? '')) kept['retry-after'] = 'SECONDS';
-            // A page tells its own id and time.
+            // A page contains its own id and time.
             const body = text.replace(String(response.headers['x-request-id']), 'ID').replace(/<time.*<\/time>/, 'TIME');
             resolve({ status: response.statusCode, headers: kept, body });
           });
@@ -93,7 +93,7 @@ describe('Introspection, the short way and the long', () => {
     });
   }
 
-  /** The library reads DPoP at introspection no more than any unknown header; the short way leaves such requests to it. */
+  /** The library ignores DPoP at introspection like any unknown header; the short way leaves such requests to it. */
   const both = (body: string, headers: Record<string, string>) => Promise.all([ask(body, headers), ask(body, { ...headers, dpop: 'x' })]);
 
   const basic = ({ client_id, client_secret }: TestClient) => `Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}`;
@@ -103,7 +103,7 @@ describe('Introspection, the short way and the long', () => {
   const request = () =>
     fc.oneof(
       { weight: 5, arbitrary: anything() },
-      // So that there is no lack of tokens that are active, and of callers who may know.
+      // Ensures enough active tokens, and callers that may introspect them.
       {
         weight: 1,
         arbitrary: anything().map((one) => ({ ...one, how: 'basic', extra: '', type: USUAL, caller: callers[0] as TestClient })),
@@ -137,7 +137,7 @@ describe('Introspection, the short way and the long', () => {
       accept: fc.constantFrom('*/*', 'application/json', 'text/html'),
     });
 
-  it('answer alike, to the byte, two thousand requests of all kinds', async () => {
+  it('give equal answers, to the byte, to two thousand requests of all kinds', async () => {
     let active = 0;
     await fc.assert(
       fc.asyncProperty(request(), async ({ token, caller, how, hint, extra, type, accept }) => {
@@ -160,7 +160,7 @@ describe('Introspection, the short way and the long', () => {
     assert.ok(active > 50, `only ${active} of the answers were about an active token`);
   });
 
-  it('the short way answers the usual request, and only that', async () => {
+  it('differ in use: the short way answers only the usual request', async () => {
     const line = async (headers: Record<string, string>) => {
       const before = server.logLines().length;
       await ask(`token=${tokens[0]}`, {

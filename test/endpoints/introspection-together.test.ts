@@ -6,8 +6,8 @@ import { createDatabase, startTestServer, type TestServer } from '../support/env
 import { clientCredentials, createResourceServerClient, introspect, obtainTokens, post, type TestClient } from '../support/flow.ts';
 import { createWire } from '../support/wire.ts';
 
-/** What is asked at the same moment goes to the database as one question: nobody may hear another's answer. */
-describe('Introspections of the same moment', () => {
+/** The server asks the database about requests of one moment together. No client may get another's answer. */
+describe('Introspections at the same moment', () => {
   let server: TestServer;
   let wire: Awaited<ReturnType<typeof createWire>>;
   let clients: TestClient[];
@@ -37,13 +37,13 @@ describe('Introspections of the same moment', () => {
     else assert.deepEqual(answer, { active: false });
   }
 
-  it('each hear the answer to their own question', async () => {
+  it('each get the answer to their own request', async () => {
     const questions = Array.from({ length: 10 }, everyQuestion).flat();
     const answers = await Promise.all(questions.map(({ client, token }) => introspect(server, client, token)));
     for (const [n, answer] of answers.entries()) assertOwnAnswer(questions[n] as Question, answer);
   });
 
-  it('are asked of the database together', async () => {
+  it('ask the database together', async () => {
     const questions = everyQuestion();
     const before = wire.statements();
     const answers = await askAtOnce(questions);
@@ -53,7 +53,7 @@ describe('Introspections of the same moment', () => {
     assert.ok(statements < questions.length / 2, `${statements} statements for ${questions.length} questions`);
   });
 
-  /** Sends all questions in one write, one behind the other (RFC 9112 section 9.3.2), so that the server reads them in one turn. */
+  /** Sends all requests in one write, pipelined (RFC 9112 section 9.3.2), so that the server reads them in one turn. */
   async function askAtOnce(questions: Question[]): Promise<Record<string, unknown>[]> {
     const { host, port } = new URL(server.issuer);
     const requests = questions.map(({ client, token }, n) => {
@@ -69,7 +69,7 @@ describe('Introspections of the same moment', () => {
     return [...answers.matchAll(/\r\n\r\n(\{.*?\})(?=HTTP\/1\.1 |$)/gs)].map(([, body]) => JSON.parse(String(body)));
   }
 
-  it('tell of the person to the own API alone', async () => {
+  it("tell only the server's own API about the user", async () => {
     const [client] = clients as [TestClient];
     const { access_token } = await obtainTokens(server, client, await server.createPerson(), { scope: 'openid profile email' });
     const [told, untold] = await Promise.all([introspect(server, api, access_token), introspect(server, client, access_token)]);
@@ -78,7 +78,7 @@ describe('Introspections of the same moment', () => {
     assert.equal(untold['email'] ?? untold['username'], undefined);
   });
 
-  it('a revoked token among standing ones is the only one that is not active', async () => {
+  it('show one revoked token among live ones as the only inactive one', async () => {
     const [client] = clients as [TestClient];
     const issued = await Promise.all(Array.from({ length: 10 }, () => clientCredentials(server, client, 'api')));
     await post(server, '/oauth/revoke', client, { token: issued[3]?.access_token as string });

@@ -30,7 +30,7 @@ describe('Who may introspect (RFC 7662 sections 2.1 and 4)', () => {
   });
   after(() => server.close());
 
-  it('a client is told about its own tokens', async () => {
+  it('a client may introspect its own tokens', async () => {
     const tokens = await obtainTokens(server, client, person, { scope: 'openid profile' });
     const access = await introspect(server, client, tokens.access_token);
     assert.equal(access['active'], true);
@@ -49,10 +49,10 @@ describe('Who may introspect (RFC 7662 sections 2.1 and 4)', () => {
     assert.equal(own['sub'], client.client_id, 'as in a JWT: the token is about the client');
   });
 
-  it('an API never sees a refresh token as active, whatever the hint and the way; its own client does', async () => {
+  it('an API never sees a refresh token as active, with any hint and by either way; its own client does', async () => {
     const { refresh_token } = await obtainTokens(server, client, person);
     const token = String(refresh_token);
-    // A header that the library ignores makes the short way stand back.
+    // A header that the library ignores and that the short way does not handle.
     for (const token_type_hint of [undefined, 'access_token', 'refresh_token', 'made-up'])
       for (const headers of [{}, { dpop: 'x' }] as Record<string, string>[]) {
         const form = { token, ...(token_type_hint && { token_type_hint }) };
@@ -62,7 +62,7 @@ describe('Who may introspect (RFC 7662 sections 2.1 and 4)', () => {
       }
   });
 
-  it("the server's own API is told about tokens without another audience, and what their scopes allow of the person", async () => {
+  it("the server's own API sees tokens without another audience, and the claims that their scopes allow", async () => {
     const tokens = await obtainTokens(server, client, person, { scope: 'openid profile' });
     const seen = await introspect(server, resourceServer, tokens.access_token);
     assert.equal(seen['active'], true);
@@ -70,7 +70,7 @@ describe('Who may introspect (RFC 7662 sections 2.1 and 4)', () => {
     assert.equal(seen['email'], undefined, 'the scope email was not asked for');
   });
 
-  it('a client of another audience, another client, and a client that registered itself hear that it is not active', async () => {
+  it('a client of another audience, another client, and a self-registered client see the token as inactive', async () => {
     const tokens = await obtainTokens(server, client, person);
     const own = await clientCredentials(server, client);
     const posts = await server.createClient({
@@ -86,7 +86,7 @@ describe('Who may introspect (RFC 7662 sections 2.1 and 4)', () => {
     assert.equal((await introspect(server, client, tokens.access_token))['active'], true);
   });
 
-  it('a public client hears that it is not active, even of its own token', async () => {
+  it('a public client sees even its own token as inactive', async () => {
     const publicClient = { ...(await server.createClient({ token_endpoint_auth_method: 'none' })), client_secret: undefined };
     const tokens = await obtainTokens(server, publicClient, person);
     for (const token of [tokens.access_token, String(tokens.refresh_token)])
@@ -94,7 +94,7 @@ describe('Who may introspect (RFC 7662 sections 2.1 and 4)', () => {
     assert.equal((await callApi(server, '/api/me', tokens.access_token)).status, 200);
   });
 
-  it('nobody is told anything without proof of who asks', async () => {
+  it('a caller without client authentication learns nothing', async () => {
     const { access_token: token } = await obtainTokens(server, client, person);
     await assertRefused(await post(server, '/oauth/introspect', { ...client, client_secret: 'guess' }, { token }), 401, 'invalid_client');
     await assertRefused(await post(server, '/oauth/introspect', { ...client, client_secret: undefined }, { token }), 401, 'invalid_client');
@@ -103,7 +103,7 @@ describe('Who may introspect (RFC 7662 sections 2.1 and 4)', () => {
     await assertRefused(bearer, 400, 'invalid_request');
   });
 
-  it('an unknown token and one that may not be seen look the same', async () => {
+  it('an unknown token and a forbidden one get the same answer', async () => {
     const { access_token } = await obtainTokens(server, client, person);
     const stranger = await server.createClient();
     const headers = (response: Response) =>
@@ -125,13 +125,13 @@ describe('Who may introspect (RFC 7662 sections 2.1 and 4)', () => {
       }
   });
 
-  it('without a token, or with two, it is refused', async () => {
+  it('a request without a token, or with two, is refused', async () => {
     await assertRefused(await post(server, '/oauth/introspect', client, {}), 400, 'invalid_request');
     await assertRefused(await post(server, '/oauth/introspect', client, { token: ['a', 'b'] }), 400, 'invalid_request');
   });
 });
 
-describe('What is not active any more (RFC 7662 section 2.2)', () => {
+describe('Inactive tokens (RFC 7662 section 2.2)', () => {
   let server: TestServer;
   let client: TestClient;
   let resourceServer: TestClient;
@@ -142,7 +142,7 @@ describe('What is not active any more (RFC 7662 section 2.2)', () => {
   });
   after(() => server.close());
 
-  /** Both tokens of a new person are active to those who may see them, then something happens, then neither is. */
+  /** Creates two tokens of a new user. Both are active for permitted callers before an event, and neither is after it. */
   async function endedBy(event: (personId: string) => Promise<unknown>, who: TestClient = client) {
     const person = await server.createPerson();
     const tokens = await obtainTokens(server, who, person);
@@ -161,17 +161,17 @@ describe('What is not active any more (RFC 7662 section 2.2)', () => {
 
   const isGone = async ({ client_id }: TestClient) => !(await server.sql('select 1 from client where id = $1', [client_id])).length;
 
-  it('an expired token', async () => {
+  it('include an expired token', async () => {
     const { values } = await endedBy(() => server.sql('update token set expires_at = now()'));
     for (const token of values) assert.deepEqual(await introspect(server, client, token), INACTIVE);
   });
 
-  it('a token whose grant has ended, or has expired', async () => {
+  it('include a token whose grant has ended or expired', async () => {
     await endedBy((id) => server.sql('delete from grant_record where account_id = $1', [id]));
     await endedBy((id) => server.sql('update grant_record set expires_at = now() where account_id = $1', [id]));
   });
 
-  it('a token whose session has ended, unless it was for offline access', async () => {
+  it('include a token whose session has ended, except for offline access', async () => {
     await endedBy((id) => server.sql('delete from session where account_id = $1', [id]));
     const person = await server.createPerson();
     const offline = await obtainTokens(server, client, person, { scope: 'openid profile offline_access', prompt: 'consent' });
@@ -179,7 +179,7 @@ describe('What is not active any more (RFC 7662 section 2.2)', () => {
     assert.equal((await introspect(server, resourceServer, offline.access_token))['active'], true);
   });
 
-  it('a token of a disabled person, for the API that serves people', async () => {
+  it('include a token of a disabled user, for an API that serves users', async () => {
     const person = await server.createPerson();
     const tokens = await obtainTokens(server, client, person);
     await server.sql('update user_account set disabled_at = now() where id = $1', [person.id]);
@@ -188,30 +188,30 @@ describe('What is not active any more (RFC 7662 section 2.2)', () => {
     assert.equal((await callApi(server, '/api/me', tokens.access_token)).status, 401);
   });
 
-  it('a token of a person whose access was ended, whoever asks', async () => {
+  it('include a token of a user whose access was ended, for every caller', async () => {
     const { values } = await endedBy((id) => server.database.query(endAccount(id)));
     for (const token of values) assert.deepEqual(await introspect(server, client, token), INACTIVE);
   });
 
-  it('a token of a deleted person', async () => {
+  it('include a token of a deleted user', async () => {
     await endedBy((id) => server.sql('delete from user_account where id = $1', [id]));
   });
 
-  it('a token of a client that deleted itself (RFC 7592 section 2.3), at once and without an error', async () => {
+  it('include a token of a client that deleted itself (RFC 7592 section 2.3), at once and without an error', async () => {
     const registered = await register(server);
     const own = (await clientCredentials(server, registered)).access_token;
     await endedBy(async () => assert.equal((await manage(server, registered, 'DELETE')).status, 204), registered);
     assert.deepEqual(await introspect(server, resourceServer, own), INACTIVE);
   });
 
-  it('a refresh token that was used', async () => {
+  it('include a used refresh token', async () => {
     const tokens = await obtainTokens(server, client, await server.createPerson());
     assert.equal((await refresh(server, client, String(tokens.refresh_token))).status, 200);
     assert.deepEqual(await introspect(server, client, String(tokens.refresh_token)), INACTIVE);
     assert.equal((await introspect(server, client, tokens.access_token))['active'], true);
   });
 
-  it('what never was a token', async () => {
+  it('include text that never was a token', async () => {
     const { person: browser } = await obtainTokens(server, client, await server.createPerson());
     const cookie = String(browser.cookies().find((pair) => pair.startsWith('session='))).slice('session='.length);
     const [grant] = await server.sql('select id from grant_record limit 1');

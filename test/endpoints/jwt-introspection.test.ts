@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { createBearer } from '@munjigi/bearer/koa';
 import {
   createRemoteJWKSet,
   decodeJwt,
@@ -18,7 +19,6 @@ import Koa from 'koa';
 import { suspendClient } from '../../src/oauth/clients/store.ts';
 import { loadSigningKeys, replaceSigningKeys, rotateSigningKeys } from '../../src/oauth/keys/signing-keys.ts';
 import { KeyRing } from '../../src/platform/secrets.ts';
-import { createBearer } from '../../src/resource-api/bearer.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -79,7 +79,7 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
       .sign(await importJWK(key));
   };
 
-  it('its API hears of it what a JWT says, and so does its own client; nobody else does', async () => {
+  it('tells its API the same as the JWT, and its own client too; no other caller learns anything', async () => {
     const { access_token } = await tokenOf();
     const claims = decodeJwt(access_token);
     assert.equal(typeof claims['grant_id'], 'string');
@@ -98,7 +98,7 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
     assert.deepEqual(await introspect(server, open, (await tokenOf(person, open)).access_token), INACTIVE);
   });
 
-  it('one that was asked for without a resource opens userinfo too, with the claims that were asked for by name', async () => {
+  it('shows that one requested without a resource opens userinfo too, with the claims requested by name', async () => {
     const who = await server.createPerson();
     const claims = JSON.stringify({ userinfo: { email: null } });
     const { access_token } = await obtainTokens(server, client, who, { scope: 'openid shelves', claims });
@@ -112,21 +112,21 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
     assert.deepEqual(await introspect(server, api, access_token), INACTIVE);
   });
 
-  it("a client's own has the client as its subject, and stands on no grant", async () => {
+  it("shows a client's own token with the client as subject and without a grant", async () => {
     const token = await own();
     const { active, sub, client_id } = await introspect(server, api, token);
     assert.deepEqual([active, sub, client_id], [true, client.client_id, client.client_id]);
     assert.equal(decodeJwt(token)['grant_id'], undefined);
   });
 
-  it('one that names the API among others is found too', async () => {
+  it('finds one that names the API among other audiences', async () => {
     const { access_token } = await tokenOf();
     const both = await signed(access_token, { aud: [API, `${server.issuer}/oauth/userinfo`] });
     assert.deepEqual((await introspect(server, api, both))['aud'], [API, `${server.issuer}/oauth/userinfo`]);
     assert.deepEqual(await introspect(server, api, await signed(access_token, { aud: ['https://unknown.example', 'x'] })), INACTIVE);
   });
 
-  it('is inactive as soon as what it stands on has ended', async () => {
+  it('shows it as inactive as soon as something it depends on has ended', async () => {
     const endings: Record<string, (id: string, of: TestClient) => Promise<unknown>> = {
       grant: (id) => server.sql('delete from grant_record where account_id = $1', [id]),
       'expired grant': (id) => server.sql('update grant_record set expires_at = now() where account_id = $1', [id]),
@@ -145,7 +145,7 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
     }
   });
 
-  it('for offline access outlives the session, and names none', async () => {
+  it('shows that one for offline access outlives the session, and names none', async () => {
     const who = await server.createPerson();
     const { refresh_token } = await tokenOf(who, client, { scope: 'openid offline_access shelves', prompt: 'consent' });
     const renewed = await refresh(server, client, String(refresh_token), { resource: API });
@@ -155,7 +155,7 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
     assert.equal((await introspect(server, api, access_token))['active'], true);
   });
 
-  it("a client's own ends with the client, suspended or deleted", async () => {
+  it("shows a client's own token as inactive after the client was suspended or deleted", async () => {
     for (const end of [`update client set suspended_at = now() where id = $1`, 'delete from client where id = $1']) {
       const of = await server.createClient();
       const token = await own(of);
@@ -165,7 +165,7 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
     }
   });
 
-  it('what this server did not sign as an access token is inactive: no error, and no request to anywhere', async () => {
+  it('shows a JWT that this server did not sign as an access token as inactive, without an error or an outgoing request', async () => {
     const { access_token, id_token } = await tokenOf();
     const theirs = await generateKeyPair('ES256', { extractable: true });
     const jwk = await exportJWK(theirs.publicKey);
@@ -224,7 +224,7 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
     assert.equal((await introspect(server, api, access_token))['active'], true);
   });
 
-  it('cannot be revoked, and the endpoint says so: APIs that verify it would not hear of it (RFC 7009 section 2.2.1)', async () => {
+  it('is no revocation: the endpoint refuses it, because APIs that verify the JWT would not notice (RFC 7009 section 2.2.1)', async () => {
     const { access_token } = await tokenOf();
     for (const token of [access_token, await own()]) {
       const response = await unchanged(server, () => post(server, '/oauth/revoke', client, { token }));
@@ -234,7 +234,7 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
     assert.equal((await callApi(server, '/oauth/userinfo', access_token)).status, 401, 'nor does it open another API');
   });
 
-  it('is signed as its API chose, verified by the published keys, and opens the API by either check', async () => {
+  it("finds one signed with its API's algorithm, verified by the published keys, and the API accepts it by either check", async () => {
     const keys = createRemoteJWKSet(new URL(`${server.issuer}/oauth/jwks`));
     const bearer = createBearer({ issuer: server.issuer, clientId: api.client_id, clientSecret: String(api.client_secret) });
     const open = async (middleware: Koa.Middleware, token: string) => {
@@ -258,15 +258,15 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
       assert.equal(decodeProtectedHeader(access_token).typ, typ);
       await jwtVerify(access_token, keys, { issuer: server.issuer, audience: API });
       assert.equal((await introspect(server, api, access_token))['active'], true, alg);
-      assert.equal(await open(bearer.jwt({ audience: API, typ: typ as 'JWT', scope: 'shelves', person: true }), access_token), 200);
+      assert.equal(await open(bearer.jwt({ audience: API, typ: typ as 'JWT', scope: 'shelves', user: true }), access_token), 200);
       assert.equal(await open(bearer.jwt({ audience: API, typ: typ === 'JWT' ? 'at+jwt' : 'JWT' }), access_token), 401);
-      assert.equal(await open(bearer.opaque({ audience: API, scope: 'shelves', person: true }), access_token), 200);
-      assert.equal(await open(bearer.opaque({ audience: API, person: true }), await own()), 403, 'a client is no person');
+      assert.equal(await open(bearer.opaque({ audience: API, scope: 'shelves', user: true }), access_token), 200);
+      assert.equal(await open(bearer.opaque({ audience: API, user: true }), await own()), 403, 'a client is no person');
     }
     await assert.rejects(server.sql(`update resource_server set jwt_algorithm = 'none' where identifier = $1`, [API]), /check constraint/);
   });
 
-  it('an ID token may be signed with any of them, and a client that says nothing gets RS256', async () => {
+  it('allows each algorithm for ID tokens too, and RS256 is the default', async () => {
     for (const alg of [undefined, 'PS256', 'ES256', 'EdDSA']) {
       const of = await server.createClient({ ...(alg && { id_token_signed_response_alg: alg }) });
       const { id_token } = await obtainTokens(server, of, person);
@@ -276,14 +276,14 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
     assert.deepEqual(metadata['id_token_signing_alg_values_supported']?.toSorted(), ['ES256', 'EdDSA', 'PS256', 'RS256']);
   });
 
-  it('no id is both a client and an account: whoever comes second is refused', async () => {
+  it('relies on ids that are never both a client and an account: the second one is refused', async () => {
     await assert.rejects(server.createClient({ client_id: person.id }), /account/);
     const insert = `insert into user_account (id, email, username, name, updated_at) values ($1, 'twin@people.example', 'twin', 'Twin', now())`;
     await assert.rejects(server.sql(insert, [client.client_id]), /client/);
     assert.equal((await server.sql('select 1 from client where id = $1', [person.id])).length, 0);
   });
 
-  it('outlives a rotation of keys, and nothing that was signed by a replaced one', async () => {
+  it('finds it after a rotation of keys, and nothing that a replaced key signed', async () => {
     const { access_token } = await tokenOf();
     await rotateSigningKeys(server.database, keyRing);
     await server.sql('update signing_key set active_at = least(active_at, now()), retired_at = least(retired_at, now())');
@@ -293,7 +293,7 @@ describe('Introspection of JWT access tokens (RFC 7662, RFC 9068)', () => {
     await eventually('it is inactive', async () => (await introspect(server, api, access_token))['active'] === false);
   });
 
-  it('is of no later API that has the same identifier', async () => {
+  it('shows it as inactive to a later API with the same identifier', async () => {
     const token = await own();
     await server.sql(`update resource_server set created_at = now() + interval '2 seconds' where identifier = $1`, [API]);
     await eventually('it is inactive', async () => (await introspect(server, api, token))['active'] === false);

@@ -11,7 +11,7 @@ import { unchanged } from '../support/storage.ts';
 
 const { code_verifier: _, ...challenge } = pkce();
 
-/** Requests that end with an error for the app. */
+/** Requests that end with an error for the client. */
 const ERRORS: Record<string, Record<string, string | undefined>> = {
   unsupported_response_type: { response_type: 'token' },
   invalid_scope: { scope: 'nosuch' },
@@ -20,7 +20,7 @@ const ERRORS: Record<string, Record<string, string | undefined>> = {
   invalid_target: { resource: 'https://nosuch.example' },
 };
 
-describe('An authorization error for an app that nobody verified (RFC 9700 section 4.11.2)', () => {
+describe('An authorization error for an unverified client (RFC 9700 section 4.11.2)', () => {
   let server: TestServer;
   let client: TestClient;
   let user: Credentials & { id: string };
@@ -40,7 +40,7 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
     assert.doesNotMatch(html, /<script|http-equiv/i);
   };
 
-  it('comes first on a page of ours, with a link, whoever asks and whichever way the answer goes', async () => {
+  it('is first shown on a page of this server, with a link, for every user and response mode', async () => {
     const dynamic = await register(server, { redirect_uris: ['https://phish.example/login'], client_name: '"><script>' });
     for (const [error, parameters] of Object.entries(ERRORS))
       for (const headers of [{}, { accept: '*/*' }, { accept: 'application/json' }])
@@ -56,7 +56,7 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
         }
   });
 
-  it('stops a browser that says how it navigates: nothing goes on by itself', async () => {
+  it('stops a browser that declares a navigation: nothing continues by itself', async () => {
     for (const parameters of Object.values(ERRORS)) {
       const { status, headers, html } = await navigate(server, authorizePath(client, { ...challenge, ...(parameters as object) }));
       assert.deepEqual([status, headers.location, headers['refresh']], [200, undefined, undefined]);
@@ -65,7 +65,7 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
     }
   });
 
-  it('goes on by itself for what does not say that it navigates: a program that follows a user’s way', async () => {
+  it("continues by itself for a program that follows a user's way and does not declare a navigation", async () => {
     const program = Object.assign(new Person(server.issuer), { goesOn: false });
     const response = await program.request(authorizePath(client, { ...challenge, ...ERRORS['invalid_scope'] }));
     const html = await response.text();
@@ -74,7 +74,7 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
     assert.match(html, /Nobody has verified this app/);
   });
 
-  it('by a form, without the script that sends it', async () => {
+  it('uses a form without the script that sends it', async () => {
     for (const [error, parameters] of Object.entries(ERRORS)) {
       const page = await staying().open(authorizePath(client, { ...challenge, ...parameters, response_mode: 'form_post' }));
       atHome(page.response, page.html);
@@ -85,7 +85,7 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
     }
   });
 
-  it('of a pushed request, too', async () => {
+  it('is shown for a pushed request too', async () => {
     const pushed = await post(server, '/oauth/par', client, {
       response_type: 'code',
       redirect_uri: client.redirect_uri,
@@ -101,7 +101,7 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
     assert.equal(response.headers.get('location')?.startsWith(client.redirect_uri) ?? false, false);
   });
 
-  it('after a refusal it is told, and nothing was allowed; the page speaks the language that was asked for', async () => {
+  it('is shown after a denial, which allowed nothing, in the requested language', async () => {
     const signIn = await staying().open(authorizePath(client, challenge));
     const denied = await (await signIn.submit(user)).submit({ decision: 'deny' });
     assert.equal(denied.url.searchParams.get('error'), 'access_denied');
@@ -110,7 +110,7 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
     assert.match(korean.html, /<html lang="ko">[\s\S]*확인되지 않은 앱이에요/);
   });
 
-  it('goes straight with prompt=none alone', async () => {
+  it('is sent directly with prompt=none only', async () => {
     for (const parameters of [{}, ERRORS['invalid_scope']]) {
       const location = new URL(String((await ask({ ...parameters, prompt: 'none' })).headers.get('location')));
       assert.equal(location.origin + location.pathname, client.redirect_uri);
@@ -121,7 +121,7 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
     }
   });
 
-  it('goes straight to an app that an operator verified, and one that this user has allowed before', async () => {
+  it('is sent directly to a verified client, and to one that this user has allowed before', async () => {
     const verified = await server.createClient({ redirect_uris: [client.redirect_uri] });
     await server.database.change(verifyClient(verified.client_id, 'Moonlight Inc.'));
     await eventually('the node knows', async () => (await ask({ scope: 'nosuch' }, verified)).status === 303);
@@ -139,14 +139,14 @@ describe('An authorization error for an app that nobody verified (RFC 9700 secti
     assert.equal((await ask({ scope: 'nosuch' }, own, browser)).headers.get('location'), null, 'what was taken back counts no more');
   });
 
-  it('goes straight to a page of this server', async () => {
+  it('is sent directly to a page of this server', async () => {
     const { searchParams } = new URL((await new Person(server.issuer).request('/account')).headers.get('location') ?? '', server.issuer);
     searchParams.set('scope', 'nosuch');
     const failed = await new Person(server.issuer).request(`/oauth/authorize?${searchParams}`);
     assert.match(String(failed.headers.get('location')), new RegExp(`^${server.issuer}/account/signed-in\\?error=invalid_scope`));
   });
 
-  it('is never at an address that is not registered', async () => {
+  it('is never sent to an unregistered address', async () => {
     for (const [, parameters] of Object.entries(ERRORS)) {
       const response = await ask({ ...parameters, redirect_uri: 'https://evil.example/' });
       assert.deepEqual([response.status, response.headers.get('location')], [400, null]);

@@ -17,7 +17,7 @@ describe('Metadata (OIDC Discovery, RFC 8414, RFC 9728)', () => {
   };
   const at = (path: string) => server.issuer + path;
 
-  it('discovery and RFC 8414 say the same, with every endpoint where it was promised', async () => {
+  it('is equal in discovery and RFC 8414, with every endpoint where it was promised', async () => {
     const discovery = await document('/.well-known/openid-configuration');
     assert.deepEqual(await document('/.well-known/oauth-authorization-server'), discovery);
     const promised = {
@@ -36,7 +36,7 @@ describe('Metadata (OIDC Discovery, RFC 8414, RFC 9728)', () => {
     for (const [name, value] of Object.entries(promised)) assert.equal(discovery[name], value, name);
   });
 
-  it('no more is offered than is done', async () => {
+  it('offers no more than the server does', async () => {
     const metadata = await document('/.well-known/oauth-authorization-server');
     assert.deepEqual(metadata['response_types_supported'], ['code']);
     assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256']);
@@ -61,13 +61,13 @@ describe('Metadata (OIDC Discovery, RFC 8414, RFC 9728)', () => {
     assert.deepEqual(metadata['ui_locales_supported'], ['ko', 'en']);
   });
 
-  it('every scope of every resource server is known centrally', async () => {
+  it('lists every scope of every resource server', async () => {
     const { scopes_supported: scopes } = (await document('/.well-known/openid-configuration')) as { scopes_supported: string[] };
     for (const scope of ['openid', 'profile', 'email', 'offline_access', 'api', 'restricted', 'posts:read', 'posts:write'])
       assert(scopes.includes(scope), scope);
   });
 
-  it('the keys are public ones, each with a name and an algorithm', async () => {
+  it('has public keys only, each with an id and an algorithm', async () => {
     const { keys } = (await document('/oauth/jwks')) as { keys: Record<string, unknown>[] };
     assert(keys.length > 0);
     for (const key of keys) {
@@ -76,19 +76,19 @@ describe('Metadata (OIDC Discovery, RFC 8414, RFC 9728)', () => {
     }
   });
 
-  it('each protected resource says what it is, whom to ask, and how to bring the token (RFC 9728 section 2)', async () => {
+  it('describes each protected resource, its authorization server, and how to send the token (RFC 9728 section 2)', async () => {
     const own = await document('/.well-known/oauth-protected-resource');
     assert.equal(own['resource'], server.issuer);
     assert.deepEqual(own['authorization_servers'], [server.issuer]);
     assert.deepEqual(own['bearer_methods_supported'], ['header']);
-    // The path of the resource goes behind the well-known part (RFC 9728 section 3.1).
+    // The path of the resource follows the well-known part (RFC 9728 section 3.1).
     const posts = await document('/.well-known/oauth-protected-resource/api/posts');
     assert.equal(posts['resource'], at('/api/posts'));
     assert.deepEqual(posts['authorization_servers'], [server.issuer]);
     assert.deepEqual(posts['scopes_supported'], ['posts:read', 'posts:write']);
   });
 
-  it('browsers of any origin may read them', async () => {
+  it('is readable by pages of any origin', async () => {
     for (const path of ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server', '/oauth/jwks']) {
       const response = await fetch(server.issuer + path, { headers: { origin: 'https://app.example' } });
       assert.match(String(response.headers.get('access-control-allow-origin')), /^(\*|https:\/\/app\.example)$/, path);

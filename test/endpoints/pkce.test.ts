@@ -15,7 +15,7 @@ type Parameters = Record<string, string | undefined>;
 const ask = (server: TestServer, client: TestClient, parameters: Parameters = {}) =>
   new Person(server.issuer).request(authorizePath(client, parameters));
 
-/** Asserts that a request without a challenge ends with an error before any page. @returns what the client is told. */
+/** Asserts that a request without a challenge ends with an error before any page. @returns the error for the client. */
 async function refused(server: TestServer, client: TestClient, parameters: Parameters = {}): Promise<string> {
   const response = await unchanged(server, () => ask(server, client, parameters));
   return String((await assertSentBack(response, client.redirect_uri, 'invalid_request')).get('error_description'));
@@ -47,13 +47,13 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
   });
   after(() => server.close());
 
-  it('a confidential client may leave it out, with openid or without, with a nonce or without', async () => {
+  it('is optional for a confidential client, with or without openid and a nonce', async () => {
     for (const parameters of [{}, { nonce: 'n' }, { scope: 'profile' }]) await accepted(server, confidential, parameters);
     await accepted(server, await server.createClient({ require_pkce: false }));
     await accepted(server, await server.createClient({ dpop_bound_access_tokens: false, require_pushed_authorization_requests: false }));
   });
 
-  it('a public client may not, a nonce or not, nor one that says that it may; the refusal names what to send and why', async () => {
+  it('is required of a public client, with or without a nonce; the error says what to send and why', async () => {
     for (const client of [publicClient, await asPublic(server, { require_pkce: false })])
       for (const parameters of [{}, { nonce: 'n' }, { scope: 'profile' }]) {
         const description = await refused(server, client, parameters);
@@ -62,7 +62,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
       }
   });
 
-  it('nor may a client that requires it or binds its tokens, nor one with the FAPI profile', async () => {
+  it('is required of a client that asks for it or binds its tokens, and of a FAPI client', async () => {
     assert.equal(pkceByNature({ clientAuthMethod: 'private_key_jwt', fapi_profile: '2.0' }), 'fapi');
     for (const [member, why] of [
       [{ require_pkce: true }, /require_pkce/],
@@ -72,14 +72,14 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
       assert.match(await refused(server, await server.createClient(member), { nonce: 'n' }), why);
   });
 
-  it('nor one that requires pushed requests, when it pushes one (RFC 9126)', async () => {
+  it('is required at the pushed request of a client that must push (RFC 9126)', async () => {
     const client = await server.createClient({ require_pushed_authorization_requests: true });
     const body = { client_id: client.client_id, response_type: 'code', redirect_uri: REDIRECT_URI, scope: 'openid', nonce: 'n' };
     const answer = await assertRefused(await unchanged(server, () => post(server, '/oauth/par', client, body)), 400, 'invalid_request');
     assert.match(String(answer['error_description']), /code_challenge_method=S256.*pushed authorization requests/);
   });
 
-  it('what is pushed counts: the browser neither takes a challenge away nor adds one', async () => {
+  it('is taken from the pushed request: the browser can neither remove nor add a challenge', async () => {
     const { code_verifier, ...challenge } = pkce();
     const other = pkce();
     const push = async (more: Record<string, string>) => {
@@ -102,7 +102,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
     await assertRefused(await unchanged(server, () => redeem(server, confidential, { ...unbound, ...other })), 400, 'invalid_grant');
   });
 
-  it('a request that began before its client required it ends with an error, and no code is issued', async () => {
+  it('ends a request with an error, and without a code, when its client requires it meanwhile', async () => {
     const client = await server.createClient();
     const signIn = await new Person(server.issuer).open(authorizePath(client));
     const consent = await signIn.submit(person);
@@ -115,7 +115,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
     assert.equal(await countRows(server, 'authorization_code where client_id = $1', [client.client_id]), 0);
   });
 
-  it('the plain method is refused, named or implied, where PKCE may be left out too', async () => {
+  it('is refused with the plain method, named or implied, even where it is optional', async () => {
     const { code_verifier } = pkce();
     for (const client of [confidential, publicClient])
       for (const code_challenge_method of ['plain', undefined, 's256', 'S512'])
@@ -123,19 +123,19 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
     await refused(server, confidential, { code_challenge_method: 'S256' });
   });
 
-  it('a challenge that no SHA-256 can be is refused', async () => {
+  it('is refused with a challenge that is no SHA-256', async () => {
     for (const code_challenge of ['', 'short', `${pkce().code_challenge}!`, 'x'.repeat(129)])
       await refused(server, confidential, { code_challenge, code_challenge_method: 'S256' });
   });
 
-  it('the right verifier is accepted, with a secret or without', async () => {
+  it('is accepted with the right verifier, with a secret or without', async () => {
     for (const client of [confidential, publicClient]) {
       const response = await redeem(server, client, await obtainCode(server, client, person));
       assert.equal(response.status, 200, await response.text());
     }
   });
 
-  it('an absent, wrong, empty or repeated verifier, or the challenge itself, is refused and issues nothing', async () => {
+  it('is refused with a missing, wrong, empty or repeated verifier, or with the challenge itself, and issues nothing', async () => {
     const { code, redirect_uri, code_verifier } = await obtainCode(server, confidential, person);
     const challenge = createHash('sha256').update(code_verifier).digest('base64url');
     const attempt = (verifier?: string | string[]) =>
@@ -155,7 +155,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
     await assertRefused(await attempt([code_verifier, code_verifier]), 400, 'invalid_request');
   });
 
-  it('a verifier that is too short, too long or of other characters is refused, though the challenge fits it (RFC 7636 section 4.1)', async () => {
+  it('is refused with a verifier that is too short, too long or has other characters, even if it matches (RFC 7636 section 4.1)', async () => {
     for (const code_verifier of ['a'.repeat(42), 'a'.repeat(129), `${'a'.repeat(43)}!`, `${'a'.repeat(43)}é`]) {
       const code_challenge = createHash('sha256').update(code_verifier).digest('base64url');
       const issued = await obtainCode(server, confidential, person, { code_challenge });
@@ -166,7 +166,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
     }
   });
 
-  it('a verifier for a code without a challenge is refused: somebody took the challenge out of the request (RFC 9700 section 4.8.2)', async () => {
+  it('is refused with a verifier for a code without a challenge: somebody removed the challenge (RFC 9700 section 4.8.2)', async () => {
     const unbound = await obtainCode(server, confidential, person, { code_challenge: undefined, code_challenge_method: undefined });
     await assertRefused(await unchanged(server, () => redeem(server, confidential, unbound)), 400, 'invalid_grant');
     const { code, ...issued } = await obtainCode(server, publicClient, person);
@@ -174,15 +174,15 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
     await assertRefused(await unchanged(server, () => redeem(server, publicClient, { code, ...issued })), 400, 'invalid_grant');
   });
 
-  it('discovery offers S256 alone', async () => {
+  it('is offered as S256 only in discovery', async () => {
     const metadata = (await (await fetch(`${server.issuer}/.well-known/oauth-authorization-server`)).json()) as Record<string, unknown>;
     assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256']);
   });
 
-  describe('as a client registers it (RFC 7591, RFC 7592)', () => {
+  describe('as registered by a client (RFC 7591, RFC 7592)', () => {
     const said = async (more: Record<string, unknown>) => (await register(server, more))['require_pkce'];
 
-    it('the answer says what holds: never false where it is required anyway', async () => {
+    it('is reported as it applies: never false where it is required anyway', async () => {
       assert.equal(await said({ require_pkce: true }), true);
       assert.equal(await said({ require_pkce: false }), false);
       assert.equal(await said({}), undefined);
@@ -195,7 +195,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
         assert.equal(await said({ ...always, require_pkce: false }), true, JSON.stringify(always));
     });
 
-    it('anything but true or false is refused', async () => {
+    it('accepts only true or false', async () => {
       for (const require_pkce of ['true', 1, [true], {}]) {
         const answer = await unchanged(server, () => askToRegister(server, { ...METADATA, require_pkce }), ['rate_limit']);
         const { error, error_description } = (await answer.json()) as Record<string, string>;
@@ -203,7 +203,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
       }
     });
 
-    it('a client requires it of itself, and takes that back', async () => {
+    it('may be required by the client, and withdrawn', async () => {
       const client = await register(server, { require_pkce: true });
       await refused(server, client, { nonce: 'n' });
       const { registration_client_uri: _uri, registration_access_token, client_id_issued_at: _at, ...metadata } = client;
@@ -218,7 +218,7 @@ describe('Proof key for code exchange (RFC 7636, RFC 9700 section 2.1.1)', () =>
 });
 
 describe('PKCE=nonce and PKCE=all', () => {
-  it('nonce: a request has PKCE, or openid and a nonce; a public client has PKCE', async () => {
+  it('nonce: a request needs PKCE, or openid and a nonce; a public client needs PKCE', async () => {
     const server = await startTestServer({ pkce: 'nonce' });
     try {
       const client = await server.createClient();
@@ -233,7 +233,7 @@ describe('PKCE=nonce and PKCE=all', () => {
     }
   });
 
-  it('all: every client has PKCE, whatever it is registered with', async () => {
+  it('all: every client needs PKCE, with any registration', async () => {
     const server = await startTestServer({ pkce: 'all' });
     try {
       for (const client of [await server.createClient(), await server.createClient({ require_pkce: false })]) {

@@ -30,7 +30,7 @@ describe('Pushed authorization requests (RFC 9126)', () => {
   const withUri = (request_uri: string, client_id = client.client_id) =>
     `/oauth/authorize?${new URLSearchParams({ client_id, request_uri })}`;
 
-  it('a pushed request leads to a code, and what the browser adds does not count', async () => {
+  it('lead to a code, and parameters that the browser adds do not count', async () => {
     const { request_uri, expires_in } = await pushed();
     assert(expires_in > 0 && expires_in <= 60);
     const path = `${withUri(request_uri)}&scope=restricted&state=swapped&redirect_uri=https%3A%2F%2Fevil.example%2F`;
@@ -42,7 +42,7 @@ describe('Pushed authorization requests (RFC 9126)', () => {
     assert.equal(tokens.scope, 'openid profile');
   });
 
-  it('its request_uri leads to one code and no second one', async () => {
+  it('give a request_uri for one code', async () => {
     const { request_uri } = await pushed();
     await approve(server, new Person(server.issuer), person, withUri(request_uri));
     const codes = await countRows(server, 'authorization_code');
@@ -53,14 +53,14 @@ describe('Pushed authorization requests (RFC 9126)', () => {
     assert.equal(await countRows(server, 'authorization_code'), codes);
   });
 
-  it('its request_uri belongs to the client that pushed it', async () => {
+  it('give a request_uri that only the pushing client can use', async () => {
     const { request_uri } = await pushed();
     const other = await server.createClient();
     await assertRefusedHere(await unchanged(server, () => new Person(server.issuer).request(withUri(request_uri, other.client_id))));
     await approve(server, new Person(server.issuer), person, withUri(request_uri));
   });
 
-  it('its request_uri expires, by the clock of the database', async () => {
+  it("give a request_uri that expires, by the database's clock", async () => {
     const { request_uri } = await pushed();
     const [row] = await server.sql(
       `select extract(epoch from max(expires_at) - now())::float as life from protocol_record where kind = 'PushedAuthorizationRequest'`,
@@ -70,12 +70,12 @@ describe('Pushed authorization requests (RFC 9126)', () => {
     await assertRefusedHere(await unchanged(server, () => new Person(server.issuer).request(withUri(request_uri))));
   });
 
-  it('a request_uri that was never given out, or that lies elsewhere, is refused', async () => {
+  it('are refused by a request_uri that was never issued, or that points elsewhere', async () => {
     for (const uri of ['urn:ietf:params:oauth:request_uri:made-up', 'https://evil.example/request', 'http://127.0.0.1/', 'x'])
       await assertRefusedHere(await unchanged(server, () => new Person(server.issuer).request(withUri(uri))));
   });
 
-  it('the client must prove itself to push', async () => {
+  it('require client authentication', async () => {
     await unchanged(server, async () => {
       await assertRefused(await push({ ...client, client_secret: 'guess' }), 401, 'invalid_client');
       await assertRefused(await push({ ...client, client_secret: undefined }), 401, 'invalid_client');
@@ -83,7 +83,7 @@ describe('Pushed authorization requests (RFC 9126)', () => {
     });
   });
 
-  it('what the authorization endpoint refuses is refused when it is pushed', async () => {
+  it('are refused for the reasons of the authorization endpoint', async () => {
     const wrong: Record<string, string | string[]>[] = [
       { redirect_uri: 'https://evil.example/' },
       { redirect_uri: `${REDIRECT_URI}/` },
@@ -103,7 +103,7 @@ describe('Pushed authorization requests (RFC 9126)', () => {
     }
   });
 
-  it('the form of an authorization request without pushing is still accepted', async () => {
+  it('are optional: an authorization request without pushing is accepted', async () => {
     const response = await new Person(server.issuer).request(authorizePath(client, challenge));
     assert.equal(response.status, 303);
   });

@@ -30,7 +30,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
   let person: Credentials;
   before(async () => {
     server = await startTestServer();
-    // Wide, so that no slow machine closes it.
+    // Long enough for a slow machine.
     client = await server.createClient({ refresh_token_grace: 60 });
     person = await server.createPerson();
   });
@@ -54,7 +54,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
   const unused = (by: TestClient) =>
     countRows(server, `token where kind = 'RefreshToken' and consumed_at is null and client_id = $1`, [by.client_id]);
 
-  it('gets the same answer: the same tokens, an ID token of the same content, and what is left of expires_in', async () => {
+  it('gets the same answer: the same tokens, an equal ID token, and the remaining expires_in', async () => {
     const grace = { refresh_token_grace: 60 };
     for (const by of [await server.createClient(grace), await createPublic(grace)]) {
       const { refresh_token } = await obtainTokens(server, by, person);
@@ -74,7 +74,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
     }
   });
 
-  it('is an answer like any other: JSON for a client that accepts pages, no error for its owners, one more token for operators', async () => {
+  it('counts as a normal answer: JSON for a client that accepts pages, no error for owners, one more token for operators', async () => {
     const { refresh_token } = await obtainTokens(server, client, person);
     const first = await use(refresh_token);
     const logged = server.logLines().length;
@@ -88,7 +88,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
     assert(!lines.some((line) => line.includes('grant.error')));
   });
 
-  it('of ten at once, all get one answer, whatever is used up with each: an assertion, a proof', async () => {
+  it('gets one answer for ten at once, although each uses up an assertion or proof', async () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256');
     const signing = await server.createClient({
       token_endpoint_auth_method: 'private_key_jwt',
@@ -124,7 +124,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
     }
   });
 
-  it('is kept so that the database alone cannot open it, for as long as the window, and then deleted', async () => {
+  it('is stored so that the database alone cannot decrypt it, during the window, and then deleted', async () => {
     const { refresh_token } = await obtainTokens(server, client, person);
     const next = await use(refresh_token);
     const dump = JSON.stringify(await dumpTables(server));
@@ -138,7 +138,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
     await refused(refresh_token);
   });
 
-  describe('is refused, and the successor lives on,', () => {
+  describe('is refused without harm to the new token,', () => {
     it('by another client, or without the secret', async () => {
       const { refresh_token } = await obtainTokens(server, client, person);
       const next = await use(refresh_token);
@@ -150,7 +150,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
       await use(next.refresh_token);
     });
 
-    it('with another scope or resource: that is another request, and the description says so', async () => {
+    it('with another scope or resource: this is a different request, and the description says so', async () => {
       const { refresh_token } = await obtainTokens(server, client, person);
       const next = await use(refresh_token);
       for (const more of [{ scope: 'openid' }, { resource: `${server.issuer}/api/posts` }] as Record<string, string>[]) {
@@ -211,8 +211,8 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
       });
   });
 
-  describe('is replay, which ends the family of that sign-in and nothing else,', () => {
-    /** One person at two devices, with one client. */
+  describe('is a replay, which ends only the family of that sign-in,', () => {
+    /** One user at two devices, with one client. */
     async function twoDevices(by: TestClient, scope = 'openid profile') {
       const owner = await server.createPerson();
       const here = await obtainTokens(server, by, owner, { scope });
@@ -282,7 +282,7 @@ describe('A refresh that is repeated (RFC 9700 section 4.14.2)', () => {
       await assertOnlyHereEnded(by, devices, next.access_token, next.refresh_token);
     });
 
-    it('and tokens from before there were families end with those of their session', async () => {
+    it('and ends tokens from before families together with those of their session', async () => {
       const by = await server.createClient();
       const devices = await twoDevices(by);
       await server.sql(`update token set payload = payload - 'lineage'`);
@@ -310,7 +310,7 @@ describe('Refresh tokens without rotation', () => {
     return body as Tokens;
   };
 
-  it('stay the same for a client that authenticates or binds its tokens, and live 14 days from their last use', async () => {
+  it('are reused by a client that authenticates or binds its tokens, and live 14 days from their last use', async () => {
     const authenticated = await server.createClient({ refresh_token_rotation: false });
     const { client_secret: _, ...bound } = await server.createClient({
       token_endpoint_auth_method: 'none',
@@ -343,7 +343,7 @@ describe('Refresh tokens without rotation', () => {
     }
   });
 
-  it('end by revocation, with all that came of them', async () => {
+  it('end by revocation, with all tokens that came from them', async () => {
     const by = await server.createClient({ refresh_token_rotation: false });
     const tokens = await obtainTokens(server, by, person);
     const next = await use(by, tokens.refresh_token);
@@ -352,13 +352,13 @@ describe('Refresh tokens without rotation', () => {
     await assertRefused(await refresh(server, by, String(tokens.refresh_token)), 400, 'invalid_grant');
   });
 
-  it('are not for a plain public client, whatever is stored of it', async () => {
+  it('are refused to a plain public client, even if its stored metadata says otherwise', async () => {
     const { client_secret: _, ...by } = await server.createClient({ token_endpoint_auth_method: 'none', refresh_token_rotation: false });
     const { refresh_token } = await obtainTokens(server, by, person);
     assert.notEqual((await use(by, refresh_token)).refresh_token, refresh_token);
   });
 
-  it('and the window are chosen at registration; what is not valid is named and changes nothing', async () => {
+  it('and the window are chosen at registration; an invalid value is named and changes nothing', async () => {
     const made = await register(server, { refresh_token_grace: 30, refresh_token_rotation: false });
     assert.deepEqual([made['refresh_token_grace'], made['refresh_token_rotation']], [30, false]);
     const keyless = { token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token'] };

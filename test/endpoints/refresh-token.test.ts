@@ -25,7 +25,7 @@ describe('Refresh token (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
   };
   const active = async (token: string | undefined) => (await introspect(server, client, String(token)))['active'];
 
-  it('every use gives another one, and ends the one that was used', async () => {
+  it('is replaced at every use, which ends the used one', async () => {
     const first = await obtainTokens(server, client, person);
     const second = await next(first.refresh_token);
     const third = await next(second.refresh_token);
@@ -35,7 +35,7 @@ describe('Refresh token (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
     assert.equal(await active(third.refresh_token), true);
   });
 
-  it('a used one that comes back after the grace window ends the whole family; the next authorization asks for nothing and works', async () => {
+  it('ends its family when it is used after the grace window; the next authorization asks for nothing and works', async () => {
     const client = await server.createClient();
     const first = await obtainTokens(server, client, person);
     const second = (await (await refresh(server, client, String(first.refresh_token))).json()) as Tokens;
@@ -55,7 +55,7 @@ describe('Refresh token (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
     assert.equal(redeemed.status, 200, await redeemed.text());
   });
 
-  it('another client cannot use it, and its owner still can', async () => {
+  it('is refused to another client, and its own client can still use it', async () => {
     const tokens = await obtainTokens(server, client, person);
     const others = [
       await server.createClient(),
@@ -66,18 +66,18 @@ describe('Refresh token (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
     await next(tokens.refresh_token);
   });
 
-  it('a wider scope is refused and costs nothing; a narrower one is given', async () => {
+  it('is not used up by a wider scope, which is refused; a narrower one is granted', async () => {
     const tokens = await obtainTokens(server, client, person, { scope: 'openid profile' });
     const wider = await unchanged(server, () => refresh(server, client, String(tokens.refresh_token), { scope: 'openid profile email' }));
     await assertRefused(wider, 400, 'invalid_scope');
     const narrower = await next(tokens.refresh_token, { scope: 'openid' });
     assert.equal(narrower.scope, 'openid');
     assert.equal((await introspect(server, client, narrower.access_token))['scope'], 'openid');
-    // What was granted stays the bound for later (RFC 6749 section 6).
+    // The granted scope stays the limit for later refreshes (RFC 6749 section 6).
     assert.equal((await next(narrower.refresh_token)).scope, 'openid profile');
   });
 
-  it('a resource that is unknown or was not granted is refused, and the token is not burned by it', async () => {
+  it('is not used up by an unknown or ungranted resource, which is refused', async () => {
     const tokens = await obtainTokens(server, client, person);
     for (const resource of ['https://elsewhere.example/', `${server.issuer}/api/posts`, 'not a uri', `${server.issuer}/api/posts#x`])
       await assertRefused(
@@ -88,32 +88,32 @@ describe('Refresh token (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
     await next(tokens.refresh_token);
   });
 
-  it('an access token, a code or anything made up is not a refresh token', async () => {
+  it('is not an access token, a code or invented text', async () => {
     const tokens = await obtainTokens(server, client, person);
     for (const token of [tokens.access_token, 'made-up', `${tokens.refresh_token}x`])
       await assertRefused(await unchanged(server, () => refresh(server, client, token)), 400, 'invalid_grant');
     await next(tokens.refresh_token);
   });
 
-  it('it expires by the clock of the database', async () => {
+  it("expires by the database's clock", async () => {
     const tokens = await obtainTokens(server, client, person);
     await server.sql(`update token set expires_at = now() where kind = 'RefreshToken'`);
     await assertRefused(await unchanged(server, () => refresh(server, client, String(tokens.refresh_token))), 400, 'invalid_grant');
   });
 
-  it('no chain of them outlives the grant', async () => {
+  it('does not outlive the grant in any chain of refreshes', async () => {
     const tokens = await obtainTokens(server, client, person);
     await server.sql('update grant_record set expires_at = now()');
     await assertRefused(await unchanged(server, () => refresh(server, client, String(tokens.refresh_token))), 400, 'invalid_grant');
     assert.equal(await active(tokens.access_token), false);
   });
 
-  it('a client that did not register the grant gets none', async () => {
+  it('is not issued to a client that did not register the grant type', async () => {
     const plain = await server.createClient({ grant_types: ['authorization_code'] });
     assert.equal((await obtainTokens(server, plain, person)).refresh_token, undefined);
   });
 
-  it('a disabled person is refreshed no more', async () => {
+  it('is refused for a disabled user', async () => {
     const leaving = await server.createPerson();
     const tokens = await obtainTokens(server, client, leaving);
     await server.sql('update user_account set disabled_at = now() where id = $1', [leaving.id]);

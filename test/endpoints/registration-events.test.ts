@@ -7,7 +7,7 @@ import { assertRefused } from '../support/refusals.ts';
 import { askToRegister, METADATA, manage, type RegisteredClient, register } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
-describe('What is kept of what clients do about their registration', () => {
+describe('The audit events of client registration', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
@@ -27,7 +27,7 @@ describe('What is kept of what clients do about their registration', () => {
     detail: { by: 'registration', ...more },
   });
 
-  it('that one was made, changed and deleted is told, of the client alone, also when it has gone', async () => {
+  it('record that a client was created, changed and deleted, of the client only, and remain after its deletion', async () => {
     const client = await register(server);
     const { client_id } = client;
     const updated = await manage(server, client, 'PUT', { ...METADATA, client_id, client_name: 'Stroll' });
@@ -37,7 +37,7 @@ describe('What is kept of what clients do about their registration', () => {
     assert.deepEqual(await eventsOf(server, client_id), [told('client_made'), told('client_changed'), told('client_deleted')]);
   });
 
-  it('nothing is told of what was refused', async () => {
+  it('record nothing of a refused request', async () => {
     const client = await register(server);
     const { client_id } = client;
     await unchanged(server, async () => {
@@ -48,7 +48,7 @@ describe('What is kept of what clients do about their registration', () => {
     assert.deepEqual(await eventsOf(server, client_id), [told('client_made')]);
   });
 
-  it('a client knows the initial access token that made it, for good, and does not tell', async () => {
+  it('name the initial access token that created a client, permanently; the client does not see it', async () => {
     const guarded = await startTestServer({ registration: 'token' });
     try {
       const secret = randomSecret();
@@ -70,12 +70,12 @@ describe('What is kept of what clients do about their registration', () => {
     }
   });
 
-  it("a registration access token that is used at another client's address ends, and touches neither client", async () => {
+  it("record the end of a registration access token that is used at another client's address; neither client changes", async () => {
     const [client, other] = [await register(server), await register(server)];
     const strayed = { client_id: other.client_id, registration_access_token: client.registration_access_token };
     const rows = await unchanged(server, () => manage(server, strayed, 'DELETE'), ['protocol_record']);
     await assertRefused(rows, 401, 'invalid_token');
-    // RFC 7592 section 2: who sends it there has lost it, or is not whom it was given to.
+    // RFC 7592 section 2: the token's client sent it to the wrong address, or somebody else has the token.
     assert.equal((await manage(server, client, 'GET')).status, 401);
     assert.equal((await manage(server, other, 'GET')).status, 200, "the other's own goes on");
   });

@@ -16,7 +16,7 @@ const LOCALIZED = {
 };
 const PLAIN = { tos_uri: 'https://walk.example/terms', policy_uri: 'https://walk.example/privacy' };
 
-describe('What a client says of itself in several languages (RFC 7591 section 2.2)', () => {
+describe('Client metadata in several languages (RFC 7591 section 2.2)', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
@@ -29,7 +29,7 @@ describe('What a client says of itself in several languages (RFC 7591 section 2.
     return said(row?.['metadata'] as object);
   };
 
-  it('is kept, told to whoever registers and reads, and goes with an update that does not say it', async () => {
+  it('is stored, returned at registration and reading, and removed by an update without it', async () => {
     const client = await register(server, { ...PLAIN, ...LOCALIZED, 'client_name#fr': 'Promenade' });
     assert.deepEqual(said(client), LOCALIZED, 'in the languages that there are pages in');
     assert.deepEqual(await stored(client), LOCALIZED);
@@ -43,7 +43,7 @@ describe('What a client says of itself in several languages (RFC 7591 section 2.
     assert.deepEqual(await stored(client), { 'client_name#ko': '달리기' });
   });
 
-  it('is judged like the plain ones, at registration and at an update', async () => {
+  it('is checked like the plain metadata, at registration and at an update', async () => {
     const client = await register(server, LOCALIZED);
     const names = ['x'.repeat(101), 'a\u202eb', 'a\nb', '\u200b구글', 1, {}, ['x'], true];
     const links = [
@@ -76,7 +76,7 @@ describe('What a client says of itself in several languages (RFC 7591 section 2.
     return person;
   };
 
-  it('is what people read in their language, at sign-in, consent, sign-out and in their account', async () => {
+  it('is shown to users in their language, at sign-in, consent, sign-out and in their account', async () => {
     const client = await register(server, {
       ...PLAIN,
       ...LOCALIZED,
@@ -110,7 +110,7 @@ describe('What a client says of itself in several languages (RFC 7591 section 2.
     }
   });
 
-  it('is in general what it says in general, where it does not say it in the language', async () => {
+  it('falls back to the plain metadata when a language is missing', async () => {
     const client = await register(server, { 'client_name#ko': '산책' });
     const { code_verifier: _, ...challenge } = pkce();
     for (const [language, name] of [

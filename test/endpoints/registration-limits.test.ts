@@ -11,10 +11,10 @@ import { countRows, unchanged } from '../support/storage.ts';
 const { points: OF_NETWORK } = LIMITS.registrationFromNetwork;
 const { points: OF_ALL } = LIMITS.registration;
 
-describe('How much may be asked of registration (RFC 7591 section 5)', () => {
+describe('The limits of registration (RFC 7591 section 5)', () => {
   let server: TestServer;
   before(async () => {
-    // The tests speak from a proxy, so that they come from where they say.
+    // The tests act as a trusted proxy, so that they can choose their network.
     server = await startTestServer({ trustedProxies: ['127.0.0.1'], logLevel: 'warn' });
   });
   after(() => server.close());
@@ -30,7 +30,7 @@ describe('How much may be asked of registration (RFC 7591 section 5)', () => {
     assert.match(String(body['error_description']), /^[\x20-\x7e]+$/);
   };
 
-  it('of a thousand registrations from one network at once, no more than the limit are stored; nothing else suffers', async () => {
+  it('store no more than the limit of a thousand parallel registrations from one network, and affect nothing else', async () => {
     const before = await made();
     const client = await server.createClient();
     const { access_token } = await clientCredentials(server, client);
@@ -59,7 +59,7 @@ describe('How much may be asked of registration (RFC 7591 section 5)', () => {
     assert.equal((await sendRegistration(server, METADATA, from('198.51.100.1'))).status, 201, 'another network is not held up');
   });
 
-  it('what is refused counts too, also by a browser or another spelling of the address', async () => {
+  it('count refused requests, requests of browsers, and other spellings of the address', async () => {
     for (let n = 0; n < OF_NETWORK; n++) assert.equal((await sendRegistration(server, '{')).status, 400);
     await assertLimited(await sendRegistration(server, METADATA, { accept: 'text/html' }));
     for (const path of ['/oauth/register/', '/oauth/Register', '/oauth/%72egister']) {
@@ -73,9 +73,9 @@ describe('How much may be asked of registration (RFC 7591 section 5)', () => {
     assert.equal((await sendRegistration(server, METADATA)).status, 201, 'the hour has passed');
   });
 
-  it('all networks together have a limit, of which one that is over its own uses nothing up', async () => {
+  it('include one for all networks together, which a network above its own limit does not use up', async () => {
     await sendRegistration(server, METADATA, from('192.0.2.1'));
-    // The count of all is the one that does not know of a second network.
+    // Only the total limit counts requests of a second network too.
     await sendRegistration(server, METADATA, from('198.51.100.1'));
     const spent = await server.sql('update rate_limit set points = $1 where points = 2 returning 1', [OF_ALL - 1]);
     assert.equal(spent.length, 1);
@@ -90,7 +90,7 @@ describe('How much may be asked of registration (RFC 7591 section 5)', () => {
     assert.deepEqual(counts, [{ points: OF_NETWORK }, { points: OF_NETWORK + 5 }]);
   });
 
-  it('metadata is sixteen kilobytes at most, at registration and at an update', async () => {
+  it('allow metadata of sixteen kilobytes, at registration and at an update', async () => {
     const padded = (size: number, more = {}) => {
       const metadata = { ...METADATA, ...more, contacts: [''] };
       const room = size - JSON.stringify(metadata).length;
@@ -123,7 +123,7 @@ describe('How much may be asked of registration (RFC 7591 section 5)', () => {
   });
 });
 
-describe('How much may be asked of registration, as an operator set it', () => {
+describe('The limits of registration, as an operator set them', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer({
@@ -145,7 +145,7 @@ describe('How much may be asked of registration, as an operator set it', () => {
     return all;
   };
 
-  it('counts by the network of the setting, of which the smallest holds, and otherwise by the visitor\u2019s own', async () => {
+  it("count by the smallest network of the setting, otherwise by the visitor's own network", async () => {
     assert.deepEqual(await statuses(['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.3.1']), [201, 201, 429, 201]);
     assert.deepEqual(await statuses(['203.0.113.7', '203.0.113.7', '203.0.113.8']), [201, 429, 201], 'one address of it');
     assert.deepEqual(await statuses(['198.51.1.1', '198.51.2.1', '198.51.3.1', '198.51.4.1']), [201, 201, 201, 429], 'four of its parts');
@@ -153,19 +153,19 @@ describe('How much may be asked of registration, as an operator set it', () => {
     assert.deepEqual(await statuses(['::ffff:203.0.113.9', '203.0.113.9', '203.0.113.9', '203.0.113.9']), [201, 201, 201, 429]);
   });
 
-  it('says which limit it is, and when to try again, in a sentence', async () => {
+  it('name the limit and the time of the next attempt in a sentence', async () => {
     const answer = await sendRegistration(server, METADATA, { 'x-forwarded-for': '192.0.2.4' });
     const { error_description } = (await answer.json()) as { error_description: string };
     assert.match(
       error_description,
-      /^One network can register at most 2 clients an hour\. Nothing was registered\. Try again in \d+ minutes?\.$/,
+      /^One network can register up to 2 clients per hour\. Nothing was registered\. Try again in \d+ minutes?\.$/,
     );
     await server.sql('update rate_limit set points = 100000');
     await server.sql(`update rate_limit set points = 0 where points = 100000 and key <> $1`, [
       Buffer.from(digest(`${LIMITS.registration.name} `)),
     ]);
     const all = (await (await sendRegistration(server, METADATA, { 'x-forwarded-for': '192.0.9.4' })).json()) as Record<string, string>;
-    // A thousand, and what the networks of the setting may besides.
-    assert.match(String(all['error_description']), /^All networks together can register at most 1,?011 clients an hour/);
+    // A thousand, plus what the networks of the setting may register.
+    assert.match(String(all['error_description']), /^All networks together can register up to 1,?011 clients per hour/);
   });
 });

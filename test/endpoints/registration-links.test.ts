@@ -8,7 +8,7 @@ import { assertRefused } from '../support/refusals.ts';
 import { askToRegister, METADATA, manage, register } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** Where people are led, and what is fetched. */
+/** Links that users follow, and URLs that the server fetches. */
 const PAGES = ['client_uri', 'logo_uri', 'policy_uri', 'tos_uri', 'policy_uri#ko', 'policy_uri#en', 'tos_uri#ko', 'tos_uri#en'];
 const FETCHED = ['jwks_uri', 'sector_identifier_uri', 'initiate_login_uri'];
 const WRONG = [
@@ -36,7 +36,7 @@ const WRONG = [
   `https://walk.example/${'x'.repeat(2_000)}`,
 ];
 
-describe('Addresses that a client gives (RFC 7591 sections 2 and 5)', () => {
+describe('URLs in client metadata (RFC 7591 sections 2 and 5)', () => {
   let server: TestServer;
   let listener: Server;
   let port: number;
@@ -54,7 +54,7 @@ describe('Addresses that a client gives (RFC 7591 sections 2 and 5)', () => {
     await server.close();
   });
 
-  it('lead to a web page by https, and to nothing else, at registration and at an update', async () => {
+  it('must lead to a web page by https, at registration and at an update', async () => {
     const client = await register(server);
     for (const member of [...PAGES, ...FETCHED])
       for (const link of WRONG)
@@ -71,7 +71,7 @@ describe('Addresses that a client gives (RFC 7591 sections 2 and 5)', () => {
     await register(server, Object.fromEntries(PAGES.map((member) => [member, `https://walk.example/${encodeURIComponent(member)}?a=b#c`])));
   });
 
-  it("may be on the developer's own machine only where the server is, too", async () => {
+  it("may point to the developer's own machine only if the server runs there too", async () => {
     const client_uri = 'http://localhost:5173/';
     await register(server, { client_uri });
     assert.match(String(webLinkProblem(client_uri, false)), /must be an absolute https address/);
@@ -81,7 +81,7 @@ describe('Addresses that a client gives (RFC 7591 sections 2 and 5)', () => {
       );
   });
 
-  it('are not asked for anything inside: a listener on loopback sees no connection, whichever member names it', async () => {
+  it('are not fetched inside the network: a listener on loopback sees no connection, for any member', async () => {
     const spellings = [
       `https://127.0.0.1:${port}/x`,
       `https://localhost:${port}/x`,

@@ -6,7 +6,7 @@ import { assertRefused, assertRefusedHere } from '../support/refusals.ts';
 import { METADATA, manage, type RegisteredClient, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
+describe('Client secrets, stored as digests (RFC 7592 section 3)', () => {
   let server: TestServer;
   let client: RegisteredClient;
   before(async () => {
@@ -15,7 +15,7 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
   });
   after(() => server.close());
 
-  /** What the library holds in the place of the secret. */
+  /** What the library holds instead of the secret. */
   const handle = async () => {
     const [row] = await server.sql(`select encode(digest, 'hex') as digest from client_secret where client_id = $1`, [client.client_id]);
     return `sha256:${row?.['digest']}`;
@@ -35,12 +35,12 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
   const works = async (secret: string) =>
     (await post(server, '/oauth/token', { ...client, client_secret: secret }, { grant_type: 'client_credentials' })).status === 200;
 
-  it('registration shows the secret once, and it works', async () => {
+  it('are shown once at registration, and work', async () => {
     assert.match(client.client_secret, /^[\w-]{43,}$/);
     assert.equal(await works(client.client_secret), true);
   });
 
-  it('reading the registration shows neither the secret nor its digest', async () => {
+  it('are never shown by reading the registration, nor are their digests', async () => {
     const response = await manage(server, client, 'GET');
     assert.equal(response.status, 200);
     assert.match(String(response.headers.get('cache-control')), /no-store/);
@@ -49,7 +49,7 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
     await assertSecretless(body);
   });
 
-  it('nor does reading it, or proving oneself, by another spelling of the address', async () => {
+  it('are never shown at another spelling of the address, which also accepts no authentication', async () => {
     const headers = { authorization: `Bearer ${client.registration_access_token}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ ...METADATA, client_id: client.client_id, client_secret: await handle() });
     for (const address of [`/oauth/Register/${client.client_id}`, `/oauth/register/${client.client_id}/`])
@@ -57,7 +57,7 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
         assert.equal((await unchanged(server, () => fetch(server.issuer + address, init))).status, 404);
   });
 
-  it('an update without the secret keeps it, and shows neither', async () => {
+  it('are preserved by an update without the secret, which shows neither', async () => {
     const { status, body } = await update({ client_name: 'Stroll' });
     assert.equal(status, 200, JSON.stringify(body));
     assert.equal(body['client_name'], 'Stroll');
@@ -66,7 +66,7 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
     assert.equal(await countRows(server, 'client_secret where client_id = $1', [client.client_id]), 1);
   });
 
-  it('an update with the right secret is accepted, with a wrong one refused', async () => {
+  it('may be repeated in an update; a wrong one is refused', async () => {
     const right = await update({ client_secret: client.client_secret });
     assert.equal(right.status, 200, JSON.stringify(right.body));
     await assertSecretless(right.body);
@@ -76,7 +76,7 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
     assert.equal(await works(client.client_secret), true);
   });
 
-  it('the digest opens nothing: neither the token endpoint nor an update', async () => {
+  it('cannot be replaced by their digest at the token endpoint or in an update', async () => {
     const stored = await handle();
     await unchanged(server, async () => {
       for (const value of [stored, stored.slice('sha256:'.length), `${stored},${stored}`]) {
@@ -92,7 +92,7 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
     });
   });
 
-  it('an update gives a new registration access token, and the one before it ends', async () => {
+  it('do not change when an update replaces the registration access token and ends the earlier one', async () => {
     const { registration_access_token: before } = client;
     assert.equal((await update()).status, 200);
     assert.notEqual(client.registration_access_token, before);
@@ -101,7 +101,7 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
     assert.equal((await manage(server, client, 'GET')).status, 200);
   });
 
-  it('a client that changes from a key to a secret is shown the new secret, once', async () => {
+  it('are shown once to a client that changes from a key to a secret', async () => {
     const keyless = await register(server, { token_endpoint_auth_method: 'none', grant_types: ['authorization_code'] });
     assert.equal('client_secret' in keyless, false);
     const response = await manage(server, keyless, 'PUT', { ...METADATA, client_id: keyless.client_id });
@@ -112,7 +112,7 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
     assert.equal('client_secret' in read, false);
   });
 
-  it('a client that changes from a secret to a key keeps no secret', async () => {
+  it('are deleted when a client changes from a secret to a key', async () => {
     const secretive = await register(server);
     const count = () => server.sql('select 1 from client_secret where client_id = $1', [secretive.client_id]);
     assert.equal((await count()).length, 1);
@@ -128,7 +128,7 @@ describe('Client secrets are kept as digests (RFC 7592 section 3)', () => {
     assert.equal((await count()).length, 0);
   });
 
-  it('an update may not carry what the server chooses, nor another identifier (RFC 7592 section 2.2)', async () => {
+  it('and other server-chosen members may not be in an update, nor another identifier (RFC 7592 section 2.2)', async () => {
     for (const member of ['registration_access_token', 'registration_client_uri', 'client_secret_expires_at', 'client_id_issued_at'])
       assert.equal((await unchanged(server, () => update({ [member]: 'x' }))).status, 400, member);
     const other = await register(server);
@@ -143,7 +143,7 @@ describe('A client that deletes itself (RFC 7592 section 2.3)', () => {
   });
   after(() => server.close());
 
-  it('takes its grants, tokens, codes, secrets and registration with it, and leaves others alone', async () => {
+  it("ends its grants, tokens, codes, secrets and registration, and no other client's", async () => {
     const [client, neighbour, resourceServer] = [await register(server), await register(server), await createResourceServerClient(server)];
     const person = await server.createPerson();
     const tokens = await obtainTokens(server, client, person);
@@ -162,7 +162,7 @@ describe('A client that deletes itself (RFC 7592 section 2.3)', () => {
     assert.equal((await manage(server, neighbour, 'GET')).status, 200);
   });
 
-  it('is invalid_client from then on, as one is that never was, and people whom it sends are told in their language', async () => {
+  it('is invalid_client like an unknown one, and its users get a page in their language', async () => {
     const gone = await register(server, { client_name: 'Gone', token_endpoint_auth_method: 'client_secret_post' });
     const held = await obtainTokens(server, { ...gone, client_secret: gone.client_secret }, await server.createPerson(), {
       scope: 'openid',
@@ -180,7 +180,7 @@ describe('A client that deletes itself (RFC 7592 section 2.3)', () => {
           const inForm = { ...form, client_id, client_secret };
           await assertRefused(await post(server, '/oauth/token', undefined, inForm), 401, 'invalid_client');
         });
-      for (const [language, title] of Object.entries({ ko: '등록되지 않은 앱이에요', en: 'This app is not known here' })) {
+      for (const [language, title] of Object.entries({ ko: '등록되지 않은 앱이에요', en: 'This app is not registered' })) {
         const path = authorizePath(client, { ...pkce(), code_verifier: undefined });
         const init = { headers: { accept: 'text/html', 'accept-language': language }, redirect: 'manual' } as const;
         const page = await assertRefusedHere(await unchanged(server, () => fetch(server.issuer + path, init)));
@@ -190,7 +190,7 @@ describe('A client that deletes itself (RFC 7592 section 2.3)', () => {
     }
   });
 
-  it("needs its own registration access token: another client's does not do", async () => {
+  it("needs its own registration access token: another client's is refused", async () => {
     const [client, other] = [await register(server), await register(server)];
     const stolen = { ...client, registration_access_token: other.registration_access_token };
     await assertRefused(await manage(server, stolen, 'DELETE'), 401, 'invalid_token');

@@ -7,7 +7,7 @@ import { assertRefused } from '../support/refusals.ts';
 import { askToRegister, METADATA, manage, type RegisteredClient, register } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
-describe('A name that could be taken for a verified one', () => {
+describe("A name similar to a verified client's", () => {
   let server: TestServer;
   let bell: RegisteredClient;
   before(async () => {
@@ -19,7 +19,7 @@ describe('A name that could be taken for a verified one', () => {
   after(() => server.close());
 
   const ask = (node: TestServer, metadata: object) => askToRegister(node, { ...METADATA, ...metadata });
-  /** A node hears of a verification a moment after it is made. */
+  /** A node learns of a verification a moment later. */
   const heardOf = (node: TestServer, client_name: string) =>
     eventually(`${client_name} is taken`, async () => (await ask(node, { client_name })).status === 400);
   const refused = async (node: TestServer, metadata: Record<string, string>, why: RegExp) => {
@@ -28,7 +28,7 @@ describe('A name that could be taken for a verified one', () => {
     assert.match(String(body['error_description']), /^[\x20-\x7e]+$/);
   };
 
-  it('is refused, in every member that names a client, on every node, with a sentence that says why', async () => {
+  it('is refused in every member with a client name, on every node, with a reason', async () => {
     const second = await server.secondNode();
     try {
       await heardOf(second, 'Moonbell');
@@ -47,16 +47,16 @@ describe('A name that could be taken for a verified one', () => {
     }
   });
 
-  it("is refused where it is this server's own", async () => {
+  it("is refused if it resembles the server's own name", async () => {
     for (const name of ['Munjigi', 'MUNJIGI', 'Мunjigi', 'Munjigi Support', '문지기', '문지기 계정'])
       await refused(server, { client_name: name }, /^client_name is too similar to this server's own name: choose one/);
   });
 
-  it('is free where it is merely another', async () => {
+  it('is free if it is merely different', async () => {
     for (const client_name of ['Moon', 'Bell', 'Moonbell Sync', '달', 'Walk']) await register(server, { client_name });
   });
 
-  it('is refused in an update; a client keeps the name that it has', async () => {
+  it('is refused in an update; a client may keep its current name', async () => {
     const [before, other] = [await register(server, { client_name: 'Sunbells' }), await register(server)];
     const verified = await register(server, { client_name: 'Sunbells' });
     await server.database.change(verifyClient(verified.client_id, 'Sun'));
@@ -68,7 +68,7 @@ describe('A name that could be taken for a verified one', () => {
     assert.equal((await update(verified, 'Sunbells!')).status, 200, 'a name of its own is like its own');
   });
 
-  it('is free again when nobody is verified by it any more', async () => {
+  it('is free again when no verified client has it', async () => {
     const client_id = 'passing';
     await server.database.transaction(saveClient({ ...METADATA, client_id, client_name: 'Starfish', token_endpoint_auth_method: 'none' }));
     await register(server, { client_name: 'Starfish' });

@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { askToRegister, METADATA, manage, register } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** Redirect URIs that no client may register, and why not. */
+/** Redirect URIs that no client may register, and why. */
 const REFUSED: Record<string, string[]> = {
   'plain http': [
     'http://walk.example/cb',
@@ -14,7 +14,7 @@ const REFUSED: Record<string, string[]> = {
     'http://127.0.0.1.evil.example/cb',
     'http://localhost.evil.example/cb',
   ],
-  'a scheme that a browser or an operating system acts on': [
+  'a scheme that browsers or operating systems handle themselves': [
     'javascript:alert(1)',
     'JaVaScRiPt:alert(1)',
     'java\tscript:alert(1)',
@@ -28,7 +28,7 @@ const REFUSED: Record<string, string[]> = {
     'view-source:https://walk.example/',
     'ws://walk.example/',
     'mailto:a@walk.example',
-    // None of these is named anywhere but in a list of ours.
+    // These names occur only in the server's own list.
     'jar:https://walk.example/x.jar!/cb',
     'filesystem:https://walk.example/temporary/x',
     'mhtml:https://walk.example/x',
@@ -85,7 +85,7 @@ const REFUSED: Record<string, string[]> = {
     'https://walk.example/..',
   ],
   'a host that is not ASCII': ['https://wälk.example/cb', 'https://산책.example/cb', 'https://walk。example/cb'],
-  'a host that is no host name': [
+  'an invalid host name': [
     "https://a';alert(1)//.example/cb",
     ...[';', ',', "'", '_', '!', '$', '(', '&', '=', '~', '%41'].map((sign) => `https://a${sign}b.example/cb`),
     'https://-a.example/cb',
@@ -130,7 +130,7 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
     });
 
   for (const [what, uris] of Object.entries(REFUSED)) {
-    it(`${what} is refused, for web and native apps, alone and beside a good one`, async () => {
+    it(`refuses ${what}, for web and native apps, alone and beside a valid one`, async () => {
       for (const uri of uris)
         for (const application_type of ['web', 'native']) {
           await refused({ redirect_uris: [uri], application_type });
@@ -142,7 +142,7 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
     });
   }
 
-  it("takes an app's own scheme, with a domain in reverse or with somewhere to lead, and the client is native whatever it said", async () => {
+  it("accepts an app's own scheme with a reversed domain or a path, and registers the client as native", async () => {
     for (const uri of [
       'com.example.walk:/cb',
       'com.example.walk:',
@@ -159,7 +159,7 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
     await refused({ redirect_uris: ['walk://cb/../x'] });
   });
 
-  it('takes loopback addresses: a web client with a secret is in development, one without is an app on a device', async () => {
+  it('accepts loopback addresses: a web client with a secret is in development, one without is an app on a device', async () => {
     for (const uri of ['http://127.0.0.1/cb', 'http://localhost:8080/cb', 'http://[::1]/cb', 'http://localhost']) {
       const { application_type, client_secret } = await register(server, { redirect_uris: [uri] });
       assert.deepEqual([application_type, typeof client_secret], ['web', 'string'], uri);
@@ -173,7 +173,7 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
       await refused({ redirect_uris: [`http://${host}/cb`] });
   });
 
-  it('takes https, loopback addresses and schemes beside one another', async () => {
+  it('accepts https, loopback addresses and own schemes together', async () => {
     const redirect_uris = ['https://walk.example/cb', 'http://127.0.0.1/', 'http://127.0.0.1:33418/', 'walk://cb', 'https://localhost/cb'];
     const secretless = { token_endpoint_auth_method: 'none', grant_types: ['authorization_code'] };
     assert.deepEqual((await register(server, { ...secretless, redirect_uris }))['redirect_uris'], redirect_uris);
@@ -181,12 +181,12 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
     assert.equal(mixed['application_type'], 'web');
   });
 
-  it('takes no http address of a private network, and none of this server: only an operator knows that network', async () => {
+  it('refuses http addresses of private networks and addresses of this server: only an operator knows that network', async () => {
     for (const host of ['grafana', 'grafana.lan:3000', 'grafana.internal', '10.1.2.3', '192.168.0.1', '[fd00::1]'])
       await refused({ redirect_uris: [`http://${host}/cb`] });
   });
 
-  it('takes no address of this server itself, by any name that it has, for an answer, after a sign-out, or as an origin', async () => {
+  it('refuses addresses of this server under any of its names, for responses, after a sign-out, and as an origin', async () => {
     const { port } = new URL(server.issuer);
     for (const host of ['localhost', 'LOCALHOST', '127.0.0.1', '[::1]'])
       for (const path of ['/account/signed-in', '/account/password', '/upstream/x/callback', '/developer/try/callback?x', '/cb', '/', ''])
@@ -216,7 +216,7 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
     }
   });
 
-  it('sends no answer to a page of this server by a loopback address whose port may differ', async () => {
+  it('refuses a page of this server by a loopback address whose port may differ', async () => {
     const { client_id } = await register(server, {
       redirect_uris: ['http://127.0.0.1/account/password'],
       token_endpoint_auth_method: 'none',
@@ -232,7 +232,7 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
     assert.match(String(elsewhere.headers.get('location')), /^http:\/\/127\.0\.0\.1:9\/account\/password\?error=/);
   });
 
-  it('an address from before there was a rule for hosts stays with its client, which may change something else', async () => {
+  it('lets a client that has an address from before host checks keep it and change other metadata', async () => {
     const client = await register(server);
     const uri = 'https://my_app.example/cb';
     await server.sql(`update client set metadata = jsonb_set(metadata, '{redirect_uris}', $2::jsonb) where id = $1`, [
@@ -250,7 +250,7 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
     assert.equal((await unchanged(server, () => change([uri, 'https://my_other.example/cb']))).status, 400);
   });
 
-  it('names the address that is wrong by its index, what was received, and what would be right', async () => {
+  it('names the wrong address by its index, the received value, and a correct form', async () => {
     const said = async (uri: string, member = 'redirect_uris') => {
       const response = await askToRegister(server, { ...METADATA, [member]: ['https://walk.example/cb', uri] });
       return (await response.json()) as { error: string; error_description: string };
@@ -270,13 +270,13 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
     assert.deepEqual([error, error_description.slice(0, 28)], ['invalid_client_metadata', 'post_logout_redirect_uris[1]']);
   });
 
-  it('where to go after signing out is judged alike', async () => {
+  it('checks post-logout redirect URIs in the same way', async () => {
     for (const uri of ['javascript:alert(1)', 'http://walk.example/', 'https://walk.example/#x', 'https://u@walk.example/'])
       await refused({ post_logout_redirect_uris: [uri] });
     await register(server, { post_logout_redirect_uris: ['https://walk.example/bye'] });
   });
 
-  it('there are ten at most, of two thousand characters at most, and they are text', async () => {
+  it('accepts at most ten, of two thousand characters each, and only text', async () => {
     const many = (count: number) => Array.from({ length: count }, (_, index) => `https://walk.example/${index}`);
     await refused({ redirect_uris: many(11) });
     await register(server, { redirect_uris: many(10) });
@@ -285,7 +285,7 @@ describe('Redirect URIs at registration (RFC 7591 section 5, RFC 8252 section 7)
       await refused({ redirect_uris });
   });
 
-  it('an update is judged like a registration (RFC 7592 section 2.2)', async () => {
+  it('checks an update like a registration (RFC 7592 section 2.2)', async () => {
     const client = await register(server);
     for (const uri of ['http://walk.example/cb', 'javascript:alert(1)', 'https://walk.example/*'])
       await unchanged(server, async () => {

@@ -30,7 +30,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
   };
   const invalid = (statement: unknown, why: RegExp) => refusedWith(statement, 'invalid_software_statement', why);
 
-  it('what one says counts over what the request says, and it is told back as it came', async () => {
+  it("override the request's members, and are returned unchanged", async () => {
     const software_statement = await issuer.sign({ ...SAID, sub: 'x', jti: 'j', iat: now(), exp: now() + 60, aud: [server.issuer] });
     const client = await register(server, { client_name: 'Other', client_uri: 'https://walk.example/', software_statement });
     for (const body of [client, (await (await manage(server, client, 'GET')).json()) as RegisteredClient]) {
@@ -45,7 +45,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
     assert.deepEqual([publisher, registration], [null, 'dynamic'], 'it verifies nobody');
   });
 
-  it('it says no more than a request may', async () => {
+  it('may contain no more than a request may', async () => {
     const software_statement = await issuer.sign({
       ...{ publisher: 'Bank', introspects: server.issuer, services: ['far'], origins: ['https://stroll.example'], owners: ['x'] },
       ...{ admin_scopes: ['admin:read'], client_id: 'mine', client_secret: 'mine', registration_access_token: 'mine' },
@@ -70,14 +70,14 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
     }
   });
 
-  it('one that is no signed JWT, or too long, is refused', async () => {
+  it('are refused if they are no signed JWT, or too long', async () => {
     for (const wrong of [1, true, {}, ['x'], 'x', 'a.b', 'a.b.c.d', 'a.b.c', 'eyJhbGciOiJFUzI1NiJ9.W10.c2ln', 'é.é.é'])
       await invalid(wrong, /software_statement (must be a signed|is no) JWT/);
     await invalid(await issuer.sign({ padding: 'x'.repeat(7_000) }), /8192 characters or fewer/);
     await invalid(await issuer.sign({ client_name: 'a\0b' }), /is no JWT that can be read/);
   });
 
-  it('one that is not signed by its issuer, in a way that we trust, is refused', async () => {
+  it('are refused without a trusted signature of their issuer', async () => {
     const [stranger, unsigned] = [await softwareIssuer(), new UnsecuredJWT({ iss: ISSUER, ...SAID }).encode()];
     await invalid(unsigned, /signed with RS256, PS256, ES256 or EdDSA/);
     await invalid(await stranger.sign(SAID), /signature is wrong/);
@@ -92,7 +92,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
     await invalid(`${head}.${other}.${tail}`, /signature is wrong/);
   });
 
-  it('one that has expired, or is of the future, is refused', async () => {
+  it('are refused if they have expired or are not yet valid', async () => {
     await invalid(await issuer.sign({ ...SAID, exp: now() - 120 }), /has expired/);
     await invalid(await issuer.sign({ ...SAID, nbf: now() + 600 }), /not valid yet/);
     await invalid(await issuer.sign({ ...SAID, iat: now() + 600 }), /of the future/);
@@ -100,7 +100,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
       await invalid(await issuer.sign({ ...SAID, ...claims } as never), /dates are numbers/);
   });
 
-  it('one of an issuer that is not trusted, or for another server, is not approved', async () => {
+  it('are unapproved if the issuer is not trusted, or another server is the audience', async () => {
     const stranger = await softwareIssuer({ issuer: 'https://stranger.example' });
     const unapproved = 'unapproved_software_statement';
     await refusedWith(await stranger.sign(SAID), unapproved, /not trusted here: register without it/);
@@ -108,7 +108,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
     await invalid(await issuer.sign({ ...SAID, iss: undefined } as never), /must name its issuer/);
   });
 
-  it('an issuer has several keys, of every kind that we trust; a statement says by which', async () => {
+  it('may be signed with several keys of each trusted kind; the statement names the key', async () => {
     const kinds = ['RS256', 'PS256', 'ES256', 'EdDSA'];
     const several = await Promise.all(kinds.map((alg) => softwareIssuer({ issuer: 'https://many.example', alg, kid: alg })));
     const jwks = { keys: several.map(({ jwk }) => jwk) };
@@ -119,7 +119,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
     await invalid(await ps.sign(SAID, { kid: undefined } as never), /must say by which key/);
   });
 
-  it('an update says it again, or says another, or is without one; it holds as long as its issuer is trusted', async () => {
+  it('may be repeated, replaced or removed by an update, and are valid while their issuer is trusted', async () => {
     const passing = await softwareIssuer({ issuer: 'https://passing.example' });
     await passing.trustedBy(server);
     const software_statement = await passing.sign({ ...SAID, exp: now() + 600 });
@@ -130,7 +130,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
       if (answer.status === 200) client = { ...client, ...body };
       return { status: answer.status, body };
     };
-    // Its issuer signs with another key since: what it was judged by then holds.
+    // The issuer now signs with another key: the earlier decision still holds.
     await (await softwareIssuer({ issuer: passing.issuer })).trustedBy(server);
     const same = await update({ software_statement });
     assert.equal(same.status, 200, JSON.stringify(same.body));
@@ -165,7 +165,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
     await issuer.trustedBy(server);
   });
 
-  it('does not stand for an initial access token', async () => {
+  it('do not replace an initial access token', async () => {
     const guarded = await startTestServer({ registration: 'token' });
     try {
       await issuer.trustedBy(guarded);
@@ -186,7 +186,7 @@ describe('Software statements (RFC 7591 sections 2.3 and 3.1.1)', () => {
     }
   });
 
-  it('names of software are text of bounded length', async () => {
+  it('limit software names to text of bounded length', async () => {
     for (const member of ['software_id', 'software_version'])
       for (const wrong of ['x'.repeat(101), 'a\u202eb', 1, {}, ['x']])
         await unchanged(server, async () =>

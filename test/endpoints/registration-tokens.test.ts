@@ -8,7 +8,7 @@ import { assertRefused } from '../support/refusals.ts';
 import { askToRegister, METADATA, manage, type RegisteredClient } from '../support/registration.ts';
 import { countRows, dumpTables, unchanged } from '../support/storage.ts';
 
-describe('Registration for who holds an initial access token (RFC 7591 section 3)', () => {
+describe('Registration with an initial access token (RFC 7591 section 3)', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer({ registration: 'token' });
@@ -36,7 +36,7 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
   };
   const made = () => countRows(server, `client where registration = 'dynamic'`);
 
-  it('is refused without one, and with one that nobody made', async () => {
+  it('is refused without a token, and with an invented one', async () => {
     const { token } = await make();
     const bare = await unchanged(server, () => askToRegister(server, METADATA));
     assert.equal(bare.status, 401);
@@ -54,7 +54,7 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
     assert.equal(inAddress.status, 400);
   });
 
-  it('is refused with one that has expired or was revoked; the clients that it made stay', async () => {
+  it('is refused with an expired or revoked token; clients that it created remain', async () => {
     const [expired, revoked] = [await make(), await make()];
     const clients = [await register(expired.token), await register(revoked.token)];
     await server.sql(`update initial_access_token set expires_at = now() - interval '1 second' where id = $1`, [expired.id]);
@@ -65,7 +65,7 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
     for (const client of clients) assert.equal((await manage(server, client, 'GET')).status, 200);
   });
 
-  it('makes as many clients as it may, also of many at once and on two nodes', async () => {
+  it('creates as many clients as the token allows, also with many requests at once on two nodes', async () => {
     const [{ token, id }, before] = [await make({ maxClients: 3 }), await made()];
     const second = await server.secondNode();
     const answers = await Promise.all(Array.from({ length: 12 }, (_, n) => ask(token, {}, n % 2 ? second : server)));
@@ -79,7 +79,7 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
     await refused(token);
   });
 
-  it('is asked for, and counts, however the address is spelled', async () => {
+  it('requires and counts the token under every spelling of the address', async () => {
     const { token, id } = await make({ maxClients: 1 });
     const before = await made();
     for (const path of ['/oauth/register/', '/oauth/Register', '/oauth/REGISTER', '/oauth/%72egister', '/oauth//register'])
@@ -94,14 +94,14 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
     assert(Number(row?.['clients']) <= 1);
   });
 
-  it('is not used up by what was refused', async () => {
+  it('does not use up the token when it is refused', async () => {
     const { token } = await make({ maxClients: 1 });
     const wrong = await unchanged(server, () => ask(token, { redirect_uris: ['http://walk.example/cb'] }));
     assert.equal(wrong.status, 400);
     await register(token);
   });
 
-  it('makes clients of the kind that it was made for, which do not outgrow it by an update', async () => {
+  it("creates clients of the token's kind, which an update cannot exceed", async () => {
     const { token } = await make({ grantTypes: ['authorization_code', 'refresh_token'], scopes: ['openid', 'profile'] });
     const GRANTS = ['authorization_code', 'refresh_token'];
     for (const wrong of [
@@ -130,7 +130,7 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
     assert.equal((await unchanged(server, () => manage(server, again, 'PUT', { ...rightful, scope: 'api' }))).status, 400);
   });
 
-  it('a token without authorization codes makes no client that takes codes, also not by leaving it unsaid', async () => {
+  it('creates no client with codes from a token without authorization codes, even by omitting grant_types', async () => {
     const { token } = await make({ grantTypes: ['client_credentials'] });
     const wanted = { grant_types: ['client_credentials'], response_types: ['code'] };
     const body = await assertRefused(await unchanged(server, () => ask(token, wanted)), 400, 'invalid_client_metadata');
@@ -142,7 +142,7 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
     }
   });
 
-  it('is stored as a digest alone', async () => {
+  it('stores the token as a digest only', async () => {
     const { token } = await make();
     await register(token);
     const stored = JSON.stringify(await dumpTables(server));
@@ -151,14 +151,14 @@ describe('Registration for who holds an initial access token (RFC 7591 section 3
   });
 });
 
-describe('Registration that is closed', () => {
+describe('Closed registration', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer({ registration: 'closed' });
   });
   after(() => server.close());
 
-  it('answers as an address does that is not there, whatever is sent', async () => {
+  it('answers like an unknown address, for any request', async () => {
     const large = JSON.stringify({ client_name: 'x'.repeat(100_000) });
     for (const method of ['GET', 'POST', 'PUT', 'DELETE'])
       for (const path of ['/oauth/register', '/oauth/register/some-client']) {
@@ -174,7 +174,7 @@ describe('Registration that is closed', () => {
       }
   });
 
-  it('is not named in discovery', async () => {
+  it('is missing in discovery', async () => {
     for (const path of ['openid-configuration', 'oauth-authorization-server']) {
       const response = await fetch(`${server.issuer}/.well-known/${path}`);
       assert.equal(response.status, 200);

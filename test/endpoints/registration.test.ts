@@ -6,14 +6,14 @@ import { assertRefused } from '../support/refusals.ts';
 import { askToRegister, METADATA, manage, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-describe('What a client may make of itself (RFC 7591)', () => {
+describe('Self-registration of a client (RFC 7591)', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
   });
   after(() => server.close());
 
-  it('identifier, secret and dates are chosen by the server', async () => {
+  it('gives it an identifier, a secret and dates that the server chose', async () => {
     const mine = {
       client_id: 'munjigi-resource-api',
       client_secret: 'mine',
@@ -29,7 +29,7 @@ describe('What a client may make of itself (RFC 7591)', () => {
     assert.equal(await countRows(server, `client where id = 'munjigi-resource-api'`), 1);
   });
 
-  it('a grant that there is not, or that an operator gives, is left out; with none left it is refused', async () => {
+  it('drops grant types that do not exist or that only an operator gives, and refuses a request without any other', async () => {
     for (const grant of [
       'password',
       'implicit',
@@ -51,7 +51,7 @@ describe('What a client may make of itself (RFC 7591)', () => {
     }
   });
 
-  it('a client of the implicit flow becomes one of the code flow, and hears so', async () => {
+  it('turns a client of the implicit flow into one of the code flow, and says so', async () => {
     for (const said of [
       { grant_types: ['implicit'], response_types: ['id_token token'] },
       { grant_types: ['implicit'] },
@@ -66,7 +66,7 @@ describe('What a client may make of itself (RFC 7591)', () => {
     );
   });
 
-  it('defaults follow the grants: a client that takes no codes needs no address', async () => {
+  it('derives defaults from the grant types: a client without codes needs no redirect URI', async () => {
     const device = 'urn:ietf:params:oauth:grant-type:device_code';
     for (const grant_types of [['client_credentials'], [device, 'refresh_token']])
       for (const more of [{}, { response_types: [] }, { redirect_uris: [], response_types: ['code'] }, { redirect_uris: null }]) {
@@ -81,7 +81,7 @@ describe('What a client may make of itself (RFC 7591)', () => {
       await unchanged(server, async () => assertRefused(await askToRegister(server, { grant_types }), 400, 'invalid_redirect_uri'));
   });
 
-  it('null, nothing and an empty list count as absent, at registration and at an update', async () => {
+  it('treats null, empty text and an empty list as absent, at registration and at an update', async () => {
     const members = ['client_uri', 'logo_uri', 'jwks', 'jwks_uri', 'scope', 'contacts', 'default_max_age', 'software_id', 'response_modes'];
     const more = ['application_type', 'token_endpoint_auth_method', 'grant_types', 'response_types', 'client_name#ko', 'policy_uri'];
     const plain = await register(server, { grant_types: undefined });
@@ -96,7 +96,7 @@ describe('What a client may make of itself (RFC 7591)', () => {
     }
   });
 
-  it('scopes are parted by any blanks; those that there are not are left out, and alone they limit nothing', async () => {
+  it('accepts scopes separated by any whitespace, drops unknown ones, and applies no limit if only unknown ones remain', async () => {
     for (const [scope, registered] of [
       [' openid \t profile\n\r\nemail openid', 'openid profile email'],
       ['openid mcp:read a\u0000b', 'openid'],
@@ -114,7 +114,7 @@ describe('What a client may make of itself (RFC 7591)', () => {
     );
   });
 
-  it('other values that there are not are left out, and members too', async () => {
+  it('drops other unknown values and members', async () => {
     const client = await register(server, {
       response_modes: ['query', 'web_message', 'jwt'],
       default_acr_values: ['urn:mace:incommon:iap:silver'],
@@ -129,7 +129,7 @@ describe('What a client may make of itself (RFC 7591)', () => {
       assert.equal(member in client, false, member);
   });
 
-  it('what would make the client less safe than it means to be is refused', async () => {
+  it('refuses metadata that makes the client less secure than it declares', async () => {
     for (const wrong of [
       { token_endpoint_auth_method: 'client_secret_jwt' },
       { token_endpoint_auth_method: 'private_key_jwt' },
@@ -142,7 +142,7 @@ describe('What a client may make of itself (RFC 7591)', () => {
       );
   });
 
-  it('it does not become a resource server, and stays unvouched for, whatever it says', async () => {
+  it('cannot make it a resource server or a verified client', async () => {
     const client = await register(server, { introspects: server.issuer, dynamically_registered: false, subject_type: 'public' });
     const [row] = await server.sql('select registration, introspects, metadata::text from client where id = $1', [client.client_id]);
     assert.equal(row?.['registration'], 'dynamic');
@@ -164,7 +164,7 @@ describe('What a client may make of itself (RFC 7591)', () => {
     assert.deepEqual(await introspect(server, client, tokens.access_token), { active: false });
   });
 
-  it('a token of its own has no scope, and opens nothing; asking for one is invalid_scope', async () => {
+  it('gives it own tokens without scope, which open nothing; asking for a scope is invalid_scope', async () => {
     const client = await register(server, { scope: 'openid profile api restricted posts:read posts:write' });
     const token = await clientCredentials(server, client);
     assert.equal(token.scope, undefined);
@@ -184,7 +184,7 @@ describe('What a client may make of itself (RFC 7591)', () => {
     assert.deepEqual(await server.sql('select count(*) from token'), before);
   });
 
-  it('its name has a hundred characters at most and none that deceive', async () => {
+  it('accepts a name of a hundred characters at most, without deceptive ones', async () => {
     for (const client_name of ['x'.repeat(101), 'a\u202eb', 'a\u0000b', 'a\nb', 'a\ud800b', '\u200bGoogle', 1, {}, [1]])
       await unchanged(server, async () =>
         assertRefused(await askToRegister(server, { ...METADATA, client_name }), 400, 'invalid_client_metadata'),
@@ -192,14 +192,14 @@ describe('What a client may make of itself (RFC 7591)', () => {
     await register(server, { client_name: '가'.repeat(100) });
   });
 
-  it('links that run code are refused', async () => {
+  it('refuses links that run code', async () => {
     for (const member of ['client_uri', 'logo_uri', 'policy_uri', 'tos_uri'])
       await unchanged(server, async () =>
         assertRefused(await askToRegister(server, { ...METADATA, [member]: 'javascript:alert(1)' }), 400, 'invalid_client_metadata'),
       );
   });
 
-  it('what is no JSON object is refused', async () => {
+  it('refuses text that is no JSON object', async () => {
     for (const body of ['', '[]', 'null', '"x"', '1', '{', 'redirect_uris=x'])
       await unchanged(server, async () => assertRefused(await askToRegister(server, body), 400, 'invalid_request'));
     await unchanged(server, async () => {

@@ -37,12 +37,12 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
   const metadataOf = (path: string) =>
     `${server.issuer}/.well-known/oauth-protected-resource${path.startsWith('/api/posts') ? '/api/posts' : ''}`;
 
-  it('the right token opens each of them', async () => {
+  it('open each API if they are valid for it', async () => {
     for (const path of ['/api/user', '/api/me', '/api/data']) assert.equal((await callApi(server, path, opaque)).status, 200, path);
     assert.equal((await callApi(server, '/api/posts', jwt)).status, 200);
   });
 
-  it('without a token the challenge names no error and says where to learn more (RFC 6750 section 3.1)', async () => {
+  it('are requested by a challenge without an error code, with a link to the metadata (RFC 6750 section 3.1)', async () => {
     for (const path of [...paths.own, ...paths.posts]) {
       const response = await fetch(server.issuer + path);
       assert.equal(response.status, 401);
@@ -52,7 +52,7 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
     }
   });
 
-  it('a token that is no good is invalid_token, with the metadata beside it', async () => {
+  it('get invalid_token with the metadata if they are not valid', async () => {
     for (const path of [...paths.own, ...paths.posts])
       for (const token of ['made-up', 'x'.repeat(43), 'a.b.c', `${opaque}x`, `${jwt}x`, client.client_id]) {
         const response = await callApi(server, path, token);
@@ -62,7 +62,7 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
       }
   });
 
-  it('a token without the scope is insufficient_scope, and hears which one is missing', async () => {
+  it('get insufficient_scope with the missing scope', async () => {
     const response = await callApi(server, '/api/restricted', opaque);
     assert.equal(response.status, 403);
     const { error, scope, resource_metadata } = challenge(response);
@@ -72,7 +72,7 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
     );
   });
 
-  it('a token in the query or in the form does not count (RFC 9700 section 4.3.2)', async () => {
+  it('do not count in the query or in the form (RFC 9700 section 4.3.2)', async () => {
     for (const path of [`/api/me?access_token=${opaque}`, `/api/posts?access_token=${jwt}`, `/oauth/userinfo?access_token=${opaque}`]) {
       const response = await fetch(server.issuer + path);
       assert([400, 401].includes(response.status), path);
@@ -81,7 +81,7 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
     await unchanged(server, async () => assert.equal((await fetch(`${server.issuer}/api/posts`, { method: 'POST', body })).status, 401));
   });
 
-  it('another scheme, or two tokens, do not count', async () => {
+  it('do not count with another scheme, or when there are two', async () => {
     for (const authorization of [
       `Basic ${opaque}`,
       `DPoP ${opaque}`,
@@ -95,7 +95,7 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
     }
   });
 
-  it('an opaque token does not open the posts, and a JWT opens nothing else', async () => {
+  it('open the posts only as a JWT, and a JWT opens nothing else', async () => {
     for (const method of ['GET', 'POST']) {
       const response = await unchanged(server, () => callApi(server, '/api/posts', opaque, { method }));
       assert.equal(response.status, 401);
@@ -104,13 +104,13 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
     for (const path of [...paths.own, '/oauth/userinfo']) assert.equal((await callApi(server, path, jwt)).status, 401, path);
   });
 
-  it('a refresh token, an ID token and a code are no access tokens', async () => {
+  it('cannot be refresh tokens, ID tokens or codes', async () => {
     const { id_token } = await obtainTokens(server, client, person);
     for (const token of [jwtBrowserRefresh, String(id_token)])
       for (const path of [...paths.own, ...paths.posts]) assert.equal((await callApi(server, path, token)).status, 401, path);
   });
 
-  it('a JWT for another audience, of another issuer, of another type, expired, unsigned or signed by another is refused', async () => {
+  it('are refused as a JWT for another audience, issuer or type, and if expired, unsigned or signed by another key', async () => {
     const [header, payload] = jwt
       .split('.')
       .slice(0, 2)
@@ -135,7 +135,7 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
     }
   });
 
-  it('a JWT that our own key signed is good for this audience, issuer, type and time alone', async () => {
+  it('are valid with a signature of this server only for this audience, issuer, type and time', async () => {
     const { keys } = await loadSigningKeys(server.database, new KeyRing(server.config.dataEncryptionKeys));
     const jwk = keys.find(({ alg }) => alg === 'ES256') as JWK;
     const payload = JSON.parse(Buffer.from(String(jwt.split('.')[1]), 'base64url').toString());
@@ -153,13 +153,13 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
     assert.equal((await callApi(server, '/api/posts', await sign({}, 'JWT'))).status, 401);
   });
 
-  it('an ID token, which the right key signed for another audience and as another type, does not open the posts', async () => {
+  it('cannot be an ID token, which the same key signed for another audience and type', async () => {
     const es256 = await server.createClient({ id_token_signed_response_alg: 'ES256' });
     const { id_token } = await obtainTokens(server, es256, person);
     assert.equal((await callApi(server, '/api/posts', String(id_token))).status, 401);
   });
 
-  it("a client's own token is no person: it opens data, not people", async () => {
+  it("of a client itself open data but no user's data", async () => {
     const { access_token } = await clientCredentials(server, client, 'api profile');
     assert.equal((await callApi(server, '/api/data', access_token)).status, 200);
     for (const path of ['/api/me', '/api/user']) {
@@ -169,7 +169,7 @@ describe('Bearer tokens at the resource API (RFC 6750, RFC 9728)', () => {
     }
   });
 
-  it('a token tells no more of a person than its scopes allow', async () => {
+  it('tell no more of a user than their scopes allow', async () => {
     const narrow = await obtainTokens(server, client, person, { scope: 'openid' });
     const user = (await (await callApi(server, '/api/user', narrow.access_token)).json()) as Record<string, unknown>;
     assert.deepEqual(user, { sub: person.id });
@@ -198,7 +198,7 @@ describe('Posts (the contract of /api/posts)', () => {
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
     });
 
-  it('are written, read, changed and deleted by their author', async () => {
+  it('are created, read, changed and deleted by their author', async () => {
     const { id: author_id, token } = await author();
     const created = await send(token, 'POST', '/api/posts', { title: '첫 글', body: '안녕' });
     assert.equal(created.status, 201);
@@ -213,7 +213,7 @@ describe('Posts (the contract of /api/posts)', () => {
     assert.equal(await countRows(server, 'post'), 0);
   });
 
-  it('are left alone by everybody else, and by a token that may only read', async () => {
+  it('cannot be changed by others, or with a token that may only read', async () => {
     const mine = await author();
     const post = (await (await send(mine.token, 'POST', '/api/posts', { title: 't', body: 'b' })).json()) as { id: string };
     const other = await author();
@@ -229,7 +229,7 @@ describe('Posts (the contract of /api/posts)', () => {
     });
   });
 
-  it('take a title and, if there is one, a body, and nothing else', async () => {
+  it('need a title, may have a body, and nothing else', async () => {
     const mine = await author();
     const bare = await send(mine.token, 'POST', '/api/posts', { title: 'a title alone' });
     assert.equal(bare.status, 201);

@@ -28,7 +28,7 @@ describe('Token revocation (RFC 7009)', () => {
   const revoke = (who: TestClient | undefined, token: string, more: Record<string, string> = {}) =>
     post(server, '/oauth/revoke', who, { token, ...more });
 
-  it('a revoked access token stops working at /api/me', async () => {
+  it('stops an access token at /api/me', async () => {
     const { access_token } = await obtainTokens(server, client, person);
     assert.equal((await callApi(server, '/api/me', access_token)).status, 200);
     assert.equal((await revoke(client, access_token)).status, 200);
@@ -36,7 +36,7 @@ describe('Token revocation (RFC 7009)', () => {
     assert.deepEqual(await introspect(server, client, access_token), { active: false });
   });
 
-  it('a revoked refresh token takes its access tokens with it (section 2.1)', async () => {
+  it('of a refresh token ends its access tokens too (section 2.1)', async () => {
     const tokens = await obtainTokens(server, client, person);
     const next = (await (await refresh(server, client, String(tokens.refresh_token))).json()) as typeof tokens;
     assert.equal((await revoke(client, String(next.refresh_token))).status, 200);
@@ -46,7 +46,7 @@ describe('Token revocation (RFC 7009)', () => {
     assert.equal((await callApi(server, '/api/me', next.access_token)).status, 401);
   });
 
-  it('ends one sign-in: the same person stays signed in to the same app elsewhere, and what they allowed stays', async () => {
+  it('ends one sign-in: the user stays signed in to the same client elsewhere, and the consent remains', async () => {
     const one = await obtainTokens(server, client, person, { scope: 'openid profile email' });
     const elsewhere = await obtainTokens(server, client, person, { scope: 'openid profile' });
     for (const token of [one.refresh_token, one.access_token]) assert.equal((await revoke(client, String(token))).status, 200);
@@ -62,7 +62,7 @@ describe('Token revocation (RFC 7009)', () => {
     assert.match(JSON.stringify(grants[0]), /openid profile email/);
   });
 
-  it('what one person revokes with a client leaves others alone', async () => {
+  it('for one user of a client does not affect other users', async () => {
     const other = await obtainTokens(server, client, await server.createPerson());
     const { refresh_token } = await obtainTokens(server, client, person);
     await revoke(client, String(refresh_token));
@@ -70,24 +70,24 @@ describe('Token revocation (RFC 7009)', () => {
     assert.equal((await refresh(server, client, String(other.refresh_token))).status, 200);
   });
 
-  it("a client's own token can be revoked", async () => {
+  it("works for a client's own token", async () => {
     const { access_token } = await clientCredentials(server, client, 'api');
     assert.equal((await revoke(client, access_token)).status, 200);
     assert.equal((await callApi(server, '/api/data', access_token)).status, 401);
   });
 
-  it('a public client revokes its own', async () => {
+  it("works for a public client's token", async () => {
     const publicClient = { ...(await server.createClient({ token_endpoint_auth_method: 'none' })), client_secret: undefined };
     const tokens = await obtainTokens(server, publicClient, person);
     assert.equal((await revoke(publicClient, String(tokens.refresh_token))).status, 200);
     assert.equal((await callApi(server, '/api/me', tokens.access_token)).status, 401);
   });
 
-  it('an unknown token is no error: it is unusable already (section 2.2)', async () => {
+  it('of an unknown token is no error: it is already unusable (section 2.2)', async () => {
     for (const token of ['made-up', 'x'.repeat(43), '0']) assert.equal((await unchanged(server, () => revoke(client, token))).status, 200);
   });
 
-  it('a hint that is wrong or unknown does not save a token (section 2.1)', async () => {
+  it('works with a wrong or unknown hint (section 2.1)', async () => {
     for (const token_type_hint of ['refresh_token', 'made-up']) {
       const { access_token } = await obtainTokens(server, client, person);
       assert.equal((await revoke(client, access_token, { token_type_hint })).status, 200);
@@ -95,7 +95,7 @@ describe('Token revocation (RFC 7009)', () => {
     }
   });
 
-  it("another client's token is refused and lives on, though the other may introspect it", async () => {
+  it("of another client's token is refused and changes nothing, even for a client that may introspect it", async () => {
     const tokens = await obtainTokens(server, client, person);
     const others: TestClient[] = [
       await server.createClient(),
@@ -112,7 +112,7 @@ describe('Token revocation (RFC 7009)', () => {
     assert.equal((await refresh(server, client, String(tokens.refresh_token))).status, 200);
   });
 
-  it('nobody revokes without proof of who they are', async () => {
+  it('requires client authentication', async () => {
     const { access_token } = await obtainTokens(server, client, person);
     await unchanged(server, async () => {
       assert.equal((await revoke({ ...client, client_secret: 'guess' }, access_token)).status, 401);
@@ -122,7 +122,7 @@ describe('Token revocation (RFC 7009)', () => {
     assert.equal((await callApi(server, '/api/me', access_token)).status, 200);
   });
 
-  it('without a token, or with two, it is refused', async () => {
+  it('without a token, or with two, is refused', async () => {
     const { access_token } = await obtainTokens(server, client, person);
     await unchanged(server, async () => {
       assert.equal((await post(server, '/oauth/revoke', client, {})).status, 400);

@@ -23,7 +23,7 @@ import { unchanged } from '../support/storage.ts';
 type Parameters = Record<string, string | string[] | undefined>;
 type Answer = Tokens & { error?: string; error_description?: string };
 
-/** What an application gets that leaves `scope` or `resource` out, or names what is not there (RFC 6749 section 3.3, RFC 8707). */
+/** What a client gets that omits `scope` or `resource`, or names unknown ones (RFC 6749 section 3.3, RFC 8707). */
 describe('Scope and resource', () => {
   let server: TestServer;
   let posts: string;
@@ -52,7 +52,7 @@ describe('Scope and resource', () => {
     return (await response.json()) as Answer;
   }
 
-  /** What the client hears without any page, as its redirect says it. */
+  /** The error that the client gets in its redirect, without any page. */
   async function heard(client: TestClient, parameters: Parameters): Promise<URLSearchParams> {
     const { code_verifier: _, ...challenge } = pkce();
     const response = await new Person(server.issuer).request(authorizePath(client, { ...challenge, ...parameters }));
@@ -63,30 +63,30 @@ describe('Scope and resource', () => {
     (await (await post(server, '/oauth/token', client, { grant_type: 'client_credentials', ...body })).json()) as Answer;
 
   describe('A request without scope', () => {
-    it('gets what the client registered, sensitive scopes aside', async () => {
+    it("gets the client's registered scopes, without sensitive ones", async () => {
       const client = await server.createClient({ scope: 'openid profile restricted' });
       for (const scope of [undefined, '', '   ']) assert.equal(words((await tokens(client, { scope })).scope), 'openid profile');
     });
 
-    it('gets name and e-mail where the client registered none, and no ID token, which nobody asked for', async () => {
+    it('gets name and e-mail if the client registered none, and no ID token', async () => {
       const answer = await tokens(await server.createClient(), { scope: undefined });
       assert.deepEqual([words(answer.scope), answer.id_token], ['email profile', undefined]);
       const user = (await (await callApi(server, '/api/user', answer.access_token)).json()) as Record<string, unknown>;
       assert.match(String(user['email']), /@people\.example$/);
     });
 
-    it('gets the scopes that a named API gives by default, as its owner chose', async () => {
+    it('gets the default scopes of a named API, which its owner chose', async () => {
       assert.equal((await tokens(await server.createClient(), { scope: undefined, resource: API.identifier })).scope, 'books:read');
       assert.equal((await tokens(await server.createClient(), { scope: undefined, resource: posts })).scope, 'posts:read');
     });
 
-    it('is invalid_scope before any page where nothing is left', async () => {
+    it('is invalid_scope before any page if no scope remains', async () => {
       const answer = await heard(await server.createClient({ scope: 'restricted' }), { scope: undefined });
       assert.equal(answer.get('error'), 'invalid_scope');
       assert.match(String(answer.get('error_description')), /name the scopes/);
     });
 
-    it('of a client that acts for itself gets what it registered, and may get none', async () => {
+    it('of a client for itself gets its registered scopes, possibly none', async () => {
       assert.equal((await machine(await server.createClient({ scope: 'api restricted' }), {})).scope, 'api');
       const none = await machine(await server.createClient(), {});
       assert.deepEqual([typeof none.access_token, none.scope], ['string', undefined]);
@@ -94,11 +94,11 @@ describe('Scope and resource', () => {
   });
 
   describe('An unknown scope', () => {
-    it('is left out beside known ones, and the answer says what was granted', async () => {
+    it('is dropped beside known ones, and the response lists the granted scopes', async () => {
       assert.equal((await tokens(await server.createClient(), { scope: 'openid  nosuch\tprofile' })).scope, 'openid profile');
     });
 
-    it('is invalid_scope alone, at every endpoint that takes one, and nothing is stored', async () => {
+    it('is invalid_scope alone, at every endpoint with a scope, and nothing is stored', async () => {
       const client = await server.createClient({
         grant_types: ['authorization_code', 'client_credentials', 'urn:ietf:params:oauth:grant-type:device_code'],
       });
@@ -120,7 +120,7 @@ describe('Scope and resource', () => {
       });
     });
 
-    it('cannot be smuggled in by the names of our own parameters', async () => {
+    it("cannot be injected through the server's internal parameters", async () => {
       const answer = await tokens(await server.createClient({ scope: 'openid' }), {
         scope: 'openid',
         scope_as_settled: 'openid restricted',
@@ -131,7 +131,7 @@ describe('Scope and resource', () => {
   });
 
   describe('Scopes of one API, without resource', () => {
-    it('are for that API, and where openid was granted the token opens userinfo too', async () => {
+    it('are for that API, and with openid the token opens userinfo too', async () => {
       const answer = await tokens(await server.createClient(), { scope: 'openid profile email books:read' });
       assert.equal(words(answer.scope), 'books:read email openid profile');
       const told = await introspect(server, introspector, answer.access_token);
@@ -144,7 +144,7 @@ describe('Scope and resource', () => {
       assert.match(String(((await userinfo.json()) as { email: string }).email), /@/);
     });
 
-    it('open that API alone without openid, and where the client names it', async () => {
+    it('open only that API without openid, or if the client names it', async () => {
       const client = await server.createClient();
       for (const parameters of [{ scope: 'books:read' }, { scope: 'openid books:read', resource: API.identifier }]) {
         const answer = await tokens(client, parameters);
@@ -155,7 +155,7 @@ describe('Scope and resource', () => {
       assert.equal((await introspect(server, introspector, named.access_token))['aud'], API.identifier, 'named by the token request');
     });
 
-    it('stay so after a refresh', async () => {
+    it('do not change after a refresh', async () => {
       const client = await server.createClient();
       const first = await tokens(client, { scope: 'openid books:read' });
       const second = (await (await refresh(server, client, String(first.refresh_token))).json()) as Answer;
@@ -163,7 +163,7 @@ describe('Scope and resource', () => {
       assert.equal((await callApi(server, '/oauth/userinfo', second.access_token)).status, 200);
     });
 
-    it('are for that API by client credentials, by a pushed request, by a device, and as a JWT', async () => {
+    it('are for that API with client credentials, a pushed request, a device, and as a JWT', async () => {
       const client = await server.createClient();
       const own = await machine(client, { scope: 'posts:read' });
       assert.deepEqual([decodeJwt(own.access_token).aud, own.scope], [posts, 'posts:read']);
@@ -194,18 +194,18 @@ describe('Scope and resource', () => {
       for (const path of ['/oauth/userinfo', '/api/posts']) assert.equal((await callApi(server, path, jwt.access_token)).status, 200, path);
     });
 
-    it('beside those of another API are left out, and what is left is said', async () => {
+    it('are dropped beside those of another API, and the response lists the granted scopes', async () => {
       const answer = await tokens(await server.createClient(), { scope: 'openid api books:read posts:read' });
       assert.equal(words(answer.scope), 'api openid');
     });
 
-    it('of several APIs and nothing else are invalid_target, which says to name one', async () => {
+    it('of several APIs alone are invalid_target, with the advice to name one', async () => {
       const answer = await heard(await server.createClient(), { scope: 'books:read posts:read' });
       assert.equal(answer.get('error'), 'invalid_target');
       assert.match(String(answer.get('error_description')), /name it by resource/);
     });
 
-    it('count for nothing where the owner wants to be named', async () => {
+    it('do not select an API whose owner wants it to be named', async () => {
       const client = await server.createClient();
       assert.equal((await heard(client, { scope: 'strict:read' })).get('error'), 'invalid_target');
       assert.equal((await tokens(client, { scope: 'openid strict:read' })).scope, 'openid');
@@ -214,7 +214,7 @@ describe('Scope and resource', () => {
   });
 
   describe('A resource', () => {
-    it("that is the issuer is the server's own API, with and without its slash", async () => {
+    it("equal to the issuer is the server's own API, with and without a final slash", async () => {
       const client = await server.createClient();
       for (const resource of [server.issuer, `${server.issuer}/`, `${server.issuer}?`, `${server.issuer}/?`]) {
         const answer = await tokens(client, { scope: 'openid profile api', resource }, { resource });
@@ -225,7 +225,7 @@ describe('Scope and resource', () => {
       }
     });
 
-    it('without a path is found with its slash; with a path a slash makes it another', async () => {
+    it('without a path matches with its slash; with a path, a slash makes it another', async () => {
       const client = await server.createClient();
       assert.equal((await tokens(client, { scope: 'strict:read', resource: 'https://strict.example/' })).scope, 'strict:read');
       assert.deepEqual(decodeJwt((await tokens(client, { scope: 'posts:read', resource: `${posts}?` })).access_token).aud, posts);
@@ -233,7 +233,7 @@ describe('Scope and resource', () => {
         assert.equal((await heard(client, { scope: 'openid', resource })).get('error'), 'invalid_target', resource);
     });
 
-    it('of the authorization holds where the token request names none; of several, the first (RFC 8707 section 2.2)', async () => {
+    it('of the authorization applies if the token request names none; of several, the first (RFC 8707 section 2.2)', async () => {
       const client = await server.createClient();
       const one = await tokens(client, { scope: 'openid posts:read', resource: posts });
       assert.deepEqual([decodeJwt(one.access_token).aud, words(one.scope)], [posts, 'openid posts:read']);
@@ -251,14 +251,14 @@ describe('Scope and resource', () => {
       assert.equal((await redeem(server, client, code)).status, 200);
     });
 
-    it('with a scope of another API asks for neither for ever', async () => {
+    it('with scopes of other APIs drops them, and does not ask for consent endlessly', async () => {
       const answer = await tokens(await server.createClient(), { scope: 'openid posts:read admin:read books:read', resource: posts });
       assert.equal(words(answer.scope), 'openid posts:read');
     });
   });
 
   describe('A refresh', () => {
-    it('leaves out what was asked and not granted, and never fails for offline_access', async () => {
+    it('drops scopes that were requested but not granted, and never fails for offline_access', async () => {
       const client = await server.createClient({ required_scope: 'openid profile' });
       const scope = 'openid profile api restricted nosuch offline_access';
       const first = await tokens(client, { scope });
@@ -267,7 +267,7 @@ describe('Scope and resource', () => {
       assert.equal(words(second.scope), 'openid profile');
     });
 
-    it('leaves out the scopes of another API that were asked and left out at the authorization', async () => {
+    it('drops scopes of another API that the authorization dropped', async () => {
       const client = await server.createClient();
       const scope = 'openid api books:read posts:read';
       const first = await tokens(client, { scope });
@@ -275,7 +275,7 @@ describe('Scope and resource', () => {
       assert.deepEqual([second.status, words(((await second.json()) as Answer).scope)], [200, 'api openid']);
     });
 
-    it('for a scope that was never asked is invalid_scope, and uses nothing up', async () => {
+    it('with a scope that was never requested is invalid_scope, and uses nothing up', async () => {
       const client = await server.createClient();
       const { refresh_token } = await tokens(client, { scope: 'openid profile' });
       const refused = await refresh(server, client, String(refresh_token), { scope: 'openid api' });
@@ -284,14 +284,14 @@ describe('Scope and resource', () => {
     });
   });
 
-  it('Allow gives offline_access without prompt=consent, and only to a client that may refresh', async () => {
+  it('Allow gives offline_access without prompt=consent, and only to a client with refresh tokens', async () => {
     const scope = 'openid offline_access';
     assert.equal(words((await tokens(await server.createClient(), { scope })).scope), 'offline_access openid');
     const without = await server.createClient({ grant_types: ['authorization_code'] });
     assert.equal((await tokens(without, { scope })).scope, 'openid');
   });
 
-  it('all scopes that the metadata lists may be asked at once', async () => {
+  it('all scopes of the metadata may be requested at once', async () => {
     const { scopes_supported } = (await (await fetch(`${server.issuer}/.well-known/openid-configuration`)).json()) as {
       scopes_supported: string[];
     };

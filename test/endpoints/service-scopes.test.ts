@@ -10,7 +10,7 @@ import { Person } from '../support/person.ts';
 import { assertRefused, assertSentBack, leadsTo } from '../support/refusals.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
-describe("Who may ask for a provider's services", () => {
+describe("Permission to ask for a provider's services", () => {
   let server: TestServer;
   let upstream: TestUpstream;
   let trusted: TestClient;
@@ -29,10 +29,10 @@ describe("Who may ask for a provider's services", () => {
   const begun = () => server.sql("select 1 from protocol_record where kind in ('Interaction', 'PushedAuthorizationRequest', 'DeviceCode')");
 
   const refused: [who: string, client: () => Promise<TestClient>, scope: string][] = [
-    ['a client that nobody gave leave', () => server.createClient(), 'far:notes.read'],
-    ['a client with leave for another provider', async () => trusted, 'near:photos'],
+    ['a client without permission', () => server.createClient(), 'far:notes.read'],
+    ['a client with permission for another provider', async () => trusted, 'near:photos'],
     [
-      'a client with leave, and without the grant type that it takes',
+      'a client with permission and without the required grant type',
       async () => {
         const client = await server.createClient();
         await server.sql("update client set services = '{far}' where id = $1", [client.client_id]);
@@ -41,7 +41,7 @@ describe("Who may ask for a provider's services", () => {
       'far:notes.read',
     ],
     [
-      'a client with the grant type, and without leave',
+      'a client with the grant type and without permission',
       async () => {
         const client = await createServiceClient(server);
         await server.sql("update client set services = '{}' where id = $1", [client.client_id]);
@@ -51,7 +51,7 @@ describe("Who may ask for a provider's services", () => {
     ],
   ];
   for (const [who, make, scope] of refused)
-    it(`${who} hears invalid_scope, and which scope, wherever it asks`, async () => {
+    it(`is missing for ${who}: invalid_scope names the scope, at every endpoint`, async () => {
       const client = await make();
       const before = (await begun()).length;
       for (const more of [{}, { resource: `${server.issuer}/api/posts` }, { prompt: 'none' }] as Record<string, string>[]) {
@@ -65,7 +65,7 @@ describe("Who may ask for a provider's services", () => {
       assert.equal((await begun()).length, before);
     });
 
-  it('a device hears it before it shows a code', async () => {
+  it('is checked for a device before it shows a code', async () => {
     const ask = ({ client_id }: TestClient) =>
       post(server, '/oauth/device_authorization', { client_id, redirect_uri: '' }, { scope: 'openid far:notes.read' });
     await assertRefused(await ask(await createDeviceClient(server)), 400, 'invalid_scope');
@@ -74,7 +74,7 @@ describe("Who may ask for a provider's services", () => {
     assert.equal((await ask(allowed)).status, 200);
   });
 
-  it('a registration request can give leave to nobody', async () => {
+  it('cannot be given by a registration request', async () => {
     const register = (metadata: Record<string, unknown>) =>
       fetch(`${server.issuer}/oauth/register`, {
         method: 'POST',
@@ -89,7 +89,7 @@ describe("Who may ask for a provider's services", () => {
     await assertSentBack(await authorize(own, 'openid far:notes.read'), own.redirect_uri, 'invalid_scope');
   });
 
-  it('a client with leave is asked who is there, and loses it without a restart', async () => {
+  it('lets a client ask the user, and can be withdrawn without a restart', async () => {
     assert.match(String((await authorize(trusted, 'openid far:notes.read')).headers.get('location')), /\/interaction\//);
     const client = await createServiceClient(server);
     assert.match(String((await authorize(client, 'openid far:notes.read')).headers.get('location')), /\/interaction\//);
@@ -99,7 +99,7 @@ describe("Who may ask for a provider's services", () => {
     );
   });
 
-  it('an app that acts for itself gets no service: there is nobody whose account it would be', async () => {
+  it('does not apply to a client for itself, which has no user', async () => {
     const { scope } = await clientCredentials(server, trusted, 'api far:notes.read');
     assert.equal(scope, 'api');
   });

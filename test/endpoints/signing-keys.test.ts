@@ -17,7 +17,7 @@ describe('Signing keys', () => {
   const published = async (node: TestServer) =>
     ((await (await node.send(`${node.issuer}/oauth/jwks`)).json()) as { keys: Record<string, unknown>[] }).keys;
 
-  it('are made at the first start, one for each algorithm, and published without their private half', async () => {
+  it('are created at the first start, one for each algorithm, and published without their private part', async () => {
     const keys = await published(server);
     assert.deepEqual(keys.map(({ alg }) => alg).sort(), ['ES256', 'EdDSA', 'PS256', 'RS256']);
     assert.equal(keys[0]?.['alg'], 'RS256', 'the default is first, for libraries that try keys in order');
@@ -30,7 +30,7 @@ describe('Signing keys', () => {
     await other.close();
   });
 
-  it('verify what was signed: the ID Token with RS256, by the published keys alone', async () => {
+  it('verify an ID Token with RS256, from the published keys only', async () => {
     const client = await server.createClient();
     const person = await server.createPerson();
     const { id_token } = await obtainTokens(server, client, person);
@@ -40,7 +40,7 @@ describe('Signing keys', () => {
     assert.equal(protectedHeader.alg, 'RS256');
   });
 
-  it('are sealed in the database: no row has a private key in clear, and another key ring does not open them', async () => {
+  it('are encrypted in the database: no row has a plain private key, and another key ring cannot decrypt them', async () => {
     const rows = await server.sql('select private_jwk from signing_key');
     assert.equal(rows.length, 4);
     for (const row of rows) assert.match(String(row['private_jwk']), /^v1\.[0-9a-f]{8}\./);
@@ -49,7 +49,7 @@ describe('Signing keys', () => {
     assert.equal((await server.sql('select 1 from signing_key')).length, 4, 'new keys were made instead');
   });
 
-  it('of nodes that start together on an empty database, all agree', async () => {
+  it('are the same for nodes that start together on an empty database', async () => {
     await server.sql('delete from signing_key');
     const ring = new KeyRing(server.config.dataEncryptionKeys);
     const sets = await Promise.all(Array.from({ length: 4 }, () => loadSigningKeys(server.database, ring)));

@@ -77,7 +77,7 @@ describe('While the database is lost', () => {
     await whileCut(async () => {
       const page = await new Person(server.issuer).open(authorizePath(client, challenge));
       assert.equal(page.response.status, 503);
-      assert.match(page.html, /Not available at the moment/);
+      assert.match(page.html, /Not available now/);
     });
   });
 

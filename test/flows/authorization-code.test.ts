@@ -3,14 +3,14 @@ import { after, before, describe, it } from 'node:test';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { callApi, createResourceServerClient, introspect, obtainTokens, post, refresh } from '../support/flow.ts';
 
-describe('One token, walked from registration to revocation', () => {
+describe('One token from registration to revocation', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
   });
   after(() => server.close());
 
-  it('a registered client gets an opaque token that opens the API, is introspected, and stops working when revoked', async () => {
+  it('opens the API for its client, is introspected, and is refused after its revocation', async () => {
     const person = await server.createPerson();
     const registration = await fetch(`${server.issuer}/oauth/register`, {
       method: 'POST',

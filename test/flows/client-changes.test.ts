@@ -27,7 +27,7 @@ import { assertRefused } from '../support/refusals.ts';
 import { manage, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-/** One node's database is told, and the other node, which has the client in memory, must follow. */
+/** A change is written through one node; the other node has the client in memory and must follow. */
 describe('A change of a client, on two nodes', () => {
   let server: TestServer;
   let other: TestServer;
@@ -50,7 +50,8 @@ describe('A change of a client, on two nodes', () => {
   const isKnown = async (node: TestServer, client: TestClient) => assert.equal((await ask(node, client)).status, 200);
   const refused = (node: TestServer, client: TestClient) => async () => {
     const response = await ask(node, client);
-    // Until it has heard, a node takes a suspended client's word, but the database lets nothing be issued to it: 400, not yet 401.
+    // Until the node is notified, it still accepts a suspended client's authentication. The database refuses to issue anything, so the
+    // answer is 400, not yet 401.
     if (response.status === 200 || response.status === 400) return false;
     await assertRefused(response, 401, 'invalid_client');
     return true;
@@ -65,7 +66,7 @@ describe('A change of a client, on two nodes', () => {
     await endClient(server.database, client.client_id);
   };
 
-  it('a suspended client is refused by the node that was not told, all it held is inactive at once, and others keep theirs', async () => {
+  it('suspends a client also at a node that was not notified: its tokens are inactive at once, and other clients keep theirs', async () => {
     const [client, neighbour] = [await known(), await known()];
     const held = await obtainTokens(server, client, person);
     const tokens = [held.access_token, String(held.refresh_token), (await clientCredentials(other, client, 'api')).access_token];
@@ -91,7 +92,7 @@ describe('A change of a client, on two nodes', () => {
     await obtainTokens(server, client, person);
   });
 
-  it('a browser that a suspended client sends gets a page that says so, and is sent nowhere', async () => {
+  it('shows a page to a browser that a suspended client sends, and redirects nowhere', async () => {
     const client = await known();
     await suspend(client);
     await eventually('it is refused', refused(server, client));
@@ -102,14 +103,14 @@ describe('A change of a client, on two nodes', () => {
     assert.match(page.html, /invalid_client/);
   });
 
-  it('what is being issued while it is suspended is ended too, or is not issued', async () => {
+  it('ends or prevents what is being issued during a suspension', async () => {
     const client = await known();
     const operator = new pg.Client({ connectionString: server.config.databaseUrl });
     await operator.connect();
     await operator.query('begin');
     const { text, values } = suspendClient(client.client_id);
     await operator.query(text, values);
-    // Both nodes still know it, and have checked its secret before they meet the row that is held.
+    // Both nodes still know the client, and have checked its secret before they reach the locked row.
     const answers = [server, other].map((node) => ask(node, client));
     await eventually('both wait', async () => (await waitingForLocks(server)).length >= 2);
     await operator.query('commit');
@@ -120,7 +121,7 @@ describe('A change of a client, on two nodes', () => {
     assert.equal(await countRows(server, 'token where client_id = $1', [client.client_id]), 0);
   });
 
-  it('a hoard of tokens ends in batches', async () => {
+  it('ends a large number of tokens in batches', async () => {
     const client = await known();
     await server.sql(
       `insert into token (id, kind, client_id, expires_at, payload)
@@ -131,7 +132,7 @@ describe('A change of a client, on two nodes', () => {
     assert.equal(await countRows(server, 'token where client_id = $1', [client.client_id]), 0);
   });
 
-  it('a suspended client cannot manage its registration, and can again once it is restored', async () => {
+  it("closes a suspended client's registration management, and opens it again with the client", async () => {
     const client = await register(server);
     await suspend(client);
     await eventually('it is refused', refused(server, client));
@@ -140,7 +141,7 @@ describe('A change of a client, on two nodes', () => {
     await eventually('it may again', async () => (await manage(server, client, 'GET')).status === 200);
   });
 
-  it('a rotated secret works on both nodes beside the old one, until that one has ended', async () => {
+  it('lets a rotated secret work on both nodes beside the old one, until that one has ended', async () => {
     const client = await known();
     const renewed = { ...client, client_secret: randomSecret() };
     await server.database.query(rotateSecret(client.client_id, renewed.client_secret, 3_600));
@@ -151,7 +152,7 @@ describe('A change of a client, on two nodes', () => {
     await isKnown(other, renewed);
   });
 
-  it('a secret that expires is refused from that moment on, though nobody says so then', async () => {
+  it('refuses an expired secret from that moment on, without a notification', async () => {
     const client = await known();
     const renewed = { ...client, client_secret: randomSecret() };
     await server.database.query(rotateSecret(client.client_id, renewed.client_secret, 1));
@@ -164,7 +165,7 @@ describe('A change of a client, on two nodes', () => {
     assert.equal(due, true, 'refused before its time');
   });
 
-  it('what is remembered of a client holds for a minute, and no longer than the first of its secrets', async () => {
+  it('is picked up after a minute at most, and no later than the first secret expires', async () => {
     let now = 0;
     const hearing = { ...server.database, listen: () => ({ heard: () => true }) };
     const cache = createClientCache(hearing, () => now);
@@ -180,7 +181,7 @@ describe('A change of a client, on two nodes', () => {
     assert.equal(await isSame(0), false);
   });
 
-  it('a node that cannot hear of it follows by age', async () => {
+  it('is picked up by age at a node that receives no notifications', async () => {
     const client = await known();
     await whileDeaf(server, async () => {
       await isKnown(other, client);

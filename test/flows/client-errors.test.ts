@@ -17,8 +17,8 @@ import {
 } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 
-/** What went wrong when a client asked for something, as its owners read it. */
-describe('The last errors of a client', () => {
+/** The errors of a client, as its owners read them. */
+describe('The latest errors of a client', () => {
   let server: TestServer;
   let owner: Credentials & { id: string };
   let client: TestClient;
@@ -44,7 +44,7 @@ describe('The last errors of a client', () => {
   };
   const fetched = (path: string, accept = 'text/html') => fetch(server.issuer + path, { redirect: 'manual', headers: { accept } });
 
-  it('a redirect URI that is not registered: received, the nearest, and what differs', async () => {
+  it('show an unregistered redirect URI: the received one, the nearest one, and the difference', async () => {
     const sent = 'http://someone:pass-word-of-mine@client.example/callback/?token=secret-of-mine#code-of-mine';
     const response = await fetched(authorizePath(client, { ...pkce(), redirect_uri: sent }));
     assert.equal(response.status, 400);
@@ -58,7 +58,7 @@ describe('The last errors of a client', () => {
     });
   });
 
-  it('a wrong secret, and a wrong way to prove it', async () => {
+  it('show a wrong secret, and a wrong authentication method', async () => {
     const wrong = await post(server, '/oauth/token', { ...client, client_secret: 'wrong-secret' }, { grant_type: 'client_credentials' });
     assert.equal(wrong.status, 401);
     const row = await noted(wrong.headers.get('x-request-id'));
@@ -67,7 +67,7 @@ describe('The last errors of a client', () => {
     assert.equal((await noted(none.headers.get('x-request-id'))).detail['auth_method'], 'none');
   });
 
-  it('a code that was used, a wrong verifier, a refresh token that was used', async () => {
+  it('show a used code, a wrong verifier, and a used refresh token', async () => {
     const code = await obtainCode(server, client, owner);
     const wrong = await redeem(server, client, { ...code, code_verifier: pkce().code_verifier });
     assert.equal((await noted(wrong.headers.get('x-request-id'))).detail['reason'], 'code_verifier does not match code_challenge');
@@ -84,7 +84,7 @@ describe('The last errors of a client', () => {
     assert.equal((await noted(replay.headers.get('x-request-id'))).detail['reason'], 'refresh token already used');
   });
 
-  it('the other endpoints, too; nothing of an unknown client', async () => {
+  it('include the other endpoints, and nothing of an unknown client', async () => {
     const par = await post(server, '/oauth/par', client, { response_type: 'code', redirect_uri: 'https://client.example/other' });
     assert.equal((await noted(par.headers.get('x-request-id'))).endpoint, 'pushed_authorization_request');
     const before = (await rows()).length;
@@ -95,7 +95,7 @@ describe('The last errors of a client', () => {
     assert.deepEqual(await server.sql(`select 1 from client_error where client_id = 'nobody'`), []);
   });
 
-  it('the page says why and what to do, in both languages, to its owners alone', async () => {
+  it("are explained with advice, in both languages, to the client's owners only", async () => {
     const path = `/developer/clients/${client.client_id}/errors`;
     const person = new Person(server.issuer);
     const page = await openAccount(server, owner, path, person);
@@ -111,7 +111,7 @@ describe('The last errors of a client', () => {
     assert.equal((await theirs.open(path)).response.status, 404);
   });
 
-  it('what anyone may have sent is shown apart, with how often, and no advice is to register it', async () => {
+  it('from unauthenticated requests are shown apart, with their number, and never with advice to register something', async () => {
     const [own, theirs] = [await server.createClient(), 'https://client.example.cdn-login.example/callback'];
     await server.database.change(addOwner(own.client_id, owner.id));
     const mine = await post(server, '/oauth/par', own, {
@@ -128,15 +128,15 @@ describe('The last errors of a client', () => {
     const person = new Person(server.issuer);
     const page = await openAccount(server, owner, `/developer/clients/${own.client_id}/errors`, person);
     const [proven = '', unproven = ''] = page.html.split('From browsers');
-    assert.match(proven, /From your app[\s\S]*client\.example\/mine[\s\S]*register the one that you send/);
-    assert.match(unproven, /5 times[\s\S]*cdn-login[\s\S]*must never be registered/);
-    assert.doesNotMatch(unproven, /register the one that you send/);
+    assert.match(proven, /From your app[\s\S]*client\.example\/mine[\s\S]*register this one/);
+    assert.match(unproven, /5 times[\s\S]*cdn-login[\s\S]*Never register an address that is not yours/);
+    assert.doesNotMatch(unproven, /register this one/);
     assert.equal(page.html.split(theirs).length, 2);
     const korean = await person.open(`/developer/clients/${own.client_id}/errors?lang=ko`);
     assert.match(korean.html, /브라우저에서 온 요청[\s\S]*절대 등록하면 안 돼요/);
   });
 
-  it('the page of the error shows it to an owner who is signed in at this browser, and to nobody else', async () => {
+  it('are linked from the error page for an owner who is signed in at this browser, and for nobody else', async () => {
     const sent = 'https://client.example/Callback-attackers-words';
     const path = authorizePath(client, { ...pkce(), redirect_uri: sent });
     const person = new Person(server.issuer);

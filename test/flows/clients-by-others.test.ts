@@ -7,7 +7,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { approve, callApi, createResourceServerClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 
-/** Libraries that other people wrote, used as their documentation says: what they accept, other clients will. */
+/** Libraries of other authors, used as documented. What they accept, other clients will accept too. */
 
 const REDIRECT = 'https://client.example/callback';
 
@@ -19,7 +19,7 @@ before(async () => {
 });
 after(() => server.close());
 
-/** The redirect that a browser would be sent to, after sign-in and consent. */
+/** The redirect that a browser would follow, after sign-in and consent. */
 async function walk(authorizationUrl: URL): Promise<URL> {
   const answer = await approve(server, new Person(server.issuer), person, authorizationUrl.pathname + authorizationUrl.search);
   return new URL(`${REDIRECT}?${answer}`);
@@ -28,7 +28,7 @@ async function walk(authorizationUrl: URL): Promise<URL> {
 describe('openid-client', () => {
   const insecure = { execute: [openid.allowInsecureRequests] };
 
-  it('discovers, registers itself, signs a person in and reads userinfo', async () => {
+  it('discovers the server, registers itself, signs a user in and reads userinfo', async () => {
     const metadata = { redirect_uris: [REDIRECT], grant_types: ['authorization_code', 'refresh_token'], client_name: 'openid-client' };
     const config = await openid.dynamicClientRegistration(new URL(server.issuer), metadata, undefined, insecure);
     const verifier = openid.randomPKCECodeVerifier();
@@ -58,7 +58,7 @@ describe('openid-client', () => {
     assert.equal((await callApi(server, '/api/me', refreshed.access_token)).status, 401);
   });
 
-  it('signs a person in without PKCE, as a confidential client that nobody told of it', async () => {
+  it('signs a user in without PKCE, as a confidential client with default settings', async () => {
     const metadata = { redirect_uris: [REDIRECT], client_name: 'openid-client' };
     const config = await openid.dynamicClientRegistration(new URL(server.issuer), metadata, undefined, insecure);
     const url = openid.buildAuthorizationUrl(config, { redirect_uri: REDIRECT, scope: 'openid profile' });
@@ -66,7 +66,7 @@ describe('openid-client', () => {
     assert.equal(tokens.claims()?.sub, person.id);
   });
 
-  it('introspects as a resource server, and gets a token of its own by client credentials', async () => {
+  it('introspects as a resource server, and gets its own token by client credentials', async () => {
     const client = await server.createClient();
     const api = await createResourceServerClient(server);
     const config = await openid.discovery(new URL(server.issuer), client.client_id, client.client_secret, undefined, insecure);
@@ -78,7 +78,7 @@ describe('openid-client', () => {
     assert.equal((await callApi(server, '/api/data', access_token)).status, 200);
   });
 
-  it('pushes its request first (RFC 9126), and binds its tokens to a key (RFC 9449)', async () => {
+  it('pushes its request (RFC 9126), and binds its tokens to a key (RFC 9449)', async () => {
     const client = await server.createClient();
     const config = await openid.discovery(new URL(server.issuer), client.client_id, client.client_secret, undefined, insecure);
     const verifier = openid.randomPKCECodeVerifier();
@@ -101,7 +101,7 @@ describe('openid-client', () => {
 describe('oauth4webapi', () => {
   const options = { [oauth.allowInsecureRequests]: true };
 
-  it('authenticates by private_key_jwt, and writes, changes and deletes posts with a JWT access token (RFC 7523, RFC 9068)', async () => {
+  it('authenticates by private_key_jwt, and creates, changes and deletes posts with a JWT access token (RFC 7523, RFC 9068)', async () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
     const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256', use: 'sig' };
     const as = await oauth.processDiscoveryResponse(
@@ -159,7 +159,7 @@ describe('oauth4webapi', () => {
       { id: post.id, title: '고친 글', body: '안녕히 가세요', author: person.id },
     ]);
 
-    // The same API checks the token as the standard says any resource server would.
+    // The same API checks the token as any standard resource server would.
     const claims = await oauth.validateJwtAccessToken(
       as,
       new Request(resource, { headers: { authorization: `Bearer ${access_token}` } }),
@@ -172,7 +172,7 @@ describe('oauth4webapi', () => {
     assert.equal((await write('DELETE', `/${post.id}`)).status, 404);
   });
 
-  it('signs a person in without PKCE, with a nonce and a secret', async () => {
+  it('signs a user in without PKCE, with a nonce and a secret', async () => {
     const { client_id, client_secret } = await server.createClient();
     const as = await oauth.processDiscoveryResponse(new URL(server.issuer), await oauth.discoveryRequest(new URL(server.issuer), options));
     const [client, state, nonce] = [{ client_id }, oauth.generateRandomState(), oauth.generateRandomNonce()];
@@ -186,7 +186,7 @@ describe('oauth4webapi', () => {
     assert.equal(oauth.getValidatedIdTokenClaims(tokens)?.sub, person.id);
   });
 
-  it("a person cannot change another's post", async () => {
+  it("cannot change another user's post", async () => {
     const { obtainTokens } = await import('../support/flow.ts');
     const client = await server.createClient();
     const parameters = { scope: 'posts:read posts:write', resource: `${server.issuer}/api/posts` };

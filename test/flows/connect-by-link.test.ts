@@ -8,11 +8,11 @@ import { age, createServiceClient, exchange } from '../support/linked.ts';
 import { type Page, Person } from '../support/person.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
-// As long as one may be that is registered.
+// The longest address that a client may register.
 const LONGEST = `https://client.example/${'x'.repeat(2_000)}`.slice(0, 2_000);
 
-/** The `interaction_uri` of a token exchange, which an app sends its person to. */
-describe('Connecting a service by the link that an app was given', () => {
+/** The `interaction_uri` of a token exchange, to which a client sends its user. */
+describe("Connecting a service by a client's link", () => {
   let server: TestServer;
   let upstream: TestUpstream;
   let client: TestClient;
@@ -32,7 +32,7 @@ describe('Connecting a service by the link that an app was given', () => {
   const link = (parameters: Record<string, string> = {}, provider = 'far') =>
     `/account/links/${provider}/connect?${new URLSearchParams({ client_id: client.client_id, ...parameters })}`;
 
-  /** Somebody who allowed the app the service, and did not go to the provider. */
+  /** A user who allowed the service to the client and did not go to the provider. */
   async function consented(): Promise<Someone> {
     const someone = await newTraveller(server, upstream);
     await allow(await ask(someone, client, 'openid far:notes.read'));
@@ -42,7 +42,7 @@ describe('Connecting a service by the link that an app was given', () => {
 
   const nothing = { identities: [], tokens: [], events: ['consent_given'] };
 
-  it('names the app and what it may do, goes to the provider by a button, and back to the app with its state', async () => {
+  it('names the client and its requested access, goes to the provider by a button, and returns to the client with its state', async () => {
     const someone = await consented();
     const page = await someone.person.open(link({ redirect_uri: REDIRECT_URI, state: 'a b&c=d;e' }));
     assert.equal(page.response.status, 200);
@@ -64,7 +64,7 @@ describe('Connecting a service by the link that an app was given', () => {
     assert.deepEqual(events, ['consent_given', 'service_connected', 'identity_linked']);
   });
 
-  it('is what the token exchange names when the provider gives nothing any more, and mends it', async () => {
+  it("starts from the token exchange's link when the provider's tokens no longer work, and repairs the connection", async () => {
     const someone = await newTraveller(server, upstream);
     const { access_token } = await tokensFor(
       server,
@@ -85,7 +85,7 @@ describe('Connecting a service by the link that an app was given', () => {
     assert.equal((await kept(server, someone)).tokens.length, 1);
   });
 
-  it('keeps the query of the address that the app registered, and without an address leads to the links', async () => {
+  it("keeps the query of the client's registered address, and leads to the links without an address", async () => {
     const someone = await consented();
     const first = await someone.person.open(link({ redirect_uri: 'https://client.example/back?from=us' }));
     const { url } = await visit(await first.submit({}), upstream);
@@ -96,7 +96,7 @@ describe('Connecting a service by the link that an app was given', () => {
     assert.equal((await someone.person.request(String(carried))).headers.get('location'), '/account/links?done');
   });
 
-  it('outlasts a sign-in: the person comes back to the page that the app meant', async () => {
+  it('survives a sign-in: the user returns to the page of the link', async () => {
     const someone = await consented();
     const browser = new Person(server.issuer);
     const door = await browser.open(link({ redirect_uri: REDIRECT_URI, state: 'kept' }));
@@ -106,7 +106,7 @@ describe('Connecting a service by the link that an app was given', () => {
     assert.equal((await visit(await page.submit({}), upstream)).url.searchParams.get('state'), 'kept');
   });
 
-  it('takes the longest address that can be registered, over a sign-in too', async () => {
+  it('accepts the longest address that a client can register, also over a sign-in', async () => {
     const someone = await consented();
     const door = await new Person(server.issuer).open(link({ redirect_uri: LONGEST, state: 's'.repeat(1_000) }));
     const page = await door.submit(someone.credentials);
@@ -114,7 +114,7 @@ describe('Connecting a service by the link that an app was given', () => {
     assert((await visit(await page.submit({}), upstream)).url.href.startsWith(`${LONGEST}?service=far`));
   });
 
-  it('takes a sign-in of a moment ago where a link is to be made', async () => {
+  it('requires a recent sign-in to link an account', async () => {
     const someone = await consented();
     await ageSessions(server, someone.credentials.id, 3_600);
     const door = await someone.person.open(link());
@@ -126,19 +126,19 @@ describe('Connecting a service by the link that an app was given', () => {
     assert.deepEqual(await kept(server, someone), nothing);
   });
 
-  it('says what went wrong there, on the page, and is left without', async () => {
+  it('shows an error of the provider on the page, and the user can leave without it', async () => {
     const someone = await consented();
     const page = await someone.person.open(link({ redirect_uri: REDIRECT_URI, state: 's' }));
     const there = await page.submit({});
     upstream.wishes.denies = 'access_denied';
     const back = await visit(there, upstream);
-    assert.match(back.html, /did not agree/);
+    assert.match(back.html, /refused, or you declined there/);
     assert.deepEqual(await kept(server, someone), nothing);
     const leave = /href="(https:[^"]+)"/.exec(back.html)?.[1]?.replaceAll('&amp;', '&');
     assert.equal(leave, `${REDIRECT_URI}?service=far&error=access_denied&state=s`);
   });
 
-  it('says so when the provider cannot be reached', async () => {
+  it('says when the provider cannot be reached', async () => {
     const someone = await consented();
     await addProvider(server, upstream, { services: ['notes.read'], issuer: `http://localhost:${await freePort()}` });
     try {
@@ -150,7 +150,7 @@ describe('Connecting a service by the link that an app was given', () => {
     }
   });
 
-  it("takes no answer twice, nor another browser's", async () => {
+  it('accepts no answer twice, and no answer of another browser', async () => {
     const someone = await consented();
     const answer = await answerOf(await (await someone.person.open(link())).submit({}), upstream);
     const stranger = await consented();
@@ -175,9 +175,9 @@ describe('Connecting a service by the link that an app was given', () => {
     assert.equal(visitsTo(upstream), 0);
   }
 
-  it('is a page that says no, and leads nowhere, for what no app of ours says', async () => {
+  it('refuses a link that no client of this server has, and leads nowhere', async () => {
     const someone = await consented();
-    const unknown = /This link does not fit/;
+    const unknown = /This link is not valid/;
     const wrong: Record<string, string>[] = [
       { client_id: 'unknown' },
       { client_id: '' },
@@ -198,15 +198,19 @@ describe('Connecting a service by the link that an app was given', () => {
     for (const parameters of wrong) await assertRefused(someone, () => someone.person.open(link(parameters)), unknown);
     await assertRefused(someone, () => someone.person.open(`${link()}&client_id=another`), unknown);
     for (const provider of ['near', 'FAR', '%00', 'x'.repeat(100)])
-      await assertRefused(someone, () => someone.person.open(link({}, provider)), /This link does not fit|has no leave|could not be read/);
+      await assertRefused(
+        someone,
+        () => someone.person.open(link({}, provider)),
+        /This link is not valid|given this app permission|could not be read/,
+      );
     const sealed = (await someone.person.request(link())).headers.get('location') ?? '';
     await assertRefused(someone, () => someone.person.open(sealed.replace('/far/', '/near/')), unknown);
   });
 
-  it('is a page that says no for an app that was allowed nothing there, by its person or by an operator', async () => {
+  it('refuses a client without access there, from its user or from an operator', async () => {
     const someone = await consented();
     const other = await createServiceClient(server);
-    const noLeave = /has no leave/;
+    const noLeave = /given this app permission/;
     await assertRefused(someone, () => someone.person.open(link({ client_id: other.client_id })), noLeave);
     const page = await someone.person.open(link());
     await letReach(server, client, []);
@@ -219,7 +223,7 @@ describe('Connecting a service by the link that an app was given', () => {
     await assertRefused(someone, () => someone.person.open(link()), noLeave);
   });
 
-  it('takes its form from this browser and this page alone', async () => {
+  it('accepts its form only from this browser and this page', async () => {
     const someone = await consented();
     const page = await someone.person.open(link());
     const stranger = await (await consented()).person.open(link());
@@ -228,7 +232,7 @@ describe('Connecting a service by the link that an app was given', () => {
       await assertRefused(someone, () => page.submit(fields), /could not be accepted|refused|form/i, 403);
     await assertRefused(someone, () => page.submit({}, { 'sec-fetch-site': 'cross-site' }), /form/i, 403);
     for (const fields of [{ request: '' }, { request: `${request}x` }, { request: 'x'.repeat(9_000) }, { request: '\u202e' }])
-      await assertRefused(someone, () => page.submit(fields), /This link does not fit/);
+      await assertRefused(someone, () => page.submit(fields), /This link is not valid/);
     await assertRefused(someone, () => page.submit({ request: 'x'.repeat(70_000) }), /./, 413);
     assert.equal((await page.submit({})).url.origin, upstream.issuer, 'the right one goes on');
   });

@@ -9,7 +9,7 @@ import type { TestClient } from '../support/flow.ts';
 import { createServiceClient, exchange } from '../support/linked.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
-describe('Connecting services: the circumstances', () => {
+describe('Connecting services in special circumstances', () => {
   let server: TestServer;
   let far: TestUpstream;
   let near: TestUpstream;
@@ -29,7 +29,7 @@ describe('Connecting services: the circumstances', () => {
 
   const BOTH = 'openid far:notes.read near:photos';
 
-  it('names several providers on one page, and goes to one after the other as the person says', async () => {
+  it("lists several providers on one page, and visits each at the user's click", async () => {
     const someone = await newTraveller(server, far, near);
     const page = await allow(await ask(someone, client, BOTH));
     assert.match(page.html, /Far account[\s\S]*Read notes\.read[\s\S]*Near account[\s\S]*Read photos/);
@@ -45,7 +45,7 @@ describe('Connecting services: the circumstances', () => {
     assert.deepEqual((await kept(server, someone)).events.filter((type) => type === 'consent_given').length, 1, 'one word, recorded once');
   });
 
-  it('goes on without the rest after one of them', async () => {
+  it('continues without the rest after one of them', async () => {
     const someone = await newTraveller(server, far, near);
     const page = await allow(await ask(someone, client, BOTH));
     const between = await visit(await goTo(page, 'near'), near);
@@ -53,7 +53,7 @@ describe('Connecting services: the circumstances', () => {
     assert.equal((await kept(server, someone)).tokens.length, 1);
   });
 
-  it('goes to no provider that is not missing, whatever the address says', async () => {
+  it('visits no provider that is already connected, for any address', async () => {
     const someone = await newTraveller(server, far, near);
     const page = await allow(await ask(someone, client, BOTH));
     const visits = () => server.sql('select count(*) from upstream_visit');
@@ -65,7 +65,7 @@ describe('Connecting services: the circumstances', () => {
     assert.deepEqual(await visits(), before);
   });
 
-  it('is asked of nobody by an app that wants no page (prompt=none)', async () => {
+  it('is skipped for a client that wants no page (prompt=none)', async () => {
     const someone = await newTraveller(server, far);
     await allow(await ask(someone, client, 'openid far:notes.read'));
     const { scope } = await tokensFor(server, client, await ask(someone, client, 'openid far:notes.read', { prompt: 'none' }));
@@ -73,7 +73,7 @@ describe('Connecting services: the circumstances', () => {
     assert.equal(visitsTo(far), 0);
   });
 
-  it('is asked again in the next authorization, on the page, and sends nobody there by itself then', async () => {
+  it('is offered again on the page of the next authorization, without an automatic redirect', async () => {
     const someone = await newTraveller(server, far);
     await allow(await ask(someone, client, 'openid far:notes.read'));
     const page = await ask(someone, client, 'openid far:notes.read');
@@ -81,7 +81,7 @@ describe('Connecting services: the circumstances', () => {
     await tokensFor(server, client, await visit(await goTo(page, 'far'), far));
   });
 
-  it('sends a browser there by itself once: the way back leads to the page', async () => {
+  it('redirects a browser automatically once: the way back leads to the page', async () => {
     const someone = await newTraveller(server, far);
     const there = await allow(await ask(someone, client, 'openid far:notes.read'));
     const back = (await someone.person.request(await answerOf(there, far))).headers.get('refresh');
@@ -91,7 +91,7 @@ describe('Connecting services: the circumstances', () => {
     assert.match(page.html, /value="without"/);
   });
 
-  it('takes a sign-in of a moment ago before an account is linked: not by whoever finds a browser open', async () => {
+  it('requires a recent sign-in to link an account, against strangers at an open browser', async () => {
     const someone = await newTraveller(server, far);
     await ask(someone, client, 'openid');
     await ageSessions(server, someone.credentials.id, 3_600);
@@ -103,7 +103,7 @@ describe('Connecting services: the circumstances', () => {
     assert.deepEqual((await kept(server, someone)).events, ['consent_given', 'service_connected', 'identity_linked']);
   });
 
-  it('asks for another sign-in where the page has stood open for long', async () => {
+  it('requires another sign-in if the page was open for long', async () => {
     const someone = await newTraveller(server, far, near);
     await ask(someone, client, 'openid');
     const page = await allow(await ask(someone, client, BOTH));
@@ -116,7 +116,7 @@ describe('Connecting services: the circumstances', () => {
     assert.equal((await kept(server, someone)).tokens.length, 1);
   });
 
-  it('asks anew when the person takes one of two services back: what was given opens more than they allow now', async () => {
+  it('is offered again when the user withdraws one of two services, because the stored token allows too much', async () => {
     await addProvider(server, far, { services: ['notes.read', 'notes.write'] });
     const someone = await newTraveller(server, far);
     const scope = 'openid far:notes.read far:notes.write';
@@ -130,7 +130,7 @@ describe('Connecting services: the circumstances', () => {
     assert.equal((await exchange(server, client, access_token)).status, 200);
   });
 
-  it('takes one answer once, however many connections bring it', async () => {
+  it('accepts one answer once, also from several parallel requests', async () => {
     const someone = await newTraveller(server, far);
     const answer = await answerOf(await allow(await ask(someone, client, 'openid far:notes.read')), far);
     const carried = (await someone.person.request(answer)).headers.get('refresh')?.replace('0; url=', '');
@@ -142,12 +142,12 @@ describe('Connecting services: the circumstances', () => {
   });
 
   const meanwhile: [what: string, change: (accountId: string) => Promise<unknown>, goesOn: boolean][] = [
-    ['the operator takes the leave back', () => letReach(server, client, ['near']), true],
+    ['the operator withdraws the permission', () => letReach(server, client, ['near']), true],
     ['the provider is disabled', () => enable(server, 'far', false), false],
-    ['the person takes the access back', (id) => server.sql('delete from grant_record where account_id = $1', [id]), false],
+    ['the user revokes the access', (id) => server.sql('delete from grant_record where account_id = $1', [id]), false],
   ];
   for (const [what, change, goesOn] of meanwhile)
-    it(`keeps nothing when ${what} while they are there`, async () => {
+    it(`stores nothing when ${what} while they are there`, async () => {
       const someone = await newTraveller(server, far);
       const answer = await answerOf(await allow(await ask(someone, client, 'openid far:notes.read')), far);
       await change(someone.credentials.id);
@@ -162,7 +162,7 @@ describe('Connecting services: the circumstances', () => {
       }
     });
 
-  it('belongs to the flow of a device too', async () => {
+  it('is part of the device flow too', async () => {
     const someone = await newTraveller(server, far);
     const device = await createDeviceClient(server, { grant_types: [DEVICE_GRANT] });
     await server.database.change(allowServices(device.client_id, { services: ['far'], origins: [] }));

@@ -41,7 +41,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       return body;
     };
 
-    it('sends the person there once after consent, keeps what it gave with the grant, and the app reaches the service', async () => {
+    it('redirects the user once after consent, stores the tokens with the grant, and the client reaches the service', async () => {
       const someone = await newTraveller(server, upstream);
       const there = await allow(await ask(someone, client, 'openid far:notes.read'));
       assert.equal(there.url.searchParams.get('redirect_uri'), `${server.issuer}/upstream/far/callback`);
@@ -73,7 +73,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       assert.equal(visitsTo(upstream), 1, 'nobody is asked again');
     });
 
-    it('sends them once more for a service that is new, for all that was allowed', async () => {
+    it('redirects the user again for a new service, with all allowed scopes', async () => {
       const someone = await newTraveller(server, upstream);
       await visit(await allow(await ask(someone, client, 'openid far:notes.read')), upstream);
       const there = await allow(await ask(someone, client, 'openid far:notes.write'));
@@ -85,7 +85,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       assert.equal(visitsTo(upstream), 2);
     });
 
-    it('sends nobody for a service that was not ticked', async () => {
+    it('redirects nobody for a service that was not ticked', async () => {
       const someone = await newTraveller(server, upstream);
       const tokens = await tokensFor(server, client, await allow(await ask(someone, client, 'openid far:notes.read'), []));
       assert.equal(tokens.scope, 'openid');
@@ -94,13 +94,13 @@ for (const kind of ['oidc', 'oauth2'] as const)
     });
 
     const failures: [name: string, fail: () => void, sentence: RegExp][] = [
-      ['refuses', () => (upstream.wishes.denies = 'access_denied'), /did not agree/],
+      ['refuses', () => (upstream.wishes.denies = 'access_denied'), /refused, or you declined there/],
       ['fails', () => (upstream.wishes.token = { status: 503, body: 'busy' }), /does not answer now/],
-      ['lies', () => (upstream.wishes.token = { body: '<html>' }), /could not be trusted/],
+      ['lies', () => (upstream.wishes.token = { body: '<html>' }), /could not trust the answer/],
       ['gives more than was allowed', () => (upstream.wishes.scope = 'notes.read everything'), /gave more than you allowed/],
     ];
     for (const [name, fail, sentence] of failures)
-      it(`keeps nothing when the provider ${name}, says so, and the app gets its code without`, async () => {
+      it(`stores nothing when the provider ${name}, says so, and the client gets its code`, async () => {
         const someone = await newTraveller(server, upstream);
         const there = await allow(await ask(someone, client, 'openid far:notes.read'));
         fail();
@@ -116,7 +116,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
         assert.match(String(interaction_uri), /\/account\/links\/far\/connect\?/);
       });
 
-    it('takes another try on the same page', async () => {
+    it('allows another try on the same page', async () => {
       const someone = await newTraveller(server, upstream);
       const there = await allow(await ask(someone, client, 'openid far:notes.read'));
       upstream.wishes.denies = 'access_denied';
@@ -126,7 +126,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       assert.equal((await kept(server, someone)).tokens.length, 1);
     });
 
-    it('keeps what it can use when the provider gives less, and goes on', async () => {
+    it('stores what it can use when the provider grants less, and continues', async () => {
       const someone = await newTraveller(server, upstream);
       const there = await allow(await ask(someone, client, 'openid far:notes.read far:notes.write'));
       upstream.wishes.scope = 'notes.read';
@@ -139,7 +139,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       assert.equal((await reaches(access_token, 'far:notes.write')).error, 'interaction_required');
     });
 
-    it('takes no other account there than the one that is linked', async () => {
+    it('accepts no account there other than the linked one', async () => {
       const someone = await newTraveller(server, upstream);
       await visit(await allow(await ask(someone, client, 'openid far:notes.read')), upstream);
       const before = await kept(server, someone);
@@ -151,7 +151,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       await tokensFor(server, client, await back.submit({ decision: 'without' }));
     });
 
-    it("takes no account there that is somebody else's here", async () => {
+    it('accepts no account there that is linked to another user here', async () => {
       const first = await newTraveller(server, upstream);
       await visit(await allow(await ask(first, client, 'openid far:notes.read')), upstream);
       const { sub } = upstream.person;
@@ -163,7 +163,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       assert.equal((await kept(server, first)).tokens.length, 1);
     });
 
-    it('takes an answer once, and from the browser that was sent alone', async () => {
+    it('accepts an answer once, and only from the redirected browser', async () => {
       const someone = await newTraveller(server, upstream);
       const answer = await answerOf(await allow(await ask(someone, client, 'openid far:notes.read')), upstream);
       const stranger = await new Person(server.issuer).open(answer);

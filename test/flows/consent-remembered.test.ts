@@ -7,8 +7,8 @@ import { authorizePath, callApi, obtainTokens, pkce, redeem, refresh, type TestC
 import { type Page, Person } from '../support/person.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-/** What a person allowed a client counts for the two of them: in every browser, until it ends, and for nobody else. */
-describe('What was allowed', () => {
+/** A user's consent to a client counts in every browser of that user until it ends, and for no other user. */
+describe("A user's consent", () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
@@ -33,7 +33,7 @@ describe('What was allowed', () => {
     return ((await answer.json()) as { scope: string }).scope;
   };
 
-  /** A browser in which somebody has signed in and allowed a client of its own what it asked for. */
+  /** A browser in which a user signed in and allowed a new client what it asked for. */
   async function allowed(parameters: Parameters = {}, fields: Record<string, string | string[]> = {}, metadata: object = {}) {
     const [client, person] = await Promise.all([server.createClient(metadata), server.createPerson()]);
     const browser = new Person(server.issuer);
@@ -42,14 +42,14 @@ describe('What was allowed', () => {
     return { client, person, browser, page };
   }
 
-  it('is not asked for in another browser of the same person, and stays one grant', async () => {
+  it('applies in another browser of the same user, and remains one grant', async () => {
     const { client, person } = await allowed();
     const elsewhere = await (await open(new Person(server.issuer), client)).submit(person);
     assert(hasCode(elsewhere), 'signing in is all there is to do');
     assert.equal((await grants(client, person)).length, 1);
   });
 
-  it('is asked of another person, in the same browser too', async () => {
+  it('is asked of another user, even in the same browser', async () => {
     const { client, browser } = await allowed();
     const other = await server.createPerson();
     const page = await (await open(browser, client, { prompt: 'login' })).submit(other);
@@ -58,7 +58,7 @@ describe('What was allowed', () => {
     assert.deepEqual(await grants(client, other), []);
   });
 
-  it('is asked for again once it has ended: revoked, or expired before it was deleted', async () => {
+  it('is asked for again after it was revoked, or expired before its deletion', async () => {
     for (const end of ['delete from grant_record', `update grant_record set expires_at = now() - interval '1 second'`]) {
       const { client, person, browser } = await allowed();
       await server.sql(`${end} where account_id = $1`, [person.id]);
@@ -70,7 +70,7 @@ describe('What was allowed', () => {
     }
   });
 
-  it('does not bring back what hung on a grant that has expired', async () => {
+  it('does not restore tokens of an expired grant', async () => {
     const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
     const { refresh_token, person: browser } = await obtainTokens(server, client, person);
     await server.sql(`update grant_record set expires_at = now() - interval '1 second' where account_id = $1`, [person.id]);
@@ -78,7 +78,7 @@ describe('What was allowed', () => {
     assert.equal((await refresh(server, client, String(refresh_token))).status, 400);
   });
 
-  it('ends with the suspension of the client, and is asked for anew when that is over', async () => {
+  it('ends when the client is suspended, and is asked for again after the suspension', async () => {
     const { client, person, browser } = await allowed();
     assert.equal(runCommand(server, 'clients', 'suspend', client.client_id, '--yes').status, 0);
     await eventually('the client is unknown', async () => (await open(browser, client)).response.status === 400);
@@ -87,7 +87,7 @@ describe('What was allowed', () => {
     await eventually('it is asked for', async () => asks(await open(browser, client)));
   });
 
-  it('outlives signing out of a browser, which ends only what was to live as long as the session', async () => {
+  it('outlives a sign-out, which ends only what depends on the session', async () => {
     const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
     const [here, there] = [await obtainTokens(server, client, person), await obtainTokens(server, client, person)];
     const confirm = await (await here.person.open('/oauth/logout')).submit({ logout: 'yes' });
@@ -110,7 +110,7 @@ describe('What was allowed', () => {
     assert(hasCode(await (await open(new Person(server.issuer), client, { scope: 'openid profile email restricted' })).submit(person)));
   });
 
-  it('is not prolonged by allowing more: 90 days are 90 days', async () => {
+  it('is not prolonged by allowing more: it lasts 90 days', async () => {
     const { client, person, browser } = await allowed();
     await server.sql(`update grant_record set expires_at = now() + interval '5 days' where account_id = $1`, [person.id]);
     const [before] = await grants(client, person);
@@ -120,14 +120,14 @@ describe('What was allowed', () => {
     assert.deepEqual((after as { payload: { openid: object } }).payload.openid, { scope: 'openid profile api' });
   });
 
-  it('is asked for when more is wanted, and not when less is', async () => {
+  it('is asked for when a client wants more, and not when it wants less', async () => {
     const { client, browser } = await allowed({ scope: 'openid profile email' });
     assert.equal(await scopeOf(client, await open(browser, client, { scope: 'openid' })), 'openid');
     assert.equal(await scopeOf(client, await open(browser, client, { scope: 'openid email' })), 'openid email');
     assert(asks(await open(browser, client, { scope: 'openid email api' })));
   });
 
-  it('leaves what was declined alone until the client asks with prompt=consent, or wants something new beside it', async () => {
+  it('is not asked for declined scopes until the client uses prompt=consent or wants a new one too', async () => {
     const { client, person, browser } = await allowed({ scope: 'openid restricted' });
     assert.equal(await scopeOf(client, await open(browser, client, { scope: 'openid restricted' })), 'openid');
     for (const parameters of [{ prompt: 'consent', scope: 'openid restricted' }, { scope: 'openid restricted api' }] as Parameters[]) {
@@ -142,7 +142,7 @@ describe('What was allowed', () => {
     assert.equal(await scopeOf(client, elsewhere), 'openid', 'in another browser no less');
   });
 
-  it('can be taken back in part: access tokens that open it end at once, the others and the refresh token go on with less', async () => {
+  it('can be withdrawn in part: access tokens with those scopes end at once, the others and the refresh token continue', async () => {
     const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
     const wide = await obtainTokens(server, client, person, { scope: 'openid profile restricted' });
     const narrow = await obtainTokens(server, client, person, { scope: 'openid profile' });
@@ -154,7 +154,7 @@ describe('What was allowed', () => {
     assert.equal(((await refreshed.json()) as { scope: string }).scope, 'openid profile');
   });
 
-  it('is not touched by a no', async () => {
+  it('is not changed by a denial', async () => {
     const { client, person, browser } = await allowed();
     const before = await grants(client, person);
     const page = await open(browser, client, { scope: 'openid profile api' });
@@ -162,7 +162,7 @@ describe('What was allowed', () => {
     assert.deepEqual(await grants(client, person), before);
   });
 
-  it('is what was said last: a no after a yes that has not reached the client yet is a no', async () => {
+  it('is the latest answer: a denial overrides an approval that has not reached the client yet', async () => {
     const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
     const page = await (await open(new Person(server.issuer), client)).submit(person);
     const body = new URLSearchParams({ ...page.form().hidden, decision: 'approve' });
@@ -171,7 +171,7 @@ describe('What was allowed', () => {
     assert.deepEqual(await grants(client, person), []);
   });
 
-  it('is recorded with the person, the client and the scopes; so is a no, once', async () => {
+  it('is recorded with the user, the client and the scopes; so is a denial, once', async () => {
     const { client, person, browser } = await allowed({ scope: 'openid email restricted' });
     const page = await open(browser, client, { prompt: 'consent' });
     const body = new URLSearchParams({ ...page.form().hidden, decision: 'deny' });
@@ -186,7 +186,7 @@ describe('What was allowed', () => {
     ]);
   });
 
-  it('counts at the API it was allowed for, and is recorded there', async () => {
+  it('applies to the API that it was given for, and is recorded for it', async () => {
     const resource = `${server.issuer}/api/posts`;
     const parameters = { scope: 'openid posts:read posts:write', resource };
     const { client, person, browser } = await allowed(parameters, {}, { required_scope: 'openid posts:read' });
@@ -197,7 +197,7 @@ describe('What was allowed', () => {
     assert.deepEqual((grant as { payload: { resources: object } }).payload.resources, { [resource]: 'posts:read' });
   });
 
-  it('changes nothing when it is only looked at', async () => {
+  it('is not changed by viewing the page', async () => {
     const { client, browser } = await allowed();
     const page = await open(browser, client, { prompt: 'consent' });
     await unchanged(server, async () => assert(asks(await browser.open(page.url.pathname))));

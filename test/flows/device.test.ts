@@ -33,7 +33,7 @@ describe('The device flow (RFC 8628)', () => {
     return body as Tokens;
   };
 
-  it('takes openid-client from the first request to a refreshed token, with a person at another browser between', async () => {
+  it('leads openid-client from the first request to a refreshed token, with a user at another browser', async () => {
     const config = await discovery(new URL(server.issuer), client.client_id, undefined, None(), { execute: [allowInsecureRequests] });
     const answer = await initiateDeviceAuthorization(config, { scope: 'openid profile offline_access' });
     assert.equal(answer.verification_uri, `${server.issuer}/device`);
@@ -43,7 +43,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.equal(answer.expires_in, 600);
     const done = await approveDevice(server, answer.user_code, credentials);
     assert.match(done.html, /<h1>Go back to your device<\/h1>/);
-    // Its first question would wait for the interval; the person has answered already.
+    // The first poll would wait for the interval; here the user has already decided.
     const tokens = await pollDeviceAuthorizationGrant(config, { ...answer, interval: 0 });
     assert.equal(tokens.claims()?.sub, credentials.id);
     const events = await server.sql("select client_id, address from audit_event where account_id = $1 and type = 'device_connected'", [
@@ -73,14 +73,14 @@ describe('The device flow (RFC 8628)', () => {
     }
   });
 
-  it('a client that did not register for it begins nothing', async () => {
+  it('refuses a client that did not register for it', async () => {
     const other = await server.createClient();
     const response = await unchanged(server, () => post(server, '/oauth/device_authorization', other, { scope: 'openid' }));
     assert.equal(response.status, 400);
     assert.equal(((await response.json()) as { error: string }).error, 'invalid_request');
   });
 
-  it('waits for the person, tells who asks too soon to slow down, and gives tokens at once when the answer is there', async () => {
+  it('waits for the user, answers slow_down to a device that polls too soon, and gives tokens at once after the approval', async () => {
     const { device_code, user_code } = await beginDevice(server, client);
     assert.equal(await pollError(server, client, device_code), 'authorization_pending');
     assert.equal(await pollError(server, client, device_code), 'slow_down');
@@ -91,10 +91,10 @@ describe('The device flow (RFC 8628)', () => {
     assert.ok((await redeemed(device_code)).access_token);
   });
 
-  it('expires by the clock of the database, for the device and for the person', async () => {
+  it("expires by the database's clock, for the device and for the user", async () => {
     const { device_code, user_code } = await beginDevice(server, client);
     const page = await typeCode(server, user_code);
-    // Alive for one more second by its row, if the ten minutes that the row outlives it are left out.
+    // One more second of life, without the ten minutes for which the row outlives the code.
     await server.sql(
       "update protocol_record set expires_at = now() + interval '10 minutes' where kind = 'DeviceCode' and account_id is null",
     );
@@ -107,7 +107,7 @@ describe('The device flow (RFC 8628)', () => {
     });
   });
 
-  it('expires for a person who was signing in meanwhile: nothing is given', async () => {
+  it('expires while a user signs in, and then gives nothing', async () => {
     const person = await server.createPerson();
     const { device_code, user_code } = await beginDevice(server, client);
     const consent = await (await (await typeCode(server, user_code)).submit({ decision: 'approve' })).submit(person);
@@ -122,7 +122,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.equal(await countRows(server, "audit_event where account_id = $1 and type = 'device_connected'", [person.id]), 0);
   });
 
-  it('a no of the person, at either page, is access_denied for the device, as often as it asks', async () => {
+  it("answers access_denied at every poll after the user's denial, at either page", async () => {
     const denials = [
       async (code: string) => (await typeCode(server, code)).submit({ decision: 'deny' }),
       async (code: string) => (await typeCode(server, code)).submit({ decision: ['approve', 'deny'] }),
@@ -136,11 +136,11 @@ describe('The device flow (RFC 8628)', () => {
       assert.equal(await pollError(server, client, device_code), 'access_denied');
       assert.equal(await pollError(server, client, device_code), 'access_denied');
       const again = await typeCode(server, user_code);
-      assert.match(again.html, /This code was answered already/);
+      assert.match(again.html, /This code was already used/);
     }
   });
 
-  it('of 50 parallel questions about one answered code, one alone gets tokens', async () => {
+  it('gives tokens to one of 50 parallel polls for one approved code', async () => {
     const person = await server.createPerson();
     const { device_code, user_code } = await beginDevice(server, client);
     await approveDevice(server, user_code, person);
@@ -153,7 +153,7 @@ describe('The device flow (RFC 8628)', () => {
     assert((await tokensOf(person.id)) <= 2, 'one access and one refresh token, unless a latecomer ended them');
   });
 
-  it('a code that is presented again ends what it gave and no other device, as an authorization code does (RFC 9700 section 4.14)', async () => {
+  it("ends its tokens, and no other device's, when a code is used again, like an authorization code (RFC 9700 section 4.14)", async () => {
     const [person, other] = [await server.createPerson(), await createDeviceClient(server)];
     const signIn = async () => {
       const { device_code, user_code } = await beginDevice(server, client);
@@ -176,7 +176,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.equal((await callApi(server, '/api/me', there.access_token)).status, 200);
   });
 
-  it('a refresh token that is replayed ends its device, and no other', async () => {
+  it('ends its device, and no other, at the replay of a refresh token', async () => {
     const person = await server.createPerson();
     const [here, there] = await Promise.all(
       [0, 1].map(async () => {
@@ -194,7 +194,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.equal((await use(there?.refresh_token)).status, 200);
   });
 
-  it('a yes and a no at the same time are one answer', async () => {
+  it('has one answer when an approval and a denial arrive at once', async () => {
     for (let round = 0; round < 5; round++) {
       const person = await server.createPerson();
       const { device_code, user_code } = await beginDevice(server, client);
@@ -210,7 +210,7 @@ describe('The device flow (RFC 8628)', () => {
     }
   });
 
-  it('of two people who answer, the first one counts, and the other is told', async () => {
+  it("counts the first of two users' answers, and tells the other", async () => {
     const [one, two] = [await server.createPerson(), await server.createPerson()];
     const { device_code, user_code } = await beginDevice(server, client);
     const pages = await Promise.all(
@@ -221,13 +221,13 @@ describe('The device flow (RFC 8628)', () => {
     const lost = ends[1 - won];
     assert(won >= 0);
     assert.equal(lost?.response.status, 400);
-    assert.match(String(lost?.html), /answered already/);
+    assert.match(String(lost?.html), /already used/);
     const { access_token } = await redeemed(device_code);
     const me = (await (await callApi(server, '/api/me', access_token)).json()) as { id: string };
     assert.equal(me.id, [one, two][won]?.id);
   });
 
-  it('is of no use to another client, and stays good for its own', async () => {
+  it("refuses another client's poll, and still works for its own client", async () => {
     const other = await createDeviceClient(server);
     const { device_code, user_code } = await beginDevice(server, client);
     assert.equal(await pollError(server, other, device_code), 'invalid_grant');
@@ -236,7 +236,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.ok((await redeemed(device_code)).access_token);
   });
 
-  it('ends with its client: the person reads so, and nothing is given', async () => {
+  it('ends with its client: the user reads so, and the device gets nothing', async () => {
     const own = await createDeviceClient(server);
     const { user_code } = await beginDevice(server, own);
     const person = await server.createPerson();
@@ -254,7 +254,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.deepEqual([await codesOf(person.id), await tokensOf(person.id)], [0, 0]);
   });
 
-  it('is known by its digest alone to the interaction that it leads to, and the digest is of no use (another process goes on from it)', async () => {
+  it('gives its interaction only a digest, which nobody can use as a code (another process continues from it)', async () => {
     const { device_code, user_code } = await beginDevice(server, client);
     await (await typeCode(server, user_code)).submit({ decision: 'approve' });
     const key = createHash('sha256').update(device_code).digest('hex');
@@ -263,7 +263,7 @@ describe('The device flow (RFC 8628)', () => {
       assert.equal(await pollError(server, client, presented), 'invalid_grant');
   });
 
-  it('of a suspended client waits until the client is back, and nobody answers meanwhile', async () => {
+  it("of a suspended client waits for the client's return, and accepts no answer meanwhile", async () => {
     const own = await createDeviceClient(server);
     const [waiting, answered] = [await beginDevice(server, own), await beginDevice(server, own)];
     const consent = await (await (await typeCode(server, answered.user_code)).submit({ decision: 'approve' })).submit(credentials);
@@ -291,7 +291,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.equal(await codesOf(person.id), 0, 'and the code goes along');
   });
 
-  it('is revoked with an answered code that nobody has redeemed', async () => {
+  it('can be revoked while its approved code is not redeemed yet', async () => {
     const person = await server.createPerson();
     const { device_code, user_code } = await beginDevice(server, client);
     await approveDevice(server, user_code, person);
@@ -299,7 +299,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.equal(await pollError(server, client, device_code), 'invalid_grant');
   });
 
-  it('gives a token for a resource of its own, when the device asks for one (RFC 8707)', async () => {
+  it('gives a token for a resource that the device names (RFC 8707)', async () => {
     const resource = `${server.issuer}/api/posts`;
     const { device_code, user_code } = await beginDevice(server, client, { scope: 'posts:read', resource });
     await approveDevice(server, user_code, credentials);
@@ -308,7 +308,7 @@ describe('The device flow (RFC 8628)', () => {
     assert.equal((await callApi(server, '/api/posts', access_token)).status, 200);
   });
 
-  /** Does something, and asserts that no device code is another than before. */
+  /** Runs an action, and asserts that it changes no device code. */
   async function unchangedCodes(act: () => Promise<void>): Promise<void> {
     const codes = () => server.sql(`select t::text from protocol_record t where kind = 'DeviceCode' order by 1`);
     const before = await codes();

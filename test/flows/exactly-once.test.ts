@@ -7,7 +7,7 @@ import { obtainTokens, post, type Tokens } from '../support/flow.ts';
 
 const PARALLEL = 50;
 
-/** Codes and refresh tokens: test/faults/two-processes.test.ts. */
+/** test/faults/two-processes.test.ts covers codes and refresh tokens. */
 describe('Exactly once, on two nodes', () => {
   let server: TestServer;
   let other: TestServer;
@@ -25,7 +25,7 @@ describe('Exactly once, on two nodes', () => {
     await server.close();
   });
 
-  /** The same request many times at once, on both nodes; whoever is shed (503) tries again. */
+  /** Sends the same request many times at once to both nodes. A request that gets 503 is sent again. */
   async function atOnce(send: (node: TestServer) => Promise<Response>) {
     let shed = 0;
     const answers = await Promise.all(
@@ -40,7 +40,7 @@ describe('Exactly once, on two nodes', () => {
     return { won: bodies(true), lost: bodies(false), shed };
   }
 
-  it(`of ${PARALLEL} uses of one assertion, one alone is accepted (RFC 7523 section 3)`, async () => {
+  it(`accepts one of ${PARALLEL} uses of one assertion (RFC 7523 section 3)`, async () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256');
     const { client_id } = await server.createClient({
       token_endpoint_auth_method: 'private_key_jwt',
@@ -61,14 +61,15 @@ describe('Exactly once, on two nodes', () => {
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
       }),
     );
-    // Used up it is even when a machine too busy then sheds the writing of its token: at most once, and never a token without an answer.
+    // The assertion is used up even if an overloaded server then refuses to store the token. It works at most once, and no token exists
+    // without an answer.
     if (!shed) assert.equal(won.length, 1);
     assert(won.length <= 1);
     assert.deepEqual([...new Set(lost.map(({ error }) => error))], ['invalid_client']);
     assert.equal((await server.sql('select 1 from token where client_id = $1', [client_id])).length, won.length);
   });
 
-  it('of 8 authorizations with one pushed request, one alone gets a code (RFC 9126 section 4)', async () => {
+  it('gives a code to one of 8 authorizations with one pushed request (RFC 9126 section 4)', async () => {
     const client = await server.createClient();
     await obtainTokens(server, client, person).then(async ({ person: browser }) => {
       const pushed = (await (

@@ -12,7 +12,7 @@ import { eventually } from '../support/eventually.ts';
 import { obtainTokens, post, refresh, type TestClient, type Tokens } from '../support/flow.ts';
 import { waitingForLocks } from '../support/lock.ts';
 
-/** The moments of the keys are rows: a test moves those, and never waits for an hour. */
+/** The times of keys are stored in rows. Tests change the rows and never wait an hour. */
 describe('Rotation of the signing keys, on two nodes', () => {
   let server: TestServer;
   let nodes: [TestServer, TestServer];
@@ -59,7 +59,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     server.sql(`update signing_key set active_at = case when active_at > now() then now() else active_at end,
       retired_at = case when retired_at > now() then now() else retired_at end`);
 
-  /** Whoever goes by a copy of the published keys, and asks anew when it is old, never because a key is missing. */
+  /** A verifier with a cached copy of the published keys. It fetches them again when the copy is old, never because a key is missing. */
   const copyHolder = (node: TestServer) =>
     createRemoteJWKSet(new URL(`${node.issuer}/oauth/jwks`), {
       [customFetch]: node.send as never,
@@ -67,7 +67,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
       cooldownDuration: 3_600_000,
     });
 
-  /** Tokens of both kinds are issued by one node and verified by keys of the other, until `stop`. */
+  /** Issues tokens of both kinds at one node and verifies them with the other node's keys, until `stop`. */
   function underLoad() {
     const copies = nodes.map(copyHolder);
     const issued: { kid: string; node: number; token: string; audience: string }[] = [];
@@ -99,12 +99,12 @@ describe('Rotation of the signing keys, on two nodes', () => {
     };
   }
 
-  it('fails nobody: a new key is published on both nodes before it signs, then both sign with it, and old tokens verify on', async () => {
+  it('causes no failure: both nodes publish a new key before it signs, and old tokens still verify', async () => {
     const old = await stored('true');
     const load = underLoad();
     const bothSignWith = (kids: string[]) =>
       [0, 1].every((node) => kids.every((kid) => load.issued.some((one) => one.node === node && one.kid === kid)));
-    // The load asks for ID tokens and for JWTs of the posts: by two of the algorithms.
+    // The load asks for ID tokens and for JWTs of the posts, so two algorithms are used.
     const used = "algorithm in ('RS256', 'ES256')";
     const signing = await stored(used);
     await eventually('each node signs with each key', () => bothSignWith(signing));
@@ -133,7 +133,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     assert.deepEqual((await stored('true')).toSorted(), fresh.toSorted());
   });
 
-  it('lets a request that is under way finish with the key it began with', async () => {
+  it('lets a request in progress finish with its original key', async () => {
     const { refresh_token } = await obtainTokens(server, client, person);
     const [old] = await stored("algorithm = 'RS256' and retired_at is null");
     await rotateSigningKeys(server.database, keyRing);
@@ -154,7 +154,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     assert.notEqual(fresh, old);
   });
 
-  it('takes place by itself when the moment comes, though nobody says so then', async () => {
+  it('takes effect at its time, without a notification', async () => {
     await rotateSigningKeys(server.database, keyRing);
     const [fresh] = await stored("algorithm = 'ES256' and active_at > now()");
     await server.sql("update signing_key set retired_at = now() + interval '1 second' where retired_at > now()");
@@ -164,7 +164,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     assert.equal(due, true);
   });
 
-  it('of keys that leaked leaves nothing: new ones sign at once, the old are published no longer', async () => {
+  it('of leaked keys leaves nothing: new keys sign at once, and the old are no longer published', async () => {
     const [old, token] = [await stored('true'), await accessToken(server)];
     await replaceSigningKeys(server.database, keyRing);
     const fresh = await stored('true');
@@ -179,7 +179,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     );
   });
 
-  it('reaches a node that could not hear of it as soon as it hears again', async () => {
+  it('reaches a node that was deaf as soon as it listens again', async () => {
     const before = await stored('true');
     await whileDeaf(server, async () => {
       await replaceSigningKeys(server.database, keyRing);
@@ -188,7 +188,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     await bothPublishWhatIsStored();
   });
 
-  it('reaches a node that never hears by age', async () => {
+  it('reaches a permanently deaf node by age', async () => {
     const seen: string[] = [];
     const deaf = { ...server.database, listen: () => ({ heard: () => false }) };
     const watch = await watchSigningKeys({ database: deaf, keyRing, log: createLog('silent'), readEveryMs: 20 }, ({ keys }) =>
@@ -201,12 +201,12 @@ describe('Rotation of the signing keys, on two nodes', () => {
     watch.close();
   });
 
-  it('that a node cannot read leaves it with the keys it has, and says so in its log', async () => {
+  it('with keys that a node cannot decrypt leaves it with its current keys and a log line', async () => {
     await bothPublishWhatIsStored();
     const before = await published(server);
     const [{ kid, private_jwk } = {}] = await server.sql('select kid, private_jwk from signing_key where active_at > now() limit 1');
     await server.sql("update signing_key set private_jwk = 'v1.00000000.AAAA.AAAA' where kid = $1", [kid]);
-    // The same set of keys is not opened anew: another one is.
+    // The node does not decrypt an unchanged set of keys again, but does so for another set.
     await server.sql(
       "insert into signing_key (kid, algorithm, private_jwk, active_at) values ('strange', 'ES256', 'v1.0.A.A', now() + interval '1 day')",
     );
@@ -217,7 +217,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     await server.sql("delete from signing_key where kid = 'strange'");
   });
 
-  it('costs a new provider when other keys are to be published or to sign, and nothing otherwise', async () => {
+  it('builds a new provider only when other keys are published or sign', async () => {
     const swaps = () => server.logLines().filter((line) => line.includes('signing_keys_changed')).length;
     await bothPublishWhatIsStored();
     const before = swaps();
@@ -227,7 +227,7 @@ describe('Rotation of the signing keys, on two nodes', () => {
     assert.equal(swaps() - before, 2, 'once for each node');
   });
 
-  it('makes successors by schedule once keys are 90 days old, on one of the nodes, and tells of it', async () => {
+  it('creates successors when keys are 90 days old, on one of the nodes, and records it', async () => {
     const before = await stored('retired_at is null');
     const made = async () => (await stored('retired_at is null and active_at > now()')).length;
     await server.sql(`update signing_key set active_at = now() - interval '89 days' where retired_at is null`);

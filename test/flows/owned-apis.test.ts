@@ -20,7 +20,7 @@ import { Person } from '../support/person.ts';
 
 const OWN = 'https://films.example';
 
-/** Tokens for one API: what it is asked for, and what the code is redeemed for. */
+/** Tokens for one API: by the scope of the request and the resource of the redemption. */
 const tokensFor = (server: TestServer, client: TestClient, person: Credentials, asked: { scope: string; resource: string }) =>
   obtainTokens(server, client, person, asked, { resource: asked.resource });
 
@@ -52,7 +52,7 @@ describe('An API that a developer registered', () => {
     return (await response.json()) as Tokens & { error?: string };
   };
 
-  it('is asked for on every node, in the words of its owner, with its host beside its name', async () => {
+  it("is offered on every node, in its owner's words, with its host beside its name", async () => {
     const client = await server.createClient();
     const person = await server.createPerson();
     for (const node of [server, other]) {
@@ -68,14 +68,14 @@ describe('An API that a developer registered', () => {
     }
   });
 
-  it("stands in no list of this server's own: there may be a thousand", async () => {
+  it("is in none of this server's lists, because there may be a thousand", async () => {
     for (const path of ['openid-configuration', 'oauth-authorization-server']) {
       const document = (await (await fetch(`${server.issuer}/.well-known/${path}`)).json()) as { scopes_supported: string[] };
       assert(document.scopes_supported.includes('posts:read') && !document.scopes_supported.includes('books:read'));
     }
   });
 
-  it('has its tokens introspected by its own client alone (RFC 7662 section 4)', async () => {
+  it('has its tokens introspected only by its own client (RFC 7662 section 4)', async () => {
     const client = await server.createClient();
     const tokens = await tokensFor(server, client, await server.createPerson(), forBooks);
     const answer = await introspect(server, introspector, tokens.access_token);
@@ -103,7 +103,7 @@ describe('An API that a developer registered', () => {
     assert.equal(typeof ofApi, 'string');
   });
 
-  it("gives the owner's own clients its scopes for themselves, and other self-registered ones none", async () => {
+  it("gives its scopes to its owner's clients for themselves, and to no other self-registered client", async () => {
     const [theirs, strangers] = await Promise.all([server.createClient(), server.createClient()]);
     await server.sql(`update client set registration = 'dynamic' where id = any($1)`, [[theirs.client_id, strangers.client_id]]);
     await own(server, theirs.client_id, developer.id);
@@ -117,7 +117,7 @@ describe('An API that a developer registered', () => {
     );
   });
 
-  it('signs JWTs with ES256 for its audience, as long as its owner said (RFC 9068)', async () => {
+  it("gets JWTs signed with ES256 for its audience and its owner's lifetime (RFC 9068)", async () => {
     const maker = await comeToPortal(server);
     const at = await registerApi(maker, { identifier: 'https://jwt.example', format: 'jwt', lifetime: '90' });
     await fill(maker, `${at}/scopes`, { ...SCOPE, name: 'signed' });
@@ -136,7 +136,7 @@ describe('An API that a developer registered', () => {
     assert.equal(Number(payload.exp) - Number(payload.iat), 90);
   });
 
-  it('drops a scope: a client that registered with it is a client still, and cannot ask for it', async () => {
+  it('can drop a scope: a client with that scope stays registered and cannot ask for it', async () => {
     await fill(developer, `${path}/scopes`, { ...SCOPE, name: 'books:lend' });
     await knowsScope(server, 'books:lend');
     const client = await server.createClient({ scope: 'openid books:lend books:read' });
@@ -153,7 +153,7 @@ describe('An API that a developer registered', () => {
     assert.match((await browser.open('/account/apps')).html, /books:lend/, 'what was allowed is not kept quiet');
   });
 
-  it('is deleted with what was issued and allowed for it: whoever takes its identifier begins with nothing', async () => {
+  it('is deleted with its tokens and consents, so that the next owner of its identifier starts with nothing', async () => {
     const maker = await comeToPortal(server);
     const identifier = 'https://short.example';
     const at = await registerApi(maker, { identifier, name: 'Short' });
@@ -164,7 +164,7 @@ describe('An API that a developer registered', () => {
     const person = await server.createPerson();
     const tokens = await tokensFor(server, client, person, { scope: 'openid profile short', resource: identifier });
     const beside = await tokensFor(server, client, person, forBooks);
-    assert.match((await maker.browser.open(`${at}/delete`)).html, /1 person[\s\S]*1 token is live/);
+    assert.match((await maker.browser.open(`${at}/delete`)).html, /1 user[\s\S]*There is 1 valid token/);
 
     assert.equal((await fill(maker, `${at}/delete`)).response.status, 422);
     assert.equal((await introspect(server, speaker, tokens.access_token))['active'], true, 'without a tick nothing ends');

@@ -6,7 +6,7 @@ import { addPasskey, openAccount, options } from '../support/factors.ts';
 import { authorizePath, pkce, redeem, type TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
 
-/** What a browser would not do: by a software authenticator. In the browser: test/pages/passkey.test.ts. */
+/** Uses a software authenticator for what a browser would not do. In the browser: test/pages/passkey.test.ts. */
 describe('Passkeys (WebAuthn level 3)', () => {
   let server: TestServer;
   let client: TestClient;
@@ -29,7 +29,7 @@ describe('Passkeys (WebAuthn level 3)', () => {
       select 'session', uid, payload::text, account_id from session where account_id is not null union all
       select 'code', encode(id, 'hex'), '', account_id from authorization_code order by 1, 2`);
 
-  it('signs in alone, and both tokens and session say how', async () => {
+  it('sign in alone, and tokens and session have the method', async () => {
     const person = await server.createPerson();
     const { authenticator } = await addPasskey(server, person);
     const challenge = pkce();
@@ -55,7 +55,7 @@ describe('Passkeys (WebAuthn level 3)', () => {
     assert(passkey?.['used_at']);
   });
 
-  it('is asked for on top of the password, and only that account’s is taken', async () => {
+  it('are accepted for step-up only if they belong to the signed-in account', async () => {
     const [person, other] = [await server.createPerson(), await server.createPerson()];
     const [{ authenticator }, { authenticator: theirs }] = [await addPasskey(server, person), await addPasskey(server, other)];
     const page = await (await openSignIn()).submit(person);
@@ -87,7 +87,7 @@ describe('Passkeys (WebAuthn level 3)', () => {
     'no user handle': { userHandle: undefined },
     'an unknown credential': { id: Buffer.from('unknown').toString('base64url') },
   };
-  describe('refused at sign-in, with nothing changed', () => {
+  describe('are refused at sign-in, and nothing changes', () => {
     let authenticator: Authenticator;
     before(async () => {
       ({ authenticator } = await addPasskey(server, await server.createPerson()));
@@ -99,11 +99,11 @@ describe('Passkeys (WebAuthn level 3)', () => {
         const before = await stored();
         const refused = await show(page, await authenticator.get(await optionsOf(page), lie));
         assert.equal(refused.response.status, 401);
-        assert.match(refused.html, /That passkey was not accepted/);
+        assert.match(refused.html, /The passkey was not accepted/);
         assert.deepEqual(await stored(), before);
       });
 
-    it('a challenge of another browser, of another page, of nobody’s, and one that is too old', async () => {
+    it('with a challenge of another browser or page, with an unknown one, and with an old one', async () => {
       const [page, other] = [await openSignIn(), await openSignIn()];
       const before = await stored();
       const ours = (await optionsOf(page)).challenge;
@@ -114,7 +114,7 @@ describe('Passkeys (WebAuthn level 3)', () => {
       assert.deepEqual(await stored(), before);
     });
 
-    it('the same answer a second time, also of ten at once', async () => {
+    it('with a repeated answer, also of ten at once', async () => {
       const own = await addPasskey(server, await server.createPerson());
       const [page, answer] = await (async () => {
         const at = await openSignIn();
@@ -128,7 +128,7 @@ describe('Passkeys (WebAuthn level 3)', () => {
       assert.equal(answers.filter(({ status }) => status === 401).length, 9);
     });
 
-    it('what is no answer at all', async () => {
+    it('with text that is no answer', async () => {
       const page = await openSignIn();
       const before = await stored();
       for (const credential of [
@@ -146,7 +146,7 @@ describe('Passkeys (WebAuthn level 3)', () => {
     });
   });
 
-  it('a counter that does not grow is refused: there is a second copy of the key', async () => {
+  it('are refused if the counter does not grow, because that suggests a copy of the key', async () => {
     const { authenticator } = await addPasskey(server, await server.createPerson());
     const first = await openSignIn();
     assert.match((await show(first, await authenticator.get(await optionsOf(first), { counter: 7 }))).html, /value="approve"/);
@@ -158,7 +158,7 @@ describe('Passkeys (WebAuthn level 3)', () => {
     }
   });
 
-  it('120 wrong answers at once from one network: no more than the limit are looked at; right ones do not count', async () => {
+  it('are limited: of 120 wrong answers at once from one network, no more than the limit are checked; right ones do not count', async () => {
     await server.sql('delete from rate_limit');
     const { authenticator } = await addPasskey(server, await server.createPerson());
     const right = await openSignIn();
@@ -173,7 +173,7 @@ describe('Passkeys (WebAuthn level 3)', () => {
     await server.sql('delete from rate_limit');
   });
 
-  it('of a disabled account signs nobody in', async () => {
+  it('of a disabled account sign nobody in', async () => {
     const person = await server.createPerson();
     const { authenticator } = await addPasskey(server, person);
     await server.sql('update user_account set disabled_at = now() where id = $1', [person.id]);
@@ -181,7 +181,7 @@ describe('Passkeys (WebAuthn level 3)', () => {
     assert.equal((await show(page, await authenticator.get(await optionsOf(page)))).response.status, 401);
   });
 
-  it('enrolment: refused from another origin, unverified, with a challenge of another session or used before, or known already', async () => {
+  it('are refused at enrolment from another origin, unverified, with a foreign or used challenge, or when already known', async () => {
     const [person, other] = [await server.createPerson(), await server.createPerson()];
     const { authenticator, person: browser } = await addPasskey(server, person);
     const { authenticator: theirs, person: elsewhere } = await addPasskey(server, other);

@@ -27,7 +27,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
   const asksLeave = (page: Page) => page.html.includes('name="decision"');
   const error = (page: Page) => page.url.searchParams.get('error');
 
-  /** Somebody who is signed in and has allowed the client. */
+  /** A user who is signed in and has allowed the client. */
   async function known() {
     const person = await server.createPerson();
     const { id_token, person: browser } = await obtainTokens(server, client, person);
@@ -42,20 +42,20 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
   }
 
   describe('none', () => {
-    it('answers without a page what would need one: login_required, consent_required, or a code', async () => {
+    it('answers login_required, consent_required or a code, without a page', async () => {
       const { person, browser } = await known();
       await unchanged(server, async () => assert.equal(error(await open(new Person(server.issuer), { prompt: 'none' })), 'login_required'));
       assert.equal(error(await open(browser, { prompt: 'none', scope: 'openid api' })), 'consent_required');
       assert.equal((await idToken(await open(browser, { prompt: 'none' })))['sub'], person.id);
     });
 
-    it('is refused beside any other value, and so is a value that nobody knows', async () => {
+    it('is refused beside any other value; an unknown value is refused too', async () => {
       const { browser } = await known();
       for (const prompt of ['none login', 'none consent', 'none select_account', 'none create', 'register', 'NONE'])
         await unchanged(server, async () => assert.equal(error(await open(browser, { prompt })), 'invalid_request', prompt));
     });
 
-    it('is login_required when somebody else is signed in than id_token_hint says, or for too long', async () => {
+    it('is login_required for another user than in id_token_hint, or for an old sign-in', async () => {
       const [one, other] = [await known(), await known()];
       assert.equal(error(await open(one.browser, { prompt: 'none', id_token_hint: other.id_token })), 'login_required');
       assert.equal((await idToken(await open(one.browser, { prompt: 'none', id_token_hint: one.id_token })))['sub'], one.person.id);
@@ -67,7 +67,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
   });
 
   describe('login', () => {
-    it('asks who is there though somebody is signed in, and the ID token says when (auth_time)', async () => {
+    it('asks a signed-in user to sign in, and the ID token has the time (auth_time)', async () => {
       const { person, browser } = await known();
       await server.sql(`update session set payload = jsonb_set(payload, '{loginTs}', '1000') where account_id = $1`, [person.id]);
       for (const parameters of [{ prompt: 'login' }, { max_age: '0' }] as Parameters[]) {
@@ -77,7 +77,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
       }
     });
 
-    it('makes place for whoever signs in: one session, theirs, and the one before is over', async () => {
+    it('replaces the session: the next user has the only one, and the earlier one ends', async () => {
       const [one, other] = [await known(), await known()];
       const session = () => one.browser.cookies().find((pair) => pair.startsWith('session='));
       const before = session();
@@ -90,7 +90,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
   });
 
   describe('consent', () => {
-    it('asks for leave that was given already, after a sign-in when that is asked for too', async () => {
+    it('asks for consent again, after a sign-in if that is requested too', async () => {
       const { person, browser } = await known();
       assert(asksLeave(await open(browser, { prompt: 'consent' })));
       const page = await open(browser, { prompt: 'consent login' });
@@ -102,7 +102,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
   });
 
   describe('select_account', () => {
-    it('asks which account is to go on, and goes on with the one that is signed in', async () => {
+    it('asks for the account to use, and continues with the signed-in one', async () => {
       const { person, browser } = await known();
       const page = await open(browser, { prompt: 'select_account' });
       assert(asksWhich(page));
@@ -111,7 +111,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
       assert.equal(claims['sub'], person.id);
     });
 
-    it('goes on with another, who signs in; until then nobody is signed out', async () => {
+    it('continues with another user, who signs in; until then nobody is signed out', async () => {
       const [one, other] = [await known(), await known()];
       const page = await (await open(one.browser, { prompt: 'select_account', login_hint: other.person.email })).submit({
         account: 'another',
@@ -122,7 +122,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
       assert.equal((await idToken(await page.submit(other.person)))['sub'], other.person.id);
     });
 
-    it('is answered by signing in, for whoever is not or is to do so anyway', async () => {
+    it('is satisfied by a sign-in that is needed anyway', async () => {
       const { person, browser } = await known();
       for (const [who, prompt] of [
         [new Person(server.issuer), 'select_account'],
@@ -134,7 +134,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
       }
     });
 
-    it('comes before consent', async () => {
+    it('is asked before consent', async () => {
       const { browser } = await known();
       const page = await open(browser, { prompt: 'consent select_account' });
       assert(asksWhich(page));
@@ -143,7 +143,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
   });
 
   describe('id_token_hint and login_hint', () => {
-    it('has the person sign in whom the client expects, and tells the client when it is somebody else', async () => {
+    it('ask for the expected user, and the client learns if another one signs in', async () => {
       const [one, other] = [await known(), await known()];
       const page = await open(one.browser, { id_token_hint: other.id_token });
       assert(asksWho(page));
@@ -153,13 +153,13 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
       assert.equal(wrong.url.searchParams.get('code'), null);
     });
 
-    it('refuses a hint that is none of ours', async () => {
+    it('are refused if the hint is no ID token of this server', async () => {
       const { browser, id_token } = await known();
       for (const hint of ['x', id_token.slice(0, -8), `${id_token.split('.').slice(0, 2).join('.')}.`])
         assert.equal(error(await open(browser, { id_token_hint: hint })), 'invalid_request');
     });
 
-    it('says login_required for such a hint where nobody may be asked: its key may have been rotated since', async () => {
+    it('are login_required with such a hint if no page is allowed: its key may have been rotated since', async () => {
       const { browser, id_token } = await known();
       for (const hint of ['x', id_token.slice(0, -8), `${id_token.split('.').slice(0, 2).join('.')}.`]) {
         const answer = await open(browser, { id_token_hint: hint, prompt: 'none' });
@@ -170,8 +170,8 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
     });
   });
 
-  describe('a client on a device', () => {
-    it('is asked about each time, by loopback or scheme, unless an operator verified it (RFC 8252 section 8.6)', async () => {
+  describe('a native client', () => {
+    it('asks for consent each time, by loopback or own scheme, unless an operator verified it (RFC 8252 section 8.6)', async () => {
       for (const [redirect_uri, more] of [
         ['http://127.0.0.1/callback', { token_endpoint_auth_method: 'none' }],
         ['com.example.app:/callback', {}],
@@ -190,7 +190,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
       }
     });
 
-    it('is not, at a web address of its own (RFC 8252 section 7.2), nor is a client with a secret in development', async () => {
+    it('does not ask again with a web address of its own (RFC 8252 section 7.2), nor does a client with a secret in development', async () => {
       for (const [redirect_uri, application_type, said] of [
         ['https://app.example/callback', 'native', undefined],
         ['https://localhost/callback', 'web', undefined],
@@ -207,7 +207,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
       }
     });
 
-    it('is, without a secret, also when it says that it is a web client', async () => {
+    it('asks again without a secret, even if it registered as a web client', async () => {
       const metadata = { redirect_uris: ['http://localhost:5173/callback'], token_endpoint_auth_method: 'none' };
       const app = await server.createClient(metadata);
       const browser = new Person(server.issuer);
@@ -217,7 +217,7 @@ describe('prompt, max_age and hints (OpenID Connect Core section 3.1.2.1)', () =
     });
   });
 
-  it('our own pages are never asked about, whatever they are made to ask for', async () => {
+  it("is never one of this server's own pages: they ask for no consent, with any parameters", async () => {
     const own = { client_id: FIRST_PARTY_CLIENT, redirect_uri: server.issuer + CALLBACK_PATH };
     const person = await server.createPerson();
     const browser = new Person(server.issuer);

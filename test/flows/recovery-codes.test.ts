@@ -27,7 +27,7 @@ describe('Recovery codes', () => {
     return { person, browser, codes: await makeRecoveryCodes(browser) };
   }
 
-  it('are ten, easy to read, shown once, and stored as digests', async () => {
+  it('are ten, readable, shown once, and stored as digests', async () => {
     const { person, browser, codes } = await withCodes();
     assert.equal(new Set(codes).size, 10);
     for (const code of codes) assert.match(code, /^[abcdefghjkmnpqrstuvwxyz2-9]{5}-[abcdefghjkmnpqrstuvwxyz2-9]{5}$/);
@@ -36,11 +36,11 @@ describe('Recovery codes', () => {
     );
     for (const page of [await browser.open('/account/factors/recovery-codes'), await browser.open('/account/factors')])
       for (const code of codes) assert(!page.html.includes(code) && !rows.includes(code));
-    assert.match((await browser.open('/account/factors')).html, /10 codes are left/);
+    assert.match((await browser.open('/account/factors')).html, /10 codes left/);
     for (const line of server.logLines()) for (const code of codes) assert(!line.includes(code));
   });
 
-  it('stand in for the app, each once, however they are typed', async () => {
+  it('replace the authenticator app, each once, in any spelling', async () => {
     const { person, codes } = await withCodes();
     const [first, second] = codes as [string, string];
     assert.match(
@@ -61,12 +61,12 @@ describe('Recovery codes', () => {
     assert.equal(events.length, 2);
   });
 
-  it('are good once, of twenty browsers that bring one at the same time', async () => {
+  it('work once among twenty browsers that send one at the same time', async () => {
     const { person, codes } = await withCodes();
     const pages: Page[] = [];
     while (pages.length < 20) pages.push(await openFactor(person));
     let won = 0;
-    // As many at once as the limit allows; a winner forgives what was counted.
+    // As many at once as the limit allows; a success resets the count.
     for (let at = 0; at < 20; at += 5) {
       const answers = await Promise.all(pages.slice(at, at + 5).map((page) => page.submit({ recovery_code: String(codes[0]) })));
       won += answers.filter(({ html }) => html.includes('value="approve"')).length;
@@ -76,14 +76,14 @@ describe('Recovery codes', () => {
     assert.equal((await stored(person.id)).filter(({ used_at }) => used_at).length, 1);
   });
 
-  it('of another account are no good', async () => {
+  it('of another account are refused', async () => {
     const [{ person, codes }, other] = [await withCodes(), await withCodes()];
     const before = await stored(person.id);
     assert.equal((await (await openFactor(other.person)).submit({ recovery_code: String(codes[0]) })).response.status, 401);
     assert.deepEqual(await stored(person.id), before);
   });
 
-  it('made anew take the place of the old', async () => {
+  it('replace the earlier set when they are created again', async () => {
     const { person, browser, codes } = await withCodes();
     const fresh = await makeRecoveryCodes(browser);
     assert.equal((await stored(person.id)).length, 10);
@@ -91,7 +91,7 @@ describe('Recovery codes', () => {
     assert.match((await (await openFactor(person)).submit({ recovery_code: String(fresh[0]) })).html, /value="approve"/);
   });
 
-  it('100 wrong ones at once: no more than the limit are looked at', async () => {
+  it('are limited: of 100 wrong ones at once, no more than the limit are checked', async () => {
     const { person } = await withCodes();
     const page = await openFactor(person);
     const { action, hidden } = page.form();
@@ -104,7 +104,7 @@ describe('Recovery codes', () => {
     assert.equal(answers.filter(({ status }) => status === 429).length, 95);
   });
 
-  it('are not made for an account that has nothing they could stand in for, and go with it', async () => {
+  it('are not created for an account without a factor, and are deleted with the last one', async () => {
     const { person, browser } = await withCodes();
     const csrf = String((await browser.open('/account/factors')).form().hidden['csrf']);
     await browser.open('/account/factors/totp/remove', { method: 'POST', body: new URLSearchParams({ csrf }) });

@@ -9,7 +9,7 @@ import { addProvider, startUpstream, type TestUpstream } from '../support/upstre
 
 const ORIGIN = 'http://app.localhost:4000';
 
-describe('A first-party web app reaches providers with the session of the browser', () => {
+describe("A first-party web app that reaches providers with the browser's session", () => {
   let server: TestServer;
   let upstream: TestUpstream;
   let client: TestClient;
@@ -46,7 +46,7 @@ describe('A first-party web app reaches providers with the session of the browse
   const reached = async () =>
     (await server.sql(`select detail from audit_event where type = 'service_reached' and account_id = $1`, [reaching.person.id])).length;
 
-  it('gets the token that the person allowed it, told to its page and to nobody else', async () => {
+  it('gets the token that the user allowed it, readable by its page only', async () => {
     const { response, status, body } = await ask();
     assert.equal(status, 200, JSON.stringify(body));
     assert.ok(upstream.isAlive(body.access_token));
@@ -58,7 +58,7 @@ describe('A first-party web app reaches providers with the session of the browse
     assert.equal(await reached(), 1);
   });
 
-  it('is asked for by a browser first, which hears that its page may', async () => {
+  it('gets a preflight answer that allows its page', async () => {
     const preflight = (origin: string, path = '/services/far/token') =>
       server.send(`${server.issuer}${path}`, {
         method: 'OPTIONS',
@@ -76,7 +76,7 @@ describe('A first-party web app reaches providers with the session of the browse
       assert.equal((await preflight(origin)).headers.get('access-control-allow-origin'), null, origin);
   });
 
-  it('is refused to pages elsewhere, by whatever they call themselves', async () => {
+  it('is refused at other pages, under any name', async () => {
     const other = await createServiceClient(server, { origins: ['https://other.example'] });
     const untrusted = await createServiceClient(server);
     const wrong: [string, object, Options][] = [
@@ -110,7 +110,7 @@ describe('A first-party web app reaches providers with the session of the browse
     assert.equal(await reached(), 0);
   });
 
-  it('takes nothing but what is documented', async () => {
+  it('may send only documented parameters', async () => {
     const bad: [string, object, Options, number][] = [
       ['a form', {}, { type: 'application/x-www-form-urlencoded', raw: `client_id=${client.client_id}` }, 415],
       ['text', {}, { type: 'text/plain' }, 415],
@@ -130,7 +130,7 @@ describe('A first-party web app reaches providers with the session of the browse
     assert.equal(await reached(), 0);
   });
 
-  it('hears what a client hears by token exchange: scopes, providers, the person, an outage', async () => {
+  it('gets the answers of a token exchange: scopes, providers, the user, an outage', async () => {
     for (const [body, options, status, error] of [
       [{ scope: 'far:notes.write' }, {}, 400, 'invalid_scope'],
       [{ scope: 'far:notes.read email' }, {}, 400, 'invalid_scope'],
@@ -159,7 +159,7 @@ describe('A first-party web app reaches providers with the session of the browse
     assert.equal(body.interaction_uri, `${server.issuer}/account/links/far/connect?client_id=${client.client_id}`);
   });
 
-  it('acts for nobody who has not allowed it to', async () => {
+  it('acts for no user who has not allowed it', async () => {
     const stranger = await server.createPerson();
     await link(server, upstream, { accountId: stranger.id, scopes: ['notes.read'] });
     const elsewhere = await server.createClient();
@@ -170,7 +170,7 @@ describe('A first-party web app reaches providers with the session of the browse
     assert.deepEqual(listed, { services: [{ provider: 'far', name: 'Far', scopes: [], connected: false }] });
   });
 
-  it('is told which services are connected, by the session or by a token', async () => {
+  it('may list the connected services, by the session or by a token', async () => {
     const expected = [{ provider: 'far', name: 'Far', scopes: ['far:notes.read'], connected: true }];
     const response = await list(reaching.browser, client.client_id);
     assert.equal(response.headers.get('access-control-allow-origin'), ORIGIN);
@@ -183,7 +183,7 @@ describe('A first-party web app reaches providers with the session of the browse
     assert.match(service.interaction_uri, /\/account\/links\/far\/connect/);
   });
 
-  it('is told nothing by a token that opens nothing', async () => {
+  it('may not list them by a token without access', async () => {
     const { access_token } = await clientCredentials(server, client, 'api');
     const { access_token: other } = await obtainTokens(server, client, reaching.person, {
       scope: 'posts:read',

@@ -21,7 +21,7 @@ import { setUses } from '../support/second-use.ts';
 import { addProvider, startUpstream } from '../support/upstream.ts';
 import { createWire } from '../support/wire.ts';
 
-/** How many statements each request may cost, counted on the wire, once its client is known to the node. */
+/** How many statements each request may cost, counted on the wire, when the node already knows the client. */
 describe('The budget of statements', () => {
   let server: TestServer;
   let wire: Awaited<ReturnType<typeof createWire>>;
@@ -33,7 +33,7 @@ describe('The budget of statements', () => {
 
   before(async () => {
     const database = await createDatabase();
-    // What was refused is written behind, some seconds later: it is no cost of the request that is counted then.
+    // Errors are written some seconds later, and must not count as a cost of a later request.
     wire = await createWire(database.url, (moment, text) => {
       if (moment === 'arrives' && !text.includes('client_error')) statements += 1;
     });
@@ -81,7 +81,7 @@ describe('The budget of statements', () => {
     assert.equal(await cost(async () => assert.equal((await redeem(server, client, code)).status, 200)), 2);
   });
 
-  it('refresh: 2, the kept answer among what is written; a repeat: 2, which only read; a replay: 3, and a transaction round the last', async () => {
+  it('refresh: 2, including the stored answer; a repeat: 2, which only read; a replay: 3, and a transaction around the last', async () => {
     const patient = await server.createClient({ refresh_token_grace: 60 });
     const { refresh_token } = await obtainTokens(server, patient, person);
     const use = (status: number) =>
@@ -107,12 +107,12 @@ describe('The budget of statements', () => {
 
   it('authorization with a live session and consent: 3', async () => {
     const { code_verifier: _, ...challenge } = pkce();
-    // What was revoked above was the person's one grant to the client.
+    // The revocation above ended the user's only grant to the client.
     await approve(server, tokens.person, person, authorizePath(client, challenge));
     assert.ok((await cost(() => approve(server, tokens.person, person, authorizePath(client, challenge)))) <= 3);
   });
 
-  it('token exchange with what is kept: 6, one of which counts and one of which tells the person', async () => {
+  it('token exchange with a stored token: 6, one of which counts and one of which records it for the user', async () => {
     const upstream = await startUpstream();
     try {
       await addProvider(server, upstream, { services: ['notes.read'] });

@@ -9,7 +9,7 @@ import { beginReset, newestProof } from '../support/sign-up.ts';
 const MFA = 'https://refeds.org/profile/mfa';
 const SFA = 'https://refeds.org/profile/sfa';
 
-describe('Step-up (RFC 9470), and a session that owes a factor', () => {
+describe('Step-up (RFC 9470), and sessions that owe a factor', () => {
   let server: TestServer;
   let client: TestClient;
   before(async () => {
@@ -22,7 +22,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
   const codes = async (accountId: string) =>
     (await server.sql('select 1 from authorization_code where account_id = $1 and client_id = $2', [accountId, client.client_id])).length;
 
-  /** The answer to a request of a browser that has signed in: the id token's claims. */
+  /** The ID token's claims for an authorization request of a signed-in browser. */
   async function claimsOf(
     person: Person,
     credentials: Credentials,
@@ -49,18 +49,18 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     };
   }
 
-  it('publishes the contexts there are', async () => {
+  it('publish the supported contexts', async () => {
     const metadata = (await (await fetch(`${server.issuer}/.well-known/openid-configuration`)).json()) as Record<string, unknown>;
     assert.deepEqual(metadata['acr_values_supported'], [SFA, MFA, 'phr']);
     for (const claim of ['acr', 'amr', 'auth_time']) assert((metadata['claims_supported'] as string[]).includes(claim), claim);
   });
 
-  it('tells of a password alone', async () => {
+  it('report a password alone', async () => {
     const claims = await claimsOf(new Person(server.issuer), await server.createPerson());
     assert.deepEqual([claims.acr, claims.amr], [SFA, ['pwd']]);
   });
 
-  it('a browser that has shown its factor is not asked again, nor for what is less', async () => {
+  it('ask no browser again that has shown its factor, also for a weaker context', async () => {
     const credentials = await server.createPerson();
     const { person, secret } = await addTotp(server, credentials);
     assert.deepEqual((await claimsOf(person, credentials)).amr, ['pwd'], 'enrolling is not by itself a second factor');
@@ -74,7 +74,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert.equal((await claimsOf(person, credentials, { acr_values: 'urn:nobody:knows' })).acr, MFA, 'a wish that nobody knows is left');
   });
 
-  it('a session from before the factor was set up owes it: no code, no page of the account, and prompt=none says so', async () => {
+  it("from before a factor's setup owe it: no code, no account page, and prompt=none says so", async () => {
     const credentials = await server.createPerson();
     const other = new Person(server.issuer);
     await approve(server, other, credentials, path());
@@ -99,13 +99,13 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert.equal((await other.request('/account/factors')).status, 200);
   });
 
-  it('asked for two factors, one that has none is told so, may set one up, and goes on', async () => {
+  it('let a user without two factors set one up when a client asks for two, and continue', async () => {
     const credentials = await server.createPerson();
     const person = new Person(server.issuer);
     const before = await codes(credentials.id);
     const page = await (await person.open(path({ acr_values: MFA }))).submit(credentials);
     assert.match(page.html, /A stronger sign-in is needed/);
-    assert.match(page.html, /asks for a second step, and you have none/);
+    assert.match(page.html, /asks for a second factor, and you have none/);
     const none = await person.open(path({ acr_values: MFA, prompt: 'none' }));
     assert.equal(none.url.searchParams.get('error'), 'interaction_required');
     assert.equal((await person.open(page.url.pathname)).url.pathname, page.url.pathname, 'it still is');
@@ -121,7 +121,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert(answer.url.searchParams.get('code'));
   });
 
-  it('asked for what they do not have, a person may leave, and the client hears why', async () => {
+  it('let a user leave who lacks the requested factor, and the client gets the reason', async () => {
     const credentials = await server.createPerson();
     const page = await (await new Person(server.issuer).open(path({ acr_values: MFA }))).submit(credentials);
     const left = await page.submit({ decision: 'leave' });
@@ -133,7 +133,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert.equal(await codes(credentials.id), 0);
   });
 
-  it('asked for a passkey, the code of an app is not enough and is not offered', async () => {
+  it("for a passkey do not accept or offer the app's code", async () => {
     const credentials = await server.createPerson();
     const { person, secret } = await addTotp(server, credentials);
     await forgetSteps(server, credentials.id);
@@ -156,7 +156,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert.deepEqual(claims.amr.toSorted(), ['mfa', 'otp', 'pop', 'pwd', 'user']);
   });
 
-  it('max_age asks for the password and for the factor too; prompt=none says login_required', async () => {
+  it('ask for password and factor with max_age; prompt=none is login_required', async () => {
     const credentials = await server.createPerson();
     const { secret, person } = await addTotp(server, credentials);
     await claimsOf(person, credentials);
@@ -174,7 +174,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert.equal(claims.acr, MFA);
   });
 
-  it('a code on top of an older sign-in does not make that one recent', async () => {
+  it('do not make an older sign-in recent by a code', async () => {
     const credentials = await server.createPerson();
     const old = new Person(server.issuer);
     await approve(server, old, credentials, path());
@@ -187,7 +187,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert.equal(none.url.searchParams.get('error'), 'login_required');
   });
 
-  it('changes of factors ask for a sign-in of the last five minutes; looking does not', async () => {
+  it('require a sign-in of the last five minutes to change factors, and not to view them', async () => {
     const credentials = await server.createPerson();
     const { secret, person } = await addTotp(server, credentials);
     const list = await person.open('/account/factors');
@@ -200,7 +200,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     await forgetSteps(server, credentials.id);
     const back = await (await late.submit(credentials)).submit({ code: totpCode(secret) });
     assert.equal(back.url.href, `${server.issuer}/account/factors?again`);
-    assert.match(back.html, /nothing was changed yet/);
+    assert.match(back.html, /Nothing was changed yet/);
     for (const page of ['/account/factors/passkey', '/account/factors/recovery-codes', '/account/factors/passkey/options'])
       assert.equal((await person.request(page)).status, 200, page);
     await ageSessions(server, credentials.id, 600);
@@ -208,7 +208,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
       assert.equal((await person.request(page)).status, 303, page);
   });
 
-  it('a new password by mail does not do without the factor', async () => {
+  it('still require the factor after a password reset by mail', async () => {
     const credentials = await server.createPerson();
     const { secret } = await addTotp(server, credentials);
     await forgetSteps(server, credentials.id);
@@ -220,7 +220,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert.match((await page.submit({ code: totpCode(secret) })).html, /value="approve"/);
   });
 
-  it('a factor page is for who signed in: another one in another tab ends it', async () => {
+  it('bind a factor page to its user: a sign-in in another tab ends it', async () => {
     const [one, two] = [await server.createPerson(), await server.createPerson()];
     const { secret } = await addTotp(server, one);
     await forgetSteps(server, one.id);
@@ -233,7 +233,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     assert.equal(await codes(one.id), 0);
   });
 
-  it('setting one up ends nothing: tokens and other sessions go on to exist', async () => {
+  it('end nothing when a factor is set up: tokens and other sessions remain', async () => {
     const credentials = await server.createPerson();
     await approve(server, new Person(server.issuer), credentials, path());
     const before = await server.sql('select uid from session where account_id = $1', [credentials.id]);
@@ -252,7 +252,7 @@ describe('Step-up (RFC 9470), and a session that owes a factor', () => {
     );
   });
 
-  it('password managers find where to add and manage passkeys', async () => {
+  it('let password managers find the page for passkeys', async () => {
     const response = await fetch(`${server.issuer}/.well-known/passkey-endpoints`);
     assert.match(String(response.headers.get('content-type')), /^application\/json/);
     assert.deepEqual(await response.json(), {

@@ -6,7 +6,7 @@ import { callApi, obtainTokens, refresh } from '../support/flow.ts';
 import { ACCESS_TOKEN, createReaching, createServiceClient, EXCHANGE, exchange, link } from '../support/linked.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
-describe('Token exchange (RFC 8693): an app reaches a provider with its person', () => {
+describe('Token exchange (RFC 8693): a client reaches a provider for its user', () => {
   let server: TestServer;
   let upstream: TestUpstream;
   before(async () => {
@@ -25,7 +25,7 @@ describe('Token exchange (RFC 8693): an app reaches a provider with its person',
     server.sql(`select * from audit_event where account_id = $1 and type = 'service_reached'`, [accountId]);
   const notes = (token: string) => fetch(`${upstream.issuer}/notes`, { headers: { authorization: `Bearer ${token}` } });
 
-  it('gives a token that opens the API there, and tells what it is', async () => {
+  it("gives a token that opens the provider's API, with its description", async () => {
     const { client, accessToken, person } = await createReaching(server, upstream);
     const response = await exchange(server, client, accessToken);
     const { access_token, ...rest } = await response.json();
@@ -45,7 +45,7 @@ describe('Token exchange (RFC 8693): an app reaches a provider with its person',
     assert.ok(!JSON.stringify(event).includes(access_token));
   });
 
-  it('is what a client that others wrote can ask for', async () => {
+  it('works for a third-party client library', async () => {
     const { client, accessToken } = await createReaching(server, upstream);
     const options = { execute: [openid.allowInsecureRequests] };
     const auth = openid.ClientSecretBasic(client.client_secret);
@@ -61,7 +61,7 @@ describe('Token exchange (RFC 8693): an app reaches a provider with its person',
     assert.equal(answer['issued_token_type'], ACCESS_TOKEN);
   });
 
-  it('gives again what is kept, and asks the provider nothing', async () => {
+  it('returns the stored token again, without a request to the provider', async () => {
     const { client, accessToken } = await createReaching(server, upstream);
     const asked = upstream.asked.length;
     const tokens = await Promise.all([1, 2, 3].map(async () => (await (await exchange(server, client, accessToken)).json()).access_token));
@@ -69,19 +69,19 @@ describe('Token exchange (RFC 8693): an app reaches a provider with its person',
     assert.equal(upstream.asked.length, asked);
   });
 
-  it('goes on with the access token that a refresh of ours brought', async () => {
+  it("returns the access token of this server's own refresh", async () => {
     const { client, refreshToken } = await createReaching(server, upstream);
     const { access_token } = await (await refresh(server, client, refreshToken)).json();
     assert.equal((await exchange(server, client, access_token)).status, 200);
   });
 
-  it('prefers what was given for the app to what sign-in brought', async () => {
+  it("prefers the token that was given for the client to the sign-in's", async () => {
     const { client, person, accessToken, grantId } = await createReaching(server, upstream);
     const { tokens } = await link(server, upstream, { accountId: person.id, grantId, scopes: ['notes.read'] });
     assert.equal((await (await exchange(server, client, accessToken)).json()).access_token, tokens.accessToken);
   });
 
-  it('never gives a token that opens more than the person allowed the app', async () => {
+  it('never gives a token with more than the user allowed the client', async () => {
     const { client, person, accessToken, grantId } = await createReaching(server, upstream);
     await link(server, upstream, { accountId: person.id, scopes: ['notes.read', 'notes.write'] });
     const response = await exchange(server, client, accessToken);
@@ -92,7 +92,7 @@ describe('Token exchange (RFC 8693): an app reaches a provider with its person',
     assert.deepEqual(await events(person.id), []);
   });
 
-  it('says where to send the person when the provider gave too little', async () => {
+  it('says where to send the user if the provider gave too little', async () => {
     const { client, accessToken, person } = await createReaching(server, upstream, { services: ['notes.read', 'notes.write'] });
     await link(server, upstream, { accountId: person.id, scopes: ['notes.read'] });
     const response = await exchange(server, client, accessToken, { scope: 'far:notes.write' });
@@ -103,7 +103,7 @@ describe('Token exchange (RFC 8693): an app reaches a provider with its person',
     assert.equal((await exchange(server, client, accessToken, { scope: 'far:notes.read' })).status, 200);
   });
 
-  it('ends with what the person takes back from the app', async () => {
+  it("ends when the user revokes the client's access", async () => {
     const { client, accessToken, browser, grantId, person } = await createReaching(server, upstream);
     const { tokens } = await link(server, upstream, { accountId: person.id, grantId, scopes: ['notes.read'] });
     await (await browser.open('/account/apps')).submit({ client: client.client_id });
@@ -116,12 +116,12 @@ describe('Token exchange (RFC 8693): an app reaches a provider with its person',
       ),
       [],
     );
-    // The person is linked still, and the provider is told nothing: its other tokens might go with this one.
+    // The user's account stays linked. The server does not notify the provider, because that could end its other tokens too.
     assert.ok(upstream.isAlive(tokens.accessToken));
     assert.deepEqual(await server.sql('select 1 from upstream_revocation'), []);
   });
 
-  it('reaches two providers with one token of ours', async () => {
+  it('reaches two providers with one token of this server', async () => {
     const plain = await startUpstream('oauth2');
     try {
       await addProvider(server, plain, { id: 'near', services: ['files.read'] });

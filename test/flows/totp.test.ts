@@ -23,7 +23,7 @@ describe('An authenticator app (RFC 6238)', () => {
   const step = async (accountId: string) =>
     (await server.sql('select last_step from totp_factor where account_id = $1', [accountId]))[0]?.['last_step'];
 
-  it('is set up by a QR code and the same in letters, and kept once a first code has proven it', async () => {
+  it('is set up by a QR code or its letters, and stored after a first code has proven it', async () => {
     const person = await server.createPerson();
     const page = await openToAdd(server, new Person(server.issuer), '/account/factors/totp', person);
     const uri = /<a class="button wide" href="(otpauth:[^"]+)"/.exec(page.html)?.[1]?.replaceAll('&amp;', '&');
@@ -47,7 +47,7 @@ describe('An authenticator app (RFC 6238)', () => {
     assert.deepEqual(events, [{ type: 'totp_added' }]);
   });
 
-  it('is asked for after the password, and its code goes on to the client, with amr and acr in the id token', async () => {
+  it("is asked for after the password, and the client's ID token has amr and acr", async () => {
     const person = await server.createPerson();
     const { secret } = await addTotp(server, person);
     await forgetSteps(server, person.id);
@@ -68,7 +68,7 @@ describe('An authenticator app (RFC 6238)', () => {
     assert.equal(typeof claims.auth_time, 'number');
   });
 
-  it('refuses a wrong code and says so; nothing has changed, and the right one still goes on', async () => {
+  it('refuses a wrong code and says so; nothing changes, and the right one still works', async () => {
     const person = await server.createPerson();
     const { secret } = await addTotp(server, person);
     await forgetSteps(server, person.id);
@@ -76,7 +76,7 @@ describe('An authenticator app (RFC 6238)', () => {
     for (const code of ['', '000', 'abcdef', '1'.repeat(60_000), `${totpCode(secret)}0`]) {
       page = await page.submit({ code });
       assert.equal(page.response.status, 401, code.slice(0, 10));
-      assert.match(page.html, /The code is not right/);
+      assert.match(page.html, /The code is wrong/);
       await server.sql('delete from rate_limit');
     }
     assert.equal(await step(person.id), '0');
@@ -93,7 +93,7 @@ describe('An authenticator app (RFC 6238)', () => {
     assert.match((await page.submit({ code: `${code.slice(0, 3)} ${code.slice(3)}` })).html, /name="decision" value="approve"/);
   });
 
-  it('takes a code once: the same again, and one of an earlier step, are refused', async () => {
+  it('accepts a code once: a repetition and a code of an earlier step are refused', async () => {
     const person = await server.createPerson();
     const { secret } = await addTotp(server, person);
     await forgetSteps(server, person.id);
@@ -102,13 +102,13 @@ describe('An authenticator app (RFC 6238)', () => {
     const used = await step(person.id);
     const again = await (await openFactor(person)).submit({ code: next });
     assert.equal(again.response.status, 401);
-    assert.match(again.html, /used already/);
+    assert.match(again.html, /already used/);
     const earlier = await (await openFactor(person)).submit({ code: totpCode(secret) });
     assert.equal(earlier.response.status, 401);
     assert.equal(await step(person.id), used);
   });
 
-  it('takes one code of twenty that come at once', async () => {
+  it('accepts one of twenty equal codes that arrive at once', async () => {
     const person = await server.createPerson();
     const { secret } = await addTotp(server, person);
     await forgetSteps(server, person.id);
@@ -121,7 +121,7 @@ describe('An authenticator app (RFC 6238)', () => {
     assert(verdicts.every((verdict) => verdict.ok || verdict.reason === 'reused'));
   });
 
-  it('takes the code of this step, the one before and the one after, and no other', async () => {
+  it('accepts the codes of this step, the one before and the one after, and no other', async () => {
     const person = await server.createPerson();
     const keyRing = new KeyRing(server.config.dataEncryptionKeys);
     const enrolling = { keyRing, accountId: person.id, sessionUid: 's' };
@@ -153,7 +153,7 @@ describe('An authenticator app (RFC 6238)', () => {
       );
   });
 
-  it('100 wrong codes at once: no more than the limit are looked at (CVE-2025-64102)', async () => {
+  it('checks no more than the limit of 100 wrong codes at once (CVE-2025-64102)', async () => {
     const person = await server.createPerson();
     await addTotp(server, person);
     const page = await openFactor(person);
@@ -174,7 +174,7 @@ describe('An authenticator app (RFC 6238)', () => {
     assert.equal(await step(person.id), before);
   });
 
-  it('is removed, and then the password is enough', async () => {
+  it('can be removed, and then the password is enough', async () => {
     const person = await server.createPerson();
     const { person: browser } = await addTotp(server, person);
     const list = await browser.open('/account/factors');

@@ -12,7 +12,7 @@ import { countRows } from '../support/storage.ts';
 import { startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { linkByPage } from '../support/upstream-link.ts';
 
-describe('How a provider is told who we are', () => {
+describe("This server's authentication at a provider", () => {
   let server: TestServer;
   let upstream: TestUpstream;
   before(async () => {
@@ -46,7 +46,7 @@ describe('How a provider is told who we are', () => {
     return { page, linked: await countRows(server, 'upstream_identity where account_id = $1', [person.id]) };
   }
 
-  it('by a secret, in the header or in the form, or by nothing but PKCE', async () => {
+  it('uses a secret, in the header or in the form, or only PKCE', async () => {
     assert.equal((await linkBy('basic', 'client_secret_basic', 's3cret: %')).linked, 1);
     // Both are form-encoded first (RFC 6749 section 2.3.1).
     const [user, password] = Buffer.from(String(redemption().headers.authorization).slice('Basic '.length), 'base64').toString().split(':');
@@ -64,7 +64,7 @@ describe('How a provider is told who we are', () => {
     assert.match(String(redemption().parameters.get('code_verifier')), /^[\w-]{43,}$/);
   });
 
-  it('by a signature of the key that we publish for it alone (private_key_jwt, RFC 7523)', async () => {
+  it('uses a signature of a key that it publishes for this provider only (private_key_jwt, RFC 7523)', async () => {
     assert.equal((await linkBy('by-key', 'private_key_jwt', await newPrivateKey())).linked, 1);
     const { parameters } = redemption();
     assert.equal(parameters.get('client_assertion_type'), 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
@@ -77,7 +77,7 @@ describe('How a provider is told who we are', () => {
     assert(payload.jti);
   });
 
-  it('by a secret that is a JWT of ours, as Apple wants it: made for each request, for minutes, and signed by the key of the team', async () => {
+  it("uses a secret that is a JWT, as Apple requires: new for each request, short-lived, signed by the team's key", async () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
     const credentials = { teamId: 'TEAM123456', keyId: 'KEY1234567', privateKey: await exportPKCS8(privateKey) };
     assert.equal((await linkBy('fruit', 'apple', JSON.stringify(credentials))).linked, 1);

@@ -84,13 +84,23 @@ describe('munjigi config', () => {
       'postgres://app:12#hunter2@db/x',
       'postgres://app:12?hunter2@db/x',
       'postgres://app:12/hunter2@db/x',
+      'postgres://app:12,hunter2/@one,two/x',
       'postgres://app:hunter2@one,two/x',
-    ])
-      assert.match(
-        lineOf(config({ DATABASE_URL: address, ...KEYS }, 'print').stdout, 'DATABASE_URL') ?? '',
-        /^DATABASE_URL (\(not shown\)|postgres:\/\/app:\*\*\*@one,two\/x) environment$/,
-        address,
-      );
+      'postgres://app:12@hunter2,3@one,two/x',
+    ]) {
+      const { stdout, stderr } = config({ DATABASE_URL: address, ...KEYS }, 'print');
+      const line = lineOf(stdout, 'DATABASE_URL') ?? 'DATABASE_URL (not shown) environment';
+      assert.match(line, /^DATABASE_URL (\(not shown\)|postgres:\/\/app:\*\*\*@one,two\/x) environment$/, address);
+      assert.doesNotMatch(stdout + stderr, /hunter2/);
+    }
+  });
+
+  it('shows several hosts, and not the password before them', () => {
+    const address = 'postgres://app:hunter2@one:5432,[::1]:6543/x?target_session_attrs=primary';
+    assert.equal(
+      lineOf(config({ DATABASE_URL: address, ...KEYS }, 'print').stdout, 'DATABASE_URL'),
+      'DATABASE_URL postgres://app:***@one:5432,[::1]:6543/x?target_session_attrs=*** environment',
+    );
   });
 
   it('shows every variable that there is', () => {

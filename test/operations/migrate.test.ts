@@ -108,13 +108,31 @@ describe('Migrations', () => {
             (/add (column )?\w+ .*not null/i.test(statement) && !/default/i.test(statement))
           );
         if (/^create/i.test(statement)) return !/concurrently/i.test(statement);
-        // Rows by the million are written in batches by a command, not in a migration.
+        // Rows by the million are written in batches: see scripts/migration-batches.ts.
         return true;
       });
   }
 
   it('rewrite no hot table, and lock none for as long as it takes to read it', () => {
     for (const name of since) assert.deepEqual(wrongIn(readFileSync(join(MIGRATIONS, name, 'migration.sql'), 'utf8')), [], name);
+  });
+
+  /** What of a batch is none: it must be one statement, of a bounded number of rows, that passes over none. */
+  const wrongInBatch = (sql: string) =>
+    /;\s*\S/.test(sql) || !/^update \w+ set .* where .*limit [1-5]?\d{1,3}\b/is.test(sql.trim()) || /skip locked/i.test(sql);
+
+  it('change rows of a large table in batches', () => {
+    const batches = readdirSync(MIGRATIONS, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('backfill.sql'));
+    for (const file of batches) assert.equal(wrongInBatch(readFileSync(join(MIGRATIONS, file), 'utf8')), false, file);
+    const batch = "update token set a = 'b' where id in (select id from token where a is null limit 1000 for update);\n";
+    assert.equal(wrongInBatch(batch), false);
+    for (const wrong of [
+      "update token set a = 'b' where a is null;",
+      batch.replace('1000', '1000000'),
+      batch.replace('for update', 'for update skip locked'),
+      batch + batch,
+    ])
+      assert.equal(wrongInBatch(wrong), true, wrong);
   });
 
   it('would be found out', () => {

@@ -81,7 +81,7 @@ describe('npm start', () => {
 
     const site = { issuer: `http://localhost:${port}` } as TestServer;
     const admin = await openAccount(site, { email: demo.adminEmail, password: demo.adminPassword }, '/admin');
-    assert.match(admin.html, /Nothing was counted in this time\.|class="chart"/);
+    assert.match(admin.html, /No events in this period\.|class="chart"/);
     const person = await signInIfAsked(await new Person(site.issuer).open('/admin'), demo);
     assert.equal(person.response.status, 404, 'and the demo user does not');
 
@@ -108,7 +108,7 @@ describe('npm start', () => {
     ['a wrong variable', () => ({ PORT: 'many', LOG_LEVEL: 'loud' }), /2 problems:\n {2}- PORT must be .*\n {2}- LOG_LEVEL must be/],
     [
       'a database that does not answer',
-      () => ({ DATABASE_URL: 'postgres://nobody:x@127.0.0.1:1/none' }),
+      () => ({ DATABASE_URL: 'postgres://nobody:x@127.0.0.1:1/none', DATABASE_WAIT_SECONDS: '0' }),
       /the database at DATABASE_URL does not answer .*Is it running/,
     ],
     ['a folder that cannot be written to', () => ({ DATA_DIR: join(folder, 'file/below') }), /DATA_DIR .* cannot be written to/],

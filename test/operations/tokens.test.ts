@@ -110,7 +110,7 @@ describe('munjigi tokens list, and what ends tokens', () => {
     assert.equal(await stands(atOther.access_token), false);
     assert.equal(await stands(neighbours.access_token), true);
     assert(await countRows(server, 'session where account_id = $1', [person.id]));
-    assert.match((await openAccount(theirs.person, '/account/activity', person)).html, /Access of an app ended by an operator/);
+    assert.match((await openAccount(theirs.person, '/account/activity', person)).html, /Access of an app revoked by an operator/);
   });
 
   it('ends what a person allowed one client, and by its id one grant', async () => {

@@ -70,7 +70,7 @@ describe('What a person can read of what is kept', () => {
       const person = await server.createPerson();
       const { person: browser } = await openAccount(server, person);
       await server.sql('delete from audit_event where account_id = $1', [person.id]);
-      assert.match((await browser.open('/account/activity')).html, /There is nothing to show here/);
+      assert.match((await browser.open('/account/activity')).html, /No activity/);
     });
   });
 

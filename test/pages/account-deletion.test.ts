@@ -44,7 +44,7 @@ describe('Deleting an account', () => {
 
   it('ends all sessions, grants and tokens at once, and tells until when it can be taken back', async () => {
     const { person, tokens, answer, browser } = await scheduled();
-    assert.match(answer.html, /<h1>Your account is going to be deleted<\/h1>/);
+    assert.match(answer.html, /<h1>Your account will be deleted<\/h1>/);
     assert.equal(await isActive(tokens.access_token), false);
     assert.equal((await refresh(server, client, String(tokens.refresh_token))).status, 400);
     for (const table of ['session', 'grant_record', 'token', 'authorization_code'])
@@ -65,7 +65,7 @@ describe('Deleting an account', () => {
     for (const certain of ['', 'no', 'x'.repeat(5_000)]) {
       const answer = await unchanged(server, () => send(page, PATH, { certain }));
       assert.equal(answer.response.status, 422);
-      assert.match(answer.html, /Tick the box if you are certain/);
+      assert.match(answer.html, /Tick the box to delete your account/);
     }
     const other = await openAccount(server, await server.createPerson(), PATH);
     const csrf = String(other.form().hidden['csrf']);
@@ -102,7 +102,7 @@ describe('Deleting an account', () => {
     const asked = await (await new Person(server.issuer).open('/account/activity')).submit(person);
     const kept = await asked.submit({ decision: 'keep' });
     assert.equal(kept.url.pathname, '/account/activity');
-    assert.match(kept.html, /Deletion of the account taken back/);
+    assert.match(kept.html, /Account deletion cancelled/);
     assert.equal(await countRows(server, 'user_account where id = $1 and delete_after is null', [person.id]), 1);
     const answer = await approve(server, kept.person, person, request());
     assert(answer.get('code'), 'an app can be allowed again');

@@ -66,7 +66,7 @@ describe('The door to our own pages', () => {
     assert.match(asked.html, /name="password"/);
     const back = await asked.submit(person);
     assert.equal(back.url.pathname + back.url.search, '/account/sessions?again');
-    assert.match(back.html, /nothing was changed yet/);
+    assert.match(back.html, /Nothing was changed yet/);
   });
 
   it('comes back to pages of ours alone (OWASP unvalidated redirects)', async () => {
@@ -125,7 +125,7 @@ describe('The door to our own pages', () => {
     for (const error of ['access_denied', '<script>alert(1)</script>', 'x'.repeat(3_000)]) {
       const page = await unchanged(server, () => new Person(server.issuer).open(callback({ error, error_description: '<b>evil</b>' })));
       assert.equal(page.response.status, 400);
-      assert.match(page.html, /<h1>Access was not given<\/h1>/);
+      assert.match(page.html, /<h1>Access was denied<\/h1>/);
       // The switch of language repeats the address, as an address.
       assert.doesNotMatch(String(/<main[\s\S]*<\/main>/.exec(page.html)), /<script|evil|x{20}/);
       assert.doesNotMatch(page.html, /<script|<b>evil/);

@@ -28,7 +28,7 @@ describe('Changing the email', () => {
 
   it('takes the code that was sent to the new one, and tells the old one', async () => {
     const { person, email, page } = await asked('  New.Address@People.Example ');
-    assert.match(page.html, /a code is on its way to <strong><bdi>new\.address@people\.example<\/bdi>/);
+    assert.match(page.html, /we sent a code to <strong><bdi>new\.address@people\.example<\/bdi>/);
     assert.deepEqual(await emailOf(person.id), { email: person.email, email_verified: false });
     const done = await send(page, PATH, { code: await codeFor(email.trim().toLowerCase()) });
     assert.equal(done.url.search, '?done');
@@ -47,7 +47,7 @@ describe('Changing the email', () => {
     const link = new URL(String(proofIn((await lettersTo(server, email))[0] ?? assert.fail()).link));
     const stranger = await openAccount(server, await server.createPerson(), PATH);
     const foreign = await unchanged(server, () => stranger.person.open(link.pathname + link.search));
-    assert.match(foreign.html, /does not work any more/);
+    assert.match(foreign.html, /no longer works/);
     assert.equal(
       (await unchanged(server, () => send(stranger, PATH, { token: String(link.searchParams.get('token')) }))).response.status,
       422,
@@ -66,11 +66,11 @@ describe('Changing the email', () => {
     const right = await codeFor(email);
     const wrong = right === '00000000' ? '00000001' : '00000000';
     for (const [code, left] of [
-      [wrong, 'There are 4 tries left'],
-      ['', 'There are 3 tries left'],
-      ['\u202ex', 'There are 2 tries left'],
-      ['9'.repeat(9_000), 'There is one try left'],
-      [wrong, 'There is no try left'],
+      [wrong, 'You have 4 attempts left'],
+      ['', 'You have 3 attempts left'],
+      ['\u202ex', 'You have 2 attempts left'],
+      ['9'.repeat(9_000), 'You have one attempt left'],
+      [wrong, 'You have no attempts left'],
     ] as const) {
       const answer = await send(page, PATH, { code });
       assert.equal(answer.response.status, 422);
@@ -78,7 +78,7 @@ describe('Changing the email', () => {
     }
     const late = await send(page, PATH, { code: right });
     assert.equal(late.response.status, 422);
-    assert.match(late.html, /does not work any more/);
+    assert.match(late.html, /no longer works/);
     assert.deepEqual(await emailOf(person.id), { email: person.email, email_verified: false });
   });
 

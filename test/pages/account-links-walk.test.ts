@@ -10,8 +10,8 @@ import { openAccountPage, signIn } from '../support/visiting.ts';
 /** A person links an account elsewhere and ends that again in a real browser: what our own policy refuses, and which cookies come along, shows there alone. */
 
 const WORDS = {
-  ko: { none: '연결된 계정이 없어요.', link: 'Far 계정 연결', unlink: '연결 해제', again: '다시 로그인했기 때문에 아직 바뀐 것은 없어요.' },
-  en: { none: 'No account elsewhere is linked to yours.', link: 'Link Far', unlink: 'Unlink', again: 'so nothing was changed yet.' },
+  ko: { none: '연결된 계정이 없어요.', link: 'Far 계정 연결하기', unlink: '연결 해제하기', again: '아직 바뀐 것은 없어요.' },
+  en: { none: 'You have no linked accounts.', link: 'Link Far', unlink: 'Unlink', again: 'Nothing was changed yet.' },
 };
 
 describe('A walk to a provider and back', () => {

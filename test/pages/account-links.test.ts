@@ -42,7 +42,7 @@ describe('Linking an account at a provider', () => {
     const person = await server.createPerson();
     const page = await linkByPage(await openLinks(person));
     assert.equal(page.url.pathname + page.url.search, '/account/links?done');
-    assert.match(page.html, /role="status">Done\./);
+    assert.match(page.html, /role="status">Your change is saved\./);
     for (const told of [upstream.person['name'], upstream.person['email']]) assert(page.html.includes(`<bdi>${told}</bdi>`), String(told));
     assert.equal(linkAt(page), undefined, 'it is linked, and not offered again');
     const [kept, ...more] = await linksOf(server, person.id);
@@ -59,7 +59,7 @@ describe('Linking an account at a provider', () => {
     const [letter] = await lettersTo(server, person.email);
     assert.match(String(letter?.text), /Far/);
     assert.match((await page.person.open('/account')).html, /1 account/);
-    assert.match((await page.person.open('/account/activity')).html, /Linked an account elsewhere <strong><bdi>Far<\/bdi><\/strong>/);
+    assert.match((await page.person.open('/account/activity')).html, /Linked another account <strong><bdi>Far<\/bdi><\/strong>/);
   });
 
   it('links several providers to one person, one of them without OpenID Connect, and escapes what they are called', async () => {
@@ -97,10 +97,10 @@ describe('Linking an account at a provider', () => {
     const other = await openLinks(second);
     const taken = await unchanged(server, () => linkByPage(other), ASIDE);
     assert.equal(taken.url.search, '?problem=taken');
-    assert.match(taken.html, /role="alert"[^>]*>Somebody else has linked/);
+    assert.match(taken.html, /role="alert"[^>]*>Another user has already linked/);
     nobodyKnown(upstream, `other-${count}`);
     const another = await unchanged(server, async () => page.person.open(await answerOf((await page.person.open(again)).url)), ASIDE);
-    assert.match(another.html, /role="alert"[^>]*>Another account is linked there/);
+    assert.match(another.html, /role="alert"[^>]*>Another account is already linked there/);
     assert.deepEqual([(await linksOf(server, first.id)).length, (await linksOf(server, second.id)).length], [1, 0]);
   });
 
@@ -174,7 +174,7 @@ describe('Linking an account at a provider', () => {
     assert.equal((await page.person.open(answer)).url.search, '?done');
     const spent = await unchanged(server, () => page.person.open(answer), ASIDE);
     assert.equal(spent.response.status, 400);
-    assert.match(spent.html, /sign-in elsewhere|over/i);
+    assert.match(spent.html, /This sign-in has ended/);
   });
 
   it('takes no answer after ten minutes, nor one to nothing', async () => {

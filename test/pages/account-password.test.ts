@@ -77,7 +77,7 @@ describe('Changing the password', () => {
     for (const current of ['', 'not this one', `${person.password} `, 'x'.repeat(5_000)]) {
       const answer = await send(page, PATH, { current, new: NEW });
       assert.equal(answer.response.status, 422);
-      assert.match(answer.html, /role="alert"[^>]*>The current password is not right/);
+      assert.match(answer.html, /role="alert"[^>]*>The current password is wrong/);
       assert.match(answer.html, /<title>Error: /);
     }
     assert.equal(await hashOf(person.id), before);

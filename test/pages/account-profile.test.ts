@@ -106,7 +106,7 @@ describe('The profile', () => {
     }
     assert.match(
       (await send(page, PATH, { name: '홍길동', username: other.username, language: 'ko' })).html,
-      /Somebody else has this user name/,
+      /Another user has this user name/,
     );
     const foreign = await unchanged(server, () => send(page, PATH, { name: '홍길동', username: person.username, language: 'xx' }));
     assert.equal(foreign.response.status, 422);
@@ -156,7 +156,7 @@ describe('The profile', () => {
     for (const username of ['walker', 'runner', 'WALKER']) {
       const answer = await unchanged(server, () => change(theirs, username));
       assert.equal(answer.response.status, 422, username);
-      assert.match(answer.html, /Somebody else has this user name/);
+      assert.match(answer.html, /Another user has this user name/);
     }
     assert.equal((await change(mine, 'walker')).url.search, '?done', 'it is still theirs to take back');
     assert.equal((await unchanged(server, () => change(theirs, 'sitter'))).response.status, 422);

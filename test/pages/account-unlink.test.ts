@@ -76,7 +76,7 @@ describe('Unlinking an account at a provider', () => {
     await forgetPassword(person.id);
     const kept = await unchanged(server, () => send(page, PATH, { unlink: 'far' }), ['session']);
     assert.equal(kept.response.status, 422);
-    assert.match(kept.html, /role="alert"[^>]*>Without this link there would be no way to sign in/);
+    assert.match(kept.html, /role="alert"[^>]*>The account was not unlinked/);
 
     await link(server, upstream, { accountId: person.id, providerId: 'tool', scopes: [] });
     assert.equal((await send(page, PATH, { unlink: 'far' })).response.status, 422, 'one that nobody signs in by is none');
@@ -176,7 +176,7 @@ describe('Unlinking an account at a provider', () => {
     const { person } = await createReaching(server, upstream);
     const { html } = await openAccount(server, person, '/account/apps');
     assert.match(html, /<h3[^>]*>May act for you at Far<\/h3>\s*<ul class="points">\s*<li>Read notes\.read/);
-    assert.match(html, /<ul class="points">\s*<li>Know who you are[\s\S]*May act for you at Far/);
+    assert.match(html, /<ul class="points">\s*<li>Recognize you[\s\S]*May act for you at Far/);
     assert.doesNotMatch(html, /far:notes/);
   });
 });

@@ -9,8 +9,8 @@ import { follow, openAccountPage, signIn } from '../support/visiting.ts';
 /** A person goes through their account in a real browser: what our own policy refuses shows there alone. */
 
 const WORDS = {
-  ko: { apps: '연결된 앱', none: '내 계정에 접근할 수 있는 앱이 없어요.', kept: '계정 삭제 취소' },
-  en: { apps: 'Connected apps', none: 'No app has access to your account.', kept: 'Deletion of the account taken back' },
+  ko: { apps: '연결된 앱', none: '내 계정에 접근할 수 있는 앱이 없어요.', kept: '계정 삭제를 취소했어요' },
+  en: { apps: 'Connected apps', none: 'No app has access to your account.', kept: 'Account deletion cancelled' },
 };
 
 describe('A walk through the account', () => {

@@ -87,7 +87,7 @@ describe('The account page', () => {
       for (const { access_token } of others) assert.equal(await isActive(access_token), true);
       assert.equal((await eventsOf(server, person.id))[0], 'access_revoked');
       const activity = await openAccount(server, person, '/account/activity', first.person);
-      assert.match(activity.html, /Access of an app taken back <strong><bdi>Moonlight<\/bdi><\/strong>/);
+      assert.match(activity.html, /Access of an app removed <strong><bdi>Moonlight<\/bdi><\/strong>/);
     });
 
     it("changes nothing for another person's app, an unknown one, our own, or twice", async () => {

@@ -46,7 +46,7 @@ describe('The audit log in administration', () => {
       (await look(auditor, `/admin/audit?${new URLSearchParams({ request: String(request) })}`)).html;
     const api = await byRequest(said.headers.get('x-request-id'));
     assert.deepEqual(typesOn(api), ['client_suspended']);
-    assert.match(api, new RegExp(`By the client · <a href="/admin/clients/${machine.client_id}"><bdi>Night Shift</bdi></a>`));
+    assert.match(api, new RegExp(`Client used · <a href="/admin/clients/${machine.client_id}"><bdi>Night Shift</bdi></a>`));
     assert.doesNotMatch(api, /by: /, 'it is said once');
 
     const admin = await signInAs(server, 'admin');
@@ -61,7 +61,7 @@ describe('The audit log in administration', () => {
     assert.equal(runCommand(server, 'clients', 'restore', of.client_id).status, 0);
     const command = await byRequest('operator');
     assert.deepEqual(typesOn(command), ['client_restored']);
-    assert.match(command, /By a command, at the server/);
+    assert.match(command, /By a command on the server/);
   });
 
   it('goes on, page by page, without a gap or a row twice', async () => {

@@ -19,7 +19,7 @@ describe('The signing keys in administration', () => {
     const admin = await signInAs(server, 'admin');
     const before = await stateOf(server);
     const asked = await look(admin, '/admin/keys/rotate');
-    assert.match(asked.html, /The next keys are published now and sign in an hour/);
+    assert.match(asked.html, /The next keys are published now and sign in one hour/);
     assert.deepEqual(await stateOf(server), before, 'to look at it makes nothing');
     const old = await published();
     const page = await act(admin, '/admin/keys/rotate');
@@ -35,14 +35,14 @@ describe('The signing keys in administration', () => {
     const kids = [...next.map((key) => key.slice('Next '.length)), ...old].sort();
     while (String(await published()) !== String(kids)) await new Promise((again) => setTimeout(again, 50));
     const again = await act(admin, '/admin/keys/rotate');
-    assert.match(again.html, /The next keys are on their way already/);
+    assert.match(again.html, /The next keys are already waiting/);
     assert.equal((await server.sql('select 1 from signing_key')).length, 8);
   });
 
   it('a replacement at once says what is refused then, and takes the name of the place', async () => {
     const admin = await signInAs(server, 'admin');
     const asked = await look(admin, '/admin/keys/replace');
-    assert.match(asked.html, /new keys sign at once, all others are deleted/);
+    assert.match(asked.html, /New keys sign at once, and all others are deleted/);
     assert.match(asked.html, /name="typed"/);
     const before = await stateOf(server);
     for (const typed of ['', 'yes', 'localhost']) assert.equal((await act(admin, '/admin/keys/replace', { typed })).response.status, 422);

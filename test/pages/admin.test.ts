@@ -25,9 +25,9 @@ describe('Administration', () => {
     for (const token of [tokens.access_token, own.access_token]) assert.equal((await introspect(server, api, token))['active'], true);
     const path = `/admin/clients/${client.client_id}`;
     const { html } = await look(admin, `${path}/suspend`);
-    assert.match(html, /1 person loses what they allowed it\./);
-    assert.match(html, /3 live tokens end at once\./);
-    assert.match(html, /JWT access tokens are kept nowhere/);
+    assert.match(html, /1 user loses the access that they allowed\./);
+    assert.match(html, /3 valid tokens are revoked at once\./);
+    assert.match(html, /JWT access tokens can(?:'|&#39;)t be revoked/);
     const page = await act(admin, `${path}/suspend`);
     assert.equal(page.url.pathname, path);
     assert.match(page.html, /Suspended/);
@@ -46,12 +46,12 @@ describe('Administration', () => {
     ] as const) {
       const page = await act(admin, path, fields);
       assert.equal(page.response.status, 422, path);
-      assert.match(page.html, /Nobody does this to their own account/);
+      assert.match(page.html, /You cannot do this to your own account/);
     }
     for (const path of [`/admin/people/${admin.id}/disable`, `/admin/people/${admin.id}/remove-factors`]) {
       const page = await act(support, path);
       assert.equal(page.response.status, 422, path);
-      assert.match(page.html, /They may do more than you/);
+      assert.match(page.html, /This user has more rights than you/);
     }
     const refused = await act(admin, `/admin/people/${support.id}/role`, { role: 'emperor' });
     assert.equal(refused.response.status, 422);
@@ -80,7 +80,7 @@ describe('Administration', () => {
       for (const typed of ['', client.client_id.toUpperCase(), 'yes']) {
         const page = await act(admin, path, { typed });
         assert.equal(page.response.status, 422, path);
-        assert.match(page.html, /role="alert"[^>]*>What you typed is not the same/);
+        assert.match(page.html, /role="alert"[^>]*>The text does not match/);
       }
     assert.deepEqual(await stateOf(server), before);
   });

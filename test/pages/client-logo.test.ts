@@ -362,12 +362,12 @@ describe('The logo of an app', () => {
     await server.sql('insert into client_owner (client_id, account_id) values ($1, $2)', [client.client_id, owner.id]);
     const at = `/developer/clients/${client.client_id}`;
     const page = await openAccount(server, owner, at);
-    assert.match(page.html, /None\. People see the first letter of the name\./);
+    assert.match(page.html, /No logo\. Users see the first letter of the name\./);
     const { redirect_uri } = client;
     const form = { client_name: 'Test app', redirect_uris: redirect_uri, scope: ['openid'] };
     await unchanged(server, async () => {
       const refused = await sendTo(page, at, { ...form, logo_uri: 'http://far.example/logo.png' });
-      assert.match(refused.html, /Write a whole address that begins with https:\/\//);
+      assert.match(refused.html, /Enter a full address that begins with https:\/\//);
     });
     await sendTo(page, at, { ...form, logo_uri: put({ body: bomb() }) });
     assert.equal((await attempted(server, client)).problem, 'too_many_pixels');
@@ -384,7 +384,7 @@ describe('The logo of an app', () => {
     const { path } = await attempted(server, client);
     assert.equal(shown((await page.person.open(at)).html), path);
     await verify(client);
-    assert.match((await page.person.open(at)).html, /not fetched again while the publisher is verified/);
+    assert.match((await page.person.open(at)).html, /not fetch the image again while the publisher is verified/);
   });
 
   it('is no part of what a client answers with, and its registration does not wait for it', async () => {

@@ -57,11 +57,11 @@ describe('The facts on the consent page', () => {
   it('how many people use it, roughly', async () => {
     const client = await server.createClient();
     const page = await pageOf(client);
-    assert.match(known(await page()), /Used by fewer than 10 people/);
+    assert.match(known(await page()), /Used by fewer than 10 users/);
     for (const [grants, says] of [
       [9, /fewer than 10/],
-      [60, /Used by 50 people or more/],
-      [1_200, /Used by 1,000 people or more/],
+      [60, /Used by 50 users or more/],
+      [1_200, /Used by 1,000 users or more/],
     ] as const) {
       await server.sql(
         `insert into grant_record (id, client_id, account_id, expires_at, payload)
@@ -75,12 +75,9 @@ describe('The facts on the consent page', () => {
 
   it('whose word its name is: its own, at the address it registered or on this device, or that of an operator', async () => {
     const own = await register(server, { client_name: 'Photo Helper' });
-    assert.match(
-      text(await (await pageOf(own))()),
-      /This app registered itself\. Its name was set by the app at walk\.example, and nobody/,
-    );
+    assert.match(text(await (await pageOf(own))()), /This app registered itself\. The app at walk\.example chose this name, and nobody/);
     const app = await register(server, { redirect_uris: ['http://127.0.0.1/callback'] });
-    assert.match(text(await (await pageOf(app))()), /Its name was set by an app on this device/);
+    assert.match(text(await (await pageOf(app))()), /An app on this device chose this name/);
     const vouched = await (await pageOf(await server.createClient()))();
     assert.match(known(vouched), /Publisher not verified/);
     assert.doesNotMatch(vouched, /registered itself/);
@@ -99,7 +96,7 @@ describe('The facts on the consent page', () => {
     const day = () => new Date(Date.now() + 90 * 24 * 3_600_000).toLocaleDateString('en', { dateStyle: 'long' });
     const before = day();
     const html = await (await pageOf(client))();
-    assert.match(text(html), new RegExp(`For how long Until (${before}|${day()}) 90 days at most`));
+    assert.match(text(html), new RegExp(`Valid for Until (${before}|${day()}) Up to 90 days`));
     assert.match(html, /<a href="\/account\/apps" target="_blank">Any time, in your account<\/a>/);
     for (const name of ['privacy', 'terms'])
       assert.match(html, new RegExp(`href="https://client\\.example/${name}" rel="noopener noreferrer"`));

@@ -169,7 +169,7 @@ describe('The consent page', () => {
       await page.locator('.notice.caution').innerText(),
       /스스로 등록한 앱이에요\.\s*앱 이름은 bank\.example 쪽에서 스스로 정했고/,
     );
-    assert.deepEqual(await page.locator('.known li').allInnerTexts(), ['게시자 미확인', '오늘 등록', '이용자 10명 미만']);
+    assert.deepEqual(await page.locator('.known li').allInnerTexts(), ['게시자 미확인', '오늘 등록', '사용자 10명 미만']);
     assert.equal(await page.locator('.facts bdi').innerText(), 'bank.example');
     await page.context().close();
   });

@@ -41,7 +41,7 @@ describe('A client in the portal', () => {
       scope: ['openid', 'email', 'posts:read'],
     });
     assert.equal(done.url.search, '?done', done.html);
-    assert.match(done.html, /Two addresses differ by the slash at the end alone/);
+    assert.match(done.html, /Two addresses differ only by the slash at the end/);
     assert.deepEqual(await metadataOf(one), {
       ...before,
       client_name: 'Running Club',
@@ -99,12 +99,12 @@ describe('A client in the portal', () => {
     const one = await made();
     for (const [fields, problem] of [
       [{ redirect_uris: 'http://walk.example/callback' }, /^redirect_uris: Line 1 begins with http/],
-      [{ redirect_uris: '' }, /^redirect_uris: Give/],
+      [{ redirect_uris: '' }, /^redirect_uris: Enter at least one/],
       [{ post_logout_redirect_uris: 'javascript:alert(1)' }, /^post_logout_redirect_uris: Line 1 uses a scheme/],
-      [{ policy_uri: 'javascript:alert(1)' }, /^policy_uri: Write a whole address/],
-      [{ 'tos_uri#en': 'data:text/html,x' }, /^tos_uri-en: Write a whole address/],
-      [{ client_uri: 'https://' }, /^client_uri: Write a whole address/],
-      [{ client_name: '\u202e' }, /^client_name: A name/],
+      [{ policy_uri: 'javascript:alert(1)' }, /^policy_uri: Enter a full address/],
+      [{ 'tos_uri#en': 'data:text/html,x' }, /^tos_uri-en: Enter a full address/],
+      [{ client_uri: 'https://' }, /^client_uri: Enter a full address/],
+      [{ client_name: '\u202e' }, /^client_name: Enter a name of up to/],
       [{ scope: ['openid', 'admin:people'] }, /^scope: Choose from/],
       [{ scope: [] }, /^scope: Choose at least/],
     ] as [Record<string, string | string[]>, RegExp][]) {
@@ -195,7 +195,7 @@ describe('A client in the portal', () => {
     assert.equal((await introspect(server, api, access_token))['active'], true);
     const path = `${one.path}/delete`;
     const page = await one.page.person.open(path);
-    assert.match(page.html, /1 person loses access/);
+    assert.match(page.html, /1 user loses access/);
     for (const name of ['', 'Walking', 'yes']) {
       const kept = await unchanged(server, () => sendTo(page, path, { name }), ['session']);
       assert.equal(kept.response.status, 422);
@@ -214,6 +214,6 @@ describe('A client in the portal', () => {
     await server.sql(`update client set publisher = 'Walking Inc.' where id = $1`, [one.client_id]);
     const list = await openAccount(server, one.owner, '/developer', one.page.person);
     assert.match(list.html, /Verified/);
-    assert.match(list.html, /A secret ends/);
+    assert.match(list.html, /A secret expires/);
   });
 });

@@ -54,7 +54,7 @@ describe('A form that makes a client', () => {
       const again = await send();
       assert.equal(again.response.status, 200);
       assert.match(again.url.pathname, /^\/developer\/clients\/[0-9a-f-]{36}$/);
-      assert.match(again.html, /This app is made already/);
+      assert.match(again.html, /This app already exists/);
       assert(!again.html.includes(secret) && secretOn(again) === undefined);
       assert.equal(await owned(), 1);
       assert.equal(

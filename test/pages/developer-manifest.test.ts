@@ -59,7 +59,7 @@ describe("A client's manifest", () => {
     for (const hidden of [client.client_id, String(client.client_secret), developer.id, developer.email, 'secret"', 'owner'])
       assert(!text.includes(hidden), hidden);
     const same = await fill(developer, client.path, { text, apply: 'yes' });
-    assert.match(same.html, /nothing would change/);
+    assert.match(same.html, /Nothing would change/);
     assert.deepEqual(await stored(client.client_id), before);
     const twin = await imported(said);
     assert.equal(await file(twin.path), text);
@@ -112,19 +112,19 @@ describe("A client's manifest", () => {
       JSON.stringify({ ...MANIFEST, munjigi_manifest: 2 }),
       /must say &quot;munjigi_manifest&quot;: 1|must say "munjigi_manifest": 1/,
     ],
-    ['has NUL behind an escape', JSON.stringify({ ...MANIFEST, client_name: 'a\0b' }), /cannot be kept/],
-    ['has half a character behind an escape', `{"munjigi_manifest":1,"client_name":"\\ud800"}`, /cannot be kept/],
-    ['is nested without end', `{"munjigi_manifest":1,"jwks":${'['.repeat(7_000)}${']'.repeat(7_000)}}`, /nested too deeply/],
+    ['has NUL behind an escape', JSON.stringify({ ...MANIFEST, client_name: 'a\0b' }), /cannot be stored/],
+    ['has half a character behind an escape', `{"munjigi_manifest":1,"client_name":"\\ud800"}`, /cannot be stored/],
+    ['is nested without end', `{"munjigi_manifest":1,"jwks":${'['.repeat(7_000)}${']'.repeat(7_000)}}`, /too many levels/],
     ['is too long', JSON.stringify({ ...MANIFEST, client_name: 'x'.repeat(16_400) }), /16384 characters/],
-    ['leads to a script', JSON.stringify({ ...MANIFEST, redirect_uris: ['java\tscript:alert(1)'] }), /cannot be like that/],
-    ['leads nowhere', JSON.stringify({ ...MANIFEST, redirect_uris: ['https://client.example/#x'] }), /cannot be like that/],
-    ['reorders the page', JSON.stringify({ ...MANIFEST, client_name: 'a\u202eb' }), /cannot be like that/],
+    ['leads to a script', JSON.stringify({ ...MANIFEST, redirect_uris: ['java\tscript:alert(1)'] }), /settings are not valid/],
+    ['leads nowhere', JSON.stringify({ ...MANIFEST, redirect_uris: ['https://client.example/#x'] }), /settings are not valid/],
+    ['reorders the page', JSON.stringify({ ...MANIFEST, client_name: 'a\u202eb' }), /settings are not valid/],
     [
       'wants a grant that registration has not',
       JSON.stringify({ ...MANIFEST, grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:token-exchange'] }),
-      /cannot be like that/,
+      /settings are not valid/,
     ],
-    ['wants a scope that there is not', JSON.stringify({ ...MANIFEST, scope: 'openid nowhere' }), /cannot be like that/],
+    ['wants a scope that there is not', JSON.stringify({ ...MANIFEST, scope: 'openid nowhere' }), /settings are not valid/],
   ];
   for (const [what, text, said] of refused)
     it(`that ${what} makes nothing and changes nothing`, async () => {
@@ -151,7 +151,7 @@ describe("A client's manifest", () => {
   it('makes no client secret out of none, and brings nothing to a suspended client', async () => {
     const open = await imported({ ...MANIFEST, token_endpoint_auth_method: 'none' });
     assert.equal(open.client_secret, undefined);
-    assert.match((await fill(developer, open.path, { text: JSON.stringify(MANIFEST), apply: 'yes' })).html, /would need a client secret/);
+    assert.match((await fill(developer, open.path, { text: JSON.stringify(MANIFEST), apply: 'yes' })).html, /needs a client secret/);
     const client = await imported();
     await server.sql('update client set suspended_at = now() where id = $1', [client.client_id]);
     const before = await stored(client.client_id);

@@ -59,7 +59,7 @@ describe('Making a client in the portal', () => {
       assert.equal(metadata['scope'], signsIn === 'yes' ? 'openid profile' : undefined);
       assert.equal(registration, 'dynamic');
       assert.equal(made.client_secret === undefined, method === 'none');
-      const why = /It runs on|A browser page cannot|An app on a device|A device without|Nobody signs in/;
+      const why = /It runs on|A browser page cannot|An app on a device|A device without|No user signs in/;
       assert.match(made.page.html, why);
       assert.match((await made.page.person.open(`/developer/clients/${made.client_id}`)).html, why);
       assert.deepEqual(await eventsOf(server, person.id), ['client_made']);
@@ -91,24 +91,24 @@ describe('Making a client in the portal', () => {
   });
 
   const WRONG: Record<string, [Record<string, string | string[]>, RegExp]> = {
-    'nothing answered': [{ place: '', person: '' }, /^place: Say where/],
-    'a place that is none': [{ place: 'server-room' }, /^place: Say where/],
-    'a browser page that acts for itself': [{ place: 'browser', person: 'no' }, /^person: What cannot keep a secret/],
-    'a service that people sign in to': [{ place: 'service' }, /^person: Nobody signs in/],
+    'nothing answered': [{ place: '', person: '' }, /^place: Choose where/],
+    'a place that is none': [{ place: 'server-room' }, /^place: Choose where/],
+    'a browser page that acts for itself': [{ place: 'browser', person: 'no' }, /^person: This app cannot store a secret/],
+    'a service that people sign in to': [{ place: 'service' }, /^person: No user signs in/],
     'no scope': [{ scope: [] }, /^scope: Choose at least/],
     'a scope of the admin API': [{ scope: ['openid', 'admin:read'] }, /^scope: Choose from/],
     'a scope that is none': [{ scope: ['openid', 'root'] }, /^scope: Choose from/],
-    'no name': [{ client_name: ' ' }, /^client_name: Give/],
-    'a name that turns others round': [{ client_name: 'Bank\u202eknaB' }, /^client_name: A name/],
-    'a name in one language that shows as nothing': [{ 'client_name#en': '\u3164' }, /^client_name-en: A name/],
-    'a name that is too long': [{ client_name: 'x'.repeat(101) }, /^client_name: A name/],
-    'no address': [{ redirect_uris: '\n \n' }, /^redirect_uris: Give/],
+    'no name': [{ client_name: ' ' }, /^client_name: Enter a name for/],
+    'a name that turns others round': [{ client_name: 'Bank\u202eknaB' }, /^client_name: Enter a name of up to/],
+    'a name in one language that shows as nothing': [{ 'client_name#en': '\u3164' }, /^client_name-en: Enter a name of up to/],
+    'a name that is too long': [{ client_name: 'x'.repeat(101) }, /^client_name: Enter a name of up to/],
+    'no address': [{ redirect_uris: '\n \n' }, /^redirect_uris: Enter at least one/],
     'eleven addresses': [
       { redirect_uris: Array.from({ length: 11 }, (_, n) => `https://walk.example/${n}`).join('\n') },
-      /No more than 10/,
+      /up to 10 addresses/,
     ],
-    'an address of code': [{ redirect_uris: 'javascript:alert(1)' }, /^redirect_uris: Line 1 uses a scheme that a browser/],
-    'an address of code in capitals': [{ redirect_uris: 'JaVaScRiPt:alert(1)' }, /^redirect_uris: Line 1 uses a scheme that a browser/],
+    'an address of code': [{ redirect_uris: 'javascript:alert(1)' }, /^redirect_uris: Line 1 uses a scheme that browsers/],
+    'an address of code in capitals': [{ redirect_uris: 'JaVaScRiPt:alert(1)' }, /^redirect_uris: Line 1 uses a scheme that browsers/],
     'an address of code behind a tab': [{ redirect_uris: 'java\tscript:alert(1)' }, /^redirect_uris: Line 1 has a blank/],
     'a wildcard': [{ redirect_uris: 'https://walk.example/cb\nhttps://*.walk.example/cb' }, /^redirect_uris: Line 2 has a wildcard/],
     'a fragment': [{ redirect_uris: 'https://walk.example/cb#x' }, /^redirect_uris: Line 1 has a fragment/],
@@ -144,7 +144,7 @@ describe('Making a client in the portal', () => {
     const { metadata } = await stored(made.client_id);
     assert.deepEqual([metadata['application_type'], metadata['redirect_uris']], ['web', redirect_uris.split('\n')]);
     const page = await openAccount(server, person, `/developer/clients/${made.client_id}`, english());
-    assert.match(page.html, /<p class="notice after">A development address: [^<]*<bdi class="small">http:\/\/localhost:3000/);
+    assert.match(page.html, /<p class="notice after">This is a development address\. [^<]*<bdi class="small">http:\/\/localhost:3000/);
     assert.doesNotMatch(page.html, /<p class="notice caution after">/);
   });
 
@@ -178,7 +178,7 @@ describe('Making a client in the portal', () => {
     assert.equal(pages.filter(({ response }) => response.status === 200).length, 5);
     const refused = pages.filter(({ response }) => response.status === 422);
     assert.equal(refused.length, 15);
-    assert.match(problemsOn(refused[0] as never).join(), /50 apps at most/);
+    assert.match(problemsOn(refused[0] as never).join(), /up to 50 apps/);
     assert.equal(await countRows(server, 'client_owner where account_id = $1', [person.id]), 50);
     assert.equal(
       await countRows(server, `client where metadata->>'client_name' = 'Walking Club' and id not in (select client_id from client_owner)`),

@@ -160,7 +160,7 @@ describe('Who looks after a client', () => {
     const { client, owner } = await scene();
     await registerApi(owner, { identifier: 'https://copy.example' });
     const page = await owner.browser.open('/account/delete');
-    assert.match(page.html, /1 app that you alone look after[\s\S]*1 API of yours/);
+    assert.match(page.html, /You are the only owner of 1 app[\s\S]*1 API of yours/);
     const copy = await fill(owner, '/account/export');
     const { ownedApps, ownedApis } = JSON.parse(copy.html) as { ownedApps: { clientId: string }[]; ownedApis: { identifier: string }[] };
     assert.deepEqual(

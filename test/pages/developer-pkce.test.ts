@@ -46,7 +46,7 @@ describe('PKCE in the portal', () => {
     await approve(server, new Person(server.issuer), await server.createPerson(), authorizePath(app.client));
     await server.writePkceUse();
   };
-  const NOT_BOUND = /Codes of this app are not bound to the browser that asked/;
+  const NOT_BOUND = /The codes of this app are not bound to the browser that asked/;
   const BUTTON = /name="act" value="require_pkce"/;
   const box = (page: Page) => /<input type="checkbox" name="require_pkce" value="yes"( checked)?>/.exec(page.html);
 
@@ -59,7 +59,7 @@ describe('PKCE in the portal', () => {
     assert.equal(page.url.search, '?done', page.html);
     assert.equal('require_pkce' in (await metadataOf(app)), false);
     assert.equal(box(page)?.[1], undefined);
-    assert.match(page.html, /This app may leave it out/);
+    assert.match(page.html, /Optional for this app/);
     await sendTo(page, app.path, { ...SETTINGS, require_pkce: 'yes' });
     assert.equal(await required(app), true);
     assert.equal(await changes(app), 2);
@@ -173,7 +173,7 @@ describe('PKCE in the portal', () => {
     const ready = await sendTo(await trial.page.person.open(`${path}/try`), `${path}/try`, { act: 'add' });
     const href = String(/href="(\/oauth\/authorize[^"]+)"/.exec(ready.html)?.[1]).replaceAll('&amp;', '&');
     const consent = await ready.person.open(href);
-    assert.match((await consent.submit({ scope: consent.optionalScopes, decision: 'approve' })).html, /code came back/i);
+    assert.match((await consent.submit({ scope: consent.optionalScopes, decision: 'approve' })).html, /the authorization code/i);
     await server.writePkceUse();
     assert.equal(await recorded(trial), undefined);
   });

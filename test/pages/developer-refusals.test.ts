@@ -41,9 +41,14 @@ describe('What the portal refuses', () => {
     fill(developer, `/developer/clients/${clientId}/manifest`, { text: JSON.stringify({ ...MANIFEST, ...more }), apply: 'yes' });
 
   const wrong: [what: string, fields: Record<string, string>, en: RegExp, ko: RegExp][] = [
-    ['a name like a verified one', { client_name: 'M00nbell' }, /like the name of a verified app/, /확인한 앱의 이름과 너무 비슷해요/],
+    [
+      'a name like a verified one',
+      { client_name: 'M00nbell' },
+      /similar to the name of a verified app/,
+      /확인한 앱의 이름과 너무 비슷해요/,
+    ],
     ['a name in one language like a verified one', { 'client_name#ko': 'Moon bell' }, /verified app/, /확인한 앱의 이름/],
-    ['the server’s own name', { client_name: 'Munjigi Support' }, /like the name of this server/, /이 서버의 이름과 너무 비슷해요/],
+    ['the server’s own name', { client_name: 'Munjigi Support' }, /similar to the name of this server/, /이 서버의 이름과 너무 비슷해요/],
     ['a page by http', { policy_uri: 'http://walk.example/privacy' }, /begins with https/, /https:\/\/로 시작하는/],
     ['a page with a password', { tos_uri: 'https://a:b@walk.example/' }, /user name or password/, /사용자 이름이나 비밀번호/],
     ['a page with a backslash', { client_uri: 'https://walk.example\\a' }, /backslash/, /역슬래시/],
@@ -76,11 +81,11 @@ describe('What the portal refuses', () => {
   it('says of a manifest which scopes there are not, and which address is wrong and why', async () => {
     const before = await client();
     const scopes = await inLanguage('ko', () => manifest({ scope: 'openid walks:read walks:write' }));
-    assert.match(listOn(scopes), /여기에 없는 권한이에요[^<]*<bdi class="small">walks:read walks:write<\/bdi>/);
+    assert.match(listOn(scopes), /여기에 없는 스코프예요[^<]*<bdi class="small">walks:read walks:write<\/bdi>/);
     const address = await inLanguage('ko', () => manifest({ redirect_uris: ['http://walk.example/cb'] }));
     assert.match(listOn(address), /1번째 줄이 http로[\s\S]*https:\/\/walk\.example\/cb/);
     const imported = await fill(developer, '/developer/import', { text: JSON.stringify({ ...MANIFEST, scope: 'nowhere' }) });
-    assert.match(listOn(imported), /여기에 없는 권한이에요/);
+    assert.match(listOn(imported), /여기에 없는 스코프예요/);
     assert.deepEqual(await client(), before);
   });
 
@@ -135,7 +140,7 @@ describe('What the portal refuses', () => {
     const path = `/developer/clients/${client_id}`;
     await server.sql(`update client set metadata = metadata || '{"software_statement": "a.b.c"}' where id = $1`, [client_id]);
     developer.browser.headers = { 'accept-language': 'en' };
-    assert.match((await developer.browser.open(path)).html, /A change here takes the statement away/);
+    assert.match((await developer.browser.open(path)).html, /A change here removes the statement/);
     const stated = async () =>
       (await server.sql(`select metadata ? 'software_statement' as stated from client where id = $1`, [client_id]))[0]?.['stated'];
     const fields = { client_name: 'Walking Club', redirect_uris: 'https://walk.example/callback', scope: 'openid' };
@@ -143,7 +148,7 @@ describe('What the portal refuses', () => {
     assert.equal(await stated(), true);
     assert.equal((await fill(developer, path, { ...fields, client_name: 'Running Club' })).url.search, '?done');
     assert.equal(await stated(), false);
-    assert.doesNotMatch((await developer.browser.open(path)).html, /takes the statement away/);
+    assert.doesNotMatch((await developer.browser.open(path)).html, /removes the statement/);
   });
 
   it('asks a client that only introspects for no addresses, pages or scopes, and lists it as what it is', async () => {

@@ -67,7 +67,7 @@ describe('The secrets of a client in the portal', () => {
       }
       const page = await one.page.person.open(one.path);
       const [name = ''] = secretNames(page);
-      assert.match(page.html, /It is the last one/);
+      assert.match(page.html, /This is the last secret/);
       const done = await sendTo(page, one.path, { action: 'end', secret: name });
       assert.equal(done.url.search, '?done');
       for (const on of [node, server]) await soon(on, one, second, false);
@@ -129,7 +129,7 @@ describe('The secrets of a client in the portal', () => {
     ] as const) {
       const page = await unchanged(server, () => sendTo(made.page, made.path, { action: 'file', sealed: text }));
       assert.equal(page.response.status, 422);
-      assert.match(page.html, /too late for the file/);
+      assert.match(page.html, /too late to download the file/);
     }
   });
 

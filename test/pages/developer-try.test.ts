@@ -48,14 +48,14 @@ describe('Try it', () => {
     assert.deepEqual(await uris(client), ['https://client.example/callback', callback()]);
     const code = await walk(page);
     assert.equal(code.url.pathname, '/developer/try/callback');
-    assert.match(code.html, /The code came back/i);
+    assert.match(code.html, /Step 2: the authorization code/i);
     const tokens = await send(code, pathOf(client), { act: 'redeem', sealed: field(code, 'sealed') });
     assert.equal(tokens.response.status, 200);
     assert.match(tokens.html, /&quot;access_token&quot;[\s\S]*userinfo<\/code> → <code>200/);
     const handed = { act: 'revoke', sealed: field(tokens, 'sealed'), scope: field(tokens, 'scope') };
     assert.equal((await server.sql('select 1 from token where client_id = $1', [client.client_id])).length, 2);
     const over = await send(tokens, pathOf(client), handed);
-    assert.match(over.html, /refused now[\s\S]*→ <code>401/);
+    assert.match(over.html, /now refused[\s\S]*→ <code>401/);
     assert.deepEqual(await server.sql('select 1 from token where client_id = $1', [client.client_id]), []);
   });
 
@@ -122,7 +122,7 @@ describe('Try it', () => {
     for (const spelling of [code.url.href, code.url.href.replace(/(state=[^&]+)/, '$1.x')]) {
       const again = await page.person.open(spelling);
       assert.equal(again.response.status, 400);
-      assert.match(again.html, /This trial is over/);
+      assert.match(again.html, /This trial has ended/);
     }
 
     const fresh = await ready(client);

@@ -19,7 +19,7 @@ describe('Who uses a client', () => {
     const path = `/developer/clients/${client.client_id}/use`;
     const page = await openAccount(server, owner, path);
     const figures = (html: string) => [...html.matchAll(/<dd>([^<]*)<\/dd>/g)].map(([, text]) => text);
-    assert.deepEqual(figures(page.html), ['0', '0', '0', '0', 'Not that we know']);
+    assert.deepEqual(figures(page.html), ['0', '0', '0', '0', 'No use on record']);
     const people = await Promise.all(['김하나', '이두리', '박서이'].map((name) => server.createPerson({ name })));
     for (const person of people) await obtainTokens(server, client, person, { scope: 'openid profile offline_access', prompt: 'consent' });
     await clientCredentials(server, client);

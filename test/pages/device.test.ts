@@ -9,7 +9,7 @@ import { type Page, Person } from '../support/person.ts';
 import { follow } from '../support/visiting.ts';
 
 const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0';
-const UNKNOWN = /There is no such code/;
+const UNKNOWN = /This code does not exist/;
 
 describe('The pages of a device (RFC 8628 section 3.3)', () => {
   let server: TestServer;
@@ -59,7 +59,7 @@ describe('The pages of a device (RFC 8628 section 3.3)', () => {
   it('say which app asks, when, from where, and whether anybody vouches for it; in both languages', async () => {
     const { user_code } = await begin();
     for (const [language, said] of Object.entries({
-      en: ['Did you start this on a device of yours?', 'just now', 'asks for access on a device'],
+      en: ['Did you start this on your own device?', 'just now', 'asks for access on a device'],
       ko: ['내 기기에서 직접 시작했나요?', '방금 전', '앱이 기기에서 접근하려고 해요'],
     })) {
       const { html } = await (await asking(language)).submit({ user_code });
@@ -118,8 +118,8 @@ describe('The pages of a device (RFC 8628 section 3.3)', () => {
   it('say what is wrong with a code, and let it be typed again', async () => {
     let page = await asking();
     const wrong: Record<string, RegExp> = {
-      '': /Type the code that your device shows\.<\/p>\s*<form/,
-      가나다라: /Type the code that your device shows\.<\/p>\s*<form/,
+      '': /Enter the code that your device shows\.<\/p>\s*<form/,
+      가나다라: /Enter the code that your device shows\.<\/p>\s*<form/,
       BCDF: UNKNOWN,
       'BCDF-GHJK': UNKNOWN,
       "' or 1=1 --": UNKNOWN,
@@ -152,7 +152,7 @@ describe('The pages of a device (RFC 8628 section 3.3)', () => {
       stranger.open(action, { method: 'POST', body: new URLSearchParams({ ...hidden, decision: 'approve' }) }),
     );
     assert.equal(elsewhere.response.status, 403);
-    assert.match(elsewhere.html, /That form was not accepted[\s\S]*href="\/device">Back to the page/);
+    assert.match(elsewhere.html, /This form was not accepted[\s\S]*href="\/device">Back</);
   });
 
   it('know no end of an interaction that did not begin in this browser', async () => {
@@ -165,7 +165,7 @@ describe('The pages of a device (RFC 8628 section 3.3)', () => {
       for (const path of [end, '/device/nothing', `/device/${encodeURIComponent('"><script>')}`]) {
         const page = await nothingAnswered(() => person.open(path));
         assert.equal(page.response.status, 400);
-        assert.match(page.html, /<h1>This device was answered already<\/h1>/);
+        assert.match(page.html, /<h1>This code was already used<\/h1>/);
       }
     assert.match((await signIn.submit(await server.createPerson())).html, /name="decision"/, 'it goes on where it began');
   });

@@ -25,7 +25,7 @@ describe('Error pages', () => {
     'an unknown client': {
       status: 400,
       ko: '등록되지 않은 앱이에요',
-      en: 'This app is not known here',
+      en: 'This app is not registered',
       meet: (person) => person.open(request({ client_id: 'nobody' })),
     },
     'an address the client did not register': {
@@ -61,8 +61,8 @@ describe('Error pages', () => {
     },
     'an address that leads nowhere': {
       status: 404,
-      ko: '여기에는 아무것도 없어요',
-      en: 'There is nothing here',
+      ko: '페이지를 찾을 수 없어요',
+      en: 'Page not found',
       meet: (person) => person.open('/nowhere'),
     },
   };

@@ -122,7 +122,7 @@ describe('Forms about second factors', () => {
     for (const sealed of [String(other.form().hidden['sealed']), 'v1.a.b.c', '', 'x'.repeat(9_000)]) {
       const refused = await page.submit({ sealed, code: totpCode(secretOf(other)) });
       assert.equal(refused.response.status, 400);
-      assert.match(refused.html, /That took too long/);
+      assert.match(refused.html, /This took too long/);
     }
     assert.deepEqual(
       await server.sql('select 1 from totp_factor'),
@@ -140,7 +140,7 @@ describe('Forms about second factors', () => {
     await Promise.all([remove(authenticator.id), remove(second.id)]);
     const left = await server.sql('select id from passkey where account_id = $1', [credentials.id]);
     assert.equal(left.length, 1);
-    assert.match((await remove(String(left[0]?.['id']))).html, /This passkey was kept/);
+    assert.match((await remove(String(left[0]?.['id']))).html, /The passkey was not removed/);
     assert.equal((await server.sql('select id from passkey where account_id = $1', [credentials.id])).length, 1);
   });
 
@@ -156,7 +156,7 @@ describe('Forms about second factors', () => {
     const credential = await new Authenticator(server.issuer).create(await options(someone.browser, '/account/factors/passkey/options'));
     const refused = await page.submit({ credential });
     assert.equal(refused.response.status, 400);
-    assert.match(refused.html, /You have 20 passkeys/);
+    assert.match(refused.html, /You can have up to 20 passkeys/);
     assert.deepEqual(await stored(someone.id), before);
   });
 
@@ -199,7 +199,7 @@ describe('Forms about second factors', () => {
     const letters = await lettersTo(server, someone.email);
     assert.deepEqual(
       letters.map(({ subject }) => subject),
-      ['An authenticator app was added', 'A passkey was added', 'New recovery codes were made', 'The authenticator app was removed'],
+      ['An authenticator app was added', 'A passkey was added', 'New recovery codes were created', 'The authenticator app was removed'],
     );
     for (const { text } of letters)
       assert(!text.includes(someone.secret) && !/[a-z2-9]{5}-[a-z2-9]{5}/.test(text.replace(/https?:\S+/g, '')));

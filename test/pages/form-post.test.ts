@@ -27,7 +27,7 @@ describe('The form that takes an answer to a client (OAuth 2.0 Form Post Respons
   };
   const fields = (page: Page) => page.form().hidden;
 
-  for (const [language, said] of Object.entries({ en: 'Your answer is being sent to the app', ko: '앱에 답을 보내고 있어요' }))
+  for (const [language, said] of Object.entries({ en: 'We are sending your answer to the app', ko: '앱에 답을 보내고 있어요' }))
     it(`is a page like the others, in ${language}, with the library's script and no other`, async () => {
       const page = await answer(language, { state: '"><script>alert(1)</script>' });
       assert.equal(page.response.status, 200);

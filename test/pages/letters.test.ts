@@ -51,7 +51,7 @@ describe('Letters', () => {
         const time = { ko: '2026년 11월 21일 오후 11:05 (한국 시간)', en: 'November 21, 2026 at 2:05 PM (UTC)' }[language];
         const { ko, en } = {
           ko: /본인이 아니라면|모르는 초대라면|예상하지 못한 일이라면/,
-          en: /If that was not you|If you expect no invitation|If you did not expect this/,
+          en: /If it was not you|If you did not expect this/,
         };
         for (const version of [text, shown]) {
           for (const part of [subject, time, 'Chrome, Windows', '203.0.113.0/24', ISSUER])

@@ -71,7 +71,7 @@ describe('The mailbox of development', () => {
     for (const path of [NOBODY, `${NOBODY}/html`, `${NOBODY}/else`, '../mail/x', 'x', '%00', `${'a'.repeat(36)}`]) {
       const { response, html } = await speaking('en').open(`/dev/mail/${path}`);
       assert.equal(response.status, 404, path);
-      assert.match(html, /There is nothing here/);
+      assert.match(html, /Page not found/);
     }
     assert.equal((await speaking('en').request('/dev/mail', { method: 'POST' })).status, 404);
   });

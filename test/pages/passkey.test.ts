@@ -61,7 +61,7 @@ describe('Passkeys in the browser', () => {
     devtools.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled });
 
   for (const [locale, words] of Object.entries({
-    ko: { added: '패스키를 추가했어요.', button: '패스키로 계속' },
+    ko: { added: '패스키를 추가했어요.', button: '패스키로 계속하기' },
     en: { added: 'The passkey was added.', button: 'Use a passkey' },
   }))
     it(`one is made, and signs in by the button alone, in ${locale}`, async () => {

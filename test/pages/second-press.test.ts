@@ -264,7 +264,7 @@ describe('A second press of a button', () => {
 
     assert((await asked.submit({ decision: 'approve' })).url.searchParams.get('code'));
     const again = await unchanged(server, () => asked.person.open(asked.url.pathname));
-    assert.match(again.html, /<h1>You have already answered here<\/h1>/);
+    assert.match(again.html, /<h1>This page was already answered<\/h1>/);
     assert.match(again.html, /href="https:\/\/app\.example\/"/);
     const denied = await unchanged(server, () => asked.submit({ decision: 'deny' }));
     assert.equal(denied.response.status, 400);

@@ -63,7 +63,7 @@ describe('Signing in', () => {
 
     const notice = page.locator('[role=alert]');
     assert.equal(await notice.count(), 1);
-    assert.equal(await notice.innerText(), 'The email or the password is not right. Check both and try again.');
+    assert.equal(await notice.innerText(), 'The email or the password is wrong. Check both and try again.');
     await page.locator('[role=alert]:focus').waitFor();
     assert.match(await page.title(), /^Error: /);
     assert.equal(await page.inputValue('input[name=email]'), person.email);

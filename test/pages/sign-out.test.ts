@@ -92,7 +92,7 @@ describe('Signing out (OpenID Connect RP-Initiated Logout)', () => {
     assert.match(await page.locator('.lead').innerText(), /^Moonlight asks you to sign out\./);
     await page.click('button:not([name])');
     assert.equal(await page.locator('h1').innerText(), 'You are still signed in');
-    assert.match(await page.locator('.lead').innerText(), /^Moonlight is the only app you were signed out of\./);
+    assert.match(await page.locator('.lead').innerText(), /^Moonlight signed you out\. You are still signed in everywhere else\./);
     assert.equal((await sessionsOf(person.id)).length, 1);
     assert(!(await opensApi(tokens)));
     await page.context().close();
@@ -113,7 +113,7 @@ describe('Signing out (OpenID Connect RP-Initiated Logout)', () => {
     const heard = complaints(page);
     for (const wrong of ['https://evil.example/', `${afterwards}/`, '//evil.example', 'javascript:alert(1)']) {
       await logoutOf(page, { client_id: client.client_id, post_logout_redirect_uri: wrong });
-      assert.match(await page.locator('main').innerText(), /Afterwards you stay on this site/, wrong);
+      assert.match(await page.locator('main').innerText(), /After that you stay on this site/, wrong);
       assert.equal(new URL(page.url()).origin, server.issuer);
     }
     assert.equal((await sessionsOf(person.id)).length, 1);

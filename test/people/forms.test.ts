@@ -54,7 +54,7 @@ describe('Forms of signing up and resetting', () => {
       const wish = newcomer();
       await beginSignUp(server, client, wish);
       const page = await new Person(server.issuer).open((await newestProof(server, wish.email)).link);
-      return { page, fields: { password: 'another lantern, lit' }, next: /Your account is there/, linked: true };
+      return { page, fields: { password: 'another lantern, lit' }, next: /Your account is ready/, linked: true };
     },
     'asking for a new password': async () => ({
       page: await openPage(await openSignIn(server, client), 'reset'),
@@ -71,7 +71,7 @@ describe('Forms of signing up and resetting', () => {
       const { email } = await server.createPerson();
       await beginReset(server, client, email);
       const page = await new Person(server.issuer).open((await newestProof(server, email)).link);
-      return { page, fields: { password: 'another lantern, lit' }, next: /Your password is changed/, linked: true };
+      return { page, fields: { password: 'another lantern, lit' }, next: /You changed your password/, linked: true };
     },
   };
 
@@ -117,7 +117,7 @@ describe('Forms of signing up and resetting', () => {
         'A <a@c.example>',
         '‮a@c.example',
       ].map((email): [Record<string, string>, string[]] => [{ ...newcomer(), email }, ['email']]),
-      [{ ...newcomer(), password: 'short' }, ['password']],
+      [{ ...newcomer(), password: 'sh0rt' }, ['password']],
       [{ ...newcomer(), password: 'x'.repeat(60_000) }, ['password']],
       [{ ...newcomer(), password: 'tab\tin the middle' }, ['password']],
     ];
@@ -144,7 +144,7 @@ describe('Forms of signing up and resetting', () => {
     const letters = await lettersTo(server, known.email);
     assert.deepEqual(
       letters.map(({ subject }) => subject),
-      Array(3).fill('You have an account already'),
+      Array(3).fill('You already have an account'),
     );
   });
 

@@ -88,7 +88,7 @@ describe('A new way into an account takes more than the password', () => {
     let page = await (await asked(person)).submit({});
     const first = await codeTo(person.email);
     for (let tries = 0; tries < 5; tries++) page = await page.submit({ code: wrongOf(first) });
-    assert.match(page.html, /No try is left/);
+    assert.match(page.html, /You have no attempts left/);
     assert.equal((await page.submit({ code: first })).response.status, 422);
     await passAMinute(server);
     page = await send(await page.person.open('/account/proof/passkey'), '/account/proof/passkey', {});

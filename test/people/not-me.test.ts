@@ -61,7 +61,7 @@ describe('The link "This was not me"', () => {
     assert.match(page.html, /A new device signed in/);
     const done = await page.submit({ password: NEW });
     assert.equal(done.response.status, 200);
-    assert.match(done.html, /Your account is yours again/);
+    assert.match(done.html, /You have your account back/);
     assert.doesNotMatch(done.html, /<form/);
     assert.match((await intruder.open('/account')).html, /name="password"/);
     assert.equal((await introspect(server, client, tokens.access_token))['active'], false);
@@ -69,8 +69,8 @@ describe('The link "This was not me"', () => {
     assert.deepEqual(await eventsOf(server, person.id), ['account_given_back']);
     assert.deepEqual([await signsIn(person), await signsIn({ ...person, password: NEW })], [false, true]);
     assert.match(
-      String((await allLettersTo(server, person.email)).findLast(({ subject }) => /given back/.test(subject))?.text),
-      /new password was chosen/,
+      String((await allLettersTo(server, person.email)).findLast(({ subject }) => /recovered/.test(subject))?.text),
+      /password was changed/,
     );
   });
 
@@ -89,7 +89,7 @@ describe('The link "This was not me"', () => {
     assert.equal(await signsIn({ email: theirs, password: NEW }), false);
     assert.equal(await signsIn({ ...person, password: NEW }), true);
     for (const email of [person.email, theirs]) {
-      const letter = (await allLettersTo(server, email)).findLast(({ subject }) => /given back/.test(subject));
+      const letter = (await allLettersTo(server, email)).findLast(({ subject }) => /recovered/.test(subject));
       assert(letter && !letter.text.includes('/account/not-me'), 'no link that takes it away again');
     }
   });
@@ -113,7 +113,7 @@ describe('The link "This was not me"', () => {
     for (const link of [thiefs, first]) {
       const refused = await unchanged(server, () => open(link));
       assert.equal(refused.response.status, 400);
-      assert.match(refused.html, /This link does not work any more/);
+      assert.match(refused.html, /This link no longer works/);
     }
     assert.equal(await emailOf(person.id), person.email);
   });
@@ -169,12 +169,12 @@ describe('The link "This was not me"', () => {
     await server.sql(`update client_secret set created_at = now() - interval '2 days' where client_id = $1`, [id]);
     const path = `/developer/clients/${id}`;
     await send(await openAccount(server, person, `${path}/owners`, intruder), `${path}/owners`, { email: accomplice.email });
-    const invited = await linkTo(person.email, /invited somebody/);
+    const invited = await linkTo(person.email, /invited an owner/);
     await send(await openAccount(server, person, `${path}/secrets`, intruder), `${path}/secrets`, { action: 'make', overlap: '24' });
-    assert.match(await linkTo(person.email, /client secret was made/), /token=/);
+    assert.match(await linkTo(person.email, /client secret was created/), /token=/);
     const offers = await openAccount(server, accomplice, '/developer/invitations');
     await send(offers, '/developer/invitations', { invitation: String(offers.form().hidden['invitation']), answer: 'accept' });
-    const joined = (await allLettersTo(server, person.email)).findLast(({ subject }) => /now looks after/.test(subject));
+    const joined = (await allLettersTo(server, person.email)).findLast(({ subject }) => /has a new owner/.test(subject));
     assert(joined?.text.includes(accomplice.email));
     await (await open(invited)).submit({ password: NEW });
     assert.deepEqual(
@@ -219,8 +219,8 @@ describe('The link "This was not me"', () => {
     const { person } = await intruded();
     const link = await linkTo(person.email);
     const [page, other] = [await open(link), await open(link)];
-    assert.match((await page.submit({ password: NEW })).html, /yours again/);
-    assert.match((await unchanged(server, () => page.submit({ password: NEW }))).html, /yours again/, 'a second press');
+    assert.match((await page.submit({ password: NEW })).html, /You have your account back/);
+    assert.match((await unchanged(server, () => page.submit({ password: NEW }))).html, /You have your account back/, 'a second press');
     assert.equal((await unchanged(server, () => other.submit({ password: `${NEW} too` }))).response.status, 400);
     await passAMinute(server);
     assert.equal((await unchanged(server, () => page.submit({ password: NEW }))).response.status, 400);
@@ -250,7 +250,7 @@ describe('The link "This was not me"', () => {
     const refused = async (at: string) => {
       const answer = await unchanged(server, () => open(at));
       assert.equal(answer.response.status, 400, at);
-      assert.match(answer.html, /This link does not work any more/);
+      assert.match(answer.html, /This link no longer works/);
     };
     for (const made of ['', '?token=', '?token=a&token=b', `?token=${'a'.repeat(9_000)}`, '?token=%00', '?token=%ED%A0%80'])
       await refused(`${server.issuer}/account/not-me${made}`);
@@ -286,7 +286,7 @@ describe('The link "This was not me"', () => {
     const { email } = await server.createPerson({ email: person.email });
     const refused = await unchanged(server, () => page.submit({ password: NEW }));
     assert.equal(refused.response.status, 409);
-    assert.match(refused.html, /Another account has this address by now/);
+    assert.match(refused.html, /Another account uses this address now/);
     assert.equal(email, person.email);
   });
 

@@ -106,7 +106,7 @@ describe('A reset gives the account back', () => {
     const { person: browser } = await addTotp(server, person);
     await makeRecoveryCodes(browser);
     const page = await toNewPassword(person);
-    assert.match(page.html, /These open your account too, and stay:/);
+    assert.match(page.html, /These also give access to your account, and stay:/);
     assert.deepEqual(namesOn(page), []);
     assert.match((await page.submit({ password: NEW })).html, /One more step/);
     assert.deepEqual(await rowsOf(person), { passkeys: 0, totp: 1, codes: 10, links: 0 });

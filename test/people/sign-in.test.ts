@@ -68,7 +68,7 @@ describe('Signing in, and what is kept of it', () => {
     for (const { email, password } of [none, disabled, { ...none, password: '' }, newcomer()]) {
       const page = await (await openSignIn(server, client)).submit({ email, password });
       assert.equal(page.response.status, 401);
-      assert.match(page.html, /The email or the password is not right/);
+      assert.match(page.html, /The email or the password is wrong/);
     }
     assert.deepEqual(await server.sql('select 1 from session where account_id = any($1)', [[none.id, disabled.id]]), []);
   });

@@ -81,7 +81,7 @@ describe('Signing up', () => {
       const look = await beginSignUp(server, client, wish);
       const done = await confirmElsewhere(wish.email);
       assert.equal(done.response.status, 200);
-      assert.match(done.html, /sign in there with the password that you have just chosen/);
+      assert.match(done.html, /Sign in there with your new password/);
       const [account] = await accounts(wish.email);
       assert.equal(account?.['name'], wish.name);
       assert.equal(await countRows(server, 'session where account_id = $1', [account?.['id']]), 0);
@@ -131,10 +131,10 @@ describe('Signing up', () => {
     for (const left of [4, 3, 2, 1, 0]) {
       look = await look.submit({ code: wrongOf(code) });
       assert.equal(look.response.status, 400);
-      assert.match(look.html, left ? new RegExp(left === 1 ? 'one try left' : `${left} tries left`) : /no try left/);
+      assert.match(look.html, left ? new RegExp(left === 1 ? 'one attempt left' : `${left} attempts left`) : /no attempts left/);
     }
     look = await look.submit({ code });
-    assert.match(look.html, /does not work any more/);
+    assert.match(look.html, /no longer works/);
     assert.deepEqual(await accounts(wish.email), []);
     look = await askAgain(look);
     const next = await newestProof(server, wish.email);
@@ -199,9 +199,9 @@ describe('Signing up', () => {
     ]) {
       const page = await new Person(server.issuer).open(link);
       assert.equal(page.response.status, 400, link);
-      assert.match(page.html, /This link does not work any more/, link);
+      assert.match(page.html, /This link no longer works/, link);
     }
-    assert.match((await third.submit({ code })).html, /does not work any more/);
+    assert.match((await third.submit({ code })).html, /no longer works/);
     assert.equal(await countRows(server, 'user_account'), before);
   });
 
@@ -230,7 +230,7 @@ describe('Signing up', () => {
     assert.deepEqual(shape(one), shape(other));
     assert.deepEqual(shape(await one.submit({ code: '12345678' })), shape(await other.submit({ code: '12345678' })));
     const [letter] = await lettersTo(server, known.email);
-    assert.equal(letter?.subject, 'You have an account already');
+    assert.equal(letter?.subject, 'You already have an account');
     assert.equal((await lettersTo(server, known.email)).length, 1);
     assert.doesNotMatch(String(letter?.text), /^ {4}\S+$/m, 'no code');
   });
@@ -246,7 +246,7 @@ describe('Signing up', () => {
     assertConsent(await one.submit({ code: codeIn(first) }), wish.email);
     const late = await other.submit({ code: codeIn(second) });
     assert.equal(late.response.status, 409);
-    assert.match(late.html, /There is an account with this address already/);
+    assert.match(late.html, /This address already has an account/);
     assert.equal((await accounts(wish.email)).length, 1);
     assertConsent(await (await openSignIn(server, client)).submit(wish), wish.email);
   });

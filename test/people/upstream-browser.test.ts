@@ -61,7 +61,7 @@ describe('Signing in by a provider, in a browser', () => {
     const { code_verifier: _, ...challenge } = pkce();
     await page.goto(server.issuer + authorizePath(client, challenge));
     await page.click('a[href$="/upstream/far"]');
-    const form = page.getByRole('button', { name: 'Go on' });
+    const form = page.getByRole('button', { name: 'Continue' });
     await form.or(page.locator('input[name=agree]')).waitFor();
     if (await form.isVisible()) await form.click();
     await page.locator('input[name=agree]').waitFor();
@@ -82,7 +82,7 @@ describe('Signing in by a provider, in a browser', () => {
   it('the same where the provider answers with a form from its own site, to which no cookie of ours comes', () =>
     signUp({ sub: 'by-form' }, (answer, response) => {
       const fields = [...answer.searchParams].map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`);
-      const form = `<form method="post" action="${answer.origin}${answer.pathname}">${fields.join('')}<button>Go on</button></form>`;
+      const form = `<form method="post" action="${answer.origin}${answer.pathname}">${fields.join('')}<button>Continue</button></form>`;
       response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><link rel="icon" href="data:,">${form}`);
     }));
 });

@@ -41,7 +41,7 @@ describe('A provider that vouches for the address of an account here', () => {
     const before = await stored(server);
     const page = await visitUpstream(server, client);
     assert.match(page.url.pathname, /\/login$/);
-    assert.match(page.html, /There is an account with this email already/);
+    assert.match(page.html, /This email already has an account/);
     assert.match(page.html, /your <bdi>Far<\/bdi> account is linked/);
     assert.deepEqual(await stored(server), before, 'an address alone links nothing');
     return page;
@@ -53,7 +53,7 @@ describe('A provider that vouches for the address of an account here', () => {
     assert.deepEqual(events.find(({ type, account_id }) => type === 'identity_linked' && account_id === person.id)?.detail, {
       provider: 'far',
     });
-    const letter = (await lettersTo(server, person.email)).find(({ subject }) => subject === 'An account elsewhere was linked to yours');
+    const letter = (await lettersTo(server, person.email)).find(({ subject }) => subject === 'Another account was linked to yours');
     assert.match(letter?.text ?? '', /Linked account at: Far/);
     // From now on it opens the account, as far as one factor does.
     assert.match((await visitUpstream(server, client)).html, /value="approve"|One more step/);
@@ -128,7 +128,7 @@ describe('A provider that vouches for the address of an account here', () => {
   it('is not linked by who says so, and then signs in', async () => {
     const before = await stored(server);
     const page = await (await arrive()).submit({ decision: 'leave' });
-    assert.doesNotMatch(page.html, /There is an account with this email already/);
+    assert.doesNotMatch(page.html, /This email already has an account/);
     assert.match((await page.submit({ email: person.email, password: person.password })).html, /value="approve"/);
     await assertNotLinked(before);
   });
@@ -137,7 +137,7 @@ describe('A provider that vouches for the address of an account here', () => {
     const { person: browser } = await arrive();
     const before = await stored(server);
     const page = await browser.open(`/account`);
-    assert.doesNotMatch(page.html, /There is an account with this email already/);
+    assert.doesNotMatch(page.html, /This email already has an account/);
     await page.submit({ email: person.email, password: person.password });
     await assertNotLinked(before);
   });
@@ -162,7 +162,7 @@ describe('A provider that vouches for the address of an account here', () => {
     const before = await stored(server);
     const page = await visitUpstream(server, client);
     assert.equal(page.response.status, 409);
-    assert.match(page.html, /is linked to another account at <bdi>Far<\/bdi>/);
+    assert.match(page.html, /is linked to another <bdi>Far<\/bdi> account/);
     await assertNotLinked(before);
     assert.deepEqual(await linksOf(person.id), [first]);
   });
@@ -172,7 +172,7 @@ describe('A provider that vouches for the address of an account here', () => {
     const before = await stored(server);
     const page = await visitUpstream(server, client);
     assert.equal(page.response.status, 401);
-    assert.match(page.html, /You cannot sign in here with that account/);
+    assert.match(page.html, /You cannot sign in here with this/);
     assert.deepEqual(await stored(server), before);
   });
 });

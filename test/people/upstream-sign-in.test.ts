@@ -73,7 +73,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
 
       const refused = await page.submit({ name: there.name });
       assert.equal(refused.response.status, 400);
-      assert.match(refused.html, /Without your agreement/);
+      assert.match(refused.html, /you have to agree/);
       assert.deepEqual(await stored(server), before);
 
       const consent = await refused.submit({ name: '새 이름', email: 'another@far.example', agree: 'yes' });
@@ -139,7 +139,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       const before = await stored(server);
       const page = await visitUpstream(server, client);
       assert.equal(page.response.status, 401);
-      assert.match(page.html, /You cannot sign in here with that account at <bdi>Far<\/bdi>/);
+      assert.match(page.html, /You cannot sign in here with this <bdi>Far<\/bdi> account/);
       assert.deepEqual(await stored(server), before);
       assert.equal((await lastEvents(server))[0]?.type, 'sign_in_failed');
     });
@@ -182,7 +182,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       const code = await page.submit({ name: there.name, email: there.email, agree: 'yes' });
       const { link } = await newestProof(server, there.email);
       const elsewhere = await new Person(server.issuer).open(link);
-      assert.doesNotMatch(elsewhere.html, /Signs in by/);
+      assert.doesNotMatch(elsewhere.html, /Sign-in method/);
       assert.equal((await elsewhere.submit({ password: PASSWORD })).response.status, 200);
       assert.equal(await identityOf(there.sub), undefined, 'whoever asked may be somebody else');
       assert.match((await code.person.open(code.url.pathname)).html, /name="password"/);
@@ -193,7 +193,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       const page = await visitUpstream(server, client);
       const code = await page.submit({ name: there.name, email: there.email, agree: 'yes' });
       const own = await code.person.open((await newestProof(server, there.email)).link);
-      assert.match(own.html, /<dt>Signs in by<\/dt>\s*<dd><bdi>Far<\/bdi>/);
+      assert.match(own.html, /<dt>Sign-in method<\/dt>\s*<dd><bdi>Far<\/bdi>/);
       assert.match((await own.submit({})).html, /value="approve"/);
       assert.ok(await identityOf(there.sub));
     });
@@ -206,7 +206,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       assert.match(page.url.pathname, /\/signup\/upstream$/, 'the same as for a free one');
       const code = await page.submit({ name: there.name, email: known.email, agree: 'yes' });
       assert.match(code.url.pathname, /\/signup\/code$/);
-      assert.match((await lettersTo(server, known.email)).at(-1)?.subject ?? '', /have an account already/);
+      assert.match((await lettersTo(server, known.email)).at(-1)?.subject ?? '', /already have an account/);
       assert.deepEqual(await stored(server), { ...before, mails: before.mails + 1 });
       assert.equal(await identityOf(there.sub), undefined);
     });
@@ -218,7 +218,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
       for (const id of ['far', 'nobody', '..%2f']) {
         const refused = await openPage(page, `upstream/${id}`);
         assert.equal(refused.response.status, 400, id);
-        assert.match(refused.html, /not possible now/);
+        assert.match(refused.html, /not available now/);
       }
       assert.doesNotMatch((await openSignIn(server, client)).html, /\/upstream\//);
       assert.deepEqual(await stored(server), before);
@@ -262,7 +262,7 @@ for (const kind of ['oidc', 'oauth2'] as const)
           return (await visitUpstream(server, client, parameters)).html;
         };
         const before = await stored(server);
-        assert.match(await age(4_000, { max_age: '300' }), /We cannot trust the answer/);
+        assert.match(await age(4_000, { max_age: '300' }), /We could not trust the answer/);
         assert.deepEqual(await stored(server), before);
         assert.match(await age(10, { max_age: '300' }), /value="approve"/);
         assert.match(await age(4_000, {}), /value="approve"/);

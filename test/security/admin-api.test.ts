@@ -5,7 +5,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { clientCredentials, obtainTokens, post, type TestClient } from '../support/flow.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** What tools try where a statement might be built of it, and what no database keeps. */
+/** Typical injection strings, and text that no database stores. */
 const HOSTILE = [
   "' OR '1'='1",
   '1; DROP TABLE client; --',
@@ -53,7 +53,7 @@ const FILTERS = [
 ];
 const PARAMETERS = [...FILTERS, 'owner', 'owned', 'name', 'limit', 'cursor'];
 
-describe('The admin API and those who mean it ill', () => {
+describe('The admin API against attackers', () => {
   let server: TestServer;
   let machine: TestClient;
   let token: string;
@@ -66,7 +66,7 @@ describe('The admin API and those who mean it ill', () => {
 
   const forget = () => server.sql('delete from rate_limit');
   const read = (path: string, as = token) => call(server, as, `GET ${path}`);
-  /** Refused, and nothing is other than it was, but how often it was asked. */
+  /** Asserts that a request is refused and changes nothing except the count of requests. */
   async function refused(request: string, as: string, status: number, body?: unknown): Promise<string> {
     await forget();
     const said = await unchanged(server, async () => {
@@ -78,7 +78,7 @@ describe('The admin API and those who mean it ill', () => {
     return problemOf(said);
   }
 
-  it('a token of another audience, or none, opens nothing', async () => {
+  it('refuses a token of another audience, and a request without one', async () => {
     const app = await server.createClient();
     const person = await server.createPerson({ role: 'admin' });
     const own = await clientCredentials(server, app, 'api');
@@ -94,7 +94,7 @@ describe('The admin API and those who mean it ill', () => {
     for (const stranger of strangers) assert.equal(await refused(`POST /clients/${app.client_id}/suspend`, stranger, 401), 'invalid_token');
   });
 
-  it('only the header counts, and no cookie', async () => {
+  it('accepts a token in the header only, and no cookie', async () => {
     const { person } = await obtainTokens(server, await server.createClient(), await server.createPerson({ role: 'admin' }));
     const address = `${server.issuer}/admin/api/v1/people?access_token=${token}`;
     for (const headers of [{}, { cookie: person.cookies().join('; ') }, { authorization: `Basic ${token}` }]) {
@@ -105,7 +105,7 @@ describe('The admin API and those who mean it ill', () => {
     assert(!server.logLines().join('').includes(token));
   });
 
-  it('a client gets no more than it was let have, and none that was not', async () => {
+  it('gives a client only the scopes that an operator allowed', async () => {
     const ask = (client: TestClient) =>
       post(server, '/oauth/token', client, {
         grant_type: 'client_credentials',
@@ -121,7 +121,7 @@ describe('The admin API and those who mean it ill', () => {
     assert.equal(await refused('POST /keys/rotate', String(some['access_token']), 403), 'insufficient_scope');
   });
 
-  it('what was taken away since the token was issued is gone: a role, a scope, an account, a client', async () => {
+  it('checks at each request what was withdrawn since the token was issued: a role, a scope, an account, a client', async () => {
     const { person, client, token: theirs } = await personToken(server, 'admin');
     assert.equal((await read('/people', theirs)).status, 200);
     await server.sql(`update user_account set role = 'support' where id = $1`, [person.id]);
@@ -137,7 +137,7 @@ describe('The admin API and those who mean it ill', () => {
     assert.equal(await refused('GET /audit-events', theirs, 401), 'invalid_token');
   });
 
-  it('nobody acts on themselves, on who may do more, or on what the place cannot do without', async () => {
+  it('refuses acts on the actor, on accounts with more power, and on what the server needs', async () => {
     const admin = await personToken(server, 'admin');
     const support = await personToken(server, 'support');
     const act = (verb: string) => `POST /people/${admin.person.id}/${verb}`;
@@ -156,7 +156,7 @@ describe('The admin API and those who mean it ill', () => {
     assert.equal(await refused(`DELETE /resource-servers/${servers[0]?.['id']}`, token, 409), 'own_resource_server');
   });
 
-  it('the last admin stays, also when two take it from each other at once', async () => {
+  it('keeps the last admin, also when two admins demote each other at once', async () => {
     await server.sql(`update user_account set role = 'user'`);
     const [one, other] = [await personToken(server, 'admin'), await personToken(server, 'admin')];
     const answers = await Promise.all([
@@ -170,7 +170,7 @@ describe('The admin API and those who mean it ill', () => {
     assert.equal(await refused(`POST /people/${admins[0]?.['id']}/change-role`, token, 409, { role: 'support' }), 'last_admin');
   });
 
-  it('nobody gives a client what they may not do themselves', async () => {
+  it('lets no actor give a client more than the actor may do', async () => {
     const giver = await machineToken(server, await createMachine(server, ['admin:roles', 'admin:read']));
     const { client_id } = await server.createClient();
     const path = `POST /clients/${client_id}/allow-admin-scopes`;
@@ -180,7 +180,7 @@ describe('The admin API and those who mean it ill', () => {
     assert.equal(await refused(path, giver, 403, { scopes: [] }), 'above');
   });
 
-  it('a cursor that is forged, or of another list, filter or reader, is refused', async () => {
+  it('refuses a cursor that is forged, or of another list, filter or reader', async () => {
     for (let n = 0; n < 3; n++) await server.createPerson();
     const { body } = await read('/people?limit=1');
     const cursor = String(body['next_cursor']);
@@ -195,7 +195,7 @@ describe('The admin API and those who mean it ill', () => {
       assert.equal(await refused(`GET /people?cursor=${encodeURIComponent(text)}`, token, 400), 'invalid_cursor');
   });
 
-  it('whatever a parameter of a list says, it is no error of ours, and nothing is other than it was', async () => {
+  it('answers any parameter of a list without a server error, and changes nothing', async () => {
     for (const list of LISTS)
       for (const parameter of PARAMETERS) {
         await forget();
@@ -215,13 +215,13 @@ describe('The admin API and those who mean it ill', () => {
     assert.equal((await read('/audit-events?until=9999-12-31T23:59:59-23:00')).status, 400);
   });
 
-  it('an id that is forged names nothing, and what is undecodable neither', async () => {
+  it('finds nothing by a forged or undecodable id', async () => {
     await forget();
     const acts = ['POST /people/ID/disable', 'POST /clients/ID/suspend', 'DELETE /clients/ID', 'DELETE /grants/ID', 'DELETE /tokens/ID'];
     const more = ['DELETE /initial-access-tokens/ID', 'DELETE /resource-servers/ID', 'GET /people/ID', 'GET /clients/ID'];
     for (const request of [...acts, ...more]) {
       for (const id of HOSTILE) {
-        // A path that goes up is another address.
+        // A path with `..` is another address.
         const said = await call(
           server,
           token,
@@ -234,7 +234,7 @@ describe('The admin API and those who mean it ill', () => {
     }
   });
 
-  it('a body that is no JSON, too large or hostile changes nothing', async () => {
+  it('changes nothing for a body that is no JSON, too large or hostile', async () => {
     const { client_id } = await server.createClient();
     const verify = `POST /clients/${client_id}/verify`;
     for (const body of [
@@ -261,7 +261,7 @@ describe('The admin API and those who mean it ill', () => {
     assert.equal((await read(`/clients/${client_id}`)).body['publisher'], null);
   });
 
-  it('who runs wild is held up, and nobody else', async () => {
+  it('limits a caller with too many requests, and nobody else', async () => {
     const wild = await createMachine(server);
     const theirs = await machineToken(server, wild);
     await read('/keys', theirs);

@@ -11,7 +11,7 @@ import { Person } from '../support/person.ts';
 
 const PAGES = ['/admin', '/admin/people', '/admin/keys', '/admin/signed-in', '/admin/sign-out'];
 
-describe('Pages of administration on ADMIN_PORT', () => {
+describe('Administration pages on ADMIN_PORT', () => {
   let server: AdminServer;
   before(async () => {
     server = await startApart();
@@ -25,7 +25,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
       .find((cookie) => cookie.startsWith(`${name}=`))
       ?.slice(name.length + 1);
 
-  /** A request by whichever Host. */
+  /** Sends a request with any Host. */
   const ask = (path: string, host: string, headers: Record<string, string> = {}): Promise<number> =>
     new Promise((resolve, reject) => {
       const { hostname, port } = new URL(String(server.adminAddress));
@@ -37,7 +37,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
         .end();
     });
 
-  it('an operator signs in at the issuer, by a code, and comes back to the page', async () => {
+  it('sign an operator in at the issuer, by a code, and return to the page', async () => {
     const operator = await createOperator();
     const { browser, page } = await enterApart(server, operator, '/admin/people');
     assert.equal(page.response.status, 200, page.html);
@@ -45,7 +45,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.match(page.html, new RegExp(operator.email));
     const kept = browser.admin.cookies().map((cookie) => cookie.split('=')[0]);
     assert.deepEqual(kept, ['admin'], 'the sign-in on its way is over');
-    // The token travels sealed, and nothing of it is stored as it is.
+    // The browser has the token in encrypted form only, and the database stores no plain form of it.
     const [row] = await server.sql("select count(*)::int as tokens from token where client_id = 'munjigi-admin' and account_id = $1", [
       operator.id,
     ]);
@@ -53,7 +53,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.match(String(cookieOf(browser, 'admin')), /^v1\./);
   });
 
-  it('the request says PKCE, state and nonce, each time others', async () => {
+  it('send PKCE, state and nonce in the request, different each time', async () => {
     const [one, two] = await Promise.all(
       [1, 2].map(async () => {
         const response = await new Person(server.origin).request('/admin');
@@ -76,7 +76,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     }
   });
 
-  it('the public port has none of them, and the account leads to where they are', async () => {
+  it('are missing on the public port, where the account page links to them', async () => {
     for (const path of PAGES) {
       const response = await fetch(server.issuer + path, { redirect: 'manual', headers: { accept: 'text/html' } });
       assert.equal(response.status, 404, path);
@@ -87,14 +87,14 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.match(account.html, new RegExp(`href="${server.origin}/admin"`));
   });
 
-  it('the listener has nothing of the issuer', async () => {
+  it('share nothing of the issuer on their listener', async () => {
     const host = new URL(server.origin).host;
     for (const path of ['/account', '/oauth/authorize', '/oauth/token', '/interaction/x', '/developer', '/livez', '/signup'])
       assert.equal(await ask(path, host), 404, path);
     assert.equal(await ask('/', host), 302);
   });
 
-  it('pages answer under their own host alone, and the API under any', async () => {
+  it('answer only under their own host; the API answers under any', async () => {
     const { browser } = await enterApart(server, await createOperator());
     const cookie = browser.admin.cookies().join('; ');
     assert.equal(await ask('/admin', new URL(server.origin).host, { cookie }), 200);
@@ -103,11 +103,11 @@ describe('Pages of administration on ADMIN_PORT', () => {
     const authorization = `Bearer ${await machineToken(server, await createMachine(server))}`;
     for (const host of ['evil.example', new URL(server.origin).host])
       assert.equal(await ask('/admin/api/v1/people', host, { authorization }), 200, host);
-    // What a browser has there opens no API.
+    // The browser's cookies give no access to any API.
     assert.equal(await ask('/admin/api/v1/people', new URL(server.origin).host, { cookie }), 401);
   });
 
-  it("a forged cookie opens nothing, nor does a token that was not sealed here, nor the issuer's session", async () => {
+  it("refuse a forged cookie, a token that this server did not encrypt, and the issuer's session", async () => {
     const { browser, page } = await enterApart(server, await createOperator());
     assert.equal(page.response.status, 200);
     const sealed = String(cookieOf(browser, 'admin'));
@@ -131,7 +131,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     }
   });
 
-  it("a code that another browser asked for is not taken, nor one with another's state", async () => {
+  it("refuse a code that another browser requested, or one with another's state", async () => {
     const [operator, attacker] = [await createOperator(), await createOperator('auditor')];
     // The attacker signs in, and stops before the answer is delivered.
     const theirs = (await enterApart(server, attacker)).browser;
@@ -143,9 +143,9 @@ describe('Pages of administration on ADMIN_PORT', () => {
     const victim = new TwoOrigins(server);
     const refused = await victim.admin.open(answer.href);
     assert.equal(refused.response.status, 400);
-    assert.match(refused.html, /This sign-in is over/);
+    assert.match(refused.html, /This sign-in has ended/);
     assert.match(refused.html, /href="\/admin"/);
-    // With a sign-in of its own on its way, too; and with that one's state, the code does not fit.
+    // The same with a sign-in of its own in progress. With that one's state the code does not match.
     const own = await victim.admin.open('/admin');
     assert.equal((await victim.admin.open(answer.href)).response.status, 400);
     answer.searchParams.set('state', String(own.url.searchParams.get('state')));
@@ -157,7 +157,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.equal((await enterApart(server, operator)).page.response.status, 200);
   });
 
-  it('an answer counts once, with the same cookies too', async () => {
+  it('accept a response once, even with the same cookies', async () => {
     const { browser } = await enterApart(server, await createOperator());
     browser.admin.setCookie('admin', '');
     const asked = await browser.admin.open('/admin');
@@ -169,7 +169,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.equal((await browser.admin.open('/admin')).response.status, 200, 'who is in stays in');
   });
 
-  it('an answer of another issuer, an error, and one without a code', async () => {
+  it('refuse a response of another issuer, an error, and one without a code', async () => {
     const { browser } = await enterApart(server, await createOperator());
     browser.admin.setCookie('admin', '');
     const begin = async () => {
@@ -194,7 +194,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.equal((await fetch(`${server.origin}/admin`, { redirect: 'manual' })).status, 303);
   });
 
-  it('signing out there ends the cookie for every copy of it, and leads to the sign-out of the issuer', async () => {
+  it("end every copy of the cookie at sign-out, and lead to the issuer's sign-out", async () => {
     const { browser, page } = await enterApart(server, await createOperator());
     const copy = browser.admin.twin();
     assert.equal((await copy.request('/admin')).status, 200);
@@ -208,7 +208,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.equal((await copy.request('/admin')).status, 303);
   });
 
-  it('signing out of the issuer ends administration', async () => {
+  it('end with a sign-out at the issuer', async () => {
     const { browser } = await enterApart(server, await createOperator());
     const out = await browser.issuer.open('/oauth/logout');
     await out.submit({ logout: 'yes' });
@@ -217,7 +217,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.match((await browser.open('/admin')).html, /name="password"/);
   });
 
-  it('a disabled operator, a role that was taken away, an ended grant: each counts at once', async () => {
+  it('close at once for a disabled operator, a withdrawn role and an ended grant', async () => {
     for (const [change, status] of [
       ['update user_account set disabled_at = now() where id = $1', 303],
       ["update user_account set delete_after = now() + interval '1 day' where id = $1", 303],
@@ -233,7 +233,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     }
   });
 
-  it('an operator without a factor is told where to set one up; the first admin has the days of grace', async () => {
+  it('tell an operator without a factor where to set one up; the first admin has the days of grace', async () => {
     await server.sql("update user_account set role = 'user'");
     const [first, second] = [await createOperator(), await createOperator()];
     for (const [operator, status, words] of [
@@ -249,7 +249,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     }
   });
 
-  it('who sets up a factor goes on: the sign-in from before is made stronger', async () => {
+  it('continue after a factor was set up: the earlier sign-in gets stronger', async () => {
     await enterApart(server, await createOperator());
     const operator = await createOperator('support');
     const browser = new TwoOrigins(server);
@@ -263,7 +263,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.equal(shown.response.status, 200);
   });
 
-  it('an act takes a sign-in of the last minutes; what was on its way is not done', async () => {
+  it('require a recent sign-in for an act, and do not run an interrupted one', async () => {
     const [operator, other] = [await createOperator(), await server.createPerson()];
     const path = `/admin/people/${other.id}/disable`;
     const { browser, page } = await enterApart(server, operator, path);
@@ -280,7 +280,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.deepEqual(await stateOf(server), before);
   });
 
-  it('an act is done once, and recorded; a form of the other origin is refused', async () => {
+  it('run an act once and record it; they refuse a form of the other origin', async () => {
     const [operator, other] = [await createOperator(), await server.createPerson()];
     const path = `/admin/people/${other.id}/disable`;
     const { browser, page } = await enterApart(server, operator, path);
@@ -296,13 +296,13 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.deepEqual(events, [{ actor_id: operator.id }]);
   });
 
-  it('a person who is no operator signs in, and finds nothing', async () => {
+  it('let an ordinary user sign in, and show nothing', async () => {
     const browser = new TwoOrigins(server);
     const page = await browser.submit(await browser.open('/admin'), await server.createPerson());
     assert.equal(page.response.status, 404);
   });
 
-  it('pages may lead forms to the issuer, and nothing else; their files and logos are beside them', async () => {
+  it('allow their forms to lead only to the issuer; their files and logos are on the same listener', async () => {
     const { page, browser } = await enterApart(server, await createOperator());
     const policy = String(page.response.headers.get('content-security-policy'));
     assert.match(policy, new RegExp(`form-action 'self' ${server.issuer};`));
@@ -311,7 +311,7 @@ describe('Pages of administration on ADMIN_PORT', () => {
       assert.equal((await browser.admin.request(String(path))).status, 200, path);
   });
 
-  it('its client is asked for no consent, is shown to nobody as an app, and stays as it is', async () => {
+  it('need no consent for their client, which appears in no list of connected clients and does not change', async () => {
     const operator = await createOperator();
     const { browser } = await enterApart(server, operator);
     assert.doesNotMatch((await browser.issuer.open('/account/apps')).html, /munjigi-admin/);
@@ -324,15 +324,15 @@ describe('Pages of administration on ADMIN_PORT', () => {
     assert.deepEqual(await stateOf(server), before);
   });
 
-  it('more sign-ins at once than a browser keeps: the oldest begins again, and the cookie stays small', async () => {
+  it('start the oldest sign-in again when a browser has too many at once, so that the cookie stays small', async () => {
     const person = new Person(server.origin);
     for (let n = 0; n < 30; n++) assert.equal((await person.request('/admin/people')).status, 303);
     assert.ok(person.cookies().join().length < 3_000);
   });
 });
 
-describe('Pages of administration elsewhere', () => {
-  it('in production without ADMIN_PORT they are nowhere', async () => {
+describe('Administration pages elsewhere', () => {
+  it('do not exist in production without ADMIN_PORT', async () => {
     const server = await startTestServer({ environment: 'production' });
     try {
       for (const path of PAGES) assert.equal((await fetch(server.issuer + path, { redirect: 'manual' })).status, 404, path);
@@ -343,7 +343,7 @@ describe('Pages of administration elsewhere', () => {
     }
   });
 
-  it('at an https origin the cookies are for that host alone, and Secure', async () => {
+  it('set cookies for that host only, with Secure, at an https origin', async () => {
     const server = await startApart({ adminOrigin: 'https://admin.example' });
     try {
       const { hostname, port } = new URL(String(server.adminAddress));

@@ -17,8 +17,8 @@ import {
   SCOPE,
 } from '../support/owned-apis.ts';
 
-/** Whoever comes to have an API's identifier, or a client, begins with nothing of those before them (RFC 7662 section 4). */
-describe('What an owner leaves behind', () => {
+/** A new owner of an API's identifier or of a client gets nothing of the earlier owners (RFC 7662 section 4). */
+describe('Tokens after a change of owner', () => {
   let server: TestServer;
   let first: Developer;
   before(async () => {
@@ -34,7 +34,7 @@ describe('What an owner leaves behind', () => {
     return path;
   };
 
-  it('is no token of an API that an operator deleted, for whoever registers its identifier next', async () => {
+  it('of a deleted API are inactive for the next owner of its identifier', async () => {
     const path = await makeApi(first, 'books:read');
     const [client, person] = await Promise.all([server.createClient(), server.createPerson()]);
     const asked = { scope: 'openid offline_access books:read', resource: API.identifier, prompt: 'consent' };
@@ -54,7 +54,7 @@ describe('What an owner leaves behind', () => {
     await fill(next, `${taken}/delete`, { certain: 'yes' });
   });
 
-  it('is no token of a client for the API of an owner who left it', async () => {
+  it('of a client are inactive at an API whose owner left the client', async () => {
     const path = await makeApi(first, 'books:own');
     const [client, second] = await Promise.all([server.createClient(), comeToPortal(server)]);
     await server.sql(`update client set registration = 'dynamic' where id = $1`, [client.client_id]);

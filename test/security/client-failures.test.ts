@@ -29,7 +29,7 @@ describe('Failing client authentication', () => {
     assert.match(String(body['error_description']), /^[\x20-\x7e]+$/);
   };
 
-  it('is limited by client and network, and the client itself gets in, from there and from elsewhere', async () => {
+  it('is limited by client and network, and the client itself still authenticates, from there and elsewhere', async () => {
     const [client, other] = [await server.createClient(), await server.createClient()];
     const wrong = () => token(client, 'wrong', '198.51.100.7');
     await unchanged(server, () => failOften(wrong));
@@ -41,7 +41,7 @@ describe('Failing client authentication', () => {
     assert.equal((await token(other, 'wrong', '198.51.100.7')).status, 401, 'another client');
   });
 
-  it('is counted together at every endpoint and by every way to authenticate', async () => {
+  it('has one count for all endpoints and all authentication methods', async () => {
     const [client, api] = [await server.createClient(), await createResourceServerClient(server)];
     const network = '198.51.101.7';
     const basic = { authorization: `Basic ${Buffer.from(`${client.client_id}:wrong`).toString('base64')}` };
@@ -59,7 +59,7 @@ describe('Failing client authentication', () => {
     assert.equal((await ask('/oauth/introspect', { token: 'x'.repeat(43) }, network, right)).status, 200);
   });
 
-  it('of clients that are not there is one count, whatever they are called', async () => {
+  it('has one count for all unknown clients', async () => {
     let n = 0;
     const nobody = () => token({ client_id: `nobody-${n++}` }, 'wrong', '198.51.102.7');
     await failOften(nobody);

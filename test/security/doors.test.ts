@@ -11,8 +11,8 @@ import { Person } from '../support/person.ts';
 import { newcomer, openPage } from '../support/sign-up.ts';
 import { countRows } from '../support/storage.ts';
 
-/** What strangers use up is not closed to the person: a browser in which the account was before has counts of its own. */
-describe('Doors that a stranger cannot close', () => {
+/** Strangers cannot use up a user's tries: a browser that the account used before has its own counts. */
+describe('Limits that a stranger cannot use up for a user', () => {
   let server: TestServer;
   let client: TestClient;
   before(async () => {
@@ -29,7 +29,7 @@ describe('Doors that a stranger cannot close', () => {
     return person;
   };
   const signInAt = (person: Person) => person.open(authorizePath(client, { ...pkce(), code_verifier: undefined, prompt: 'login' }));
-  /** A browser in which the account signed in, and is not signed in any more. */
+  /** A browser in which the account signed in, and is signed out now. */
   async function browserOf(account: Credentials): Promise<Person> {
     const person = newBrowser();
     await openAccount(server, account, '/account', person);
@@ -41,7 +41,7 @@ describe('Doors that a stranger cannot close', () => {
     for (let n = 0; n <= LIMITS.passwordOfAccountFromNetwork.points; n++) await page.submit({ email, password: `not this one ${n}` });
     assert.equal((await page.submit({ email, password: 'nor this' })).response.status, 429);
   }
-  /** As if strangers had used up the tries from many networks: the last of them are answered slowly. */
+  /** The state after strangers used up the tries from many networks: the last of them get slow answers. */
   async function closeToStrangers(email: string): Promise<void> {
     await guess(email);
     const { name, points } = LIMITS.passwordOfAccount;
@@ -52,14 +52,14 @@ describe('Doors that a stranger cannot close', () => {
     assert.equal(closed.length, 1);
   }
 
-  describe('to the password', () => {
-    it('one network closes it to itself, and a new browser elsewhere gets in', async () => {
+  describe('of password tries', () => {
+    it('stop one network, while a new browser elsewhere signs in', async () => {
       const account = await server.createPerson();
       await guess(account.email);
       assert.match((await (await signInAt(newBrowser())).submit(account)).html, /name="decision"/);
     });
 
-    it('after many tries from everywhere a new browser is held back, and the browser that was in before is not', async () => {
+    it('delay a new browser after many tries from everywhere, but not a known browser', async () => {
       const account = await server.createPerson();
       const own = await browserOf(account);
       await closeToStrangers(account.email);
@@ -70,7 +70,7 @@ describe('Doors that a stranger cannot close', () => {
       assert.match(page.html, /name="decision"/);
     });
 
-    it('nor by a network that is used up', async () => {
+    it('do not stop a known browser in a network that used up its tries', async () => {
       const account = await server.createPerson();
       const own = await browserOf(account);
       await guess((await server.createPerson()).email);
@@ -79,7 +79,7 @@ describe('Doors that a stranger cannot close', () => {
       await server.sql('delete from rate_limit');
     });
 
-    it('has ten tries of its own there, which are nobody else’s', async () => {
+    it('give a known browser ten tries of its own', async () => {
       const [account, other] = [await server.createPerson(), await server.createPerson()];
       const [own, second] = [await browserOf(account), await browserOf(account)];
       const page = await signInAt(own);
@@ -94,7 +94,7 @@ describe('Doors that a stranger cannot close', () => {
       );
     });
 
-    it('opens to no cookie that was made up, of another account, or of before the account was given back', async () => {
+    it('ignore a cookie that is forged, of another account, or from before the account was given back', async () => {
       const [account, other] = [await server.createPerson(), await server.createPerson()];
       const own = await browserOf(account);
       const others = await browserOf(other);
@@ -108,14 +108,14 @@ describe('Doors that a stranger cannot close', () => {
     });
   });
 
-  describe('to letters', () => {
+  describe('of mails', () => {
     const askForReset = async (person: Person, email: string) => (await openPage(await signInAt(person), 'reset')).submit({ email });
     async function useUpResets(email: string): Promise<void> {
       for (let n = 0; n < LIMITS.lettersToAddress.points; n++) await askForReset(newBrowser(), email);
       assert.equal((await askForReset(newBrowser(), email)).response.status, 429);
     }
 
-    it('strangers who ask for resets leave the person one an hour, in a browser that was in before', async () => {
+    it("leave the user one reset mail an hour in a known browser, despite strangers' requests", async () => {
       const account = await server.createPerson();
       const own = await browserOf(account);
       await useUpResets(account.email);
@@ -126,14 +126,14 @@ describe('Doors that a stranger cannot close', () => {
       assert.equal((await lettersTo(server, account.email)).length, before + 1);
     });
 
-    it('sign-ups use up no resets', async () => {
+    it('do not count sign-ups as resets', async () => {
       const account = await server.createPerson();
       for (let n = 0; n < LIMITS.lettersToAddress.points; n++)
         await (await openPage(await signInAt(newBrowser()), 'signup')).submit(newcomer({ email: account.email }));
       assert.match((await askForReset(newBrowser(), account.email)).url.pathname, /\/reset\/code$/);
     });
 
-    it('of one mailbox are counted together, whatever stands behind the plus sign', async () => {
+    it('count all addresses of one mailbox together, with any text after the plus sign', async () => {
       assert.equal(mailboxOf('Gildong+a+b@People.example'), 'gildong@people.example');
       assert.equal(mailboxOf('+tag@people.example'), '+tag@people.example');
       const local = `mailbox${networks}`;
@@ -147,13 +147,13 @@ describe('Doors that a stranger cannot close', () => {
     });
   });
 
-  describe('to devices', () => {
-    it('wrong codes from everywhere do not close the flow to whoever is signed in', async () => {
+  describe('of device codes', () => {
+    it('do not stop a signed-in user after wrong codes from everywhere', async () => {
       const device = await createDeviceClient(server);
       const account = await server.createPerson();
       const own = newBrowser();
       await openAccount(server, account, '/account', own);
-      // As many networks as it takes, in one statement.
+      // One statement for as many networks as needed.
       await typeCode(server, 'BCDF-GHJK', newBrowser());
       await server.sql('update rate_limit set points = points + $1', [LIMITS.userCode.points]);
       const { user_code } = await beginDevice(server, device, { scope: 'openid' });
@@ -162,7 +162,7 @@ describe('Doors that a stranger cannot close', () => {
       await server.sql('delete from rate_limit');
     });
 
-    it('whoever is signed in has twenty guesses, and a right code is none', async () => {
+    it('give a signed-in user twenty guesses, and do not count a right code', async () => {
       const device = await createDeviceClient(server);
       const account = await server.createPerson();
       const own = newBrowser();

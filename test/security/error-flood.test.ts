@@ -7,7 +7,7 @@ import { authorizePath, pkce, post, type TestClient } from '../support/flow.ts';
 import { liveOnce } from '../support/whole-flow.ts';
 import { createWire } from '../support/wire.ts';
 
-describe('The book of errors under attack', () => {
+describe('The stored errors of clients under attack', () => {
   let server: TestServer;
   let wire: Awaited<ReturnType<typeof createWire>>;
   let client: TestClient;
@@ -29,7 +29,7 @@ describe('The book of errors under attack', () => {
   const count = async (of: TestClient) =>
     Number((await server.sql('select count(*) from client_error where client_id = $1', [of.client_id]))[0]?.['count']);
 
-  it('a thousand wrong requests leave a hundred rows, the newest, and cost no statement each', async () => {
+  it('are a hundred rows, the newest, after a thousand wrong requests, without a statement for each', async () => {
     await wrong(client, 0);
     const before = wire.statements();
     for (let n = 0; n < 1_000; n += 50) await Promise.all(Array.from({ length: 50 }, (_, i) => wrong(client, n + i)));
@@ -39,12 +39,12 @@ describe('The book of errors under attack', () => {
       return rows.some(({ request_id }) => request_id === last.headers.get('x-request-id'));
     });
     assert.equal(await count(client), 100);
-    // One every half second at most, whatever else the server does meanwhile.
+    // At most one every half second, independent of the server's other work.
     const cost = wire.statements() - before;
     assert(cost < 300, `${cost} statements`);
   });
 
-  it('equal ones are one, with how often; what strangers cause leaves what the client itself caused', async () => {
+  it("are one row with a number when they are equal; strangers' errors do not displace the client's own", async () => {
     const own = await server.createClient();
     const asked = await post(server, '/oauth/token', own, { grant_type: 'authorization_code', code: 'x', redirect_uri: 'x' });
     assert.equal(asked.status, 400);
@@ -73,7 +73,7 @@ describe('The book of errors under attack', () => {
     );
   });
 
-  it('is not proven by a header that the library reads before the secret', async () => {
+  it('are not attributed to a client by a header that the library reads before the secret', async () => {
     const own = await server.createClient();
     for (const headers of [{ 'oauth-client-attestation': 'x' }, { 'oauth-client-attestation-pop': 'x' }] as Record<string, string>[])
       await post(server, '/oauth/token', undefined, { grant_type: 'client_credentials', client_id: own.client_id }, headers);
@@ -82,7 +82,7 @@ describe('The book of errors under attack', () => {
     assert.deepEqual(senders, [{ sender: 'anyone' }]);
   });
 
-  it('a client that was deleted meanwhile takes nothing of the others along', async () => {
+  it('of a client deleted meanwhile do not affect those of other clients', async () => {
     const [gone, stays] = await Promise.all([server.createClient(), server.createClient()]);
     await Promise.all([wrong(gone, 1), wrong(stays, 1)]);
     await server.database.change(deleteClient(gone.client_id));
@@ -90,7 +90,7 @@ describe('The book of errors under attack', () => {
     assert.equal(await count(gone), 0);
   });
 
-  it('a request of thousands of parameters is noted without looking for each of them in each text', async () => {
+  it('of a request with thousands of parameters are stored without comparing each text with each parameter', async () => {
     const own = await server.createClient();
     const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`p${n}`, `secret-${n}`]));
     await post(server, '/oauth/token', own, { grant_type: 'refresh_token', refresh_token: 'x', scope: 'secret-7 secret-8', ...many });
@@ -102,7 +102,7 @@ describe('The book of errors under attack', () => {
     assert.doesNotMatch(String(row['all']), /secret-/);
   });
 
-  it('text that Postgres cannot keep takes nothing along either', async () => {
+  it('with text that Postgres cannot store do not affect the others', async () => {
     const own = await server.createClient();
     await post(server, '/oauth/token', own, {
       grant_type: 'refresh_token',
@@ -115,7 +115,7 @@ describe('The book of errors under attack', () => {
     await eventually('they are kept', async () => (await count(own)) >= 2);
   });
 
-  it('no secret, code, token, verifier or state is in it', async () => {
+  it('contain no secret, code, token, verifier or state', async () => {
     const secrets = await liveOnce(server);
     const own = await server.createClient();
     const marks = Object.fromEntries(

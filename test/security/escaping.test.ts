@@ -16,7 +16,7 @@ const ATTEMPTS = [
   'x" autofocus onfocus="alert(1)',
 ];
 
-/** A page in which an attempt stands has it as text: no tag or attribute came of it. */
+/** Asserts that a page shows an attempt as text: it creates no tag or attribute. */
 function assertHarmless(html: string, attempt: string) {
   assert.doesNotMatch(
     html,
@@ -27,7 +27,7 @@ function assertHarmless(html: string, attempt: string) {
   if (/[<>"']/.test(attempt)) assert(!html.includes(attempt), `${attempt} stands as it was sent`);
 }
 
-describe('What strangers write is text (RFC 6749 section 4.1.2.1)', () => {
+describe("Strangers' input is shown as text (RFC 6749 section 4.1.2.1)", () => {
   let server: TestServer;
   const { code_verifier: _, ...challenge } = pkce();
   before(async () => {
@@ -35,7 +35,7 @@ describe('What strangers write is text (RFC 6749 section 4.1.2.1)', () => {
   });
   after(() => server.close());
 
-  it('in a client_id that nobody has', async () => {
+  it('in an unknown client_id', async () => {
     for (const attempt of ATTEMPTS) {
       const page = await unchanged(server, () =>
         new Person(server.issuer).open(authorizePath({ client_id: attempt, redirect_uri: 'x' }, challenge)),
@@ -45,7 +45,7 @@ describe('What strangers write is text (RFC 6749 section 4.1.2.1)', () => {
     }
   });
 
-  it('in a redirect_uri that nobody registered', async () => {
+  it('in an unregistered redirect_uri', async () => {
     const client = await server.createClient();
     for (const attempt of [...ATTEMPTS, ...ATTEMPTS.map((text) => `https://evil.example/${text}`), 'javascript:alert(1)']) {
       const page = await unchanged(server, () =>
@@ -56,7 +56,7 @@ describe('What strangers write is text (RFC 6749 section 4.1.2.1)', () => {
     }
   });
 
-  it('in the name and the links of a client, on every page that shows them', async () => {
+  it('in the name and the links of a client, on every page with them', async () => {
     for (const attempt of ATTEMPTS) {
       const person = await server.createPerson({ name: attempt });
       const client = await server.createClient({ client_name: attempt, post_logout_redirect_uris: ['https://client.example/bye'] });
@@ -76,7 +76,7 @@ describe('What strangers write is text (RFC 6749 section 4.1.2.1)', () => {
     }
   });
 
-  it('in the state, when the answer is a form (form_post)', async () => {
+  it('in the state of a form response (form_post)', async () => {
     const client = await server.createClient();
     const { person: browser } = await obtainTokens(server, client, await server.createPerson());
     for (const attempt of ATTEMPTS) {
@@ -87,7 +87,7 @@ describe('What strangers write is text (RFC 6749 section 4.1.2.1)', () => {
     }
   });
 
-  it('in a request that is refused, whatever member is wrong', async () => {
+  it('in a refused request, for any parameter', async () => {
     for (const name of ['lang', 'ui_locales', 'request_uri', 'response_mode', 'x'])
       for (const attempt of ATTEMPTS) {
         const query = new URLSearchParams({ client_id: 'nobody', [name]: attempt });
@@ -97,7 +97,7 @@ describe('What strangers write is text (RFC 6749 section 4.1.2.1)', () => {
       }
   });
 
-  it('in an address that looks like one of another host', async () => {
+  it('in a path that looks like one of another host', async () => {
     for (const path of ['//evil.example/', '///evil.example/', '/\\evil.example/', '//evil.example/..;/']) {
       const response = await fetch(server.issuer + path, { headers: { accept: 'text/html' }, redirect: 'manual' });
       assert.equal(response.headers.get('location'), null);
@@ -105,7 +105,7 @@ describe('What strangers write is text (RFC 6749 section 4.1.2.1)', () => {
     }
   });
 
-  it('in an address that leads nowhere, and in the language switch that keeps the query', async () => {
+  it('in an unknown path, and in the language links that keep the query', async () => {
     for (const attempt of ATTEMPTS)
       for (const path of [
         `/${encodeURIComponent(attempt)}`,

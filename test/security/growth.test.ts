@@ -9,12 +9,12 @@ import { authorizePath, pkce, type TestClient } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** What strangers have this server write has a budget, and a size. */
+/** Rows that strangers can make this server write have a budget and a size limit. */
 
 const LIMITS = { authorize: 6, par: 5, device: 4, token: 7 };
 const text = (length: number) => randomBytes(length).toString('base64url').slice(0, length);
 
-describe('Requests that are kept', () => {
+describe('Requests that the server stores', () => {
   let server: TestServer;
   let client: TestClient;
   let device: TestClient;
@@ -54,7 +54,7 @@ describe('Requests that are kept', () => {
   }
 
   for (const kind of Object.keys(LIMITS) as (keyof typeof LIMITS)[]) {
-    it(`${kind}: has so much room for one client at one network; the next hears 429 with Retry-After, and nothing is kept`, async () => {
+    it(`${kind}: are limited for one client at one network; the next gets 429 with Retry-After, and nothing is stored`, async () => {
       const network = newNetwork();
       await useUp(kind, network);
       const refused = await unchanged(server, () => ASKING[kind](network), ['rate_limit']);
@@ -66,7 +66,7 @@ describe('Requests that are kept', () => {
     });
   }
 
-  it('leave room for other clients at the same network, up to what the network has in all', async () => {
+  it("leave room for other clients at the same network, up to the network's limit", async () => {
     const network = newNetwork();
     await useUp('token', network);
     for (let n = 0; n < 4; n++) await useUp('token', network, await server.createClient());
@@ -74,12 +74,12 @@ describe('Requests that are kept', () => {
     assert.equal((await ASKING.token(newNetwork())).status, 200);
   });
 
-  it('cannot be closed to a client by whoever knows its id: strangers use up the room of their own network', async () => {
+  it("cannot be blocked for a client by strangers who know its id: they use up only their own network's limit", async () => {
     for (let n = 0; n < 3; n++) await useUp('par', newNetwork());
     assert.equal((await ASKING.par(newNetwork())).status, 201);
   });
 
-  it('have more room for an app that an operator verified', async () => {
+  it('have a higher limit for a verified client', async () => {
     const verified = await server.createClient();
     await server.database.change(verifyClient(verified.client_id, 'Walking Club'));
     const network = newNetwork();
@@ -99,7 +99,7 @@ describe('Requests that are kept', () => {
     }
   });
 
-  it('from everywhere at once shut out strangers before browsers that were here', async () => {
+  it('from everywhere at once are refused to unknown browsers before known ones', async () => {
     const small = await startTestServer({ requestLimits: { ...LIMITS, authorize: 1 }, trustedProxies: ['127.0.0.1'] });
     try {
       const asked = authorizePath(await small.createClient(), { ...pkce(), code_verifier: undefined });
@@ -120,12 +120,12 @@ describe('Requests that are kept', () => {
     }
   });
 
-  it('are counted for operators, by their kind', () => {
+  it('are counted for operators, by kind', () => {
     const limited = server.counts.take().filter(({ name }) => name === 'limited');
     assert.deepEqual([...new Set(limited.map(({ label }) => label))].sort(), ['authorize', 'device', 'par', 'token']);
   });
 
-  describe('are short', () => {
+  describe('have a limited size', () => {
     const ways = {
       authorize: (more: Record<string, string>) =>
         fetch(server.issuer + request(more), { redirect: 'manual', headers: { 'x-forwarded-for': newNetwork(), accept: 'text/html' } }),
@@ -141,11 +141,11 @@ describe('Requests that are kept', () => {
       async par(response) {
         const { error, error_description } = (await response.json()) as Record<string, string>;
         assert.equal(error, 'invalid_request');
-        assert.match(String(error_description), /can have at most \d/);
+        assert.match(String(error_description), /can have up to \d/);
       },
     };
 
-    it('in state and nonce: 4 kB each are taken and come back, one byte more is not', async () => {
+    it('in state and nonce: 4 kB each are accepted and returned, one byte more is not', async () => {
       for (const name of ['state', 'nonce'])
         for (const way of ['authorize', 'par'] as const) {
           const good = await ways[way]({ [name]: text(4_096) });
@@ -157,7 +157,7 @@ describe('Requests that are kept', () => {
       assert.equal((await ways.par({ state: '가'.repeat(1_366) })).status, 400, 'by bytes');
     });
 
-    it('as a whole: 16 kB, in whichever parameter', async () => {
+    it('as a whole: 16 kB, in any parameter', async () => {
       const most = 16_384;
       const long: Record<string, string>[] = [
         { login_hint: text(most) },

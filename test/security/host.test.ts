@@ -12,7 +12,7 @@ import { unchanged } from '../support/storage.ts';
 
 type Answer = { status: number; headers: Record<string, string | string[] | undefined>; text: string };
 
-/** A request whose Host is ours to choose, which fetch does not allow. */
+/** Sends a request with a chosen Host, which fetch does not allow. */
 function get(server: TestServer, path: string, headers: Record<string, string>): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request({ host: server.config.host, port: server.config.port, path, headers }, (response) => {
@@ -48,7 +48,7 @@ for (const trustedProxies of [[], ['127.0.0.1']]) {
       forwarded: 'for=1.2.3.4;host=evil.example;proto=https',
     };
 
-    it('a Host that is not ours is refused, wherever it asks (RFC 9110 section 15.5.20)', async () => {
+    it('is refused in the Host header at every endpoint (RFC 9110 section 15.5.20)', async () => {
       const { port } = server.config;
       for (const host of [
         'evil.example',
@@ -69,7 +69,7 @@ for (const trustedProxies of [[], ['127.0.0.1']]) {
         }
     });
 
-    it('documents and redirects name our own origin, whatever was forwarded', async () => {
+    it('does not appear in documents and redirects, for any forwarded header', async () => {
       const host = new URL(server.issuer).host;
       for (const path of documents) {
         const [plain, lied] = [await get(server, path, { host }), await get(server, path, { host, ...forged })];
@@ -82,7 +82,7 @@ for (const trustedProxies of [[], ['127.0.0.1']]) {
       assert.doesNotMatch(String(headers['set-cookie']), /evil/);
     });
 
-    it('a registration is told to come back to our own origin', async () => {
+    it("does not appear in a registration's management address", async () => {
       const response = await fetch(`${server.issuer}/oauth/register`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...forged },
@@ -92,7 +92,7 @@ for (const trustedProxies of [[], ['127.0.0.1']]) {
       assert.equal(new URL(registration_client_uri).origin, server.issuer);
     });
 
-    it('the health checks answer under any name, because they are asked by address', async () => {
+    it('is accepted by the health checks, because orchestrators use an IP address', async () => {
       assert.equal((await get(server, '/livez', { host: '10.0.0.7:3000' })).status, 200);
     });
   });
@@ -101,20 +101,20 @@ for (const trustedProxies of [[], ['127.0.0.1']]) {
 describe("The client's address behind proxies", () => {
   const proxies = ['10.0.0.0/8', '127.0.0.1', 'fd00::/8'];
 
-  it('is the peer when the peer is no proxy of ours, whatever it says', () => {
+  it('is the peer when the peer is no trusted proxy, for any header', () => {
     assert.equal(clientAddress('203.0.113.9', '1.2.3.4', proxies), '203.0.113.9');
     assert.equal(clientAddress('203.0.113.9', undefined, proxies), '203.0.113.9');
     assert.equal(clientAddress('127.0.0.1', '1.2.3.4', []), '127.0.0.1');
   });
 
-  it('is the rightmost address that is no proxy of ours: what stands left of it anyone can write', () => {
+  it('is the rightmost address that is no trusted proxy: anyone can write the part to its left', () => {
     assert.equal(clientAddress('10.1.1.1', '6.6.6.6, 203.0.113.9', proxies), '203.0.113.9');
     assert.equal(clientAddress('10.1.1.1', '6.6.6.6, 203.0.113.9, 10.2.2.2', proxies), '203.0.113.9');
     assert.equal(clientAddress('::ffff:10.1.1.1', '203.0.113.9', proxies), '203.0.113.9');
     assert.equal(clientAddress('fd00::1', '2001:db8::7', proxies), '2001:db8::7');
   });
 
-  it('is never something that is no address', () => {
+  it('is never text that is no address', () => {
     for (const nonsense of [
       ...[
         'unknown',
@@ -135,7 +135,7 @@ describe("The client's address behind proxies", () => {
         assert.equal(clientAddress('10.1.1.1', chain, proxies), chain.endsWith('10.2.2.2') ? '10.2.2.2' : '10.1.1.1', chain);
   });
 
-  it('is read with the port that some proxies append', () => {
+  it('is read without the port that some proxies append', () => {
     for (const [hop, address] of [
       ['203.0.113.9:40123', '203.0.113.9'],
       ['[2001:db8:7::1]:443', '2001:db8:7::1'],
@@ -159,7 +159,7 @@ describe('X-Forwarded-For from a peer that TRUST_PROXY does not list', () => {
   });
   after(() => server.close());
 
-  it('is logged once in a process, and operators see how often it came', async () => {
+  it('is logged once in a process, and operators see its number', async () => {
     const operator = await signInAs(server, 'admin');
     assert.doesNotMatch((await look(operator, '/admin')).html, /TRUST_PROXY/);
     const told = () => server.logLines().filter((line) => line.includes('proxy_not_listed'));
@@ -171,11 +171,13 @@ describe('X-Forwarded-For from a peer that TRUST_PROXY does not list', () => {
     const { level, peer, reason } = JSON.parse(String(told()[0]));
     assert.deepEqual([level, peer], ['warn', '127.0.0.1']);
     assert.match(reason, /list it in TRUST_PROXY/);
-    await eventually('operators see it', async () => /1 request came with X-Forwarded-For/.test((await look(operator, '/admin')).html));
+    await eventually('operators see it', async () =>
+      /1 request with X-Forwarded-For came from/.test((await look(operator, '/admin')).html),
+    );
     await keepCountsWritten({ ...server, log: createLog('silent') }).stop();
     assert.match(
       (await look(operator, '/admin')).html,
-      /3 requests came with X-Forwarded-For from an address that TRUST_PROXY does not list/,
+      /3 requests with X-Forwarded-For came from an address that TRUST_PROXY does not list/,
     );
   });
 });

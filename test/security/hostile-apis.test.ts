@@ -5,7 +5,7 @@ import { identifierProblem } from '../../src/oauth/scopes/api-judgement.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { API, comeToPortal, type Developer, fill, registerApi, SCOPE } from '../support/owned-apis.ts';
 
-describe('Hostile APIs', () => {
+describe('Hostile APIs of developers', () => {
   let server: TestServer;
   let owner: Developer;
   let path: string;
@@ -56,7 +56,7 @@ describe('Hostile APIs', () => {
     'https://books.example/ v1',
     '',
   ])
-    it(`makes no API of ${JSON.stringify(identifier).slice(0, 60)}`, async () => {
+    it(`cannot have the identifier ${JSON.stringify(identifier).slice(0, 60)}`, async () => {
       const before = await everything();
       const page = await fill(owner, '/developer/apis/new', { ...API, identifier });
       assert([422, 400].includes(page.response.status), String(page.response.status));
@@ -64,14 +64,14 @@ describe('Hostile APIs', () => {
     });
 
   for (const name of ['', '   ', '\u2800', '\u3164', '\u0301', '\u200d', '\u{e0041}', 'a\u202eb', 'Bo\u200doks'])
-    it(`calls none ${JSON.stringify(name)}`, async () => {
+    it(`cannot have the name ${JSON.stringify(name)}`, async () => {
       const before = await everything();
       assert.equal((await fill(owner, '/developer/apis/new', { ...API, identifier: 'https://unseen.example', name })).response.status, 422);
       assert.equal((await fill(owner, `${path}/scopes`, { ...SCOPE, name: 'unseen', title_en: name })).response.status, 422);
       assert.deepEqual(await everything(), before);
     });
 
-  it("makes none of this server's own places", async () => {
+  it('cannot have an identifier of this server', async () => {
     const before = await everything();
     for (const place of ['', '/', '/api/posts', '/admin/api', '/anything'])
       assert.equal((await fill(owner, '/developer/apis/new', { ...API, identifier: server.issuer + place })).response.status, 422, place);
@@ -81,7 +81,7 @@ describe('Hostile APIs', () => {
     assert.equal(identifierProblem('https://id.example.org', 'https://id.example'), undefined);
   });
 
-  it('makes one on the own machine, for who builds there', async () => {
+  it("may be on the developer's own machine in development", async () => {
     const made = await registerApi(owner, { identifier: 'http://127.0.0.1:9999' });
     await fill(owner, `${made}/delete`, { certain: 'yes' });
   });
@@ -96,7 +96,7 @@ describe('Hostile APIs', () => {
     ['/delete', { certain: 'yes' }],
   ];
 
-  it("is 404 for another's API as for one that there is not, and for what is no id", async () => {
+  it("are 404 alike for another owner's API, an unknown one and an invalid id", async () => {
     const stranger = await comeToPortal(server);
     const before = await everything();
     const [row] = await server.sql(`select id from resource_server where owner_id is null order by identifier limit 1`);
@@ -116,7 +116,7 @@ describe('Hostile APIs', () => {
     assert.deepEqual(await everything(), before);
   });
 
-  it('changes nothing by a form that is not ours, or by nobody', async () => {
+  it('do not change by a form of another site or of a signed-out browser', async () => {
     const before = await everything();
     for (const [page, fields] of [
       ...acts.map(([page, fields]) => [path + page, fields] as const),
@@ -129,7 +129,7 @@ describe('Hostile APIs', () => {
     assert.deepEqual(await everything(), before);
   });
 
-  it('shows what somebody wrote as text', async () => {
+  it("are shown with their owner's words as text", async () => {
     const stranger = await comeToPortal(server);
     const name = `<script>alert(1)</script>"'`;
     const at = await registerApi(stranger, { identifier: 'https://script.example', name });

@@ -10,7 +10,7 @@ import { unchanged } from '../support/storage.ts';
 const FORMS = ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/oauth/par', '/oauth/device_authorization'];
 const MEGABYTE = 1024 * 1024;
 
-describe('Bodies that are too large, too deep or not what they say', () => {
+describe('Bodies that are too large, too deep or of another type than declared', () => {
   let server: TestServer;
   let client: TestClient;
   let registered: RegisteredClient;
@@ -32,17 +32,17 @@ describe('Bodies that are too large, too deep or not what they say', () => {
   const toForm = (path: string, body: BodyInit, headers: Record<string, string> = form) =>
     fetch(server.issuer + path, { method: 'POST', body, headers });
 
-  /** Refused as the sender's mistake, and nothing is kept of it. */
+  /** Asserts a client error, and that nothing is stored. */
   async function refused(send: () => Promise<Response>, what: string): Promise<void> {
     const response = await unchanged(server, send);
     await response.body?.cancel();
     assert(response.status >= 400 && response.status < 500, `${what}: ${response.status}`);
   }
 
-  /** The same without its length being said beforehand. */
+  /** The same without Content-Length. */
   const streamed = (text: string) => ({ body: new Blob([text]).stream(), duplex: 'half', method: 'POST' }) as RequestInit;
 
-  it('a megabyte is refused everywhere, whether its length was said or not', async () => {
+  it('of a megabyte are refused everywhere, with or without Content-Length', async () => {
     const fields = `token=${'x'.repeat(MEGABYTE)}`;
     const metadata = JSON.stringify({ ...METADATA, client_name: 'x'.repeat(MEGABYTE) });
     for (const path of FORMS) {
@@ -57,7 +57,7 @@ describe('Bodies that are too large, too deep or not what they say', () => {
     await refused(() => fetch(url, { ...streamed(JSON.stringify({ title: 't', body: 'x'.repeat(MEGABYTE) })), headers }), 'post, streamed');
   });
 
-  it('the connection of a body that was refused is good for the next request (RFC 9112 section 9.3)', async () => {
+  it('that were refused leave their connection usable for the next request (RFC 9112 section 9.3)', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const send = (path: string, headers: Record<string, string>, body: string) =>
       new Promise<number>((resolve, reject) => {
@@ -82,7 +82,7 @@ describe('Bodies that are too large, too deep or not what they say', () => {
     }
   });
 
-  it('a megabyte at the sign-in form is refused, and the form still works', async () => {
+  it('of a megabyte are refused at the sign-in form, which still works', async () => {
     const person = await server.createPerson();
     const { code_verifier: _, ...challenge } = pkce();
     const page = await new Person(server.issuer).open(authorizePath(client, challenge));
@@ -96,7 +96,7 @@ describe('Bodies that are too large, too deep or not what they say', () => {
     assert.match((await page.submit({ email: person.email, password: person.password })).html, /name="decision"/);
   });
 
-  it('ten thousand parameters are refused, or ignored but for those that count', async () => {
+  it('of ten thousand parameters are refused, or all but the known ones are ignored', async () => {
     const many = Array.from({ length: 10_000 }, (_, index) => `p${index}=`).join('&');
     for (const path of FORMS) await refused(() => toForm(path, many), path);
     for (const path of FORMS) await refused(() => toForm(path, 'token=x&'.repeat(7_000)), `${path}, one of them again and again`);
@@ -105,12 +105,12 @@ describe('Bodies that are too large, too deep or not what they say', () => {
     assert.equal(response.status, 400);
   });
 
-  it('an address or a header of 20 kB is refused (RFC 9110 section 15.5.15)', async () => {
+  it('do not matter for a path or a header of 20 kB, which is refused (RFC 9110 section 15.5.15)', async () => {
     assert.equal((await fetch(`${server.issuer}/?${'x'.repeat(20_000)}`)).status, 431);
     assert.equal((await fetch(server.issuer, { headers: { cookie: `a=${'x'.repeat(20_000)}` } })).status, 431);
   });
 
-  it('JSON twenty thousand levels deep is refused', async () => {
+  it('with JSON twenty thousand levels deep are refused', async () => {
     for (const deep of ['['.repeat(20_000) + ']'.repeat(20_000), `${'{"a":'.repeat(8_000)}1${'}'.repeat(8_000)}`, '['.repeat(20_000)]) {
       await refused(() => askToRegister(server, deep), 'registration');
       await refused(() => askToRegister(server, `{"client_name":${deep}}`), 'a member');
@@ -119,7 +119,7 @@ describe('Bodies that are too large, too deep or not what they say', () => {
     }
   });
 
-  it('an unknown member of any depth is not kept', async () => {
+  it('with an unknown member of any depth leave nothing of it in the database', async () => {
     const deep = '['.repeat(5_000) + ']'.repeat(5_000);
     const response = await askToRegister(server, `{"redirect_uris":["https://walk.example/cb"],"unknown":${deep}}`);
     assert(response.status === 201 || response.status === 400);
@@ -127,7 +127,7 @@ describe('Bodies that are too large, too deep or not what they say', () => {
     assert.equal(row?.['rows'], 0);
   });
 
-  it('__proto__ and its kin change nothing but the request that has them', async () => {
+  it('with __proto__ and similar names affect only their own request', async () => {
     const poison =
       '"__proto__":{"polluted":true,"dynamically_registered":false,"introspects":"x"},"constructor":{"prototype":{"polluted":true}}';
     const response = await askToRegister(server, `{"redirect_uris":["https://walk.example/cb"],${poison}}`);
@@ -144,7 +144,7 @@ describe('Bodies that are too large, too deep or not what they say', () => {
     assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
   });
 
-  it('text that nobody can keep is refused in every member of a registration', async () => {
+  it('with text that the database cannot store are refused, in every member of a registration', async () => {
     const members = [
       'client_name',
       'client_name#ko',
@@ -191,7 +191,7 @@ describe('Bodies that are too large, too deep or not what they say', () => {
     assert.equal((await manage(server, registered, 'GET')).status, 200);
   });
 
-  it('and in every member of a post', async () => {
+  it('with such text are refused in every member of a post', async () => {
     for (const text of ['a\0b', '\ud800', 'a\udfffb'])
       for (const member of ['title', 'body'])
         await refused(() => toPosts(JSON.stringify({ title: 't', body: 'b', [member]: text })), member);
@@ -203,7 +203,7 @@ describe('Bodies that are too large, too deep or not what they say', () => {
     await refused(() => toPosts(''), 'nothing');
   });
 
-  it('another content type is refused', async () => {
+  it('with another content type are refused', async () => {
     const text = { 'content-type': 'text/plain' };
     for (const path of FORMS) {
       await refused(() => toForm(path, '{"token":"x"}', json), `${path} json`);

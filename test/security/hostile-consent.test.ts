@@ -7,7 +7,7 @@ import { type Page, Person } from '../support/person.ts';
 import { askToRegister } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-/** The consent page in front of a client that wants to pass for another, and of a person whose forms somebody tampers with. */
+/** The consent page with a client that imitates another, and with tampered forms of a user. */
 describe('The consent page, under attack', () => {
   let server: TestServer;
   before(async () => {
@@ -17,7 +17,7 @@ describe('The consent page, under attack', () => {
 
   const { code_verifier: _, ...challenge } = pkce();
 
-  /** A person of its own in front of the page of a client of its own. */
+  /** A new user at the consent page of a new client. */
   async function asked(metadata: Record<string, unknown> = {}, parameters: Record<string, string> = {}) {
     const [client, person] = await Promise.all([server.createClient(metadata), server.createPerson()]);
     const path = authorizePath(client, { ...challenge, ...parameters });
@@ -31,7 +31,7 @@ describe('The consent page, under attack', () => {
     body: new URLSearchParams([['csrf', String(page.form().hidden['csrf'])], ...fields]),
   });
 
-  /** A page that a person can read, which says what is the matter. */
+  /** Asserts a readable page that states the problem. */
   function assertReadable(page: Page, status: number, text: RegExp): void {
     assert.equal(page.response.status, status);
     assert.match(page.html, text);
@@ -41,21 +41,21 @@ describe('The consent page, under attack', () => {
   describe('a name', () => {
     const shown = (page: Page) => /<h1><bdi>(.*?)<\/bdi>/s.exec(page.html)?.[1];
     const names: Record<string, [string, string | undefined]> = {
-      'that runs backwards': ['\u202eknaB ruoY\u202c', 'knaB ruoY'],
+      'in reversed direction': ['\u202eknaB ruoY\u202c', 'knaB ruoY'],
       'with isolates and marks': ['Your\u2066\u200f Bank\u2069', 'Your Bank'],
-      'that says nothing is there': ['\u200b\u3164\ufeff', undefined],
+      'without visible characters': ['\u200b\u3164\ufeff', undefined],
       'of tabs and line breaks': ['Your\n\n\tBank\u0007', 'Your Bank'],
       'of markup': ['</bdi><script>alert(1)</script>', '&lt;/bdi&gt;&lt;script&gt;alert(1)&lt;/script&gt;'],
       'of a thousand characters': ['가'.repeat(1_000), `${'가'.repeat(99)}…`],
     };
     for (const [what, [name, visible]] of Object.entries(names))
-      it(`${what} is shown for what it is`, async () => {
+      it(`${what} is shown as it is`, async () => {
         const { client, page } = await asked({ client_name: name });
         assert.equal(shown(page), visible ?? client.client_id);
         assert.doesNotMatch(page.html, /[\u202a-\u202e\u2066-\u2069\u200b\u200f\ufeff]/);
       });
 
-    it('is refused at registration when it has any of that', async () => {
+    it('is refused at registration with any of these', async () => {
       for (const client_name of ['\u202eknaB', 'a\u0000b', 'a\u3164', 'x'.repeat(101)])
         await unchanged(server, async () =>
           assert.equal((await askToRegister(server, { client_name, redirect_uris: ['https://a.example/cb'] })).status, 400),
@@ -92,12 +92,12 @@ describe('The consent page, under attack', () => {
   });
 
   describe('a form', () => {
-    it('of 5,000 scopes is refused, and a request for as many as fit into one asks for those that exist', async () => {
+    it('of 5,000 scopes is refused, and the largest possible request asks only for existing scopes', async () => {
       const { client, person, page } = await asked({}, { scope: 'openid restricted' });
       const many = Array.from({ length: 5_000 }, (_, n) => `s${n}`);
       await unchanged(server, async () => {
         const fields = [['decision', 'approve'], ...many.map((name) => ['scope', name])] as [string, string][];
-        assertReadable(await page.person.open(page.form().action, submission(page, fields)), 400, /was not understood/);
+        assertReadable(await page.person.open(page.form().action, submission(page, fields)), 400, /is not valid/);
       });
       const pushed = await post(server, '/oauth/par', client, {
         ...challenge,
@@ -135,7 +135,7 @@ describe('The consent page, under attack', () => {
       assert.deepEqual(payload.rejected.openid, { scope: 'api' });
     });
 
-    it('sent ten times at once is one decision, one grant, one record of it and one code', async () => {
+    it('sent ten times at once is one decision, one grant, one event and one code', async () => {
       const { person, page } = await asked();
       const answers = await Promise.all(
         Array.from({ length: 10 }, () => page.person.request(page.form().action, submission(page, [['decision', 'approve']]))),
@@ -154,7 +154,7 @@ describe('The consent page, under attack', () => {
         );
     });
 
-    it('in two tabs is two decisions: what one allows, the other does not undo by refusing its own', async () => {
+    it('in two tabs is two decisions: a denial in one does not undo what the other allowed', async () => {
       const { person, page, path } = await asked();
       const second = await page.person.open(path);
       assert((await page.submit({ decision: 'approve' })).url.searchParams.get('code'));
@@ -163,11 +163,11 @@ describe('The consent page, under attack', () => {
     });
   });
 
-  describe('what ends while the page is open', () => {
+  describe('an end while the page is open', () => {
     const decide = (page: Page) => page.submit({ decision: 'approve' });
     const forget = (page: Page) => page.person.open(page.form().action.replace(/consent$/, 'another-account'), submission(page, []));
 
-    it('the interaction, by expiry: nothing is decided, and the page says why', async () => {
+    it('of the interaction, by expiry: nothing is decided, and the page says why', async () => {
       const { page } = await asked();
       await server.sql(`update protocol_record set expires_at = now() - interval '1 second' where kind = 'Interaction'`);
       await unchanged(server, async () => {
@@ -176,17 +176,17 @@ describe('The consent page, under attack', () => {
       });
     });
 
-    it('the client, deleted or suspended: nothing is decided, and the page says so', async () => {
+    it('of the client, deleted or suspended: nothing is decided, and the page says so', async () => {
       for (const end of ['delete from client where id = $1', 'update client set suspended_at = now() where id = $1']) {
         const { client, page } = await asked();
         await server.sql(end, [client.client_id]);
         await eventually('the client is unknown', async () => (await page.person.open(page.url.pathname)).response.status === 400);
-        await unchanged(server, async () => assertReadable(await decide(page), 400, /This app is not known here/));
+        await unchanged(server, async () => assertReadable(await decide(page), 400, /This app is not registered/));
         assert.equal(await countRows(server, 'grant_record where client_id = $1', [client.client_id]), 0);
       }
     });
 
-    it('the client, suspended where this node has not heard of it: the database has the last word', async () => {
+    it('of the client, suspended and unknown to this node yet: the database decides', async () => {
       const { client, page } = await asked();
       await server.sql('alter table client disable trigger tell_client_changed');
       try {
@@ -199,7 +199,7 @@ describe('The consent page, under attack', () => {
       }
     });
 
-    it('the account, disabled: nothing is allowed in its name', async () => {
+    it('of the account, disabled: nothing is allowed in its name', async () => {
       const { person, page } = await asked();
       await server.sql('update user_account set disabled_at = now() where id = $1', [person.id]);
       assertReadable(await page.person.open(page.url.pathname), 400, /no longer valid/);
@@ -208,7 +208,7 @@ describe('The consent page, under attack', () => {
       assert.equal(await countRows(server, 'grant_record where account_id = $1', [person.id]), 0);
     });
 
-    it('the session, in another tab: the page decides nothing for whoever signs in next', async () => {
+    it('of the session, in another tab: the page decides nothing for the next user', async () => {
       const { page } = await asked();
       await (await page.person.open('/oauth/logout')).submit({ logout: 'yes' });
       await unchanged(server, async () => assertReadable(await decide(page), 400, /no longer valid/));

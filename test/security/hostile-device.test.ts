@@ -5,7 +5,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import type { TestClient } from '../support/flow.ts';
 import { countRows } from '../support/storage.ts';
 
-// As they travel: percent-encoded, or not even that.
+// As sent: percent-encoded, or unencoded.
 const RAW = ['%00', '%ED%A0%80', '%zz', '%FF%FE', '<script>', '%E2%80%AEgnp', '{}', '-1', 'x'.repeat(10_000)];
 const PARAMETERS = [
   'scope',
@@ -26,7 +26,7 @@ const PARAMETERS = [
   'request_uri',
 ];
 
-describe('What a stranger sends as a device, or about one', () => {
+describe("A stranger's input in the device flow", () => {
   let server: TestServer;
   let client: TestClient;
   before(async () => {
@@ -42,7 +42,7 @@ describe('What a stranger sends as a device, or about one', () => {
       headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
     });
 
-  it('in the first request: refused as its mistake, or it leads to a page that has it as text', async () => {
+  it('is refused in the first request as a client error, or shown as text on the page', async () => {
     for (const name of PARAMETERS)
       for (const raw of RAW) {
         const fields = new URLSearchParams({ client_id: client.client_id, scope: 'openid' });
@@ -63,7 +63,7 @@ describe('What a stranger sends as a device, or about one', () => {
     assert.equal(await countRows(server, 'token'), 0);
   });
 
-  it('in the question for tokens, and in the names of fields', async () => {
+  it('is refused when it polls for tokens, and in parameter names', async () => {
     const counted = await countRows(server, 'rate_limit');
     for (const raw of [...RAW, ''])
       for (const body of [`device_code=${raw}`, `device_code=x&${raw}=x`, `device_code=x&device_code=${raw}`]) {
@@ -74,7 +74,7 @@ describe('What a stranger sends as a device, or about one', () => {
     assert.equal(await countRows(server, 'rate_limit'), counted, 'an unknown code has no pace to keep');
   });
 
-  it('in what a browser says of itself, however long or odd', async () => {
+  it("is harmless in a browser's User-Agent, at any length", async () => {
     for (const agent of ['', 'x'.repeat(8_000), '\xff\xfe', '<script>alert(1)</script>', 'Mozilla/5.0 (<b>; "x) Chrome/1']) {
       const response = await post('/oauth/device_authorization', `client_id=${client.client_id}&scope=openid`, { 'user-agent': agent });
       assert.equal(response.status, 200, agent.slice(0, 20));

@@ -6,13 +6,14 @@ import { AUTHORIZATION, MALFORMED, NUL, RAW } from '../support/hostile.ts';
 import { Person } from '../support/person.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
-// Kept with an interaction alone: who is signed in and has allowed it already goes back to the client with a code, and with `state` as it came.
+// Only an interaction stores it. A signed-in user who has already allowed it returns to the client with a code and with the unchanged
+// `state`.
 const NOT_KEPT = ['state', 'login_hint', 'ui_locales', 'claims_locales', 'display'];
 const AUTHENTICATION = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type'];
 
 type Fields = Record<string, string>;
 
-/** Form encoding in which one field is put as it is. */
+/** Form encoding with one field inserted as it is. */
 const encode = (fields: Fields, name: string, raw: string) =>
   [
     ...Object.entries(fields)
@@ -22,7 +23,7 @@ const encode = (fields: Fields, name: string, raw: string) =>
   ].join('&');
 
 for (const who of ['a stranger', 'a browser that is signed in'])
-  describe(`Text that cannot be kept or read, in every parameter, from ${who}`, () => {
+  describe(`Text that the database cannot store, in every parameter, from ${who}`, () => {
     let server: TestServer;
     let signedIn: Person | undefined;
     let client: TestClient & { client_secret: string };
@@ -68,7 +69,7 @@ for (const who of ['a stranger', 'a browser that is signed in'])
         headers: { 'content-type': 'application/x-www-form-urlencoded', ...cookies(), ...headers },
       });
 
-    /** Never an error of ours, and no success either where nothing can be kept of it. */
+    /** Asserts no server error, and no success where the value cannot be stored. */
     async function assertTheirs(response: Response, what: string): Promise<void> {
       if (!response.bodyUsed) await response.body?.cancel();
       assert(response.status < 500, `${what}: ${response.status}`);
@@ -127,7 +128,7 @@ for (const who of ['a stranger', 'a browser that is signed in'])
     ];
     for (const { path, parameters, fields } of forms) {
       it(`${path}, ${parameters.join(', ')}`, async () => {
-        // Whoever asks to sign out is given a form, and its token is kept with the session.
+        // A sign-out request gets a form, and the session stores its token.
         const asItWas =
           signedIn && path === '/oauth/logout' ? (act: () => Promise<void>) => act() : (act: () => Promise<void>) => unchanged(server, act);
         for (const name of parameters)
@@ -138,7 +139,7 @@ for (const who of ['a stranger', 'a browser that is signed in'])
       });
     }
 
-    it('a pushed request: where it is taken, it does not get to a page', async () => {
+    it('a pushed request: if it is accepted, it reaches no page', async () => {
       for (const name of AUTHORIZATION)
         for (const raw of [...NUL, ...MALFORMED, ...RAW]) {
           const what = `${name}=${JSON.stringify(raw)}`;
@@ -152,7 +153,7 @@ for (const who of ['a stranger', 'a browser that is signed in'])
           const open = () => fetch(server.issuer + path, { redirect: 'manual', headers: cookies() });
           if (!raw.includes('%00') && !raw.includes('\0')) await assertTheirs(await open(), what);
           else {
-            // Of somebody signed in, the pushed request itself is used up by the attempt, and nothing else comes of it.
+            // For a signed-in user, the attempt uses up the pushed request and has no other effect.
             const response = await (signedIn ? withoutCode(name, open) : unchanged(server, open));
             await assertTheirs(response, what);
             assert.doesNotMatch(String(response.headers.get('location')), /\/interaction\//, what);
@@ -169,7 +170,7 @@ for (const who of ['a stranger', 'a browser that is signed in'])
           );
     });
 
-    it('the names of parameters', async () => {
+    it('parameter names', async () => {
       for (const raw of [...NUL, ...MALFORMED, ...RAW, '__proto__', 'constructor', 'toString', '__proto__[x]', 'hasOwnProperty'])
         await unchanged(server, async () => {
           for (const path of ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/oauth/par'])
@@ -197,7 +198,7 @@ for (const who of ['a stranger', 'a browser that is signed in'])
               });
               assert(response.status >= 400 && response.status < 500, `${name}=${JSON.stringify(raw)}: ${response.status}`);
             },
-            // A password that was looked at and does not fit is counted and on record.
+            // A wrong password that was checked is counted and recorded.
             ['audit_event', 'rate_limit'],
           );
       await server.sql('delete from rate_limit');
@@ -284,7 +285,7 @@ for (const who of ['a stranger', 'a browser that is signed in'])
     });
 
     if (who !== 'a stranger')
-      it('and afterwards it is signed in still', async () => {
+      it('afterwards the browser is still signed in', async () => {
         const page = await signedIn?.open(authorizePath(client, { ...challenge, scope: 'openid', prompt: 'none' }));
         assert(page?.url.searchParams.get('code'), String(page?.url));
       });

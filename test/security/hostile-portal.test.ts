@@ -49,7 +49,7 @@ describe('Hostile developers', () => {
   ];
   const PAGES = ['', '/secrets', '/owners', '/manifest', '/manifest/file', '/try', '/delete', '/errors', '/snippets', '/use', '/preview'];
 
-  it("find nothing at another's client, whatever page or form of it they ask for, nor at what is no id", async () => {
+  it("find nothing at another owner's client on any page or form, nor at an invalid id", async () => {
     const thief = await comeToPortal(server);
     const before = await everything();
     for (const id of [
@@ -72,7 +72,7 @@ describe('Hostile developers', () => {
     assert.deepEqual(await everything(), before);
   });
 
-  it('do nothing more with a session that was open when an operator shut them out', async () => {
+  it('can do nothing in an open session after an operator disabled them', async () => {
     const shut = await comeToPortal(server);
     await own(server, client, shut.id);
     await server.database.change(disableAccount(shut.id));
@@ -89,7 +89,7 @@ describe('Hostile developers', () => {
     await server.sql('delete from client_owner where account_id = $1', [shut.id]);
   });
 
-  it('do not bring a client back by a form that was on its way when it was deleted', async () => {
+  it('cannot restore a client by a form that was in progress when it was deleted', async () => {
     const made = await makeClient(server, owner.credentials, { client_name: 'Shooting Star' }, owner.browser);
     const operator = new pg.Client({ connectionString: server.config.databaseUrl });
     await operator.connect();
@@ -104,7 +104,7 @@ describe('Hostile developers', () => {
     assert.deepEqual(await server.sql(`select 1 from audit_event where type = 'client_changed' and client_id = $1`, [made.client_id]), []);
   });
 
-  it('cannot say of a client what is nobody’s to say of it, in a manifest or a form', async () => {
+  it('cannot set what only operators may set, in a manifest or a form', async () => {
     const ours = { publisher: 'Bank', introspects: server.issuer, services: ['x'], origins: ['https://x.example'], owners: [owner.id] };
     const more = {
       admin_scopes: ['admin:read'],
@@ -139,7 +139,7 @@ describe('Hostile developers', () => {
     }
   });
 
-  it("call no API by this server's name, and make none fail by the name of a verified client", async () => {
+  it('cannot name an API like this server, and cannot break one by the name of a verified client', async () => {
     for (const name of ['Munjigi', 'MUNJIGI', 'Мunjigi', 'Munjigi Accounts', '문지기'])
       assert.equal((await fill(owner, '/developer/apis/new', { ...API, name })).response.status, 422, name);
     assert.deepEqual(await server.sql('select 1 from resource_server where identifier = $1', [API.identifier]), []);
@@ -153,7 +153,7 @@ describe('Hostile developers', () => {
     assert.deepEqual(introspector, { name: null });
   });
 
-  it('bring no command into the shell of who reads the file of a secret', async () => {
+  it('cannot inject a command into the shell of a user who loads the file of a secret', async () => {
     const [name, ran] = [`it's $(touch ran)\`touch ran\``, join(mkdtempSync(join(tmpdir(), 'secret-')), 'client.env')];
     const { client_id } = await server.createClient({ client_id: name });
     await own(server, client_id, owner.id);
@@ -168,7 +168,7 @@ describe('Hostile developers', () => {
     rmSync(dirname(ran), { recursive: true });
   });
 
-  it('leave an event of an invitation that they take back', async () => {
+  it('leave an audit event of an invitation that they withdraw', async () => {
     await fill(owner, `/developer/clients/${client}/owners`, { email: 'friend@example.com' });
     const [{ id } = {}] = await server.sql('select id from client_invitation where client_id = $1', [client]);
     const told = async () =>

@@ -58,7 +58,7 @@ const MEMBERS = [
 ];
 
 for (const who of ['a stranger', 'somebody who is signed in'])
-  describe(`Whatever ${who} sends is the sender's mistake`, () => {
+  describe(`Any input of ${who} is a client error`, () => {
     let server: TestServer;
     let cookie: Record<string, string> = {};
     let client: TestClient & { client_secret: string };
@@ -67,7 +67,7 @@ for (const who of ['a stranger', 'somebody who is signed in'])
       server = await startTestServer();
       client = await server.createClient();
       if (who === 'a stranger') return;
-      // Allowed to another client: this one asks for consent, and no code comes of garbage alone.
+      // The user allowed another client. This one asks for consent, so garbage alone gives no code.
       const browser = new Person(server.issuer);
       await approve(
         server,
@@ -90,7 +90,7 @@ for (const who of ['a stranger', 'somebody who is signed in'])
       { maxLength: 12 },
     );
 
-    /** Right fields, some of them replaced, with garbage behind. */
+    /** Valid fields, some of them replaced, followed by garbage. */
     const form = (right: Record<string, string>, garbage: [string, string][]) => {
       const names = new Set(garbage.map(([name]) => name));
       return new URLSearchParams([...Object.entries(right).filter(([name]) => !names.has(name)), ...garbage]);
@@ -100,7 +100,7 @@ for (const who of ['a stranger', 'somebody who is signed in'])
       assert(response.status < 500, `${response.status}`);
     };
 
-    it('at the endpoints that take forms, no token comes of it', async () => {
+    it('and gives no token at the endpoints that accept forms', async () => {
       const path = fc.constantFrom(
         '/oauth/token',
         '/oauth/introspect',
@@ -130,7 +130,7 @@ for (const who of ['a stranger', 'somebody who is signed in'])
       assert.equal(await countRows(server, 'token'), 0);
     });
 
-    it('at the authorization endpoint, no code comes of it', async () => {
+    it('and gives no code at the authorization endpoint', async () => {
       const right = {
         client_id: client.client_id,
         redirect_uri: client.redirect_uri,
@@ -143,7 +143,7 @@ for (const who of ['a stranger', 'somebody who is signed in'])
           const response = await fetch(`${server.issuer}/oauth/authorize?${form(right, garbage)}`, { redirect: 'manual', headers: cookie });
           await assertTheirs(response);
           const location = response.headers.get('location');
-          // Where a browser is sent: to a page of ours, or to the client's own address.
+          // Where the browser is sent: to a page of this server, or to the client's own address.
           if (location)
             assert([server.issuer, new URL(client.redirect_uri).origin].includes(new URL(location, server.issuer).origin), location);
         }),
@@ -152,7 +152,7 @@ for (const who of ['a stranger', 'somebody who is signed in'])
       assert.equal(await countRows(server, 'authorization_code'), 0);
     });
 
-    it('at registration, no client comes of it that an operator would have to answer for', async () => {
+    it('and creates no client with rights that only an operator gives, at registration', async () => {
       const member = fc.oneof(fc.constantFrom(...MEMBERS), text);
       const value = fc.oneof(fc.jsonValue({ maxDepth: 3 }), text, fc.constant(['https://walk.example/cb']));
       const before = (await server.sql('select id from client')).map(({ id }) => id);
@@ -169,7 +169,7 @@ for (const who of ['a stranger', 'somebody who is signed in'])
       );
     });
 
-    it('as a body that is no text at all', async () => {
+    it('also as a body that is no text', async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.uint8Array({ maxLength: 200 }),

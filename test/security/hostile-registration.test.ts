@@ -4,7 +4,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { METADATA, manage, type RegisteredClient, register, sendRegistration } from '../support/registration.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** What somebody may send in the place of metadata, in the hope that it is stored, shown, or brings the server down. */
+/** What a stranger may send instead of metadata, so that it is stored, shown, or crashes the server. */
 const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
 const many = (members: number) => Object.fromEntries(Array.from({ length: members }, (_, n) => [`m${n}`, 'x']));
 const NAMES = ['a\u202eb', '\u2066Bank\u2069', 'Ba\u200bnk', 'a\0b', '\ud800', 'a\nb', '\u001b[31m', '\u3164', 'Мunjigi', 'Munj1gi'];
@@ -19,7 +19,7 @@ describe('Hostile metadata at registration', () => {
   });
   after(() => server.close());
 
-  /** Refused with a reason, by POST and by PUT, and nothing is stored but that somebody tried. */
+  /** Asserts a refusal with a reason, by POST and by PUT. Only the attempt is stored. */
   async function refused(metadata: Record<string, unknown> | string, statuses = [400]): Promise<void> {
     const what = (typeof metadata === 'string' ? metadata : JSON.stringify(metadata)).slice(0, 80);
     const heard = async (answer: Response) => {
@@ -34,12 +34,12 @@ describe('Hostile metadata at registration', () => {
     await unchanged(server, async () => heard(await manage(server, client, 'PUT', { ...metadata, client_id: client.client_id })));
   }
 
-  it('names that deceive are refused in every language', async () => {
+  it('with deceptive names is refused in every language', async () => {
     for (const name of [...NAMES, ...UNSEEN])
       for (const member of ['client_name', 'client_name#ko']) await refused({ ...METADATA, [member]: name });
   });
 
-  it('what runs code is refused as a link and as a redirect URI, however it is written', async () => {
+  it('with code is refused as a link and as a redirect URI, in any spelling', async () => {
     for (const code of [
       'javascript:alert(1)',
       'JaVaScRiPt:alert(1)',
@@ -53,7 +53,7 @@ describe('Hostile metadata at registration', () => {
     }
   });
 
-  it('a statement of fifty kilobytes, or one that is no statement, is refused', async () => {
+  it('with a statement of fifty kilobytes, or an invalid one, is refused', async () => {
     await refused({ ...METADATA, software_statement: `e30.${'x'.repeat(50_000)}.x` }, [413]);
     await refused({ ...METADATA, software_statement: `e30.${'x'.repeat(9_000)}.x` });
     await refused({ ...METADATA, software_statement: `${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.` });
@@ -61,7 +61,7 @@ describe('Hostile metadata at registration', () => {
     await refused({ ...METADATA, software_statement: `eyJhbGciOiJFUzI1NiJ9.${nested}.x` });
   });
 
-  it('members without number or end are refused, or dropped: none is kept', async () => {
+  it('with endless members is refused, or they are dropped: none is stored', async () => {
     await refused(JSON.stringify({ ...METADATA, ...many(10_000) }), [413]);
     await refused(`{"redirect_uris":${deep(2_500)}}`, [400, 413]);
     await refused({ ...METADATA, redirect_uris: Array(10_000).fill('https://walk.example/cb').slice(0, 400) });
@@ -70,7 +70,7 @@ describe('Hostile metadata at registration', () => {
     assert.doesNotMatch(String(row?.['metadata']), /"m\d+"|nested/);
   });
 
-  it('__proto__ and its kin set nothing, neither by a request nor in a name', async () => {
+  it('with __proto__ and similar names sets nothing, in a request or a name', async () => {
     const poison = '"__proto__":{"publisher":"Bank","admin_scopes":["admin:read"]},"constructor":{"prototype":{"publisher":"Bank"}}';
     const answer = await sendRegistration(server, `{"redirect_uris":["https://walk.example/cb"],${poison}}`);
     assert([201, 400].includes(answer.status));

@@ -5,7 +5,7 @@ import { linkOnce } from '../support/link-once.ts';
 import { startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { liveOnce } from '../support/whole-flow.ts';
 
-describe('The log is no place to steal from', () => {
+describe('The log gives nothing to steal', () => {
   let server: TestServer;
   let upstream: TestUpstream;
   let secrets: Record<string, string>;
@@ -18,7 +18,7 @@ describe('The log is no place to steal from', () => {
     await Promise.all([server.close(), upstream.close()]);
   });
 
-  it('every request is in it', () => {
+  it('it contains every request', () => {
     const events = server.logLines().map((line) => JSON.parse(line));
     for (const path of [
       '/oauth/token',
@@ -40,7 +40,7 @@ describe('The log is no place to steal from', () => {
     );
   });
 
-  it('no token, code, secret, password, cookie, assertion or uid is, not even one that was wrong', () => {
+  it('it contains no token, code, secret, password, cookie, assertion or uid, not even a wrong one', () => {
     const found = server.logLines().flatMap((line) =>
       Object.entries(secrets)
         .filter(([, value]) =>
@@ -51,7 +51,7 @@ describe('The log is no place to steal from', () => {
     assert.deepEqual(found, []);
   });
 
-  it('what a stranger sends does not begin a line of its own', async () => {
+  it("a stranger's input cannot begin a line of its own", async () => {
     const before = server.logLines().length;
     await fetch(`${server.issuer}/oauth/token`, {
       method: 'POST',

@@ -9,7 +9,7 @@ import { Person } from '../support/person.ts';
 
 const DAY = 24 * 60 * 60;
 
-describe('Operators show two factors', () => {
+describe('Operators need two factors', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
@@ -17,7 +17,7 @@ describe('Operators show two factors', () => {
   after(() => server.close());
   beforeEach(() => server.sql("update user_account set role = 'user'"));
 
-  /** Somebody of a role who has signed in with a password alone. */
+  /** A user with a role who signed in with a password only. */
   const byPassword = async (role: 'auditor' | 'support' | 'admin'): Promise<Operator> => {
     const account = await server.createPerson({ role });
     return { ...account, page: await openAccount(server, account, '/account/profile') };
@@ -42,7 +42,7 @@ describe('Operators show two factors', () => {
     assert.match((await look(admin, '/admin')).html, /within 1 day\./);
   });
 
-  it('after those days a password opens no page, and no act is done', async () => {
+  it('after those days a password opens no page and runs no act', async () => {
     const [admin, other] = [await byPassword('admin'), await server.createPerson()];
     await endGrace(admin.id);
     const { status, html } = await look(admin, '/admin/people');
@@ -67,7 +67,7 @@ describe('Operators show two factors', () => {
     }
   });
 
-  it('a support or an auditor where there is no admin has no days either, and becomes admin without any', async () => {
+  it('a support user or an auditor without an admin has no days of grace, nor when they become admin', async () => {
     for (const role of ['support', 'auditor'] as const) {
       const operator = await byPassword(role);
       assert.equal((await look(operator, '/admin')).status, 403, role);
@@ -77,19 +77,19 @@ describe('Operators show two factors', () => {
     }
   });
 
-  it('the days do not begin again, by whatever is written of the account', async () => {
+  it('no change of the account restarts the days', async () => {
     const admin = await byPassword('admin');
     await server.sql('update user_account set factor_due_at = factor_due_at - make_interval(days => 3) where id = $1', [admin.id]);
     for (const change of ["name = 'Else'", "role = 'support'", "role = 'admin'", 'disabled_at = null'])
       await server.sql(`update user_account set ${change} where id = $1`, [admin.id]);
     assert.ok((await dueIn(admin.id)) < 4 * DAY + 60);
-    // Where there is another admin, nobody is the first again.
+    // With another admin in place, nobody becomes the first one again.
     await signInAs(server, 'admin');
     for (const role of ['user', 'admin']) await server.sql('update user_account set role = $2::user_role where id = $1', [admin.id, role]);
     assert.equal((await look(admin, '/admin')).status, 403);
   });
 
-  it('who has a factor shows it, in the days of grace too', async () => {
+  it('a user with a factor must present it, also in the days of grace', async () => {
     const admin = await byPassword('admin');
     const { secret } = await addTotp(server, admin);
     await forgetSteps(server, admin.id);
@@ -104,21 +104,21 @@ describe('Operators show two factors', () => {
     await signInAs(server, 'admin');
     const account = await server.createPerson({ role: 'support' });
     const { person, authenticator } = await addPasskey(server, account);
-    // Enrolling is no sign-in: the new passkey is shown first.
+    // Enrolment is no sign-in: the user must present the new passkey first.
     const asked = await person.open('/admin');
     assert.match(asked.url.pathname, /^\/interaction\//);
     const credential = await authenticator.get(await options(person, `${asked.url.pathname}/passkey`));
     assert.equal((await asked.submit({ credential })).url.pathname, '/admin');
   });
 
-  it('who is no operator hears nothing of it', async () => {
+  it('other users are not asked for it', async () => {
     const account = await server.createPerson();
     const page = await signInIfAsked(await new Person(server.issuer).open('/admin'), account);
     assert.equal(page.response.status, 404);
     assert.doesNotMatch(page.html, /factor/);
   });
 
-  it('at the API a person with one factor is told what to ask for (RFC 9470)', async () => {
+  it('at the API a user with one factor is told what to ask for (RFC 9470)', async () => {
     await signInAs(server, 'admin');
     const { token, person } = await personToken(server, 'admin', undefined, 'a password');
     const other = await server.createPerson();
@@ -143,14 +143,14 @@ describe('Operators show two factors', () => {
     assert.equal((await call(server, token, 'GET /people')).status, 401);
   });
 
-  it('a token from before the factor was set up is as weak as it was', async () => {
+  it("a token from before the factor's setup stays weak", async () => {
     const { token, person } = await personToken(server, 'admin', undefined, 'a password');
     await addTotp(server, person);
     const said = await call(server, token, 'GET /people');
     assert.equal(problemOf(said), 'insufficient_user_authentication');
   });
 
-  it('a token of somebody without a role lacks the scope, as before', async () => {
+  it('a token of a user without a role still lacks the scope', async () => {
     const { token } = await personToken(server, 'user');
     assert.equal(problemOf(await call(server, token, 'GET /people')), 'insufficient_scope');
   });

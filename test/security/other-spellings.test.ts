@@ -4,8 +4,8 @@ import { beginDevice, createDeviceClient } from '../support/device.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { unchanged } from '../support/storage.ts';
 
-/** The library's router takes more spellings of an address than one. What guards the address here knows one, so there is one. */
-describe('An address of the protocol, spelled otherwise', () => {
+/** The library's router accepts several spellings of a path. The guards of this server know one, so only one may work. */
+describe('Another spelling of a protocol path', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
@@ -21,7 +21,7 @@ describe('An address of the protocol, spelled otherwise', () => {
     path.replace(/.$/, (last) => `%${last.charCodeAt(0).toString(16)}`),
   ];
 
-  it('is not found, by whatever method, and nothing is done', async () => {
+  it('is not found by any method, and nothing is done', async () => {
     const metadata = (await (await fetch(`${server.issuer}/.well-known/openid-configuration`)).json()) as Record<string, unknown>;
     const named = Object.entries(metadata).flatMap(([name, value]) =>
       name.endsWith('_endpoint') || name === 'jwks_uri' ? [new URL(String(value)).pathname] : [],
@@ -36,12 +36,12 @@ describe('An address of the protocol, spelled otherwise', () => {
             ...(method === 'POST' ? { body: new URLSearchParams({ token: 'x' }) } : undefined),
           } as const;
           const response = await unchanged(server, () => fetch(server.issuer + spelled, init));
-          // Two slashes at the beginning are no path at all.
+          // A target with two leading slashes is not a path.
           assert.equal(response.status, spelled.startsWith('//') ? 400 : 404, `${method} ${spelled}`);
         }
   });
 
-  it('takes no guess at the code of a device, which would not be counted', async () => {
+  it('accepts no guess at a device code, because it would not be counted', async () => {
     const { user_code } = await beginDevice(server, await createDeviceClient(server));
     const origin = { origin: server.issuer, accept: 'text/html' };
     for (const path of ['/device/', '/device//'])

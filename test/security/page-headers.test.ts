@@ -50,7 +50,7 @@ describe('Headers of every page (RFC 9700 section 4.16)', () => {
   });
   after(() => server.close());
 
-  it('the home page and an address that leads nowhere', async () => {
+  it('the home page and an unknown path', async () => {
     const browser = new Person(server.issuer);
     assertPageHeaders(await browser.request('/'), 'home');
     assertPageHeaders(await browser.request('/nowhere'), 'not found');
@@ -68,7 +68,7 @@ describe('Headers of every page (RFC 9700 section 4.16)', () => {
     assertPageHeaders(consent.response, 'consent');
   });
 
-  it('errors: of the protocol, of an interaction that is gone, of a form that is not ours, of another host', async () => {
+  it('errors: of the protocol, of an expired interaction, of a refused form, of another host', async () => {
     const browser = new Person(server.issuer);
     const bad = await browser.request(authorizePath(client, { redirect_uri: 'https://evil.example/' }));
     assert.equal(bad.status, 400);
@@ -85,7 +85,7 @@ describe('Headers of every page (RFC 9700 section 4.16)', () => {
     assertPageHeaders(forged, 'forged form');
   });
 
-  it('the form that posts an answer to a client, which its own script and the client alone may receive (form_post)', async () => {
+  it('the form that posts a response to a client: only its own script runs, and only the client receives it (form_post)', async () => {
     const { person: browser } = await obtainTokens(server, client, person);
     const page = await browser.open(authorizePath(client, { ...challenge, response_mode: 'form_post' }));
     assert.match(page.html, /<form[^>]*action="https:\/\/client\.example\/callback"/);
@@ -106,7 +106,7 @@ describe('Headers of every page (RFC 9700 section 4.16)', () => {
     assertPageHeaders(failed.response, 'form_post error');
   });
 
-  it('signing out, its end, and its error', async () => {
+  it('sign-out, its end, and its error', async () => {
     const { person: browser } = await obtainTokens(server, client, person);
     const returning = await browser.open(
       `/oauth/logout?${new URLSearchParams({ client_id: client.client_id, post_logout_redirect_uri: 'https://client.example/bye' })}`,
@@ -126,7 +126,7 @@ describe('Headers of every page (RFC 9700 section 4.16)', () => {
     assert.deepEqual(policy(refused.response)['form-action'], ["'self'"]);
   });
 
-  it('sign-in and consent may end at the checked address of the request, and nowhere else', async () => {
+  it('sign-in and consent may redirect only to the validated address of the request', async () => {
     const signIn = await new Person(server.issuer).open(authorizePath(client, { ...challenge, prompt: 'consent' }));
     assert.deepEqual(policy(signIn.response)['form-action'], ["'self'", 'https://client.example']);
     const consent = await signIn.submit({ email: person.email, password: person.password });
@@ -136,7 +136,7 @@ describe('Headers of every page (RFC 9700 section 4.16)', () => {
     assert.deepEqual(policy(custom.response)['form-action'], ["'self'", 'com.example.walk:']);
   });
 
-  it('a page has no script and no style of its own but those of files', async () => {
+  it('a page has no script and no style except files', async () => {
     const signIn = await new Person(server.issuer).open(authorizePath(client, { ...challenge, prompt: 'consent' }));
     const consent = await signIn.submit({ email: person.email, password: person.password });
     for (const { html } of [signIn, consent])
@@ -146,7 +146,7 @@ describe('Headers of every page (RFC 9700 section 4.16)', () => {
       );
   });
 
-  it('an issuer with https says so for two years', async () => {
+  it('an https issuer declares it for two years', async () => {
     assert.equal((await fetch(server.issuer)).headers.get('strict-transport-security'), null);
     const { port } = server.config;
     const secure = await startTestServer({ issuer: `https://localhost:${port}` });

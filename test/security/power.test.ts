@@ -11,7 +11,7 @@ import { METADATA, manage, register } from '../support/registration.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 import { addProvider, startUpstream } from '../support/upstream.ts';
 
-/** An act is judged by what its object can do: nobody gives a hold on a client that can do more than they can. */
+/** An act depends on the power of its target: an actor may not give control of a client that can do more than the actor. */
 describe('The power of a client', () => {
   let server: TestServer;
   let bot: string;
@@ -35,7 +35,7 @@ describe('The power of a client', () => {
   }
 
   for (const [what, give] of Object.entries(able)) {
-    it(`with ${what} is out of reach for who has not the same: no owner, no restoring`, async () => {
+    it(`with ${what} is out of reach for an actor without the same: no new owner, no restoring`, async () => {
       const eve = await server.createPerson();
       const [plain, strong] = [await server.createClient(), await server.createClient()];
       await give(strong.client_id);
@@ -53,7 +53,7 @@ describe('The power of a client', () => {
     });
   }
 
-  it('is asked again under its lock: what it got meanwhile counts', async () => {
+  it('is checked again under the lock, so that power gained meanwhile counts', async () => {
     const [client, eve] = [await server.createClient(), await server.createPerson()];
     const path = `POST /clients/${client.client_id}/add-owner`;
     const answers = await Promise.all([
@@ -65,7 +65,7 @@ describe('The power of a client', () => {
     await above(path, bot, { account: eve.id });
   });
 
-  it('at upstream providers is given by who has it alone', async () => {
+  it('at upstream providers can be given only by an actor who has it', async () => {
     const upstream = await startUpstream();
     await addProvider(server, upstream);
     const { client_id } = await server.createClient();
@@ -79,14 +79,14 @@ describe('The power of a client', () => {
     await upstream.close();
   });
 
-  describe('that may administer: operators alone change it', () => {
+  describe('with admin scopes, which only operators change', () => {
     async function owned() {
       const developer = await server.createPerson();
       const made = await makeClient(server, developer);
       return { developer, made };
     }
 
-    it('its owner opens no page of it in the portal, and reads why in the list', async () => {
+    it('closes its pages in the portal, and the list gives its owner the reason', async () => {
       const { developer, made } = await owned();
       const paths = ['', '/secrets', '/preview', '/delete', '/owners', '/manifest', '/errors', '/snippets', '/use', '/try'];
       const at = (path: string) => `/developer/clients/${made.client_id}${path}`;
@@ -98,11 +98,11 @@ describe('The power of a client', () => {
         assert.equal(status, 404, path);
       }
       const after = await made.page.person.open('/developer');
-      assert.match(after.html, /operators alone can change it|운영자만 바꿀 수 있어요/);
+      assert.match(after.html, /only operators can change it|운영자만 바꿀 수 있어요/);
       assert.doesNotMatch(after.html, new RegExp(at('')));
     });
 
-    it('its owner makes no secret, turns no redirect URI, invites nobody and deletes nothing', async () => {
+    it('keeps its owner from creating a secret, changing a redirect URI, inviting and deleting', async () => {
       const { developer, made } = await owned();
       const form = await openAccount(server, developer, NEW_CLIENT, made.page.person);
       await letAdminister(server, made.client_id, ['admin:read']);
@@ -120,7 +120,7 @@ describe('The power of a client', () => {
       }
     });
 
-    it('it does not change itself by its registration access token (RFC 7592 section 2.2)', async () => {
+    it('keeps it from changing itself by its registration access token (RFC 7592 section 2.2)', async () => {
       const client = await register(server, METADATA);
       const body = { ...METADATA, client_id: client['client_id'], redirect_uris: ['https://thief.example/cb'] };
       await letAdminister(server, String(client['client_id']), ['admin:read']);
@@ -132,7 +132,7 @@ describe('The power of a client', () => {
     });
   });
 
-  it('is no secret of operators: who looks after a client hears by mail what they did', async () => {
+  it('is visible to its owners: a mail tells them what an operator did', async () => {
     const owner = await server.createPerson();
     await server.sql(`update user_account set locale = 'ko' where id = $1`, [owner.id]);
     const made = await makeClient(server, owner, { client_name: 'Walking Club' });
@@ -142,7 +142,7 @@ describe('The power of a client', () => {
     const letters = (await lettersTo(server, owner.email)).filter(({ subject }) => /운영자/.test(subject));
     assert.equal(letters.length, 2);
     assert.match(String(letters[0]?.text), /Walking Club/);
-    assert.match(String(letters[1]?.text), /정지한 앱을 다시 허용했어요/);
+    assert.match(String(letters[1]?.text), /앱의 정지를 해제했어요/);
     for (const { text } of letters) assert.doesNotMatch(text, /127\.0\.0/, 'where the operator was is not the owner’s to know');
   });
 });

@@ -6,7 +6,7 @@ import { waitingForLocks } from '../support/lock.ts';
 import { waitUntil } from '../support/processes.ts';
 import { METADATA, manage, register } from '../support/registration.ts';
 
-it('a client that is deleted while it changes itself does not come back (RFC 7592 section 2.2)', async () => {
+it('a client that is deleted during its own update is not restored (RFC 7592 section 2.2)', async () => {
   const server = await startTestServer();
   try {
     const client = await register(server, METADATA);

@@ -21,7 +21,7 @@ describe('The target of a request (RFC 9112 section 3.2)', () => {
   });
   after(() => server.close());
 
-  /** What comes back, byte for byte, for a request that no client library would write. */
+  /** The raw response to a request that no client library would send. */
   function raw({ method = 'GET', target, headers, body = '', version = '1.1' }: Sent, address = server.issuer): Promise<string> {
     const { port, host } = new URL(address);
     const lines = [`${method} ${target} HTTP/${version}`, ...(headers ?? [`Host: ${host}`]), `Content-Length: ${Buffer.byteLength(body)}`];
@@ -39,13 +39,13 @@ describe('The target of a request (RFC 9112 section 3.2)', () => {
     const answer = await unchanged(server, () => raw(sent, address));
     assert.equal(statusOf(answer), 400, `${sent.method} ${sent.target}: ${answer}`);
     assert.doesNotMatch(answer, /evil\.example|access_token|"active":true|Location:/);
-    // Node refuses some targets itself, and says nothing.
+    // Node refuses some targets itself, with an empty answer.
     assert.match(answer, /^HTTP.*\r\nContent-Length: 0|"error":"invalid_request","error_description":"The request target must be a path/s);
   }
 
   const metadata = async () => (await (await fetch(`${server.issuer}/.well-known/openid-configuration`)).json()) as Record<string, unknown>;
 
-  it('is 400 in absolute form at every endpoint, whether it names another host or ours', async () => {
+  it('is 400 in absolute form at every endpoint, with any host', async () => {
     const named = Object.entries(await metadata()).flatMap(([name, value]) =>
       name.endsWith('_endpoint') || name === 'jwks_uri' ? [new URL(String(value)).pathname] : [],
     );
@@ -80,19 +80,19 @@ describe('The target of a request (RFC 9112 section 3.2)', () => {
       await assertRefused({ target: `${start}/.well-known/openid-configuration` });
   });
 
-  it('is refused by CONNECT, which opens no tunnel', async () => {
+  it('is refused for CONNECT, which opens no tunnel', async () => {
     const answer = await raw({ method: 'CONNECT', target: 'evil.example:443' }).catch(() => '');
     assert(answer === '' || statusOf(answer) === 400, answer);
   });
 
-  it('is 400 on the listener of administration too', async () => {
+  it('is 400 on the administration listener too', async () => {
     const address = server.adminAddress as string;
     assert.equal(statusOf(await raw({ target: '/admin/api/v1/clients' }, address)), 401);
     await assertRefused({ target: `${EVIL}/admin/api/v1/clients` }, address);
     await assertRefused({ target: '//evil.example/admin/api/v1/clients' }, address);
   });
 
-  it('gives no token for an assertion that was made for another server, by no form of the request line', async () => {
+  it('gives no token for an assertion to another server, in any form of the request line', async () => {
     const { privateKey, publicKey } = await generateKeyPair('ES256');
     const { client_id: id } = await server.createClient({
       token_endpoint_auth_method: 'private_key_jwt',
@@ -131,7 +131,7 @@ describe('The target of a request (RFC 9112 section 3.2)', () => {
     assert.equal(statusOf(nameless), 421, nameless);
   });
 
-  it('takes no DPoP proof that was made for another server (RFC 9449 section 4.3)', async () => {
+  it('accepts no DPoP proof for another server (RFC 9449 section 4.3)', async () => {
     const client = await server.createClient();
     const key = await createProofKey();
     const headers = async (issuer: string) => [
@@ -147,7 +147,7 @@ describe('The target of a request (RFC 9112 section 3.2)', () => {
     assert.equal(statusOf(await raw({ ...sent, target: '/oauth/token', headers: await headers(EVIL) })), 400);
   });
 
-  it('with two hosts is 400, and is answered for neither', async () => {
+  it('is 400 with two hosts, and answers for neither', async () => {
     const ours = hostLine();
     for (const headers of [
       [ours, 'Host: evil.example'],
@@ -160,7 +160,7 @@ describe('The target of a request (RFC 9112 section 3.2)', () => {
     }
   });
 
-  it('names no host in what a client hears at registration, whatever it asked by', async () => {
+  it('sets no host in the registration response, in any form', async () => {
     const client = await register(server, { redirect_uris: ['https://walk.example/cb'] });
     assert.equal(new URL(String(client['registration_client_uri'])).origin, server.issuer);
   });

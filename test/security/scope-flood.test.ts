@@ -13,7 +13,7 @@ describe('Thousands of scopes that others registered', () => {
     const people = await Promise.all(Array.from({ length: 5 }, () => server.createPerson()));
     const path = await registerApi(owner);
     await fill(owner, `${path}/scopes`, SCOPE);
-    // As many as five people may: past the pages, which would take an hour.
+    // As many as five users may register. Written to the database directly, because the pages would take an hour.
     await server.sql(
       `insert into resource_server (identifier, name, owner_id)
       select 'https://' || n || '.' || o.id || '.example', 'Flood', o.id from unnest($1::text[]) o (id), generate_series(1, 20) n`,
@@ -23,7 +23,7 @@ describe('Thousands of scopes that others registered', () => {
       insert into scope (resource_server_id, name, title_ko, title_en, position)
       select identifier, 'flood:' || n || ':' || left(md5(identifier), 8), repeat('가', 120), repeat('a', 120), n
       from resource_server, generate_series(1, 50) n where name = 'Flood'`);
-    // Each API is read by itself, one after another: the node has heard of all when it knows the last scope of each.
+    // The node reads the APIs one after another. It has read an API completely when it knows the API's last scope.
     for (const { name } of await server.sql(`select name from scope where name like 'flood:50:%'`)) await knowsScope(server, String(name));
   });
   after(() => server.close());
@@ -36,14 +36,14 @@ describe('Thousands of scopes that others registered', () => {
     return path;
   };
 
-  it('leave the pages of everybody else readable, with their own in front', async () => {
+  it("leave other users' pages readable, with their own scopes first", async () => {
     const { html } = await owner.browser.open(NEW_CLIENT);
     assert(html.length < 100_000, `${html.length}`);
     assert(html.includes('value="posts:read"') && html.includes(`value="${SCOPE.name}"`));
     assert(html.indexOf(`value="${SCOPE.name}"`) < html.indexOf('value="flood:'));
   });
 
-  it('leave the form of a client that never limited itself one that can be sent', async () => {
+  it('leave the form of a client without a scope limit small enough to send', async () => {
     const text = JSON.stringify({ munjigi_manifest: 1, client_name: 'Everything', redirect_uris: ['https://all.example/cb'] });
     const made = await fill(owner, '/developer/import', { text, apply: 'yes' });
     const path = clientOn(made.html);
@@ -55,7 +55,7 @@ describe('Thousands of scopes that others registered', () => {
     assert((await owner.browser.open(`${path}/preview`)).html.length < 100_000);
   });
 
-  it('can be asked for all the same: a scope that a manifest names is on the page from then on', async () => {
+  it('can still be requested: a scope that a manifest names is on the page from then on', async () => {
     const [{ name } = {}] = await server.sql(`select name from scope where name like 'flood:%' order by resource_server_id desc limit 1`);
     assert(!(await owner.browser.open(NEW_CLIENT)).html.includes(`"${name}"`));
     const form = await owner.browser.open(NEW_CLIENT);

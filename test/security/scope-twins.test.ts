@@ -5,8 +5,8 @@ import { authorizePath, pkce, redeem, type TestClient, type Tokens } from '../su
 import { API, comeToPortal, fill, knowsScope, registerApi, SCOPE } from '../support/owned-apis.ts';
 import { type Page, Person } from '../support/person.ts';
 
-/** Somebody makes an API whose scope is called like one of another API, with a sentence that nobody minds. */
-describe('Scopes of one name at two APIs', () => {
+/** A developer registers an API with a scope named like one of another API, and gives it a harmless description. */
+describe('Equal scope names at two APIs', () => {
   let server: TestServer;
   let posts: string;
   before(async () => {
@@ -52,7 +52,7 @@ describe('Scopes of one name at two APIs', () => {
     ['one', 'See the weather', 'posts'],
     ['the other', 'Write, change and delete posts in your name', 'weather'],
   ])
-    it(`are two: whoever allows ${ticked} has not allowed its twin`, async () => {
+    it(`are two scopes: a user who allows ${ticked} has not allowed its twin`, async () => {
       const client = await server.createClient({ required_scope: 'openid' });
       const { page, code_verifier } = await ask(client, 'openid posts:write');
       const tick = tickOf(page, String(title));
@@ -64,7 +64,7 @@ describe('Scopes of one name at two APIs', () => {
       assert.doesNotMatch(await scopeAt(client, answered, code_verifier, twin), /posts:/, 'no token opens the twin');
     });
 
-  it('do not become required by a twin that is', async () => {
+  it('do not become required because the twin is', async () => {
     const client = await server.createClient({ required_scope: 'posts:read' });
     const { page } = await ask(client, 'openid posts:read posts:write');
     await page.submit({ scope: [], decision: 'approve' });

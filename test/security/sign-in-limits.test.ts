@@ -7,7 +7,7 @@ import { Person } from '../support/person.ts';
 import { askAgain, beginReset, newcomer } from '../support/sign-up.ts';
 import { countRows } from '../support/storage.ts';
 
-/** Every request may come from a network of its own: the test stands before the server as its proxy. */
+/** The test acts as the server's proxy, so that each request can come from its own network. */
 describe('Guessing passwords', () => {
   let server: TestServer;
   let client: TestClient;
@@ -28,7 +28,7 @@ describe('Guessing passwords', () => {
 
   const failures = (id: string) => countRows(server, `audit_event where type = 'sign_in_failed' and account_id = $1`, [id]);
 
-  it('of 100 wrong passwords at once, for one account and from everywhere, on two nodes, no more than thirty are looked at', async (test) => {
+  it('checks at most thirty of 100 wrong passwords at once, for one account, from many networks, on two nodes', async (test) => {
     const person = await server.createPerson();
     const [page, node] = [await browserAt(), await server.secondNode()];
     test.after(() => node.close());
@@ -49,7 +49,7 @@ describe('Guessing passwords', () => {
       ),
     );
     const count = (status: number) => answers.filter((answer) => answer.status === status).length;
-    // A machine that is very busy may answer some with 503, before or after they were counted.
+    // A very busy machine may answer some with 503, before or after they were counted.
     assert(count(401) > 0 && count(401) <= 30, `${count(401)} were looked at`);
     assert(count(429) > 0);
     assert.equal(count(401) + count(429) + count(503), 100);
@@ -64,7 +64,7 @@ describe('Guessing passwords', () => {
     assert.match((await page.submit(person)).html, /name="decision"/, 'nobody is locked out for good');
   });
 
-  it('the eleventh try, from another network, is answered after a wait, and the right password ends the count', async () => {
+  it('delays the eleventh try, from another network, and the right password ends the count', async () => {
     const person = await server.createPerson();
     for (let n = 0; n < 12; n++)
       assert.equal((await (await browserAt()).submit({ ...person, password: 'not this one' })).response.status, 401);
@@ -72,7 +72,7 @@ describe('Guessing passwords', () => {
     assert.equal(await countRows(server, 'rate_limit where points > 10'), 0);
   });
 
-  it('an account begins anew with the right password', async () => {
+  it('starts again for an account after the right password', async () => {
     const person = await server.createPerson();
     for (let round = 0; round < 2; round++) {
       const page = await browserAt();
@@ -83,7 +83,7 @@ describe('Guessing passwords', () => {
     assert.equal(await failures(person.id), 18);
   });
 
-  it('from one network a hundred failures are looked at, and who signs in now and then buys no more of them', async () => {
+  it('is limited to a hundred failures from one network, and a successful sign-in does not allow more', async () => {
     const own = await server.createPerson();
     const network = '192.0.2.9';
     await server.sql('delete from rate_limit');
@@ -95,12 +95,12 @@ describe('Guessing passwords', () => {
       if (guess % 20 === 0 && guess < 100) assert.equal((await (await browserAt(network)).submit(own)).response.status, 200);
     }
     assert.equal(looked, 100);
-    // Another host of the same network is no other network; another network is.
+    // Another host of the same network does not count as another network.
     assert.equal((await (await browserAt('192.0.2.77')).submit(own)).response.status, 429);
     assert.equal((await (await browserAt()).submit(own)).response.status, 200);
   });
 
-  it('200 sign-ins at once are told to come back, and tokens are issued meanwhile', async () => {
+  it('answers some of 200 parallel sign-ins with 503, while tokens are issued', async () => {
     await server.sql('delete from rate_limit');
     const pages = await Promise.all(Array.from({ length: 20 }, () => browserAt()));
     await clientCredentials(server, client, 'api');
@@ -134,7 +134,7 @@ describe('Guessing passwords', () => {
     console.log(`/oauth/token during 200 sign-ins: ${times.length} answered, median ${at(0.5)} ms, p99 ${at(0.99)} ms`);
   });
 
-  it('letters to one address are few, whoever asks, and the answer is the same without an account', async () => {
+  it('sends few mails to one address for all requesters, with the same answer without an account', async () => {
     const person = await server.createPerson();
     const nobody = newcomer().email;
     for (const email of [person.email, nobody]) {
@@ -142,7 +142,7 @@ describe('Guessing passwords', () => {
       for (let more = 0; more < 5; more++) page = await askAgain(page);
       const late = await askAgain(page);
       assert.equal(late.response.status, 429);
-      assert.match(late.html, /Too many mails were asked for/);
+      assert.match(late.html, /Too many emails/);
     }
     assert.equal((await lettersTo(server, person.email)).length, 6);
     assert.equal((await lettersTo(server, nobody)).length, 1);

@@ -3,14 +3,14 @@ import { after, before, describe, it } from 'node:test';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { obtainTokens } from '../support/flow.ts';
 
-describe('A client_id that nothing can keep, from a browser that is signed in', () => {
+describe('A client_id that the database cannot store, from a signed-in browser', () => {
   let server: TestServer;
   before(async () => {
     server = await startTestServer();
   });
   after(() => server.close());
 
-  it('is an unknown client, never an error of ours, and leaves the session as it was', async () => {
+  it('is an unknown client, never a server error, and does not change the session', async () => {
     const { person } = await obtainTokens(server, await server.createClient(), await server.createPerson());
     const sessions = () => server.sql('select id, uid, account_id from session order by id');
     const before = await sessions();

@@ -24,7 +24,7 @@ describe('Nothing in the database is a usable credential', () => {
     await Promise.all([server.close(), upstream.close()]);
   });
 
-  it('the flow filled every table that keeps something of it', () => {
+  it('the flow filled every table that stores a part of it', () => {
     for (const table of [
       'user_account',
       'client',
@@ -48,7 +48,7 @@ describe('Nothing in the database is a usable credential', () => {
       );
   });
 
-  it('no token, code, cookie, secret, uid or password was ever in any row, in any spelling', () => {
+  it('no row ever contained a token, code, cookie, secret, uid or password, in any encoding', () => {
     const spellings = (value: string) => [
       value,
       Buffer.from(value).toString('hex'),
@@ -56,7 +56,7 @@ describe('Nothing in the database is a usable credential', () => {
     ];
     const found = [...stored].flatMap(([table, rows]) =>
       [...rows].flatMap((row) => {
-        // What is wrapped in a JWT, such as a pushed request, is looked through too.
+        // Searches values inside a JWT too, such as a pushed request.
         const text = row + [...row.matchAll(/[\w-]{20,}/g)].map(([part]) => Buffer.from(part, 'base64url').toString()).join('');
         return Object.entries(secrets)
           .filter(([, value]) => spellings(value).some((spelling) => text.includes(spelling)))
@@ -66,7 +66,7 @@ describe('Nothing in the database is a usable credential', () => {
     assert.deepEqual(found, []);
   });
 
-  it('passwords are argon2id of 19 MiB and two passes or more, and signing keys are sealed', async () => {
+  it('passwords are argon2id of 19 MiB and two passes or more, and signing keys are encrypted', async () => {
     const people = await server.sql('select password_hash from user_account');
     for (const { password_hash } of people) {
       const [, memory, passes] = /^\$argon2id\$v=19\$m=(\d+),(?:p=1,)?t=(\d+)/.exec(String(password_hash)) ?? [];
@@ -77,7 +77,7 @@ describe('Nothing in the database is a usable credential', () => {
     for (const { private_jwk } of keys) assert.match(String(private_jwk), /^v1\.[0-9a-f]{8}\.[\w-]+\.[\w-]+$/);
   });
 
-  it('what is stored opens nothing when it is presented', async () => {
+  it('stored values are refused as credentials', async () => {
     const digests = await server.sql(`
       select encode(id, 'hex') as hex, encode(id, 'base64') as base64 from token
       union all select encode(id, 'hex'), encode(id, 'base64') from session

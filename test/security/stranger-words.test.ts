@@ -7,7 +7,7 @@ import { lettersTo } from '../support/mailbox.ts';
 import { Person } from '../support/person.ts';
 import { newcomer, openPage, openSignIn } from '../support/sign-up.ts';
 
-/** What a stranger writes into a header stands nowhere that a person reads. A browser's name is one of a list, or none. */
+/** A stranger's header text appears nowhere that a user reads. A browser's name comes from a fixed list, or is absent. */
 
 const SENTENCES = [
   'Account locked. Call +82-2-555-0199 or go to https://munjigi-help.example /1 x',
@@ -38,12 +38,12 @@ describe("Text in a stranger's User-Agent", () => {
     return letter.subject + letter.text + letter.html;
   }
 
-  it('does not stand in a letter to an address that the sender chose; the name of a browser does', async () => {
+  it("does not appear in a mail to an address that the sender chose; the browser's name does", async () => {
     for (const agent of SENTENCES) assert.doesNotMatch(await letterAskedBy(saying(agent)), MARKS, agent);
     assert.match(await letterAskedBy(saying(FIREFOX)), /Firefox, Linux/);
   });
 
-  it('nor in any other header', async () => {
+  it('does not appear there in another header', async () => {
     for (const name of ['accept-language', 'referer', 'origin', 'sec-ch-ua', 'x-forwarded-for', 'x-request-id', 'from']) {
       const person = saying(String(SENTENCES[0]), name);
       if (name !== 'origin') assert.doesNotMatch(await letterAskedBy(person), MARKS, name);
@@ -51,7 +51,7 @@ describe("Text in a stranger's User-Agent", () => {
     }
   });
 
-  it('does not stand on the page where a person compares the code of a device', async () => {
+  it('does not appear on the page where a user compares the code of a device', async () => {
     const client = await createDeviceClient(server);
     for (const agent of [...SENTENCES, FIREFOX]) {
       const { user_code } = await beginDevice(server, client, { scope: 'openid' }, { 'user-agent': agent });
@@ -61,7 +61,7 @@ describe("Text in a stranger's User-Agent", () => {
     }
   });
 
-  it("does not stand on the person's own pages, where they read which browsers are signed in", async () => {
+  it("does not appear on the user's own pages, which list the signed-in browsers", async () => {
     const account = await server.createPerson();
     for (const agent of SENTENCES) {
       const person = saying(agent);

@@ -11,8 +11,8 @@ import { assertRefused } from '../support/refusals.ts';
 import { unchanged } from '../support/storage.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
-/** Whoever is refused hears why, and nothing else happens: no row is another, the provider is asked nothing. */
-describe('Token exchange, by whom and with what it must not succeed', () => {
+/** A refused client gets the reason, and nothing else happens: no row changes and the provider gets no request. */
+describe('A token exchange fails', () => {
   let server: TestServer;
   let upstream: TestUpstream;
   let reaching: Reaching;
@@ -39,7 +39,7 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     }: { status?: number; client?: TestClient | undefined; token?: string; headers?: Record<string, string>; parameters?: Parameters } = {},
   ): Promise<Record<string, unknown>> {
     const asked = upstream.asked.length;
-    // How often somebody came is counted, of whoever comes with a token that is alive.
+    // Requests with a live token are counted, even when they are refused.
     const body = await unchanged(
       server,
       async () => assertRefused(await exchange(server, client, token, parameters, headers), status, error),
@@ -51,18 +51,18 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     return body;
   }
 
-  it('by a client that no operator lets act for people', async () => {
+  it('by a client that no operator allowed to act for users', async () => {
     const plain = await server.createClient();
     const { access_token } = await obtainTokens(server, plain, reaching.person, { scope: 'openid' });
     await refused('invalid_request', { client: plain, token: access_token });
     await refused('invalid_request', { client: plain });
-    // The grant type alone is not enough, nor is another provider.
+    // The grant type alone is not enough, nor is permission for another provider.
     const elsewhere = await createServiceClient(server, { services: ['near'] });
     const { access_token: token } = await obtainTokens(server, elsewhere, reaching.person, { scope: 'openid' });
     await refused('invalid_target', { client: elsewhere, token });
   });
 
-  it('by a client from whom an operator took it back', async () => {
+  it('by a client from which an operator withdrew it', async () => {
     const { client, accessToken: token } = await createReaching(server, upstream);
     await server.database.change(allowServices(client.client_id, { services: ['near'], origins: [] }));
     await eventually('the node hears of it', async () => (await exchange(server, client, token)).status === 400);
@@ -74,7 +74,7 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     );
   });
 
-  it('by a client that does not prove who it is', async () => {
+  it('by a client without authentication', async () => {
     await refused('invalid_client', { status: 401, client: { ...reaching.client, client_secret: 'wrong' } });
     await assertRefused(await exchange(server, undefined, reaching.accessToken), 400, 'invalid_request');
     const open = await createServiceClient(server, { token_endpoint_auth_method: 'none' });
@@ -84,13 +84,13 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     assert.match(String(error_description), /does not authenticate/);
   });
 
-  it("with another client's token, as if there were none", async () => {
+  it("with another client's token, as if it did not exist", async () => {
     const other = await createServiceClient(server);
     const nobodys = await refused('invalid_request', { client: other, token: 'x'.repeat(43) });
     assert.deepEqual(await refused('invalid_request', { client: other }), nobodys);
   });
 
-  it('with a token that has expired, or was revoked, or whose person is gone', async () => {
+  it('with an expired or revoked token, or one of a deleted user', async () => {
     const expired = await createReaching(server, upstream);
     await server.sql(`update token set expires_at = now() where account_id = $1`, [expired.person.id]);
     await refused('invalid_request', { client: expired.client, token: expired.accessToken });
@@ -104,7 +104,7 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     }
   });
 
-  it('with whatever else there is to find of a client', async () => {
+  it('with any other credential of a client', async () => {
     const { client, person } = reaching;
     const posts = { scope: 'posts:read', resource: `${server.issuer}/api/posts` };
     const { access_token: jwt, id_token } = await obtainTokens(server, client, person, { ...posts, scope: 'openid posts:read' }, posts);
@@ -125,7 +125,7 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     assert.match(String(error_description), /DPoP/);
   });
 
-  it('for scopes that the person has not allowed, or that are none of the provider', async () => {
+  it('for scopes that the user has not allowed, or that the provider does not have', async () => {
     for (const scope of [
       'far:notes.write',
       'far:notes.read far:notes.write',
@@ -145,7 +145,7 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     await refused('invalid_scope', { token: none.access_token });
   });
 
-  it('for a provider that nobody knows, in any spelling', async () => {
+  it('for an unknown provider, in any spelling', async () => {
     for (const audience of ['FAR', 'far ', 'nobody', 'near', server.issuer, '__proto__', '../far', 'far\u202e'])
       await refused('invalid_target', { parameters: { audience } });
     for (const audience of ['', 'far\0', 'f'.repeat(20_000)]) await refused('invalid_request', { parameters: { audience } });
@@ -154,7 +154,7 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     await server.sql(`update upstream_provider set disabled_at = null where id = 'far'`);
   });
 
-  it('in a way that the standard does not have, or that is not offered', async () => {
+  it('with parameters that are not standard or not supported', async () => {
     const kind = (name: string) => `urn:ietf:params:oauth:token-type:${name}`;
     const wrong: Parameters[] = [
       ...['subject_token', 'subject_token_type', 'audience'].map((name) => ({ [name]: undefined })),
@@ -176,14 +176,14 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     for (const parameters of wrong) await refused('invalid_request', { parameters });
   });
 
-  it('for a person who has no account there', async () => {
+  it('for a user without an account there', async () => {
     const { client, person, accessToken: token } = await createReaching(server, upstream);
     await server.database.change(endIdentity(person.id, 'far'));
     const { interaction_uri } = await refused('interaction_required', { client, token });
     assert.equal(interaction_uri, `${server.issuer}/account/links/far/connect?client_id=${client.client_id}`);
   });
 
-  it('more often than any app needs', async () => {
+  it('above the rate that any client needs', async () => {
     const { client, accessToken: token } = await createReaching(server, upstream);
     assert.equal((await exchange(server, client, token)).status, 200);
     await server.sql('update rate_limit set points = 600');
@@ -194,7 +194,7 @@ describe('Token exchange, by whom and with what it must not succeed', () => {
     assert.equal((await exchange(server, client, token)).status, 200);
   });
 
-  it('and of all that, the log has no token', () => {
+  it('without a token in the log', () => {
     const log = server.logLines().join('');
     for (const token of [reaching.accessToken, reaching.refreshToken]) assert.ok(!log.includes(token));
     assert.ok(log.includes('invalid_target'));

@@ -36,7 +36,7 @@ const MODELS = [
   'client',
   'account',
 ];
-// Where an id can be asked for again and again: it is not used up.
+// Places where an id can be used repeatedly: it is not used up.
 const LOOKS = [
   'introspection',
   'introspection by the client of a token',
@@ -48,8 +48,8 @@ const LOOKS = [
 
 type Outcome = { status: number; body: string; location: string | null };
 
-/** An id that was issued for one thing, put where another is asked for; or misspelled; or no id at all. */
-describe('Ids that nobody issued for what they are used as', () => {
+/** An id that was issued for another purpose, a misspelled id, or text that is no id. */
+describe('Ids that were not issued for their place', () => {
   let server: TestServer;
   let client: TestClient & { client_secret: string };
   let api: TestClient;
@@ -119,12 +119,12 @@ describe('Ids that nobody issued for what they are used as', () => {
   const open = (path: string, headers: Record<string, string> = {}) => fetch(server.issuer + path, { redirect: 'manual', headers });
 
   type Place = {
-    /** Whose ids belong here. */
+    /** The kinds of ids that are valid here. */
     takes: string[];
     /** @param raw the id, percent-encoded. */
     use(raw: string): Promise<Response>;
     refused(outcome: Outcome): void;
-    /** Whether the id goes where NUL and the like cannot: into a header. */
+    /** Whether the id is sent in a header, where NUL and similar characters are impossible. */
     header?: boolean;
   };
 
@@ -144,7 +144,7 @@ describe('Ids that nobody issued for what they are used as', () => {
   };
 
   const places: Record<string, Place> = {
-    // A refresh token means nothing to an API: its own client alone sees it.
+    // A refresh token is inactive for an API; only its own client sees it as active.
     introspection: {
       takes: ['access token', 'client credentials token'],
       use: (raw) => form('/oauth/introspect', api, {}, 'token', raw),
@@ -188,7 +188,7 @@ describe('Ids that nobody issued for what they are used as', () => {
       header: true,
     },
     'the API': {
-      // The last is one of a client's own, which the API knows and refuses for its scope.
+      // The last is a token of the client itself, which the API recognizes and refuses for its scope.
       takes: ['access token', 'client credentials token'],
       use: (raw) => callApi(server, '/api/me', raw),
       refused: error('invalid_token', 401),
@@ -225,13 +225,13 @@ describe('Ids that nobody issued for what they are used as', () => {
     },
   };
 
-  /** Each row with the transaction that wrote it, so that a write which changes nothing shows too. */
+  /** Each row with the transaction that wrote it, so that even a write without a change is detected. */
   async function rows(): Promise<Set<string>> {
     const tables = Object.keys(await dumpTables(server)).filter((table) => !WRITTEN_BEHIND.includes(table));
     const all = await server.sql(
       tables
         .map((table) => {
-          // When a secret was used is written behind an answer too.
+          // The last use of a secret is also written after the answer.
           const written = table === 'client_secret' ? '' : `xmin || ' ' || ctid || ' ' || `;
           return `select '${table}' || ' ' || ${written}${withoutUse(table)} as row from "${table}" t`;
         })
@@ -253,9 +253,9 @@ describe('Ids that nobody issued for what they are used as', () => {
   for (const [where, { takes, use, refused, header }] of Object.entries(places)) {
     describe(where, () => {
       for (const what of MODELS.filter((name) => !takes.includes(name)))
-        it(`the id of a live ${what} finds nothing`, async () => refused(await untouched(() => use(String(live[what])))));
+        it(`finds nothing by the id of a live ${what}`, async () => refused(await untouched(() => use(String(live[what])))));
 
-      it('an id in another case, cut short, made longer, or as its digest finds nothing', async () => {
+      it('finds nothing by an id in another case, shortened, lengthened, or as its digest', async () => {
         for (const what of takes.length ? takes : ['code']) {
           const id = String(live[what]);
           for (const wrong of [otherCase(id), id.slice(1), id.slice(0, -1), `${id}A`, Buffer.from(id).toString('hex')])
@@ -263,7 +263,7 @@ describe('Ids that nobody issued for what they are used as', () => {
         }
       });
 
-      it('an empty id, one of a megabyte, and text that nothing can keep are refused, and no error of ours', async () => {
+      it('refuses an empty id, one of a megabyte, and text that the database cannot store, without a server error', async () => {
         const id = String(live[takes[0] ?? 'code']);
         const wrong = header
           ? ['', 'x'.repeat(8_000), `${id}%00`]
@@ -282,7 +282,7 @@ describe('Ids that nobody issued for what they are used as', () => {
     });
   }
 
-  it('and what was issued is as good as before, where it belongs', async () => {
+  it('still work where they belong', async () => {
     for (const where of LOOKS)
       for (const what of places[where]?.takes ?? []) {
         const response = await (places[where] as Place).use(String(live[what]));

@@ -5,14 +5,14 @@ import type { TestClient } from '../support/flow.ts';
 import { addProvider, startUpstream, type TestUpstream, UPSTREAM_CLIENT } from '../support/upstream.ts';
 import { answerOf, depart, lastEvents, stored } from '../support/upstream-visit.ts';
 
-/** What a provider may answer, and what nobody is signed in by. Each has a provider of its own: what one is known by is remembered. */
+/** Answers of a provider that must sign in nobody. Each case has its own provider, because the server remembers a provider's metadata. */
 
 type Problem = 'refused' | 'unavailable' | 'untrustworthy';
 const STATUS: Record<Problem, number> = { refused: 401, unavailable: 503, untrustworthy: 502 };
 const SAYS: Record<Problem, RegExp> = {
-  refused: /Signing in with <bdi>Far<\/bdi> was cancelled or refused/,
+  refused: /The <bdi>Far<\/bdi> sign-in was cancelled or refused/,
   unavailable: /We cannot reach <bdi>Far<\/bdi>/,
-  untrustworthy: /We cannot trust the answer from <bdi>Far<\/bdi>/,
+  untrustworthy: /We could not trust the answer from <bdi>Far<\/bdi>/,
 };
 
 type Lie = { wishes?: TestUpstream['wishes']; person?: Record<string, unknown>; stopped?: true; problem: Problem };
@@ -31,30 +31,30 @@ const answers = (name: 'token' | 'userinfo' | 'jwks' | 'discovery'): Record<stri
 });
 
 const OF_BOTH: Record<string, Lie> = {
-  'the person says no': { wishes: { denies: 'access_denied' }, problem: 'refused' },
-  'an error that nobody knows': { wishes: { denies: `"><script>${CANARY}` }, problem: 'refused' },
+  'the user denies': { wishes: { denies: 'access_denied' }, problem: 'refused' },
+  'an unknown error': { wishes: { denies: `"><script>${CANARY}` }, problem: 'refused' },
   'a server error': { wishes: { denies: 'server_error' }, problem: 'unavailable' },
   'no code': { wishes: { callback: { code: undefined } }, problem: 'untrustworthy' },
-  'a code that it does not know': { wishes: { callback: { code: CANARY } }, problem: 'refused' },
-  'an ID token that nobody asked for in the query': { wishes: { callback: { id_token: CANARY } }, problem: 'untrustworthy' },
-  'it is not there any more': { stopped: true, problem: 'unavailable' },
-  'a client that it does not know': { wishes: { token: { status: 401, body: '{"error":"invalid_client"}' } }, problem: 'refused' },
+  'an unknown code': { wishes: { callback: { code: CANARY } }, problem: 'refused' },
+  'an unrequested ID token in the query': { wishes: { callback: { id_token: CANARY } }, problem: 'untrustworthy' },
+  'it is down by now': { stopped: true, problem: 'unavailable' },
+  'an unknown client': { wishes: { token: { status: 401, body: '{"error":"invalid_client"}' } }, problem: 'refused' },
   'no token': { wishes: { token: { body: '{"token_type":"Bearer"}' } }, problem: 'untrustworthy' },
-  'a token that nothing can keep': {
+  'a token that the database cannot store': {
     wishes: { token: { body: `{"access_token":"${CANARY}\\u0000","token_type":"Bearer"}` } },
     problem: 'untrustworthy',
   },
   ...answers('token'),
   ...answers('userinfo'),
-  'userinfo: the token is not known': { wishes: { userinfo: { status: 401, body: '{}' } }, problem: 'untrustworthy' },
+  'userinfo: an unknown token': { wishes: { userinfo: { status: 401, body: '{}' } }, problem: 'untrustworthy' },
 };
 
 const LIES: Record<TestUpstream['kind'], Record<string, Lie>> = {
   oidc: {
     ...OF_BOTH,
-    'iss of another in the answer': { wishes: { callback: { iss: 'https://evil.example' } }, problem: 'untrustworthy' },
+    'another iss in the answer': { wishes: { callback: { iss: 'https://evil.example' } }, problem: 'untrustworthy' },
     'no iss in the answer': { wishes: { callback: { iss: undefined } }, problem: 'untrustworthy' },
-    'ID token: iss of another': { wishes: { idToken: { iss: 'https://evil.example' } }, problem: 'untrustworthy' },
+    'ID token: another iss': { wishes: { idToken: { iss: 'https://evil.example' } }, problem: 'untrustworthy' },
     'ID token: for another client': { wishes: { idToken: { aud: 'another' } }, problem: 'untrustworthy' },
     'ID token: of several audiences, for another': {
       wishes: { idToken: { aud: [UPSTREAM_CLIENT.id, 'another'], azp: 'another' } },
@@ -64,18 +64,18 @@ const LIES: Record<TestUpstream['kind'], Record<string, Lie>> = {
     'ID token: no nonce': { wishes: { idToken: { nonce: undefined } }, problem: 'untrustworthy' },
     'ID token: expired': { wishes: { idToken: { exp: past } }, problem: 'untrustworthy' },
     'ID token: no subject': { wishes: { idToken: { sub: undefined } }, problem: 'untrustworthy' },
-    'ID token: a subject that nothing can keep': { wishes: { idToken: { sub: 'far\u0000' } }, problem: 'untrustworthy' },
+    'ID token: a subject that the database cannot store': { wishes: { idToken: { sub: 'far\u0000' } }, problem: 'untrustworthy' },
     'ID token: signed by a stranger': { wishes: { wrongSignature: true }, problem: 'untrustworthy' },
-    'ID token: of somebody else than userinfo': { wishes: { idToken: { sub: 'somebody-else' } }, problem: 'untrustworthy' },
+    'ID token: another subject than userinfo': { wishes: { idToken: { sub: 'somebody-else' } }, problem: 'untrustworthy' },
     'no ID token': { wishes: { token: { body: `{"access_token":"${CANARY}","token_type":"Bearer"}` } }, problem: 'untrustworthy' },
     ...answers('jwks'),
     'jwks: none': { wishes: { jwks: { body: '{"keys":[]}' } }, problem: 'untrustworthy' },
   },
   oauth2: {
     ...OF_BOTH,
-    'userinfo: nobody': { wishes: { userinfo: { body: '{}' } }, problem: 'untrustworthy' },
-    'userinfo: a subject that is none': { wishes: { userinfo: { body: '{"sub":{"sub":"far-1"}}' } }, problem: 'untrustworthy' },
-    'userinfo: a subject without end': { wishes: { userinfo: { body: `{"sub":"${'x'.repeat(1_000)}"}` } }, problem: 'untrustworthy' },
+    'userinfo: no subject': { wishes: { userinfo: { body: '{}' } }, problem: 'untrustworthy' },
+    'userinfo: an invalid subject': { wishes: { userinfo: { body: '{"sub":{"sub":"far-1"}}' } }, problem: 'untrustworthy' },
+    'userinfo: a huge subject': { wishes: { userinfo: { body: `{"sub":"${'x'.repeat(1_000)}"}` } }, problem: 'untrustworthy' },
   },
 };
 
@@ -85,10 +85,10 @@ const AT_DEPARTURE: Record<string, Lie> = {
     wishes: { discovery: { body: '{"issuer":"https://evil.example","authorization_endpoint":"https://evil.example/a"}' } },
     problem: 'untrustworthy',
   },
-  'it is not there': { stopped: true, problem: 'unavailable' },
+  'it is down': { stopped: true, problem: 'unavailable' },
 };
 
-describe('Answers of a provider that cannot be believed, or do not come', () => {
+describe('A provider with untrustworthy or missing answers', () => {
   let server: TestServer;
   let client: TestClient;
   const upstreams: TestUpstream[] = [];
@@ -109,7 +109,7 @@ describe('Answers of a provider that cannot be believed, or do not come', () => 
     return upstream;
   }
 
-  /** The sign-in page with its sentence, nothing linked or kept, one event, and no secret in the log. */
+  /** Asserts the sign-in page with its sentence, nothing linked or stored, one event, and no secret in the log. */
   async function assertRefused(
     page: Awaited<ReturnType<typeof depart>>,
     problem: Problem,
@@ -143,14 +143,14 @@ describe('Answers of a provider that cannot be believed, or do not come', () => 
         const verifiers = upstream.asked.map(({ parameters }) => parameters.get('code_verifier')).filter((text) => text !== null);
         const { state, code } = Object.fromEntries(answer.searchParams);
         await assertRefused(page, problem, before, [...verifiers, ...[state, code].filter((text) => text !== undefined)]);
-        // Nor does the same answer work later, when the provider is honest again.
+        // The same answer does not work later either, when the provider is honest again.
         upstream.wishes = {};
         assert.equal((await away.person.open(answer.href)).response.status, 400);
         assert.deepEqual(await stored(server), before);
       });
 
   for (const [name, { wishes = {}, stopped, problem }] of Object.entries(AT_DEPARTURE))
-    it(`on the way there: ${name}`, async () => {
+    it(`before the redirect, ${name}`, async () => {
       const upstream = await begin('oidc');
       upstream.wishes = wishes;
       if (stopped) await upstream.stop();
@@ -160,7 +160,7 @@ describe('Answers of a provider that cannot be believed, or do not come', () => 
       assert.deepEqual((await server.sql('select count(*) from upstream_visit'))[0], visits);
     });
 
-  it('a provider that is slow in whatever it is asked is given up on, in less than five seconds', async () => {
+  it('that is slow in any answer is abandoned in less than five seconds', async () => {
     const asked = await Promise.all(
       (['/.well-known/openid-configuration', '/token', '/jwks', '/userinfo'] as const).map(async (slowAt, n) => {
         const upstream = await begin('oidc', `slow-${n}`);

@@ -7,7 +7,7 @@ import { newestProof, openPage, openSignIn } from '../support/sign-up.ts';
 import { addProvider, startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { answerOf, depart, departFrom, stored, visitUpstream } from '../support/upstream-visit.ts';
 
-/** Answers in the wrong hands, at the wrong place and at the wrong time, and the forms that come after. */
+/** Answers that reach the wrong browser, the wrong place or the wrong time, and the forms that follow. */
 describe('Visits to a provider', () => {
   let server: TestServer;
   let client: TestClient;
@@ -31,8 +31,8 @@ describe('Visits to a provider', () => {
 
   const tokensAsked = () => upstream.asked.filter(({ path }) => path === '/token').length;
 
-  /** The answer is taken by nobody: the provider is not even asked what it is worth. */
-  async function assertNobodys(open: () => Promise<Page>, says = /This sign-in elsewhere has ended/): Promise<void> {
+  /** Asserts that the server accepts no answer: it does not even send it to the provider. */
+  async function assertNobodys(open: () => Promise<Page>, says = /This sign-in has ended/): Promise<void> {
     const [before, asked] = [await stored(server), tokensAsked()];
     const page = await open();
     assert.equal(page.response.status, 400, page.html.slice(0, 1_000));
@@ -41,18 +41,18 @@ describe('Visits to a provider', () => {
     assert.equal(tokensAsked(), asked);
   }
 
-  it('an answer works once: the same browser that brings it again hears that it is over', async () => {
+  it('accept an answer once: the same browser gets an error when it sends it again', async () => {
     const away = await depart(server, client);
     const answer = await answerOf(away);
     const page = await away.person.open(answer.href);
     assert.match(page.html, /name="agree"/);
     await assertNobodys(() => away.person.open(answer.href));
-    // Nor past the callback.
-    await assertNobodys(() => openPage(page, `upstream/return${answer.search}`), /has ended already/);
+    // The same past the callback.
+    await assertNobodys(() => openPage(page, `upstream/return${answer.search}`), /has already ended/);
     assert.match((await page.submit({ name: '여행자', agree: 'yes' })).html, /value="approve"/, 'what it brought the first time stands');
   });
 
-  it('of one answer that is brought twenty times at once, one counts', async () => {
+  it('accept one of twenty equal answers at once', async () => {
     const away = await depart(server, client);
     const answer = await answerOf(away);
     const asked = tokensAsked();
@@ -62,19 +62,19 @@ describe('Visits to a provider', () => {
     assert.equal(pages.filter(({ html }) => html.includes('name="agree"')).length, 1);
   });
 
-  it('an answer in another browser is nobody’s, be that one at a sign-in of its own', async () => {
+  it('refuse an answer in another browser, even one with its own sign-in in progress', async () => {
     const before = await stored(server);
     const away = await depart(server, client);
     const answer = await answerOf(away);
     await assertNobodys(() => new Person(server.issuer).open(answer.href), /This page is no longer valid/);
     const other = await openSignIn(server, client);
     await assertNobodys(() => other.person.open(answer.href), /This page is no longer valid/);
-    await assertNobodys(() => openPage(other, `upstream/return${answer.search}`), /has ended already/);
+    await assertNobodys(() => openPage(other, `upstream/return${answer.search}`), /has already ended/);
     assert.match((await away.person.open(answer.href)).html, /name="agree"/, 'whose it is can still bring it');
     assert.deepEqual(await stored(server), before);
   });
 
-  it('an answer at the callback of another provider is nobody’s (mix-up, RFC 9700 section 4.4)', async () => {
+  it('refuse an answer at the callback of another provider (mix-up, RFC 9700 section 4.4)', async () => {
     const evil = await startUpstream();
     await addProvider(server, evil, { id: 'evil' });
     const away = await depart(server, client);
@@ -86,7 +86,7 @@ describe('Visits to a provider', () => {
     await evil.close();
   });
 
-  it('an answer without its state, with another’s, with two, or with one that is none', async () => {
+  it("refuse an answer without its state, with another's, with two, or with an invalid one", async () => {
     const [away, other] = [await depart(server, client), await depart(server, client)];
     const [answer, foreign] = [await answerOf(away), await answerOf(other)];
     const changed = (change: (query: URLSearchParams) => void) => {
@@ -105,12 +105,12 @@ describe('Visits to a provider', () => {
     assert.deepEqual(await stored(server), before);
   });
 
-  it('an answer that comes by form_post is carried on to where it belongs', async () => {
+  it('carry an answer by form_post on to its sign-in', async () => {
     await addProvider(server, upstream, { authorizationParameters: { response_mode: 'form_post' } });
     const away = await depart(server, client);
     assert.equal(away.url.searchParams.get('response_mode'), 'form_post');
     const answer = await answerOf(away);
-    // A browser sends none of our cookies with it; the page that answers it goes on, and brings them.
+    // A browser sends none of the server's cookies with it. The page that answers navigates on, and then the browser sends them.
     const bare = await fetch(`${server.issuer}${answer.pathname}`, { method: 'POST', body: answer.searchParams, redirect: 'manual' });
     assert.equal(bare.status, 200);
     const onward = String(bare.headers.get('refresh')).replace('0; url=', '');
@@ -122,23 +122,23 @@ describe('Visits to a provider', () => {
     assert.equal(huge.status, 413);
   });
 
-  it('an answer of a provider that was switched off meanwhile is asked about no more', async () => {
+  it('do not check an answer of a provider that was disabled meanwhile', async () => {
     const away = await depart(server, client);
     const answer = await answerOf(away);
     await server.sql('update upstream_provider set disabled_at = now()');
-    await assertNobodys(() => away.person.open(answer.href), /has ended already/);
-    // Nor does what had arrived before become an account.
+    await assertNobodys(() => away.person.open(answer.href), /has already ended/);
+    // A sign-up that had already arrived creates no account either.
     await addProvider(server, upstream);
     const page = await visitUpstream(server, client);
     const before = await stored(server);
     await server.sql('update upstream_provider set disabled_at = now()');
     const late = await page.submit({ name: '여행자', agree: 'yes' });
     assert.equal(late.response.status, 400);
-    assert.match(late.html, /has ended already/);
+    assert.match(late.html, /has already ended/);
     assert.deepEqual(await stored(server), before);
   });
 
-  it('of two people who become the same identity’s at once, one does', async () => {
+  it('link an identity to one of two users who use it at once', async () => {
     const pages = [await visitUpstream(server, client), await visitUpstream(server, client)];
     const before = await stored(server);
     const done = await Promise.all(pages.map((page) => page.submit({ name: '여행자', agree: 'yes' })));
@@ -149,7 +149,7 @@ describe('Visits to a provider', () => {
     assert.deepEqual([now.accounts, now.identities, now.tokens], [before.accounts + 1, before.identities + 1, before.tokens + 1]);
   });
 
-  it('the form takes nothing that is not its own: the address that was vouched for, no other name for it, no form of others', async () => {
+  it('accept only their own form: the address that the provider verified, and no other spelling or foreign form', async () => {
     const page = await visitUpstream(server, client);
     const before = await stored(server);
     for (const name of ['', ' ', '\u200b', '\u202e홍길동', 'x\u0007', 'x'.repeat(101)]) {
@@ -166,7 +166,7 @@ describe('Visits to a provider', () => {
     assert.deepEqual(await stored(server), before);
   });
 
-  it('shows what a provider tells as text alone, whatever it is', async () => {
+  it("show a provider's values as text", async () => {
     upstream.person = {
       ...upstream.person,
       name: '<img src=x onerror=alert(1)>\u202e',
@@ -180,7 +180,7 @@ describe('Visits to a provider', () => {
     assert.equal((await page.submit({ name: String(upstream.person['name']), agree: 'yes', email: 'a@b.example' })).response.status, 400);
   });
 
-  it('a form that is sent twice, or late, makes one account', async () => {
+  it('create one account for a form that is sent twice, or late', async () => {
     const page = await visitUpstream(server, client);
     const before = await stored(server);
     const both = await Promise.all([page.submit({ name: '하나', agree: 'yes' }), page.submit({ name: '하나', agree: 'yes' })]);
@@ -191,7 +191,7 @@ describe('Visits to a provider', () => {
     assert.deepEqual([now.accounts, now.identities], [before.accounts + 1, before.identities + 1]);
   });
 
-  it('an address that is proven by mail becomes no account where the identity was linked meanwhile', async () => {
+  it('create no account for a mail proof if the identity was linked meanwhile', async () => {
     upstream.person = { ...upstream.person, email_verified: false };
     const email = `mailed${people}@people.example`;
     const code = await (await visitUpstream(server, client)).submit({ name: '여행자', email, agree: 'yes' });
@@ -203,11 +203,11 @@ describe('Visits to a provider', () => {
     const before = await stored(server);
     const refused = await code.submit({ code: (await newestProof(server, email)).code });
     assert.equal(refused.response.status, 409);
-    assert.match(refused.html, /cannot be linked any more/);
+    assert.match(refused.html, /can no longer link that account/);
     assert.deepEqual(await stored(server), before);
   });
 
-  it('is begun only so often from one network; an arrival takes none of it', async () => {
+  it('can begin only at a limited rate from one network; arrivals do not count', async () => {
     const page = await openSignIn(server, client);
     await server.sql('delete from rate_limit');
     await server.sql('update rate_limit set points = 0');

@@ -9,7 +9,7 @@ import { age, createReaching, exchange, link, type Reaching } from '../support/l
 import { dumpTables } from '../support/storage.ts';
 import { addProvider, startUpstream, type TestUpstream, UPSTREAM_CLIENT } from '../support/upstream.ts';
 
-describe('What providers gave, at rest', () => {
+describe("Providers' tokens at rest", () => {
   let server: TestServer;
   let upstream: TestUpstream;
   let reaching: Reaching;
@@ -29,7 +29,7 @@ describe('What providers gave, at rest', () => {
     return reach(server.database, new KeyRing(keys), provider, wanted());
   };
 
-  it('is neither in any row nor in the log, be it new, refreshed, or left to be revoked', async () => {
+  it('are in no row and not in the log, whether new, refreshed, or waiting for revocation', async () => {
     const secrets: string[] = [UPSTREAM_CLIENT.secret];
     const keep = async () => {
       const { tokens } = await link(server, upstream, { accountId: reaching.person.id, scopes: ['notes.read'] });
@@ -53,21 +53,21 @@ describe('What providers gave, at rest', () => {
       for (const sealed of [access_token, refresh_token]) assert.match(String(sealed), /^v1\.[0-9a-f]{8}\.[\w-]+\.[\w-]+$/);
   });
 
-  it('opens with a key that was replaced, and is sealed with the new one when it is refreshed', async () => {
+  it('are decrypted with a replaced key, and encrypted with the new one at the next refresh', async () => {
     const [old] = server.config.dataEncryptionKeys as [Uint8Array];
     const fresh = new Uint8Array(randomBytes(32));
     assert.equal((await open([fresh, old])).kind, 'token');
     const keyOf = async () => String((await server.sql('select access_token from upstream_token'))[0]?.['access_token']).split('.')[1];
     const before = await keyOf();
     await age(server, 3_600);
-    // The provider's own credentials are sealed with the old key still.
+    // The provider's own credentials are still encrypted with the old key.
     assert.equal((await open([fresh, old])).kind, 'token');
     assert.notEqual(await keyOf(), before);
     await assert.rejects(open([old]), /no key in DATA_ENCRYPTION_KEYS/);
     await link(server, upstream, { accountId: reaching.person.id, scopes: ['notes.read'] });
   });
 
-  it('does not open in the place of another', async () => {
+  it('cannot be decrypted in another row', async () => {
     const other = await createReaching(server, upstream);
     const [mine] = await server.sql(
       'select access_token from upstream_token t join upstream_identity i on i.id = t.identity_id where account_id = $1',

@@ -51,7 +51,7 @@ export async function startBalancer(ports: number[], listenOn = 0) {
   const server = createServer((near, answer) => {
     const ready = [...targets].filter(([, target]) => target.ready);
     const [port, target] = ready[turn++ % ready.length] ?? [];
-    if (!port || !target) return void answer.writeHead(502).end('no node is ready');
+    if (!port || !target) return void answer.writeHead(503, { 'retry-after': '1' }).end('no node is ready');
     const far = ask({ port, host: '127.0.0.1', method: near.method, path: near.url, headers: near.headers, agent: target.agent });
     far.on('error', (error: NodeJS.ErrnoException) => answer.writeHead(502).end(`the node did not answer: ${error.code}`));
     far.on('response', (response) => {

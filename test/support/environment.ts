@@ -13,6 +13,7 @@ import { fetchThrough } from '../../src/platform/outgoing.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { keepWritten } from '../../src/platform/write-behind.ts';
 import { startServer } from '../../src/server.ts';
+import { throughPooler } from './pooler.ts';
 
 export { freePort };
 
@@ -70,6 +71,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     drainSeconds: 0,
     issuer: `http://localhost:${port}`,
     databaseUrl: url,
+    databaseDirectUrl: overrides.databaseUrl ?? url,
+    databaseWaitSeconds: 0,
     dataDir: '/nowhere',
     logLevel: 'info',
     trustedProxies: [],
@@ -93,7 +96,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
   };
   const lines: string[] = [];
   const log: Log = createLog(config.logLevel, { write: (line: string) => void lines.push(line) });
-  const database = openDatabase(config.databaseUrl, log);
+  const database = openDatabase(throughPooler(config.databaseUrl), log, config.databaseDirectUrl);
   await saveResourceServers(database, ownResourceServers(config.issuer));
   const [counts, pkceUse] = [createCounts(), createPkceUse()];
   const server = await startServer({ config, database, log, counts, pkceUse });
@@ -112,7 +115,7 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     logLines: () => lines,
     send: fetch,
     async secondNode(more = {}) {
-      const other = openDatabase(url, log);
+      const other = openDatabase(throughPooler(more.databaseUrl ?? url), log, more.databaseDirectUrl ?? url);
       const use = createPkceUse();
       const ofNode = { ...config, port: 0, ...more };
       const node = await startServer({ config: ofNode, database: other, log, counts, pkceUse: use });

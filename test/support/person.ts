@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { load } from 'cheerio/slim';
+import { CookieJar } from 'tough-cookie';
 
 /**
  * A person at a browser without JavaScript: keeps cookies, follows our own redirects, fills in our forms,
  * and stops where a redirect leaves for a client.
  */
 export class Person {
-  readonly #cookies = new Map<string, { value: string; path: string }>();
+  #jar = new CookieJar();
   /** The origin that this browser stays at. */
   readonly issuer: string;
   headers: Record<string, string> = {};
@@ -19,18 +21,13 @@ export class Person {
   /** One request, no redirect followed. Paths are relative to the issuer. */
   async request(path: string, init: RequestInit = {}): Promise<Response> {
     const url = new URL(path, this.issuer);
-    const cookie = [...this.#cookies]
-      .filter(([, { path: scope }]) => url.pathname.startsWith(scope))
-      // RFC 6265 section 5.4: of two with one name, that of the longer path comes first, and is the one that a server reads.
-      .toSorted(([, one], [, other]) => other.path.length - one.path.length)
-      .map(([name, { value }]) => `${name.split(' ')[0]}=${value}`)
-      .join('; ');
+    const cookie = this.#jar.getCookieStringSync(url.href);
     const response = await fetch(url, {
       redirect: 'manual',
       ...init,
       headers: { accept: 'text/html', ...this.headers, ...(cookie ? { cookie } : {}), ...(init.headers as Record<string, string>) },
     });
-    for (const line of response.headers.getSetCookie()) this.#keep(line);
+    for (const line of response.headers.getSetCookie()) this.#jar.setCookieSync(line, url.href);
     return response;
   }
 
@@ -54,28 +51,19 @@ export class Person {
   }
 
   cookies(): string[] {
-    return [...this.#cookies].map(([name, { value }]) => `${name.split(' ')[0]}=${value}`);
+    return this.#jar.getCookiesSync(this.issuer, { allPaths: true }).map((cookie) => cookie.cookieString());
   }
 
   /** Another one with the cookies of now: what comes to it, this one never got. */
   twin(): Person {
     const twin = new Person(this.issuer);
     twin.headers = this.headers;
-    for (const [key, cookie] of this.#cookies) twin.#cookies.set(key, { ...cookie });
+    twin.#jar = CookieJar.deserializeSync(this.#jar.toJSON() ?? assert.fail());
     return twin;
   }
 
   setCookie(name: string, value: string, path = '/'): void {
-    this.#cookies.set(`${name} ${path}`, { value, path });
-  }
-
-  #keep(line: string): void {
-    const [pair = '', ...attributes] = line.split(';').map((part) => part.trim());
-    const [name = '', value = ''] = [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)];
-    const path = attributes.find((attribute) => /^path=/i.test(attribute))?.slice(5) ?? '/';
-    const gone = attributes.some((attribute) => /^expires=Thu, 01 Jan 1970/i.test(attribute));
-    if (gone) this.#cookies.delete(`${name} ${path}`);
-    else this.#cookies.set(`${name} ${path}`, { value, path });
+    this.#jar.setCookieSync(`${name}=${value}; path=${path}`, this.issuer);
   }
 }
 
@@ -95,13 +83,11 @@ export class Page {
 
   /** The first form's address and its hidden fields. */
   form(): { action: string; hidden: Record<string, string> } {
-    const action = /<form[^>]*action="([^"]*)"/.exec(this.html)?.[1];
+    const form = load(this.html)('form').first();
+    const action = form.attr('action');
     assert(action !== undefined, `no form at ${this.url}: ${this.html.slice(0, 300)}`);
-    const inputs = [...this.html.matchAll(/<input[^>]*type="hidden"[^>]*>/g)].map(([tag]) => [
-      /name="([^"]+)"/.exec(tag)?.[1] ?? '',
-      unescapeHtml(/value="([^"]*)"/.exec(tag)?.[1] ?? ''),
-    ]);
-    return { action: unescapeHtml(action), hidden: Object.fromEntries(inputs) };
+    const hidden = form.find('input[type=hidden]').serializeArray();
+    return { action, hidden: Object.fromEntries(hidden.map(({ name, value }) => [name, value])) };
   }
 
   /** Submits that form as a browser does. */
@@ -113,16 +99,14 @@ export class Page {
   }
 
   get optionalScopes(): string[] {
-    return [...this.html.matchAll(/<input[^>]*type="checkbox"[^>]*name="scope"[^>]*value="([^"]+)"/g)].map(([, name]) => name as string);
+    return load(this.html)('input[type=checkbox][name=scope]')
+      .map((_, box) => box.attribs['value'])
+      .get();
   }
 }
 
 /** Where the way back leads on the page that comes before an error leaves for an app. */
 export function wayBackOn(html: string): string | undefined {
-  const [, address] = /<ul class="ways">\s*<li><a class="button wide" href="([a-z][a-z0-9+.-]*:[^"]*[?#;]error=[^"]*)">/i.exec(html) ?? [];
-  return address && unescapeHtml(address);
-}
-
-function unescapeHtml(text: string): string {
-  return text.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&amp;', '&');
+  const address = load(html)('ul.ways > li > a.button.wide').attr('href');
+  return address && /^[a-z][a-z0-9+.-]*:.*[?#;]error=/i.test(address) ? address : undefined;
 }

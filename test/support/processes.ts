@@ -11,6 +11,7 @@ import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { freePort, stock, type TestSite, type TestStock } from './environment.ts';
+import { throughPooler } from './pooler.ts';
 
 /**
  * The server as processes of their own, several of one issuer on one database: for what one process cannot show, such as its own death.
@@ -21,8 +22,11 @@ import { freePort, stock, type TestSite, type TestStock } from './environment.ts
  */
 export type House = TestStock & {
   issuer: string;
-  /** Starts one more process of the issuer; the first listens where the issuer says, unless somebody else does. @param variables of its environment. */
-  start(variables?: Record<string, string>): Promise<TestProcess>;
+  /**
+   * Starts one more process of the issuer; the first listens where the issuer says, unless somebody else does.
+   * @param variables of its environment. @param root of the program, for another version of it.
+   */
+  start(variables?: Record<string, string>, root?: string): Promise<TestProcess>;
   /** Runs one that is to end by itself. @returns its exit code and all that it printed. */
   startInVain(variables: Record<string, string>): Promise<{ code: number; output: string }>;
   /** Ends what still runs. The database stays. */
@@ -43,11 +47,10 @@ export type TestProcess = TestSite & {
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** @param like a server that is there already, whose issuer and keys these processes have too. @param root the folder whose `src` they run. */
+/** @param like a server that is there already, whose issuer and keys these processes have too. */
 export async function createHouse(
   databaseUrl: string,
   like?: Pick<Config, 'issuer' | 'cookieKeys' | 'dataEncryptionKeys'>,
-  root = ROOT,
 ): Promise<House> {
   const port = await freePort();
   const issuer = like?.issuer ?? `http://localhost:${port}`;
@@ -61,17 +64,21 @@ export async function createHouse(
     NODE_ENV: 'test',
     REQUEST_LIMITS: 'authorize=1000000,par=1000000,device=1000000,token=1000000',
     ISSUER: issuer,
-    DATABASE_URL: databaseUrl,
+    DATABASE_URL: throughPooler(databaseUrl),
+    DATABASE_DIRECT_URL: databaseUrl,
     DATA_DIR: '/nowhere',
     DRAIN_SECONDS: '0',
+    // A busy machine may need longer than a second to connect.
+    DATABASE_WAIT_SECONDS: '20',
     COOKIE_KEYS: like?.cookieKeys.join() ?? randomSecret(),
     DATA_ENCRYPTION_KEYS: (like?.dataEncryptionKeys ?? [randomBytes(32)]).map((key) => Buffer.from(key).toString('base64url')).join(),
   };
   const running = new Set<ChildProcess>();
   let first = !like;
 
-  function run(variables: Record<string, string>) {
-    const child = spawn(process.execPath, [join(root, 'src/main.ts')], { env: { ...environment, ...variables } });
+  function run(variables: Record<string, string>, root = ROOT) {
+    const direct = variables['DATABASE_URL'] === undefined ? {} : { DATABASE_DIRECT_URL: '' };
+    const child = spawn(process.execPath, [join(root, 'src/main.ts')], { env: { ...environment, ...direct, ...variables } });
     running.add(child);
     child.on('close', () => running.delete(child));
     return child;
@@ -80,13 +87,13 @@ export async function createHouse(
   return {
     ...common,
     issuer,
-    async start(variables = {}) {
-      const child = run({ PORT: first ? String(port) : '0', ...variables });
+    async start(variables = {}, root = ROOT) {
+      const child = run({ PORT: first ? String(port) : '0', ...variables }, root);
       first = false;
       return { ...common, issuer, ...(await follow(child, issuer)) };
     },
     async startInVain(variables) {
-      const child = run({ PORT: '0', ...variables });
+      const child = run({ PORT: '0', DATABASE_WAIT_SECONDS: '0', ...variables });
       let output = '';
       for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
       const [code] = await once(child, 'close');

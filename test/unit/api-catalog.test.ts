@@ -11,7 +11,7 @@ const api = (identifier: string, ...names: string[]): ResourceServer => ({
 });
 
 describe('The catalog of APIs', () => {
-  it('finds an API by its identifier and by each of its scopes, in the order of identifiers', () => {
+  it('finds an API by its identifier and by each scope, in the order of identifiers', () => {
     const catalog = createApiCatalog([
       api('https://c.example', 'c', 'shared'),
       api('https://a.example', 'a', 'shared'),
@@ -30,7 +30,7 @@ describe('The catalog of APIs', () => {
     assert.deepEqual([...catalog.scopes].sort(), ['a', 'c', 'shared']);
   });
 
-  it('changes in place: who holds its list or its set sees it', () => {
+  it('changes in place, so that holders of its list and set see each change', () => {
     const catalog = createApiCatalog([api('https://a.example', 'a', 'shared'), api('https://b.example', 'shared')]);
     const { servers } = catalog;
     const shared = new Set(catalog.scopes);
@@ -44,7 +44,7 @@ describe('The catalog of APIs', () => {
     assert.deepEqual([[...shared], servers.map(({ identifier }) => identifier)], [['new'], ['https://a.example']]);
   });
 
-  it('keeps its order and its indexes over any number of changes', () => {
+  it('keeps its order and its indexes over many changes', () => {
     const catalog = createApiCatalog();
     const expected = new Map<string, string[]>();
     for (let n = 0; n < 2_000; n++) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
-import { createLoad } from '../../scripts/bench/load.ts';
+import { createLoad } from '../../packages/bench/load.ts';
 
 const servers: Server[] = [];
 after(() => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { drawChart } from '../../scripts/bench/chart.ts';
-import type { Figures } from '../../scripts/bench/measure.ts';
-import { type Report, render, toRow } from '../../scripts/bench/report.ts';
+import { drawChart } from '../../packages/bench/chart.ts';
+import type { Figures } from '../../packages/bench/measure.ts';
+import { type Report, render, toRow } from '../../packages/bench/report.ts';
 
 const slice = (perSecond: number, others = 0): Figures => ({
   perSecond,

@@ -12,7 +12,7 @@ const bars = (svg: string) =>
   }));
 
 describe('A chart', () => {
-  it('of nothing, and of noughts, has its lines and no bar', () => {
+  it('without values, or with zeros only, has its lines and no bar', () => {
     for (const svg of [draw(), draw([]), draw([0, 0, 0])]) {
       assert.match(svg, /^<svg [^>]*role="img" aria-label="Numbers"><path /);
       assert.deepEqual(bars(svg), []);
@@ -20,11 +20,11 @@ describe('A chart', () => {
     }
   });
 
-  it('of one number fills its height', () => {
+  it('with one value fills its height', () => {
     assert.deepEqual(bars(draw([1])), [{ hue: 0, x: 1, y: 0, height: 100 }]);
   });
 
-  it('of equal numbers has equal bars', () => {
+  it('with equal values has equal bars', () => {
     const drawn = bars(draw([7, 7, 7]));
     assert.deepEqual(
       drawn.map(({ y, height }) => [y, height]),
@@ -55,17 +55,17 @@ describe('A chart', () => {
     );
   });
 
-  it('shows what happened once beside what happened all the time, and stays within its frame', () => {
+  it('shows a small value beside a very large one, and stays within its frame', () => {
     const drawn = bars(draw([Number.MAX_SAFE_INTEGER, 1], [1, 0]));
     assert.equal(drawn.length, 3);
     for (const { y, height } of drawn) assert.ok(height > 0 && y >= 0 && y + height <= 100.01, JSON.stringify(drawn));
   });
 
-  it('takes what is no number, or less than nothing, for nothing', () => {
+  it('treats invalid and negative numbers as zero', () => {
     assert.deepEqual(bars(draw([Number.NaN, -5, Number.POSITIVE_INFINITY, 2])), [{ hue: 0, x: 31, y: 0, height: 100 }]);
   });
 
-  it('escapes what it is called, and has no style of its own', () => {
+  it('escapes its names, and has no inline style', () => {
     const hostile = '"><script>alert(1)</script><b a=\'';
     const svg = drawChart({ name: hostile, series: [{ name: hostile, values: [1] }] });
     assert.doesNotMatch(svg, /<script|<b |style=|on\w+=/);

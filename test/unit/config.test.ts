@@ -22,7 +22,7 @@ const problems = (environment: Record<string, string>) => {
 };
 
 describe('Configuration', () => {
-  it('in development needs a database alone, and makes secrets once, readable by their owner alone', () => {
+  it('needs only a database in development, and creates secrets once that only their owner can read', () => {
     const environment = { DATABASE_URL, DATA_DIR: folder };
     const config = readConfig(environment);
     assert.equal(config.issuer, 'http://localhost:3000');
@@ -32,7 +32,7 @@ describe('Configuration', () => {
     assert.ok(readFileSync(join(folder, 'secrets.json'), 'utf8').includes(config.cookieKeys[0] as string));
   });
 
-  it('in production takes secrets from the environment alone, and an https issuer', () => {
+  it('takes secrets only from the environment in production, and needs an https issuer', () => {
     const production = { NODE_ENV: 'production', DATABASE_URL, SMTP_URL: 'smtps://u:p@mail.example.com', ...SECRETS };
     const TRUST_PROXY = '10.0.0.0/8';
     assert.deepEqual(problems({ ...production, ISSUER: 'https://auth.example.com', TRUST_PROXY }), []);
@@ -41,7 +41,26 @@ describe('Configuration', () => {
     assert.equal(problems({ NODE_ENV: 'production', DATABASE_URL }).length, 4);
   });
 
-  it('in production with an https issuer needs to know the proxy that ends TLS, or to be told that there is none', () => {
+  it('needs a direct database address beside a pooler, and refuses database options that it does not support', () => {
+    const base = { ...SECRETS, DATABASE_URL };
+    assert.equal(readConfig(base).databaseDirectUrl, DATABASE_URL);
+    assert.equal(readConfig(base).databaseWaitSeconds, 60);
+    const pooled = 'postgres://u:p@pooler:6432/name?pgbouncer=true';
+    assert.equal(readConfig({ ...SECRETS, DATABASE_URL: pooled, DATABASE_DIRECT_URL: DATABASE_URL }).databaseDirectUrl, DATABASE_URL);
+    assert.match(
+      problems({ ...SECRETS, DATABASE_URL: pooled }).join(),
+      /^DATABASE_DIRECT_URL is required where DATABASE_URL has pgbouncer=true/,
+    );
+    assert.match(
+      problems({ ...SECRETS, DATABASE_URL: pooled, DATABASE_DIRECT_URL: pooled }).join(),
+      /^DATABASE_DIRECT_URL must lead past the pooler/,
+    );
+    assert.match(problems({ ...base, DATABASE_WAIT_SECONDS: '-1' }).join(), /^DATABASE_WAIT_SECONDS must be/);
+    for (const query of ['sslmode=verify-ca', 'sslmode=allow', 'target_session_attrs=standby', 'sslrootcert=/nowhere/ca.pem'])
+      assert.match(problems({ ...SECRETS, DATABASE_URL: `${DATABASE_URL}?${query}` }).join(), /^DATABASE_URL (says|has|names) /, query);
+  });
+
+  it('needs in production with an https issuer the proxy that ends TLS, or `none`', () => {
     const production = { NODE_ENV: 'production', DATABASE_URL, SMTP_URL: 'smtps://u:p@mail.example.com', ...SECRETS };
     const ISSUER = 'https://auth.example.com';
     assert.match(problems({ ...production, ISSUER }).join(), /^TRUST_PROXY is required with an https ISSUER: .* or say none/);
@@ -53,7 +72,7 @@ describe('Configuration', () => {
     assert.deepEqual(readConfig({ ...production, ISSUER: 'http://localhost:3000' }).trustedProxies, []);
   });
 
-  it('outside of production is for this machine alone, unless told aloud that it is not', () => {
+  it('accepts only loopback issuers outside of production, unless DEVELOPMENT_IN_PUBLIC is set', () => {
     const base = { ...SECRETS, DATABASE_URL };
     for (const NODE_ENV of ['development', 'test'])
       for (const ISSUER of [
@@ -76,7 +95,7 @@ describe('Configuration', () => {
     assert.match(problems({ ...base, DEVELOPMENT_IN_PUBLIC: 'yes' }).join(), /^DEVELOPMENT_IN_PUBLIC must be 1 or 0/);
   });
 
-  it('reads NAME_FILE in the place of NAME, and not both', () => {
+  it('reads NAME_FILE instead of NAME, and refuses both', () => {
     const file = join(folder, 'keys');
     writeFileSync(file, `${'a'.repeat(32)},${'b'.repeat(32)}\n`);
     const { COOKIE_KEYS: _, ...rest } = { ...SECRETS, DATABASE_URL };
@@ -85,7 +104,7 @@ describe('Configuration', () => {
     assert.match(problems({ ...rest, COOKIE_KEYS_FILE: join(folder, 'none') }).join(), /cannot be read/);
   });
 
-  it('waits three seconds before it stops listening, or as long as it is told', () => {
+  it('waits three seconds before it stops listening, or DRAIN_SECONDS', () => {
     const base = { ...SECRETS, DATABASE_URL };
     assert.equal(readConfig(base).drainSeconds, 3);
     assert.equal(readConfig({ ...base, DRAIN_SECONDS: '0' }).drainSeconds, 0);
@@ -93,7 +112,7 @@ describe('Configuration', () => {
       assert.match(problems({ ...base, DRAIN_SECONDS: wrong }).join(), /^DRAIN_SECONDS must be/, wrong);
   });
 
-  it('lets a new key wait for an hour, and a signing key grow 90 days old, unless told otherwise', () => {
+  it('makes a new key wait for an hour and rotates a signing key after 90 days by default', () => {
     const base = { ...SECRETS, DATABASE_URL };
     assert.deepEqual([readConfig(base).keyDelayMinutes, readConfig(base).signingKeyDays], [60, 90]);
     const told = readConfig({ ...base, KEY_DELAY_MINUTES: '0', SIGNING_KEY_DAYS: '0' });
@@ -102,7 +121,7 @@ describe('Configuration', () => {
       for (const wrong of ['-1', '0.5', 'long']) assert.match(problems({ ...base, [name]: wrong }).join(), new RegExp(`^${name} must be`));
   });
 
-  it('knows the pages that people agree to, where there are some', () => {
+  it('has optional terms and privacy pages', () => {
     const base = { ...SECRETS, DATABASE_URL };
     assert.deepEqual([readConfig(base).termsUrl, readConfig(base).privacyUrl], [undefined, undefined]);
     const pages = { TERMS_URL: 'https://a.example/terms', PRIVACY_URL: 'https://a.example/privacy?lang=ko' };
@@ -113,7 +132,7 @@ describe('Configuration', () => {
         assert.match(problems({ ...base, [name]: wrong }).join(), new RegExp(name));
   });
 
-  it('knows where people find help: a page, or a mailbox', () => {
+  it('has an optional support address: a page or a mailbox', () => {
     const base = { ...SECRETS, DATABASE_URL };
     assert.equal(readConfig(base).supportUrl, undefined);
     for (const SUPPORT_URL of ['https://a.example/help', 'mailto:help@a.example'])
@@ -122,7 +141,7 @@ describe('Configuration', () => {
       assert.match(problems({ ...base, SUPPORT_URL: wrong }).join(), /^SUPPORT_URL must be/, wrong);
   });
 
-  it('lets everybody register clients in development, and in production those alone who hold a token, unless told otherwise', () => {
+  it('opens registration in development, and requires a token in production by default', () => {
     const base = { ...SECRETS, DATABASE_URL };
     const issuer = { ISSUER: 'https://auth.example.com', TRUST_PROXY: 'none' };
     const production = { ...base, ...issuer, NODE_ENV: 'production', SMTP_URL: 'smtps://mail.example.com' };
@@ -134,7 +153,7 @@ describe('Configuration', () => {
       assert.match(problems({ ...base, REGISTRATION: wrong }).join(), /^REGISTRATION must be open, token or closed$/, wrong);
   });
 
-  it('takes how many clients one network may register, and networks with a number of their own', () => {
+  it('has a registration limit per network, and exceptions for single networks', () => {
     const base = { ...SECRETS, DATABASE_URL };
     const { registrationLimit, registrationNetworks } = readConfig(base);
     assert.deepEqual([registrationLimit, registrationNetworks], [60, []]);
@@ -180,14 +199,14 @@ describe('Configuration', () => {
       );
   });
 
-  it('runs one process unless told otherwise, and up to 64', () => {
+  it('runs one process by default, and at most 64', () => {
     assert.equal(readConfig({ DATABASE_URL, ...SECRETS }).workers, 1);
     assert.equal(readConfig({ DATABASE_URL, ...SECRETS, WEB_CONCURRENCY: '64' }).workers, 64);
     for (const wrong of ['0', '-1', '65', '1.5', 'many'])
       assert.match(problems({ DATABASE_URL, ...SECRETS, WEB_CONCURRENCY: wrong }).join(), /^WEB_CONCURRENCY must be /, wrong);
   });
 
-  it('lets the admin API listen elsewhere, on this machine unless told otherwise, and never on the same port', () => {
+  it('lets the admin API listen on its own port, on loopback by default, and never on PORT', () => {
     const { adminPort, adminHost } = readConfig({ DATABASE_URL, ...SECRETS, ADMIN_PORT: '3001' });
     assert.deepEqual([adminPort, adminHost], [3001, '127.0.0.1']);
     assert.equal(readConfig({ DATABASE_URL, ...SECRETS }).adminPort, undefined);
@@ -196,7 +215,7 @@ describe('Configuration', () => {
       assert.match(problems({ DATABASE_URL, ...SECRETS, ADMIN_PORT: wrong }).join(), /^ADMIN_PORT must be /, wrong);
   });
 
-  it('takes an origin for the pages of administration: this machine and that port unless told otherwise, and another than the issuer', () => {
+  it('has an origin for the admin pages, by default localhost with ADMIN_PORT, and never the issuer', () => {
     const given = { DATABASE_URL, ...SECRETS, ADMIN_PORT: '3001' };
     assert.equal(readConfig({ DATABASE_URL, ...SECRETS }).adminOrigin, undefined);
     assert.equal(readConfig(given).adminOrigin, 'http://localhost:3001');
@@ -218,7 +237,7 @@ describe('Configuration', () => {
       assert.match(problems(of).join('\n'), said);
   });
 
-  it('takes a mail relay by its address, and a sender who is the host of the issuer unless said otherwise', () => {
+  it("takes a mail relay as a URL, and derives the sender from the issuer's host by default", () => {
     const development = { DATABASE_URL, ...SECRETS };
     assert.equal(readConfig(development).smtpUrl, undefined);
     const elsewhere = { ISSUER: 'https://auth.example.com', DEVELOPMENT_IN_PUBLIC: '1' };

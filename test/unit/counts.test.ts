@@ -23,7 +23,7 @@ describe('Counts in memory', () => {
     assert.deepEqual(counts.take(), []);
   });
 
-  it('that could not be written join those that came meanwhile', () => {
+  it('that could not be written are added to later ones', () => {
     const counts = createCounts(() => 0);
     counts.add('error', 'invalid_grant');
     const taken = counts.take();
@@ -35,7 +35,7 @@ describe('Counts in memory', () => {
     );
   });
 
-  it('wait for a database that does not answer, and are written when it does', async () => {
+  it('wait while the database does not answer, and are written later', async () => {
     const counts = createCounts(() => 0);
     counts.add('token', 'refresh_token');
     const warned: unknown[] = [];
@@ -51,7 +51,7 @@ describe('Counts in memory', () => {
     assert.equal(written.length, 1, 'nothing to write is no statement');
   });
 
-  it('have few labels, whatever is sent', () => {
+  it('have a bounded set of labels for any input', () => {
     const counts = createCounts(() => 0);
     for (let n = 0; n < 1_000; n++) counts.add('error', `invalid_${n}`);
     for (const strange of [undefined, '', '__proto__', 'constructor', '\0', 'password']) counts.add('error', strange);

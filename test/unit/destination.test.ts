@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { displayName, readableHost } from '../../src/oauth/clients/display-name.ts';
 import { leadsToDevice } from '../../src/oauth/clients/redirect-uri.ts';
 
-describe('Where an answer goes', () => {
-  it("is the person's own device by a scheme of an app's own, and by every way to write a loopback address", () => {
+describe('The destination of a response', () => {
+  it("is the user's own device for an app's scheme and for every spelling of a loopback address", () => {
     for (const uri of [
       'com.example.app:/callback',
       'http://127.0.0.1:49152/cb',
@@ -20,12 +20,12 @@ describe('Where an answer goes', () => {
       assert.equal(leadsToDevice(uri), true, uri);
   });
 
-  it('is the web everywhere else, however much it looks like it', () => {
+  it('is the web for every other address, even a similar one', () => {
     for (const uri of [
       'https://app.example/cb',
       'https://localhost.example/cb',
       'https://notlocalhost/cb',
-      // A certificate stands before it: another app cannot claim it.
+      // The host needs a TLS certificate, so another app cannot claim it.
       'https://localhost/cb',
       'https://127.9.9.9/cb',
       'https://127.0.0.1.example/cb',
@@ -35,7 +35,7 @@ describe('Where an answer goes', () => {
       assert.equal(leadsToDevice(uri), false, uri);
   });
 
-  it('is shown in letters where they can be mistaken for no others', () => {
+  it('is shown in its own script when it cannot be mistaken', () => {
     const host = (name: string) => new URL(`https://${name}/`).host;
     assert.equal(readableHost(host('문지기.한국')), '문지기.한국');
     assert.equal(readableHost(host('로그인.bank.example:8443')), '로그인.bank.example:8443');
@@ -45,7 +45,7 @@ describe('Where an answer goes', () => {
 });
 
 describe('displayName()', () => {
-  it('keeps names as they are written, and takes out what deceives', () => {
+  it('keeps names as written, and removes deceptive characters', () => {
     for (const [name, shown] of [
       ['Slack', 'Slack'],
       ['  달빛  앱 ', '달빛 앱'],

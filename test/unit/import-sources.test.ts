@@ -17,7 +17,7 @@ const one = (from: SourceName, client: object): Draft => {
 const why = (draft: Draft, field: string) => draft.fields.filter((note) => note.field === field).map((note) => note.why ?? note.outcome);
 
 describe('Exports of other servers', () => {
-  it('are told apart: each is refused where another is expected, in one sentence that says which', () => {
+  it("are refused where another server's export is expected, with a sentence that names the expected one", () => {
     for (const [from, document, said] of [
       ['keycloak', '{"realm":"x"', /no JSON/],
       ['keycloak', HYDRA, /realm export/],
@@ -33,14 +33,14 @@ describe('Exports of other servers', () => {
       assert.throws(() => read(from, document), said, from);
   });
 
-  it('say nothing of a secret in what is wrong with them', () => {
+  it('are refused without quoting a secret', () => {
     assert.throws(
       () => read('hydra', '[{"client_secret":"very-secret"'),
       (error: Error) => !error.message.includes('very-secret'),
     );
   });
 
-  it('may name a secret that does not go on, since it could be guessed, or is none', () => {
+  it('get a new secret in place of one that is weak or no secret', () => {
     const secretOf = (client_secret: unknown) =>
       one('hydra', { client_id: 'c', grant_types: ['client_credentials'], client_secret }).secret.kind;
     assert.equal(secretOf('fU2w8Kq0ZbX5nR7tLy3vCa'), 'kept');
@@ -64,7 +64,7 @@ describe('Exports of other servers', () => {
     assert.equal(open.secret.kind, 'none');
   });
 
-  it('have patterns for addresses, which are refused one by one, with what to write instead', () => {
+  it('with wildcard redirect URIs are refused one by one, each with a correction', () => {
     const [shop] = read('keycloak', KEYCLOAK).filter(({ clientId }) => clientId === 'shop');
     assert(shop);
     assert.deepEqual(shop.metadata['redirect_uris'], ['https://shop.example/cb']);
@@ -76,7 +76,7 @@ describe('Exports of other servers', () => {
     assert.deepEqual(shop.metadata['post_logout_redirect_uris'], ['https://shop.example/cb', 'https://shop.example/bye']);
   });
 
-  it('give an app that takes tokens from an address a code instead, and say that it has to be changed', () => {
+  it('with the implicit flow get the code flow, and the draft says that the app must change', () => {
     const draft = one('auth0', {
       client_id: 'c',
       app_type: 'spa',
@@ -88,7 +88,7 @@ describe('Exports of other servers', () => {
     assert.ok(why(draft, 'grant_types').includes('the app has to be changed to it, with PKCE'));
   });
 
-  it('leave a client whose scopes are not here with next to none, rather than with all that there are', () => {
+  it('with only unknown scopes get openid alone, and not all scopes', () => {
     const machine = { client_id: 'nightly', grant_types: ['client_credentials'], scope: 'reports bills' };
     const draft = one('hydra', machine);
     assert.equal(draft.metadata['scope'], 'openid');
@@ -97,7 +97,7 @@ describe('Exports of other servers', () => {
     assert.equal(one('keycloak', there).metadata['scope'], 'openid');
   });
 
-  it('are told of without what stands before an @ in an address, and not at length', () => {
+  it('are described without the part before an @ in an address, and in bounded length', () => {
     const draft = one('hydra', {
       client_id: 'c',
       redirect_uris: ['https://user:hidden@a.example/cb', `https://a.example/${'x'.repeat(3_000)}`],
@@ -109,7 +109,7 @@ describe('Exports of other servers', () => {
     assert.equal(draft.fields.at(-1)?.from, '//…@c');
   });
 
-  it('have every field told of that says something, also those that nobody knows', () => {
+  it('have a note for every field with a value, also for unknown fields', () => {
     for (const [from, list] of [
       ['keycloak', KEYCLOAK.clients],
       ['hydra', HYDRA],

@@ -11,14 +11,14 @@ const key = (kid: string, activeAt: number, retiredAt?: number, algorithm = 'ES2
   retiredAt: retiredAt === undefined ? null : at(retiredAt),
 });
 
-/** What is published, in order, each with its phase; and when to look again. */
+/** The published keys in order, each with its phase, and the time of the next change. */
 function look(keys: Moments[], second: number) {
   const { phases, published, changesAt } = scheduleOf(keys, at(second), KEPT_SECONDS);
   return [published.map((one) => `${one.kid} ${phases.get(one)}`).join(', '), changesAt && (changesAt.getTime() - at(0).getTime()) / 1000];
 }
 
 describe('The schedule of signing keys', () => {
-  it('publishes a key before it signs, lets it sign from its moment on, and publishes its predecessor until what that signed has expired', () => {
+  it('publishes a key before it signs, signs with it from its start, and publishes its predecessor until its signatures have expired', () => {
     const keys = [key('new', 100), key('old', 0, 100)];
     assert.deepEqual(look(keys, 0), ['old signing, new next', 100]);
     assert.deepEqual(look(keys, 99), ['old signing, new next', 100]);
@@ -28,22 +28,22 @@ describe('The schedule of signing keys', () => {
     assert.equal(scheduleOf(keys, at(160), KEPT_SECONDS).phases.get(keys[1] as Moments), 'gone');
   });
 
-  it('has one key that signs for each algorithm, before all others', () => {
+  it('has one signing key per algorithm, before all others', () => {
     const keys = [key('e2', 50), key('r1', 0, undefined, 'RS256'), key('e1', 0, 50)];
     assert.deepEqual(look(keys, 10), ['r1 signing, e1 signing, e2 next', 50]);
     assert.deepEqual(look(keys, 50), ['e2 signing, r1 signing, e1 retired', 110]);
   });
 
-  it('is never without one: the nearest begins early, the last one goes on', () => {
+  it('always has a signing key: the nearest starts early, or the last one continues', () => {
     assert.deepEqual(look([key('far', 90), key('near', 80)], 0), ['near signing, far next', 80]);
     assert.deepEqual(look([key('older', 0, 10), key('newer', 5, 10)], 500), ['newer signing', undefined]);
   });
 
-  it('of two that are active lets the newer sign, and keeps the other, of which nobody said that it retires', () => {
+  it('signs with the newer of two active keys, and keeps the other without a retirement date', () => {
     assert.deepEqual(look([key('a', 0), key('b', 5)], 1_000_000), ['b signing, a retired', undefined]);
   });
 
-  it('says the same whatever the order of the rows', () => {
+  it('does not depend on the order of the rows', () => {
     const keys = [key('b', 0), key('a', 0), key('c', 50)];
     assert.deepEqual(look(keys, 10), look(keys.toReversed(), 10));
   });

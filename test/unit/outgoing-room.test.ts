@@ -6,12 +6,12 @@ import { describe, it } from 'node:test';
 import { addressesOf } from '../../src/platform/names.ts';
 import { createRoom } from '../../src/platform/outgoing-room.ts';
 
-describe('Room for requests to servers of strangers', () => {
+describe("The limit of requests to strangers' servers", () => {
   const enter = (room: ReturnType<typeof createRoom>, hosts: string[]) => hosts.map((host) => room.enter(host));
   const many = (count: number, nameOf: (n: number) => string) => Array.from({ length: count }, (_, n) => nameOf(n));
   const taken = (leaves: (unknown | undefined)[]) => leaves.filter(Boolean).length;
 
-  it('has so many places for one host, for one site, and in all', () => {
+  it('allows a number of requests per host, per site, and in all', () => {
     assert.equal(
       taken(
         enter(
@@ -51,7 +51,7 @@ describe('Room for requests to servers of strangers', () => {
     );
   });
 
-  it('has a place again when one is left, however often its end is told', () => {
+  it('frees a place once, however often the caller frees it', () => {
     const room = createRoom();
     const leaves = enter(
       room,
@@ -64,7 +64,7 @@ describe('Room for requests to servers of strangers', () => {
     assert.equal(room.enter('keys.example.com'), undefined);
   });
 
-  it('lets a host that failed rest, longer each time and at most a minute, and no other', () => {
+  it('blocks a failed host for longer each time, at most a minute, and no other host', () => {
     let now = 0;
     const room = createRoom(() => now);
     const rests: number[] = [];
@@ -76,7 +76,7 @@ describe('Room for requests to servers of strangers', () => {
         now += 1_000;
       }
       rests.push((now - begun) / 1_000);
-      // The try that was let in is the next one to fail.
+      // The attempt that got in is the next one to fail.
     }
     assert.deepEqual(rests.slice(0, 1), [2]);
     assert(
@@ -98,8 +98,8 @@ describe('Room for requests to servers of strangers', () => {
   });
 });
 
-describe('Names that strangers choose', () => {
-  it('whose name servers are silent are given up, and hold up no look-up of the system meanwhile', async () => {
+describe('Host names that strangers choose', () => {
+  it('are given up when their name servers do not answer, and do not delay other look-ups', async () => {
     const silent = createSocket('udp4').bind(0, '127.0.0.1');
     await once(silent, 'listening');
     let asked = 0;

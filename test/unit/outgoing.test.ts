@@ -8,7 +8,7 @@ import { createGuardedFetch, fetchForUpstream, isPublicAddress } from '../../src
 import { startTestServer, type TestServer } from '../support/environment.ts';
 
 describe('Requests to addresses that strangers choose', () => {
-  it('only global unicast addresses count as public', () => {
+  it('treat only global unicast addresses as public', () => {
     for (const address of ['8.8.8.8', '2606:4700::1']) assert.ok(isPublicAddress(address), address);
     for (const address of [
       '127.0.0.1',
@@ -58,7 +58,7 @@ describe('Requests to addresses that strangers choose', () => {
       await server.close();
     });
 
-    it('an answer is counted unpacked: what a little text unpacks to is never in memory', async () => {
+    it('limit an answer by its decompressed size, so that a small archive cannot fill the memory', async () => {
       const packed = gzipSync(gzipSync(Buffer.alloc(400_000_000)));
       const [fine, text] = [Buffer.from('{"fine":true}'), { 'content-type': 'application/json' }];
       assert(packed.length < 10_000, String(packed.length));
@@ -90,7 +90,7 @@ describe('Requests to addresses that strangers choose', () => {
       bomb.close();
     });
 
-    it('every refusal sounds the same, and the listener sees no connection', async () => {
+    it('fail with one error for every refusal, and the listener sees no connection', async () => {
       const guardedFetch = createGuardedFetch();
       for (const url of [
         `http://127.0.0.1:${port}/`,
@@ -108,7 +108,7 @@ describe('Requests to addresses that strangers choose', () => {
       assert.equal(connections, 0);
     });
 
-    it('reaches what an operator opened of their networks, on that port alone', async () => {
+    it("reach the operator's own networks that are opened, and only on the opened port", async () => {
       const before = connections;
       const openedFetch = createGuardedFetch({
         openings: [
@@ -123,7 +123,7 @@ describe('Requests to addresses that strangers choose', () => {
       assert.equal(connections, before + 1);
     });
 
-    it('a client that points jwks_uri at us is refused as a client, and the listener sees no connection (RFC 7591 section 5)', async () => {
+    it("for a jwks_uri at this server fail the client's authentication without a connection (RFC 7591 section 5)", async () => {
       const before = connections;
       const { client_id } = await server.createClient({
         token_endpoint_auth_method: 'private_key_jwt',

@@ -7,7 +7,7 @@ import { KeyRing } from '../../src/platform/secrets.ts';
 
 const keyRing = new KeyRing([new Uint8Array(32)]);
 
-/** What our settings for a provider without discovery come to; that of the others is their own word, which a test does not ask for. */
+/** The result of our settings for a provider without discovery. Providers with discovery publish their own settings. */
 async function authorizationOf(id: string, settings: Record<string, unknown>): Promise<URL> {
   const parsed = settingsSchema.parse({ ...settings, clientId: 'our-client', clientAuthMethod: 'none' });
   const provider: UpstreamProvider = { id, name: id, settings: parsed, credentials: null, services: [] };
@@ -17,14 +17,14 @@ async function authorizationOf(id: string, settings: Record<string, unknown>): P
 }
 
 describe('Presets of upstream providers', () => {
-  it('are there for those that many use', () => {
+  it('exist for popular providers', () => {
     assert.deepEqual(Object.keys(PRESETS).toSorted(), ['apple', 'github', 'google', 'kakao', 'microsoft', 'naver']);
     assert.deepEqual(presetNamed(undefined), {});
     for (const name of ['toString', '__proto__', '', 'Google']) assert.throws(() => presetNamed(name), RangeError);
   });
 
   for (const [id, { name, settings }] of Object.entries(PRESETS)) {
-    it(`${id}: settings that need nothing but who we are, with https alone and in public`, () => {
+    it(`${id}: has settings that need only our client id, with public https addresses`, () => {
       assert.match(id, PROVIDER_ID);
       assert(name);
       const parsed = settingsSchema.parse({ ...settings, clientId: 'x' });
@@ -36,14 +36,14 @@ describe('Presets of upstream providers', () => {
         assert.equal(new URL(address).protocol, 'https:', address);
         assert.equal(new URL(address).port, '', address);
       }
-      // Those of OpenID Connect are known by `sub`; the others are asked.
+      // OpenID Connect providers identify users by `sub`; the others have an endpoint for it.
       assert.equal(parsed.issuer === undefined, parsed.claims.subject !== 'sub');
       if (parsed.issuer) assert(parsed.scopes.includes('openid'));
     });
   }
 
   for (const id of ['github', 'kakao', 'naver']) {
-    it(`${id}: a link begins with the right parameters`, async () => {
+    it(`${id}: begins a link with the right parameters`, async () => {
       const settings = settingsSchema.parse({ ...presetNamed(id), clientId: 'x' });
       const url = await authorizationOf(id, settings);
       assert.equal(url.origin + url.pathname, settings.endpoints?.authorization);

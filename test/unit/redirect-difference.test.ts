@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Difference, differencesOf, nearestRedirectUri, presentable } from '../../src/oauth/clients/redirect-difference.ts';
 
-describe('What tells a redirect URI from a registered one', () => {
+describe('The difference between a received redirect URI and a registered one', () => {
   const registered = 'https://client.example/Callback?tenant=1';
   const cases: [string, Difference[]][] = [
     [registered, []],
@@ -25,21 +25,21 @@ describe('What tells a redirect URI from a registered one', () => {
       assert.deepEqual(differencesOf(received, registered), differences);
     });
 
-  it('a loopback address differs by neither its port nor an empty path', () => {
+  it('ignores the port and an empty path of a loopback address', () => {
     assert.deepEqual(differencesOf('http://localhost:5173/cb', 'http://localhost:3000/cb'), []);
     assert.deepEqual(differencesOf('http://localhost:5173', 'http://localhost/'), []);
     assert.deepEqual(differencesOf('http://localhost:5173/other', 'http://localhost:3000/cb'), ['path']);
     assert.deepEqual(differencesOf('http://127.0.0.1:5173/cb', 'http://localhost:3000/cb'), ['host']);
   });
 
-  it('the nearest is the one that was meant', () => {
+  it('finds the registered address that the sender most likely meant', () => {
     const all = ['https://staging.client.example/callback', 'https://client.example/callback', 'com.example.app:/callback'];
     assert.equal(nearestRedirectUri('http://client.example/callback/', all)?.registered, all[1]);
     assert.equal(nearestRedirectUri('com.example.app:/back', all)?.registered, all[2]);
     assert.equal(nearestRedirectUri('https://client.example/', []), undefined);
   });
 
-  it('is shown without what may be secret in it', () => {
+  it('shows a received address without values that may be secret', () => {
     assert.equal(
       presentable('https://me:pass@client.example/cb?token=abc&x=1&alone#frag', []),
       'https://…@client.example/cb?token=…&x=…&alone=…#…',

@@ -8,7 +8,7 @@ const rotates = (client: object, bound = false) =>
   rotatesRefreshToken({ oidc: { entities: { Client: client, RefreshToken: { isSenderConstrained: () => bound } } } } as never);
 
 describe('The policy for refresh tokens', () => {
-  it('keeps an answer for 10 seconds, for as long as the client chose up to a minute, and never for the FAPI profile', () => {
+  it("stores a response for 10 seconds, or for up to a minute by the client's choice, and never for the FAPI profile", () => {
     for (const [client, seconds] of [
       [{}, 10],
       [{ clientAuthMethod: 'none' }, 10],
@@ -20,7 +20,7 @@ describe('The policy for refresh tokens', () => {
       assert.equal(graceSeconds(client as never), seconds, JSON.stringify(client));
   });
 
-  it('rotates unless the client asked not to or has the FAPI profile (FAPI 2.0 section 5.3.2.1), and always for a plain public client', () => {
+  it('rotates by default, never for the FAPI profile (FAPI 2.0 section 5.3.2.1), and always for a public client without DPoP', () => {
     const plain = { clientAuthMethod: 'none' };
     for (const [client, bound, expected] of [
       [{}, false, true],

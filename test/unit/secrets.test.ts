@@ -8,7 +8,7 @@ import { KeyRing } from '../../src/platform/secrets.ts';
 const key = () => new Uint8Array(randomBytes(32));
 
 describe('The key ring', () => {
-  it('gives back what it sealed, for the same context alone', () => {
+  it('decrypts what it encrypted, in the same context only', () => {
     const ring = new KeyRing([key()]);
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.string(), (text, context) => {
@@ -19,7 +19,7 @@ describe('The key ring', () => {
     );
   });
 
-  it('opens what an older key sealed, seals with the newest, and refuses without the key', () => {
+  it('decrypts with an older key, encrypts with the newest, and fails without the key', () => {
     const [older, newer] = [key(), key()];
     const sealed = new KeyRing([older]).encrypt('text', 'c');
     const both = new KeyRing([newer, older]);
@@ -28,7 +28,7 @@ describe('The key ring', () => {
     assert.equal(new KeyRing([newer]).decrypt(both.encrypt('text', 'c'), 'c'), 'text');
   });
 
-  it('notices a changed byte', () => {
+  it('detects a changed byte', () => {
     const ring = new KeyRing([key()]);
     const [version, id, iv, body] = ring.encrypt('text', 'c').split('.') as [string, string, string, string];
     const bytes = Buffer.from(body, 'base64url');
@@ -36,14 +36,14 @@ describe('The key ring', () => {
     assert.throws(() => ring.decrypt([version, id, iv, bytes.toString('base64url')].join('.'), 'c'));
   });
 
-  it('takes keys of 32 bytes alone', () => {
+  it('accepts only keys of 32 bytes', () => {
     assert.throws(() => new KeyRing([]), RangeError);
     assert.throws(() => new KeyRing([new Uint8Array(16)]), RangeError);
   });
 });
 
 describe('Handles of client secrets', () => {
-  it('match the secret they were made of, among several, and nothing else', () => {
+  it('match the secrets they were made of, and no other', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), fc.string(), (one, two, other) => {
         const digests = [one, two].map((secret) => secretHandle(secret).slice('sha256:'.length));

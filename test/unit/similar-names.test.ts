@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { areSimilar, foldName, isOwnName } from '../../src/http/similar-names.ts';
 
-describe('Names that people could take for one another', () => {
+describe('Names that users could take for one another', () => {
   const alike: [string, string[]][] = [
     [
       'Bell',
@@ -30,7 +30,7 @@ describe('Names that people could take for one another', () => {
     ['☕️', ['🦊', '!', '']],
   ];
 
-  it('are seen through case, spaces, signs, accents, width, script, jamo and one slip of the pen, on either side', () => {
+  it('match despite case, spaces, signs, accents, width, script, jamo and one typing error, in both directions', () => {
     for (const [name, others] of alike)
       for (const other of others) {
         assert(areSimilar(name, other), `${name} ${other}: ${foldName(name)} ${foldName(other)}`);
@@ -38,7 +38,7 @@ describe('Names that people could take for one another', () => {
       }
   });
 
-  it('are not words that merely sound alike', () => {
+  it('do not match words that are only similar', () => {
     for (const [name, others] of different)
       for (const other of others) {
         assert(!areSimilar(name, other), `${name} ${other}: ${foldName(name)} ${foldName(other)}`);
@@ -46,7 +46,7 @@ describe('Names that people could take for one another', () => {
       }
   });
 
-  it("are this server's own where they are its name, or begin with it as a word", () => {
+  it("match this server's own name, alone or as the first word", () => {
     for (const name of [
       'Munjigi',
       'munjigi',
@@ -63,7 +63,7 @@ describe('Names that people could take for one another', () => {
     for (const name of ['Walk', 'Login with Munjigi', '문지기견', '우리 문지기', '문', '', '🦊', 'Munjong']) assert(!isOwnName(name), name);
   });
 
-  it('are compared in a time that their length bounds', () => {
+  it('are compared in bounded time', () => {
     const [long, other] = ['가'.repeat(100), `${'a'.repeat(99)}b`];
     assert(!areSimilar(long, other));
     assert.equal(foldName('\u{1d400}'.repeat(100)).length, 100);

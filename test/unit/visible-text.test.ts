@@ -59,14 +59,14 @@ const BETWEEN = {
 };
 
 describe('A name', () => {
-  it('is written in any script', () => {
+  it('may be written in any script', () => {
     for (const [what, name] of Object.entries(FINE)) {
       assert.deepEqual([isDeceptive(name), isBlank(name)], [false, false], what);
       assert.equal(displayName(name, '-'), name, what);
     }
   });
 
-  it('has nothing that a reader does not see', () => {
+  it('must not contain anything invisible', () => {
     for (const [what, part] of Object.entries(HIDDEN)) {
       for (const name of [part, `${part}a`, part.repeat(3)]) assert.equal(isDeceptive(name), true, `${what} ${JSON.stringify(name)}`);
       if (what !== 'a tag after a flag') {
@@ -77,11 +77,11 @@ describe('A name', () => {
     for (const [what, name] of Object.entries(BETWEEN)) assert.equal(isDeceptive(name), true, what);
   });
 
-  it('is not only space', () => {
+  it('must not be only space', () => {
     for (const name of ['', ' ', '\u3000', '\u00a0\u2003', '\u202f']) assert.equal(isBlank(name), true);
   });
 
-  it('is read in time that grows with its length', () => {
+  it('is checked in time linear in its length', () => {
     for (const part of ['\u0301', '\u200d', '\u200d\u0301', 'a', '葛\u{e0100}', '\u2800\u0301']) {
       const began = performance.now();
       displayName(part.repeat(50_000), '');

@@ -47,7 +47,7 @@ export const DATA_COMMANDS: Command[] = [
 
 async function write(file: string, yes: boolean): Promise<number> {
   const stop = new AbortController();
-  const { databaseUrl: url, issuer } = readConfig();
+  const { databaseDirectUrl: url, issuer } = readConfig();
   if (existsSync(file)) {
     if (!statSync(file).isFile()) throw new Error(`${quoted(file)} is no file`);
     if (!(await confirmed(`${quoted(file)} is there already. Take its place?`, yes))) return REFUSED;
@@ -91,7 +91,7 @@ function openPart(part: string): number {
 }
 
 async function read(file: string, yes: boolean, sealed: readonly SealedColumn[]): Promise<number> {
-  const { databaseUrl: url, issuer, dataEncryptionKeys } = readConfig();
+  const { databaseDirectUrl: url, issuer, dataEncryptionKeys } = readConfig();
   if (!existsSync(file) || !statSync(file).isFile()) throw new Error(`there is no file ${quoted(file)}`);
   const header = await readHeader(file);
   if (header.issuer !== issuer)

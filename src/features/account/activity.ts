@@ -2,12 +2,12 @@ import { listEvents } from '../../audit/events.ts';
 import { languageOf } from '../../http/language.ts';
 import { type OwnPage, show } from '../../pages/own-pages.ts';
 
-/** Owns the list of what happened to an account, as its person reads it. */
+/** Owns the list of events of an account, for its user. */
 
 const A_PAGE = 20;
 
 export const activity: OwnPage = {
-  /** `before`, in the address, is where the page before this one ended. */
+  /** `before` in the query is the id at which the previous page ended. */
   async show(visit) {
     const { account, ctx, services } = visit;
     const before = ctx.query['before'];

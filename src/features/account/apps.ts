@@ -10,7 +10,7 @@ import { describe } from '../../pages/described-app.ts';
 import { backTo, type OwnPage, show, told } from '../../pages/own-pages.ts';
 import { isStorable } from '../../platform/database.ts';
 
-/** Owns the list of apps that a person gave access to, and its taking back. */
+/** Owns the list of clients to which a user granted access, and the revocation of a grant. */
 
 export const apps: OwnPage = {
   async show(visit) {
@@ -27,7 +27,7 @@ export const apps: OwnPage = {
     });
   },
 
-  /** `client` names the app. All that was allowed it ends, on whatever device. */
+  /** `client` names the client. All its access ends, on every device. */
   async submit(visit, form) {
     const { account, services } = visit;
     const clientId = form.get('client') ?? '';

@@ -6,8 +6,8 @@ import { GRACE_DAYS, scheduleDeletion } from '../../people/profile.ts';
 import { DAY } from '../../platform/clock.ts';
 
 /**
- * Owns the wish to be deleted. Everything that is open ends at once, and what is left goes after some days (oauth/store/prune.ts),
- * in which signing in offers to take the wish back (sign-in/restore.ts).
+ * Owns the request to delete an account. All sessions and grants end at once, and the account's data is deleted after some days
+ * (oauth/store/prune.ts). Until then, a sign-in offers to cancel the deletion (sign-in/restore.ts).
  */
 
 export const deletion: OwnPage = {
@@ -18,7 +18,7 @@ export const deletion: OwnPage = {
     await page(visit);
   },
 
-  /** `certain` is the box that must be ticked. */
+  /** `certain` is the confirmation checkbox. */
   async submit(visit, form) {
     const { account, services } = visit;
     if (form.get('certain') !== 'yes') return page(visit, 'account.delete.not_certain');
@@ -29,7 +29,7 @@ export const deletion: OwnPage = {
       { purpose: 'keep', statement: told(visit, 'deletion_scheduled') },
       ...kept(alarm(visit, 'deletion_scheduled', 'deletion_scheduled', { until })),
     ]);
-    // From another tab, a moment before.
+    // Another tab scheduled it a moment ago.
     if (!scheduled) return backTo(visit, '/account', false);
     show(visit, 'account/deleted', { until });
   },

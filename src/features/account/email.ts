@@ -11,8 +11,8 @@ import { isUniqueViolation } from '../../platform/sql-errors.ts';
 import { changeEmail, forgetPendingChange, type PendingChange, pendingChange } from './email-change.ts';
 
 /**
- * Owns the change of the address: a code goes to the new one, and when it has come back, a letter to the old one. Whether the new one has an
- * account already is said to nobody: then no code is sent, and none fits.
+ * Owns the page that changes the address: a code goes to the new address, and after the change a mail to the old one. If the new address
+ * already has an account, no code is sent and none is valid. The page does not reveal it.
  */
 
 const PATH = '/account/email';
@@ -23,14 +23,14 @@ export const email: OwnPage = {
   async show(visit) {
     const pending = await pendingChange(visit.services.database, visit.account.id);
     const token = visit.ctx.query['token'];
-    // The proof is taken before an address is asked for. What waits for its code had it.
+    // Ask for the mailbox proof before the new address. A pending change has already passed it.
     if (!pending && token === undefined && sentToProve(visit.ctx, ownSession(visit), 'email')) return;
     if (typeof token !== 'string') return page(visit, { pending });
-    // To open the link does nothing: programs that look through mail open links too.
+    // Opening the link changes nothing, since mail scanners open links too.
     page(visit, (await isOwn(visit, token)) ? { pending, token } : { pending, problem: 'account.email.gone' });
   },
 
-  /** `email` asks for a code, `code` or the link's `token` proves it, `other` gives up the address that waits. */
+  /** `email` requests a code. `code` or the link's `token` proves the address. `other` cancels the pending change. */
   async submit(visit, form) {
     if (form.has('token')) return proveByToken(visit, form.get('token') ?? '');
     if (form.has('code')) return prove(visit, form.get('code') ?? '');
@@ -47,7 +47,7 @@ async function ask(visit: Visit, typed: string): Promise<void> {
   const wanted = normalizeEmail(typed);
   if (emailProblem(typed)) return page(visit, { typed, problem: 'account.email.wrong' });
   if (isSameAddress(wanted, account.email)) return page(visit, { typed, problem: 'account.email.same' });
-  // Counted before anything is looked up: whoever asks too often hears so alike, whosever address it is.
+  // Count before any account lookup, so that the limit answers alike for every address.
   await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(ctx).address);
   await limitRate(database, LIMITS.lettersToAddress, `change ${mailboxOf(wanted)}`);
   const free = !(await isAddressTaken(database, wanted));
@@ -72,7 +72,7 @@ async function prove(visit: Visit, code: string): Promise<void> {
   backTo(visit, PATH);
 }
 
-/** The link counts in a browser in which the same person is signed in: whoever reads the mail of somebody else's wish gets nowhere. */
+/** The link works only in a browser where the same user is signed in, so another reader of the mail cannot use it. */
 async function isOwn({ account, services }: Visit, token: string): Promise<boolean> {
   const proof = await findProof(services.database, PURPOSE, handleOf(token));
   return proof?.accountId === account.id && !proof.proven;
@@ -84,14 +84,14 @@ async function proveByToken(visit: Visit, token: string): Promise<void> {
   backTo(visit, PATH);
 }
 
-/** @returns false when the address is somebody else's by now, or this account has another than before. */
+/** @returns false when another account has the address by now, or this account's address has changed. */
 async function keep(visit: Visit, { handle, email: proven }: PendingChange): Promise<boolean> {
   const { account, services } = visit;
   try {
     return await writeTogether(services.database, [
       { purpose: 'end', once: true, statement: redeemProof({ purpose: PURPOSE, handle }, 'code') },
       { purpose: 'keep', once: true, statement: changeEmail(account.id, account.email, proven) },
-      // What was sent to the old address proves nothing any more.
+      // A proof sent to the old address is no longer valid.
       { purpose: 'end', statement: endProofsOf(account.id) },
       { purpose: 'keep', statement: told(visit, 'email_changed') },
       ...kept(alarm(visit, 'email_changed', 'email_changed', { email: proven })),

@@ -10,9 +10,9 @@ import { describe } from '../../pages/described-app.ts';
 import { type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
 import { systemClock } from '../../platform/clock.ts';
 
-/** Owns the copy of everything that is kept about a person (GDPR articles 15 and 20), without anything that could be presented to anyone. */
+/** Owns the copy of all data stored about a user (GDPR articles 15 and 20). It contains no secrets or tokens. */
 
-// Far more than a person does in a year.
+// Far more than a user causes in a year.
 const MOST_EVENTS = 50_000;
 
 export const dataExport: OwnPage = {
@@ -47,7 +47,7 @@ async function everything({ account, ctx, services, session }: Visit) {
     listOwnedClients(database, account.id),
     listOwnedApis(database, account.id),
   ]);
-  // Named one by one: a column that comes later is not told by accident.
+  // List the columns by name, so that a new column is not exported by accident.
   const { id, email, emailVerified, username, name, locale, role, createdAt, updatedAt } = user;
   return {
     exportedAt: systemClock.now(),

@@ -8,11 +8,11 @@ import { factorsOf } from '../../people/factors.ts';
 import { makeRecoveryCodes, showRecoveryCodes } from './recovery-codes.ts';
 
 /**
- * Owns the pages on which a signed-in person manages what they sign in with beside a password. Looking needs a session that owes
- * nothing; changing needs a sign-in of the last five minutes, with a factor if there is one.
+ * Owns the page on which a signed-in user manages factors besides the password. Viewing needs a complete sign-in. A change needs a sign-in
+ * within the last five minutes, with a factor if the account has one.
  */
 
-// What the list may say that was done. The address is anyone's to write, so nothing else is repeated from it.
+// The messages that the list may show. Anyone can write the query, so it selects one of these and carries no text itself.
 const DONE: Partial<Record<EventType, string>> = {
   passkey_added: 'factors.done.passkey_added',
   passkey_renamed: 'factors.done.passkey_renamed',

@@ -23,12 +23,13 @@ import { digestInHex } from '../../platform/secrets.ts';
 import { isUniqueViolation } from '../../platform/sql-errors.ts';
 
 /**
- * Owns the page behind the link "this was not me". It opens in whatever browser reads the mail, and to open it does nothing: programs that look through
- * mail open links too. Its one button gives the account back as it was before the change, to who reads the mail of the address of before: every session
- * and grant ends, what was added goes, and the user chooses a new password. Nobody is signed in by it.
+ * Owns the page behind the link "this was not me". Any browser that reads the mail may open it. Opening it changes nothing, since mail
+ * scanners open links too.
+ * Its button undoes the change for the reader of the earlier address: every session and grant ends, and added ways to sign in are removed.
+ * The user chooses a new password. The page signs nobody in.
  */
 
-/** What a link is about, with the account as it is now. */
+/** A valid link, with the account as it is now. */
 type Found = { link: NotMeLink; account: Account; secret: string };
 
 export function notMeRoutes(services: OwnServices) {
@@ -43,7 +44,7 @@ export function notMeRoutes(services: OwnServices) {
     const secret = form.get('token') ?? '';
     assertOurForm(ctx, services.config.cookieKeys, csrfSubject(secret), form.get('csrf'), services.config.issuer);
     hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
-    // The secret in the form is what only this browser can send again.
+    // The secret in the form identifies the browser, so no cookie is needed.
     const answer = await answeredBefore(ctx, services.database, { browser: '', form });
     if (answer) return giveAnswer(ctx, answer);
     await undo(ctx, services, await find(services, secret), form);
@@ -73,7 +74,7 @@ async function undo(ctx: Context, services: OwnServices, found: Found, form: URL
         purpose: 'keep',
         statement: auditEvent(visitorOf(ctx), { type: 'account_given_back', accountId: account.id, detail: { change: link.change } }),
       },
-      // Whoever has the account's address of now is told too, without a link: the account would go to and fro otherwise.
+      // Also notify the account's current address, but without a link: otherwise two parties could take the account back and forth.
       ...[...new Set([link.email, account.email])].flatMap((email) => kept(letter(asked, email, 'given_back', { person: account.name }))),
     ]);
     if (!given) throw gone();
@@ -85,7 +86,7 @@ async function undo(ctx: Context, services: OwnServices, found: Found, form: URL
   render(ctx, 'account/given-back', { email: link.email });
 }
 
-/** @throws AppError 400 for a link that was used, has expired, was outdated by another one, or never was. */
+/** @throws AppError 400 for a link that is used, expired, outdated by another one, or unknown. */
 async function find({ database }: OwnServices, secret: string): Promise<Found> {
   const link = await findNotMeLink(database, secret);
   const account = link && (await findAccount(database, link.accountId));
@@ -99,7 +100,7 @@ async function page(
   { link, account, secret }: Found,
   { problem, keep = [], status = 200 }: { problem?: string; keep?: string[]; status?: number } = {},
 ): Promise<void> {
-  // Where a switch of language leads: here, with the secret.
+  // The language switch leads back here, with the secret.
   Object.assign(ctx.state, { pagePath: ctx.path, pageQuery: new URLSearchParams({ token: secret }).toString() });
   const openings = shownOpenings(await listOpenings(services.database, account.id, link.at), keep);
   const csrf = csrfToken(services.config.cookieKeys, csrfSubject(secret));

@@ -7,7 +7,7 @@ import { countsOfAccount } from '../../pages/feature.ts';
 import { type OwnPage, show } from '../../pages/own-pages.ts';
 import { mayDo } from '../../pages/permissions.ts';
 
-/** The way in: every other page, with what there is to know of it at a glance. */
+/** Owns the account's first page: links to every other page, each with a short summary. */
 export const overview: OwnPage = {
   async show(visit) {
     const { account, ctx, services } = visit;

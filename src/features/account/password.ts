@@ -7,7 +7,7 @@ import { hashPassword, verifyPassword } from '../../people/passwords.ts';
 import { changePassword } from '../../people/profile.ts';
 import { endProofsOf } from '../../people/proofs.ts';
 
-/** Owns the change of a password. Every other session, and all that was allowed or issued until then, ends with the one before. */
+/** Owns the change of a password. It ends every other session and every grant of the account. */
 
 export const password: OwnPage = {
   recent: true,
@@ -16,7 +16,7 @@ export const password: OwnPage = {
     page(visit, await hashOf(visit));
   },
 
-  /** `current`, unless the account has none, and `new`. */
+  /** `current`, unless the account has no password, and `new`. */
   async submit(visit, form) {
     const { account, services, session } = visit;
     const { database } = services;
@@ -33,13 +33,13 @@ export const password: OwnPage = {
       { purpose: 'keep', statement: told(visit, 'password_changed') },
       ...kept(alarm(visit, 'password_changed', 'password_changed', {})),
     ]);
-    // Changed from elsewhere, a moment before: by another password than the one that was typed here.
+    // Another request changed the password a moment ago, so the typed one is no longer current.
     if (!changed) return page(visit, await hashOf(visit), 'account.password.wrong');
     backTo(visit, '/account/password');
   },
 };
 
-/** Each guess is counted before it is looked at, and told to the account's person. */
+/** Each try counts before it is verified. A wrong one is recorded in the account's activity. */
 async function isCurrent(visit: Visit, hash: string, typed: string): Promise<boolean> {
   const { account, services } = visit;
   await limitRate(services.database, LIMITS.currentPassword, account.id);

@@ -6,7 +6,7 @@ import { changeProfile } from '../../people/profile.ts';
 import { isReservedUsername } from '../../people/usernames.ts';
 import { isUniqueViolation } from '../../platform/sql-errors.ts';
 
-/** Owns what a person is called, and in which language they are spoken to. */
+/** Owns a user's name, user name and language. */
 
 const USERNAME = /^[a-z0-9][a-z0-9._-]{2,29}$/;
 type Fields = { name: string; username: string; language: string };
@@ -37,21 +37,21 @@ export const profile: OwnPage = {
           { purpose: 'keep', once: true, statement: changeProfile(account.id, { ...fields, locale }) },
           { purpose: 'keep', statement: told(visit, 'profile_changed', { detail: { changes } }) },
         ]);
-        // Somebody gave it up a while ago: to everybody else it is as if they still had it.
+        // Another user gave the name up recently. It counts as taken for everyone else.
         if (!kept) return page(visit, fields, 'account.profile.username_taken');
       } catch (error) {
         if (!isUniqueViolation(error)) throw error;
         return page(visit, fields, 'account.profile.username_taken');
       }
     }
-    // In this browser it may have been another, by the switch above the page: what was chosen last counts.
+    // This browser may use another language from the switch above the page. The latest choice wins.
     const language = supported(locale ?? '');
     if (language) chooseLanguage(ctx, language);
     backTo(visit, '/account/profile');
   },
 };
 
-// What was given before there were rules may stay.
+// Values from before these rules may stay.
 function problemOf({ name, username, language }: Fields, before: { name: string; username: string }): string | undefined {
   const fault = name === before.name ? undefined : nameFault(name);
   if (fault) return fault === 'missing' ? 'account.profile.name_missing' : 'account.profile.name_wrong';

@@ -11,8 +11,8 @@ import { newProof, PROOF_MINUTES, proveByCode, redeemProof } from '../../people/
 import { isMailAddress } from '../../platform/mail.ts';
 
 /**
- * Owns the page on which a signed-in user proves to read the account's mail, before a new way into the account is added. A code is mailed when
- * the user asks for it, and counts in the session that asked alone. Does not decide which pages need it: see own-pages/fresh-proof.ts.
+ * Owns the page on which a signed-in user proves access to the account's mailbox, before a new way to sign in is added. The user requests a
+ * code by mail, which is valid only in the same session. Does not decide which pages need the proof: see pages/fresh-proof.ts.
  */
 
 const PURPOSE = 'prove_mailbox';
@@ -25,7 +25,7 @@ export const proof: OwnPage = {
     await page(visit);
   },
 
-  /** `code` gives the proof; without it a code is mailed. */
+  /** `code` gives the proof; without it, the server mails a code. */
   async submit(visit, form) {
     return form.has('code') ? prove(visit, form.get('code') ?? '') : ask(visit);
   },
@@ -76,7 +76,7 @@ async function page(visit: Visit, shown: { problem?: string; left?: number } = {
   show(visit, 'account/proof', { action: here(visit), email: account.email, waiting, wanted: title, ...shown });
 }
 
-/** Where the browser goes on: a page of ours, which the address names and never spells out. */
+/** @returns the page to continue to. The address selects one of our pages and never contains its path. */
 function onward(visit: Visit): string {
   return wanted(visit).onward;
 }
@@ -93,7 +93,7 @@ function wanted(visit: Visit): { title: string; onward: string } {
     : { title: 'passkey', onward: '/account' };
 }
 
-/** This page, with what an app's request brought along: see features/federation/account/connect-request.ts. */
+/** @returns this page's path with the client's sealed request: see features/federation/account/connect-request.ts. */
 function here(visit: Visit): string {
   const request = sealedRequest(visit);
   return request === undefined ? visit.ctx.path : `${visit.ctx.path}?request=${request}`;

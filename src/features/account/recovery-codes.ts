@@ -7,13 +7,13 @@ import { factorsOf } from '../../people/factors.ts';
 import { newRecoveryCodes, replaceRecoveryCodes } from '../../people/recovery-codes.ts';
 import { KeyRing } from '../../platform/secrets.ts';
 
-/** Owns the making of recovery codes. They are on the page that answers the form, and never again. */
+/** Owns the creation of recovery codes. Only the page that answers the form shows them. */
 
 export async function showRecoveryCodes(ctx: Context, services: FirstParty): Promise<void> {
   const there = await visitToAdd(ctx, services, 'recovery-codes');
   if (!there) return;
   const { passkeys, totpSince, recoveryCodesLeft } = await factorsOf(services.database, there.account.id);
-  // They stand in for a factor: without one there is nothing to stand in for.
+  // Recovery codes replace a factor, so an account without one cannot have them.
   if (!passkeys.length && !totpSince) return done(there);
   page(ctx, { csrf: there.csrf, left: recoveryCodesLeft });
 }

@@ -15,8 +15,8 @@ import { proof } from './proof.ts';
 import { sessions } from './sessions.ts';
 
 /**
- * Owns the account's pages: what a person sees and changes of their own. Who that is, is the door's to say
- * (pages/first-party.ts), and what they allowed whom, the store's (oauth/store/grants.ts).
+ * Owns the account's pages, on which users see and change their own data. pages/first-party.ts decides who the user is.
+ * oauth/store/grants.ts holds what the user has granted.
  */
 
 const PAGES: Record<string, OwnPage> = {

@@ -3,7 +3,10 @@ import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, show, told } from '../../pages/own-pages.ts';
 import { isStorable } from '../../platform/database.ts';
 
-/** Owns the list of browsers in which a person is signed in, and the signing out of others than this one. What an app holds for as long as they are signed in, ends with it. */
+/**
+ * Owns the list of browsers in which a user is signed in, and the end of other sessions. Access that a client has only while the user is
+ * signed in ends with the session.
+ */
 
 export const sessions: OwnPage = {
   async show(visit) {
@@ -20,7 +23,7 @@ export const sessions: OwnPage = {
     show(visit, 'account/sessions', { browsers: browsers.sort((one, other) => Number(other.here) - Number(one.here)) });
   },
 
-  /** `session` names one, `others` all but this one. To leave this one is to sign out, which is another page's. */
+  /** `session` names one session, `others` means all but this one. The sign-out page ends this session. */
   async submit(visit, form) {
     const { account, services, session } = visit;
     const uid = form.get('session') ?? '';

@@ -1,25 +1,25 @@
 import { FIRST_PARTY_CLIENT } from '../../oauth/clients/first-party.ts';
 import { type Database, isUnavailable, Prisma } from '../../platform/database.ts';
 
-/** Owns what an operator should look at without being asked: few of each, and how many there are. */
+/** Owns the list of things that need an operator's attention: a few of each kind, with the total. */
 
 const SHOWN = 5;
-// One to three years are recommended for a key that signs (NIST SP 800-57 part 1 section 5.3.6): this is the first of them.
+// A signing key should be replaced after one to three years (NIST SP 800-57 part 1 section 5.3.6). This takes one year.
 const OLD_KEY = Prisma.sql`interval '365 days'`;
 
 export type NamedClient = { id: string; name: string | null; count: number };
 
 export type Attention = {
   suspended: (NamedClient & { at: Date })[];
-  /** How many are suspended in all. */
+  /** The total number of suspended clients. */
   suspendedCount: number;
-  /** Those that nobody vouches for, with how many people allowed them something; undefined when that takes too long to count. */
+  /** Unverified clients with the number of users who granted them access; undefined when the count takes too long. */
   unverified: NamedClient[] | undefined;
-  /** Mails that were tried and are not sent, and since when. */
+  /** Mails that failed and are still unsent, and since when. */
   mail: { count: number; since: Date | null };
   /** Requests of the last day with X-Forwarded-For from a peer that TRUST_PROXY does not list. */
   unlistedProxies: number;
-  /** Keys that sign and are old. */
+  /** Keys that sign and are older than OLD_KEY. */
   oldKeys: { kid: string; since: Date }[];
 };
 
@@ -53,7 +53,7 @@ export async function findAttention(database: Database): Promise<Attention> {
   };
 }
 
-/** The overview is shown all the same when one count of it is too long for the database's patience. */
+/** The page still appears when one count exceeds the statement timeout. */
 async function inTime<T>(counting: Promise<T>): Promise<T | undefined> {
   try {
     return await counting;

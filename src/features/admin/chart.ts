@@ -1,20 +1,20 @@
 /**
- * Owns the drawing of numbers as stacked bars, in SVG. Bars alone: all that is to be read stands beside it as text, which grows and breaks like
- * other text, and every number in a table (views/admin/chart.eta). Colours are the style sheet's, light and dark: our policy has no inline style.
+ * Owns the drawing of stacked bars in SVG. It draws bars only. The text stands beside them in HTML, where it can grow and wrap, and a table
+ * holds every number (views/admin/chart.eta). The style sheet sets the colours, because the content security policy forbids inline styles.
  */
 
 export type Series = { name: string; values: number[] };
 
-/** The picture's own measure: it is stretched to whatever room there is. */
+/** The picture's own units; the browser scales it to the available width. */
 const STEP = 10;
 const BAR = 8;
 const HEIGHT = 100;
-// So that what happened once beside a million is there to be seen.
+// The minimum height, so that a single event stays visible beside a million.
 const LEAST = 1;
-/** So many hues there are, `s0` and on. */
+/** The number of colours, from `s0`. */
 export const HUES = 6;
 
-/** @param name what the picture shows, in a sentence: who does not see it is told that, and finds the table. */
+/** @param name a sentence that describes the chart for screen readers, which read the table for the numbers. */
 export function drawChart({ name, series }: { name: string; series: Series[] }): string {
   const steps = Math.max(0, ...series.map(({ values }) => values.length));
   const most = highest(series);
@@ -25,7 +25,7 @@ export function drawChart({ name, series }: { name: string; series: Series[] }):
   );
 }
 
-/** The most that any step has of all series together. */
+/** @returns the largest sum of all series at one step. */
 export function highest(series: Series[]): number {
   const steps = Math.max(0, ...series.map(({ values }) => values.length));
   return Math.max(0, ...Array.from({ length: steps }, (_, step) => series.reduce((sum, { values }) => sum + amount(values[step]), 0)));
@@ -46,7 +46,7 @@ function drawBar(step: number, series: Series[], most: number): string {
     .join('');
 }
 
-/** What is no number, or less than nothing, is nothing: a picture is drawn in any case. */
+/** An invalid or negative number counts as zero, so that the chart is always drawn. */
 const amount = (value: number | undefined) => (value !== undefined && Number.isFinite(value) && value > 0 ? value : 0);
 
 const round = (length: number) => Math.max(0, Math.round(length * 100) / 100);

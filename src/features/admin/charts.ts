@@ -4,7 +4,7 @@ import { timeZoneOf, translate } from '../../http/render.ts';
 import type { Database } from '../../platform/database.ts';
 import { drawChart, HUES, highest, type Series } from './chart.ts';
 
-/** Owns what is drawn on the overview: which counts make which chart, over which time, and what each bar is called. */
+/** Owns the charts of the overview: their counts, their period, and the names of their series. */
 
 export type DrawnChart = {
   id: string;
@@ -19,7 +19,7 @@ export type SpanName = 'hours' | 'days';
 
 const SPANS: Record<SpanName, Pick<Span, 'unit' | 'steps'>> = { hours: { unit: 'hour', steps: 24 }, days: { unit: 'day', steps: 30 } };
 
-/** The kinds that are drawn for themselves; what is left of a count goes together, as `other`. */
+/** The labels that get a series of their own; the rest of the count becomes `other`. */
 type Drawn = { id: string; of: (counted: CountedStep[]) => [CountName, string][]; rest: CountName };
 
 const CHARTS: Drawn[] = [
@@ -56,7 +56,7 @@ const CHARTS: Drawn[] = [
   },
 ];
 
-/** The charts of a span of time, each with its numbers, and what is told in numbers alone. */
+/** @returns the charts of a period, and the totals shown only as numbers. */
 export async function drawCharts(
   database: Database,
   span: SpanName,
@@ -76,7 +76,7 @@ export async function drawCharts(
       translate(language, 'admin.chart.other'),
       (one) => one.name === rest && !kinds.some(([name, label]) => one.name === name && one.label === label),
     );
-    // What is always there stays, so that a colour means the same every day; what is left over is told when there is any.
+    // Fixed series always appear, so that a colour has the same meaning every day. The rest appears only when there is any.
     const series = others.total ? [...named, others] : named;
     return {
       id,
@@ -103,7 +103,7 @@ function seriesOf(
   return { name, values, total: values.reduce((sum, value) => sum + value, 0) };
 }
 
-/** Those that there are most of in this span: all that there are would be more than can be told apart. */
+/** @returns the most frequent labels of the period. A chart of all labels would be hard to read. */
 function mostFrequent(counted: CountedStep[], wanted: CountName, limit: number): [CountName, string][] {
   const sums = new Map<string, number>();
   for (const { name, label, count } of counted) if (name === wanted && label !== 'other') sums.set(label, (sums.get(label) ?? 0) + count);
@@ -115,6 +115,6 @@ function mostFrequent(counted: CountedStep[], wanted: CountName, limit: number):
 
 const IN_WORDS = new Set<Counted['name']>(['sign_in', 'sign_in_failed', 'introspection']);
 
-/** Ways to sign in have words of ours; grant types and errors are called what the standards call them. */
+/** Ways to sign in have translated names. Grant types and errors keep the standard's names. */
 const nameOf = (language: Language, name: CountName, label: string) =>
   IN_WORDS.has(name) ? translate(language, `admin.kind.${label}`) : label;

@@ -10,15 +10,16 @@ import { mailLetter } from '../../platform/mail.ts';
 import { type KeyRing, timeOrderedId } from '../../platform/secrets.ts';
 
 /**
- * Owns how an operator makes an account: without a password, which nobody but its person is to know. They are sent the link of a proof, by
- * which they choose one; until then nobody can sign in with it.
+ * Owns the creation of an account by an operator. It has no password, since only its user may know one. The user gets a mail with the link
+ * of a proof and chooses a password there. Until then, nobody can sign in to the account.
  */
 
 export type NewAccount = { email: string; name: string; role: Role; language: Language };
 
 /**
- * @param wish an address as normalizeEmail() has it, and a name as tidyName() does. @param from who makes it, for the letter to say.
- * @returns the account's id, and the writing of it with its letter. @throws of `statements` a unique violation (23505) when the address is taken.
+ * @param wish an address from normalizeEmail() and a name from tidyName(). @param from the operator's visit, which the mail mentions.
+ * @returns the account's id, and the statements that store it with its mail. @throws (from `statements`) a unique violation (23505) when
+ * the address is taken.
  */
 export function accountToClaim(
   { issuer, keyRing, from }: { issuer: string; keyRing: KeyRing; from: Visitor },
@@ -27,7 +28,7 @@ export function accountToClaim(
   const id = timeOrderedId();
   const { secret, statement } = newProof(keyRing, { purpose: 'reset_password', email, accountId: id, told: true });
   const letter = composeLetter(language, 'account_made', {
-    // No interaction waits for it: the page stands for itself, in whatever browser.
+    // No interaction waits for this proof: its page works in any browser.
     link: `${issuer}/interaction/made/reset/link?token=${secret}`,
     minutes: PROOF_MINUTES,
     person: email,

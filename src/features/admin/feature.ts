@@ -9,11 +9,11 @@ import { ROUTES } from './api/routes.ts';
 import { adminApplication, publicAdminApi } from './listener.ts';
 import { adminRoutes } from './routes.ts';
 
-/** Administration: the pages and the API by which operators run the server. */
+/** Administration: the pages and the API with which operators run the server. */
 export const admin: Feature = {
   administration: { routes: ROUTES },
   async prepare({ config, database }) {
-    // Where its pages have an origin of their own, they are a client like any app.
+    // On an origin of their own, the pages are a client and need a registration.
     if (config.adminOrigin !== undefined) await database.transaction(saveClient(adminClient(config.adminOrigin, secretOf(config))));
   },
   early: publicAdminApi,
@@ -33,5 +33,5 @@ function listener(house: House & Pick<Parameters<NonNullable<Feature['listener']
   };
 }
 
-/** The same on every node. */
+/** Derived, so that every node has the same secret. */
 const secretOf = ({ dataEncryptionKeys }: Config) => derivedSecret(dataEncryptionKeys[0] as Uint8Array, 'admin-pages client secret');

@@ -17,31 +17,31 @@ import type { Log } from '../../platform/log.ts';
 import { adminApi, adminApiMetadata, noAdminApi } from './api/app.ts';
 
 /**
- * Owns where administration answers: on a listener of its own, which a network may be kept from (ADMIN_PORT), and then nowhere else. Without
- * one it answers beside all else where people develop and test, and in production nowhere.
+ * Owns where administration listens. With ADMIN_PORT, it has a listener of its own, which a network can shield, and no other. Without it,
+ * administration shares the public listener in development and tests, and is off in production.
  */
 
-type Given = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
+type App = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
 
-/** What of the admin API the public listener has. */
-export function publicAdminApi(given: Given): Part[] {
-  const { config, log } = given;
-  if (isAdminBeside(config)) return [adminApi(given), adminApiMetadata(config)];
-  // Where to ask for its tokens is asked of the issuer, wherever the API is.
+/** @returns the parts of the admin API on the public listener. */
+export function publicAdminApi(app: App): Part[] {
+  const { config, log } = app;
+  if (isAdminBeside(config)) return [adminApi(app), adminApiMetadata(config)];
+  // The issuer serves the metadata for the API's tokens, even when the API listens elsewhere.
   return config.adminPort === undefined ? [noAdminApi(config, log)] : [noAdminApi(config, log), adminApiMetadata(config)];
 }
 
-/** The application of the listener. @param pages those of administration, behind the door that is theirs there (apart/door.ts). */
-export function adminApplication({ proxies, pages, ...given }: Given & { proxies: Proxies; pages: Part[] }): Koa {
-  const { config, database, log } = given;
+/** @returns the listener's application. @param pages the administration pages, behind the door of apart/door.ts. */
+export function adminApplication({ proxies, pages, ...parts }: App & { proxies: Proxies; pages: Part[] }): Koa {
+  const { config, database, log } = parts;
   const origin = config.adminOrigin as string;
   const app = new Koa({ proxy: true });
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
   app.use(requestLog(log));
   app.use(drainBody());
   app.use(securityHeaders(origin));
-  // Programs inside a network call the API by many names; a token is all that counts there.
-  const api = [whicheverHost(config.issuer, proxies), adminApi(given), adminApiMetadata(config), noAdminApi(config, log, ['/'])];
+  // Programs in an internal network call the API by many host names; only the token matters there.
+  const api = [whicheverHost(config.issuer, proxies), adminApi(parts), adminApiMetadata(config), noAdminApi(config, log, ['/'])];
   app.use(under(['/admin/api/', '/.well-known/'], compose(api as never[])) as Koa.Middleware);
   app.use(assets());
   app.use(under(['/logos/'], clientLogos(database)) as Koa.Middleware);

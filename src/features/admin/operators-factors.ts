@@ -1,9 +1,11 @@
 import { DAY } from '../../platform/clock.ts';
 import { type Database, Prisma } from '../../platform/database.ts';
 
-/** Owns until when an operator may do without a second factor. A trigger writes that day when the role is given (prisma/migrations). */
+/**
+ * Owns the deadline until which an operator may work without a second factor. A trigger sets it when the role is given (prisma/migrations).
+ */
 
-/** How many days are left to set one up: none, when the day is over, or when there is a factor that could be shown. */
+/** @returns how many days remain to set up a factor; 0 after the deadline, or when the account has one. */
 export async function factorGraceDays(database: Database, accountId: string): Promise<number> {
   const [row] = await database.query<{ days: number }>(Prisma.sql`
     select greatest(0, ceil(extract(epoch from factor_due_at - now()) / ${DAY}))::int as days from user_account

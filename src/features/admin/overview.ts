@@ -5,9 +5,9 @@ import { type OwnPage, show } from '../../pages/own-pages.ts';
 import { findAttention } from './attention.ts';
 import { drawCharts } from './charts.ts';
 
-/** The way in: what needs a look, and how the place is doing. */
+/** Owns the first page of administration: what needs attention, and the charts. */
 export const overview: OwnPage = {
-  /** `span=days`, in the address, is a month instead of a day. */
+  /** `span=days` in the query shows a month instead of a day. */
   async show(visit) {
     const { ctx, services } = visit;
     const span = ctx.query['span'] === 'days' ? 'days' : 'hours';

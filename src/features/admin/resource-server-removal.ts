@@ -1,8 +1,8 @@
 import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
 
-/** Owns the end of an API that somebody registered. The server's own are made again at each start. */
+/** Owns the deletion of an API that a developer registered. The server creates its own APIs again at each start. */
 
-/** @param id as addresses of ours name it. */
+/** @param id the id used in our paths, not the identifier. */
 export async function findResourceServerById(
   database: Database,
   id: string,
@@ -11,7 +11,10 @@ export async function findResourceServerById(
   return (await database.prisma.resourceServer.findUnique({ where: { id }, select: { identifier: true, ownerId: true } })) ?? undefined;
 }
 
-/** Its scopes go along; clients that introspect for it no longer do. @returns a row, unless it is unknown. */
+/**
+ * Deletes an API with its scopes; its clients can no longer introspect for it. @returns a statement that returns a row, unless the API is
+ * unknown.
+ */
 export function deleteResourceServer(identifier: string): Statement {
   return Prisma.sql`delete from resource_server where identifier = ${identifier} returning identifier`;
 }

@@ -15,7 +15,7 @@ import { person } from './pages/person.ts';
 import { newPerson, PERSON_ACT_PAGES } from './pages/person-acts.ts';
 import { insistOnTwoFactors } from './second-factor.ts';
 
-/** Owns the pages and the API by which operators run the place. Who may do what is pages/permissions.ts's to say. */
+/** Owns the pages with which operators run the server. pages/permissions.ts decides who may do what. */
 
 const ADMIN_PAGES: Record<string, OwnPage> = {
   '/admin': overview,
@@ -34,7 +34,7 @@ const ADMIN_PAGES: Record<string, OwnPage> = {
   ...OTHER_ACT_PAGES,
 };
 
-/** All of them, those of features too. */
+/** @returns all pages, those of features included. */
 export function adminPages({ features }: Pick<OwnServices, 'features'>): Record<string, OwnPage> {
   const ofFeatures = features.flatMap(({ administration }) => administration ?? []);
   return {
@@ -44,7 +44,7 @@ export function adminPages({ features }: Pick<OwnServices, 'features'>): Record<
   };
 }
 
-/** @param door where they have an origin of their own; the issuer's otherwise. */
+/** @param door the door of an origin of their own; without it, the pages use the issuer's. */
 export function adminRoutes(services: OwnServices, door?: AdminDoor) {
   const pages = ownPages(adminPages(services), services, onlyOperators, door);
   if (!door) return pages.routes();
@@ -56,7 +56,7 @@ export function adminRoutes(services: OwnServices, door?: AdminDoor) {
     .routes();
 }
 
-/** Whoever may not even look is told that there is nothing here. Whoever may shows two factors. */
+/** A user without the right to read gets 404, so that the pages stay hidden. An operator must prove two factors. */
 async function onlyOperators(visit: Visit): Promise<Admission> {
   if (!mayDo(visit.account.role, 'admin:read')) throw new AppError('not_found', { status: 404, reason: 'no operator' });
   return insistOnTwoFactors(visit);

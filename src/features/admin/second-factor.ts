@@ -7,24 +7,27 @@ import { AppError } from '../../platform/errors.ts';
 import { factorGraceDays } from './operators-factors.ts';
 
 /**
- * Owns that nobody runs this place by a password alone: an operator shows two factors, at the pages and at the API. The first admin of a place has
- * some days to set the second one up, and every page says how many are left.
+ * Owns the rule that operators need two factors, on the pages and in the API. The first admin has some days to set up the second one. Until
+ * then, every page shows how many are left.
  */
 
-/** What an operator's sign-in must reach, as clients ask for it (RFC 9470 section 4). */
+/** The acr values that an operator's sign-in must reach (RFC 9470 section 4). */
 export const OPERATOR_ACR = [ACR.twoFactors, ACR.passkey];
 
-/** @param acr what the sign-in reached; unknown counts as a password. */
+/** @param acr what the sign-in reached; an unknown value counts as a password. */
 export const showsTwoFactors = (acr: string | undefined): boolean => !isWeaker({ acr }, OPERATOR_ACR);
 
-/** Whether an operator who showed one factor alone may act all the same. */
+/** @returns whether an operator with one factor may still act. */
 export const isInGrace = async (database: Database, accountId: string): Promise<boolean> =>
   (await factorGraceDays(database, accountId)) > 0;
 
-/** For a page of an operator: one who has a factor is sent to show it. @throws AppError 403 for one who owes the second factor: the page says where it is set up. */
+/**
+ * Admits an operator's page. An operator who has a factor must prove it first. @throws AppError 403 for an operator without one after the
+ * deadline; its page links to the setup.
+ */
 export async function insistOnTwoFactors({ ctx, account, session, services: { database, config } }: Visit): Promise<Admission> {
   if (showsTwoFactors(session.acr)) return undefined;
-  // Who set one up since they signed in has it to show.
+  // The user set up a factor after signing in and must prove it now.
   if (await hasFactor(database, account.id)) {
     sendToStepUp(ctx, config.issuer, ACR.twoFactors);
     return 'sent away';

@@ -1,5 +1,5 @@
 import type { Feature } from '../../feature.ts';
 import { developerRoutes } from './routes.ts';
 
-/** The portal in which developers register and look after their apps and APIs. */
+/** The portal in which developers register and manage their clients and APIs. */
 export const developer: Feature = { mounts: () => [{ under: ['/developer'], naming: true, routes: developerRoutes }] };

@@ -1,21 +1,21 @@
 import { type OwnPage, type OwnServices, ownPages } from '../../pages/own-pages.ts';
-import { API_PAGES } from './api-pages.ts';
-import { client } from './client.ts';
-import { clientErrors } from './client-errors.ts';
-import { clients } from './clients.ts';
-import { deletion } from './deletion.ts';
-import { newClient } from './new-client.ts';
-import { OWNER_PAGES } from './owner-pages.ts';
-import { preview } from './preview.ts';
-import { secrets } from './secrets.ts';
-import { snippets } from './snippets.ts';
-import { tryPages } from './try.ts';
-import type { Fetch } from './try-client.ts';
-import { use } from './use.ts';
+import { API_PAGES } from './apis/pages.ts';
+import { client } from './clients/client.ts';
+import { clients } from './clients/clients.ts';
+import { deletion } from './clients/deletion.ts';
+import { clientErrors } from './clients/errors.ts';
+import { newClient } from './clients/new-client.ts';
+import { preview } from './clients/preview.ts';
+import { secrets } from './clients/secrets.ts';
+import { use } from './clients/use.ts';
+import { OWNER_PAGES } from './owners/pages.ts';
+import { snippets } from './snippets/snippets.ts';
+import type { Fetch } from './try/client.ts';
+import { tryPages } from './try/try.ts';
 
 /**
- * Owns the developer portal: where whoever has an account registers clients and APIs of their own, and looks after them. What a client may say
- * of itself is oauth/clients/metadata/registration-policy.ts's, as for one that registers by itself.
+ * Owns the developer portal, where any user with an account registers and manages clients and APIs.
+ * oauth/clients/metadata/registration-policy.ts decides which metadata is allowed, as for dynamic registration.
  */
 
 const PAGES: Record<string, OwnPage> = {
@@ -32,7 +32,7 @@ const PAGES: Record<string, OwnPage> = {
   '/developer/clients/:client/use': use,
 };
 
-/** @param ask how this server is reached as a client of its own. */
+/** @param ask a fetch that reaches this server as a client would. */
 export function developerRoutes({ ask, ...services }: OwnServices & { ask: Fetch }) {
   return ownPages({ ...PAGES, ...tryPages(ask) }, services).routes();
 }

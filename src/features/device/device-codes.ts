@@ -8,11 +8,11 @@ import { type Database, Prisma } from '../../platform/database.ts';
 import { digest, keyedDigest } from '../../platform/secrets.ts';
 
 /**
- * Owns device codes (RFC 8628 section 3.2). The device holds the code, of which a row has the digest; the person types the user code,
- * of which it has a keyed digest: 34 bits that anybody who reads a row could try through otherwise. Neither can be told from a row.
+ * Owns device codes (RFC 8628 section 3.2). A row stores the digest of the code that the device holds. It stores a keyed digest of the user
+ * code, because 34 bits without a key could be found by trial. A row reveals neither code.
  */
 
-// A device that asks late is told that its code has expired, and a person who types late too: the row stays for a while after its end.
+// The row outlives the code, so that a late device or user learns that the code has expired.
 const LINGER_SECONDS = 10 * MINUTE;
 
 const COLUMNS = ['clientId', 'accountId', 'grantId', 'consumed', 'userCode', 'inFlight'];
@@ -29,7 +29,7 @@ type Row = {
   payload: Record<string, unknown>;
 };
 
-/** @param keys for the digests of user codes, the one that makes new ones first: codes of before a change of keys are found still. */
+/** @param keys keys for the digests of user codes; the first one makes new digests. The others find codes from before a key rotation. */
 export function createDeviceCodeStore(database: Database, keys: () => string[]): ProtocolStore {
   const digests = (userCode: string) => keys().map((key) => digest(keyedDigest(key, userCode)));
   const select = Prisma.sql`
@@ -41,7 +41,7 @@ export function createDeviceCodeStore(database: Database, keys: () => string[]):
   return {
     async upsert(id, payload, expiresInSeconds = 0) {
       if (payload.accountId || payload['error']) return answer(database, id, payload);
-      // That somebody began to answer binds nobody: one who goes back, or has two tabs, may begin again, and the first answer counts.
+      // Beginning to answer does not bind the user, who may go back or use two tabs. The first complete answer counts.
       if (payload.inFlight) return;
       await write(database, {
         purpose: 'issue',
@@ -74,7 +74,7 @@ export function createDeviceCodeStore(database: Database, keys: () => string[]):
       return row && { ...toPayload(row), jti: deviceCodeHandle(Buffer.from(row.id).toString('hex')), userCode };
     },
     async consume(id) {
-      // Like an authorization code: in one statement with the tokens, and the second to come finds it consumed.
+      // As for an authorization code, the same statement stores the tokens. A second request finds the code consumed.
       await write(database, {
         purpose: 'consume',
         once: true,
@@ -101,7 +101,7 @@ export function createDeviceCodeStore(database: Database, keys: () => string[]):
   };
 }
 
-/** Keeps a person's answer, be it a no: the first one, while the code is alive. @throws SingleUseLost at the end of the unit of work. */
+/** Stores the user's first answer, yes or no, while the code is valid. @throws SingleUseLost at the end of the unit of work. */
 async function answer(database: Database, id: string, payload: Payload): Promise<void> {
   await write(database, {
     purpose: 'keep',
@@ -124,7 +124,7 @@ function toPayload(row: Row): Payload {
   return {
     ...payload,
     kind: 'DeviceCode',
-    // The database's clock has decided; what it calls expired is so long ago that no clock here can doubt it.
+    // The database's clock decides. An expired code gets a time so far in the past that every node's clock agrees.
     exp: row.live ? seconds(row.expires_at) - LINGER_SECONDS : 1,
     clientId: row.client_id,
     ...(row.account_id === null ? undefined : { accountId: row.account_id }),

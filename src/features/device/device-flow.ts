@@ -11,29 +11,29 @@ import type { Database } from '../../platform/database.ts';
 import { AppError } from '../../platform/errors.ts';
 import { isUserCode, typedUserCode } from './device-pages.ts';
 
-/** Owns what the library leaves open of the device flow (RFC 8628): forgiving input, guesses, and the pace of polling. */
+/** Owns what the library leaves open in the device flow (RFC 8628): tolerant input, limits on guesses, and the polling interval. */
 
 const INTERVAL_SECONDS = 5;
 
-/** Around the library's own endpoints. */
+/** @returns middleware around the library's own endpoints. */
 export function deviceFlow(provider: Provider, config: Config, database: Database) {
   return compose<Context>([prefill, takeForm(provider, config, database), tellInterval, keepPace(database)]);
 }
 
-/** A code in the address fills in the form and does no more: left to the library, the form would send itself (RFC 8628 section 5.4). */
+/** A code in the address only fills in the form. The library would submit the form by itself (RFC 8628 section 5.4). */
 async function prefill(ctx: Context, next: Next): Promise<void> {
   if (ctx.path === ROUTES.code_verification && ctx.method === 'GET' && ctx.query['user_code'] !== undefined) {
     const { user_code, ...others } = ctx.query;
     const typed = typedUserCode([user_code].flat()[0]);
     ctx.state.typedUserCode = typed;
-    // The switch of language keeps it; what cannot be a code is not worth repeating.
+    // The language switch keeps a possible code and drops any other text.
     if (isUserCode(typed)) ctx.state.pageQuery = { user_code: typed };
     ctx.query = others;
   }
   await next();
 }
 
-/** Reads the form as people fill it in, and hands it on as the library expects it. Every code that is not there counts as a guess. */
+/** Normalises the form for the library. Each unknown code counts as a guess. */
 function takeForm(provider: Provider, { issuer }: Config, database: Database) {
   return async (ctx: Context, next: Next) => {
     if (ctx.path !== ROUTES.code_verification || ctx.method !== 'POST') return next();
@@ -46,7 +46,7 @@ function takeForm(provider: Provider, { issuer }: Config, database: Database) {
       Buffer.from(String(new URLSearchParams({ xsrf: form.get('xsrf') ?? '', user_code: typed, ...decision(form.getAll('decision')) }))),
     );
     if (!typed) return next();
-    // Whoever is signed in guesses on their own account: strangers who use up the guesses of all do not close the flow to them.
+    // A signed-in user's guesses count for that account only, so strangers cannot use up the guesses of everyone.
     const { accountId } = await provider.Session.get(ctx as never);
     const counted: [Limit, string][] =
       accountId === undefined
@@ -62,7 +62,7 @@ function takeForm(provider: Provider, { issuer }: Config, database: Database) {
   };
 }
 
-/** What is no clear yes is a no; a form without either only brings the code. */
+/** Only a clear yes approves; anything else denies. A form without `decision` only submits the code. */
 function decision(values: string[]): Record<string, string> {
   if (!values.length) return {};
   return values.every((value) => value === 'approve') ? { confirm: 'yes' } : { abort: 'yes' };
@@ -74,7 +74,7 @@ async function tellInterval(ctx: Context, next: Next): Promise<void> {
     ctx.body = { ...(ctx.body as Record<string, unknown>), interval: INTERVAL_SECONDS };
 }
 
-/** A device that asks too soon, while nobody has answered, is told to slow down (RFC 8628 section 3.5). */
+/** A device that polls too fast before the user has answered gets `slow_down` (RFC 8628 section 3.5). */
 function keepPace(database: Database) {
   return async (ctx: Context, next: Next) => {
     await next();

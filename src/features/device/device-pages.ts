@@ -12,8 +12,8 @@ import { epochSeconds, MINUTE, systemClock } from '../../platform/clock.ts';
 import { type Database, isUnavailable } from '../../platform/database.ts';
 
 /**
- * Owns the pages of a person who answers for a device (RFC 8628 section 3.3): where the code is typed, where it is compared and said
- * whose it is, and the end. Signing in and consent come between, as for anybody: see src/interaction.
+ * Owns the pages on which a user answers for a device (RFC 8628 section 3.3): entering the code, comparing and confirming it, and the
+ * result. Sign-in and consent come in between as usual: see src/sign-in.
  */
 
 export const USER_CODE_MASK = '****-****';
@@ -21,7 +21,7 @@ export const USER_CODE_MASK = '****-****';
 const ALPHABET = /^[BCDFGHJKLMNPQRSTVWXZ]{8}$/;
 const LONGEST = 20;
 
-/** What somebody typed, as far as it can be part of a code: case, hyphens, spaces and the width of letters do not matter. */
+/** @returns the typed text reduced to characters of a code. Case, hyphens, spaces and full-width letters do not matter. */
 export function typedUserCode(text: string | null | undefined): string {
   return (text ?? '')
     .slice(0, 4 * LONGEST)
@@ -35,12 +35,12 @@ export function isUserCode(typed: string): boolean {
   return ALPHABET.test(typed);
 }
 
-/** As the device shows it; what cannot be a code is not shown as one. */
+/** @returns the code as the device shows it; any other text unchanged. */
 function shown(typed: string): string {
   return isUserCode(typed) ? `${typed.slice(0, 4)}-${typed.slice(4)}` : typed;
 }
 
-// The library's reasons not to go on, by the names of its errors; whatever else fails at these pages is not about the code.
+// The library's errors about the code, by name. Any other error on these pages is not about the code.
 const PROBLEMS = {
   NoCodeError: 'missing',
   NotFoundError: 'unknown',
@@ -48,11 +48,11 @@ const PROBLEMS = {
   AlreadyUsedError: 'answered',
 } as const;
 
-/** The page to type the code, again if there was something wrong with it. @param error absent when it is opened. */
+/** Renders the page to enter the code, with the problem of the previous try. @param error absent when the page is first opened. */
 async function inputPage(ctx: KoaContextWithOIDC, _form: string, out?: ErrorOut, error?: Error): Promise<void> {
   if (error?.name === 'AbortedError') return render(ctx, 'device/denied');
   if (error && (await ctx.state['repeatEnding']?.())) return keepNoSession(ctx);
-  // Where a switch of language leads, and the form, from the end of an interaction too.
+  // The language switch and the form lead here, also after the end of an interaction.
   ctx.state.pagePath = '/device';
   if (error && (ctx.oidc.session as { new?: boolean } | undefined)?.new) return refuseWithoutCookie(ctx);
   const problem = error && problemOf(error, out);
@@ -64,7 +64,7 @@ async function inputPage(ctx: KoaContextWithOIDC, _form: string, out?: ErrorOut,
   render(ctx, 'device/input', { action: '/device', xsrf, problem: problem && { [problem]: true }, userCode }, problem ? 400 : 200);
 }
 
-/** Who has no cookie of ours has not begun here. */
+/** A browser without our cookie has not begun the flow here. */
 function refuseWithoutCookie(ctx: KoaContextWithOIDC): void {
   keepNoSession(ctx);
   ctx.state.pageStands = true;
@@ -72,13 +72,13 @@ function refuseWithoutCookie(ctx: KoaContextWithOIDC): void {
   else answerError(ctx, 'device_answered', 400);
 }
 
-/** The library would now keep a session that was never begun, and fail at it. */
+/** Keeps the library from saving a session that never began, which would fail. */
 function keepNoSession(ctx: KoaContextWithOIDC): void {
   Object.assign(ctx.oidc.session as object, { touched: false });
 }
 
 function problemOf(error: Error, out: ErrorOut | undefined): string | undefined {
-  // Another tab was opened meanwhile, or the form is not of this browser: here is one that is.
+  // Another tab was opened in the meantime, or the form is from another browser: show a new form.
   if (/^(xsrf token invalid|could not find device form details)$/.test(out?.error_description ?? '')) return 'stale';
   return PROBLEMS[error.name as keyof typeof PROBLEMS];
 }
@@ -99,8 +99,8 @@ function failed(ctx: KoaContextWithOIDC, out: ErrorOut | undefined, error: Error
 }
 
 /**
- * The page to compare the code, and to say whether one has begun this oneself: a stranger may have sent the code, or a link that fills it
- * in (RFC 8628 section 5.4).
+ * Renders the page on which the user compares the code and confirms having started the sign-in. An attacker may have sent the code, or a
+ * link that fills it in (RFC 8628 section 5.4).
  */
 async function confirmPage(
   database: Database,
@@ -130,7 +130,7 @@ async function confirmPage(
   });
 }
 
-/** The end of a yes. The person finds it among what was done in their name: it is how a stranger's device would show. */
+/** Ends an approval. The event appears in the user's activity, which is how the user can notice an attacker's device. */
 async function donePage(database: Database, ctx: KoaContextWithOIDC): Promise<void> {
   const { deviceInfo, accountId, clientId } = ctx.oidc.entities.DeviceCode as DeviceCode;
   const detail = { network: String(deviceInfo?.['address'] ?? ''), browser: String(deviceInfo?.['browser'] ?? '') };
@@ -143,7 +143,7 @@ async function donePage(database: Database, ctx: KoaContextWithOIDC): Promise<vo
   render(ctx, 'device/done', { clientName: client && nameOfClient(client, languageOf(ctx)) });
 }
 
-/** What the library asks of us for `features.deviceFlow`. */
+/** @returns the functions that the library calls for `features.deviceFlow`. */
 export function createDevicePages(database: Database) {
   return {
     deviceInfo(ctx: KoaContextWithOIDC): Record<string, unknown> {

@@ -6,7 +6,7 @@ import { createDeviceCodeStore } from './device-codes.ts';
 import { deviceFlow } from './device-flow.ts';
 import { createDevicePages, USER_CODE_MASK } from './device-pages.ts';
 
-/** Devices without a browser: the user types a code elsewhere (RFC 8628). */
+/** Devices without a browser: the user enters a code on another device (RFC 8628). */
 export const device: Feature = {
   libraryFeatures: ({ database }) => ({
     deviceFlow: { enabled: true, charset: 'base-20', mask: USER_CODE_MASK, ...createDevicePages(database) },
@@ -15,6 +15,6 @@ export const device: Feature = {
     DeviceCode: createDeviceCodeStore(database, () => config.dataEncryptionKeys.map((key) => derivedSecret(key, 'user codes of devices'))),
   }),
   aroundEndpoints: ({ provider, config, database }) => [deviceFlow(provider, config, database)],
-  outrun: (ctx, reason) =>
+  raceLost: (ctx, reason) =>
     ctx.path.startsWith(ROUTES.code_verification) ? new AppError('device_answered', { status: 400, reason }) : undefined,
 };

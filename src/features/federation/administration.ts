@@ -3,15 +3,15 @@ import { type Database, Prisma, type Statement } from '../../platform/database.t
 import type { KeyRing } from '../../platform/secrets.ts';
 import { credentialsOf, readProvider, type Service, scopeOf, sealCredentials, serviceRows, type UpstreamProvider } from './providers.ts';
 
-/** Owns what an operator sees and does of upstream providers beside adding one, for which see saveProvider(). */
+/** Owns what operators list and change about upstream providers. See saveProvider() for adding one. */
 
 export type KnownProvider = UpstreamProvider & {
-  /** How many people have linked their account there. */
+  /** How many users have linked an account there. */
   linked: number;
   disabledAt: Date | null;
 };
 
-/** All providers, disabled ones too, in the order people see them. */
+/** @returns all providers, disabled ones included, in the order in which users see them. */
 export async function listKnownProviders(database: Database): Promise<KnownProvider[]> {
   const rows = await database.prisma.upstreamProvider.findMany({
     include: { services: { orderBy: [{ position: 'asc' }, { name: 'asc' }] }, _count: { select: { identities: true } } },
@@ -20,38 +20,38 @@ export async function listKnownProviders(database: Database): Promise<KnownProvi
   return rows.map((row) => ({ ...readProvider(row), linked: row._count.identities, disabledAt: row.disabledAt }));
 }
 
-/** A provider, though it may be disabled. */
+/** @returns one provider, even a disabled one. */
 export async function knownProvider(database: Database, id: string): Promise<KnownProvider | undefined> {
   return (await listKnownProviders(database)).find((provider) => provider.id === id);
 }
 
 /**
- * Keeps people and apps from a provider, until it is enabled again; links and tokens stay.
- * @returns a row, unless the provider is unknown.
+ * Disables a provider for users and clients until an operator enables it again. Links and tokens stay.
+ * @returns a statement that returns a row, unless the provider is unknown.
  */
 export function disableProvider(id: string): Statement {
   return Prisma.sql`update upstream_provider set disabled_at = coalesce(disabled_at, now()), updated_at = now() where id = ${id} returning id`;
 }
 
-/** @returns a row, unless the provider is unknown. */
+/** @returns a statement that returns a row, unless the provider is unknown. */
 export function enableProvider(id: string): Statement {
   return Prisma.sql`update upstream_provider set disabled_at = null, updated_at = now() where id = ${id} returning id`;
 }
 
-/** Those who linked a provider, as auditEventForEach() takes them. */
+/** @returns the query for the users who linked a provider, in the form that auditEventForEach() takes. */
 export function linkedPeople(id: string): Statement {
   return Prisma.sql`select account_id, null::text as client_id from upstream_identity where provider_id = ${id}`;
 }
 
 /**
- * Statements that keep people from a provider and end every link to it, to be run together.
- * @param told the writing of what each of linkedPeople() is told of it.
+ * @returns statements, to run together, that disable a provider and delete every link to it.
+ * @param told the statement that records an event for each of linkedPeople().
  */
 export function unlinkEverybody(id: string, told: Statement): Statement[] {
   return [disableProvider(id), told, Prisma.sql`delete from upstream_identity where provider_id = ${id}`];
 }
 
-/** How many tokens of links that ended the provider has still to be told of, see revocations.ts. */
+/** @returns how many tokens of deleted links are still to be revoked at the provider: see revocations.ts. */
 export async function untold(database: Database, id: string): Promise<number> {
   const [row] = await database.query<{ tokens: number }>(
     Prisma.sql`select count(*)::int as tokens from upstream_revocation where provider_id = ${id} and expires_at > now()`,
@@ -59,16 +59,16 @@ export async function untold(database: Database, id: string): Promise<number> {
   return row?.tokens ?? 0;
 }
 
-/** Statements that end a provider, to be run together, once nobody is linked. */
+/** @returns statements, to run together, that delete a provider without links. */
 export function removeProvider(id: string): Statement[] {
   return [
     Prisma.sql`delete from upstream_provider where id = ${id}`,
-    // Without its settings nobody can tell it of what it gave.
+    // Without the provider's settings, its tokens can no longer be revoked there.
     Prisma.sql`delete from upstream_revocation where provider_id = ${id}`,
   ];
 }
 
-/** How many people could not sign in without a provider: they have no password, passkey or other link. */
+/** @returns how many users could not sign in without this provider, because they have no password, passkey or other link. */
 export async function dependents(database: Database, id: string): Promise<number> {
   const [row] = await database.query<{ people: number }>(Prisma.sql`
     select count(*)::int as people from upstream_identity i join user_account u on u.id = i.account_id
@@ -78,7 +78,7 @@ export async function dependents(database: Database, id: string): Promise<number
   return row?.people ?? 0;
 }
 
-/** Puts services in the place of those that a provider has. */
+/** Replaces the services of a provider. */
 export async function replaceServices(database: Database, id: string, services: Service[]): Promise<void> {
   await database.prisma.$transaction([
     database.prisma.upstreamService.deleteMany({ where: { providerId: id } }),
@@ -86,7 +86,7 @@ export async function replaceServices(database: Database, id: string, services: 
   ]);
 }
 
-/** Which of a provider's scopes an API of this server has already: a scope must mean one thing. */
+/** @returns the provider's scopes that an API of this server already has. A scope name must have one meaning. */
 export async function takenScopes(
   database: Database,
   provider: { id: string; services: Service[] },
@@ -96,25 +96,25 @@ export async function takenScopes(
     select name, resource_server_id as api from scope where name = any(${names}) order by name`);
 }
 
-/** A new key by which we prove to a provider that it is us (private_key_jwt, RFC 7523), as a private JWK. */
+/** @returns a new private JWK with which we authenticate to a provider (private_key_jwt, RFC 7523). */
 export async function newPrivateKey(): Promise<string> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   return JSON.stringify({ ...(await exportJWK(privateKey)), kid: crypto.randomUUID(), alg: 'ES256', use: 'sig' });
 }
 
-/** Puts a credential in the place of the one that is kept. @returns a row, unless the provider is unknown. */
+/** Replaces the stored credentials. @returns a statement that returns a row, unless the provider is unknown. */
 export function replaceCredentials(keyRing: KeyRing, id: string, credentials: string): Statement {
   return Prisma.sql`
     update upstream_provider set credentials = ${sealCredentials(keyRing, id, credentials)}, updated_at = now() where id = ${id} returning id`;
 }
 
-/** The public half of the key by which we prove to a provider that it is us; undefined when it is not by a key. */
+/** @returns the public half of the key with which we authenticate to a provider; undefined for another authentication method. */
 export function publicKeyOf(keyRing: KeyRing, provider: UpstreamProvider): Record<string, unknown> | undefined {
   const jwk = provider.settings.clientAuthMethod === 'private_key_jwt' ? credentialsOf(keyRing, provider) : undefined;
   return jwk === undefined ? undefined : publicHalf(jwk);
 }
 
-// What is told is listed, not what is kept back: a member that nobody thought of stays with us (RFC 7518 section 6).
+// List the public members instead of removing the private ones, so that an unexpected member is never published (RFC 7518 section 6).
 const PUBLIC = ['kty', 'kid', 'alg', 'crv', 'x', 'y', 'n', 'e'];
 
 function publicHalf(jwk: string): Record<string, unknown> {

@@ -3,8 +3,8 @@ import type { ClientAuth } from 'openid-client';
 import { z } from 'zod';
 
 /**
- * Owns how Apple wants to be told who we are: by a client secret that is a JWT of ours, signed with a key that it gave its team. It may be
- * valid for half a year; here one is made for each request, and nobody has to remember to make another.
+ * Owns client authentication at Apple: the client secret is a JWT that we sign with a key Apple gave the team. Apple accepts one for up to
+ * six months. We make one for each request, so that no operator has to renew it.
  */
 
 const AUDIENCE = 'https://appleid.apple.com';
@@ -13,7 +13,7 @@ const VALID_SECONDS = 300;
 export const appleKeySchema = z.object({
   teamId: z.string().min(1),
   keyId: z.string().min(1),
-  /** PKCS #8 in PEM, as the .p8 file that Apple gives. */
+  /** PKCS #8 in PEM: the content of Apple's .p8 file. */
   privateKey: z.string().startsWith('-----BEGIN PRIVATE KEY-----', 'must be a .p8 file as Apple gives it'),
 });
 
@@ -33,6 +33,6 @@ export function appleSecret(credentials: string): ClientAuth {
     body.set('client_id', client_id);
     body.set('client_secret', secret);
   };
-  // It is awaited, as that of PrivateKeyJwt() is.
+  // The library awaits it, as it does for PrivateKeyJwt().
   return authenticate as ClientAuth;
 }

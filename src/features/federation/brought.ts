@@ -4,7 +4,7 @@ import { AppError } from '../../platform/errors.ts';
 import type { Brought, SignInFeature } from '../../sign-in/feature.ts';
 import { linkingOf, obstacle, type SealedIdentity, unsealed } from './sign-in/pending.ts';
 
-/** The account at a provider with which a sign-up began: the new account is linked to it. */
+/** The upstream identity with which a sign-up began. The new account is linked to it. */
 export const broughtToSignUp: NonNullable<SignInFeature['broughtToSignUp']> = ({ ctx, services }, payload): Brought | undefined => {
   const { upstream } = payload as SignUpWish;
   if (!upstream) return undefined;

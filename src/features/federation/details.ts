@@ -2,12 +2,12 @@ import { isStorable } from '../../platform/database.ts';
 import type { ProviderSettings } from './providers.ts';
 import { UpstreamError } from './upstream-error.ts';
 
-/** Owns the reading of what a provider tells of a person: where it is, and whether it can be kept. */
+/** Owns the reading of a provider's claims about a user: where each claim is, and whether it can be stored. */
 
-/** What a provider tells of a person. */
+/** What a provider says about a user. */
 export type Details = { email?: string; emailVerified: boolean; name?: string; username?: string; locale?: string };
 
-/** Who it is, in our terms. @throws UpstreamError when nobody is named, or by a subject that cannot be kept. */
+/** @returns the subject and details of the provider's answer. @throws UpstreamError when the subject is missing or cannot be stored. */
 export function described(told: unknown, { claims, issuer }: ProviderSettings): { subject: string; details: Details } {
   const subject = read(told, issuer ? 'sub' : claims.subject);
   const text = (path: string | undefined, longest: number) => {
@@ -32,7 +32,7 @@ export function described(told: unknown, { claims, issuer }: ProviderSettings): 
   };
 }
 
-/** Which details are others now. */
+/** @returns the names of the details that changed. */
 export function differences(before: Details, now: Details): string[] {
   const members = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof Details>;
   return [...members].filter((member) => before[member] !== now[member]);

@@ -22,7 +22,7 @@ import { forget, pendingOf } from './sign-in/pending.ts';
 import { showUpstreamSignUp, submitUpstreamSignUp } from './sign-in/sign-up.ts';
 import { comeBack, leave } from './sign-in/upstream.ts';
 
-/** Other providers: users sign in by them, and apps act there for a user by a token that this server keeps (RFC 8693). */
+/** Other identity providers: users sign in with them, and clients act there for a user with a token that this server stores (RFC 8693). */
 export const federation: Feature = {
   extend: exchangeTokens,
   prompts: (policy, { database, resources }) => addConnectPrompt(policy, database, resources),
@@ -50,7 +50,7 @@ export const federation: Feature = {
     const pending = pendingOf(step);
     if (!pending?.accountId) return { providers };
     const email = pending.details.email ?? '';
-    // What signing in to the account of this address will link.
+    // The link that signing in to the account of this address will make.
     return { providers, email, link: { provider: displayName(pending.providerName, pending.providerId), email } };
   },
   leaveOffer: forget,

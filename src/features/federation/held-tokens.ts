@@ -3,9 +3,9 @@ import type { SealedColumn } from '../../platform/reseal.ts';
 import { type KeyRing, timeOrderedId } from '../../platform/secrets.ts';
 import type { UpstreamTokens } from './upstream.ts';
 
-/** Owns the rows of what providers gave for people: how they are sealed, how read, and how one takes the place of another. */
+/** Owns the stored upstream tokens: how they are sealed, read and replaced. */
 
-/** A row, with what the database's clock says of it. Both tokens are sealed. */
+/** A row, with its state by the database's clock. Both tokens are sealed. */
 export type Held = {
   id: string;
   providerId: string;
@@ -14,33 +14,33 @@ export type Held = {
   scope: string;
   accessToken: string;
   refreshToken: string | null;
-  /** Null when the provider did not say how long it lives. */
+  /** Null when the provider does not state a lifetime. */
   expiresInSeconds: number | null;
-  /** It lives long enough to be given away. */
+  /** The access token has enough lifetime left to hand to a client. */
   fresh: boolean;
-  /** It may be alive still. */
+  /** The access token has not expired as far as we know. */
   valid: boolean;
-  /** Until when one request has it for refreshing, as text. */
+  /** Until when one request has claimed the row for a refresh, as text. */
   claim: string | null;
   claimed: boolean;
   ended: boolean;
 };
 
-/** The name of a row, which its tokens are sealed for: the same whenever others take their place. */
+/** @returns the id of a row, to which its tokens are sealed. It stays the same when the tokens are replaced. */
 export const heldBy = (identityId: string, grantId: string | null): string => `${identityId} ${grantId ?? ''}`;
 
 const sealedFor = (id: string) => `upstream token ${id}`;
 
-// Whoever is refreshing a row knows it by its sealed token.
+// A request that refreshes a row compares the sealed token, so a key rotation must skip claimed rows.
 const unclaimed = Prisma.sql`(claimed_until is null or claimed_until <= now())`;
 
-/** For a change of keys. */
+/** For key rotation. */
 export const SEALED_TOKENS: SealedColumn[] = ['access_token', 'refresh_token'].flatMap((column) => [
   { table: 'upstream_token', id: 'id', column, context: sealedFor, idle: unclaimed },
   { table: 'upstream_revocation', id: 'id', column, context: sealedFor },
 ]);
 
-/** @param id a row's. @throws Error when no key of the ring opens it. */
+/** @param id the row's id. @throws Error when no key of the ring decrypts it. */
 export const unseal = (keyRing: KeyRing, id: string, token: string): string => keyRing.decrypt(token, sealedFor(id));
 
 export function seal(keyRing: KeyRing, id: string, { accessToken, refreshToken }: UpstreamTokens) {
@@ -50,18 +50,18 @@ export function seal(keyRing: KeyRing, id: string, { accessToken, refreshToken }
   };
 }
 
-// Whatever a provider says, it is a number of seconds that the database can add to a date.
+// Keep the provider's lifetime within what the database can add to a date.
 const LONGEST_LIFE_SECONDS = 10 * 365 * 86_400;
 
-/** When tokens that came now expire; null when the provider does not say. */
+/** @returns when tokens received now expire; null when the provider does not say. */
 export function expiry({ expiresInSeconds }: UpstreamTokens): Statement {
   if (expiresInSeconds === undefined || !Number.isFinite(expiresInSeconds)) return Prisma.sql`null::timestamptz`;
   const seconds = Math.min(Math.max(Math.floor(expiresInSeconds), 0), LONGEST_LIFE_SECONDS);
   return Prisma.sql`now() + ${seconds} * interval '1 second'`;
 }
 
-// Given away with less than a minute to live, it would expire on its way; of one that lives for minutes, a quarter of its life. One of which
-// the provider does not say how long it lives is taken to live for an hour, if another can be had for it.
+// A token with less than a minute left could expire on its way to the client. For short lifetimes the margin is a quarter of the life.
+// Without a stated lifetime, a refreshable token counts as fresh for an hour.
 const STALE_FROM = Prisma.sql`case
   when t.expires_at is not null then t.expires_at - least(interval '1 minute', (t.expires_at - t.refreshed_at) / 4)
   when t.refresh_token is not null then t.refreshed_at + interval '1 hour'
@@ -73,8 +73,8 @@ const COLUMNS = Prisma.sql`t.id, t.provider_id as "providerId", t.identity_id as
   coalesce(t.claimed_until > now(), false) as claimed, t.ended_at is not null as ended`;
 
 /**
- * What there is for one app: its own row first, then what sign-in brought.
- * @returns undefined when the person has no account of theirs at the provider.
+ * @returns the rows that one client may use: its own row first, then the one of the sign-in. Undefined when the user has no link to the
+ * provider.
  */
 export async function listHeld(
   database: Database,
@@ -88,15 +88,15 @@ export async function listHeld(
   return rows.length ? rows.filter(({ id }) => id !== null) : undefined;
 }
 
-/** @returns undefined for one that is gone. */
+/** @returns undefined for a deleted row. */
 export async function readHeld(database: Database, id: string): Promise<Held | undefined> {
   const [row] = await database.query<Held>(Prisma.sql`select ${COLUMNS} from upstream_token t where t.id = ${id}`);
   return row;
 }
 
 /**
- * Puts what a refresh brought in the place of what it was brought with; where something newer is there, that stays. Where the person's link has
- * ended meanwhile, it is left for the provider to be told of, see revocations.ts.
+ * Replaces the stored upstream tokens with the refreshed ones, unless newer ones are stored. If the link was deleted in the meantime, the
+ * new tokens are queued for revocation: see revocations.ts.
  */
 export async function replaceHeld(database: Database, keyRing: KeyRing, held: Held, tokens: UpstreamTokens): Promise<void> {
   const { access, refresh } = seal(keyRing, held.id, tokens);
@@ -107,7 +107,7 @@ export async function replaceHeld(database: Database, keyRing: KeyRing, held: He
   if (kept.length) return;
   const late = `${held.id} ${timeOrderedId()}`;
   const left = seal(keyRing, late, tokens);
-  // A statement of its own: the one above has waited for whoever ended the link, and would see it still.
+  // A separate statement: the first one may have waited for the deletion of the link, and its snapshot would still show the link.
   await database.change(Prisma.sql`
     insert into upstream_revocation (id, provider_id, access_token, refresh_token, expires_at)
     select ${late}, ${held.providerId}, ${left.access}, ${left.refresh}, now() + interval '1 day'

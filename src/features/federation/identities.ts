@@ -2,8 +2,8 @@ import { type Database, Prisma, type Statement } from '../../platform/database.t
 import type { Details } from './details.ts';
 
 /**
- * Owns whose account at a provider is whose here. A link is made by proof alone: whoever makes one has just come back from the provider,
- * and is signed in here or makes their account with it. An e-mail address links nothing.
+ * Owns the links between upstream identities and accounts. A link needs proof: the user has just returned from the provider and is signed
+ * in here, or is signing up. An e-mail address links nothing.
  */
 
 export type Identity = {
@@ -16,7 +16,7 @@ export type Identity = {
   refreshedAt: Date;
 };
 
-/** Whose the provider's subject is. */
+/** @returns the link of a provider's subject, if there is one. */
 export async function findIdentity(database: Database, providerId: string, subject: string): Promise<Identity | undefined> {
   return (
     ((await database.prisma.upstreamIdentity.findUnique({ where: { providerId_subject: { providerId, subject } } })) as Identity | null) ??
@@ -24,7 +24,7 @@ export async function findIdentity(database: Database, providerId: string, subje
   );
 }
 
-/** A person's link to a provider. They have one each. */
+/** @returns a user's link to a provider. A user has at most one for each provider. */
 export async function identityAt(database: Database, accountId: string, providerId: string): Promise<Identity | undefined> {
   return (
     ((await database.prisma.upstreamIdentity.findUnique({
@@ -33,7 +33,7 @@ export async function identityAt(database: Database, accountId: string, provider
   );
 }
 
-/** All links of a person, oldest first. */
+/** @returns all links of a user, oldest first. */
 export async function listIdentities(database: Database, accountId: string): Promise<Identity[]> {
   return (await database.prisma.upstreamIdentity.findMany({
     where: { accountId },
@@ -41,10 +41,10 @@ export async function listIdentities(database: Database, accountId: string): Pro
   })) as unknown as Identity[];
 }
 
-/** A link with what its person needs to know of the provider. */
+/** A link with what its user needs to know about the provider. */
 export type Link = Identity & { provider: { name: string; disabledAt: Date | null } };
 
-/** All links of a person, to disabled providers too, oldest first. */
+/** @returns all links of a user, also those to disabled providers, oldest first. */
 export async function listLinks(database: Database, accountId: string): Promise<Link[]> {
   return (await database.prisma.upstreamIdentity.findMany({
     where: { accountId },
@@ -54,8 +54,10 @@ export async function listLinks(database: Database, accountId: string): Promise<
 }
 
 /**
- * The writing of a link, or of newer details into one that is there. It must change a row: it does not when the subject is somebody else's.
- * @param id of a link to be made, by timeOrderedId(). @throws a unique violation (23505) when the person has another subject at this provider.
+ * @returns the statement that makes a link, or updates the details of an existing one. It changes no row when the subject belongs to
+ * another account, so require that it changes one.
+ * @param id the id of a new link, by timeOrderedId(). @throws a unique violation (23505) when the account has another subject at this
+ * provider.
  */
 export function saveIdentity({ id, providerId, subject, accountId, details }: Omit<Identity, 'createdAt' | 'refreshedAt'>): Statement {
   return Prisma.sql`
@@ -65,15 +67,15 @@ export function saveIdentity({ id, providerId, subject, accountId, details }: Om
       where upstream_identity.account_id = excluded.account_id`;
 }
 
-/** The ending of a link. What the provider gave for it goes too, and the provider is told, see revocations.ts. */
+/** @returns the statement that deletes a link. Its tokens are deleted too and revoked at the provider: see revocations.ts. */
 export function endIdentity(accountId: string, providerId: string): Statement {
   return Prisma.sql`delete from upstream_identity where account_id = ${accountId} and provider_id = ${providerId}`;
 }
 
 /**
- * The ending of a link, unless it is the last way in: an account keeps a password, a passkey or another provider to sign in by. `end` must
- * change a row, and is to be run after `lock` in one transaction: the account is locked first, so that of two at once the second sees what
- * the first has left.
+ * @returns the statements that delete a link unless it is the only way to sign in: a password, a passkey or another provider must remain.
+ * Run `lock` and then `end` in one transaction, and require that `end` changes a row. The lock on the account makes the second of two
+ * requests see what the first one left.
  */
 export function endIdentityUnlessLast(accountId: string, providerId: string): { lock: Statement; end: Statement } {
   const signsIn = Prisma.sql`disabled_at is null and (settings->>'signIn')::boolean`;

@@ -5,9 +5,9 @@ import type { ProviderSettings, UpstreamProvider } from './providers.ts';
 import { speaking } from './upstream.ts';
 import { UpstreamError } from './upstream-error.ts';
 
-/** Owns the looking at a provider for an operator, before people are sent there: what it says of itself, and what of our settings cannot work. */
+/** Owns the check of a provider's metadata and of our settings, for an operator to run before users are sent there. */
 
-/** @param kind `wrong`: nobody can sign in until it is mended. `note`: it is well to know. */
+/** @param kind `wrong`: users cannot sign in until it is fixed. `note`: the operator should know. */
 export type Finding = { kind: 'ok' | 'note' | 'wrong'; says: string };
 
 const ok = (says: string): Finding => ({ kind: 'ok', says });
@@ -20,7 +20,10 @@ const PATIENCE_MS = 10_000;
 
 type Metadata = Record<string, unknown>;
 
-/** Asks a provider what it is, and whether it knows us. @param redirectUri where it is to send browsers. Nothing is kept there or here. */
+/**
+ * Reads a provider's metadata and checks whether it accepts us as a client. Stores nothing here or there. @param redirectUri the redirect
+ * URI registered there.
+ */
 export async function inspect(keyRing: KeyRing, provider: UpstreamProvider, redirectUri: string): Promise<Finding[]> {
   const { settings } = provider;
   const about = settings.issuer ? await discover(settings.issuer, settings) : { findings: endpointsOf(settings), metadata: undefined };
@@ -42,7 +45,7 @@ async function discover(issuer: string, settings: ProviderSettings): Promise<{ f
   return { findings: [ok(`it is ${issuer}, as ${address} says`), ...endpointsOf(settings, metadata)], metadata };
 }
 
-/** What it has, and what it lacks. */
+/** @returns which endpoints the provider has and which it lacks. */
 function endpointsOf({ endpoints }: ProviderSettings, metadata?: Metadata): Finding[] {
   const at = (name: 'authorization' | 'token' | 'userinfo' | 'revocation') => metadata?.[`${name}_endpoint`] ?? endpoints?.[name];
   const needed = (['authorization', 'token'] as const).map((name) =>
@@ -64,7 +67,7 @@ function promises(metadata: Metadata, { settings, services }: UpstreamProvider):
   const method = settings.clientAuthMethod === 'apple' ? 'client_secret_post' : settings.clientAuthMethod;
   const methods = listed('token_endpoint_auth_methods_supported') ?? ['client_secret_basic'];
   const scopes = listed('scopes_supported');
-  const strange = [...settings.scopes, ...services.flatMap(({ upstreamScopes }) => upstreamScopes)].filter(
+  const unlisted = [...settings.scopes, ...services.flatMap(({ upstreamScopes }) => upstreamScopes)].filter(
     (scope) => scopes && !scopes.includes(scope),
   );
   const challenges = listed('code_challenge_methods_supported');
@@ -72,7 +75,7 @@ function promises(metadata: Metadata, { settings, services }: UpstreamProvider):
     methods.includes(method) || method === 'none'
       ? ok(`it takes ${method}`)
       : wrong(`it does not take ${method}: use --auth with one of ${methods.join(', ')}`),
-    ...(strange.length ? [note(`it does not list the scopes ${[...new Set(strange)].join(', ')}, of ${scopes?.join(', ')}`)] : []),
+    ...(unlisted.length ? [note(`it does not list the scopes ${[...new Set(unlisted)].join(', ')}, of ${scopes?.join(', ')}`)] : []),
     ...(challenges && !challenges.includes('S256') ? [note('it does not list PKCE with S256, which it is sent nevertheless')] : []),
     metadata['authorization_response_iss_parameter_supported'] === true
       ? ok('its answers name it (RFC 9207)')
@@ -90,7 +93,7 @@ async function keys(metadata: Metadata, settings: ProviderSettings): Promise<Fin
     : wrong(`there are no keys at ${metadata['jwks_uri']}`);
 }
 
-/** Sends a code that is none. Who does not know us says so before it looks at the code (RFC 6749 section 5.2). */
+/** Sends an invalid code. A provider that does not know the client answers so before it looks at the code (RFC 6749 section 5.2). */
 async function knowsUs(keyRing: KeyRing, provider: UpstreamProvider, redirectUri: string): Promise<Finding> {
   const { clientId } = provider.settings;
   try {
@@ -129,7 +132,7 @@ async function read(address: string, { privateNetwork }: ProviderSettings): Prom
   }
 }
 
-/** The innermost word on it. */
+/** @returns the message of the innermost cause. */
 function reason(error: unknown): string {
   let at = error as Error & { cause?: unknown };
   while (at.cause instanceof Error) at = at.cause as typeof at;

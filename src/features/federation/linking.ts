@@ -7,29 +7,32 @@ import { findIdentity, type Identity, identityAt, saveIdentity } from './identit
 import type { UpstreamTokens } from './upstream.ts';
 import { keepTokens } from './vault.ts';
 
-/** Owns the link between an account here and an account at a provider: one at each provider, and no two accounts share one. */
+/**
+ * Owns the link between an account here and one at a provider. An account has at most one link for each provider, and two accounts never
+ * share an upstream identity.
+ */
 
-/** What a provider told and gave. @see Arrival in visits.ts */
+/** The identity and tokens that a provider returned. @see Arrival in visits.ts */
 export type Linkable = { providerId: string; subject: string; details: Details; tokens: UpstreamTokens };
 
 /**
- * `linked` or `kept`: the account has it now, or had it before. `taken`: it is another account's. `another`: this account has another one at the
- * provider. `refused`: see `mayLink`. Nothing was changed by the last three.
+ * `linked`: the account has the link now. `kept`: the account already had it. `taken`: another account has it. `another`: this account has
+ * a different identity at the provider. `refused`: see `mayLink`. The last three change nothing.
  */
 export type Outcome = 'linked' | 'kept' | 'taken' | 'another' | 'refused';
 
 type Link = {
   accountId: string;
   brought: Linkable;
-  /** The grant by which an app acts with the tokens; none for those of a sign-in. */
+  /** The grant under which a client uses the tokens; absent for those of a sign-in. */
   grantId?: string;
-  /** Whether a link that is not there yet may be made. */
+  /** @returns whether a new link may be made. */
   mayLink?(): boolean;
-  /** What is written in the same transaction. @param before the link as it was. */
+  /** @returns statements to write in the same transaction. @param before the link as it was. */
   along(before: Identity | undefined): Statement[];
 };
 
-/** Makes the link, or keeps what was brought with the one that is there, in one transaction. */
+/** Makes the link, or stores the new details and tokens in the existing one, in one transaction. */
 export async function linkIdentity({ database, keyRing }: { database: Database; keyRing: KeyRing }, link: Link): Promise<Outcome> {
   const { accountId, brought, mayLink, along } = link;
   const { providerId, subject } = brought;
@@ -46,13 +49,13 @@ export async function linkIdentity({ database, keyRing }: { database: Database; 
     if (!written) return 'taken';
     return mine ? 'kept' : 'linked';
   } catch (error) {
-    // Linked from another tab, a moment before.
+    // Another tab made a link a moment ago.
     if (isUniqueViolation(error)) return 'another';
     throw error;
   }
 }
 
-/** The writing of a link and of what the provider gave. The first must change a row: see saveIdentity(). */
+/** @returns the statements that store a link and its tokens. The first one must change a row: see saveIdentity(). */
 export function linking(
   keyRing: KeyRing,
   { id = timeOrderedId(), accountId, brought, grantId }: Pick<Link, 'accountId' | 'brought' | 'grantId'> & { id?: string | undefined },

@@ -3,7 +3,8 @@ import type { Database } from '../../platform/database.ts';
 import { listProviders, scopeOf } from './providers.ts';
 
 /**
- * What apps can do for a user at a provider is a scope of the server's own API: the API is asked for the user's token there (token-exchange.ts).
+ * @returns the scopes of this server's own API for services at providers. A client uses them to get the user's token there: see
+ * token-exchange.ts.
  */
 export async function readServiceScopes(database: Database): Promise<OwnScope[]> {
   return (await listProviders(database)).flatMap((provider) =>

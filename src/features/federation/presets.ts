@@ -1,4 +1,4 @@
-/** Owns what is known of providers that many use: what their operators' documentation says differs from the standard's defaults. */
+/** Owns the presets of common providers: the settings that, by their documentation, differ from the standard's defaults. */
 
 export const PRESETS: Record<string, { name: string; settings: Record<string, unknown> }> = {
   google: {
@@ -12,12 +12,12 @@ export const PRESETS: Record<string, { name: string; settings: Record<string, un
   },
   microsoft: {
     name: 'Microsoft',
-    // The tenant of personal accounts: that of all tenants issues tokens under many issuers, none of which is its own.
+    // The tenant of personal accounts. The common tenant issues ID tokens under many issuers, none of which is its own.
     settings: {
       issuer: 'https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0',
       clientAuthMethod: 'client_secret_post',
       scopes: ['openid', 'email', 'profile', 'offline_access'],
-      // No word on whether an address was verified: it is nobody's proof.
+      // Microsoft does not say whether an address is verified, so it never counts as proof.
       claims: { subject: 'sub', email: 'email', name: 'name', username: 'preferred_username' },
     },
   },
@@ -77,7 +77,7 @@ export const PRESETS: Record<string, { name: string; settings: Record<string, un
   },
 };
 
-/** @returns nothing for no preset. @throws RangeError for one that is not there. */
+/** @returns the settings of a preset; empty without a name. @throws RangeError for an unknown preset. */
 export function presetNamed(name: string | undefined): Record<string, unknown> {
   if (name === undefined) return {};
   const preset = Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;

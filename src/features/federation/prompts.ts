@@ -2,7 +2,7 @@ import { interactionPolicy } from 'oidc-provider';
 import type { Database } from '../../platform/database.ts';
 import { needsNewSignIn, owedConnections, type Scopes } from './services/connections.ts';
 
-/** Owns when a user is sent to a provider during an authorization: an app acts there for the user, and the provider has not agreed yet. */
+/** Owns when an authorization sends the user to a provider: the client acts there for the user, and the provider has not agreed yet. */
 
 const { Check, Prompt } = interactionPolicy;
 
@@ -11,13 +11,13 @@ export function addConnectPrompt(policy: interactionPolicy.DefaultPolicy, databa
   policy.add(connectPrompt(database, scopes));
 }
 
-/** Belongs to the login prompt. */
+/** A check of the login prompt. */
 const newLink = (database: Database, scopes: Scopes) =>
   new Check('new_link', 'an account elsewhere is to be linked, and the sign-in was too long ago', 'login_required', async (ctx) =>
     Boolean(ctx.oidc.session && needsNewSignIn(await owedConnections(database, scopes, ctx), ctx.oidc.session)),
   );
 
-/** Once in an authorization, whatever comes of it: an app goes on without as well. */
+/** Asked once in an authorization. The client's authorization continues even without the connection. */
 const connectPrompt = (database: Database, scopes: Scopes) =>
   new Prompt(
     { name: 'connect', requestable: false },

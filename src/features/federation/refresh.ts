@@ -7,34 +7,37 @@ import { refreshTokens, type UpstreamTokens } from './upstream.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 /**
- * Owns the getting of new tokens for old ones, once: to a provider that rotates them, the second who uses a refresh token is a thief
- * (RFC 9700 section 4.14.2). Of any number of requests on any number of nodes one claims the row; no transaction waits for the provider.
+ * Owns the refresh of upstream tokens, exactly once for each refresh token. A provider that rotates them treats a second use as theft (RFC
+ * 9700 section 4.14.2). One request on one node claims the row. No transaction stays open during the provider's response.
  */
 
-// Longer than the provider is waited for, and than it is tried to keep what it gave. Whoever dies meanwhile is replaced after it.
+// Longer than the timeout of the provider plus the retries of the write. If the node dies, another request can claim the row afterwards.
 const CLAIM_SECONDS = 10;
 
-// The old refresh token may be worth nothing by now: what came for it is not let go because the database is busy.
+// The old refresh token may be invalid by now, so a busy database must not lose the new tokens: the write is retried.
 const KEEP_TRIES = 5;
 const KEEP_EVERY_MS = 1_000;
 
-// After a failure the provider is left alone for so long.
+// After a failure, requests leave the provider alone for this long.
 const REST_SECONDS = 1;
 
-/** How long a node waits for another that is at it. */
+/** How long a node waits for another node's refresh. */
 const WAIT_MS = 3_000;
 const LOOK_EVERY_MS = 100;
 
 type Refreshable = Held & { refreshToken: string };
 
-// What this node is getting, by the token that it is got for: all requests for it wait together, for one look at the row.
+// This node's running refreshes, by the token they replace. All requests for one token share one promise and one poll of the row.
 const renewals = new WeakMap<Database, Map<string, Promise<boolean>>>();
 
-/** Whether somebody is at it, here or elsewhere. */
+/** @returns whether this node or another one is refreshing the tokens. */
 export const isUnderWay = (database: Database, { claimed, accessToken }: Held): boolean =>
   claimed || renewals.get(database)?.has(accessToken) === true;
 
-/** Gets new tokens, or waits for whoever is at it, in less than five seconds. @returns false when the row is as it was: the provider did not answer, or nothing that can be believed. */
+/**
+ * Refreshes the tokens, or waits for a running refresh, in less than five seconds.
+ * @returns false when the row is unchanged, because the provider did not answer or its answer was not trustworthy.
+ */
 export function renew(database: Database, keyRing: KeyRing, provider: UpstreamProvider, held: Refreshable): Promise<boolean> {
   const mine = renewals.get(database) ?? new Map<string, Promise<boolean>>();
   renewals.set(database, mine);
@@ -63,7 +66,7 @@ async function refreshOnce(
     tokens = await refreshTokens(keyRing, provider, { refreshToken, scope: held.scope });
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw error;
-    // What the provider says of us, such as invalid_client, is an operator's to mend and not the person's.
+    // An error about us as a client, such as invalid_client, is for an operator to fix. It does not end the user's tokens.
     const ended = error.kind === 'refused' && error.code === 'invalid_grant';
     await (ended ? endHeld(database, held) : rest(database, held));
     return ended ? 'ended' : 'failed';
@@ -72,7 +75,7 @@ async function refreshOnce(
   try {
     await keep();
   } catch (error) {
-    // Who asked is not kept waiting for it.
+    // Retry in the background: the caller must not wait for it.
     void tryAgain(keep);
     throw error;
   }
@@ -98,7 +101,7 @@ async function claim(database: Database, { id, accessToken }: Held): Promise<boo
   return rows.length > 0;
 }
 
-/** Writes down that the provider gives nothing for it any more: the person is needed. */
+/** Records that the provider issues no more tokens for this row, so that the user must authorize again. */
 export async function endHeld(database: Database, { id, accessToken }: Held): Promise<void> {
   await database.change(Prisma.sql`
     update upstream_token set ended_at = now(), claimed_until = null where id = ${id} and access_token = ${accessToken}`);
@@ -110,14 +113,14 @@ async function rest(database: Database, { id, accessToken }: Held): Promise<void
     where id = ${id} and access_token = ${accessToken}`);
 }
 
-/** @returns false when there is none to wait for any more. */
+/** @returns true once the row has new tokens or has ended; false when no refresh is running, or after WAIT_MS. */
 async function waitForOther(database: Database, { id, accessToken }: Held): Promise<boolean> {
   let claim: string | null | undefined;
   for (let waited = 0; waited < WAIT_MS; waited += LOOK_EVERY_MS) {
     const row = await readHeld(database, id);
     if (row?.accessToken !== accessToken || row.ended) return true;
     claim ??= row.claim;
-    // Another claim is the rest after a failure. Whoever has waited does not begin: that would take too long.
+    // A different claim is the pause after a failure. This request has already waited, so it must not start a refresh of its own.
     if (!row.claimed || row.claim !== claim) return false;
     await sleep(LOOK_EVERY_MS);
   }

@@ -8,9 +8,9 @@ import { revokeToken } from './upstream.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 /**
- * Owns the telling of providers that a person's link has ended, whoever ended it: a trigger leaves the tokens in upstream_revocation, and they are
- * revoked there (RFC 7009), on whichever node. A provider that does not answer is asked again after ten seconds, each time twice as long after,
- * for a day.
+ * Owns the revocation of upstream tokens after a link ends, however it ended. A trigger moves the tokens to upstream_revocation, and any
+ * node revokes them at the provider (RFC 7009).
+ * If the provider does not answer, the next try follows after ten seconds, with the wait doubling up to an hour, for one day.
  */
 
 const CHANNEL = 'upstream_revocation';
@@ -18,23 +18,23 @@ const AT_ONCE = 4;
 
 type Left = { id: string; providerId: string; accessToken: string; refreshToken: string | null; attempts: number; last: boolean };
 
-type Parts = { database: Database; keyRing: KeyRing; log: Log; everyMs?: number };
+type App = { database: Database; keyRing: KeyRing; log: Log; everyMs?: number };
 
-/** Tells what there is to tell until it is stopped. */
-export function keepProvidersTold({ database, keyRing, log, everyMs }: Parts): { stop(): Promise<void> } {
+/** Runs revocations until it is stopped. */
+export function keepProvidersTold({ database, keyRing, log, everyMs }: App): { stop(): Promise<void> } {
   return keepSent<Left>({
     database,
     log,
     channel: CHANNEL,
     atOnce: AT_ONCE,
     take: (room) => takeDue(database, room),
-    send: (left) => tellOne({ database, keyRing, log }, left),
+    send: (left) => revokeOne({ database, keyRing, log }, left),
     waits: 'upstream_revocations_wait',
     everyMs,
   });
 }
 
-/** Taken by moving the time at which it is due: it comes up again by itself when this node dies. */
+/** Takes rows by moving their due time: if this node dies, they become due again. */
 function takeDue(database: Database, room: number): Promise<Left[]> {
   return database.aside<Left>(Prisma.sql`
     update upstream_revocation set attempts = attempts + 1,
@@ -44,7 +44,7 @@ function takeDue(database: Database, room: number): Promise<Left[]> {
     returning id, provider_id as "providerId", access_token as "accessToken", refresh_token as "refreshToken", attempts, due_at >= expires_at as last`);
 }
 
-async function tellOne({ database, keyRing, log }: Parts, left: Left): Promise<void> {
+async function revokeOne({ database, keyRing, log }: App, left: Left): Promise<void> {
   const { id, providerId: provider, attempts } = left;
   try {
     const problem = await attempt(database, keyRing, left);
@@ -57,7 +57,10 @@ async function tellOne({ database, keyRing, log }: Parts, left: Left): Promise<v
   }
 }
 
-/** @returns why the provider was not told; undefined when it was, or wants to be told of nothing. @throws what the database throws. */
+/**
+ * @returns why the revocation failed; undefined when it succeeded or the provider has no revocation endpoint. @throws errors of the
+ * database.
+ */
 async function attempt(database: Database, keyRing: KeyRing, left: Left): Promise<{ reason: string; forGood: boolean } | undefined> {
   const provider = await findProvider(database, left.providerId, true);
   if (!provider) return undefined;
@@ -68,11 +71,12 @@ async function attempt(database: Database, keyRing: KeyRing, left: Left): Promis
       refresh: left.refreshToken === null ? undefined : unseal(keyRing, left.id, left.refreshToken),
     };
   } catch (error) {
-    // What no key opens is opened by none later.
+    // A token that no key decrypts now will not be decrypted later.
     return { reason: (error as Error).message, forGood: true };
   }
   try {
-    // The refresh token first: by it others would be had. With it many a provider ends the access token too, and some take no other (RFC 7009 section 2.1).
+    // Revoke the refresh token first, since it could issue new tokens. Many providers then end the access token too, and some accept no
+    // other token (RFC 7009 section 2.1).
     if (opened.refresh !== undefined && !(await revokeToken(keyRing, provider, opened.refresh, 'refresh_token'))) return undefined;
     await revokeToken(keyRing, provider, opened.access, 'access_token');
     return undefined;

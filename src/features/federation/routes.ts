@@ -4,7 +4,7 @@ import { connectRoutes } from './account/connect.ts';
 import { leaveToLink, returnToLink } from './account/link-visit.ts';
 import { links } from './account/links.ts';
 
-/** The pages on which a signed-in user links accounts at providers, and on which an app has the user connect one. */
+/** The pages on which a signed-in user links accounts at providers, and to which a client sends a user to connect one. */
 export function linkRoutes(services: OwnServices) {
   const router = new Router();
   router.use(connectRoutes(services));

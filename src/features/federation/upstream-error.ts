@@ -1,14 +1,17 @@
 import * as client from 'openid-client';
 import type { UpstreamProvider } from './providers.ts';
 
-/** Owns what can go wrong with a provider, in three words: who asks needs to know no library's. */
+/** Owns the three kinds of upstream errors, so that callers need not know the library's errors. */
 
-/** `refused`: it said no, in the standard's words. `unavailable`: it did not answer, or not now. `untrustworthy`: its answer cannot be believed. */
+/**
+ * `refused`: the provider answered with an OAuth error. `unavailable`: it did not answer, or is busy. `untrustworthy`: its answer failed a
+ * check.
+ */
 export class UpstreamError extends Error {
   readonly kind: 'refused' | 'unavailable' | 'untrustworthy';
-  /** The error code of an answer that said no, such as `access_denied`. */
+  /** The error code of a refusal, such as `access_denied`. */
   readonly code: string | undefined;
-  /** Whose answer it was, where a visit had begun. */
+  /** The provider that answered, once a visit had begun. */
   provider: Pick<UpstreamProvider, 'id' | 'name'> | undefined;
 
   constructor(kind: UpstreamError['kind'], cause: unknown, code?: string) {
@@ -19,7 +22,7 @@ export class UpstreamError extends Error {
   }
 }
 
-/** What went wrong, whatever was thrown. */
+/** @returns any thrown value as an UpstreamError. */
 export function judged(error: unknown): UpstreamError {
   if (error instanceof UpstreamError) return error;
   if (error instanceof client.AuthorizationResponseError)

@@ -10,14 +10,14 @@ import { credentialsOf, type ProviderSettings, type UpstreamProvider } from './p
 import { judged, UpstreamError } from './upstream-error.ts';
 
 /**
- * Owns what is spoken with an upstream provider: where a browser is sent, what its answer is worth, refresh and revocation. The protocol
- * is openid-client's; an ID token's signature is checked always, though it came over TLS. Nothing is stored here.
+ * Owns the protocol with an upstream provider: authorization, validation of the answer, refresh and revocation. openid-client implements
+ * it. The signature of an ID token is always verified, even over TLS. Stores nothing.
  */
 
-/** All that one request of ours may wait for a provider, however many questions it takes. */
+/** The total time that one request of ours may wait for a provider, over all calls. */
 const PATIENCE_MS = 4_000;
 
-// What a provider says of itself holds so long, and in its absence for a day.
+// How long discovered metadata stays fresh. While the provider is unavailable, it is used for up to a day.
 const METADATA_FRESH_MS = 10 * 60_000;
 const METADATA_STALE_MS = 24 * 3_600_000;
 
@@ -26,18 +26,18 @@ export type UpstreamTokens = {
   refreshToken: string | undefined;
   /** Undefined when the provider does not say. */
   expiresInSeconds: number | undefined;
-  /** What they open, with spaces between. */
+  /** The granted scopes, separated by spaces. */
   scope: string;
 };
 
-/** What has to be kept until the browser comes back. */
+/** What to store until the browser returns. */
 export type Begun = { scopes: string[]; codeVerifier: string; nonce: string | undefined; maxAgeSeconds?: number | undefined };
 
 /**
  * Begins an authorization (RFC 6749 section 4.1 with PKCE, OIDC Core section 3.1). @param state names the browser's visit; single use.
- * @param offline whether a refresh token is wanted, for an app that acts while its person is away.
- * @param maxAgeSeconds how long ago the person may have signed in there. OpenID Connect alone has a word for that, and many a provider does
- * not say whether it kept to it. @throws UpstreamError when the provider cannot be discovered.
+ * @param offline requests a refresh token, for a client that acts while the user is away.
+ * @param maxAgeSeconds how long ago the user may have signed in there. Only OpenID Connect has a parameter for it, and many providers do
+ * not return `auth_time`. @throws UpstreamError when discovery fails.
  */
 export async function beginAuthorization(
   keyRing: KeyRing,
@@ -73,8 +73,8 @@ export async function beginAuthorization(
 }
 
 /**
- * Turns what a browser brought back into tokens and the person that they are for. State, `iss` (RFC 9207), nonce, audience and signature are
- * checked. @param answer our callback's address as the browser called it, with its query.
+ * Exchanges the provider's answer for tokens and the user's identity. Checks state, `iss` (RFC 9207), nonce, audience and signature.
+ * @param answer our callback's address as the browser requested it, with its query.
  * @throws UpstreamError
  */
 export async function completeAuthorization(
@@ -100,14 +100,14 @@ export async function completeAuthorization(
 
 const CLOCK_DIFFERENCE_SECONDS = 60;
 
-/** Whoever was asked for a sign-in of a moment ago, and says that it was longer ago, is not believed. Many a provider does not say. */
+/** Refuses an answer whose `auth_time` is older than the requested max_age. Many providers do not send `auth_time`. */
 function assertRecent(authTime: number | undefined, maxAgeSeconds: number | undefined): void {
   if (authTime === undefined || maxAgeSeconds === undefined) return;
   if (authTime < epochSeconds(systemClock.now()) - maxAgeSeconds - CLOCK_DIFFERENCE_SECONDS)
     throw new UpstreamError('untrustworthy', 'auth_time is before what max_age asked for');
 }
 
-/** @throws UpstreamError `refused` with `invalid_grant` when the provider gives nothing for it any more. */
+/** @throws UpstreamError `refused` with `invalid_grant` when the provider no longer accepts the refresh token. */
 export async function refreshTokens(
   keyRing: KeyRing,
   provider: UpstreamProvider,
@@ -115,12 +115,12 @@ export async function refreshTokens(
 ): Promise<UpstreamTokens> {
   return speaking(keyRing, provider, async (config) => {
     const fresh = tokensFrom(await client.refreshTokenGrant(config, refreshToken), scope.split(' ').filter(Boolean), provider.settings);
-    // One that does not rotate keeps the one that it gave (RFC 6749 section 6).
+    // A provider that does not rotate returns no refresh token: keep the current one (RFC 6749 section 6).
     return { ...fresh, refreshToken: fresh.refreshToken ?? refreshToken };
   });
 }
 
-/** Tells the provider that a token is not wanted any more (RFC 7009). @returns false when it has no endpoint for that. @throws UpstreamError */
+/** Revokes a token at the provider (RFC 7009). @returns false when it has no revocation endpoint. @throws UpstreamError */
 export async function revokeToken(
   keyRing: KeyRing,
   provider: UpstreamProvider,
@@ -136,10 +136,10 @@ export async function revokeToken(
 
 type Known = { metadata: client.ServerMetadata; readAt: number; jwks?: client.ExportedJWKSCache };
 
-// By what was discovered, so that a provider whose settings change is discovered anew.
+// Keyed by what discovery used, so that a provider with changed settings is discovered again.
 const known = new Map<string, Known>();
 
-/** Speaks with a provider in our name, in the time that a request of ours has for it. @throws UpstreamError */
+/** Calls a provider as its client, within the time limit of one request. @throws UpstreamError */
 export async function speaking<T>(
   keyRing: KeyRing,
   provider: UpstreamProvider,
@@ -168,7 +168,7 @@ export async function speaking<T>(
 async function discovered(settings: ProviderSettings, deadline: AbortSignal): Promise<Known> {
   const { endpoints, issuer, privateNetwork } = settings;
   if (!issuer) {
-    // openid-client wants an issuer: one that says none of itself is known by its origin.
+    // openid-client requires an issuer. A provider without one gets its origin.
     const metadata = {
       issuer: endpoints?.issuer ?? new URL(String(endpoints?.authorization)).origin,
       authorization_endpoint: endpoints?.authorization,
@@ -214,7 +214,7 @@ async function authentication(keyRing: KeyRing, provider: UpstreamProvider): Pro
 }
 
 function tokensFrom(response: client.TokenEndpointResponse, asked: string[], { issuer }: ProviderSettings): UpstreamTokens {
-  // Plain providers answer with commas too, whatever they were asked with.
+  // Plain OAuth providers may also answer with commas, even when the request used spaces.
   const scope = response.scope?.split(issuer ? ' ' : /[\s,]+/) ?? asked;
   const tokens = {
     accessToken: response.access_token,
@@ -229,7 +229,7 @@ function tokensFrom(response: client.TokenEndpointResponse, asked: string[], { i
 
 const LONGEST_TOKEN = 16 * 1024;
 
-/** What the ID token says, and userinfo where the provider has one: to some it is there alone that an address is. */
+/** @returns the claims of the ID token and of userinfo, if the provider has it. Some providers return the address only there. */
 async function tellOfIdToken(config: client.Configuration, claims: Record<string, unknown>, { accessToken }: UpstreamTokens) {
   if (!config.serverMetadata().userinfo_endpoint) return claims;
   return { ...(await client.fetchUserInfo(config, accessToken, String(claims['sub']))), ...claims };

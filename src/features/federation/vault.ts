@@ -6,22 +6,25 @@ import { endHeld, isUnderWay, renew } from './refresh.ts';
 import type { UpstreamTokens } from './upstream.ts';
 
 /**
- * Owns what providers gave for people: sealed under the key ring, one row for sign-in and one for each app that may act for its person.
- * An app never gets what can do more than its person allowed it, and nobody gets a refresh token.
+ * Owns the tokens that providers issued for users, sealed under the key ring. One row is for the sign-in, and one for each client that may
+ * act for the user. A client never gets a token that exceeds the user's consent, and never a refresh token.
  */
 
-/** For which person and app, and how far. Scopes are the provider's. */
+/** The user, the grant and the scopes of a request. Scopes are the provider's. */
 export type Reach = {
   accountId: string;
-  /** What the person allowed the app. */
+  /** The grant under which the user allowed the client to act. */
   grantId: string;
-  /** What is asked for. */
+  /** The scopes that the client requests. */
   needed: string[];
-  /** All that the person allowed the app at this provider: a token that opens more is not for it. */
+  /** Everything that the user allowed the client at this provider. A token with more scopes is not for this client. */
   allowed: string[];
 };
 
-/** `not_linked`: the person has no account there. `not_connected`: nothing was given for this app, or not enough. `ended`: nothing is given for it any more. */
+/**
+ * `not_linked`: the user has no link there. `not_connected`: the provider issued nothing for this client, or not enough. `ended`: the
+ * provider issues nothing for it any more.
+ */
 export type Standing = 'ready' | 'not_linked' | 'not_connected' | 'ended';
 
 export type Reached =
@@ -30,9 +33,9 @@ export type Reached =
   | { kind: 'unavailable' };
 
 /**
- * The writing of what a provider gave: at sign-in, or for one app. It takes the place of what was there for the same; but many a provider
- * gives its refresh token the first time alone, and that one stays.
- * @param grantId null for what sign-in brought.
+ * @returns the statement that stores what a provider issued, at sign-in or for one client. It replaces earlier tokens of the same row. Many
+ * providers issue a refresh token only the first time, so an existing one stays if the scope is the same.
+ * @param grantId null for the tokens of a sign-in.
  */
 export function keepTokens(
   keyRing: KeyRing,
@@ -48,15 +51,16 @@ export function keepTokens(
       expires_at = excluded.expires_at, refreshed_at = now(), claimed_until = null, ended_at = null`;
 }
 
-/** Whether an app would get a token now. Nobody is asked but the database. */
+/** @returns whether a client would get a token now. Reads only the database. */
 export async function standing(database: Database, { providerId, ...reach }: Reach & { providerId: string }): Promise<Standing> {
   const found = await choose(database, providerId, reach);
   return typeof found === 'string' ? found : 'ready';
 }
 
 /**
- * A token by which an app acts for its person at a provider: what is kept, or a new one that is asked for once for everybody who wants it.
- * It takes less than five seconds. @param refusedToken one that was given out, which the provider did not take: it is not given again.
+ * @returns a token with which a client acts for a user at a provider. It is the stored one, or a new one from one refresh that all callers
+ * share. Takes less than five seconds.
+ * @param refusedToken a token that the provider did not accept; it is not returned again.
  * @throws DatabaseUnavailable
  */
 export async function reach(
@@ -79,20 +83,20 @@ export async function reach(
   const { refreshToken } = held;
   if (refreshToken === null) {
     if (!refused) return kept();
-    // What sign-in brought is other apps' too: one app's word does not end it.
+    // Other clients use the sign-in's tokens too: one client's report does not end them.
     if (held.grantId !== null) await endHeld(database, held);
     return { kind: 'interaction_required', reason: 'ended' };
   }
-  // Within its last minute it does for whoever comes while another gets the next.
+  // Within its last minute, the token still serves callers while another one refreshes it.
   if (held.valid && !refused && isUnderWay(database, held)) return open(held);
   if (!(await renew(database, keyRing, provider, { ...held, refreshToken }))) return kept();
-  // What came may open more than it did, or be gone again: it is judged like any.
+  // The refreshed token may have more scopes, or its row may be deleted: check it like any other.
   const now = await choose(database, provider.id, wanted);
   if (typeof now === 'string') return { kind: 'interaction_required', reason: now };
   return now.valid && now.accessToken !== held.accessToken ? open(now) : { kind: 'unavailable' };
 }
 
-/** The row that serves: the app's own before what sign-in brought. @returns what is missing when there is none. */
+/** @returns the row to use, the client's own before the sign-in's; without one, what is missing. */
 async function choose(database: Database, providerId: string, wanted: Reach): Promise<Held | Exclude<Standing, 'ready'>> {
   const held = await listHeld(database, { ...wanted, providerId });
   if (!held) return 'not_linked';
@@ -102,7 +106,7 @@ async function choose(database: Database, providerId: string, wanted: Reach): Pr
 }
 
 function fits(scope: string, { needed, allowed }: Reach): boolean {
-  // `openid` opens nothing of the provider's: it says that there is an ID token.
+  // `openid` gives no access at the provider: it only requests an ID token.
   const opened = scope.split(' ').filter((word) => word && word !== 'openid');
   return opened.every((word) => allowed.includes(word)) && needed.every((word) => word === 'openid' || opened.includes(word));
 }

@@ -6,25 +6,25 @@ import { type Begun, beginAuthorization, completeAuthorization, type UpstreamTok
 import { judged } from './upstream-error.ts';
 
 /**
- * Owns the browsers that are on their way to a provider and back. Each visit has a place that it returns to and is bound to what sent
- * it (an interaction, a session): an answer that is brought by another browser, for another place, or twice, is nobody's.
+ * Owns the visits of browsers to a provider. Each visit has a path to return to and is bound to an interaction or a session. An answer from
+ * another browser, for another path, or a second time is refused.
  */
 
 export const VISIT_MINUTES = 10;
 
-export type Visit = {
+export type UpstreamVisit = {
   provider: UpstreamProvider;
-  /** Names the visit, and comes back as `state`. */
+  /** Identifies the visit; the provider returns it as `state`. */
   state: string;
   begun: Begun;
-  /** What sent it there wanted to know again. */
+  /** Values that the caller gets back with the answer. */
   carried: Record<string, unknown>;
 };
 
 /**
- * Sends a browser to a provider. @param returnTo a path of ours; the callback leads there with what the provider answered.
- * @param bound names what the browser must have to go on, such as `interaction <uid>`.
- * @returns where to send it. @throws UpstreamError when the provider cannot be discovered.
+ * Begins a visit. @param returnTo a path of ours, to which the callback forwards the provider's answer.
+ * @param bound names what the browser must have to continue, such as `interaction <uid>`.
+ * @returns the address to send the browser to. @throws UpstreamError when discovery fails.
  */
 export async function beginVisit(
   database: Database,
@@ -68,15 +68,20 @@ export async function beginVisit(
   return url;
 }
 
-/** Where a visit returns to. @returns undefined for one that is over, has expired, never was, or went to another provider (RFC 9700 section 4.4). */
+/**
+ * @returns the path a visit returns to; undefined when it is over, expired, unknown, or went to another provider (RFC 9700 section 4.4).
+ */
 export async function placeOf(database: Database, keyRing: KeyRing, providerId: string, state: string): Promise<string | undefined> {
   const [row] = await database.query<{ return_to: string }>(Prisma.sql`
     select return_to from upstream_visit where id = ${digest(state)} and provider_id = ${providerId} and consumed_at is null and expires_at > now()`);
   return row && keyRing.decrypt(row.return_to, sealedAs(state));
 }
 
-/** Ends a visit, once: of any number of browsers that bring the same answer one gets it. @param query see redeem(). @param bound as it was begun. */
-export async function endVisit(database: Database, keyRing: KeyRing, query: string, bound: string): Promise<Visit | undefined> {
+/**
+ * Ends a visit, once: of several browsers with the same answer, one gets it. @param query see redeem(). @param bound the same value as in
+ * beginVisit().
+ */
+export async function endVisit(database: Database, keyRing: KeyRing, query: string, bound: string): Promise<UpstreamVisit | undefined> {
   const state = new URLSearchParams(query).get('state') ?? '';
   const [row] = await database.change<{ provider_id: string; sealed: string }>(Prisma.sql`
     update upstream_visit set consumed_at = now()
@@ -87,17 +92,17 @@ export async function endVisit(database: Database, keyRing: KeyRing, query: stri
   return { provider, state, ...JSON.parse(keyRing.decrypt(row.sealed, sealedAs(state))) };
 }
 
-export type Arrival = Visit & { subject: string; details: Details; tokens: UpstreamTokens };
+export type Arrival = UpstreamVisit & { subject: string; details: Details; tokens: UpstreamTokens };
 
-/** Asks the provider what its answer to a visit is worth. @param query what the browser brought back, as our callback got it. @throws UpstreamError */
-export async function redeem(keyRing: KeyRing, issuer: string, visit: Visit, query: string): Promise<Arrival> {
+/** Exchanges the provider's answer to a visit. @param query the query with which the browser called our callback. @throws UpstreamError */
+export async function redeem(keyRing: KeyRing, issuer: string, visit: UpstreamVisit, query: string): Promise<Arrival> {
   const answer = new URL(`${callbackOf(issuer, visit.provider.id)}?${query}`);
   return { ...visit, ...(await completeAuthorization(keyRing, visit.provider, { answer, state: visit.state, begun: visit.begun })) };
 }
 
 /**
- * Ends the visit that an answer belongs to, and redeems it. @param query see redeem().
- * @returns undefined for a visit that is over, or somebody else's: nothing was asked then. @throws UpstreamError
+ * Ends the visit of an answer and redeems it. @param query see redeem().
+ * @returns undefined for a visit that is over or belongs to another browser; the provider is not contacted then. @throws UpstreamError
  */
 export async function arrive(
   database: Database,
@@ -113,5 +118,5 @@ export async function arrive(
   }
 }
 
-// A place and what a visit is bound to may name an interaction, which is as much as its cookie.
+// The return path and the binding may name an interaction, whose id is as sensitive as its cookie.
 const sealedAs = (state: string) => `upstream visit ${digestInHex(state)}`;

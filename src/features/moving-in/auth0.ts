@@ -26,9 +26,9 @@ import {
 } from './settle.ts';
 
 /**
- * Owns how an application of an Auth0 tenant is read.
+ * Owns the reading of an application of an Auth0 tenant.
  * @see https://auth0.github.io/node-auth0/interfaces/management.Management.GetClientResponseContent.html for the fields
- * @see https://auth0.github.io/auth0.net/api/Auth0.ManagementApi.CreateClientRequestContent.html for the patterns that addresses may be
+ * @see https://auth0.github.io/auth0.net/api/Auth0.ManagementApi.CreateClientRequestContent.html for the patterns that addresses may have
  * @see https://auth0.com/docs/get-started/applications/application-grant-types for the grants
  */
 
@@ -79,7 +79,7 @@ export const AUTH0: Source = {
     'applications of an Auth0 tenant, as GET /api/v2/clients gives them: an array of objects with "client_id", "callbacks" and "app_type", or an object that has it as "clients"',
   clientsIn(document) {
     const list = isFields(document) ? document['clients'] : document;
-    // Hydra's have redirect_uris, and Keycloak's a clientId.
+    // Hydra's clients have redirect_uris, and Keycloak's have a clientId.
     const fits = (client: unknown) => isFields(client) && typeof client['client_id'] === 'string' && !('redirect_uris' in client);
     return Array.isArray(list) && list.every(fits) ? list : undefined;
   },
@@ -107,18 +107,18 @@ function readType(draft: Draft, record: Fields): void {
   settleType(draft, stringsOf(record['callbacks']), { native: type === 'native', secretless: methodOf(record) === 'none' });
 }
 
-/** An app that cannot keep a secret has none, whatever its record says of one. */
+/** A client that cannot keep a secret gets none, even if its record has one. */
 function methodOf(record: Fields): string {
   const type = textOf(record['app_type']);
   const said = textOf(record['token_endpoint_auth_method']);
   if (said) return said;
-  // By keys alone, of which the record has the names.
+  // It authenticates with keys only, and the record has only their names.
   if (isFields(record['client_authentication_methods']) && record['client_authentication_methods']['private_key_jwt'])
     return 'private_key_jwt';
   return type === 'spa' || type === 'native' ? 'none' : 'client_secret_basic';
 }
 
-/** None said is what the kind of app is for. */
+/** Without grants, the kind of application decides. */
 function grantsOf(record: Fields): string[] {
   const grants = stringsOf(record['grant_types']);
   if (grants.length) return grants;

@@ -101,7 +101,7 @@ async function run(database: Database, { document, drafts }: ForeignExport, orde
   } catch (error) {
     failure = error;
   }
-  // What was done is told of, whatever came between.
+  // The report names what was written, also after a failure.
   const isTold = failure === undefined || written.size > 0;
   const told = reportOf(order, { plan, people, written: order.dryRun ? undefined : written });
   if (isTold) {

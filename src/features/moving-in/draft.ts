@@ -1,6 +1,6 @@
 /**
- * Owns a client on its way in from another server: what of it will be ours, and field by field what became of what the other server said.
- * Does not judge it as a whole (oauth/clients/operator-client.ts), nor store it.
+ * Owns a client during its import from another server: our metadata for it, and what happened to each field of the record. Does not judge
+ * the client as a whole (oauth/clients/operator-client.ts), and does not store it.
  */
 
 export type FieldNote = { field: string; outcome: 'kept' | 'changed' | 'dropped'; from?: string; to?: string; why?: string };
@@ -8,34 +8,34 @@ export type FieldNote = { field: string; outcome: 'kept' | 'changed' | 'dropped'
 export type Draft = {
   clientId: string;
   name: string;
-  /** RFC 7591, without a secret. */
+  /** Metadata of RFC 7591, without a secret. */
   metadata: Record<string, unknown>;
-  /** `reissue`: it is to have one, and the export has none that can be kept. */
+  /** `reissue`: the client needs a secret, and the export has none that we can store. */
   secret: { kind: 'none' } | { kind: 'kept'; value: string } | { kind: 'reissue' };
   suspended: boolean;
   fields: FieldNote[];
-  /** Why it is nothing to bring along, though there is nothing wrong with it. */
+  /** Why it is not imported although nothing is wrong with it. */
   passedOver?: string;
   /** What is wrong with it, and what would be right. */
   refusal?: string;
 };
 
-/** A record of an export, of which nothing is known but that it is an object. */
+/** A record of an export, known only to be an object. */
 export type Fields = Record<string, unknown>;
 
-/** What becomes of one field: a reason why it is dropped, or who deals with it. */
+/** What happens to a field: the reason why it is dropped, or a function that handles it. */
 export type Rule = string | ((value: unknown, draft: Draft) => void);
 
-/** What another server exports: how its clients are found and read. */
+/** How to find and read the clients in another server's export. */
 export type Source = {
-  /** The shape that was expected, for whoever brings another. */
+  /** A description of the expected shape, for the error message. */
   expected: string;
-  /** @returns undefined when the document is not of this shape. */
+  /** @returns undefined when the document has another shape. */
   clientsIn(document: unknown): unknown[] | undefined;
   read(record: Fields, scopes: string[]): Draft;
 };
 
-/** Dealt with beside others, and told of there. */
+/** Another function handles this field and reports it. */
 export const ELSEWHERE: Rule = () => {};
 
 const LONGEST_TOLD = 200;
@@ -45,7 +45,7 @@ export const isFields = (value: unknown): value is Fields => typeof value === 'o
 
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
 
-/** The strings of a list; whatever else is in it is none. */
+/** @returns the non-empty strings of a list; other members are ignored. */
 export const stringsOf = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((member): member is string => typeof member === 'string' && member !== '') : [];
 
@@ -65,12 +65,12 @@ export function dropped(draft: Draft, field: string, why: string, from?: unknown
   draft.fields.push({ field, outcome: 'dropped', ...(from === undefined ? undefined : { from: told(from) }), why });
 }
 
-/** The first refusal is the one that counts: what follows may follow from it. */
+/** The first refusal counts, since later ones may follow from it. */
 export function refuse(draft: Draft, sentence: string): void {
   draft.refusal ??= sentence;
 }
 
-/** Goes through all that a record says. What is empty or off says nothing; what nobody knows is told of as dropped. */
+/** Applies the rules to all fields of a record. Empty and false values are ignored. An unknown field is reported as dropped. */
 export function walk(draft: Draft, record: Fields, rules: Record<string, Rule>, prefix = ''): void {
   for (const [field, value] of Object.entries(record)) {
     if (saysNothing(value)) continue;
@@ -85,13 +85,15 @@ function saysNothing(value: unknown): boolean {
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
-/** Somebody else's value as a report has it: of bounded length, and without a password that stands in an address. */
+/** @returns a foreign value for the report, shortened and without a password in an address. */
 function told(value: unknown): string {
   const text = (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).replace(/\/\/[^/?#\s]*@/g, '//…@');
   return text.length > LONGEST_TOLD ? `${text.slice(0, LONGEST_TOLD)}…` : text;
 }
 
-/** Whether a document nests deeper than any export does. Not by recursion, which is what such a document is out for. */
+/**
+ * @returns whether a document nests deeper than any real export. It does not recurse, because such a document aims to exhaust the stack.
+ */
 export function isTooDeep(document: unknown): boolean {
   let level = [document];
   for (let depth = 0; level.length; depth += 1) {

@@ -27,8 +27,9 @@ import {
 } from './settle.ts';
 
 /**
- * Owns how a client of Ory Hydra is read: the names are RFC 7591's, and secrets never leave it.
- * @see https://docs.rs/crate/open-api-hydra/1.0.0/target-redirect/i686-pc-windows-msvc/open_api_hydra/apis/admin_api/fn.list_o_auth2_clients.html
+ * Owns the reading of a client of Ory Hydra. Its names are those of RFC 7591, and it never exports secrets.
+ * @see
+ * https://docs.rs/crate/open-api-hydra/1.0.0/target-redirect/i686-pc-windows-msvc/open_api_hydra/apis/admin_api/fn.list_o_auth2_clients.html
  * @see https://hackage.haskell.org/package/ory-hydra-client-2.1.2.1/docs/doc-index-O.html for the fields
  */
 
@@ -90,7 +91,7 @@ export const HYDRA: Source = {
     'clients of Ory Hydra, as "hydra list clients --format json" or GET /admin/clients give them: an array of objects with "client_id" and "grant_types", or an object that has it as "items"',
   clientsIn(document) {
     const list = isFields(document) ? (document['items'] ?? document['clients']) : document;
-    // Auth0's have an app_type, or callbacks.
+    // Auth0's clients have an app_type or callbacks.
     const fits = (client: unknown) =>
       isFields(client) && typeof client['client_id'] === 'string' && !('callbacks' in client || 'app_type' in client);
     return Array.isArray(list) && list.every(fits) ? list : undefined;
@@ -112,7 +113,7 @@ export const HYDRA: Source = {
   },
 };
 
-/** None said is the code alone (RFC 7591 section 2). */
+/** Without grants, a client uses only the authorization code (RFC 7591 section 2). */
 function grantsOf(record: Fields): string[] {
   const grants = stringsOf(record['grant_types']);
   return grants.length ? grants : ['authorization_code'];

@@ -4,7 +4,7 @@ import type { KeycloakPerson } from './keycloak-people.ts';
 import type { Planned } from './plan.ts';
 import type { SourceName } from './sources.ts';
 
-/** Owns what is told of an import: to whoever reads the terminal, and to the file of --report. Never a secret. */
+/** Owns the report of an import, on the terminal and in the file of --report. It never contains a secret. */
 
 export type Order = {
   from: SourceName;

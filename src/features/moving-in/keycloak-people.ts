@@ -2,21 +2,21 @@ import { emailProblem, normalizeEmail } from '../../people/email-address.ts';
 import { nameFault, tidyName } from '../../people/names.ts';
 
 /**
- * Owns how a person of a Keycloak realm export is read. Their passwords stay behind: a hash of Keycloak's cannot be verified here, and is not
- * asked for. Does not write them: see administration.ts.
+ * Owns the reading of a user in a Keycloak realm export. Passwords are not imported: this server cannot verify Keycloak's hashes. Does not
+ * store the users.
  * @see https://www.keycloak.org/docs-api/26.7.2/javadocs/org/keycloak/representations/idm/UserRepresentation.html for the fields
  */
 
 type Note = { field: string; outcome: 'kept' | 'changed' | 'dropped'; why?: string };
 
 export type KeycloakPerson = {
-  /** The subject identifier by which apps know them. */
+  /** The subject identifier by which clients know the user. */
   id: string;
   email: string;
   name: string;
   disabled: boolean;
   fields: Note[];
-  /** Why it is nobody to bring along, though nothing is wrong. */
+  /** Why the user is not imported although nothing is wrong. */
   passedOver?: string;
   refusal?: string;
 };
@@ -38,7 +38,7 @@ const DROPPED: Record<string, string> = {
 
 const TOLD_ELSEWHERE = ['id', 'email', 'firstName', 'lastName', 'enabled'];
 
-/** The people of a realm export; none when it has none. @param newId for those whose own cannot stay. */
+/** @returns the users of a realm export; empty when it has none. @param newId creates the id of a user whose own id cannot stay. */
 export function readPeople(document: unknown, newId: () => string): KeycloakPerson[] {
   const users = isFields(document) && Array.isArray(document['users']) ? document['users'] : [];
   const seen = new Set<string>();

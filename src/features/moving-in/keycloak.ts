@@ -29,15 +29,16 @@ import {
 } from './settle.ts';
 
 /**
- * Owns how a client of a Keycloak realm export is read.
+ * Owns the reading of a client in a Keycloak realm export.
  * @see https://www.keycloak.org/docs-api/latest/javadocs/org/keycloak/representations/idm/ClientRepresentation.html for the fields
- * @see https://candrews.integralblue.com/2021/09/users-and-client-secrets-in-keycloak-realm-exports/ for what the console's export leaves out
+ * @see https://candrews.integralblue.com/2021/09/users-and-client-secrets-in-keycloak-realm-exports/ for what the console's export leaves
+ * out
  */
 
-/** Made in every realm, for Keycloak's own pages. */
+/** Clients that Keycloak creates in every realm for its own pages. */
 const BUILT_IN = ['account', 'account-console', 'admin-cli', 'broker', 'realm-management', 'security-admin-console'];
 
-// What this server has in common for all, or not at all.
+// Fields that this server has for all clients alike, or not at all.
 const RULES: Record<string, Rule> = {
   ...Object.fromEntries(
     [
@@ -81,7 +82,7 @@ const ATTRIBUTES: Record<string, Rule> = {
     ].map((field) => [field, ELSEWHERE]),
   ),
   'pkce.code.challenge.method'(value, draft) {
-    // Keycloak refuses requests without PKCE of a client that names a method, and accepts them of one that names none.
+    // Keycloak requires PKCE only of a client that names a method.
     if (value) draft.metadata['require_pkce'] = true;
     if (value === 'S256') kept(draft, 'attributes.pkce.code.challenge.method', value);
     else changed(draft, 'attributes.pkce.code.challenge.method', { from: value, to: 'S256', why: 'it is the one method here' });
@@ -107,7 +108,7 @@ export const KEYCLOAK: Source = {
   expected: 'a realm export of Keycloak, an object with "clients", or that array by itself: of objects with "clientId"',
   clientsIn(document) {
     const list = isFields(document) ? document['clients'] : document;
-    // Hydra and Auth0 write it with an underscore.
+    // Hydra and Auth0 write `client_id` with an underscore.
     return Array.isArray(list) && !list.some((client) => isFields(client) && 'client_id' in client) ? list : undefined;
   },
   read(record, scopes) {
@@ -116,7 +117,7 @@ export const KEYCLOAK: Source = {
     const why = whyPassedOver(clientId, record);
     if (why) return { ...draft, passedOver: why };
     const attributes = isFields(record['attributes']) ? record['attributes'] : {};
-    // Names of Keycloak's own are keys of its translations.
+    // Names of Keycloak's own clients are keys of its translations.
     if (!/^\$\{.*\}$/.test(textOf(record['name']))) settleName(draft, 'name', record['name']);
     if (record['enabled'] === false) {
       draft.suspended = true;
@@ -148,13 +149,13 @@ function readAddresses(draft: Draft, record: Fields, attributes: Fields): void {
   settleUris(draft, 'redirectUris', uris, 'redirect_uris');
   const field = 'attributes.post.logout.redirect.uris';
   const after = textOf(attributes['post.logout.redirect.uris']).split('##').filter(Boolean);
-  // A plus stands for the redirect URIs; a minus for none.
+  // A plus means the redirect URIs; a minus means none.
   const meant = after.flatMap((uri) => (uri === '+' ? stringsOf(draft.metadata['redirect_uris']) : uri === '-' ? [] : [uri]));
   if (after.includes('+')) changed(draft, field, { from: '+', to: meant.join(' '), why: 'each address is registered in full' });
   settleUris(draft, field, meant, 'post_logout_redirect_uris');
 }
 
-/** Addresses that are relative stand behind `rootUrl`. */
+/** Resolves relative addresses against `rootUrl`. */
 function absolute(draft: Draft, record: Fields): string[] {
   const root = textOf(record['rootUrl']).replace(/\/$/, '');
   return stringsOf(record['redirectUris']).map((uri) => {
@@ -208,7 +209,7 @@ function readGrants(draft: Draft, record: Fields, attributes: Fields): void {
   settleGrants(draft, 'grants (standardFlowEnabled …)', Object.values(grants).flat());
 }
 
-/** Keycloak makes no difference between scopes that a client asks for and those that are added: it may ask for both. */
+/** Keycloak adds default scopes to every request. Here the client may request both kinds. */
 function readScopes(draft: Draft, record: Fields, known: string[]): void {
   const said = [...stringsOf(record['defaultClientScopes']), ...stringsOf(record['optionalClientScopes'])];
   if (!said.length) return;

@@ -4,25 +4,25 @@ import { type Database, Prisma, type Statement } from '../../platform/database.t
 import { digest, randomSecret } from '../../platform/secrets.ts';
 import { changed, type Draft } from './draft.ts';
 
-/** Owns what is to be done about each client of an export: made, updated, passed over or refused, and by which statements. */
+/** Owns the plan of an import: whether each client is created, updated, skipped or refused, and the statements for it. */
 
 export type Planned = {
   draft: Draft;
   outcome: 'make' | 'update' | 'skip' | 'refuse';
   /** Why it is skipped or refused. */
   why?: string;
-  /** As it is to be stored, without its secret. */
+  /** The metadata to store, without the secret. */
   metadata?: ClientMetadata;
-  /** In clear, to be added to those that the client has. */
+  /** In clear text, to add to the client's existing secrets. */
   secret?: string;
-  /** Whether nobody has that secret yet. */
+  /** Whether the secret is new, so that its owner must still receive it. */
   reissued?: boolean;
   existing?: Existing;
 };
 
 type Existing = { id: string; registration: string; services: string[]; origins: string[]; secrets: number };
 
-/** @param judge see oauth/clients/operator-client.ts. @param update whether a client that is here already is changed. */
+/** @param judge see oauth/clients/operator-client.ts. @param update whether to change a client that already exists. */
 export async function planImport(
   database: Database,
   drafts: Iterable<Draft>,
@@ -52,7 +52,7 @@ function reasonNotTo(
 ): Pick<Planned, 'outcome' | 'why'> | undefined {
   if (draft.passedOver) return { outcome: 'skip', why: draft.passedOver };
   if (OWN_CLIENTS.includes(draft.clientId)) return { outcome: 'refuse', why: "its client id is one of this server's own: give it another" };
-  // Its own tokens have the client id as their sub: they would be taken for the user's (RFC 9068 section 2.2).
+  // A client's own tokens carry its client id as `sub`, so a resource server would take them for the user's (RFC 9068 section 2.2).
   if (subjects.has(draft.clientId)) return { outcome: 'refuse', why: 'its client id is the id of an account here: give it another' };
   if (draft.refusal) return { outcome: 'refuse', why: draft.refusal };
   if (existing?.registration === 'dynamic')
@@ -61,7 +61,7 @@ function reasonNotTo(
   return undefined;
 }
 
-/** A secret is one client's alone, and one that has secrets here keeps them. */
+/** Two clients cannot share a secret, and an existing client keeps its secrets. */
 function settleAgainst(draft: Draft, existing: Existing | undefined, taken: Map<string, string>): void {
   if (draft.secret.kind === 'kept') {
     const key = keyOf(draft.secret.value);
@@ -96,27 +96,27 @@ function judged(draft: Draft, judge: (metadata: ClientMetadata) => ClientMetadat
   };
 }
 
-/** To be run together, with the event that tells of it. */
+/** @returns statements to run together with the audit event. */
 export function importClient({ metadata, secret, existing, draft }: Planned): Statement[] {
   if (!metadata) return [];
   const { services = [], origins = [] } = existing ?? {};
   return [
     ...(existing ? [] : [mustBeNew(metadata.client_id)]),
     ...saveClient(secret === undefined ? metadata : { ...metadata, client_secret: secret }),
-    // Saving takes away the grant that an operator gave with them.
+    // Saving removes the services that an operator allowed.
     ...(services.length ? [allowServices(metadata.client_id, { services, origins })] : []),
     ...(draft.suspended ? [suspendClient(metadata.client_id)] : []),
   ];
 }
 
-/** Fails when one of that id has come since the plan was made: saving would change it. */
+/** Fails when a client with this id was created since the plan, because saving would change it. */
 function mustBeNew(clientId: string): Statement {
   return Prisma.sql`select 1 / case when exists (select from client where id = ${clientId}) then 0 else 1 end`;
 }
 
 const idsOf = (drafts: Draft[]): string[] => drafts.map(({ clientId }) => clientId).filter((id) => /^[\x21-\x7e]{1,255}$/.test(id));
 
-/** Those of the client ids that are accounts' ids. */
+/** @returns those of the client ids that are also account ids. */
 async function readSubjects(database: Database, drafts: Draft[]): Promise<Set<string>> {
   const rows = await database.aside<{ id: string }>(Prisma.sql`select id from user_account where id = any(${idsOf(drafts)})`);
   return new Set(rows.map(({ id }) => id));
@@ -133,7 +133,7 @@ async function readExisting(database: Database, drafts: Draft[]): Promise<Map<st
 
 const keyOf = (secret: string): string => Buffer.from(digest(secret)).toString('hex');
 
-/** Which of these secrets a client has already, by their digests in hex. */
+/** @returns which of these secrets a client already has, by their digests in hex. */
 async function readHolders(database: Database, drafts: Draft[]): Promise<Map<string, string>> {
   const digests = drafts.flatMap(({ secret }) => (secret.kind === 'kept' ? [digest(secret.value)] : []));
   const rows = await database.aside<{ key: string; clientId: string }>(Prisma.sql`

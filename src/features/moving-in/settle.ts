@@ -4,7 +4,7 @@ import { hasAppScheme, isNativeByAddress, redirectUriProblem } from '../../oauth
 import { SIGNING_ALGORITHMS } from '../../oauth/clients/signing-algorithms.ts';
 import { changed, type Draft, dropped, kept, refuse, stringsOf, textOf } from './draft.ts';
 
-/** Owns what other servers allow and this one does not, in the words of RFC 7591: what is kept, what is changed, what is dropped and why. */
+/** Owns the differences between other servers' rules and ours, in terms of RFC 7591: what is imported, changed or dropped, and why. */
 
 const MAX_URIS = 10;
 export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -35,8 +35,8 @@ export function settleName(draft: Draft, field: string, name: unknown): void {
 }
 
 /**
- * @param native whether the other server says that it is an app on users' own devices. @param secretless whether it is a public client: one with
- * a secret that leads to loopback addresses is a web client in development.
+ * @param native whether the other server calls it an app on users' devices. @param secretless whether it is a public client. A client with
+ * a secret and loopback addresses is a web client in development.
  */
 export function settleType(draft: Draft, uris: string[], { native, secretless }: { native: boolean; secretless: boolean }): void {
   const own = uris.some((uri) => hasAppScheme(uri) && redirectUriProblem(uri) === undefined);
@@ -54,7 +54,7 @@ export function settleType(draft: Draft, uris: string[], { native, secretless }:
     changed(draft, 'application_type', { from: '', to: 'native', why: "it leads to an app on the person's own device (RFC 8252)" });
 }
 
-/** Keeps those of the addresses that may stay. */
+/** Imports the valid addresses. */
 export function settleUris(draft: Draft, field: string, said: unknown, member: 'redirect_uris' | 'post_logout_redirect_uris'): void {
   const right: string[] = [];
   for (const uri of new Set(stringsOf(said))) {
@@ -68,7 +68,7 @@ export function settleUris(draft: Draft, field: string, said: unknown, member: '
   if (right.length) draft.metadata[member] = right;
 }
 
-/** What to write in the place of a pattern. */
+/** @returns a suggestion to replace a pattern. */
 function insteadOf(uri: string): string {
   if (!uri.includes('*')) return '';
   const written = uri.replace('//*.', '//www.').replace(/\/?\*.*$/, '/callback');
@@ -100,7 +100,7 @@ export function settleGrants(draft: Draft, field: string, said: string[]): void 
     refuse(draft, 'no redirect URI is left: register each address in full, such as https://app.example.com/callback');
 }
 
-/** @param said in RFC 7591's words. */
+/** @param said the method, named as in RFC 7591. */
 export function settleMethod(draft: Draft, field: string, said: string): void {
   const [to, why] = ['client_secret_basic', 'secrets are kept as digests here, by which no assertion can be verified'];
   if (said === 'client_secret_jwt') changed(draft, field, { from: said, to, why });
@@ -109,7 +109,7 @@ export function settleMethod(draft: Draft, field: string, said: string): void {
   draft.metadata['token_endpoint_auth_method'] = said === 'client_secret_jwt' ? to : said;
 }
 
-/** Of the public keys of a client that authenticates by them. Must be called when both members were settled. */
+/** Refuses a client that authenticates with a private key but has no public keys. Call it after both members are settled. */
 export function settleKeys(draft: Draft): void {
   const { token_endpoint_auth_method: method, jwks, jwks_uri } = draft.metadata;
   if (method === 'private_key_jwt' && !jwks && !jwks_uri)
@@ -127,13 +127,13 @@ export function settleScopes(draft: Draft, field: string, said: string[], known:
     draft.metadata['scope'] = scopes.join(' ');
     kept(draft, field, draft.metadata['scope']);
   } else if (said.length) {
-    // One that is left with none must not be taken for one that never limited itself.
+    // A client left without scopes must not count as one that may request every scope.
     draft.metadata['scope'] = 'openid';
     changed(draft, field, { from: said.join(' '), to: 'openid', why: 'it may ask for nothing else, until its scopes are here' });
   }
 }
 
-/** A page or picture of the client's; one that is no web address is not worth refusing the client for. */
+/** Imports the link of a client's page or picture. An invalid link is dropped, since it is no reason to refuse the client. */
 export function settleLink(draft: Draft, field: string, value: unknown, member: string): void {
   const text = textOf(value);
   if (URL.parse(text)?.protocol === 'https:') {
@@ -142,7 +142,7 @@ export function settleLink(draft: Draft, field: string, value: unknown, member: 
   } else dropped(draft, field, `${member} must be an https address`, text);
 }
 
-/** The algorithm that its ID Tokens are signed by. */
+/** Imports the algorithm that signs the client's ID tokens. */
 export function settleAlgorithm(draft: Draft, field: string, value: unknown): void {
   const algorithm = textOf(value);
   if ((SIGNING_ALGORITHMS as readonly string[]).includes(algorithm)) {
@@ -151,7 +151,7 @@ export function settleAlgorithm(draft: Draft, field: string, value: unknown): vo
   } else changed(draft, field, { from: algorithm, to: 'RS256', why: `this server signs with ${SIGNING_ALGORITHMS.join(', ')}` });
 }
 
-/** What is said by a switch, and by the same name as here. */
+/** Imports a boolean that has the same meaning here. */
 export function settleSwitch(draft: Draft, field: string, value: unknown, member: string): void {
   if (value === true || value === 'true') {
     draft.metadata[member] = true;

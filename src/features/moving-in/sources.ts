@@ -3,7 +3,7 @@ import { createDraft, type Draft, isFields, isTooDeep, refuse, type Source } fro
 import { HYDRA } from './hydra.ts';
 import { KEYCLOAK } from './keycloak.ts';
 
-/** Owns which servers' exports can be read, and what is no export of theirs. */
+/** Owns the list of servers whose exports can be read, and the check of a file's shape. */
 
 const SOURCES = { keycloak: KEYCLOAK, hydra: HYDRA, auth0: AUTH0 } satisfies Record<string, Source>;
 
@@ -14,11 +14,11 @@ export const SOURCE_NAMES = Object.keys(SOURCES) as SourceName[];
 export type ForeignExport = {
   count: number;
   document: unknown;
-  /** The clients, one after another. @param scopes all that a client may name here. */
+  /** Yields the clients one by one. @param scopes all scopes that a client may have here. */
   drafts(scopes: string[]): Generator<Draft>;
 };
 
-/** @throws Error that says which shape was expected. */
+/** @throws Error that names the expected shape. */
 export function readExport(from: SourceName, text: string): ForeignExport {
   const document = parse(text);
   const source: Source = SOURCES[from];
@@ -42,13 +42,13 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // What the parser says has parts of the file, which may be a secret.
+    // The parser's message quotes the file, which may contain a secret.
     throw new Error('the file is no JSON');
   }
 }
 
 function judgeId(draft: Draft, seen: Set<string>): void {
-  // RFC 6749 appendix A.1, without spaces, and short enough to be looked at.
+  // The characters of RFC 6749 appendix A.1 without spaces, and a length that is readable.
   if (!/^[\x21-\x7e]{1,255}$/.test(draft.clientId))
     draft.refusal = 'its client id must have 1 to 255 printable ASCII characters, without spaces';
   else if (seen.has(draft.clientId)) draft.refusal = 'another client of the file before it has the same client id';

@@ -21,14 +21,14 @@ import { factorsOf } from '../../people/factors.ts';
 import { newChallenge, spendChallenge } from './challenges.ts';
 import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, removePasskey, renamePasskey } from './passkeys.ts';
 
-/** Owns the making, naming and removing of passkeys. What is a valid one: see features/passkeys/passkeys.ts. */
+/** Owns the pages that add, rename and remove passkeys. See features/passkeys/passkeys.ts for their verification. */
 
 export async function showNewPasskey(ctx: Context, services: FirstParty): Promise<void> {
   const there = await visitToAdd(ctx, services, 'passkey');
   if (there) page(there);
 }
 
-/** Answers the page's script with what the browser is to make. */
+/** Answers the page's script with the options of the new passkey. */
 export async function offerEnrolment(ctx: Context, services: FirstParty): Promise<void> {
   const there = await visitToAdd(ctx, services, 'passkey');
   if (!there) return;

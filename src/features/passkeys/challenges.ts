@@ -4,19 +4,19 @@ import type { Database } from '../../platform/database.ts';
 import { equalSecrets, keyedDigest, randomSecret } from '../../platform/secrets.ts';
 
 /**
- * Owns the challenges of passkey ceremonies (WebAuthn section 13.4.3). One is made by signing, so that a page that is looked at costs no
- * write, and holds for five minutes, for what it was made for, once: whichever way the answer turns out, it is used up.
+ * Owns the challenges of passkey ceremonies (WebAuthn section 13.4.3). A challenge is signed, so viewing a page writes nothing. It is valid
+ * for five minutes, for one purpose, once: any answer uses it up, valid or not.
  */
 
 const LIFE_SECONDS = 5 * MINUTE;
 
-/** @param subject what it is for, something that belongs to this browser: an interaction in one step, a session. */
+/** @param subject what the challenge is for and belongs to this browser, such as an interaction in one prompt, or a session. */
 export function newChallenge(cookieKeys: string[], subject: string, clock: Clock = systemClock): string {
   const stamp = `${epochSeconds(clock.now()) + LIFE_SECONDS}.${randomSecret()}`;
   return `${stamp}.${keyedDigest(cookieKeys[0] as string, purpose(subject, stamp))}`;
 }
 
-/** Uses a challenge up. @returns whether it was ours, for this subject, in time, and not used before. */
+/** Uses up a challenge. @returns whether it was ours, for this subject, still valid, and unused. */
 export async function spendChallenge(
   database: Database,
   cookieKeys: string[],

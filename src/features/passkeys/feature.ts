@@ -4,7 +4,7 @@ import { showLogin } from '../../sign-in/login.ts';
 import { passkeyRoutes } from './routes.ts';
 import { offerPasskey, passkeyOf, submitPasskey } from './sign-in.ts';
 
-/** Passkeys: in place of the password, where one is both factors, and on top of it (WebAuthn level 3). */
+/** Passkeys: they replace the password at sign-in, where one counts as two factors, or serve as a second factor (WebAuthn level 3). */
 export const passkeys: Feature = {
   signInPages: { passkey: { show: offerPasskey, answer: (step, form) => submitPasskey(step, form, showLogin) } },
   promptPages: {

@@ -10,19 +10,19 @@ import { type Database, isStorable, isUnavailable, Prisma, type Statement } from
 import { isBlank, withoutDeceptive } from '../../platform/visible-text.ts';
 
 /**
- * Owns passkeys (WebAuthn level 3): the two ceremonies and what is kept of a credential. Who we are is read from ISSUER alone, never
- * from a request, and the authenticator must have verified its user: a passkey is then two factors by itself.
- * Does not make the challenges: whoever asks hands in what knows its own, see features/passkeys/challenges.ts.
+ * Owns passkeys (WebAuthn level 3): the two ceremonies, and the stored credential. The relying party comes from ISSUER only, never from a
+ * request. The authenticator must verify its user, so that a passkey counts as two factors.
+ * Does not make the challenges: the caller passes a function that checks its own, see features/passkeys/challenges.ts.
  */
 
-// EdDSA, ES256, RS256 (COSE): between them every authenticator there is. The library's default varies with the runtime.
+// EdDSA, ES256, RS256 (COSE), which together cover all authenticators. The library's default depends on the runtime.
 const ALGORITHMS = [-8, -7, -257];
 const TIMEOUT_MS = 5 * 60_000;
 const MOST_PASSKEYS = 20;
 const MAX_NAME_CHARACTERS = 60;
 const TRANSPORTS = ['ble', 'cable', 'hybrid', 'internal', 'nfc', 'smart-card', 'usb'];
 
-/** Whether a challenge is one that we gave to this browser for this purpose, and not used before. It uses it up. */
+/** @returns whether the challenge was given to this browser for this purpose and is unused. It uses the challenge up. */
 export type SpendChallenge = (challenge: string) => Promise<boolean>;
 
 export type PasskeyRefusal =
@@ -38,7 +38,7 @@ type Person = { id: string; email: string; name: string };
 
 const text = (most: number) => z.string().min(1).max(most);
 
-// What a credential's toJSON() gives, as far as it is read.
+// The members of a credential's toJSON() that we read.
 const registration = z.object({
   id: text(1_400),
   rawId: text(1_400),
@@ -61,7 +61,10 @@ const assertion = z.object({
   }),
 });
 
-/** What a browser needs to make a passkey: one that it finds by itself at sign-in, on a device that has none of this account's yet. */
+/**
+ * @returns the browser's options for a new passkey. It must be discoverable, so that sign-in works without an address. The device must not
+ * already have one for this account.
+ */
 export async function enrolmentOptions(database: Database, issuer: string, person: Person, challenge: string) {
   const known = await database.prisma.passkey.findMany({ where: { accountId: person.id }, select: { id: true, transports: true } });
   return generateRegistrationOptions({
@@ -78,7 +81,9 @@ export async function enrolmentOptions(database: Database, issuer: string, perso
   });
 }
 
-/** What a browser needs to sign in. @param accountId given when it is known whose passkey it must be; otherwise the browser offers any. */
+/**
+ * @returns the browser's options for a sign-in. @param accountId the account whose passkey is required; without it, the browser offers any.
+ */
 export async function signInOptions(database: Database, issuer: string, challenge: string, accountId?: string) {
   const known = accountId ? await database.prisma.passkey.findMany({ where: { accountId }, select: { id: true, transports: true } }) : [];
   return generateAuthenticationOptions({
@@ -90,7 +95,10 @@ export async function signInOptions(database: Database, issuer: string, challeng
   });
 }
 
-/** Keeps a new passkey. @param answer the browser's, as JSON. @param along written in the same transaction, or not at all. @returns its id, or why not. */
+/**
+ * Stores a new passkey. @param answer the browser's response as JSON. @param along statements written in the same transaction. @returns its
+ * id, or why it was refused.
+ */
 export async function enrolPasskey(
   database: Database,
   issuer: string,
@@ -128,8 +136,9 @@ export async function enrolPasskey(
 type StoredPasskey = { account_id: string; public_key: Buffer; counter: number };
 
 /**
- * Whose passkey this is. @param answer the browser's, as JSON. @param accountId given when it must be this one's.
- * @returns the account and the passkey's id, or why not: then nothing has changed, but for the challenge, which is used up.
+ * Verifies a passkey and finds its account. @param answer the browser's response as JSON. @param accountId the account whose passkey is
+ * required.
+ * @returns the ids of the account and the passkey, or why it was refused. A refusal changes nothing, except that the challenge is used up.
  */
 export async function verifyPasskey(
   database: Database,
@@ -142,7 +151,7 @@ export async function verifyPasskey(
     select account_id, public_key, counter::float8 as counter from passkey where id = ${data.id}`);
   if (!passkey) return { ok: false, reason: 'unknown_passkey' };
   const { userHandle } = data.response;
-  // The handle is the account's id, as it was given at enrolment (WebAuthn section 7.2 step 6). One that the person did not name must bring it.
+  // The handle is the account id from the enrolment (WebAuthn section 7.2 step 6). It is required when the user did not name the account.
   const handleFits = userHandle ? Buffer.from(userHandle, 'base64url').toString() === passkey.account_id : accountId !== undefined;
   if (!handleFits || (accountId !== undefined && accountId !== passkey.account_id)) return { ok: false, reason: 'foreign_passkey' };
   const verified = await attempt(() =>
@@ -151,21 +160,21 @@ export async function verifyPasskey(
       expectedChallenge: asGiven(spend),
       expectedOrigin: relyingParty(issuer).origin,
       expectedRPID: relyingParty(issuer).id,
-      // Compared below, where it is kept: two at once would both compare with what was.
+      // The update below compares the counter. Two parallel requests would both compare with the old value here.
       credential: { id: data.id, publicKey: new Uint8Array(passkey.public_key), counter: 0 },
       requireUserVerification: true,
     }),
   );
   if (!verified?.verified) return { ok: false, reason: 'not_verified' };
   const { newCounter, credentialBackedUp } = verified.authenticationInfo;
-  // A counter that does not grow means a second copy of the key (WebAuthn section 6.1.1). Synced passkeys have none: it stays 0.
+  // A counter that does not grow indicates a copy of the key (WebAuthn section 6.1.1). Synced passkeys keep it at 0.
   const used = await database.change(Prisma.sql`
     update passkey set counter = ${newCounter}, backed_up = ${credentialBackedUp}, used_at = now()
     where id = ${data.id} and (counter < ${newCounter} or (counter = 0 and ${newCounter} = 0)) returning 1`);
   return used.length ? { ok: true, accountId: passkey.account_id, id: data.id } : { ok: false, reason: 'counter_regressed' };
 }
 
-/** A name as it was typed, without what could deceive, or the one that stands in for none. */
+/** @returns the typed name without deceptive characters; `otherwise` if nothing is left. */
 export function passkeyName(typed: string, otherwise: string): string {
   const name = withoutDeceptive(typed, () => ' ')
     .replace(/\s+/g, ' ')
@@ -173,7 +182,7 @@ export function passkeyName(typed: string, otherwise: string): string {
   return [...(isBlank(name) ? otherwise : name)].slice(0, MAX_NAME_CHARACTERS).join('').trim();
 }
 
-/** @returns whether there was such a passkey. */
+/** @returns whether the account has this passkey. */
 export async function renamePasskey(database: Database, accountId: string, id: string, name: string): Promise<boolean> {
   const renamed = await database.change(Prisma.sql`
     update passkey set name = ${name} where id = ${id} and account_id = ${accountId} returning 1`);
@@ -181,8 +190,8 @@ export async function renamePasskey(database: Database, accountId: string, id: s
 }
 
 /**
- * Takes a passkey away, unless it is the last way in: an account without a password keeps one, or a provider to sign in by. To be run as one transaction.
- * The account is locked first, so that of two at once the second sees what the first has left.
+ * @returns the statements that remove a passkey unless it is the only way to sign in: a password, another passkey or a provider must
+ * remain. Run them in one transaction. The lock on the account makes the second of two requests see what the first one left.
  */
 export function removePasskey(accountId: string, id: string): Statement[] {
   return [
@@ -201,12 +210,12 @@ function relyingParty(issuer: string): { id: string; origin: string } {
   return { id: hostname, origin };
 }
 
-/** The library hands back the challenge as the browser had it: its bytes in base64url. */
+/** The library passes the challenge as the browser received it: its bytes in base64url. */
 function asGiven(spend: SpendChallenge) {
   return (challenge: string) => spend(Buffer.from(challenge, 'base64url').toString());
 }
 
-/** What the library finds wrong, it throws. @returns undefined then; a lost database is thrown on. */
+/** @returns undefined when verification fails, which the library reports by throwing. @throws errors of an unavailable database. */
 async function attempt<T>(verify: () => Promise<T>): Promise<T | undefined> {
   try {
     return await verify();

@@ -15,7 +15,7 @@ export function passkeyRoutes(services: FirstParty) {
   router.post(`${PATH}/remove`, (ctx) => takePasskeyAway(ctx, services));
   router.get([`${PATH}/name`, `${PATH}/remove`], backToList);
 
-  // Where password managers send people to add a passkey (W3C "A Well-Known URL for Relying Party Passkey Endpoints").
+  // Password managers send users to this address to add a passkey (W3C "A Well-Known URL for Relying Party Passkey Endpoints").
   router.get('/.well-known/passkey-endpoints', (ctx) => {
     ctx.body = { enroll: services.config.issuer + PATH, manage: services.config.issuer + FACTORS_PATH };
   });

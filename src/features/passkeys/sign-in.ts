@@ -10,24 +10,24 @@ import { newChallenge, spendChallenge } from './challenges.ts';
 import { signInOptions, verifyPasskey } from './passkeys.ts';
 
 /**
- * Owns the passkey on the pages of an authorization: in place of the password, where it is both factors at once, and on top of it.
- * The page works without; what its script brings is a form like any other.
+ * Owns passkeys on the pages of an authorization: as a replacement for the password, where one counts as two factors, and as a second
+ * factor. The page works without its script, which submits an ordinary form.
  */
 
-/** What `views/interaction/passkey.eta` needs, on whichever page it stands. @param autofill whether the browser may offer one by itself. */
+/** @returns the data of `views/interaction/passkey.eta`. @param autofill whether the browser may offer a passkey in the address field. */
 export function passkeyOf({ ctx, interaction, csrf }: Step, { autofill = true } = {}) {
   allowOwnRequests(ctx);
   return { action: `/interaction/${interaction.uid}/passkey`, csrf, autofill, failed: ctx.state.passkeyFailed === true };
 }
 
-/** Answers the page's script with what the browser is to sign. */
+/** Answers the page's script with the options of the sign-in. */
 export async function offerPasskey({ ctx, interaction, services: { database, config } }: Step): Promise<void> {
   const challenge = newChallenge(config.cookieKeys, subject(interaction));
   ctx.set('Cache-Control', 'no-store');
   ctx.body = await signInOptions(database, config.issuer, challenge, signedInAs(interaction));
 }
 
-/** @param show the page that the passkey was shown on, for when it does not fit. */
+/** @param show renders the page that offered the passkey, for a refused one. */
 export async function submitPasskey(step: Step, form: URLSearchParams, show: (step: Step) => Promise<void>): Promise<void> {
   const { ctx, interaction, services } = step;
   const { database, config } = services;
@@ -43,7 +43,7 @@ export async function submitPasskey(step: Step, form: URLSearchParams, show: (st
   if (!account) {
     ctx.state.logged = { ...ctx.state.logged, reason: verdict.ok ? 'account_disabled' : verdict.reason };
     ctx.state.passkeyFailed = true;
-    // A switch of language leads to the page, not to this form.
+    // The language switch leads to the page, not to this form.
     ctx.state.pagePath = `/interaction/${interaction.uid}`;
     step.services.counts.add('sign_in_failed', expected ? 'factor' : 'passkey');
     if (expected) await database.change(auditEvent(visitor, { type: 'factor_failed', accountId: expected, detail: { factor: 'passkey' } }));
@@ -56,8 +56,8 @@ export async function submitPasskey(step: Step, form: URLSearchParams, show: (st
   await finishSignIn(step, account, { method: 'passkey', ...shown });
 }
 
-/** A challenge fits one interaction in one step. */
+/** Binds a challenge to one interaction and one prompt. */
 const subject = ({ uid, prompt }: Step['interaction']) => `interaction ${uid} ${prompt.name}`;
 
-/** Whose passkey it has to be: where one is shown on top, that of who is signed in. At sign-in the passkey itself says who. */
+/** As a second factor, the passkey must belong to the signed-in account. At sign-in, the passkey itself identifies the account. */
 const signedInAs = ({ prompt, session }: Step['interaction']) => (prompt.name === 'factor' ? session?.accountId : undefined);

@@ -5,25 +5,28 @@ import { write } from '../../oauth/store/unit-of-work.ts';
 import type { Database } from '../../platform/database.ts';
 import { registeredWith } from './initial-access.ts';
 
-/** Owns the record of what clients do about their own registration (RFC 7591, RFC 7592). Nobody is signed in: it is told of the client alone. */
+/**
+ * Owns the audit events of clients that manage their own registration (RFC 7591, RFC 7592). No user is signed in, so an event names only
+ * the client.
+ */
 
-const TOLD: Record<string, { status: number; type: EventType }> = {
+const EVENTS: Record<string, { status: number; type: EventType }> = {
   POST: { status: 201, type: 'client_made' },
   PUT: { status: 200, type: 'client_changed' },
   DELETE: { status: 204, type: 'client_deleted' },
 };
 
-/** Writes the event along with what it tells of: in the same statement, or none of both. */
-export function tellRegistrations(database: Database, registrationPath: string) {
+/** Records the event in the same statement as the change, so that both are stored or neither. */
+export function recordRegistrations(database: Database, registrationPath: string) {
   return async (ctx: Context, next: Next) => {
     await next();
-    const told = ctx.path.startsWith(registrationPath) ? TOLD[ctx.method] : undefined;
+    const expected = ctx.path.startsWith(registrationPath) ? EVENTS[ctx.method] : undefined;
     const clientId: string | undefined = ctx['oidc']?.entities.Client?.clientId;
-    if (!told || ctx.status !== told.status || clientId === undefined) return;
+    if (!expected || ctx.status !== expected.status || clientId === undefined) return;
     const token = await registeredWith();
     const detail = { by: 'registration', ...(token === undefined ? undefined : { token }) };
-    const statement = auditEvent(visitorOf(ctx), { type: told.type, clientId, detail });
-    // An end like the deletion itself, so that both are of one statement.
-    await write(database, { purpose: told.type === 'client_deleted' ? 'end' : 'issue', subject: `event of ${clientId}`, statement });
+    const statement = auditEvent(visitorOf(ctx), { type: expected.type, clientId, detail });
+    // The same purpose as the deletion, so that one statement runs both.
+    await write(database, { purpose: expected.type === 'client_deleted' ? 'end' : 'issue', subject: `event of ${clientId}`, statement });
   };
 }

@@ -10,16 +10,16 @@ import { actRoute, listRoute } from '../../pages/operators/route.ts';
 import { createInitialAccessToken, endInitialAccessToken } from './admin/acts.ts';
 import { initialAccessTokens } from './admin/lists.ts';
 import { REGISTRATION_PAGES } from './admin/pages.ts';
-import { tellRegistrations } from './events.ts';
+import { recordRegistrations } from './events.ts';
 import { changeWhatIsThere, guardRegistration } from './guard.ts';
 import { carryLimits, createInitialAccessStore, registeredWith, spendToken, tokenSpent } from './initial-access.ts';
 import { judgeSoftwareStatements } from './software-statements.ts';
 
 const PATH = ROUTES.registration;
 
-/** Clients register themselves, and change what they registered (RFC 7591, RFC 7592). */
+/** Dynamic client registration: clients register themselves and change their registration (RFC 7591, RFC 7592). */
 export const registration: Feature = {
-  // RFC 7591 section 3: everybody may, or whoever holds an initial access token; or nobody.
+  // RFC 7591 section 3: registration is open to all, needs an initial access token, or is closed.
   libraryFeatures: ({ config: { registration: mode } }) => ({
     registration: { enabled: mode !== 'closed', initialAccessToken: mode === 'token' },
     registrationManagement: { enabled: mode !== 'closed', rotateRegistrationAccessToken: true },
@@ -31,13 +31,13 @@ export const registration: Feature = {
   extend: carryLimits,
   aroundEndpoints(parts) {
     const { config, database, names, resources } = parts;
-    // Where nobody may register there is nothing to guard: those addresses are not there.
+    // When registration is closed, its endpoints do not exist and need no guard.
     if (config.registration === 'closed') return [];
     const around = [
       guardRegistration(database, config, PATH),
       changeWhatIsThere(database, PATH),
       spendToken(database),
-      tellRegistrations(database, PATH),
+      recordRegistrations(database, PATH),
       beforeNaming(names),
       judgeSoftwareStatements(parts, PATH),
       acceptRequests(() => resources.scopes, PATH),
@@ -54,6 +54,6 @@ export const registration: Feature = {
     ],
     pages: REGISTRATION_PAGES,
   },
+  raceLost: (ctx, reason) => (ctx.path.startsWith(PATH) ? tokenSpent(ctx, reason) : undefined),
   commands: async () => (await import('./commands/issuers.ts')).ISSUER_COMMANDS,
-  outrun: (ctx, reason) => (ctx.path.startsWith(PATH) ? tokenSpent(ctx, reason) : undefined),
 };

@@ -3,11 +3,14 @@ import { type Database, isStorable, Prisma, type Statement } from '../../platfor
 import { digest } from '../../platform/secrets.ts';
 
 /**
- * Owns initial access tokens (RFC 7591 section 3): what an operator gives to whom may register clients where not everybody may.
- * Does not judge metadata: see oauth/clients/metadata/registration-policy.ts.
+ * Owns initial access tokens (RFC 7591 section 3), which an operator issues to those who may register clients when registration is not
+ * open. Does not judge metadata: see oauth/clients/metadata/registration-policy.ts.
  */
 
-/** @param token of randomSecret(); its digest alone is kept. @param madeBy the operator's account, where one made it. @returns a row with the `id` by which operators speak of it. */
+/**
+ * @param token from randomSecret(); only its digest is stored. @param madeBy the account of the operator, if there is one. @returns a
+ * statement that returns a row with the `id` for operators.
+ */
 export function createInitialAccessToken(
   token: string,
   {
@@ -25,10 +28,10 @@ export function createInitialAccessToken(
     returning id, expires_at as "expiresAt"`;
 }
 
-/** By what operators know it, seconds since 1970, and what its clients may use. */
+/** The id for operators, times in seconds since 1970, and what its clients may use. */
 export type FoundInitialAccessToken = { id: string; issuedAt: number; expiresAt: number; limits: RegistrationLimits };
 
-/** @returns undefined for one that is unknown, has expired, or has made all its clients. */
+/** @returns undefined for a token that is unknown, expired, or used up. */
 export async function findInitialAccessToken(database: Database, token: string): Promise<FoundInitialAccessToken | undefined> {
   if (!isStorable(token)) return undefined;
   const [row] = await database.query<FoundInitialAccessToken>(Prisma.sql`
@@ -38,18 +41,18 @@ export async function findInitialAccessToken(database: Database, token: string):
   return row;
 }
 
-/** Counts one client more. It changes no row when there were enough already: then the client must not be stored either. */
+/** Counts one more client. It changes no row when the token is used up; then the client must not be stored. */
 export function spendInitialAccessToken(token: string): Statement {
   return Prisma.sql`
     update initial_access_token set clients = clients + 1 where digest = ${digest(token)} and expires_at > now() and clients < max_clients`;
 }
 
-/** Those that it made stay. @returns a row, unless it is unknown. */
+/** Its clients stay. @returns a statement that returns a row, unless the token is unknown. */
 export function revokeInitialAccessToken(id: string): Statement {
   return Prisma.sql`delete from initial_access_token where id = ${id} returning id`;
 }
 
-/** The clients that a token made and that are there still, also when the token itself has gone. */
+/** @returns the existing clients that a token registered, even after the token was deleted. */
 export async function clientsRegisteredWith(database: Database, id: string): Promise<string[]> {
   const rows = await database.aside<{ id: string }>(
     Prisma.sql`select id from client where registered_with = ${id} order by created_at, id`,
@@ -57,7 +60,7 @@ export async function clientsRegisteredWith(database: Database, id: string): Pro
   return rows.map((row) => row.id);
 }
 
-/** Whether there is one of this id that has not expired. */
+/** @returns whether a token with this id exists and has not expired. */
 export async function isInitialAccessToken(database: Database, id: string): Promise<boolean> {
   if (!isStorable(id)) return false;
   return (await database.query(Prisma.sql`select 1 from initial_access_token where id = ${id} and expires_at > now()`)).length > 0;
@@ -71,14 +74,14 @@ export type ListedInitialAccessToken = RegistrationLimits & {
   expiresAt: Date;
 };
 
-/** Those that have not expired, in the order they were made. */
+/** @returns the tokens that have not expired, in the order of their creation. */
 export function listInitialAccessTokens(database: Database): Promise<ListedInitialAccessToken[]> {
   return database.query<ListedInitialAccessToken>(Prisma.sql`
     select id, name, max_clients as "maxClients", clients, grant_types as "grantTypes", scopes, expires_at as "expiresAt"
     from initial_access_token where expires_at > now() order by created_at, id`);
 }
 
-/** Every scope that a client may register with. */
+/** @returns every scope that a client may register for. */
 export async function knownScopes(database: Database): Promise<string[]> {
   const rows = await database.query<{ name: string }>(Prisma.sql`
     select name from scope union select provider_id || ':' || name from upstream_service order by name`);

@@ -7,17 +7,19 @@ import type { Database } from '../../platform/database.ts';
 import { findInitialAccessToken, spendInitialAccessToken } from './initial-access-tokens.ts';
 
 /**
- * Owns the door of registration where not everybody may register: initial access tokens (RFC 7591 section 3). That one is asked for, found
- * and not expired is the library's; how many clients it makes, and of what kind, is ours.
+ * Owns the use of initial access tokens when registration is not open (RFC 7591 section 3). The library requires a token, finds it and
+ * checks its expiry. This file limits how many clients it registers, and which kind.
  */
 
-/** What a request remembers of the token that it came with. */
+/** The key under which a request remembers its initial access token. */
 const WITH = 'initial access token';
 
-/** The id of the initial access token by which the request makes a client; undefined where none is needed. */
+/** @returns the id of the request's initial access token; undefined when none is required. */
 export const registeredWith = async (): Promise<string | undefined> => recall<string>(WITH);
 
-/** The library's view of initial access tokens. It finds them alone: operators make and revoke them, see scripts/registration.ts. */
+/**
+ * @returns the library's store of initial access tokens. It only finds them: operators create and revoke them, see scripts/registration.ts.
+ */
 export function createInitialAccessStore(database: Database): ProtocolStore {
   const elsewhere = async () => {
     throw new Error('initial access tokens are made and revoked by operators');
@@ -34,12 +36,12 @@ export function createInitialAccessStore(database: Database): ProtocolStore {
   };
 }
 
-/** Has the library keep what a token's clients may use, for registration-policy.ts. */
+/** Makes the library carry a token's limits, for registration-policy.ts. */
 export const carryLimits = (provider: Provider): void => keepMembers(provider, 'InitialAccessToken', ['limits']);
 
 /**
- * Counts the client that was just made, in the statement that stores it: of any number of registrations at once, no more are stored than
- * the token has left. A request that was refused costs nothing.
+ * Counts the new client in the same statement that stores it, so that parallel registrations cannot exceed the token's limit. A refused
+ * request is not counted.
  */
 export function spendToken(database: Database) {
   return async (ctx: Context, next: Next) => {
@@ -50,7 +52,7 @@ export function spendToken(database: Database) {
   };
 }
 
-/** What the loser of a race for a token's last client hears, as whoever comes later does. */
+/** @returns the error for a request that loses the race for a token's last client. A later request gets the same error. */
 export function tokenSpent(ctx: Context, reason: string): InstanceType<typeof errors.InvalidToken> {
   ctx.set('WWW-Authenticate', 'Bearer error="invalid_token"');
   return new errors.InvalidToken(reason);

@@ -4,10 +4,10 @@ import { LIMITS, type Limit } from '../../http/rate-limit.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import type { Config } from '../../platform/config.ts';
 
-/** Owns how many clients may be registered in an hour: by one network, and by all together. Does not count them: see http/rate-limit.ts. */
+/** Owns how many clients may be registered in an hour, by one network and by all together. Does not count them: see http/rate-limit.ts. */
 
 export type RegistrationQuota = {
-  /** The limit for a request, and the network that it is counted for. */
+  /** @returns the limit of a request, and the network for which it counts. */
   of(ctx: Context): { limit: Limit; network: string };
   all: Limit;
 };
@@ -17,7 +17,7 @@ export function registrationQuota({
   registrationNetworks,
 }: Pick<Config, 'registrationLimit' | 'registrationNetworks'>): RegistrationQuota {
   const { registrationFromNetwork, registration } = LIMITS;
-  // The smallest network first: what is said of a part counts over what is said of the whole.
+  // The smallest network first, so that a limit for a part wins over one for the whole.
   const named = registrationNetworks
     .map(({ network, most }) => ({ network, most, range: rangeOf(network) }))
     .sort((a, b) => b.range[1] - a.range[1]);
@@ -30,7 +30,7 @@ export function registrationQuota({
       const limit = { ...registrationFromNetwork, points: own?.most ?? registrationLimit };
       return { limit, network: own?.network ?? visitorOf(ctx).address };
     },
-    // A network with a limit of its own takes nothing from the others.
+    // A network with its own limit uses none of the shared one.
     all: { ...registration, points: Math.max(registration.points, inProportion) + ownShares },
   };
 }

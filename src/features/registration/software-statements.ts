@@ -8,26 +8,26 @@ import { type Database, isStorable } from '../../platform/database.ts';
 import { findSoftwareIssuer } from './software-issuers.ts';
 
 /**
- * Owns what a software statement is worth at the registration endpoint (RFC 7591 sections 2.3 and 3.1.1): a JWT in which somebody whom an
- * operator trusts says what a piece of software is. What it says counts over what the request says, and is judged like it: it opens nothing
- * that registration does not, and verifies no publisher. Nobody is asked for keys: those that an operator gave are all that there are.
- *
- * A statement is found good or bad before the library reads the request, and refused by registration-policy.ts, when it is clear that whoever
- * asks may register at all.
+ * Owns the validation of software statements at the registration endpoint (RFC 7591 sections 2.3 and 3.1.1). A statement is a JWT in which
+ * a trusted issuer describes a piece of software.
+ * Its claims replace the request's members and are judged like them. They permit nothing beyond normal registration and verify no
+ * publisher. The server fetches no keys: only those that an operator entered count.
+ * The statement is validated before the library reads the request. registration-policy.ts refuses an invalid one later, once it is clear
+ * that the client may register at all.
  */
 
 const MAX_LENGTH = 8 * 1024;
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'];
 const TOLERANCE_SECONDS = 60;
 
-// What a JWT says of itself, and what no request may say of a client: not metadata.
+// Claims about the JWT itself, and members that no request may set.
 const NOT_METADATA = new Set([
   ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'software_statement', '__proto__'],
   ...['client_id', 'client_secret', 'client_id_issued_at', 'client_secret_expires_at'],
   ...['registration_access_token', 'registration_client_uri'],
 ]);
 
-/** Around the registration endpoint: puts what a good statement says in the place of what the request says. */
+/** Middleware around the registration endpoint: replaces the request's members with the claims of a valid statement. */
 export function judgeSoftwareStatements(
   { provider, config, database }: { provider: Provider; config: Config; database: Database },
   registrationPath: string,
@@ -37,7 +37,7 @@ export function judgeSoftwareStatements(
     const body = await readBody(ctx.req);
     const request = objectIn(body);
     const statement = request?.['software_statement'];
-    // Null and nothing are how a client takes a member back (RFC 7592 section 2.2).
+    // An empty or null member removes it (RFC 7592 section 2.2).
     const said = statement !== undefined && statement !== null && statement !== '';
     const known = said && ctx.method === 'PUT' ? await statementOf(provider, ctx.path.slice(registrationPath.length + 1)) : undefined;
     const { claims, ...judged }: Verdict = said ? await judge({ config, database }, statement, known) : {};
@@ -47,7 +47,7 @@ export function judgeSoftwareStatements(
   };
 }
 
-/** The statement that a client came with; undefined for a client that is unknown, or has none. */
+/** @returns the statement that a client registered with; undefined for an unknown client, or one without a statement. */
 async function statementOf(provider: Provider, clientId: string): Promise<unknown> {
   return isStorable(clientId) ? (await provider.Client.find(clientId))?.['software_statement'] : undefined;
 }
@@ -62,9 +62,9 @@ const invalid = (why: string): Verdict => ({ problem: new errors.InvalidSoftware
 const unapproved = (why: string): Verdict => ({ problem: new errors.UnapprovedSoftwareStatement(`software_statement ${why}`) });
 
 /**
- * The order goes from what can be read to what is read and believed.
- * @param known the statement that the client came with: sent back as it is (RFC 7592 section 2.2) it may have expired, and its issuer may sign
- * with other keys by now. That issuer must be trusted still.
+ * Checks in order: the format, then the issuer, then the signature and the claims.
+ * @param known the statement that the client registered with. If it is sent back unchanged (RFC 7592 section 2.2), it may have expired, or
+ * its issuer may have changed its keys. The issuer must still be trusted.
  */
 async function judge({ config, database }: { config: Config; database: Database }, statement: unknown, known: unknown): Promise<Verdict> {
   if (typeof statement !== 'string' || !/^[\w-]+\.[\w-]+\.[\w-]*$/.test(statement))
@@ -97,13 +97,13 @@ function readStatement(statement: string): { algorithm: unknown; claims: JWTPayl
 
 function judgeClaims(claims: JWTPayload, { issuer }: Config): Verdict {
   if (claims.iat !== undefined && claims.iat > Date.now() / 1000 + TOLERANCE_SECONDS) return invalid('says that it is of the future (iat)');
-  // It is for whom it says it is for (RFC 7519 section 4.1.3); one that does not say is for everybody.
+  // `aud` must name this server (RFC 7519 section 4.1.3). A statement without `aud` is for every server.
   if (claims.aud !== undefined && ![claims.aud].flat().includes(issuer))
     return unapproved(`is for another server: its aud must have ${issuer}, or be left out`);
   return { claims };
 }
 
-/** What is wrong, in a sentence that begins after the member's name. Branches on jose's codes, which stay when its texts change. */
+/** @returns the problem as a sentence that follows the member's name. It uses jose's codes, which are stable, unlike its messages. */
 function sentenceOf(error: unknown): string {
   if (error instanceof joseErrors.JWTExpired) return 'has expired (exp): ask its issuer for another';
   if (error instanceof joseErrors.JWTClaimValidationFailed)

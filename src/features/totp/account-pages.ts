@@ -19,12 +19,15 @@ import { factorsOf } from '../../people/factors.ts';
 import { KeyRing } from '../../platform/secrets.ts';
 import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } from './totp.ts';
 
-/** Owns the setting up and removing of an authenticator app: a QR code, the same in letters, and a first code as proof. */
+/**
+ * Owns the pages that set up and remove an authenticator app. The setup shows a QR code, the same secret as text, and asks for a first code
+ * as proof.
+ */
 
 export async function showNewTotp(ctx: Context, services: FirstParty): Promise<void> {
   const there = await visitToAdd(ctx, services, 'totp');
   if (!there) return;
-  // There is one app an account: it is removed before another is set up.
+  // An account has one authenticator app. The user must remove it before setting up another one.
   if ((await factorsOf(services.database, there.account.id)).totpSince) return done(there);
   page(there, beginTotp(enrolling(there), labels(there)));
 }
@@ -43,7 +46,7 @@ export async function addTotp(ctx: Context, services: FirstParty): Promise<void>
     await rememberEnrolled(there.session);
     return done(there, 'totp_added');
   }
-  // Set up in another tab already.
+  // Another tab has already set one up.
   if (verdict.reason === 'taken') return done(there);
   const same = verdict.reason === 'wrong' ? resumeTotp(enrolling(there), sealed, labels(there)) : undefined;
   page(there, same ?? beginTotp(enrolling(there), labels(there)), same ? 'factors.totp_wrong' : 'factors.totp_expired', 400);
@@ -88,7 +91,7 @@ const enrolling = ({ account, session, services }: FactorVisit) => ({
   sessionUid: session.uid,
 });
 
-/** What the app shows: whose account it is, and where. */
+/** What the app displays: the server and the account. */
 const labels = ({ account, services }: FactorVisit) => ({
   issuer: `Munjigi (${new URL(services.config.issuer).hostname})`,
   label: account.email,

@@ -5,7 +5,7 @@ import { addTotp, showNewTotp, takeTotpAway } from './account-pages.ts';
 
 const PATH = `${FACTORS_PATH}/totp`;
 
-/** The pages on which a signed-in user sets up an authenticator app, and removes it. */
+/** The pages on which a signed-in user sets up and removes an authenticator app. */
 export function totpRoutes(services: FirstParty) {
   const router = new Router();
   router.get(PATH, (ctx) => showNewTotp(ctx, services));

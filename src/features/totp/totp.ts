@@ -6,13 +6,13 @@ import type { SealedColumn } from '../../platform/reseal.ts';
 import type { KeyRing } from '../../platform/secrets.ts';
 
 /**
- * Owns the authenticator app (RFC 6238): its secret, and that no code counts twice. Does not count attempts: whoever asks does so first.
- * The numbers are those that every app assumes: SHA-1, six digits, thirty seconds.
+ * Owns the authenticator app (RFC 6238): its secret, and the rule that a code counts once. Does not count tries: the caller does so first.
+ * The parameters are those that all apps assume: SHA-1, six digits, thirty seconds.
  */
 
 const PERIOD_SECONDS = 30;
 const DIGITS = 6;
-// One step either way: clocks differ, and typing takes time (RFC 6238 section 5.2).
+// One step in each direction, because clocks differ and typing takes time (RFC 6238 section 5.2).
 const WINDOW = 1;
 // 160 bits, as RFC 4226 section 4 recommends.
 const SECRET_BYTES = 20;
@@ -21,18 +21,18 @@ const ENROLMENT_SECONDS = 15 * MINUTE;
 export type TotpVerdict = { ok: true } | { ok: false; reason: 'wrong' | 'reused' | 'absent' | 'expired' | 'taken' };
 
 export type TotpEnrolment = {
-  /** What the QR code says: `otpauth://totp/…`. */
+  /** The content of the QR code: `otpauth://totp/…`. */
   uri: string;
-  /** The secret in base32, for typing. */
+  /** The secret in base32, to type in. */
   secret: string;
-  /** The secret again, for the form to bring back: nothing is stored before a first code has proven that the app has it. */
+  /** The secret, sealed, for the form to send back. Nothing is stored before a first code proves that the app has it. */
   sealed: string;
 };
 
 type Enrolling = {
   keyRing: KeyRing;
   accountId: string;
-  /** The session that enrols: another one's form does not open. */
+  /** The session of the setup; a form of another session is refused. */
   sessionUid: string;
 };
 
@@ -50,7 +50,7 @@ export function beginTotp(
   };
 }
 
-/** The same again, for a page that is shown anew. @returns undefined when the seal is not ours or too old. */
+/** @returns the same setup, to show the page again; undefined when the seal is invalid or expired. */
 export function resumeTotp(
   enrolling: Enrolling,
   sealed: string,
@@ -61,7 +61,7 @@ export function resumeTotp(
   return secret === undefined ? undefined : { uri: totpOf(secret, issuer, label).toString(), secret, sealed };
 }
 
-/** Keeps the app, with the first code as its proof. That code is used by it. @param along written in the same transaction, or not at all. */
+/** Stores the app. The first code is the proof and is used up by it. @param along statements written in the same transaction. */
 export async function confirmTotp(
   database: Database,
   enrolling: Enrolling,
@@ -85,8 +85,8 @@ export async function confirmTotp(
 }
 
 /**
- * Whether a code is right and none of its step, or of a later one, was used before (RFC 6238 section 5.2): the statement that keeps
- * the step is the question, so of any number of requests with one code a single one hears yes.
+ * Verifies a code and that no code of its step or a later one was used before (RFC 6238 section 5.2). The statement that stores the step is
+ * also the check, so only one of several parallel requests succeeds.
  */
 export async function verifyTotp(
   database: Database,
@@ -103,21 +103,21 @@ export async function verifyTotp(
   return used.length ? { ok: true } : { ok: false, reason: 'reused' };
 }
 
-/** Takes the app away, to be run as one transaction with the event that tells of it. */
+/** @returns the statements that remove the app, to run in one transaction with the audit event. */
 export function removeTotp(accountId: string): Statement[] {
   return [Prisma.sql`delete from totp_factor where account_id = ${accountId}`, dropIdleRecoveryCodes(accountId)];
 }
 
 /**
- * No code up to this moment counts, of any app: after the restore of a backup, which codes were used is not known. The window is part of it,
- * so users wait for a code for a minute at most.
+ * Makes every code up to now invalid, for all apps. After a backup is restored, the server does not know which codes were used. The window
+ * is included, so users wait at most a minute for a valid code.
  */
 export function useCodesUntilNow(): Statement {
   return Prisma.sql`
     update totp_factor set last_step = greatest(last_step, floor(extract(epoch from now()) / ${PERIOD_SECONDS})::bigint + ${WINDOW})`;
 }
 
-/** The step that a code belongs to, if it is right within the window. */
+/** @returns the step of a code that is valid within the window. */
 function stepOf(secret: string, code: string, clock: Clock): number | undefined {
   const token = code.replace(/\s/g, '');
   if (!/^\d{6}$/.test(token)) return undefined;
@@ -135,7 +135,7 @@ function unseal({ keyRing, accountId, sessionUid }: Enrolling, sealed: string, c
     const { secret, until } = JSON.parse(keyRing.decrypt(sealed, enrolment(accountId, sessionUid))) as { secret: string; until: number };
     return until > epochSeconds(clock.now()) ? secret : undefined;
   } catch {
-    // Not ours, another session's, or of a key that is gone: the person begins again.
+    // The seal is invalid, belongs to another session, or its key was removed: the user must start again.
     return undefined;
   }
 }
@@ -143,5 +143,5 @@ function unseal({ keyRing, accountId, sessionUid }: Enrolling, sealed: string, c
 const atRest = (accountId: string) => `totp ${accountId}`;
 const enrolment = (accountId: string, sessionUid: string) => `totp enrolment ${accountId} ${sessionUid}`;
 
-/** For a change of keys. */
+/** For key rotation. */
 export const SEALED_SECRETS: SealedColumn = { table: 'totp_factor', id: 'account_id', column: 'secret', context: atRest };

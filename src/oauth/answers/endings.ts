@@ -9,44 +9,48 @@ import { write } from '../store/unit-of-work.ts';
 import { isCodeUnused } from '../store/unused-codes.ts';
 
 /**
- * Owns where an interaction led: to the next page, or to the app with a code. The library ends an interaction once, and a browser may ask for
- * the end twice: its user presses again before the first answer is there. Then it gets the same answer, with the same code, which the
- * app redeems once. Both are written in one unit of work with the end itself, sealed under a key that is derived from the interaction's `uid`.
+ * Owns the end of an interaction: the next page, or the redirect to the app with a code. The library ends an interaction once.
+ * A user may press twice before the first response arrives. The second request gets the same response with the same code, which the app
+ * redeems once.
+ * Both records are written in one unit of work with the end itself. They are encrypted under a key derived from the interaction's `uid`.
  */
 
 type Ending = {
   answer: Answer;
-  /** Digest of the session cookie with which the browser came: '' without one. */
+  /** Digest of the session cookie that the browser sent; '' without one. */
   session: string;
-  /** Digest of the code that the answer carries. */
+  /** Digest of the code in the answer. */
   code?: string;
 };
 
-/** What is known for an hour, without a code and without a session: the page that came next, or the app that the browser was sent to. */
+/** Stored for an hour, without code and session: the page that came next, or the app that received the browser. */
 export type WhereItLed = { next: string } | { clientId: string; origin?: string };
 
-// As long as an interaction itself may be answered.
+// As long as an interaction may be completed.
 const KNOWN_SECONDS = HOUR;
 
 const endOf = (path: string) => new RegExp(`^(?:${ROUTES.authorization}|${ROUTES.code_verification})/([^/]+)$`).exec(path)?.[1];
 
-/** Around the library's endpoints: keeps how each interaction ends, and lets a request that comes second be answered by it. */
+/** Wraps the library's endpoints: stores how each interaction ends, and answers a second request from that record. */
 export function keepEndings({ provider, database }: { provider: Provider; database: Database }) {
   return async (ctx: Context, next: Next) => {
     const uid = ctx.method === 'GET' ? endOf(ctx.path) : undefined;
-    // The library's cookie is the proof that it is the browser of this interaction.
+    // The library's cookie proves that this browser owns the interaction.
     if (!uid || ctx.cookies.get(provider.cookieName('resume'), { signed: true }) !== uid) return next();
     await takeTurn(ctx, uid);
     ctx.state.repeatEnding = () => repeatEnding(ctx, { provider, database }, uid);
     await next();
-    // Parameters are there once the interaction was used up; before that, nothing has ended.
+    // The parameters exist once the interaction was consumed. Before that, nothing has ended.
     if (ctx.status < 400 && ctx['oidc']?.params && !ctx.state.repeated) await keepEnding(ctx, { provider, database }, uid);
   };
 }
 
 const underWay = new Map<string, Promise<void>>();
 
-/** One at a time: a pushed request is used up before its code is written, and who comes second would hear of that alone (RFC 9126 section 4). */
+/**
+ * One request at a time. A pushed request is consumed before its code is written, so a second request would only get that error (RFC 9126
+ * section 4).
+ */
 async function takeTurn(ctx: Context, uid: string): Promise<void> {
   const first = underWay.get(uid);
   if (first) return first;
@@ -58,9 +62,9 @@ async function takeTurn(ctx: Context, uid: string): Promise<void> {
   };
 }
 
-type Parts = { provider: Provider; database: Database };
+type App = { provider: Provider; database: Database };
 
-async function keepEnding(ctx: Context, { provider, database }: Parts, uid: string): Promise<void> {
+async function keepEnding(ctx: Context, { provider, database }: App, uid: string): Promise<void> {
   const answer = answerOf(ctx);
   if (!answer) return;
   const { params, entities } = ctx['oidc'];
@@ -85,15 +89,15 @@ function whereItLed({ headers }: Answer, params: Record<string, unknown>): Where
 }
 
 /**
- * Answers as the interaction ended.
- * @param uid of an interaction of this browser: its cookie has been looked at.
- * @returns false when that is not known, or the code has been redeemed or revoked meanwhile; nothing is written then.
+ * Answers with the stored end of the interaction.
+ * @param uid of an interaction of this browser: the caller has checked its cookie.
+ * @returns false when no end is stored, or the code was redeemed or revoked since. Nothing is written to the response then.
  */
-export async function repeatEnding(ctx: Context, { provider, database }: Parts, uid: string): Promise<boolean> {
+export async function repeatEnding(ctx: Context, { provider, database }: App, uid: string): Promise<boolean> {
   const ending = (await findKept<Ending>(database, endingOf(uid)))?.value;
   if (!ending || (ending.code && !(await isCodeUnused(database, ending.code)))) return false;
   const { answer, session } = ending;
-  // A browser that has the new session already, or a newer one, keeps it. One that comes as it came the first time never got it.
+  // A browser that has the new session or a newer one keeps it. A browser with its first cookie never received the new session.
   const same = sessionOf(ctx, provider) === session;
   const own = new RegExp(`^${provider.cookieName('session')}(\\.sig)?=`);
   ctx.remove('Set-Cookie');
@@ -106,7 +110,7 @@ export async function repeatEnding(ctx: Context, { provider, database }: Parts, 
   return true;
 }
 
-/** Where an interaction of this browser led, for an hour. */
+/** @returns where an interaction of this browser led; stored for an hour. */
 export async function findWhereItLed(database: Database, uid: string): Promise<WhereItLed | undefined> {
   return (await findKept<WhereItLed>(database, ledOf(uid)))?.value;
 }

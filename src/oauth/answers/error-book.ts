@@ -7,11 +7,11 @@ import { nearestRedirectUri, presentable } from '../clients/redirect-difference.
 import { type ClientErrorRow, KEPT_ERRORS, keepClientErrors, type Sender } from '../store/client-errors.ts';
 
 /**
- * Owns the noting of what went wrong when a client that is known asked for something, for its owners to read in the portal. It is noted in
- * memory and written a little later, many at once: whoever sends wrong requests, as fast as they can, causes two statements a second.
- * Anyone may cause errors in a client's name. What the client caused, having proved that it is the client, is kept apart from that, and equal ones are one
- * with how often.
- * Only what is named here is noted: no secret, code, token, verifier, assertion, state or nonce.
+ * Owns the recording of errors of known clients, which their owners read in the portal. Errors are collected in memory and written in
+ * batches.
+ * A flood of wrong requests costs at most two statements a second. Anyone may cause errors in a client's name.
+ * Errors of the authenticated client are stored apart from those. Equal errors are one row with a count.
+ * Only the parameters named here are stored: no secret, code, token, verifier, assertion, state or nonce.
  */
 
 const EVERY_MS = 500;
@@ -21,7 +21,7 @@ export type LibraryError = Error & { error?: string; error_detail?: string; erro
 
 export type ErrorBook = {
   note(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): void;
-  /** Writes what is left. */
+  /** Writes the rows that remain. */
   close(): Promise<void>;
 };
 
@@ -40,7 +40,7 @@ export function openErrorBook(database: Database, log: Log, everyMs: number = EV
     page.set(row.id, { ...row, times: row.times + (same?.times ?? 0) });
     if (!same) size++;
     if (page.size > KEPT_ERRORS) size -= shift(page);
-    // One that many name at once does not take the place of the others.
+    // A client with very many errors does not displace those of the others.
     else if (size > MOST_IN_ALL) size -= shift(fullest(pages));
   }
 
@@ -52,7 +52,7 @@ export function openErrorBook(database: Database, log: Log, everyMs: number = EV
     try {
       await database.aside(keepClientErrors(rows));
     } catch (error) {
-      // A database that cannot answer may later; what it refuses, it refuses again.
+      // If the database is unavailable, the rows are written later. If it refuses a row, it would refuse it again.
       if (!isUnavailable(error)) return log.error({ event: 'client_errors_not_kept', err: error });
       const newer = [...pages.values()].flatMap((page) => [...page.values()]);
       pages = new Map();
@@ -92,13 +92,13 @@ function fullest(pages: Map<string, Page>): Page {
   return [...pages.values()].reduce((most, page) => (page.size > most.size ? page : most));
 }
 
-/** Takes the oldest away. @returns how many that were. */
+/** Removes the oldest row. @returns how many rows were removed. */
 function shift(page: Page): number {
   const [oldest] = page.keys();
   return oldest !== undefined && page.delete(oldest) ? 1 : 0;
 }
 
-// A device that asks whether its person has decided yet has made no mistake (RFC 8628 section 3.5).
+// A device that polls while its user has not decided makes no mistake (RFC 8628 section 3.5).
 const NO_ERRORS = new Set(['authorization_pending']);
 
 function rowOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): ClientErrorRow | undefined {
@@ -121,7 +121,7 @@ function rowOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): 
       registered_auth_method: client.clientAuthMethod ?? null,
     },
   };
-  // Equal ones have one id, on every node.
+  // Equal rows have one id on every node.
   const id = digestInHex(JSON.stringify(what));
   return { ...what, id, at: systemClock.now().toISOString(), request_id: ctx.state.requestId, times: 1 };
 }
@@ -129,12 +129,12 @@ function rowOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): 
 const BY_BROWSER = new Set(['authorization', 'end_session']);
 
 /**
- * Whether the client itself is known to have sent it. The library names the client before it has looked at its proof: until then, and for a client that
- * has none to give, it may be anyone.
+ * Whether the client itself sent the request. The library names the client before it checks the credentials.
+ * Until then, and for a client without credentials, anyone may have sent it.
  */
 function senderOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): Sender {
   if (BY_BROWSER.has(endpoint)) return 'browser';
-  // A token of the client's was found.
+  // The endpoint found a token of the client.
   if (endpoint === 'userinfo') return 'client';
   const failed = error.error === 'invalid_client' || /only be provided using one mechanism/.test(error.error_description ?? '');
   return failed || ctx.oidc.client?.clientAuthMethod === 'none' ? 'anyone' : 'client';
@@ -146,7 +146,9 @@ function plainOnes(sent: Record<string, unknown>, scrub: (text: string) => strin
   return Object.fromEntries(NOTED.flatMap((name) => (typeof sent[name] === 'string' && sent[name] ? [[name, scrub(sent[name])]] : [])));
 }
 
-/** What the library knows better than it tells the client. Its own sentences alone: others may quote what was sent. */
+/**
+ * Reasons that the library knows but does not send to the client. Only its own sentences match, since other texts may quote the request.
+ */
 const REASONS =
   /^(invalid secret provided|the provided authentication mechanism does not match the registered client authentication method|(authorization|device) code (already consumed|not found|is expired|redirect_uri mismatch)|refresh token (already used|not found|is expired)|client mismatch|grant (is expired|not found)|code_verifier (must be provided|does not match code_challenge)|assertion: (client_assertion|alg|kid|iss|aud|exp|iat|nbf|jti) must|client assertion tokens must only be used once|signature verification failed|no applicable key found in the JSON Web Key Set|invalid_client_metadata|access token not found|token audience prevents accessing the userinfo endpoint|missing DPoP proof JWT|failed jkt verification)/;
 
@@ -172,13 +174,13 @@ function authMethodOf(ctx: KoaContextWithOIDC, sent: Record<string, unknown>): s
 }
 
 const LONGEST = 300;
-// Shorter ones are found in any word.
+// A shorter value would match inside ordinary words.
 const SHORTEST_SECRET = 6;
-// No client sends as many: to look for each of thousands in each text would be work that anybody could give us.
+// No client sends as many parameters. A search for thousands of values would let anyone cause costly work.
 const MOST_SECRETS = 100;
 const QUOTABLE = new Set([...NOTED, 'redirect_uri', 'client_id']);
 
-/** Makes a text fit to be kept: printable, not long, and without what was sent in any other parameter, should a sentence quote it. */
+/** @returns a function that makes a text storable: printable, short, and without the value of any parameter that is not named here. */
 function scrubber(ctx: KoaContextWithOIDC, sent: Record<string, unknown>): (text: string) => string {
   const all = { ...(ctx.query as Record<string, unknown>), ...(ctx.oidc.body as Record<string, unknown> | undefined), ...sent };
   const values = Object.entries(all)

@@ -23,7 +23,7 @@ const FAILURES = [
   'end_session_success.error',
 ] as const;
 
-/** The endpoints whose failures a client's owners read of. Of the others, the client or its person was told all there is to know. */
+/** Endpoints whose failures a client's owners can read. At the other endpoints the client or its user already got the full error. */
 const ENDPOINTS: Partial<Record<(typeof FAILURES)[number], string>> = {
   'authorization.error': 'authorization',
   'grant.error': 'token',
@@ -35,7 +35,7 @@ const ENDPOINTS: Partial<Record<(typeof FAILURES)[number], string>> = {
   'end_session.error': 'end_session',
 };
 
-/** What went well, as it is counted, and of which kind. */
+/** Events of success, with the name and kind that they are counted under. */
 const SUCCESSES: Record<string, [CountName, (ctx: KoaContextWithOIDC) => string]> = {
   'grant.success': ['token', ({ oidc }) => String(oidc.params?.['grant_type'])],
   'authorization.success': ['authorization', () => 'success'],
@@ -43,8 +43,8 @@ const SUCCESSES: Record<string, [CountName, (ctx: KoaContextWithOIDC) => string]
 };
 
 /**
- * What happens inside the library, joined to the request's log line, to what the client's owners read, and to what is counted. The private
- * detail goes into the log and nowhere else.
+ * Connects the library's events to the request's log line, to the error list of the client's owners, and to the counters.
+ * The private detail goes to the log only.
  */
 export function logEvents(provider: Provider, log: Log, counts: Counts, errors?: ErrorBook): void {
   for (const event of FAILURES) {

@@ -7,19 +7,19 @@ import { render } from '../../http/render.ts';
 import { allowFormAction } from '../../http/security-headers.ts';
 import type { Database } from '../../platform/database.ts';
 import { nameOfClient } from '../clients/display-name.ts';
-import { tellOwner } from '../consent/owner-facts.ts';
+import { showOwnerFacts } from '../consent/owner-facts.ts';
 import { ROUTES } from '../routes.ts';
 import { newestGrant } from '../store/grants.ts';
 import type { LibraryError } from './error-book.ts';
 
 /**
- * Owns how an authorization error leaves for an app. Anyone can register a client, and have an error send a browser from our address to theirs
- * (RFC 9700 section 4.11.2). So a page of ours comes first, and its user goes on or does not. An error goes straight only where
- * it tells an attacker nothing new or somebody trusts the address: see goesStraight(). For what does not say that it navigates, the page goes on by
- * itself: programs that follow a user's way hear the error, and a browser that old is the one that the page does not stop.
+ * Owns how an authorization error reaches an app. Anyone can register a client and use an error to redirect a browser from our address
+ * (RFC 9700 section 4.11.2). So the user first sees a page of this server and chooses to continue or not.
+ * Some errors are redirected directly, because they reveal nothing new or the address is trusted: see goesStraight().
+ * Without Fetch Metadata the page continues by itself. Programs then receive the error; an old browser is not protected by the page.
  */
 
-/** Remembers the errors of a request; one that leads to an app is then held by holdErrors(). */
+/** Stores the error of a request in its state. holdErrors() then holds an error that leads to an app. */
 export function noteAuthorizationErrors(provider: Provider): void {
   const note = (ctx: KoaContextWithOIDC, error: LibraryError) => {
     ctx.state['authorizationError'] = error;
@@ -28,14 +28,14 @@ export function noteAuthorizationErrors(provider: Provider): void {
   provider.on('server_error', note);
 }
 
-/** Around the library's endpoints, within what dresses its answers and keeps them. */
+/** Wraps the library's endpoints, inside the middleware that renders and stores their responses. */
 export function holdErrors({ provider, database }: { provider: Provider; database: Database }) {
   return async (ctx: Context, next: Next): Promise<void> => {
-    // As it was sent: the endpoints write their own parameters into it.
+    // The query as sent: the endpoints add their own parameters to it.
     const query = ctx.querystring;
     await next();
     const error = ctx.state.authorizationError as LibraryError | undefined;
-    // Who came second got the answer of the first, which is judged already: see endings.ts.
+    // A second request got the response of the first, which was checked already: see endings.ts.
     if (!error || ctx.state.repeated || !isAuthorization(ctx.path)) return;
     const way = typeof ctx['oidc']?.params?.redirect_uri === 'string' ? wayOut(ctx) : undefined;
     if (!way || (await goesStraight(ctx as never, provider, database))) return;
@@ -46,7 +46,7 @@ export function holdErrors({ provider, database }: { provider: Provider; databas
 
 const isAuthorization = (path: string): boolean => path === ROUTES.authorization || path.startsWith(`${ROUTES.authorization}/`);
 
-/** How the library answers the app: by a redirect, or by a form that sends itself (OAuth 2.0 Form Post Response Mode). */
+/** How the library answers the app: by a redirect, or by a form that submits itself (OAuth 2.0 Form Post Response Mode). */
 type Way = { address: string } | { form: string };
 
 function wayOut(ctx: Context): Way | undefined {
@@ -60,7 +60,7 @@ function wayOut(ctx: Context): Way | undefined {
 async function goesStraight(ctx: KoaContextWithOIDC, provider: Provider, database: Database): Promise<boolean> {
   const { client, params } = ctx.oidc;
   if (!client) return false;
-  // Nobody is to see a page: a frame without a user asks (OIDC Core section 3.1.2.1).
+  // No page may be shown: a frame without a user sent the request (OIDC Core section 3.1.2.1).
   if (params?.['prompt'] === 'none') return true;
   if (client['publisher']) return true;
   if (URL.parse(String(params?.['redirect_uri']))?.origin === new URL(provider.issuer).origin) return true;
@@ -72,7 +72,7 @@ async function showFirst(ctx: KoaContextWithOIDC, database: Database, error: Lib
   const { client, params } = ctx.oidc;
   const redirectUri = String(params?.['redirect_uri']);
   ctx.remove('Location');
-  if (client) await tellOwner(ctx, database);
+  if (client) await showOwnerFacts(ctx, database);
   render(ctx, 'leaving', {
     way,
     denied: error.error === 'access_denied',
@@ -87,7 +87,7 @@ async function showFirst(ctx: KoaContextWithOIDC, database: Database, error: Lib
   else if (!saysItNavigates(ctx as never)) onwardFrom(ctx as never, way.address);
 }
 
-/** What to call an address by: an app's own scheme has no host that anyone owns. */
+/** @returns the host to show for an address, or its scheme when the address is an app's own scheme, which has no owned host. */
 export function hostOf(address: string): string {
   const { protocol, host } = new URL(address);
   return protocol === 'https:' || protocol === 'http:' ? host : protocol;

@@ -7,13 +7,13 @@ import type { Database } from '../../platform/database.ts';
 import { ROUTES } from '../routes.ts';
 import { hearOfWrites } from '../store/unit-of-work.ts';
 
-/** Owns a second press on the forms that the library takes itself: a device's code and its confirmation, and signing out. */
+/** Owns a second press on the forms that the library handles itself: a device's code and its confirmation, and signing out. */
 
 const PATHS = [ROUTES.code_verification, `${ROUTES.end_session}/confirm`];
 
 /**
- * The library's token (`xsrf`) is in the browser's session, and the first press may end the session or change the token. The form with its
- * token is then the proof alone: no answer of these forms has a secret, and nobody but the browser of that page knows the token.
+ * The library's token (`xsrf`) is in the browser's session. The first press may end the session or change the token.
+ * Then the form with its token is the only proof. The answers of these forms carry no secret, and only that page's browser knows the token.
  */
 export function answerLibraryForms({ provider, database }: { provider: Provider; database: Database }) {
   return async (ctx: Context, next: Next) => {

@@ -6,15 +6,15 @@ import { nameOfClient } from '../clients/display-name.ts';
 import { OWN_PAGES } from '../clients/first-party.ts';
 
 /**
- * Owns the way on for a person whose page has expired or was finished: back to the app that brought this browser here last, to an
- * address that an operator registered. Where a client that registered itself leads, nobody has looked at.
+ * Owns the way on for a user whose page expired or was completed: back to the app that sent this browser here last.
+ * The link leads only to an address that an operator registered. Nobody reviewed the addresses of a client that registered itself.
  */
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 const cookieName = (ctx: Context) => (ctx.secure ? '__Host-app' : 'app');
 
-/** Remembers, in this browser alone, which client its interaction is for. The name is not secret; the signature keeps it ours. */
+/** Stores in this browser which client its interaction is for. The client id is not secret; the signature prevents forgery. */
 export function rememberApp(ctx: Context, clientId: string): void {
   ctx.cookies.set(cookieName(ctx), Buffer.from(clientId).toString('base64url'), {
     signed: true,
@@ -25,7 +25,7 @@ export function rememberApp(ctx: Context, clientId: string): void {
   });
 }
 
-/** Has an error page about an interaction that is gone offer the way back, see http/boundary.ts. */
+/** Adds the way back to the error page of an expired interaction: see http/boundary.ts. */
 export async function offerWayBack(ctx: Context, provider: Provider): Promise<void> {
   if (ctx.state.wayBack) return;
   const clientId = Buffer.from(ctx.cookies.get(cookieName(ctx), { signed: true }) ?? '', 'base64url').toString();
@@ -36,8 +36,8 @@ export async function offerWayBack(ctx: Context, provider: Provider): Promise<vo
 }
 
 /**
- * The way to the app that a finished interaction of this browser sent its user to.
- * @param origin of the redirect URI, which the browser was at already: a link to it adds nothing that an attacker could use.
+ * @returns the way to the app that a completed interaction of this browser led to.
+ * @param origin of the redirect URI. The browser has been there already, so a link to it helps no attacker.
  */
 export async function findWayBack(
   ctx: Context,
@@ -47,12 +47,12 @@ export async function findWayBack(
   const client = await provider.Client.find(clientId).catch(() => undefined);
   if (!client || OWN_PAGES.includes(client.clientId)) return undefined;
   const vouched = client['dynamically_registered'] === true ? undefined : addressOf(client, provider.issuer);
-  // What listened on this device for one answer listens no more.
+  // A program that listened on this device for one response has stopped listening.
   const href = vouched ?? (client.applicationType === 'native' ? undefined : origin && `${origin}/`);
   return href ? { name: nameOfClient(client, languageOf(ctx)), href } : undefined;
 }
 
-/** The same for what is thrown on the way: an interaction that was opened elsewhere, a decision that was taken already. */
+/** Adds the way back to errors thrown on the way: an interaction of another browser, or a decision that was already made. */
 export function wayBackFrom(provider: Provider) {
   return async (ctx: Context, next: Next) => {
     try {
@@ -66,7 +66,7 @@ export function wayBackFrom(provider: Provider) {
 
 const addressOf = (client: Client, issuer: string) => startAgainAt(client.initiateLoginUri, issuer) ?? httpsOnly(client.clientUri)?.href;
 
-/** Where an app begins a sign-in anew (OpenID Connect Core section 4). */
+/** @returns where an app starts a new sign-in (OpenID Connect Core section 4). */
 function startAgainAt(uri: string | undefined, issuer: string): string | undefined {
   const url = httpsOnly(uri);
   url?.searchParams.set('iss', issuer);

@@ -1,14 +1,14 @@
 import { REGISTERED_SCHEMES } from './registered-schemes.ts';
 
 /**
- * Owns the question whether a URI scheme can be an app's own, so that an answer sent there opens that app (RFC 8252 section 7.1). A browser or
- * an operating system that acts on the scheme itself would run code, open a file or leak the code.
+ * Owns the question whether a URI scheme can be an app's own, so that a response sent there opens that app (RFC 8252 section 7.1).
+ * A browser or operating system that handles the scheme itself could run code, open a file or leak the authorization code.
  */
 
-/** Schemes by which a browser or an operating system acts itself, and which IANA's list does not have. */
+/** Schemes that a browser or an operating system handles itself, and that IANA's list does not contain. */
 const ACTED_ON = new Set(
   [
-    // Browsers: code, inner addresses, and opening another browser.
+    // Browsers: code, internal pages, and opening another browser.
     'javascript livescript mocha jscript vbscript vbs ecmascript',
     'mhtml its mk wyciwyg devtools isolated-app externalfile ddgquicklink',
     'edge brave opera vivaldi firefox firefox-focus googlechrome googlechromes duckduckgo x-web-search read',
@@ -29,7 +29,7 @@ const ACTED_ON = new Set(
 );
 
 /**
- * Families of such schemes. `web+` and `ext+` are those that any website, or a browser's extension, may register itself for
+ * Families of such schemes. Any website may register itself for `web+`, and any browser extension for `ext+`
  * (HTML section 8.9.1.3).
  */
 const ACTED_ON_FAMILIES =
@@ -37,7 +37,7 @@ const ACTED_ON_FAMILIES =
 
 /**
  * @param scheme in lower case, without the colon.
- * @returns whether it can be an app's own. Two letters at least: one alone is a drive on Windows.
+ * @returns whether it can be an app's own. It needs two letters or more, since one letter is a drive on Windows.
  */
 export function isAppScheme(scheme: string): boolean {
   if (scheme.length < 2 || ACTED_ON.has(scheme) || REGISTERED_SCHEMES.has(scheme)) return false;

@@ -2,8 +2,9 @@ import type { Client, KoaContextWithOIDC } from 'oidc-provider';
 import { LOOPBACK } from './hosts.ts';
 
 /**
- * Owns which pages may call as a client (CORS): those of the origins that its redirect URIs have, those that it names as `allowed_origins`, and while it is
- * developed on a loopback address, those of any port there. A client with a secret has no business in a page.
+ * Owns which pages may call this server as a client (CORS): pages at the origins of its redirect URIs and of its `allowed_origins`.
+ * A client in development on a loopback address may use any port there. A page cannot protect a secret, so confidential clients get no
+ * CORS.
  */
 export function corsOrigins(ctx: KoaContextWithOIDC, origin: string, client: Client): boolean {
   if (origin === 'null') return false;
@@ -14,7 +15,7 @@ export function corsOrigins(ctx: KoaContextWithOIDC, origin: string, client: Cli
   return registered.some((uri) => uri.origin === origin) || isDevelopmentPage(origin, registered);
 }
 
-/** The page and the redirect URI may be served on different ports of the developer's machine, by either name (RFC 8252 section 7.3). */
+/** In development, page and redirect URI may use different ports and names of the loopback interface (RFC 8252 section 7.3). */
 function isDevelopmentPage(origin: string, registered: URL[]): boolean {
   const page = URL.parse(origin);
   return (

@@ -2,24 +2,24 @@ import type { Database } from '../../platform/database.ts';
 import { type ClientMetadata, findClient } from './store.ts';
 
 /**
- * Owns the memory of clients: every request is a client's, and clients rarely change. The database tells every node which client
- * changed (a trigger, prisma/migrations), so that a rotated secret, a suspension or a deletion holds everywhere at once.
+ * Owns the cache of clients: every request needs a client, and clients rarely change. A database trigger (prisma/migrations) announces
+ * each change to every node, so that a rotated secret, a suspension or a deletion takes effect everywhere at once.
  */
 
 const MAX_CLIENTS = 10_000;
 
-// In case a change was told and not heard, and nobody knows that it was not.
+// Limits the effect of a notification that was lost unnoticed.
 const KEPT_MS = 60_000;
-// While this node cannot hear of changes, it believes what it knows for so long.
+// How long this node uses cached clients while it receives no notifications.
 const KEPT_UNHEARD_MS = 1_000;
 
 export type ClientCache = {
-  /** @returns the same object as long as the client is unchanged; undefined for one that is unknown or suspended. */
+  /** @returns the same object as long as the client is unchanged; undefined for an unknown or suspended client. */
   find(clientId: string): Promise<ClientMetadata | undefined>;
   forget(clientId: string): void;
 };
 
-/** `holdsForMs`: until the first of its secrets expires, which nobody announces. */
+/** `holdsForMs`: until the first of its secrets expires, because no notification announces that. */
 type Entry = { metadata: Promise<ClientMetadata | undefined>; readAt: number; holdsForMs: number };
 
 export function createClientCache(database: Database, now: () => number = Date.now): ClientCache {
@@ -33,7 +33,7 @@ export function createClientCache(database: Database, now: () => number = Date.n
   function read(clientId: string): Entry {
     const found = findClient(database, clientId);
     const entry: Entry = { metadata: found.then((client) => client?.metadata), readAt: now(), holdsForMs: Number.POSITIVE_INFINITY };
-    // Neither a failure nor an unknown id is worth remembering: strangers can think of any number of ids.
+    // Failures and unknown ids are not cached: strangers can invent any number of ids.
     const forget = () => known.get(clientId) === entry && known.delete(clientId);
     found.then((client) => {
       if (client) entry.holdsForMs = client.holdsForMs;

@@ -10,7 +10,7 @@ import { hasFapiProfile } from './client-profile.ts';
 
 /**
  * Owns the rules for the claims of a client assertion, `private_key_jwt` (RFC 7523 section 3), and that each assertion is used once.
- * Does not verify the signature: the library does, with the client's registered keys.
+ * The library verifies the signature with the client's registered keys.
  */
 
 /** All asymmetric algorithms that `jose` verifies and a client library may choose by default (RFC 7518 section 3.1, RFC 8037). */
@@ -21,13 +21,13 @@ export const ASSERTION_ALGORITHMS = [
 // FAPI 2.0 Security Profile section 5.4.1.
 const FAPI_ALGORITHMS = ['PS256', 'ES256', 'EdDSA', 'Ed25519'];
 
-/** How far a client's clock may differ from ours: FAPI 2.0 Security Profile section 5.3.2.1 asks servers to accept 10 seconds. */
+/** How far a client's clock may differ from ours. FAPI 2.0 Security Profile section 5.3.2.1 asks servers to accept 10 seconds. */
 export const CLOCK_LEEWAY_SECONDS = 10;
 
-// As far as the library lets the time of a DPoP proof differ from ours, both ways.
+// How far the library lets the time of a DPoP proof differ from ours, in both directions.
 const PROOF_WINDOW_SECONDS = 5 * MINUTE;
 
-// A stolen assertion can be used until it expires, unless the client used it first. Client libraries sign for up to an hour.
+// A stolen assertion works until it expires, unless the client used it first. Client libraries sign for up to an hour.
 const MAX_LIFE_SECONDS = HOUR;
 const FAPI_MAX_LIFE_SECONDS = 5 * MINUTE;
 
@@ -42,8 +42,9 @@ type Assertion = {
 };
 
 /**
- * Each rule says what is wrong with an assertion, or nothing. They look at claims and header alone, before the signature is verified:
- * these are the sender's own words, so naming the fault tells an attacker nothing. Wrong keys and unknown clients are not told apart.
+ * Each rule returns the problem of an assertion, or undefined. The rules read claims and header before the signature is verified.
+ * These are the sender's own values, so naming the problem tells an attacker nothing.
+ * Wrong keys and unknown clients get the same error.
  */
 const rules: ((assertion: Assertion) => string | undefined)[] = [
   function algorithm({ header, client }) {
@@ -58,7 +59,7 @@ const rules: ((assertion: Assertion) => string | undefined)[] = [
     return claims.iss === client.clientId ? undefined : `iss must be the client_id: it is ${shown(claims.iss)}`;
   },
   function audience({ claims: { aud }, client, issuer, audiences }) {
-    // A list may name another server too, which could then present the assertion here (FAPI 2.0 Security Profile section 5.3.2.1).
+    // A list may also name another server, which could then present the assertion here (FAPI 2.0 Security Profile section 5.3.2.1).
     if (hasFapiProfile(client)) return aud === issuer ? undefined : `aud must be the issuer ${issuer} as a string: it is ${shown(aud)}`;
     return [aud].flat().some((one) => typeof one === 'string' && audiences.includes(withoutSlash(one)))
       ? undefined
@@ -72,7 +73,7 @@ const rules: ((assertion: Assertion) => string | undefined)[] = [
     if (exp > now + life + CLOCK_LEEWAY_SECONDS) return `exp must be at most ${life} seconds ahead: it is ${exp - now} seconds ahead`;
     return undefined;
   },
-  // Both are optional. One that lies back is never too old: `exp` alone says how long the assertion holds.
+  // Both are optional. A time in the past is never too old: only `exp` limits the assertion's life.
   ({ claims, now }) => timeProblem('iat', claims.iat, now),
   ({ claims, now }) => timeProblem('nbf', claims.nbf, now),
   function identifier({ claims: { jti } }) {
@@ -88,8 +89,8 @@ function timeProblem(name: string, value: unknown, now: number): string | undefi
 }
 
 /**
- * Puts the rules in front of the library's own check of assertions. The library asks which audiences it may accept once the client is known,
- * and before it looks at the assertion.
+ * Runs the rules before the library's own check of assertions. The library asks for the accepted audiences when it knows the client and has
+ * not yet read the assertion.
  */
 export function judgeAssertions(provider: Provider, issuer: string): void {
   type Context = { urlFor(route: string): string; params: Record<string, unknown> };
@@ -114,7 +115,7 @@ export function judgeAssertions(provider: Provider, issuer: string): void {
   );
 }
 
-/** @throws errors.InvalidClientAuth for what is no JWT. */
+/** @throws errors.InvalidClientAuth for anything that is not a JWT. */
 function decode(assertion: string): Pick<Assertion, 'claims' | 'header'> {
   try {
     return { claims: decodeJwt(assertion), header: decodeProtectedHeader(assertion) };
@@ -128,10 +129,11 @@ function refusal(problem: string): Error {
 }
 
 /**
- * Gives an assertion without `jti` the digest of what was signed as its `jti`, so that it is used once like any other. The signature is left out:
+ * Gives an assertion without `jti` the digest of its signed content as `jti`, so that it can be used only once. The signature is not
+ * hashed:
  * anyone can turn an ECDSA signature into a second valid one.
- * The library requires `jti` among the claims, which it reads first; then it verifies the assertion as it was sent. If a later version reads
- * them in the other order, it refuses the assertion.
+ * The library requires `jti` among the claims, which it reads first; then it verifies the assertion as sent.
+ * If a later version reads them in the other order, it refuses the assertion.
  */
 function nameByDigest(params: Record<string, unknown>, assertion: string): void {
   const [header, content, signature] = assertion.split('.');
@@ -142,7 +144,7 @@ function nameByDigest(params: Record<string, unknown>, assertion: string): void 
 
 const withoutSlash = (address: string): string => address.replace(/\/$/, '');
 
-/** A value as a description may quote it: printable ASCII without quotes and backslashes (RFC 6749 section 5.2), and not long. */
+/** A value as an error description may quote it: short, printable ASCII without quotes and backslashes (RFC 6749 section 5.2). */
 function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
@@ -150,23 +152,25 @@ function shown(value: unknown): string {
 }
 
 /**
- * Makes the library's replay check one statement: its own finds first and saves after, which parallel requests all pass.
- * Serves assertions and DPoP proofs (RFC 9449 section 11.1) alike.
- * The library remembers a proof as long as it is good if it was made now. One that is dated ahead is good for longer, up to twice as long.
+ * Makes the library's replay check one statement. The library first finds and then saves, so parallel requests could all pass.
+ * Serves assertions and DPoP proofs (RFC 9449 section 11.1).
+ * The library remembers a proof for as long as one made now is valid. A proof dated ahead is valid longer, up to twice as long.
  */
 export function rememberReplaysOnce(provider: Provider, database: Database): void {
   override(provider, 'static ReplayDetection.unique', () => (iss, jti, exp) => {
     const lifeSeconds = exp - epochSeconds(systemClock.now()) + PROOF_WINDOW_SECONDS + CLOCK_LEEWAY_SECONDS;
-    return rememberOnce(database, JSON.stringify([iss, jti]), lifeSeconds, goodSince(Provider.ctx as KoaContextWithOIDC | undefined));
+    return rememberOnce(database, JSON.stringify([iss, jti]), lifeSeconds, firstUsableAt(Provider.ctx as KoaContextWithOIDC | undefined));
   });
 }
 
-/** When this request's assertion or DPoP proof could be used first, by the older one of the two. What cannot be read is refused elsewhere. */
-function goodSince(ctx: KoaContextWithOIDC | undefined): number | undefined {
+/**
+ * @returns when this request's assertion or DPoP proof could first be used; the older one counts. Unreadable ones are refused elsewhere.
+ */
+function firstUsableAt(ctx: KoaContextWithOIDC | undefined): number | undefined {
   const moments = [ctx?.oidc.params?.['client_assertion'], ctx?.get('DPoP')].flatMap((jwt) => {
     try {
       const { iat = 0, exp = 0 } = decodeJwt(String(jwt));
-      // One that is good for longer than an hour is refused until its last hour.
+      // An assertion with a longer life than an hour is refused until its last hour.
       return [Math.max(iat, exp - MAX_LIFE_SECONDS)];
     } catch {
       return [];

@@ -5,11 +5,12 @@ import { MINUTE } from '../../platform/clock.ts';
 import { ROUTES } from '../routes.ts';
 
 /**
- * Owns how often a client may fail to prove who it is, from one network. A client that proves it is never held back, so nobody can lock it out: not
- * by failing in its name from elsewhere, nor from its own network. Its secrets are random (oauth/clients/secrets.ts), so that the limit has no guessing to
- * prevent, but the work, the log and the records of failures.
+ * Owns how often a client may fail to authenticate from one network. A client that authenticates is never limited, so nobody can lock it
+ * out:
+ * neither from another network nor from its own. Secrets are random (oauth/clients/secrets.ts), so guessing is no risk.
+ * The limit bounds the work, the log and the records of failures.
  *
- * Counted in memory, by each process for itself: a row of the database for each failure would be what strangers may not cause.
+ * Each process counts in memory: strangers must not be able to cause a database row per failure.
  */
 
 export const FAILURES = { points: 60, seconds: 15 * MINUTE };
@@ -26,7 +27,7 @@ const AUTHENTICATED = new Set([
 
 type Count = { points: number; endsAt: number };
 
-/** @param now in milliseconds. @returns the middleware, of one process. */
+/** @param now in milliseconds. @returns the middleware of one process. */
 export function limitClientFailures(now: () => number = Date.now) {
   // In the order in which they end.
   const counts = new Map<string, Count>();
@@ -47,7 +48,7 @@ export function limitClientFailures(now: () => number = Date.now) {
     await next();
     if (ctx.status !== 401 || !AUTHENTICATED.has(ctx.path) || (ctx.body as { error?: string } | undefined)?.error !== 'invalid_client')
       return;
-    // Clients that are not there are one: their names are the sender's own.
+    // All unknown clients share one count, because the sender invents their ids.
     const seconds = secondsOver(`${ctx['oidc']?.client?.clientId ?? ''} ${visitorOf(ctx).address}`);
     if (!seconds) return;
     ctx.status = 429;

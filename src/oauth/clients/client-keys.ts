@@ -2,16 +2,16 @@ import type { Client } from 'oidc-provider';
 import { keyStoreOf } from '../internals.ts';
 
 /**
- * Owns how many keys a client has, and with how many of them a signature is tried: anyone may send a signature, and each try is work that the sender does
- * not do.
+ * Owns how many keys a client may have, and how many of them a signature is verified with. Anyone may send a signature, and each
+ * verification costs this server work.
  */
 
 export const MAX_KEYS = 10;
 
-/** The error of an assertion that does not say by which key it was signed. */
+/** The error of an assertion that does not name its key. */
 export const AMBIGUOUS_KEY = 'kid must name the key: more than one of the registered keys fits';
 
-/** The keys of a client. Of more than ten, which a document at `jwks_uri` may have, the first ten count. */
+/** @returns the keys of a client. If the document at `jwks_uri` has more than ten, only the first ten count. */
 export const keysOf = (client: Client) =>
   keyStoreOf(client, (methods) => {
     const { add, selectForVerify } = methods;
@@ -25,7 +25,7 @@ export const keysOf = (client: Client) =>
     };
   });
 
-/** Whether a header leaves open which of the keys that are at hand it means. */
+/** Whether more than one of the available keys fits a header. */
 export function isAmbiguous(client: Client, { alg, kid }: { alg?: unknown; kid?: unknown }): boolean {
   try {
     keysOf(client).selectForVerify({ alg: String(alg), kid });

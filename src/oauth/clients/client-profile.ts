@@ -1,9 +1,9 @@
 /**
- * Owns what a client is, where rules differ by it: public or confidential, whether its tokens are bound to a key, whether it has the FAPI profile.
- * Does not own the rules: each stands where it is obeyed.
+ * Owns the properties of a client that rules depend on: public or confidential, sender-constrained tokens, FAPI profile.
+ * Does not own the rules: each is in the file that enforces it.
  */
 
-/** A client as the library holds it, by the members that are read here. */
+/** The members of the library's client that are read here. */
 export type ProfiledClient = {
   clientAuthMethod?: string | undefined;
   dpopBoundAccessTokens?: boolean | undefined;
@@ -12,10 +12,10 @@ export type ProfiledClient = {
   [member: string]: unknown;
 };
 
-/** The one value of the client member `fapi_profile`: FAPI 2.0 Security Profile. An operator, or the client itself, chooses it. */
+/** The only value of the client member `fapi_profile`: FAPI 2.0 Security Profile. An operator or the client itself chooses it. */
 export const FAPI_PROFILE = '2.0';
 
-/** A public client cannot prove who it is (RFC 6749 section 2.1). */
+/** A public client cannot authenticate (RFC 6749 section 2.1). */
 export const isPublic = ({ clientAuthMethod }: ProfiledClient): boolean => clientAuthMethod === 'none';
 
 /** Whether access tokens of this client are always bound to a key (RFC 9449 section 5.2, RFC 8705 section 3.4). */
@@ -25,7 +25,7 @@ export const bindsTokens = ({ dpopBoundAccessTokens, tlsClientCertificateBoundAc
 /** Whether the client has the FAPI 2.0 Security Profile. */
 export const hasFapiProfile = (client: ProfiledClient): boolean => client['fapi_profile'] === FAPI_PROFILE;
 
-/** The same of a client by its metadata as it is registered and stored (RFC 7591 section 2). */
+/** The same from metadata as registered and stored (RFC 7591 section 2). */
 export const profileOf = (metadata: Record<string, unknown>): ProfiledClient => ({
   clientAuthMethod: String(metadata['token_endpoint_auth_method'] ?? 'client_secret_basic'),
   dpopBoundAccessTokens: metadata['dpop_bound_access_tokens'] === true,

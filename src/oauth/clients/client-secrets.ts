@@ -7,13 +7,13 @@ import { noteUse } from './secret-use.ts';
 import { isSecretHandle, matchingHandle, secretHandle } from './secrets.ts';
 
 /**
- * Owns the meeting of hashed client secrets and a library that expects them in clear.
- * Inside the library a secret is its handle; here handles are compared, and kept from leaving.
+ * Owns the connection between hashed client secrets and a library that expects them in clear.
+ * Inside the library a secret is its handle. This file compares handles and removes them from responses.
  */
 
 /**
- * The library awaits this method (undocumented; a test holds it), and the short way of introspection calls it too: that is where a presented
- * secret is hashed and compared.
+ * The library awaits this undocumented method (a test covers it), and the fast path of introspection calls it too.
+ * Here a presented secret is hashed and compared.
  */
 export function compareHashedSecrets(provider: Provider, database: Database): void {
   override(
@@ -29,8 +29,8 @@ export function compareHashedSecrets(provider: Provider, database: Database): vo
 }
 
 /**
- * Around the management endpoint (RFC 7592): a secret that a client sends to prove itself is turned into its handle before the library
- * compares it with the stored one, and no answer carries a handle. A new secret, in clear, leaves once (RFC 7591 section 3.2.1).
+ * Wraps the management endpoint (RFC 7592). A secret that a client sends is replaced by its handle before the library compares it.
+ * No response contains a handle. A new secret is returned in clear once (RFC 7591 section 3.2.1).
  */
 export function hideSecretHandles(registrationPath: string) {
   return async (ctx: Context, next: Next) => {
@@ -53,7 +53,7 @@ function withHandle(body: Buffer): Buffer {
     if (typeof metadata?.client_secret !== 'string') return body;
     return Buffer.from(JSON.stringify({ ...metadata, client_secret: secretHandle(metadata.client_secret) }));
   } catch {
-    // Not JSON: the library says so better.
+    // Not JSON: the library reports the error.
     return body;
   }
 }

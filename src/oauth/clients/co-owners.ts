@@ -2,8 +2,8 @@ import { type Database, isStorable, Prisma, type Statement } from '../../platfor
 import type { ClientRecord } from './inspection.ts';
 
 /**
- * Owns who looks after a client together, and the offers to do so. A client never loses its last owner here. What changes the owners of a client
- * runs after lockClient(), so that each sees what the one before it did.
+ * Owns the shared ownership of clients, and the invitations to it. A client never loses its last owner here. Statements that change
+ * a client's owners run after lockClient(), so that each sees the previous change.
  */
 
 export const MOST_INVITATIONS = 10;
@@ -13,14 +13,14 @@ const INVITATION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export type CoOwner = { id: string; name: string; email: string; since: Date };
 
-/** In the order they came. Each other's addresses are theirs alone to see. */
+/** In the order in which they joined. Only co-owners see each other's addresses. */
 export function listOwners(database: Database, clientId: string): Promise<CoOwner[]> {
   return database.query<CoOwner>(Prisma.sql`
     select u.id, u.name, u.email, o.created_at as since from client_owner o join user_account u on u.id = o.account_id
     where o.client_id = ${clientId} order by o.created_at, u.id`);
 }
 
-/** Whom to tell of what is done to a client, in which language, and what they call it. */
+/** @returns the owners to notify about an act on a client, with their language and the app's name. */
 export function ownersToTell(
   database: Database,
   clientId: string,
@@ -31,12 +31,12 @@ export function ownersToTell(
     where o.client_id = ${clientId} and u.disabled_at is null order by u.id`);
 }
 
-/** To be run first, in the same transaction. */
+/** Runs first, in the same transaction. */
 export function lockClient(clientId: string): Statement {
   return Prisma.sql`select 1 from client where id = ${clientId} for no key update`;
 }
 
-/** Leaves a client to its other owners. No row goes when there are none. forgetOwner() is the second half. */
+/** Removes an owner from a client. Deletes no row when there is no other owner. The caller also runs forgetOwner(). */
 export function leaveClient(clientId: string, accountId: string): Statement {
   return Prisma.sql`
     delete from client_owner where client_id = ${clientId} and account_id = ${accountId}
@@ -44,8 +44,8 @@ export function leaveClient(clientId: string, accountId: string): Statement {
 }
 
 /**
- * What goes with an owner who leaves: what they offered to others, and the client's leave to introspect for an API of theirs, which is nobody
- * else's to use, with the tokens of its own that it holds for one.
+ * Removes what depends on a former owner: the owner's invitations, and the client's right to introspect for that owner's API.
+ * The client's own tokens for such an API end too.
  */
 export function forgetOwner(clientId: string, accountId: string): Statement[] {
   return [
@@ -66,7 +66,9 @@ export function listInvitations(database: Database, clientId: string): Promise<O
     select id, email, transfer, expires_at as expires from client_invitation where client_id = ${clientId} and expires_at > now() order by created_at, id`);
 }
 
-/** Runs after lockClient(). Asked twice, the newer offer takes the place of the older. No row is made when too many are open, or by who is no owner. */
+/**
+ * Runs after lockClient(). A second invitation replaces the first. Inserts no row when too many are open, or when the inviter is no owner.
+ */
 export function inviteOwner(clientId: string, by: string, email: string, transfer: boolean): Statement {
   return Prisma.sql`
     insert into client_invitation (id, client_id, email, invited_by, transfer, expires_at)
@@ -77,7 +79,7 @@ export function inviteOwner(clientId: string, by: string, email: string, transfe
       set id = excluded.id, invited_by = excluded.invited_by, transfer = excluded.transfer, created_at = now(), expires_at = excluded.expires_at`;
 }
 
-/** @returns undefined for what is no id. */
+/** @returns undefined for an invalid id. */
 export function withdrawInvitation(clientId: string, id: string): Statement | undefined {
   return INVITATION_ID.test(id) ? Prisma.sql`delete from client_invitation where id = ${id} and client_id = ${clientId}` : undefined;
 }
@@ -92,7 +94,7 @@ export type Invitation = {
   expires: Date;
 };
 
-/** The offers to an address, by somebody who is still an owner. @param emails the forms of one that was proven to be the reader's. */
+/** The open invitations to an address, from someone who is still an owner. @param emails the spellings of the reader's verified address. */
 export function listInvitationsTo(database: Database, emails: string[]): Promise<Invitation[]> {
   return database.query<Invitation>(Prisma.sql`
     select i.id, i.client_id, c.metadata->>'client_name' as client_name, i.invited_by as by, u.name as inviter, i.transfer, i.expires_at as expires
@@ -108,9 +110,9 @@ export async function findInvitation(database: Database, emails: string[], id: s
 }
 
 /**
- * Accepts an offer: statements to be run together after lockClient(). The first must make a row: it makes none when the offer was answered, has
- * expired, was for another address, or by somebody who is no owner any more.
- * @param by who offers it, and leaves in the same moment with `transfer`.
+ * Accepts an invitation: statements that run together after lockClient(). The first must insert a row. It inserts none when the invitation
+ * was answered, has expired, was for another address, or its sender is no longer an owner.
+ * @param by the inviter, who leaves at the same moment if `transfer` is set.
  */
 export function acceptInvitation(
   { id, client_id: clientId, by, transfer }: Pick<Invitation, 'id' | 'client_id' | 'by' | 'transfer'>,
@@ -129,12 +131,12 @@ export function acceptInvitation(
   ];
 }
 
-/** It is for whoever it was made to alone. */
+/** Deletes an invitation, if it was made to one of these addresses. */
 export function declineInvitation(id: string, emails: string[]): Statement {
   return Prisma.sql`delete from client_invitation where id = ${id} and email = any(${emails})`;
 }
 
-/** What nobody would look after any more without this account. */
+/** @returns how many clients and APIs would have no owner without this account. */
 export async function ownedAlone(database: Database, accountId: string): Promise<{ clients: number; apis: number }> {
   const [row] = await database.query<{ clients: number; apis: number }>(Prisma.sql`
     select (
@@ -145,8 +147,9 @@ export async function ownedAlone(database: Database, accountId: string): Promise
 }
 
 /**
- * Holds a client still for who is about to replace what it says of itself, in the same transaction: no row changes when it says something else by
- * now than what they saw, or they look after it no longer.
+ * Locks a client whose metadata the owner is about to replace, in the same transaction. Changes no row if the metadata differs from what
+ * the
+ * owner saw, or if the account is no longer an owner.
  */
 export function replaceOwned({ id, metadata }: Pick<ClientRecord, 'id' | 'metadata'>, accountId: string): Statement {
   return Prisma.sql`

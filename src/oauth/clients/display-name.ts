@@ -2,11 +2,11 @@ import { domainToUnicode } from 'node:url';
 import { LANGUAGES, type Language } from '../../http/language.ts';
 import { isBlank, withoutDeceptive } from '../../platform/visible-text.ts';
 
-/** Owns how what clients and strangers call themselves is shown to people: so that it cannot pass for something else, or reorder our words. */
+/** Owns how pages show names from clients and other strangers: a name must not imitate something else or reorder the text around it. */
 
 export const MAX_NAME_CHARACTERS = 100;
 
-/** A name without deceptive characters, on one line and of bounded length; `otherwise` when nothing of it is left to see. */
+/** A name without deceptive characters, on one line and of bounded length; `otherwise` when nothing visible remains. */
 export function displayName(name: string | undefined, otherwise: string): string {
   const characters = [
     ...withoutDeceptive(name ?? '', (part) => (/\s/.test(part) ? ' ' : ''))
@@ -17,26 +17,26 @@ export function displayName(name: string | undefined, otherwise: string): string
   return characters.length > MAX_NAME_CHARACTERS ? `${characters.slice(0, MAX_NAME_CHARACTERS - 1).join('')}…` : characters.join('');
 }
 
-/** Metadata that a client may say in each language beside the plain one, such as `client_name#ko` (RFC 7591 section 2.2). */
+/** Metadata that a client may give per language, such as `client_name#ko` (RFC 7591 section 2.2). */
 export const LOCALIZED = ['client_name', 'tos_uri', 'policy_uri'] as const;
 
 export type Localized = (typeof LOCALIZED)[number];
 
-/** The members by which a client says it in one of our languages. */
+/** The localized members for this server's languages. */
 export const localizedMembers = (member: Localized): string[] => LANGUAGES.map((language) => localizedMember(member, language));
 
-/** The member that says it in a language, if the client does. */
+/** The localized member for a language. */
 export const localizedMember = (member: Localized, language: Language): string => `${member}#${language}`;
 
-/** As the library has read a client; whatever is not the standard's stands under its own name. */
+/** A client as the library has read it. Members outside the standard keep their metadata name. */
 type ReadClient = { clientId: string; clientName?: string | undefined; tosUri?: string | undefined; policyUri?: string | undefined };
 
-/** What a client is called in a reader's language, or else in general; its id when it has no name. */
+/** @returns a client's name in the reader's language, or its general name, or its id. */
 export function nameOfClient(client: ReadClient, language: Language): string {
   return displayName(inLanguage(client, 'client_name', language) ?? client.clientName, client.clientId);
 }
 
-/** A client's pages about its terms and about privacy, in a reader's language where it has them. */
+/** @returns a client's terms and privacy pages, in the reader's language where it has them. */
 export function pagesOfClient(client: ReadClient, language: Language): { policyUri: string | undefined; tosUri: string | undefined } {
   return {
     policyUri: inLanguage(client, 'policy_uri', language) ?? client.policyUri,
@@ -49,13 +49,13 @@ function inLanguage(client: ReadClient, member: Localized, language: Language): 
   return typeof said === 'string' ? said : undefined;
 }
 
-// Letters that nobody mistakes for those of another script, beside the letters, digits and hyphen of ASCII names.
+// Letters that cannot be mistaken for those of another script: Hangul, and the letters, digits and hyphen of ASCII names.
 const HANGUL_LABEL = /^[가-힣0-9-]+$/;
 const ASCII_LABEL = /^(?!xn--)[a-z0-9-]+$/;
 
 /**
- * A host as its owner would write it, when that can be mistaken for nothing else; undefined when it is better shown as it is registered.
- * Cyrillic `аррӏе` looks like Latin and stays `xn--80ak6aa92e`; Hangul looks like nothing but itself.
+ * A host in its own script when it cannot be mistaken; undefined when the registered form is safer.
+ * Cyrillic `аррӏе` looks like Latin and stays `xn--80ak6aa92e`. Hangul resembles no other script.
  */
 export function readableHost(host: string): string | undefined {
   if (!/(^|\.)xn--/.test(host)) return undefined;

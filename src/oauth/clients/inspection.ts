@@ -1,10 +1,10 @@
 import { type Database, isStorable, Prisma } from '../../platform/database.ts';
 
-/** Owns what an operator is told of one client: all that is kept of it, and of its secrets their age alone. */
+/** Owns an operator's view of one client: everything stored about it, but only the age of its secrets. */
 
 export type ClientRecord = {
   id: string;
-  /** RFC 7591, as it is stored. */
+  /** RFC 7591 metadata as stored. */
   metadata: Record<string, unknown>;
   registration: 'operator' | 'dynamic';
   introspects: string | null;
@@ -12,16 +12,16 @@ export type ClientRecord = {
   verified_at: Date | null;
   services: string[];
   origins: string[];
-  /** Id of the initial access token that made it. */
+  /** Id of the initial access token that registered it. */
   registered_with: string | null;
   created_at: Date;
   updated_at: Date;
   suspended_at: Date | null;
-  /** The live ones, the oldest first. ISO 8601. */
+  /** The live secrets, oldest first. Times in ISO 8601. */
   secrets: { made: string; expires: string | null }[];
 };
 
-/** @returns the client, be it a suspended one; undefined for one that is unknown. */
+/** @returns the client, also a suspended one; undefined for an unknown client. */
 export async function findClientRecord(database: Database, clientId: string): Promise<ClientRecord | undefined> {
   if (!isStorable(clientId)) return undefined;
   const [row] = await database.query<ClientRecord>(Prisma.sql`

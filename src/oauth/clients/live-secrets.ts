@@ -2,13 +2,13 @@ import { type Database, isStorable, Prisma, type Statement } from '../../platfor
 import { digest } from '../../platform/secrets.ts';
 import { secretHint } from './secrets.ts';
 
-/** Owns the secrets of one client as whoever looks after it sees them: no more than two that live, each of which ends when they say so. */
+/** Owns a client's secrets as its owners manage them: at most two live secrets, each of which an owner can end. */
 
-/** One that works, and one that takes its place. */
+/** One in use and its successor. */
 export const MAX_LIVE_SECRETS = 2;
 
 export type LiveSecret = {
-  /** The beginning of its digest, by which a form speaks of it. */
+  /** The first digits of its digest, by which a form names it. */
   name: string;
   hint: string | null;
   made: Date;
@@ -18,7 +18,7 @@ export type LiveSecret = {
   secondsLeft: number | null;
 };
 
-/** Those that live, the oldest first. */
+/** The live secrets, oldest first. */
 export function listLiveSecrets(database: Database, clientId: string): Promise<LiveSecret[]> {
   return database.query<LiveSecret>(Prisma.sql`
     select left(encode(digest, 'hex'), ${NAME_LENGTH}) as name, hint, created_at as made, expires_at as expires, used_at as used,
@@ -29,12 +29,15 @@ export function listLiveSecrets(database: Database, clientId: string): Promise<L
 const NAME_LENGTH = 16;
 const NAME = /^[0-9a-f]{16}$/;
 
-/** Keeps two who change the secrets of one client at once from counting the same ones. To be run first, in the same transaction. */
+/** Stops two concurrent changes from counting the same secrets. Runs first, in the same transaction. */
 export function lockSecrets(clientId: string): Statement {
   return Prisma.sql`select 1 from client where id = ${clientId} for no key update`;
 }
 
-/** Adds a secret, where there is room for one. @param secret in clear, of randomSecret(). @param madeBy the account that makes it. */
+/**
+ * Adds a secret if there are fewer than MAX_LIVE_SECRETS. @param secret in clear, from randomSecret(). @param madeBy the account that
+ * creates it.
+ */
 export function addLiveSecret(clientId: string, secret: string, madeBy: string): Statement {
   return Prisma.sql`
     insert into client_secret (digest, client_id, hint, made_by)
@@ -42,24 +45,24 @@ export function addLiveSecret(clientId: string, secret: string, madeBy: string):
     where (select count(*) from client_secret where client_id = ${clientId} and (expires_at is null or expires_at > now())) < ${MAX_LIVE_SECRETS}`;
 }
 
-/** Records who made a client, and so its first secret. To be run after it. */
+/** Records the creator of a client's first secret. Runs after the client is created. */
 export function secretsMadeBy(clientId: string, accountId: string): Statement {
   return Prisma.sql`update client_secret set made_by = ${accountId} where client_id = ${clientId} and made_by is null`;
 }
 
-/** Forgets those that have ended: whoever makes one after another would leave them all behind. */
+/** Deletes ended secrets, so that repeated rotation does not accumulate them. */
 export function dropEndedSecrets(clientId: string): Statement {
   return Prisma.sql`delete from client_secret where client_id = ${clientId} and expires_at <= now()`;
 }
 
-/** Ends the others after a while; one that ends sooner anyway does. @param secret that stays. */
+/** Ends the other secrets after a while; one that ends sooner is unchanged. @param secret that stays. */
 export function endOtherSecrets(clientId: string, secret: string, overlapSeconds: number): Statement {
   return Prisma.sql`
     update client_secret set expires_at = least(expires_at, now() + ${overlapSeconds} * interval '1 second')
     where client_id = ${clientId} and digest <> ${digest(secret)}`;
 }
 
-/** Whose live secret it is. @param name of LiveSecret, as a stranger may write it. @returns undefined for what names none, or more than one. */
+/** @param name of LiveSecret; untrusted input. @returns the client of a live secret; undefined unless the name identifies exactly one. */
 export async function findClientOfSecret(database: Database, name: string): Promise<string | undefined> {
   if (!NAME.test(name)) return undefined;
   const rows = await database.query<{ client_id: string }>(Prisma.sql`
@@ -68,7 +71,7 @@ export async function findClientOfSecret(database: Database, name: string): Prom
   return rows.length === 1 ? rows[0]?.client_id : undefined;
 }
 
-/** Ends one at once. @param name of LiveSecret, as a stranger may write it. @returns undefined for what names none. */
+/** Ends a secret at once. @param name of LiveSecret; untrusted input. @returns undefined for an invalid name. */
 export function endSecret(clientId: string, name: string): Statement | undefined {
   if (!NAME.test(name) || !isStorable(clientId)) return undefined;
   return Prisma.sql`

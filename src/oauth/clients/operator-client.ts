@@ -15,31 +15,31 @@ import type { ClientMetadata } from './store.ts';
 import { NO_NAMES } from './verified-names.ts';
 
 /**
- * Owns the judgement of a client that an operator makes: what is said at the registration endpoint to one that makes itself, in the same
- * sentences, by the same library and the same registration-policy.ts. Does not store it.
+ * Owns the check of a client that an operator creates. The library and registration-policy.ts apply the rules of the registration endpoint,
+ * with the same messages. Does not store the client.
  */
 
-/** Says what is to be stored of a client, or what is wrong with it; `scopes` are all that a client may name. */
+/** `judge` returns the metadata to store, or throws an error with the problem; `scopes` are all scopes that a client may name. */
 export type ClientJudge = { judge(metadata: ClientMetadata): ClientMetadata; scopes: string[] };
 
-type Place = { config: Config; database: Database; features: readonly ProtocolFeature[] };
+type App = { config: Config; database: Database; features: readonly ProtocolFeature[] };
 
 /**
- * @param metadata with a secret in clear, if the client is to have one.
- * @returns the metadata as it is to be stored, with what was left out (RFC 7591 section 2). @throws Error with the sentence of what is wrong.
+ * @param metadata with a secret in clear, if the client has one.
+ * @returns the metadata to store, with defaults (RFC 7591 section 2). @throws Error whose message is the problem.
  */
-export async function judgeClient(place: Place, metadata: ClientMetadata): Promise<ClientMetadata> {
+export async function judgeClient(app: App, metadata: ClientMetadata): Promise<ClientMetadata> {
   if (!isStorable(metadata)) throw new Error(UNSTORABLE);
-  return (await openClientJudge(place)).judge(metadata);
+  return (await openClientJudge(app)).judge(metadata);
 }
 
 const UNSTORABLE = 'parameters must not contain NUL or unpaired surrogates';
 
-/** For many at once, by the scopes as they are now. What it says it says as judgeClient() does. */
-export async function openClientJudge({ config, database, features }: Place): Promise<ClientJudge> {
+/** The same check for many clients, with the scopes of this moment. */
+export async function openClientJudge({ config, database, features }: App): Promise<ClientJudge> {
   const servers = await readResourceServers({ database, issuer: config.issuer, features });
   const resources = createResourcePolicy(createApiCatalog(servers), config.issuer, features);
-  // Nothing is looked up and nothing signed: the provider is there to be asked, and goes with the judge.
+  // This provider is only used for the check. It reads no client and signs nothing.
   const clients = { find: async () => undefined, forget() {} };
   const provider = createProvider({
     config,
@@ -57,7 +57,7 @@ export async function openClientJudge({ config, database, features }: Place): Pr
     judge(metadata) {
       if (!isStorable(metadata)) throw new Error(UNSTORABLE);
       try {
-        // Those are ours to say, of a client that registers: an operator vouches for this one.
+        // The policy marks a client that registers itself. An operator is responsible for this one.
         const { dynamically_registered: _, ...judged } = judgeMetadata(provider, metadata, { maker: 'operator' });
         return judged as ClientMetadata;
       } catch (error) {
@@ -68,9 +68,9 @@ export async function openClientJudge({ config, database, features }: Place): Pr
   };
 }
 
-/** Of the algorithms that the server signs with, since a client may name them. */
+/** Temporary keys of each signing algorithm, because a client may name any of them. */
 async function passingKeys() {
-  // One RSA key serves both of its algorithms, since making one takes time.
+  // One RSA key serves both RSA algorithms, because creating one takes time.
   const made = { RS256: newJwk('RS256'), ES256: newJwk('ES256'), EdDSA: newJwk('EdDSA') };
   return Promise.all(
     SIGNING_ALGORITHMS.map(async (alg) => ({ ...(await made[alg === 'PS256' ? 'RS256' : alg]), alg, kid: alg, use: 'sig' })),

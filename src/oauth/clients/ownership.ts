@@ -1,25 +1,25 @@
 import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
 import { type ClientRecord, findClientRecord } from './inspection.ts';
 
-/** Owns who looks after which client in the developer portal. What they may do with it is the portal's (src/developer). */
+/** Owns who owns which client in the developer portal. src/features/developer owns what owners may do. */
 
 export type OwnedClient = {
   id: string;
-  /** RFC 7591, as it is stored. */
+  /** RFC 7591 metadata as stored. */
   metadata: Record<string, unknown>;
   created_at: Date;
   suspended_at: Date | null;
   publisher: string | null;
-  /** It may do something at the admin API, so operators alone change it. */
+  /** It has scopes of the admin API, so only operators may change it. */
   administers: boolean;
-  /** When the first of its secrets ends; null when none does. */
+  /** When the first of its secrets ends; null when none ends. */
   secret_ends_at: Date | null;
 };
 
-/** No person makes more than this many. */
+/** The most clients that one user may own. */
 export const MAX_OWNED_CLIENTS = 50;
 
-/** The clients that a person looks after, the newest first. */
+/** The clients of an owner, newest first. */
 export function listOwnedClients(database: Database, accountId: string): Promise<OwnedClient[]> {
   return database.query<OwnedClient>(Prisma.sql`
     select c.id, c.metadata, c.created_at, c.suspended_at, c.publisher, cardinality(c.admin_scopes) > 0 as administers,
@@ -29,9 +29,8 @@ export function listOwnedClients(database: Database, accountId: string): Promise
 }
 
 /**
- * A client with scopes of the admin API is nobody's to change here: whoever makes a secret for it, or has its answers sent elsewhere, could do what
- * operators do.
- * @returns undefined for such a one, for one that is unknown, and for one that somebody else looks after: who asks learns nothing of the difference.
+ * Nobody may change a client with admin API scopes here: a new secret or redirect URI would give its owner an operator's power.
+ * @returns undefined for such a client, an unknown client, and another owner's client. The caller cannot tell them apart.
  */
 export async function findOwnedClient(database: Database, accountId: string, clientId: string): Promise<ClientRecord | undefined> {
   if (!isStorable(clientId)) return undefined;
@@ -41,17 +40,17 @@ export async function findOwnedClient(database: Database, accountId: string, cli
   return own ? findClientRecord(database, clientId) : undefined;
 }
 
-/** The writing of an owner, along with the client or later. */
+/** Adds an owner, together with the client or later. */
 export function addOwner(clientId: string, accountId: string): Statement {
   return Prisma.sql`insert into client_owner (client_id, account_id) values (${clientId}, ${accountId}) on conflict do nothing`;
 }
 
-/** Keeps two requests of one person from counting the same clients. To be run first, in the same transaction as addOwnerOfNew(). */
+/** Stops two requests of one user from counting the same clients. Runs first, in the same transaction as addOwnerOfNew(). */
 export function lockOwner(accountId: string): Statement {
   return Prisma.sql`select 1 from user_account where id = ${accountId} for no key update`;
 }
 
-/** The same for a client that its owner makes, where they have not made all that they may. */
+/** Adds the owner of a new client, if the user owns fewer than MAX_OWNED_CLIENTS. */
 export function addOwnerOfNew(clientId: string, accountId: string): Statement {
   return Prisma.sql`
     insert into client_owner (client_id, account_id) select ${clientId}, ${accountId}

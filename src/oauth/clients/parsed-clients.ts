@@ -3,8 +3,9 @@ import type { ClientCache } from './cache.ts';
 import type { ClientMetadata } from './store.ts';
 
 /**
- * Keeps clients as the library has parsed them for as long as their metadata is the same object. The library itself digests
- * the metadata at each request to know whether it changed, and keeps a hundred.
+ * Caches the library's parsed client while its metadata is the same object. The library itself hashes the metadata at each request to
+ * detect
+ * a change, and caches only a hundred clients.
  */
 export function keepParsedClients(provider: Provider, clients: ClientCache): void {
   const parsed = new WeakMap<ClientMetadata, Promise<Client | undefined>>();
@@ -16,7 +17,7 @@ export function keepParsedClients(provider: Provider, clients: ClientCache): voi
     if (!client) {
       client = parse(clientId);
       parsed.set(metadata, client);
-      // What cannot be parsed is tried anew each time: its error is the answer.
+      // Metadata that cannot be parsed is parsed again each time, because the error is the answer.
       client.catch(() => parsed.delete(metadata));
     }
     return client;

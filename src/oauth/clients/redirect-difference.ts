@@ -2,11 +2,11 @@ import { isRegistered } from './redirect-match.ts';
 import { isLoopback } from './redirect-uri.ts';
 
 /**
- * Owns what tells a redirect URI that was sent from those that are registered: addresses are compared by the letter (RFC 9700 section 2.1), and
- * a letter is hard to see. Does not judge: redirect-uri.ts does at registration, redirect-match.ts at the authorization endpoint.
+ * Owns the difference between a received redirect URI and the registered ones. Addresses are compared exactly (RFC 9700 section 2.1),
+ * and a small difference is hard to see. Decides nothing: see redirect-uri.ts and redirect-match.ts.
  */
 
-/** What differs, each with a sentence of its own; `spelling` is what a browser would take for the same address. */
+/** The kinds of difference, each with its own sentence. `spelling` means that a browser would treat both as the same address. */
 export const DIFFERENCES = [
   'unreadable',
   'scheme',
@@ -23,7 +23,7 @@ export const DIFFERENCES = [
 
 export type Difference = (typeof DIFFERENCES)[number];
 
-// How far apart two addresses are that differ in it: whoever means the other host means another address altogether.
+// The weight of each difference. A different host means a different address altogether.
 const WEIGHTS: Record<Difference, number> = {
   unreadable: 40,
   host: 12,
@@ -40,14 +40,14 @@ const WEIGHTS: Record<Difference, number> = {
 
 export type Nearest = { registered: string; differences: Difference[] };
 
-/** The registered address that one most probably meant. @returns undefined when none is registered. */
+/** @returns the registered address that the sender most likely meant; undefined when none is registered. */
 export function nearestRedirectUri(received: string, registered: readonly string[]): Nearest | undefined {
   const compared = registered.map((uri) => ({ registered: uri, differences: differencesOf(received, uri) }));
   const far = ({ differences }: Nearest) => differences.reduce((sum, difference) => sum + WEIGHTS[difference], 0);
   return compared.sort((a, b) => far(a) - far(b))[0];
 }
 
-/** @returns nothing for the same address. */
+/** @returns an empty list for the same address. */
 export function differencesOf(received: string, registered: string): Difference[] {
   if (isRegistered(received, [registered])) return [];
   const [a, b] = [URL.parse(received), URL.parse(registered)];
@@ -76,8 +76,9 @@ function pathDifference(received: string, registered: string): Difference[] {
 const LONGEST = 500;
 
 /**
- * A received address as it may be kept and shown to an owner: whoever sends a wrong one may have put a secret into it. Values of a query that
- * is not registered, a fragment and a password are left out.
+ * A received address in a form that may be stored and shown to an owner, because it may contain a secret. Leaves out a fragment, a
+ * password,
+ * and the values of an unregistered query.
  */
 export function presentable(received: string, registered: readonly string[]): string {
   const text = received.replace(/[^\x21-\x7e]/g, '_');

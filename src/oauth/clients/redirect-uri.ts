@@ -3,14 +3,14 @@ import { hasPlainAuthority, hasPlainHost, isOwnOrigin, LOOPBACK } from './hosts.
 import { isPrivateNetwork } from './private-network.ts';
 
 /**
- * Owns the judgement of redirect URIs at registration: what is wrong, and what would be right.
+ * Owns the check of redirect URIs at registration: the problem and its correction.
  * Does not match them at the authorization endpoint: see redirect-match.ts.
  */
 
 export const MAX_URIS = 10;
 const MAX_LENGTH = 2_000;
 
-/** What can be wrong with one; each has a sentence in each language, `redirect_uri.<fault>` in views/messages. */
+/** The possible problems. Each has a sentence in each language, `redirect_uri.<fault>` in views/messages. */
 export type UriFault =
   | 'too_long'
   | 'not_ascii'
@@ -26,13 +26,13 @@ export type UriFault =
   | 'scheme'
   | 'scheme_pathless';
 
-/** `right` is what could be registered instead, as far as that can be told; `line` the place in the list, from 1. */
+/** `right` is a valid correction, if one is known; `line` is the position in the list, from 1. */
 export type UriProblem = { fault: UriFault; uri: string; right?: string; line: number };
 
 /**
- * `own`: the origins of this server, no address at which is a client's. `tryCallback`: the one address of this server that a client may have.
- * `privateHttp`: whether this http address on a private network may be registered; unless given, none may. `held`: whether the client has it already,
- * from before there was a rule for hosts.
+ * `own`: the origins of this server, which no client may use. `tryCallback`: the one address of this server that a client may have.
+ * `privateHttp`: whether this http address on a private network may be registered; by default none may.
+ * `held`: whether the client has the address already, from before the rule for hosts existed.
  */
 export type UriRules = {
   own?: readonly string[];
@@ -41,7 +41,7 @@ export type UriRules = {
   held?: (uri: string) => boolean;
 };
 
-/** As the registration endpoint says it, after the address: in ASCII English, like every `error_description` (RFC 6749 section 5.2). */
+/** The message of the registration endpoint, after the address: in ASCII English, like every `error_description` (RFC 6749 section 5.2). */
 const SENTENCES: Record<UriFault, string> = {
   too_long: `must not be longer than ${MAX_LENGTH} characters`,
   not_ascii: 'must only contain printable ASCII characters: write other characters percent-encoded, and host names in punycode',
@@ -59,8 +59,8 @@ const SENTENCES: Record<UriFault, string> = {
 };
 
 /**
- * @param member the name of the member, for the sentence.
- * @returns what is wrong with a list of redirect URIs, in a sentence that names the first wrong one by its index; undefined when all is well.
+ * @param member the name of the member, for the message.
+ * @returns the problem of a list of redirect URIs, with the index of the first wrong one; undefined for a valid list.
  */
 export function redirectUrisProblem(member: string, uris: unknown, rules: UriRules = {}): string | undefined {
   if (!Array.isArray(uris) || uris.some((uri) => typeof uri !== 'string')) return `${member} must be an array of strings`;
@@ -69,18 +69,18 @@ export function redirectUrisProblem(member: string, uris: unknown, rules: UriRul
   return problem && `${member}[${problem.line - 1}]: ${received(problem)} ${sentenceOf(problem)}`;
 }
 
-/** The sentence for one address, which begins after it. @returns undefined when all is well. */
+/** @returns the message for one address, to be put after it; undefined for a valid address. */
 export function redirectUriProblem(uri: string): string | undefined {
   const [problem] = redirectUriProblems([uri]);
   return problem && SENTENCES[problem.fault];
 }
 
-/** What is wrong with each of them that is wrong, and what would be right. */
+/** @returns the problem of each wrong address, with its correction. */
 export function redirectUriProblems(uris: string[], rules: UriRules = {}): UriProblem[] {
   return uris.flatMap((uri, n) => {
     const fault = faultOf(uri, rules);
     if (!fault) return [];
-    const right = mended(uri, fault);
+    const right = corrected(uri, fault);
     return [{ fault, uri, line: n + 1, ...(right && !faultOf(right, rules) ? { right } : undefined) }];
   });
 }
@@ -96,12 +96,14 @@ function received({ uri, fault }: UriProblem): string {
 const sentenceOf = ({ fault, right }: UriProblem): string =>
   right && right.length <= LONGEST_QUOTED && !/["\\]/.test(right) ? `${SENTENCES[fault]}. Right would be ${right}` : SENTENCES[fault];
 
-/** What is well formed and worth a word: each has a sentence, `redirect_uri.hint.<hint>` in views/messages. `right` would be better. */
+/**
+ * A valid address that deserves advice. Each hint has a sentence, `redirect_uri.hint.<hint>` in views/messages. `right` would be better.
+ */
 export type UriHint = { hint: 'trailing_slash' | 'localhost' | 'development'; uri: string; right?: string };
 
 /**
- * @param uris that are registered, or may be. @param native whether the client is an app on a device.
- * @param own the address that the portal added itself: nothing is to be said of it.
+ * @param uris registered addresses, or addresses to register. @param native whether the client is an app on a device.
+ * @param own the address that the portal added itself; it gets no hint.
  */
 export function redirectUriHints(uris: string[], { native, own }: { native: boolean; own: string }): UriHint[] {
   const theirs = uris.filter((uri) => uri !== own);
@@ -112,15 +114,15 @@ export function redirectUriHints(uris: string[], { native, own }: { native: bool
     ...local.map(
       (uri): UriHint =>
         native
-          ? // Another program that listens under that name on the device would get the answer (RFC 8252 section 8.3).
+          ? // Another program on the device may listen under that name and get the response (RFC 8252 section 8.3).
             { hint: 'localhost', uri, right: uri.replace(/^http:\/\/localhost(:\d+)?/, 'http://127.0.0.1') }
           : { hint: 'development', uri },
     ),
   ];
 }
 
-/** The nearest that could be meant by one that is wrong. */
-function mended(uri: string, fault: UriFault): string | undefined {
+/** @returns the address that a wrong one most likely means. */
+function corrected(uri: string, fault: UriFault): string | undefined {
   if (fault === 'fragment') return uri.replace(/#.*$/s, '');
   if (fault === 'http') return uri.replace(/^http:/i, 'https:');
   if (fault === 'user') return uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?]*@/i, '$1');
@@ -133,44 +135,46 @@ function mended(uri: string, fault: UriFault): string | undefined {
 
 const isWeb = (protocol: string): boolean => protocol === 'https:' || protocol === 'http:';
 
-/** Whether it has a scheme of an app's own. */
+/** Whether it has an app's own scheme. */
 export function hasAppScheme(uri: unknown): boolean {
   const url = typeof uri === 'string' ? URL.parse(uri) : null;
   return !!url && !isWeb(url.protocol);
 }
 
-/** Whether it is an http address on the loopback interface: for a web client one of its development (RFC 8252 section 7.3 for an app). */
+/**
+ * Whether it is an http address on the loopback interface. A web client has one in development, an app at any time (RFC 8252 section 7.3).
+ */
 export function isLoopback(uri: unknown): boolean {
   const url = typeof uri === 'string' ? URL.parse(uri) : null;
   return url?.protocol === 'http:' && LOOPBACK.has(url.hostname);
 }
 
 /**
- * Whether the redirect URIs show that a client is an app on a device (RFC 8252). A scheme of its own always shows it. Loopback addresses
- * alone show it for a client without a secret; a web client in development has a secret.
+ * Whether the redirect URIs show that a client is an app on a device (RFC 8252). An app's own scheme always shows it. Loopback
+ * addresses alone show it for a client without a secret; a web client in development has a secret.
  */
 export function isNativeByAddress(uris: unknown, secretless: boolean): boolean {
   if (!Array.isArray(uris) || !uris.length) return false;
   return uris.some(hasAppScheme) || (secretless && uris.every(isLoopback));
 }
 
-/** Whether an answer sent to this address reaches an app on the user's own device, where any app may claim it (RFC 8252 sections 8.1 and 8.6). */
+/** Whether a response to this address reaches an app on the user's device, where any app may claim it (RFC 8252 sections 8.1 and 8.6). */
 export function leadsToDevice(uri: string): boolean {
   const { protocol, hostname } = new URL(uri);
   if (protocol !== 'http:') return protocol !== 'https:';
   return /^(127(\.\d+){3}|0\.0\.0\.0|\[::1?\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]+\]|(.+\.)?localhost\.?)$/.test(hostname);
 }
 
-// The order goes from what cannot be read to what is read and refused.
+// The order goes from unreadable addresses to readable ones that are refused.
 function faultOf(uri: string, { own, tryCallback, privateHttp, held }: UriRules): UriFault | undefined {
   if (uri === tryCallback) return undefined;
   if (uri.length > MAX_LENGTH) return 'too_long';
-  // The URL parser drops tabs and line breaks and mends backslashes: judge the text as it was sent.
+  // The URL parser drops tabs and line breaks and corrects backslashes, so this checks the text as sent.
   if (/[^\x21-\x7e]/.test(uri)) return 'not_ascii';
   if (uri.includes('*')) return 'wildcard';
   if (uri.includes('\\')) return 'backslash';
   const url = URL.parse(uri);
-  // The parser finds a host wherever one could be meant: `https:///cb` would lead to the host cb.
+  // The parser finds a host where none is written: it would read `https:///cb` as the host cb.
   if (!url || /^https?:(?!\/\/[^/])/i.test(uri)) return 'relative';
   if (uri.includes('#')) return 'fragment';
   if (url.username || url.password || /^[a-z][a-z0-9+.-]*:\/\/[^/?]*@/i.test(uri)) return 'user';
@@ -184,11 +188,11 @@ function faultOf(uri: string, { own, tryCallback, privateHttp, held }: UriRules)
   }
   const scheme = url.protocol.slice(0, -1);
   if (!isAppScheme(scheme)) return 'scheme';
-  // A domain in reverse is its owner's alone (RFC 8252 section 7.1); another scheme says at least where in the app it leads.
+  // A reverse domain belongs to its owner (RFC 8252 section 7.1). Another scheme must at least name a place in the app.
   return scheme.includes('.') || url.host || url.pathname ? undefined : 'scheme_pathless';
 }
 
-/** Whether it is a web origin as browsers write it, of a host that others cannot speak for. */
+/** Whether it is a web origin as browsers write it, with https or on localhost. */
 export function isWebOrigin(value: string): boolean {
   const url = URL.parse(value);
   return (

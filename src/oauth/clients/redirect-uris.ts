@@ -3,13 +3,13 @@ import { override } from '../internals.ts';
 import { isRegistered } from './redirect-match.ts';
 
 /**
- * Owns the meeting of our rules for redirect URIs and a library that has its own. Inside the library it depends on `application_type` what an
- * address may be and whether its port counts; here it depends on the address.
+ * Owns the connection between our rules for redirect URIs and the library's. In the library, `application_type` decides which addresses are
+ * valid and whether the port counts. Here the address decides it.
  */
 
 /**
- * Registration is judged by registration-policy.ts, before the library's own checks. The library also uses its check for the unregistered
- * addresses of pushed requests, which configuration.ts does not allow.
+ * registration-policy.ts checks registrations before the library does. The library also uses its check for unregistered redirect URIs of
+ * pushed requests, which configuration.ts does not allow.
  */
 export function decideRedirectUris(provider: Provider): void {
   const { issuer } = provider;

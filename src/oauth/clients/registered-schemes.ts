@@ -1,13 +1,13 @@
 /**
- * Owns the URI schemes that IANA has registered, as data: permanent, provisional and historical ones alike.
- * Does not judge a redirect URI: see app-schemes.ts.
- * @see https://www.iana.org/assignments/uri-schemes/uri-schemes-1.csv as read on 2026-09-11 (RFC 7595). Schemes that begin with ms- are left
- * out of the list: app-schemes.ts knows them by their beginning.
+ * Owns the list of URI schemes that IANA has registered: permanent, provisional and historical ones.
+ * Does not check a redirect URI: see app-schemes.ts.
+ * @see https://www.iana.org/assignments/uri-schemes/uri-schemes-1.csv as read on 2026-09-11 (RFC 7595). The list omits schemes that begin
+ * with ms-: app-schemes.ts matches their prefix.
  */
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
 
-/** Registered by the maker of one app, for that app alone, and acted on by nothing else. */
+/** Schemes that the maker of one app registered for that app only. Nothing else handles them. */
 const OF_ONE_APP = words(`
   barion com-eventbrite-attendee keyparc lastfm mumble paparazzi secondlife spotify steam teamspeak teliaeid things ventrilo vscode vscode-
   insiders vsls xfire
@@ -33,8 +33,8 @@ const REGISTERED = words(`
   xmlrpc.beeps xmpp xrcp xri ymsgr z39.50 z39.50r z39.50s ztdnaid
 `);
 
-/** Registered schemes that are a protocol's, an identifier's, a browser's or an operating system's. Lower case, without the colon. */
+/** Registered schemes of protocols, identifiers, browsers and operating systems. Lower case, without the colon. */
 export const REGISTERED_SCHEMES: ReadonlySet<string> = new Set(REGISTERED);
 
-/** Registered schemes that are an app's. */
+/** Registered schemes of single apps. */
 export const SCHEMES_OF_ONE_APP: ReadonlySet<string> = new Set(OF_ONE_APP);

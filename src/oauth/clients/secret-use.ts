@@ -3,16 +3,16 @@ import { type Database, Prisma } from '../../platform/database.ts';
 import { digestOf } from './secrets.ts';
 
 /**
- * Owns when a client secret was last used, to the hour: for whoever looks after the client to see that nothing uses the old one any more.
- * Written behind: no request waits for it, and each node writes once an hour for each secret, however often it is used.
+ * Owns when a client secret was last used, to the hour, so that an owner sees when nothing uses the old secret any more.
+ * Written in the background: no request waits, and each node writes at most once an hour per secret.
  */
 
 const MAX_SECRETS = 10_000;
 
-/** When this process last wrote of a secret, by its digest. A server outlives its providers, which come and go with its keys. */
+/** When this process last wrote for a secret, by its handle. It belongs to the server, because providers are replaced when keys change. */
 const written = new WeakMap<Database, Map<string, number>>();
 
-/** Takes note that a secret was right. @param handle of the secret, see secrets.ts. */
+/** Records that a secret was used. @param handle of the secret, see secrets.ts. */
 export function noteUse(database: Database, handle: string, now = Date.now()): void {
   const known = written.get(database) ?? new Map<string, number>();
   written.set(database, known);
@@ -25,6 +25,6 @@ export function noteUse(database: Database, handle: string, now = Date.now()): v
     .change(Prisma.sql`
       update client_secret set used_at = date_trunc('hour', now())
       where digest = ${digestOf(handle)} and (used_at is null or used_at < date_trunc('hour', now()))`)
-    // It is known to the hour alone: one that cannot be written now, with the database away or closing, is written at a later use.
+    // A failed write is harmless, for example without a database or during shutdown: a later use writes again.
     .catch(() => {});
 }

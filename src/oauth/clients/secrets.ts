@@ -2,10 +2,10 @@ import { timingSafeEqual } from 'node:crypto';
 import { digestInHex } from '../../platform/secrets.ts';
 
 /**
- * Owns what stands in for a client secret once it has been shown. Secrets are 256 random bits of ours, so SHA-256 is enough
- * (a slow hash would cost each introspection what a sign-in costs).
+ * Owns the stored form of client secrets. Secrets are 256 random bits that this server creates, so SHA-256 is enough.
+ * A slow hash would make each introspection cost as much as a sign-in.
  *
- * The library wants a `client_secret` in the metadata of a client that authenticates with one: it gets handles,
+ * The library requires a `client_secret` in the metadata of a client that authenticates by one. It gets handles,
  * the digests of the live secrets, which nobody can authenticate with.
  */
 
@@ -25,7 +25,7 @@ export function isSecretHandle(value: unknown): value is string {
   return typeof value === 'string' && HANDLE.test(value);
 }
 
-/** @returns the handle of a secret, when it is one of those that the handles stand for; in a time that does not tell which. */
+/** @returns the handle of a secret, if it is among the given handles. The comparison takes constant time. */
 export function matchingHandle(handles: string | undefined, secret: string): string | undefined {
   if (!isSecretHandle(handles)) return undefined;
   const handle = secretHandle(secret);
@@ -33,18 +33,18 @@ export function matchingHandle(handles: string | undefined, secret: string): str
   return handles.split(',').filter((kept) => timingSafeEqual(Buffer.from(kept), presented)).length > 0 ? handle : undefined;
 }
 
-/** What a handle stands for, as the database keeps it. */
+/** The digest behind a handle, as the database stores it. */
 export const digestOf = (handle: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(handle.slice('sha256:'.length), 'hex'));
 
-// Of a shorter one, eight characters would be too much to tell.
+// Eight characters of a shorter secret would reveal too much.
 const TELLING_LENGTH = 24;
 
-/** By what its owner tells one secret from another, when neither can be seen any more: its beginning and its end. Null for one so short that this would tell too much. */
+/** @returns the first and last characters of a secret, by which its owner recognizes it later. Null for a secret too short to show any. */
 export function secretHint(secret: string): string | null {
   const plain = /^[\x21-\x7e]+$/.test(secret);
   return plain && secret.length >= TELLING_LENGTH ? `${secret.slice(0, 4)}…${secret.slice(-4)}` : null;
 }
 
-/** Whether a client proves who it is by a secret (RFC 7591 section 2: unless it says otherwise). */
+/** Whether a client authenticates by a secret (RFC 7591 section 2: by default it does). */
 export const hasSecret = (metadata: Record<string, unknown>): boolean =>
   !['none', 'private_key_jwt'].includes(String(metadata['token_endpoint_auth_method'] ?? 'client_secret_basic'));

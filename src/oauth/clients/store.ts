@@ -4,33 +4,36 @@ import { isSecretHandle, joinHandles, secretHint } from './secrets.ts';
 
 /**
  * Owns registered clients: their metadata (RFC 7591) and the digests of their secrets.
- * Does not judge metadata: see oauth/clients/metadata/registration-policy.ts.
+ * Does not check metadata: see oauth/clients/metadata/registration-policy.ts.
  */
 
-/** RFC 7591 metadata, and members of ours that no registration request can set. */
+/** RFC 7591 metadata, and internal members that no registration request can set. */
 export type ClientMetadata = {
   client_id: string;
   client_secret?: string;
-  /** It registered itself, nobody vouches for it. */
+  /** The client registered itself, and no operator verified it. */
   dynamically_registered?: boolean;
-  /** The resource server it speaks for: the client may introspect the tokens of that audience. */
+  /** The resource server that it represents: the client may introspect tokens of that audience. */
   introspects?: string;
-  /** Who an operator found behind it. What the client says of itself is nobody's finding. */
+  /** The publisher that an operator verified. The client's own claims do not count. */
   publisher?: string;
-  /** The upstream providers at which an operator lets it act for people. */
+  /** The upstream providers at which an operator lets it act for users. */
   services?: string[];
-  /** The web origins from which it may do so by a person's session alone. */
+  /** The web origins from which it may do so with only a user's session. */
   origins?: string[];
-  /** The accounts that look after it in the developer portal. */
+  /** The accounts that own it in the developer portal. */
   owners?: string[];
-  /** The scopes of the admin API that an operator lets it ask for. */
+  /** The admin API scopes that an operator lets it ask for. */
   admin_scopes?: string[];
   /** Seconds since 1970. */
   registered_at?: number;
   [member: string]: unknown;
 };
 
-/** By which a client gets a person's token at an upstream provider (RFC 8693). An operator alone adds it to a client: allowServices(). */
+/**
+ * The grant by which a client gets a user's token of an upstream provider (RFC 8693). Only an operator adds it to a client:
+ * allowServices().
+ */
 export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 const SECRETLESS = new Set<unknown>(['none', 'private_key_jwt']);
@@ -49,10 +52,10 @@ type Row = {
   expires_in_ms: number | null;
 };
 
-/** What is known of a client holds until the first of its secrets expires, which nobody announces. */
+/** A client's data is valid until the first of its secrets expires, because no notification announces that. */
 export type FoundClient = { metadata: ClientMetadata; holdsForMs: number };
 
-/** @returns metadata with handles in the place of secrets; undefined for a client that is unknown or suspended. */
+/** @returns metadata with handles instead of secrets; undefined for an unknown or suspended client. */
 export async function findClient(database: Database, clientId: string): Promise<FoundClient | undefined> {
   if (!isStorable(clientId)) return undefined;
   const [row] = await database.query<Row>(Prisma.sql`
@@ -78,9 +81,9 @@ export async function findClient(database: Database, clientId: string): Promise<
 }
 
 /**
- * Statements that create or replace a client, to be run together. A secret in clear is digested and added; a handle stands for one that is kept already.
- * A client that says something else of itself is not the one that was verified. At which services it may act stays as an operator said.
- * @param registeredWith id of the initial access token that makes it, which is told of it from then on.
+ * Statements that create or replace a client, to be run together. A secret in clear is hashed and added; a handle means a stored secret.
+ * Changed metadata ends the verification of the publisher. The services that an operator allowed stay.
+ * @param registeredWith id of the initial access token that registers it; its holder sees the client from then on.
  */
 export function saveClient(
   {
@@ -105,7 +108,7 @@ export function saveClient(
     on conflict (id) do update set metadata = excluded.metadata, introspects = coalesce(excluded.introspects, client.introspects), updated_at = excluded.updated_at, seen_at = now(),
       publisher = case when client.metadata = excluded.metadata then client.publisher end,
       verified_at = case when client.metadata = excluded.metadata then client.verified_at end`;
-  // A client that does not, or no longer, authenticate by a secret has none that could be found out.
+  // A client that does not authenticate by a secret, or no longer does, has no stored secret.
   if (SECRETLESS.has(metadata['token_endpoint_auth_method']))
     return [client, Prisma.sql`delete from client_secret where client_id = ${client_id}`];
   if (client_secret === undefined || isSecretHandle(client_secret)) return [client];
@@ -115,37 +118,37 @@ export function saveClient(
   ];
 }
 
-/** Whether an operator trusts pages of this web origin with people's sessions, for some client or other. */
+/** Whether an operator trusts pages of this web origin with users' sessions, for any client. */
 export async function isTrustedOrigin(database: Database, origin: string): Promise<boolean> {
   if (!isStorable(origin)) return false;
   const [row] = await database.query(Prisma.sql`select 1 from client where origins @> array[${origin}] and suspended_at is null limit 1`);
   return row !== undefined;
 }
 
-/** @returns whether there is such a client, be it a suspended one. */
+/** @returns whether such a client exists, also a suspended one. */
 export async function isClientKnown(database: Database, clientId: string): Promise<boolean> {
   if (!isStorable(clientId)) return false;
   return (await database.query(Prisma.sql`select 1 from client where id = ${clientId}`)).length > 0;
 }
 
-/** The row of a client, locked against whoever changes it, or issues to it. */
+/** Locks the row of a client against changes and against issuing to it. */
 export function lockClient(clientId: string): Statement {
   return Prisma.sql`select id from client where id = ${clientId} for update`;
 }
 
-/** Holds a client still for who is about to save it anew, in the same transaction: no row changes when it has gone, or was suspended, meanwhile. */
+/** Locks a client that the caller is about to save, in the same transaction. Changes no row if it was deleted or suspended since. */
 export function holdClient(clientId: string): Statement {
   return Prisma.sql`update client set seen_at = now() where id = ${clientId} and suspended_at is null`;
 }
 
-/** Deletes a client; its secrets, grants, tokens and registration token go by cascade (RFC 7592 section 2.3). */
+/** Deletes a client; the database deletes its secrets, grants, tokens and registration token by cascade (RFC 7592 section 2.3). */
 export function deleteClient(clientId: string): Statement {
   return Prisma.sql`delete from client where id = ${clientId}`;
 }
 
 /**
- * Makes a client as good as unknown, until it is restored. Ending what it holds is the caller's second half: endClient().
- * The row is locked against those who issue to it: what is issued is there to be ended when this is done, or is not issued.
+ * Makes a client equivalent to an unknown one, until it is restored. The caller then ends its tokens: endClient().
+ * The row lock orders this against issuing. Afterwards each token is either stored and can be ended, or was not issued.
  * @returns a row, unless the client is unknown.
  */
 export function suspendClient(clientId: string): Statement {
@@ -159,7 +162,10 @@ export function restoreClient(clientId: string): Statement {
   return Prisma.sql`update client set suspended_at = null, updated_at = now() where id = ${clientId} returning id`;
 }
 
-/** Says who publishes a client. It holds for the client as it is: see saveClient(). @returns a row, unless the client is unknown. */
+/**
+ * Records the verified publisher of a client. A change of its metadata ends the verification: see saveClient().
+ * @returns a row, unless the client is unknown.
+ */
 export function verifyClient(clientId: string, publisher: string): Statement {
   return Prisma.sql`update client set publisher = ${publisher}, verified_at = now(), updated_at = now() where id = ${clientId} returning id`;
 }
@@ -169,19 +175,21 @@ export function unverifyClient(clientId: string): Statement {
   return Prisma.sql`update client set publisher = null, verified_at = null, updated_at = now() where id = ${clientId} returning id`;
 }
 
-/** Requires PKCE of a client. It says nothing else of itself by that: one that was verified stays so. @returns a row, unless it is unknown. */
+/** Requires PKCE of a client. Its publisher stays verified, since this is no change by the client. @returns a row, unless it is unknown. */
 export function requirePkce(clientId: string): Statement {
   return Prisma.sql`update client set metadata = metadata || '{"require_pkce": true}', updated_at = now() where id = ${clientId} returning id`;
 }
 
-/** Takes back requirePkce(). A client that must use PKCE anyway must still. @returns a row, unless the client is unknown. */
+/** Reverts requirePkce(). A client that must use PKCE for another reason still must. @returns a row, unless the client is unknown. */
 export function waivePkce(clientId: string): Statement {
   return Prisma.sql`update client set metadata = metadata - 'require_pkce', updated_at = now() where id = ${clientId} returning id`;
 }
 
 /**
- * Lets a client act for people at upstream providers, at these and no others; with none, no longer. The grant type that it takes comes and goes
- * with them. @param services ids of providers. @param origins of its pages that may use a person's session, as browsers write them.
+ * Lets a client act for users at exactly these upstream providers; an empty list ends it. Adds or removes the token exchange grant
+ * accordingly.
+ * @param services ids of providers.
+ * @param origins of its pages that may use a user's session, as browsers write them.
  * @returns a row, unless the client is unknown.
  */
 export function allowServices(clientId: string, { services, origins }: { services: string[]; origins: string[] }): Statement {
@@ -193,8 +201,9 @@ export function allowServices(clientId: string, { services, origins }: { service
 }
 
 /**
- * Gives a client one more secret, and ends those that it has after a while, so that it can change over.
- * @param secret in clear, of randomSecret(). @param overlapSeconds 0 ends the others at once; one that ends sooner anyway does.
+ * Adds a secret to a client and ends its other secrets after a while, so that the client can switch.
+ * @param secret in clear, from randomSecret().
+ * @param overlapSeconds 0 ends the others at once; a secret that ends sooner is unchanged.
  * @returns a row, unless the client is unknown or does not authenticate by a secret.
  */
 export function rotateSecret(clientId: string, secret: string, overlapSeconds: number): Statement {
@@ -204,7 +213,7 @@ export function rotateSecret(clientId: string, secret: string, overlapSeconds: n
     insert into client_secret (digest, client_id, hint) select ${digest(secret)}, id, ${secretHint(secret)} from known returning client_id`;
 }
 
-/** Whose secret it is, as auditEventForEach() takes it: no row when rotateSecret() found no client for it. */
+/** The client of a secret, as auditEventForEach() reads it: no row when rotateSecret() found no client. */
 export function holderOfSecret(secret: string): Statement {
   return Prisma.sql`select null::text as account_id, client_id from client_secret where digest = ${digest(secret)}`;
 }
@@ -221,7 +230,7 @@ export type ListedClient = {
   suspended_at: Date | null;
 };
 
-/** All clients as an operator sees them, in the order they came; `secrets` is how many are live. */
+/** All clients for an operator, in the order of registration; `secrets` is the number of live ones. */
 export function listClients(database: Database): Promise<ListedClient[]> {
   return database.query<ListedClient>(Prisma.sql`
     select id, metadata->>'client_name' as name, registration::text, coalesce(metadata->>'token_endpoint_auth_method', 'client_secret_basic') as method, publisher, services,

@@ -4,29 +4,32 @@ import { type Database, Prisma } from '../../platform/database.ts';
 import { localizedMember } from './display-name.ts';
 
 /**
- * Owns the names that no other client may come near: those of clients whose publisher an operator verified, and this server's own. A node keeps
- * the former in memory, and catches up with what the database told of changes (client_changed) when somebody is about to name a client.
+ * Owns the names that no other client may resemble: names of clients with a verified publisher, and this server's own. A node caches the
+ * former. Before a client is named, the node reads the changes that the database announced (client_changed).
  */
 
-/** The members by which a client says what it is called. */
+/** The members that contain a client's name. */
 export const NAMES: readonly string[] = ['client_name', ...LANGUAGES.map((language) => localizedMember('client_name', language))];
 
-// Operators verify clients by hand: more than this there will not be. The newest are kept.
+// Operators verify clients by hand, so there are fewer than this. If there are more, the newest count.
 const MAX_CLIENTS = 10_000;
-// More changes than this are read like all.
+// Above this number of changes, all names are read again.
 const MAX_CHANGES = 500;
 
 export type VerifiedNames = {
-  /** Returns once what is known holds: to be awaited by who then asks. Costs a statement when a client has changed since. */
+  /** Resolves when the known names are current. Callers await it before takenBy(). Costs one statement when a client has changed since. */
   catchUp(): Promise<void>;
-  /** @param clientId whose name it is to be, if there is such a client: its own names are its to keep. @returns what it could be taken for; undefined when there is nothing. */
+  /**
+   * @param clientId the client that wants the name, if it exists: its own names are free for it.
+   * @returns the name that it could be taken for; undefined when there is none.
+   */
   takenBy(name: string, clientId?: string): { own: true } | { name: string } | undefined;
 };
 
 type Kept = { name: string; looks: Looks };
 type Row = { id: string; publisher: string | null; metadata: Record<string, unknown> };
 
-/** For whom an operator judges: nothing is like anything else. */
+/** For an operator, who decides: no name is taken. */
 export const NO_NAMES: VerifiedNames = { catchUp: async () => {}, takenBy: () => undefined };
 
 export function createVerifiedNames(database: Database): VerifiedNames {
@@ -46,7 +49,7 @@ export function createVerifiedNames(database: Database): VerifiedNames {
   async function read(): Promise<void> {
     const asked: Set<string> | 'all' = changes.heard() ? changed : 'all';
     if (asked !== 'all' && !asked.size) return;
-    // What changes from here on is for the next reading, as is all of this when it fails.
+    // Later changes are for the next reading, and so are all of these if this reading fails.
     changed = new Set();
     try {
       const rows = await database.query<Row>(asked === 'all' ? everyVerified() : these([...asked]));
@@ -60,7 +63,7 @@ export function createVerifiedNames(database: Database): VerifiedNames {
 
   return {
     catchUp() {
-      // One after another: an older reading must not take the place of a newer one.
+      // Readings run one after another, so that an older one never overwrites a newer one.
       turn = turn.catch(() => {}).then(read);
       return turn;
     },

@@ -1,33 +1,39 @@
 import type { Client } from 'oidc-provider';
 import type { ResourceServer } from '../scopes/resource-servers.ts';
-import type { Answer } from '../store/decisions.ts';
+import type { ScopeAnswer } from '../store/decisions.ts';
 import { type Asked, requirementOf } from './asked.ts';
 
-/** Owns what a press on the consent page says. What is asked is asked.ts's, what the answer means for a grant decision.ts's. */
+/**
+ * Owns the meaning of a submitted consent form. What a request asks is in asked.ts; what a decision means for a grant is in decision.ts.
+ */
 
 /**
- * The value of a scope's checkbox: the scope alone for this server's own APIs, whose names differ, and the API with it for others. Two APIs may have
- * scopes of one name, with other sentences: who allows one has not allowed the other. Neither a scope nor an identifier has a space in it.
+ * The value of a scope's checkbox. For this server's own APIs it is the scope alone, because their scope names differ.
+ * For other APIs it is the API's identifier and the scope. Two APIs may have scopes of one name that mean different things.
+ * Neither a scope nor an identifier contains a space.
  */
 export function tickOf({ resource, name }: { resource?: string | undefined; name: string }, issuer: string): string {
   const ours = resource === undefined || URL.parse(resource)?.origin === new URL(issuer).origin;
   return ours ? name : `${resource} ${name}`;
 }
 
-/** The button that a person pressed: for what is required and ticked, or for all that is asked. */
+/** The button that the user pressed. `approve` allows what is required and what is ticked; `approve_all` allows everything asked. */
 export type Pressed = 'approve' | 'approve_all';
 
-/** What a person's press says of all that was asked: identity and what the app requires are allowed with it, the optional where it was ticked. */
+/**
+ * @returns the user's decision about everything asked. Identity and required scopes are allowed; an optional scope is allowed when it was
+ * ticked.
+ */
 export function answersOf(
   known: { servers: readonly ResourceServer[]; issuer: string },
   client: Client,
   { scopes, claims }: Asked,
   { pressed, ticked }: { pressed: Pressed; ticked: Set<string> },
-): Answer[] {
+): ScopeAnswer[] {
   const isAllowed = (scope: Asked['scopes'][number]) =>
     pressed === 'approve_all' || requirementOf(known, client, scope) !== 'optional' || ticked.has(tickOf(scope, known.issuer));
   const resources = [...new Set(scopes.map(({ resource }) => resource))];
-  const answers = resources.map((resource): Answer => {
+  const answers = resources.map((resource): ScopeAnswer => {
     const there = scopes.filter((scope) => scope.resource === resource);
     const names = (allowed: boolean) => there.filter((scope) => isAllowed(scope) === allowed).map(({ name }) => name);
     return { ...(resource === undefined ? undefined : { resource }), allowed: names(true), declined: names(false) };

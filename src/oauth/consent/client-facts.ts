@@ -4,30 +4,34 @@ import { DAY, epochSeconds } from '../../platform/clock.ts';
 import { nameOfClient, pagesOfClient, readableHost } from '../clients/display-name.ts';
 import { isLoopback, leadsToDevice } from '../clients/redirect-uri.ts';
 
-/** Owns what the consent page tells of the client: only what we know, or whose word it is. */
+/** Owns what the consent page says about the client. The page states what this server knows, and names the source of anything else. */
 
 export type ClientFacts = {
   name: string;
-  /** Drawn by us where there is no logo. */
+  /** Drawn by this server when there is no logo. */
   initial: string;
   /**
-   * Path of its logo, from our own origin: a picture from elsewhere would tell its owner who is looking. It is the app's word, like its name,
-   * so the page says beside it whether the publisher is verified.
+   * Path of the logo on this server's origin. A picture from another origin would tell that origin who is looking.
+   * The logo is the app's own claim, like its name. So the page says beside it whether the publisher is verified.
    */
   logo: string | undefined;
-  /** Who an operator found behind it. */
+  /** The publisher that an operator verified. */
   publisher: string | undefined;
   selfRegistered: boolean;
-  /** Whole days since it was registered. */
+  /** Whole days since the client was registered. */
   days: number;
   registeredAt: Date;
-  /** A number that more people than this use it, or none that is worth telling. */
+  /** More users than this number use the client. 0 when the number is too small to show. */
   morePeopleThan: number;
   policyUri: string | undefined;
   tosUri: string | undefined;
 };
 
-/** @param logo path of its logo, as logosOf() finds it. @param people how many grants there are, counted up to the last of STEPS. @param language the reader's. */
+/**
+ * @param logo path of its logo, as logosOf() finds it.
+ * @param people number of grants, counted up to the last of STEPS.
+ * @param language of the reader.
+ */
 export function describeClient(client: Client, logo: string | undefined, people: number, now: Date, language: Language): ClientFacts {
   const name = nameOfClient(client, language);
   const registered = Number(client['registered_at'] ?? client.clientIdIssuedAt ?? epochSeconds(now));
@@ -44,35 +48,38 @@ export function describeClient(client: Client, logo: string | undefined, people:
   };
 }
 
-/** An app that a developer made in the portal is described by its owner instead. */
+/** False for an app that a developer created in the portal: the page names its owner instead. */
 export function registeredItself(client: Client): boolean {
   return client['dynamically_registered'] === true && !(client['owners'] as string[] | undefined)?.length;
 }
 
-// Coarse, so that the number says how known an app is, and nothing of one person who joins or leaves.
+// Coarse steps show how widely an app is used. They do not reveal that one user joined or left.
 const STEPS = [10, 50, 100, 500, 1_000];
 
-/** No more than this many people are counted. */
+/** The count of users stops at this number. */
 export const PEOPLE_COUNTED = STEPS.at(-1) as number;
 
-/** The first letter that a person sees, whole. */
+/** @returns the first grapheme of a name in upper case. */
 export function initialOf(name: string): string {
   const [first] = new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name);
   return first?.segment.toUpperCase() ?? '';
 }
 
 export type Destination = {
-  /** As it is registered: what a browser shows when it gets there. */
+  /** As registered, and as the browser shows it on arrival. */
   exact: string;
-  /** As its owner writes it, where that cannot be mistaken. */
+  /** In its own script, when it cannot be mistaken for another host. */
   readable: string | undefined;
-  /** To an app on the user's own device, which any app may pass for. */
+  /** The destination is an app on the user's device. Any app on the device may claim such an address. */
   onDevice: boolean;
-  /** To the computer of the web client's developer. */
+  /** The destination is the development machine of a web client's developer. */
   development: boolean;
 };
 
-/** Where the answer goes. @param redirectUri one that was checked; undefined when a device waits for the answer. */
+/**
+ * @param redirectUri a redirect URI that was checked. Undefined when a device waits for the decision.
+ * @returns where the response goes.
+ */
 export function describeDestination(redirectUri: unknown, { applicationType }: Pick<Client, 'applicationType'>): Destination | undefined {
   if (typeof redirectUri !== 'string') return undefined;
   const { protocol, host } = new URL(redirectUri);

@@ -15,23 +15,23 @@ import { type Asked, type Requirement, requirementOf } from './asked.ts';
 import { describeClient, describeDestination, initialOf, PEOPLE_COUNTED } from './client-facts.ts';
 import { declinedScopes, grantedScopes } from './decision.ts';
 
-/** Owns what stands on the consent page, for the person who decides there and for the developer who previews it. Does not own the decision. */
+/** Owns the data of the consent page, for the user who decides and for the developer who previews it. Does not own the decision. */
 
 type Asking = {
   client: Client;
   account: Account;
-  /** One that was checked; undefined when a device waits for the answer. */
+  /** A redirect URI that was checked. Undefined when a device waits for the decision. */
   redirectUri: unknown;
   asked: Asked;
-  /** What the person allowed before. */
+  /** What the user allowed before. */
   grant: Grant | undefined;
 };
 
-type Circumstances = { database: Database; resourceServers: readonly ResourceServer[]; issuer: string; language: Language };
+type App = { database: Database; resourceServers: readonly ResourceServer[]; issuer: string; language: Language };
 
-/** What views/interaction/consent-body.eta reads, but for where its forms lead. */
+/** @returns the data that views/interaction/consent-body.eta reads, without the addresses of its forms. */
 export async function describeConsent(
-  { database, resourceServers, issuer, language }: Circumstances,
+  { database, resourceServers, issuer, language }: App,
   { client, account, redirectUri, asked, grant }: Asking,
 ) {
   const [people, owner, logos] = await Promise.all([
@@ -61,50 +61,55 @@ export async function describeConsent(
   };
 }
 
-/** The developer who made the client in the portal, by an address that was proven; undefined for a client that an operator made, or itself. */
+/**
+ * @returns the verified e-mail address of the developer who created the client in the portal. Undefined for a client that an operator or
+ * dynamic registration created.
+ */
 async function ownerOf(database: Database, client: Client): Promise<string | undefined> {
   const [owner] = (client['owners'] ?? []) as string[];
   const account = owner === undefined ? undefined : await findAccount(database, owner);
   return account?.emailVerified ? account.email : undefined;
 }
 
-/** Why the app requires what it requires, in its own words (client member `required_scope_reason`). */
+/** @returns the app's own reason for the scopes that it requires (client member `required_scope_reason`). */
 function reasonOf(client: Client, language: Language): string | undefined {
   const reason = client[`required_scope_reason#${language}`] ?? client['required_scope_reason'];
   return typeof reason === 'string' ? displayName(reason, '') || undefined : undefined;
 }
 
 export type Identity = {
-  /** Claims that the app learns, each with a word in views/messages. */
+  /** Claims that the app receives. Each has a name in views/messages. */
   claims: string[];
-  /** The line that stands for them. */
+  /** The line on the page that sums up the claims. */
   summary: 'name_and_email' | 'name' | 'email' | 'number';
-  /** Whether all of it was allowed before. */
+  /** Whether the user allowed all of it before. */
   granted: boolean;
 };
 
-/** Name and e-mail are one item: all or nothing. A client may ask for less. */
+/** Name and e-mail are one item: the user allows both or neither. A client may ask for less. */
 function identityIn({ scopes, claims }: Asked, grant: Grant | undefined): Identity | undefined {
   const asked = scopes.filter(({ resource, name }) => resource === undefined && IDENTITY_SCOPES.includes(name)).map(({ name }) => name);
   if (!asked.length && !claims.length) return undefined;
-  const told = new Set([...asked.flatMap((scope) => CLAIMS_OF_SCOPE[scope] ?? []), ...claims]);
+  const claimNames = new Set([...asked.flatMap((scope) => CLAIMS_OF_SCOPE[scope] ?? []), ...claims]);
   const [allowed, named] = [grantedScopes(grant, undefined), grant?.getOIDCClaims() ?? []];
   return {
     claims: Object.values(CLAIMS_OF_SCOPE)
       .flat()
-      .filter((claim) => told.has(claim)),
-    summary: summaryOf(told),
+      .filter((claim) => claimNames.has(claim)),
+    summary: summaryOf(claimNames),
     granted: asked.every((name) => allowed.includes(name)) && claims.every((claim) => named.includes(claim)),
   };
 }
 
-function summaryOf(told: Set<string>): Identity['summary'] {
-  if (told.has('name') && told.has('email')) return 'name_and_email';
-  if (told.has('email')) return 'email';
-  return told.has('name') ? 'name' : 'number';
+function summaryOf(claimNames: Set<string>): Identity['summary'] {
+  if (claimNames.has('name') && claimNames.has('email')) return 'name_and_email';
+  if (claimNames.has('email')) return 'email';
+  return claimNames.has('name') ? 'name' : 'number';
 }
 
-/** What is asked now, what of it is theirs to choose, and what they allowed before: each provider's services stand together. */
+/**
+ * Sorts scopes into those to allow now, those that the user may choose, and those allowed before. Scopes of one provider stand together.
+ */
 function inGroups<Words extends ScopeWords & { granted: boolean; requirement: Requirement }>(all: Words[]) {
   const scopes = all.filter(({ requirement }) => requirement !== 'identity');
   const fresh = scopes.filter(({ granted }) => !granted);

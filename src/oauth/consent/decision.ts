@@ -1,13 +1,13 @@
 import type { Grant } from 'oidc-provider';
-import type { Answer } from '../store/decisions.ts';
+import type { ScopeAnswer } from '../store/decisions.ts';
 
-/** Owns the meaning of an answer for a grant as the library holds it. How it is stored is oauth/store/decisions.ts's. */
+/** Owns the meaning of a decision for a grant as the library holds it. oauth/store/decisions.ts owns its storage. */
 
-/** What a person decided on the consent page, as it travels in the interaction's result. `accountId`: whose word it is. */
+/** What a user decided on the consent page, as the interaction's result carries it. `accountId` names the user who decided. */
 export type Decision = {
   accountId: string;
-  answers: Answer[];
-  /** It is in the grant: another step came between it and the code. */
+  answers: ScopeAnswer[];
+  /** The decision is already in the grant, because another step came between it and the code. */
   kept?: true;
 };
 
@@ -20,18 +20,19 @@ export function declinedScopes(grant: Grant | undefined, resource: string | unde
 }
 
 /**
- * Answers, put into a grant: the newest word counts. An allowed scope is no longer declined, a declined one no longer allowed; what was not asked stays.
- * @returns the names of scopes that were allowed before and are not any more.
+ * Applies answers to a grant; the newest answer counts. An allowed scope is no longer declined, and a declined scope is no longer allowed.
+ * Scopes that were not asked do not change.
+ * @returns names of scopes that were allowed before and are now declined.
  */
-export function settle(grant: Grant, answers: Answer[]): string[] {
+export function settle(grant: Grant, answers: ScopeAnswer[]): string[] {
   const withdrawn = answers.flatMap(({ resource, declined }) => grantedScopes(grant, resource).filter((name) => declined.includes(name)));
   for (const { resource, allowed, declined, claims = [] } of answers) {
     const granted = joined([...grantedScopes(grant, resource), ...allowed], declined);
     const rejected = joined([...declinedScopes(grant, resource), ...declined], allowed);
     grant.rejected ??= {};
     if (resource === undefined) {
-      const told = [...new Set([...(grant.openid?.claims ?? []), ...claims])];
-      grant.openid = { ...grant.openid, scope: granted, ...(told.length ? { claims: told } : undefined) };
+      const allClaims = [...new Set([...(grant.openid?.claims ?? []), ...claims])];
+      grant.openid = { ...grant.openid, scope: granted, ...(allClaims.length ? { claims: allClaims } : undefined) };
       grant.rejected.openid = { ...grant.rejected.openid, scope: rejected };
     } else {
       grant.resources = { ...grant.resources, [resource]: granted };

@@ -10,15 +10,15 @@ import { ttl } from '../tokens/token-policy.ts';
 import { type Decision, settle } from './decision.ts';
 
 /**
- * Finds what a person has allowed a client already: in this browser, or anywhere else. What somebody allowed counts for them and not
- * for a browser, so it is asked for once. What they decide now is kept here too, in one unit of work with the code that follows.
+ * Finds what a user has already allowed a client, in this browser or in another one. Consent belongs to the user and not to a browser,
+ * so the user is asked once. A new decision is stored here too, in one unit of work with the code that follows.
  */
 export function createLoadExistingGrant(database: Database) {
   return async (ctx: KoaContextWithOIDC): Promise<Grant | undefined> => {
     const { session, client, result } = ctx.oidc;
     if (!session?.accountId || !client) return undefined;
     const grant = await decidedGrant(database, ctx, result?.['consent'] as Decision | undefined, await standingGrant(database, ctx));
-    // Signing out of one browser takes nothing back that was allowed for all: what was to live as long as the session ends with the session.
+    // Signing out of one browser withdraws no consent. Tokens that end with the session still end with it.
     if (grant) {
       session.ensureClientContainer(client.clientId);
       session.authorizationFor(client.clientId).persistsLogout = true;
@@ -44,12 +44,12 @@ async function decidedGrant(
 ): Promise<Grant | undefined> {
   const { session, client } = ctx.oidc;
   const [accountId, clientId] = [String(session?.accountId), String(client?.clientId)];
-  // Our own pages need no leave to know who is in front of them.
+  // This server's own pages need no consent to know who is signed in.
   if (OWN_PAGES.includes(clientId))
     return standing ?? keepDecision(database, ctx, { accountId, answers: [{ allowed: ['openid'], declined: [] }] }, undefined);
   if (decision?.accountId !== accountId || decision.kept) return standing;
   const grant = await keepDecision(database, ctx, decision, standing);
-  const told = (which: 'allowed' | 'declined') =>
+  const scopeNames = (which: 'allowed' | 'declined') =>
     decision.answers.flatMap((answer) => answer[which].map((name) => (answer.resource ? `${answer.resource} ${name}` : name)));
   const claims = decision.answers.flatMap((answer) => answer.claims ?? []);
   await write(database, {
@@ -59,10 +59,10 @@ async function decidedGrant(
       type: 'consent_given',
       accountId,
       clientId,
-      detail: { scopes: told('allowed'), declined: told('declined'), ...(claims.length ? { claims } : undefined) },
+      detail: { scopes: scopeNames('allowed'), declined: scopeNames('declined'), ...(claims.length ? { claims } : undefined) },
     }),
   });
-  // Should another step come before the code, the word travels on with it, and is not taken twice.
+  // If another step precedes the code, the interaction carries the decision on. This mark prevents storing it twice.
   decision.kept = true;
   return grant;
 }
@@ -77,7 +77,7 @@ async function keepDecision(
   const grant = standing ?? new provider.Grant({ accountId, clientId });
   grant.jti ??= grantIdFor(accountId, clientId, await lastGrant(database, accountId, clientId));
   const withdrawn = settle(grant, answers);
-  // Tokens before their grant, as everybody locks them.
+  // Tokens are locked before their grant. Every statement uses this order, so that two cannot deadlock.
   if (withdrawn.length) await endTokensBeyond(database, grant.jti, withdrawn);
   await keepAnswers(database, { grantId: grant.jti, accountId, clientId, answers, lifeSeconds: ttl.Grant });
   return grant;

@@ -5,10 +5,10 @@ import { knownAccount } from '../session/accounts.ts';
 import { owesFactor } from '../session/strength.ts';
 
 /**
- * Owns what the page of a protocol error says to who looks after the client and is signed in at this browser: what was received, and what is
- * registered. To nobody else: whoever follows a link would read what its author wrote.
+ * Owns what a protocol error page shows to a signed-in owner of the client: the received value and the registered values.
+ * Nobody else sees it. The author of a link controls the received value, so the page would show the author's text.
  */
-export async function tellOwner(ctx: KoaContextWithOIDC, database: Database): Promise<void> {
+export async function showOwnerFacts(ctx: KoaContextWithOIDC, database: Database): Promise<void> {
   const { client, provider, params } = ctx.oidc;
   const owners = client?.['owners'] as string[] | undefined;
   if (!client || !owners?.length) return;

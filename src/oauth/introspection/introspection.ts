@@ -18,10 +18,11 @@ import { createStandingTokens, type StandingToken } from '../store/standing-toke
 import { mayIntrospect } from './caller-policy.ts';
 
 /**
- * Owns the short way of introspection (RFC 7662): APIs ask for it more than for all else together.
- * One opaque token of ours, a client that authenticates by its secret, nothing unusual: answered in front of the application, from the
- * client cache and one statement. Whatever is not so goes on to the library, whose answers these are to the byte; where they differ,
- * the library is right (test/endpoints/introspection-differential.test.ts).
+ * Owns the fast path of introspection (RFC 7662), which APIs call more often than all other endpoints together.
+ * It handles one opaque token and a client that authenticates by its secret. It answers before Koa, from the client cache and one
+ * statement.
+ * All other requests go to the library. The answers equal the library's to the byte.
+ * If they differ, the library is right (test/endpoints/introspection-differential.test.ts).
  */
 
 const MAX_BODY_BYTES = 4 * 1024;
@@ -31,11 +32,11 @@ const PRINTABLE = /^[\x20-\x7e]+$/;
 const KNOWN_PARAMETERS = new Set(['token', 'token_type_hint', 'client_id', 'client_secret']);
 
 /** RFC 7662 section 2.2. */
-type Answer = { active?: boolean; scope?: string | undefined; [member: string]: unknown };
+type IntrospectionResponse = { active?: boolean; scope?: string | undefined; [member: string]: unknown };
 
 type Question = { token: string; clientId: string; clientSecret: string };
 
-/** Answers a request, or leaves it, with its body, to `otherwise`. */
+/** Answers a request, or passes it with its body to `otherwise`. */
 export type ShortWay = (request: IncomingMessage, response: ServerResponse, otherwise: () => void) => void;
 
 export function createShortIntrospection({
@@ -63,8 +64,8 @@ export function createShortIntrospection({
     'Content-Type': 'application/json; charset=utf-8',
   }).flat();
 
-  /** @returns the answer; undefined when the question is not the common case. @throws what the database throws. */
-  async function introspect(request: IncomingMessage): Promise<Answer | undefined> {
+  /** @returns the answer; undefined when the request is not the common case. @throws what the database throws. */
+  async function introspect(request: IncomingMessage): Promise<IntrospectionResponse | undefined> {
     const question = await readQuestion(request);
     const caller = question && (await authenticate(provider, question));
     if (!caller) return undefined;
@@ -76,7 +77,7 @@ export function createShortIntrospection({
     return ownApi && token.account_id ? describeSubject(answer, token.account ? accountFromRow(token.account) : undefined) : answer;
   }
 
-  function tell(response: ServerResponse, started: number, body: Answer): void {
+  function answerIntrospection(response: ServerResponse, started: number, body: IntrospectionResponse): void {
     counts.add('introspection', body.active ? 'active' : 'inactive');
     answer(response, started, 200, body, [], {});
   }
@@ -93,9 +94,9 @@ export function createShortIntrospection({
     if (!isPlain(request, isOurs)) return otherwise();
     const started = performance.now();
     introspect(request).then(
-      (body) => (body ? tell(response, started, body) : otherwise()),
+      (body) => (body ? answerIntrospection(response, started, body) : otherwise()),
       (error) => {
-        // Asking once more the long way would make an outage last twice as long for whoever waits.
+        // A second attempt by the library would double the caller's wait during an outage.
         if (!isUnavailable(error)) return otherwise();
         const logged = { error: 'temporarily_unavailable', reason: 'database_unavailable' };
         answer(response, started, 503, errorAsJson('temporarily_unavailable'), ['Retry-After', RETRY_AFTER_SECONDS], logged);
@@ -104,7 +105,7 @@ export function createShortIntrospection({
   };
 }
 
-/** The usual request, for our host, with no header that gives it another meaning. */
+/** Whether the request has the usual form, is for our host, and has no header that changes its meaning. */
 function isPlain(request: IncomingMessage, isOurs: (host: string | undefined) => boolean): boolean {
   const { url, method, headers } = request;
   return (
@@ -122,7 +123,7 @@ function isPlain(request: IncomingMessage, isOurs: (host: string | undefined) =>
   );
 }
 
-/** @returns what is asked and by whom, when it is asked in the usual form; the body stays readable for the library. */
+/** @returns the token and the credentials when the request has the usual form. The body stays readable for the library. */
 async function readQuestion(request: IncomingMessage): Promise<Question | undefined> {
   const body = await readBody(request);
   replaceBody(request, body);
@@ -138,7 +139,7 @@ async function readQuestion(request: IncomingMessage): Promise<Question | undefi
   return { token, ...credentials };
 }
 
-/** Credentials that are spelled in the one canonical way (RFC 6749 section 2.3.1, RFC 7617). */
+/** Accepts credentials in their one canonical encoding only (RFC 6749 section 2.3.1, RFC 7617). */
 function basicCredentials(header: string): { clientId: string; clientSecret: string } | undefined {
   const encoded = /^basic ([A-Za-z0-9+/]+={0,2})$/i.exec(header)?.[1];
   if (!encoded) return undefined;
@@ -161,8 +162,8 @@ async function authenticate(provider: Provider, { clientId, clientSecret }: Ques
   return (client as unknown as { compareClientSecret(secret: string): boolean }).compareClientSecret(clientSecret) ? client : undefined;
 }
 
-/** The members in the library's order; JSON leaves out what is undefined. */
-function describe({ kind, client_id, account_id, exp, payload }: StandingToken, issuer: string): Answer {
+/** The members are in the library's order. JSON omits undefined ones. */
+function describe({ kind, client_id, account_id, exp, payload }: StandingToken, issuer: string): IntrospectionResponse {
   const { extra, iat, sid, aud, scope, jkt } = payload as Record<string, string> & { extra?: object };
   return {
     active: true,
@@ -180,16 +181,16 @@ function describe({ kind, client_id, account_id, exp, payload }: StandingToken, 
   };
 }
 
-/** A client's own token is about the client (RFC 9068 section 2.2): the same at introspection as in a JWT. */
-export function describeClient(answer: Answer): Answer {
+/** The subject of a client's own token is the client (RFC 9068 section 2.2). Introspection and JWT agree on it. */
+export function describeClient(answer: IntrospectionResponse): IntrospectionResponse {
   return { active: true, sub: answer['client_id'], ...answer };
 }
 
 /**
- * Adds, for the server's own API and nobody else, what a person's token allows to be known of the person: `username`
- * (RFC 7662 section 2.2) and the claims of its scopes. The token of a person who is gone or disabled is worth nothing.
+ * Adds user data to an answer for the server's own API: `username` (RFC 7662 section 2.2) and the claims that the token's scopes allow.
+ * No other API gets it. The token of a deleted or disabled user is inactive.
  */
-export function describeSubject(answer: Answer, account: Account | undefined): Answer {
+export function describeSubject(answer: IntrospectionResponse, account: Account | undefined): IntrospectionResponse {
   if (!account) return { active: false };
   const scopes = (answer.scope ?? '').split(' ');
   return { ...claimsForScopes(account, scopes), ...answer, ...(scopes.includes('profile') ? { username: account.username } : undefined) };

@@ -1,26 +1,26 @@
 /**
- * Owns the life of a signing key, as a matter of moments: it is published before it signs, so that whoever keeps a copy of the
- * published keys has it by then; it signs until its successor does; and it stays published until what it signed has expired.
+ * Owns the life of a signing key. It is published before it signs, so that caches have it in time. It signs until its successor does.
+ * It stays published until everything that it signed has expired.
  * Does not read clocks, keys or the database: see signing-keys.ts.
  */
 
 export type Moments = { kid: string; algorithm: string; activeAt: Date; retiredAt: Date | null };
 
-/** In the order of a life. A key that is `gone` is published no longer. */
+/** In the order of a key's life. A `gone` key is no longer published. */
 export type Phase = 'next' | 'signing' | 'retired' | 'gone';
 
 export type Schedule<Key extends Moments> = {
   /** The phase of each key. */
   phases: Map<Key, Phase>;
-  /** Keys to publish, those that sign first: the library signs with the first one that fits. */
+  /** Keys to publish, signing keys first: the library signs with the first key that fits. */
   published: Key[];
-  /** When the next of these things changes by itself; undefined for never. */
+  /** When the schedule next changes by itself; undefined for never. */
   changesAt: Date | undefined;
 };
 
 /**
  * @param now by the clock of the database, which all nodes share.
- * @param keptSeconds how long a retired key stays published: the longest life of what it signed.
+ * @param keptSeconds how long a retired key stays published: the longest lifetime of what it signed.
  */
 export function scheduleOf<Key extends Moments>(keys: Key[], now: Date, keptSeconds: number): Schedule<Key> {
   const newestFirst = keys.toSorted((a, b) => b.activeAt.getTime() - a.activeAt.getTime() || (b.kid < a.kid ? -1 : 1));
@@ -48,11 +48,14 @@ export function scheduleOf<Key extends Moments>(keys: Key[], now: Date, keptSeco
   };
 }
 
-/** There must be one: where none has begun, the nearest begins; where all have ended, the last goes on. @param keys of one algorithm, newest first. */
+/**
+ * Every algorithm needs a signing key. If no key has started, the nearest one signs; if all have ended, the last one signs.
+ * @param keys of one algorithm, newest first.
+ */
 function signerOf<Key extends Moments>(keys: Key[], now: Date): Key | undefined {
   const live = keys.filter(({ retiredAt }) => !isOver(retiredAt, now));
   return live.find(({ activeAt }) => activeAt <= now) ?? live.at(-1) ?? keys[0];
 }
 
-/** Whether a moment has come; one that is not set never does. */
+/** Whether a moment has passed. A null moment never passes. */
 const isOver = (moment: Date | null, now: Date) => moment !== null && moment <= now;

@@ -8,8 +8,8 @@ import { scheduleOf } from './key-schedule.ts';
 import { deleteSigningKeys, ensureSigningKeys, openKeys, rotateSigningKeys, type StoredKeys } from './signing-keys.ts';
 
 /**
- * Owns what a node knows of the signing keys. The database tells of changes (a trigger, prisma/migrations); what was not heard is found
- * by reading again; and when a key's moment has come, the node acts by itself, even while the database is lost.
+ * Owns a node's view of the signing keys. A database trigger (prisma/migrations) announces changes; regular reading finds missed ones.
+ * When a key is due to change its phase, the node acts by itself, even without the database.
  */
 
 const READ_EVERY_MS = 60_000;
@@ -21,15 +21,15 @@ export type Watched = {
   database: Database;
   keyRing: KeyRing;
   log: Log;
-  /** How old a key that signs becomes before its successor is made; 0 for no limit. */
+  /** Maximum age of a signing key before its successor is created, in days; 0 for no limit. */
   lifeDays?: number;
-  /** How old the knowledge may get when nothing is heard. */
+  /** Maximum age of the last reading, in milliseconds, when no notification arrives. */
   readEveryMs?: number;
 };
 
 /**
- * @param use called before this returns and at every change with the keys to publish, those that sign first.
- * @throws when the database does not answer or a key does not open; later on either is logged, and the keys stay as they were.
+ * @param use called with the keys to publish, signing keys first: before this function returns, and at every change.
+ * @throws when the database does not answer or a key cannot be decrypted. Later failures are logged, and the keys stay unchanged.
  */
 export async function watchSigningKeys(
   { database, keyRing, log, lifeDays = 0, readEveryMs = READ_EVERY_MS }: Watched,
@@ -40,14 +40,14 @@ export async function watchSigningKeys(
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
   let look = settle(known);
-  // One after another: an older reading must not take the place of a newer one.
+  // Readings run one after another, so that an older one never overwrites a newer one.
   let turn = Promise.resolve();
 
-  /** Does what a reading asks for at this moment. @returns keys that are published no longer, and when to look again. */
+  /** Applies a reading at this moment. @returns keys that are no longer published, and when to check again. */
   function settle(reading: Reading): { gone: string[]; inMs: number } {
     const { published, phases, changesAt, now } = scheduleNow(reading);
     const wanted = published.map(({ kid }) => kid).join();
-    // Other keys, or the same in another order: nothing less is worth a new provider.
+    // A new provider is built only for other keys or another order.
     if (wanted !== kids) {
       use(openKeys(published, keyRing));
       if (kids) log.info({ event: 'signing_keys_changed', kids: wanted });
@@ -64,11 +64,11 @@ export async function watchSigningKeys(
   async function refresh(): Promise<void> {
     if (closed) return;
     try {
-      // What is due by what is known already needs no database.
+      // Changes of the known schedule need no database.
       look = settle(known);
       look = settle(await read(database, keyRing));
       if (look.gone.length) await deleteSigningKeys(database, look.gone);
-      // Another node may do the same: one of them makes the keys.
+      // Another node may do the same; only one of them creates the keys.
       if (isRotationDue(known, lifeDays)) await rotateSigningKeys(database, keyRing, [auditEvent(BY_SCHEDULE, ROTATED)]);
       wakeIn(look.inMs);
     } catch (error) {
@@ -96,7 +96,7 @@ export async function watchSigningKeys(
   };
 }
 
-/** Whether a key that signs, and that no other is to follow, is too old. */
+/** Whether a signing key without a successor is too old. */
 function isRotationDue({ keys, readAt }: StoredKeys, lifeDays: number): boolean {
   const oldest = readAt.getTime() - lifeDays * DAY * 1_000;
   return lifeDays > 0 && keys.some(({ activeAt, retiredAt }) => !retiredAt && activeAt.getTime() <= oldest);
@@ -105,7 +105,7 @@ function isRotationDue({ keys, readAt }: StoredKeys, lifeDays: number): boolean 
 const BY_SCHEDULE = { address: '', browser: undefined, requestId: 'schedule' };
 const ROTATED = { type: 'keys_rotated', detail: { now: false, by: 'schedule' } } as const;
 
-/** Rows, and when they were read by this process's own clock, which nobody sets: so that it knows what time the database has now. */
+/** Rows with the time of reading by this process's monotonic clock. From it the node computes the database's current time. */
 type Reading = StoredKeys & { atMs: number };
 
 async function read(database: Database, keyRing: KeyRing): Promise<Reading> {

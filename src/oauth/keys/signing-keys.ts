@@ -9,34 +9,34 @@ import { ttl } from '../tokens/token-policy.ts';
 import { type Moments, scheduleOf } from './key-schedule.ts';
 
 /**
- * Owns the keys that sign: one for each algorithm that an API or a client may choose, whether or not one has chosen it. A key is then published
- * long before it first signs, and the only price is one more RSA key at the first start.
- * Private keys are in the database, sealed under the key ring. Which key signs when is for key-schedule.ts to say.
+ * Owns the signing keys: one for each algorithm that an API or client may choose, even if none has chosen it. So a key is published long
+ * before it first signs. The cost is one more RSA key at the first start.
+ * Private keys are stored in the database, encrypted under the key ring. key-schedule.ts decides which key signs when.
  */
 
-/** How long a key is published before it signs: longer than anyone keeps a copy of the published keys. */
+/** How long a key is published before it signs: longer than clients cache the published keys. */
 export const PUBLISHED_BEFORE_SECONDS = HOUR;
 
-// Nodes do not change keys in the same instant, nor do all clocks agree.
+// Nodes change keys at slightly different moments, and clocks differ.
 const MARGIN_SECONDS = 5 * MINUTE;
 
-// Nodes that start together on an empty database must agree on one set of keys, and two rotations must not make one each.
+// Nodes that start together on an empty database must agree on one set of keys. Two rotations at once must make one set.
 const KEY_LOCK = 7_305_115;
 
 export type StoredKey = Moments & { createdAt: Date; privateJwk: string };
 
-/** The rows as they were at one moment of the database's clock. `keptSeconds`: how long a retired key stays published. */
+/** The rows at one moment of the database's clock. `keptSeconds`: how long a retired key stays published. */
 export type StoredKeys = { keys: StoredKey[]; readAt: Date; keptSeconds: number };
 
-/** @returns private keys to publish, those that sign now first. Creates what is missing. @throws Error when the key ring does not open them. */
+/** @returns private keys to publish, signing keys first. Creates missing keys. @throws Error when the key ring cannot decrypt a key. */
 export async function loadSigningKeys(database: Database, keyRing: KeyRing): Promise<{ keys: JWK[] }> {
   const { keys, readAt, keptSeconds } = await ensureSigningKeys(database, keyRing);
   return openKeys(scheduleOf(keys, readAt, keptSeconds).published, keyRing);
 }
 
 /**
- * @returns the keys of the default algorithm first: some client libraries try keys in order, and fail at the first of another type.
- * @throws Error for a key that the key ring does not open.
+ * @returns the keys of the default algorithm first: some client libraries try keys in order, and fail at a key of another type.
+ * @throws Error when the key ring cannot decrypt a key.
  */
 export function openKeys(keys: StoredKey[], keyRing: KeyRing): { keys: JWK[] } {
   const isOther = ({ algorithm }: StoredKey) => Number(algorithm !== SIGNING_ALGORITHMS[0]);
@@ -47,14 +47,14 @@ export function openKeys(keys: StoredKey[], keyRing: KeyRing): { keys: JWK[] } {
   };
 }
 
-/** All keys, after making one for each algorithm that has none which signs or will. */
+/** @returns all keys. First creates a key for each algorithm without a current or future signing key. */
 export async function ensureSigningKeys(database: Database, keyRing: KeyRing): Promise<StoredKeys> {
   const stored = await readSigningKeys(database);
   const missing = SIGNING_ALGORITHMS.filter(
     (algorithm) => !stored.keys.some((key) => key.algorithm === algorithm && (!key.retiredAt || key.retiredAt > stored.readAt)),
   );
   if (!missing.length) return stored;
-  // Made before the transaction: an RSA key takes its time.
+  // Created before the transaction, because an RSA key takes time.
   const made = await Promise.all(missing.map((algorithm) => createKey(algorithm, keyRing)));
   await database.transaction([
     lock,
@@ -70,7 +70,7 @@ export async function ensureSigningKeys(database: Database, keyRing: KeyRing): P
 
 export async function readSigningKeys(database: Database): Promise<StoredKeys> {
   type Row = { kid: string; algorithm: string; private_jwk: string; created_at: Date; active_at: Date; retired_at: Date | null };
-  // One statement, so that keys and clock are of one moment; it has a row even when there is no key.
+  // One statement reads keys and clock at the same moment. It returns a row even when there is no key.
   const rows = await database.query<Row & { read_at: Date; longest_jwt: number }>(Prisma.sql`
     select k.*, now() as read_at,
       (select coalesce(max(access_token_ttl_seconds), 0) from resource_server where token_format = 'jwt') as longest_jwt
@@ -93,9 +93,10 @@ export async function readSigningKeys(database: Database): Promise<StoredKeys> {
 }
 
 /**
- * Makes the next key of each algorithm: published from now on, it takes over after PUBLISHED_BEFORE_SECONDS. One that is on its way already stays the next.
- * @param along what is written with it if one is made, such as the record of it.
- * @returns what came of each algorithm: the next key, and whether it was made now.
+ * Creates the next key of each algorithm. It is published now and signs after PUBLISHED_BEFORE_SECONDS. A next key that exists already
+ * stays.
+ * @param along statements to run in the transaction if a key is created, such as the audit event.
+ * @returns for each algorithm the next key, and whether this call created it.
  */
 export async function rotateSigningKeys(
   database: Database,
@@ -114,7 +115,7 @@ export async function rotateSigningKeys(
           returning active_at)
         update signing_key set retired_at = next.active_at from next where algorithm = ${algorithm} and retired_at is null`,
     ),
-    // Fails when nothing was made: then nothing is told of either.
+    // Fails when no key was created, so that no event is written either.
     Prisma.sql`select 1 / count(*) from signing_key where kid = any(${made.map(({ kid }) => kid)})`,
     ...along,
   ];
@@ -131,7 +132,7 @@ export async function rotateSigningKeys(
 }
 
 /**
- * For keys that leaked: new ones sign at once, all others are deleted. What those signed is refused by whoever asks for the published keys.
+ * For leaked keys: new keys sign at once, and all others are deleted. Anyone who reads the published keys refuses what the old keys signed.
  */
 export async function replaceSigningKeys(database: Database, keyRing: KeyRing, along: Statement[] = []): Promise<void> {
   const made = await Promise.all(SIGNING_ALGORITHMS.map((algorithm) => createKey(algorithm, keyRing)));
@@ -146,7 +147,7 @@ export async function replaceSigningKeys(database: Database, keyRing: KeyRing, a
   ]);
 }
 
-/** Deletes keys that are published no longer: what cannot be used any more should not be there to be found. */
+/** Deletes keys that are no longer published: unusable key material should not remain. */
 export async function deleteSigningKeys(database: Database, kids: string[]): Promise<void> {
   await database.change(Prisma.sql`delete from signing_key where kid = any(${kids}) and retired_at <= now()`);
 }
@@ -162,5 +163,5 @@ async function createKey(algorithm: SigningAlgorithm, keyRing: KeyRing) {
 
 const context = (kid: string) => `signing_key:${kid}`;
 
-/** Which of its columns are sealed, and for what. */
+/** The encrypted column, and the context that its encryption is bound to. */
 export const SEALED_KEYS: SealedColumn = { table: 'signing_key', id: 'kid', column: 'private_jwk', context };

@@ -1,8 +1,10 @@
 import { errors, Provider } from 'oidc-provider';
 
 /**
- * Makes an ID token hint that cannot be verified an answer that a client understands. With `prompt=none` the client wants to know whether a user is signed
- * in: a hint of a key that was rotated long ago names nobody, so the user must sign in (OIDC Core 3.1.2.1). Without, the client hears of its mistake.
+ * Turns an ID token hint that cannot be verified into an error that a client understands. With `prompt=none` the client asks whether a user
+ * is
+ * signed in. A hint signed by a deleted key names no user, so the user must sign in (OIDC Core 3.1.2.1).
+ * Without `prompt=none` the client gets the validation error.
  */
 export function answerUnverifiedHints(provider: Provider): void {
   const { IdToken } = provider;

@@ -7,14 +7,14 @@ import { AppError } from '../../platform/errors.ts';
 import { ROUTES } from '../routes.ts';
 
 /**
- * Owns requests that come to the authorization and sign-out endpoints as a form (OIDC Core 3.1.2.1, RP-Initiated Logout 2). A browser does not send the
- * session's cookie with a form of another site, since the cookie is SameSite=Lax. It does with the GET that a 303 asks for.
- * So a form is answered with its own parameters as a query, and GET decides.
+ * Owns requests that reach the authorization and sign-out endpoints as a form (OIDC Core 3.1.2.1, RP-Initiated Logout 2).
+ * The session cookie is SameSite=Lax, so a browser omits it from another site's form. It sends the cookie with the GET after a 303.
+ * So this server redirects a form to a query with the same parameters, and the GET handles the request.
  */
 
 const LIMIT_BYTES = 16 * 1024;
 
-// Node takes 16 KiB for the address and all headers together: this leaves 4 KiB for cookies and the browser's own headers.
+// Node accepts 16 KiB for the address and all headers. This leaves 4 KiB for cookies and the browser's own headers.
 const LONGEST_QUERY = 12 * 1024;
 
 const FORM = 'application/x-www-form-urlencoded';
@@ -35,7 +35,10 @@ export function redirectPostedRequests(provider: Provider) {
   };
 }
 
-/** Those of the form, and those of the address that the form does not repeat. @throws AppError 415 for another type of body, 413. */
+/**
+ * @returns the parameters of the form, and those of the query that the form does not repeat. @throws AppError 415 for another media type,
+ * 413.
+ */
 async function readParameters(ctx: Context): Promise<URLSearchParams> {
   const body = await readBody(ctx.req, LIMIT_BYTES).catch((error) => {
     throw error instanceof AppError && error.status === 413 ? new AppError('parameters_too_long', { status: 413 }) : error;
@@ -48,13 +51,13 @@ async function readParameters(ctx: Context): Promise<URLSearchParams> {
 }
 
 /**
- * Whether the session makes no difference. An authorization request that cannot be answered to its client is an error page for everybody.
- * A program that asks to sign out has no browser's rule about cookies: what it sent is all there is.
+ * Whether the session makes no difference. If the redirect URI is wrong, every user gets an error page.
+ * A program that requests sign-out is not subject to a browser's cookie rules, so its request is complete.
  */
 async function isAnsweredAtOnce(ctx: Context, provider: Provider, parameters: URLSearchParams): Promise<boolean> {
   if (ctx.path === ROUTES.end_session) return ctx.accepts('json', 'html') !== 'html';
   const [clientId, redirectUri] = [parameters.get('client_id') ?? '', parameters.get('redirect_uri') ?? ''];
-  // A pushed request has its address with it (RFC 9126 section 4).
+  // A pushed request contains its redirect URI (RFC 9126 section 4).
   if (parameters.has('request_uri')) return false;
   const client = isStorable(clientId) ? await provider.Client.find(clientId) : undefined;
   return !client?.redirectUriAllowed(redirectUri);

@@ -11,17 +11,18 @@ import { ROUTES } from '../routes.ts';
 import { claimedClient } from './settle-request.ts';
 
 /**
- * Owns how many requests that are kept one network may make in a minute. By network and client together, so that apps at one cloud provider leave each
- * other room; by network alone, so that nobody registers a hundred clients for a hundred times the room; and by all together. Never by client alone:
- * its id is public, and a stranger could close it to everybody.
+ * Owns how many stored requests one network may make in a minute. The first budget is per network and client, so that apps of one cloud
+ * provider
+ * do not block each other. The second is per network, so that a hundred registered clients get no hundredfold budget.
+ * The third is for all together. There is no budget per client: its id is public, and a stranger could exhaust it.
  */
 
 const MINUTE = 60;
-/** What a network has for all its clients, in the room of one. */
+/** The budget of a network for all its clients, as a multiple of one client's. */
 const NETWORK = 5;
-/** What all networks have together, in the room of one client. */
+/** The budget of all networks together, as a multiple of one client's. */
 const EVERYBODY = 50;
-/** What an app has that an operator verified, in the room of another. */
+/** The budget of an app that an operator verified, as a multiple of another app's. */
 const VERIFIED = 10;
 
 const KINDS: Record<string, RequestKind> = {
@@ -31,10 +32,10 @@ const KINDS: Record<string, RequestKind> = {
   [ROUTES.token]: 'token',
 };
 
-type Given = { config: Config; budgets: Budgets; clients: ClientCache; counts: Counts };
+type App = { config: Config; budgets: Budgets; clients: ClientCache; counts: Counts };
 
-/** @throws AppError 429 `too_many_requests`, with the seconds until there is room. */
-export function spendBudgets({ config, budgets, clients, counts }: Given) {
+/** @throws AppError 429 `too_many_requests`, with the seconds until the budget allows a request. */
+export function spendBudgets({ config, budgets, clients, counts }: App) {
   return async (ctx: Context, next: Next): Promise<void> => {
     const kind = KINDS[ctx.path];
     if (!kind || ctx.method !== (kind === 'authorize' ? 'GET' : 'POST')) return next();
@@ -51,17 +52,17 @@ export function spendBudgets({ config, budgets, clients, counts }: Given) {
     const verified = clientId !== undefined && (await clients.find(clientId).catch(() => undefined))?.['publisher'];
     spend('client', points * (verified ? VERIFIED : 1), `${network} ${clientId ?? ''}`);
     spend('network', points * NETWORK * (verified ? VERIFIED : 1), `${network}${verified ? ' verified' : ''}`);
-    // A browser that was here before is let in longest: what a flood uses up is the room of strangers.
+    // A browser that was here before has a budget of its own, so that a flood of new browsers does not exhaust it.
     if (kind !== 'token') spend(isKnown(ctx) ? 'known' : 'everybody', points * EVERYBODY, '');
     await next();
   };
 }
 
-/** Whether the browser brings a cookie of ours, by its signature: a session, perhaps one that has ended. */
+/** Whether the browser sends a session cookie that this server signed. The session may have ended. */
 const isKnown = (ctx: Context): boolean => SESSION_COOKIES.some((name) => ctx.cookies.get(name, { signed: true }) !== undefined);
 const SESSION_COOKIES = ['session', '__Host-session'];
 
-/** Unproven: see above. */
+/** @returns the client id that the request claims, without proof: see above. */
 async function clientNamedBy(ctx: Context): Promise<string | undefined> {
   if (ctx.method === 'GET') return claimedClient(ctx, new URLSearchParams(ctx.querystring));
   if (!ctx.is('application/x-www-form-urlencoded')) return undefined;

@@ -3,9 +3,9 @@ import type { Context, Next } from 'koa';
 import { ROUTES } from '../routes.ts';
 
 /**
- * Owns the answer to a request object (OIDC Core 6.1, RFC 9101), which this server does not take: `request_not_supported`. A client may have put the way of
- * the answer into the object alone. Nothing in it is verified, so it is read for those two parameters, which anyone could have put into the address.
- * One that is named by `request_uri` is not fetched: strangers would choose what this server connects to.
+ * Owns the error for a request object (OIDC Core 6.1, RFC 9101), which this server does not support: `request_not_supported`.
+ * A client may have put `response_mode` and `state` into the object only. The object is not verified, so only these two are read.
+ * Anyone could have put them into the query. A `request_uri` is not fetched: strangers would choose what this server connects to.
  */
 const READ = ['response_mode', 'state'];
 

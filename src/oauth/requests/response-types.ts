@@ -1,15 +1,16 @@
 import { type Client, errors, type Provider } from 'oidc-provider';
 import { override } from '../internals.ts';
 
-/** Owns the answer to a client that is set to the implicit or hybrid flow, which this server does not have (RFC 9700 section 2.1.2). */
+/** Owns the error for a client that uses the implicit or hybrid flow, which this server does not support (RFC 9700 section 2.1.2). */
 
 const SENTENCE =
   "set response_type to code in the client's settings (response_type, responseType or flow; with PKCE if it is public): " +
   'the implicit and hybrid flows are not supported, RFC 9700 section 2.1.2';
 
 /**
- * Makes the library say which setting to change, and say it before it judges the response mode: `query` is no mode of those flows, and the client would
- * hear of that instead. The library answers to a registered address alone, by the mode that was asked for or else the flow's own.
+ * Makes the library name the setting to change. The check runs before that of the response mode. Those flows do not allow `query`, so the client
+ * would get an error about the mode instead. The library sends the error only to a registered redirect URI.
+ * It uses the requested response mode, or the flow's default.
  */
 export function explainResponseTypes(provider: Provider): void {
   override(

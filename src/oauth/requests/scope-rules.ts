@@ -3,11 +3,12 @@ import { IDENTITY_SCOPES } from '../../people/claims.ts';
 import type { Scope } from '../scopes/resource-servers.ts';
 
 /**
- * Owns what the scopes and the resources of a request come to (RFC 6749 section 3.3, RFC 8707 section 2). Most clients cannot send `resource`,
- * and some send no `scope`: both may be left out, and the answer says what was granted. Reads no request: see settle-request.ts.
+ * Owns how the scopes and resources of a request are settled (RFC 6749 section 3.3, RFC 8707 section 2). Most clients cannot send
+ * `resource`,
+ * and some send no `scope`. Both are optional, and the response states what was granted. Reads no request: see settle-request.ts.
  */
 
-/** An API as one client may ask for it. `scopes` are those that are open to this client. */
+/** An API as one client may use it. `scopes` are those that this client may ask for. */
 export type OpenApi = { identifier: string; resourceRequired: boolean; scopes: Scope[] };
 
 export type Asking = {
@@ -15,27 +16,27 @@ export type Asking = {
   apis: [OpenApi, ...OpenApi[]];
   /** As the client sent it. */
   scope: string | undefined;
-  /** Identifiers that the client named, as they are registered. */
+  /** The identifiers that the client named, in their registered spelling. */
   resources: string[];
-  /** The scopes that the client registered; undefined when it registered none and may ask for all. */
+  /** The scopes that the client registered. Undefined when it registered none and may ask for all. */
   registered: string[] | undefined;
-  /** By client credentials: the client acts for no user. */
+  /** For the client credentials grant: the client acts for no user. */
   forItself: boolean;
 };
 
-/** `resources` are those that the token is for; `implied` when the client named none and its scopes say which. */
+/** `resources` are the audiences of the token. `implied` is true when the client named none and its scopes imply one. */
 export type Settled = { scopes: string[]; resources: string[]; implied: boolean } | { refusal: errors.OIDCProviderError };
 
-/** What an application that registered no scope gets when it names none: it reads the user's name and e-mail all the same. */
+/** The defaults of a client that registered no scope and asks for none: most such clients read name and e-mail. */
 const OF_AN_UNDECLARED_APP = ['profile', 'email'];
 
-// Beside any API's scopes these do not say which API is meant.
+// These scopes do not imply an API.
 const OF_NO_API = new Set([...IDENTITY_SCOPES, 'offline_access']);
 
-/** Scope values as a list, each once; any run of blanks separates them. */
+/** @returns the scope values, each once. Any run of whitespace separates them. */
 export const scopesIn = (scope: unknown): string[] => (typeof scope === 'string' ? [...new Set(scope.split(/\s+/).filter(Boolean))] : []);
 
-/** @returns what is asked of which API, or why nothing is left to ask. */
+/** @returns which scopes are asked of which API, or an error when no scope remains. */
 export function settleScopes(asking: Asking): Settled {
   const sent = scopesIn(asking.scope);
   const asked = sent.length ? sent : defaultScopes(asking);
@@ -74,7 +75,7 @@ function defaultScopes({ apis, resources, registered, forItself }: Asking): stri
   return forItself ? [] : OF_AN_UNDECLARED_APP.filter((name) => offers(own, name));
 }
 
-/** The scopes of the APIs that are named, and the server's own. Those of other APIs were not asked of anybody (RFC 6749 section 3.3). */
+/** Keeps scopes of the named APIs and of the server's own. The request did not ask other APIs for scopes (RFC 6749 section 3.3). */
 function ofNamedApis(known: string[], { apis, resources }: Asking): Settled {
   const [own, ...others] = apis;
   const named = [own, ...others.filter(({ identifier }) => resources.includes(identifier))];
@@ -83,7 +84,7 @@ function ofNamedApis(known: string[], { apis, resources }: Asking): Settled {
   return { refusal: new errors.InvalidScope('none of the requested scopes belongs to the resource that is named', known.join(' ')) };
 }
 
-/** Where all scopes beside identity belong to one API, the request is for that API; the server's own API comes first. */
+/** If all scopes other than identity belong to one API, the request is for that API. The server's own API is tried first. */
 function ofImpliedApi(known: string[], { apis }: Asking): Settled {
   const [own, ...others] = apis;
   const ofSomeApi = known.filter((name) => !OF_NO_API.has(name));
@@ -91,7 +92,7 @@ function ofImpliedApi(known: string[], { apis }: Asking): Settled {
   if (fits(own)) return { scopes: known, resources: [], implied: false };
   const meant = others.filter((api) => fits(api) && !api.resourceRequired);
   if (meant.length === 1 && meant[0]) return { scopes: known, resources: [meant[0].identifier], implied: true };
-  // Of several APIs the server's own is meant, as ever; the scopes of the others are left out, and the answer says so.
+  // With several candidates the server's own API is meant. Scopes of the others are dropped, and the response states it.
   const scopes = known.filter((name) => offers(own, name));
   if (scopes.length) return { scopes, resources: [], implied: false };
   return {

@@ -11,24 +11,25 @@ import { placeAsked, recallSource } from '../store/lineage.ts';
 import { scopesIn } from './scope-rules.ts';
 
 /**
- * Owns the step before the library reads a request: `scope` and `resource` as the client sent them become what scope-rules.ts says.
- * What is wrong is left for the library to answer, since it knows where the answer may go: see resource-servers.ts, completeScope().
+ * Owns the step before the library reads a request: it applies scope-rules.ts to `scope` and `resource`.
+ * The library reports errors, because it knows where the response may go: see resource-policy.ts, completeScope().
  */
 
 /**
- * Parameters of ours, which travel with the request to its code. No client can set them. `scope_as_sent` is what the client asked;
- * `scope_as_settled` what the request came to, since the library drops `offline_access` where a request does not force a consent page.
+ * Internal parameters that travel with the request to its code. No client can set them. `scope_as_sent` is what the client asked for.
+ * `scope_as_settled` is the settled scope. It is needed because the library drops `offline_access` when a request does not force a consent
+ * page.
  */
 export const OWN_PARAMETERS = ['scope_as_sent', 'scope_as_settled'] as const;
 
-/** The library's list of parameters beside the standard's: ours, and what is done about `scope` once the client is known. */
+/** The library's list of extra parameters: the internal ones, and the handling of `scope` once the client is known. */
 export const requestParameters = (scope: ResourcePolicy['completeScope']) => ({
   scope,
   ...Object.fromEntries(OWN_PARAMETERS.map((name) => [name, () => {}])),
 });
 
-/** A token request that names no resource is for the one that was authorized (RFC 8707 section 2.2). */
-export const alwaysTheGranted = async (): Promise<boolean> => true;
+/** A token request without a resource is for the authorized one (RFC 8707 section 2.2). */
+export const useGrantedResource = async (): Promise<boolean> => true;
 
 const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
@@ -36,7 +37,7 @@ export function settleRequest(provider: Provider, policy: ResourcePolicy) {
   const settle = async (ctx: Context, parameters: URLSearchParams): Promise<void> => {
     for (const name of OWN_PARAMETERS) parameters.delete(name);
     const client = await clientOf(provider, ctx, parameters);
-    // A pushed request was settled when it came (RFC 9126). A parameter that comes twice is the library's to refuse.
+    // A pushed request was settled when it arrived (RFC 9126). The library refuses a repeated parameter.
     if (!client || parameters.has('request_uri') || parameters.has('request') || parameters.getAll('scope').length > 1) return;
     const sent = parameters.get('scope') ?? undefined;
     const settled = policy.settle(client, sent, parameters.getAll('resource'), isForItself(parameters));
@@ -78,7 +79,7 @@ export function settleRequest(provider: Provider, policy: ResourcePolicy) {
   };
 }
 
-/** Has codes remember what was asked for them, for narrowRefresh(): the library's models have no room for it. */
+/** Stores with codes what the client asked for, for narrowRefresh(): the library's models have no member for it. */
 export function rememberAsked(provider: Provider): void {
   for (const name of ['AuthorizationCode.save', 'DeviceCode.save'] as const)
     override(
@@ -108,30 +109,33 @@ async function rewrite(ctx: Context, change: (parameters: URLSearchParams) => Pr
   const before = String(parameters);
   await change(parameters);
   const after = String(parameters);
-  // A body that says the same goes on to the library byte for byte: it may say better what is wrong with it.
+  // An unchanged body passes to the library byte for byte, so that the library can report its errors exactly.
   replaceBody(ctx.req, after === before ? body : Buffer.from(after));
 }
 
-/** The client that a request names, unproven: it decides what may be asked, and nothing is answered before the client has authenticated. */
+/**
+ * @returns the client that a request names, without proof. It decides what may be asked. The client must authenticate before it gets a
+ * response.
+ */
 async function clientOf(provider: Provider, ctx: Context, parameters: URLSearchParams): Promise<Client | undefined> {
   const id = claimedClient(ctx, parameters);
   return id === undefined ? undefined : provider.Client.find(id);
 }
 
-/** The id of the client that a request names, by whichever way of authentication; undefined for none, or one that no client can have. */
+/** @returns the client id that a request names, by any authentication method; undefined for none, or for an impossible id. */
 export function claimedClient(ctx: Context, parameters: URLSearchParams): string | undefined {
   const id = parameters.get('client_id') ?? basicUser(ctx.get('authorization')) ?? subjectOf(parameters.get('client_assertion'));
   return id && isStorable(id) ? id : undefined;
 }
 
-/** RFC 6749 section 2.3.1: the user name is form-encoded. */
+/** The user name is form-encoded (RFC 6749 section 2.3.1). */
 function basicUser(header: string): string | undefined {
   const [, encoded] = /^basic (\S+)$/i.exec(header) ?? [];
   const [user] = encoded ? Buffer.from(encoded, 'base64').toString('utf8').split(':') : [];
   return user === undefined ? undefined : (new URLSearchParams(`user=${user}`).get('user') ?? undefined);
 }
 
-/** RFC 7523 section 3: the subject of a client's assertion is the client. */
+/** The subject of a client assertion is the client (RFC 7523 section 3). */
 function subjectOf(assertion: string | null): string | undefined {
   try {
     return assertion ? decodeJwt(assertion).sub : undefined;
@@ -141,8 +145,8 @@ function subjectOf(assertion: string | null): string | undefined {
 }
 
 /**
- * A client repeats the scopes of its authorization at each refresh. Those that nobody granted are left out; one that it never asked for
- * is still `invalid_scope` (RFC 6749 section 6).
+ * Clients repeat the scopes of their authorization at each refresh. Scopes that were not granted are left out.
+ * A scope that the client never asked for is still `invalid_scope` (RFC 6749 section 6).
  */
 async function narrowRefresh(provider: Provider, policy: ResourcePolicy, parameters: URLSearchParams): Promise<void> {
   const token = await provider.RefreshToken.find(parameters.get('refresh_token') ?? '', { ignoreExpiration: true } as never);
@@ -154,6 +158,6 @@ async function narrowRefresh(provider: Provider, policy: ResourcePolicy, paramet
   const isLeftOut = (name: string) =>
     !token.scopes.has(name) && (name === 'offline_access' || !policy.scopes.has(name) || answered.has(name));
   const scopes = scopesIn(parameters.get('scope')).filter((name) => !isLeftOut(name));
-  // Without the parameter the refresh is for all that was granted.
+  // Without the parameter the refresh is for everything granted.
   write(parameters, 'scope', scopes.length ? [scopes.join(' ')] : []);
 }

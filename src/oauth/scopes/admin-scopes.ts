@@ -1,7 +1,7 @@
 import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
 import type { Scope } from './resource-servers.ts';
 
-/** Owns the scopes of the admin API, with the sentence that people read of each. Who may use one is pages/permissions.ts's. */
+/** Owns the scopes of the admin API and their sentences. pages/permissions.ts decides who may use them. */
 
 const IN_WORDS = {
   'admin:read': { ko: '사람, 앱, 접근 권한, 기록 모두 보기', en: 'See all people, apps, access and counts' },
@@ -20,7 +20,7 @@ export const ADMIN_SCOPES = Object.keys(IN_WORDS) as AdminScope[];
 export const adminScopesInWords = (): Scope[] =>
   ADMIN_SCOPES.map((name) => ({ name, mayBeRequired: true, isDefault: false, sensitive: true, title: IN_WORDS[name] }));
 
-/** What an operator lets a client ask for; undefined for one that is unknown. */
+/** @returns the admin scopes that an operator allows a client to ask for; undefined for an unknown client. */
 export async function readAdminScopes(database: Database, clientId: string): Promise<AdminScope[] | undefined> {
   if (!isStorable(clientId)) return undefined;
   const [row] = await database.query<{ scopes: AdminScope[] }>(
@@ -29,23 +29,29 @@ export async function readAdminScopes(database: Database, clientId: string): Pro
   return row?.scopes;
 }
 
-/** Lets a client ask for these and no others. @param before what it could ask for when that was decided. @returns a row, unless that has changed. */
+/**
+ * Sets the admin scopes that a client may ask for. @param before its admin scopes when the operator decided.
+ * @returns a statement that yields a row, unless those have changed.
+ */
 export function allowAdminScopes(clientId: string, scopes: AdminScope[], before: AdminScope[]): Statement {
   return Prisma.sql`
     update client set admin_scopes = ${scopes}, updated_at = now() where id = ${clientId} and admin_scopes = ${before}::text[] returning id`;
 }
 
-/** What a client can do beyond the APIs of this place: administer it, and act for people at upstream providers. */
+/** A client's rights beyond ordinary APIs: to administer this server, and to act for users at upstream providers. */
 export type Power = { scopes: AdminScope[]; services: string[] };
 
-/** As it is now, also of a suspended client: no node's memory is asked. */
+/** Reads the stored state, also of a suspended client, and not a node's cache. */
 export async function readPower(database: Database, clientId: string): Promise<(Power & { suspended: boolean }) | undefined> {
   const [row] = await database.query<Power & { suspended: boolean }>(Prisma.sql`
     select admin_scopes as scopes, services, suspended_at is not null as suspended from client where id = ${clientId}`);
   return row;
 }
 
-/** To be run in the transaction of what was decided by it. @returns a row, unless the client can do something else by now. */
+/**
+ * Runs in the transaction of a decision that depends on these rights. @returns a statement that yields a row, unless the rights have
+ * changed.
+ */
 export function isStillAsPowerful(clientId: string, { scopes, services }: Power): Statement {
   return Prisma.sql`
     select id from client where id = ${clientId} and admin_scopes = ${scopes}::text[] and services = ${services}::text[] for no key update`;

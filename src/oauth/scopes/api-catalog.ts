@@ -1,20 +1,20 @@
 import type { ResourceServer } from './resource-servers.ts';
 
 /**
- * Owns what a node knows of all APIs: each by its identifier, and by the scopes that it offers. One API changes alone: whoever reads the catalog at the
- * next request finds it changed, and nothing else is touched, however many APIs there are.
+ * Owns a node's view of all APIs, by identifier and by scope. Each API changes alone and in place.
+ * The next reader sees the change, and the cost does not grow with the number of APIs.
  */
 export type ApiCatalog = {
-  /** All APIs by their identifiers, in order. The same array for good: it changes in place. */
+  /** All APIs sorted by identifier. The array stays the same and changes in place. */
   readonly servers: readonly ResourceServer[];
-  /** Every scope of any API. A set for good too, unless it is given to somebody: see shareScopes(). */
+  /** Every scope of any API. The set stays the same until shareScopes() replaces it. */
   readonly scopes: ReadonlySet<string>;
   find(identifier: string): ResourceServer | undefined;
   /** The APIs that offer a scope. */
   offering(scope: string): readonly ResourceServer[];
   put(server: ResourceServer): void;
   remove(identifier: string): void;
-  /** Has a set of somebody else's follow the scopes from now on, in the place of the one before. It has the same members. */
+  /** From now on the catalog updates the given set instead of the previous one. The caller passes a set with the same members. */
   shareScopes(scopes: Set<string>): void;
 };
 

@@ -6,8 +6,8 @@ import { JWT_TYPES, SIGNING_ALGORITHMS } from '../clients/signing-algorithms.ts'
 import type { ResourceServer } from './resource-servers.ts';
 
 /**
- * Owns what an API that a developer registers may be called, and its scopes: other people read both on the consent page.
- * A problem is the key of the sentence that the portal has for it.
+ * Owns the rules for names of a developer's API and of its scopes, which other users read on the consent page.
+ * A problem is the message key of the portal's sentence.
  */
 
 export const LIFETIME_SECONDS = { least: 60, most: 86_400 };
@@ -16,12 +16,14 @@ export const MAX_SCOPE_NAME = 64;
 export const MAX_TITLE = 120;
 
 /**
- * An absolute URI without a fragment (RFC 8707 section 2), spelled as every URL parser would spell it: two spellings of one place are never two
- * audiences. @param issuer whose own places are nobody's.
+ * An identifier is an absolute URI without a fragment (RFC 8707 section 2), spelled as every URL parser would spell it.
+ * So two spellings of one address are never two audiences.
+ * @param issuer its own addresses are refused.
+ * @returns the message key of the problem; undefined for a valid identifier.
  */
 export function identifierProblem(identifier: string, issuer: string): string | undefined {
   if (!identifier || identifier.length > MAX_IDENTIFIER) return 'developer.apis.identifier_length';
-  // The parser drops tabs and line breaks and mends backslashes: the text is judged as it was sent.
+  // The parser drops tabs and line breaks and corrects backslashes, so this check uses the text as sent.
   if (/[^\x21-\x7e]|[\\"<>`{}|^']/.test(identifier)) return 'developer.apis.identifier_characters';
   const url = URL.parse(identifier);
   if (!url) return 'developer.apis.identifier_uri';
@@ -29,7 +31,7 @@ export function identifierProblem(identifier: string, issuer: string): string | 
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK.has(url.hostname))) return 'developer.apis.identifier_scheme';
   if (url.username || url.password || identifier.endsWith('?') || ![url.href, url.href.replace(/\/$/, '')].includes(identifier))
     return 'developer.apis.identifier_spelling';
-  // A name with the root's dot at its end is the same host's.
+  // A host name with a trailing dot is the same host.
   if (`${url.protocol}//${url.host.replace(/\.(?=:|$)/, '')}` === new URL(issuer).origin) return 'developer.apis.identifier_ours';
   return undefined;
 }
@@ -45,7 +47,7 @@ export type ApiFields = {
 
 export function apiProblem({ name, tokenFormat, jwtAlgorithm, jwtType, accessTokenTtlSeconds: seconds }: ApiFields): string | undefined {
   if (!isLine(name, MAX_NAME_CHARACTERS)) return 'developer.apis.name';
-  // Its host stands beside it; but nobody asks for consent in this server's name.
+  // The page shows the API's host beside its name. Still, no developer's API may use this server's name.
   if (isOwnName(name)) return 'developer.apis.ours.name';
   if (tokenFormat !== 'opaque' && tokenFormat !== 'jwt') return 'developer.apis.format';
   if (!(SIGNING_ALGORITHMS as readonly string[]).includes(jwtAlgorithm)) return 'developer.apis.algorithm';
@@ -60,21 +62,24 @@ export type ScopeFields = {
   titleEn: string;
   sensitive: boolean;
   mayBeRequired: boolean;
-  /** Null: a request that names no scope gets it unless it is sensitive. */
+  /** Null: a request without scopes gets this scope unless it is sensitive. */
   isDefault: boolean | null;
   position: number;
 };
 
-/** @param own the server's own API, whose scopes are asked for beside those of any other. @param providers ids of upstream providers. */
+/**
+ * @param own the server's own API, whose scopes may be asked for together with those of any other API.
+ * @param providers ids of upstream providers.
+ */
 export function scopeNameProblem(name: string, own: Pick<ResourceServer, 'scopes'> | undefined, providers: string[]): string | undefined {
-  // RFC 6749 section 3.3, without the quotes that it leaves.
+  // RFC 6749 section 3.3, without the quotes that it permits.
   if (name.length > MAX_SCOPE_NAME || !/^[\x21\x23-\x26\x28-\x5b\x5d-\x5f\x61-\x7e]+$/.test(name)) return 'developer.apis.scope_name';
   const reserved = name.startsWith('admin:') || ['openid', 'offline_access'].includes(name);
   if (reserved || own?.scopes.some((scope) => scope.name === name)) return 'developer.apis.scope_reserved';
   return providers.some((id) => name.startsWith(`${id}:`)) ? 'developer.apis.scope_reserved' : undefined;
 }
 
-/** What people read of a scope: a sentence in each language, on one line, that reorders nothing round it. */
+/** The text of a scope in each language: one line that cannot reorder the text around it. */
 export function scopeProblem({ titleKo, titleEn, position }: ScopeFields): string | undefined {
   if (!isLine(titleKo, MAX_TITLE)) return 'developer.apis.title_ko';
   if (!isLine(titleEn, MAX_TITLE)) return 'developer.apis.title_en';

@@ -2,8 +2,8 @@ import { type Database, Prisma, type Statement } from '../../platform/database.t
 import type { ApiFields, ScopeFields } from './api-judgement.ts';
 
 /**
- * Owns the APIs that developers look after: who may change which, and how many there may be. Every statement names the owner, so that an id
- * of somebody else's changes nothing. What they may say is api-judgement.ts's. Each change tells every node (scope-watch.ts).
+ * Owns the APIs of developers: who may change which, and how many one developer may have. Every statement names the owner, so the
+ * id of another owner's API changes nothing. api-judgement.ts checks the names. Each change notifies every node (scope-watch.ts).
  */
 
 export const MOST_APIS = 20;
@@ -16,14 +16,14 @@ export type OwnedApiWithScopes = OwnedApi & { introspector: string | null; scope
 
 const COLUMNS = Prisma.sql`r.id, r.identifier, r.name, r.token_format::text as "tokenFormat", r.access_token_ttl_seconds as "accessTokenTtlSeconds", r.resource_required as "resourceRequired", r.jwt_algorithm as "jwtAlgorithm", r.jwt_type as "jwtType"`;
 
-/** The newest first. */
+/** Newest first. */
 export function listOwnedApis(database: Database, accountId: string): Promise<OwnedApi[]> {
   return database.query<OwnedApi>(
     Prisma.sql`select ${COLUMNS} from resource_server r where r.owner_id = ${accountId} order by r.created_at desc, r.id`,
   );
 }
 
-/** @returns undefined for one that is unknown, or somebody else's: who asks learns nothing of the difference. */
+/** @returns undefined for an unknown API and for another owner's. The caller cannot tell the two apart. */
 export async function findOwnedApi(database: Database, accountId: string, id: string): Promise<OwnedApiWithScopes | undefined> {
   if (!API_ID.test(id)) return undefined;
   const [row] = await database.query<OwnedApiWithScopes>(Prisma.sql`
@@ -35,7 +35,7 @@ export async function findOwnedApi(database: Database, accountId: string, id: st
   return row;
 }
 
-/** Whether an audience is somebody's already, be it with a slash or an empty query more or less at its end. */
+/** Whether an API has this audience already, ignoring slashes and an empty query at its end. */
 export async function isIdentifierTaken(database: Database, identifier: string): Promise<boolean> {
   const [row] = await database.query(
     Prisma.sql`select 1 from resource_server where rtrim(identifier, '/?') = rtrim(${identifier}, '/?') limit 1`,
@@ -43,7 +43,7 @@ export async function isIdentifierTaken(database: Database, identifier: string):
   return row !== undefined;
 }
 
-/** Runs after lockOwner(). It makes no row when there are as many as there may be, or one that looks the same. */
+/** Runs after lockOwner(). Inserts no row when the owner has MOST_APIS, or when an equivalent identifier exists. */
 export function makeApi(
   accountId: string,
   { id, identifier, name, tokenFormat, jwtAlgorithm, jwtType, accessTokenTtlSeconds, resourceRequired }: OwnedApi,
@@ -65,12 +65,12 @@ export function changeApi(
     where id = ${id} and owner_id = ${accountId}`;
 }
 
-/** Its scopes go with it, and no client speaks for it any more. Ending its tokens is the caller's second half: endAudience(). */
+/** Its scopes are deleted with it, and no client introspects for it any more. The caller must also end its tokens: endAudience(). */
 export function deleteApi(accountId: string, id: string): Statement {
   return Prisma.sql`delete from resource_server where id = ${id} and owner_id = ${accountId}`;
 }
 
-/** Runs after lockOwner(). It makes no row when there are as many as there may be. */
+/** Runs after lockOwner(). Inserts no row when the API has MOST_SCOPES. */
 export function addScope(
   accountId: string,
   apiId: string,
@@ -98,8 +98,8 @@ export function deleteScope(accountId: string, apiId: string, name: string): Sta
     delete from scope where name = ${name} and resource_server_id = (select identifier from resource_server where id = ${apiId} and owner_id = ${accountId})`;
 }
 
-/** A client that can prove who it is, and speaks for no other API. */
-const MAY_SPEAK = (accountId: string, identifier: Statement) => Prisma.sql`
+/** A confidential client of this owner that introspects for no other API. */
+const MAY_INTROSPECT = (accountId: string, identifier: Statement) => Prisma.sql`
   coalesce(c.metadata->>'token_endpoint_auth_method', '') <> 'none' and (c.introspects is null or c.introspects = ${identifier})
   and exists (select from client_owner o where o.client_id = c.id and o.account_id = ${accountId})`;
 
@@ -111,21 +111,21 @@ export function listPossibleIntrospectors(
 ): Promise<{ id: string; name: string | null; chosen: boolean }[]> {
   return database.query(Prisma.sql`
     select c.id, c.metadata->>'client_name' as name, c.introspects is not null as chosen
-    from resource_server r join client c on ${MAY_SPEAK(accountId, Prisma.sql`r.identifier`)}
+    from resource_server r join client c on ${MAY_INTROSPECT(accountId, Prisma.sql`r.identifier`)}
     where r.id = ${apiId} and r.owner_id = ${accountId} order by c.created_at desc, c.id`);
 }
 
-/** Runs before chooseIntrospector(), or alone, when nobody is to introspect any more. */
+/** Runs before chooseIntrospector(), or alone when no client may introspect any more. */
 export function dismissIntrospector(accountId: string, apiId: string): Statement {
   return Prisma.sql`
     update client set introspects = null, updated_at = now()
     where introspects = (select identifier from resource_server where id = ${apiId} and owner_id = ${accountId})`;
 }
 
-/** It changes no row for a client that is not theirs, proves nothing, or speaks for another API, nor for an API of somebody else. */
+/** Changes no row for another owner's client or API, for a public client, or for a client that introspects for another API. */
 export function chooseIntrospector(accountId: string, apiId: string, clientId: string): Statement {
   return Prisma.sql`
     update client c set introspects = r.identifier, updated_at = now()
     from resource_server r
-    where r.id = ${apiId} and r.owner_id = ${accountId} and c.id = ${clientId} and ${MAY_SPEAK(accountId, Prisma.sql`r.identifier`)}`;
+    where r.id = ${apiId} and r.owner_id = ${accountId} and c.id = ${clientId} and ${MAY_INTROSPECT(accountId, Prisma.sql`r.identifier`)}`;
 }

@@ -5,14 +5,14 @@ import { type OpenApi, type Settled, scopesIn, settleScopes } from '../requests/
 import type { ApiCatalog } from './api-catalog.ts';
 import { adminApi, type ResourceServer } from './resource-servers.ts';
 
-/** Owns what a resource indicator means here (RFC 8707), and which scopes of which API are open to a client. */
+/** Owns the meaning of a resource indicator (RFC 8707), and which scopes of which API a client may use. */
 
 export type ResourcePolicy = ReturnType<typeof createResourcePolicy>;
 
-/** What a token opens beside an API that nobody named: userinfo, where `openid` was granted. Clients ask for it by `openid` alone. */
+/** The second audience of a token when the client named no API and `openid` was granted. Clients expect `openid` to open userinfo. */
 export const userinfoOf = (issuer: string): string => `${issuer}/oauth/userinfo`;
 
-/** @param catalog of all that are registered, the server's own API among them. @param issuer its identifier. */
+/** @param catalog of all registered APIs, the server's own included. @param issuer its identifier. */
 export function createResourcePolicy(catalog: ApiCatalog, issuer: string, features: readonly Pick<ProtocolFeature, 'judgeScopes'>[] = []) {
   const userinfo = userinfoOf(issuer);
   const judges = features.flatMap((feature) => feature.judgeScopes?.(catalog, issuer) ?? []);
@@ -22,24 +22,24 @@ export function createResourcePolicy(catalog: ApiCatalog, issuer: string, featur
     const isOpen = ({ name, provider }: ResourceServer['scopes'][number]) =>
       identifier === adminApi(issuer)
         ? listOf(client['admin_scopes']).includes(name)
-        : // An app that acts for itself acts for no user at a provider.
+        : // A client that acts for itself represents no user at a provider.
           !provider || !forItself;
     return { identifier, resourceRequired, scopes: isUnvouched(client, server, forItself) ? [] : server.scopes.filter(isOpen) };
   };
 
-  /** The identifier of an API as it is registered, for one that a client sent; what is unknown stays as it was sent. */
+  /** @returns the registered identifier of the API that a client named; an unknown one as sent. */
   const identifierOf = (sent: string): string => {
     if (catalog.find(sent)) return sent;
-    // An empty query is none (RFC 3986 section 6.2.3 leaves it to the scheme; no API of ours differs by it).
+    // An empty query counts as none. RFC 3986 section 6.2.3 leaves it to the scheme, and no two APIs here differ by it.
     const plain = sent.replace(/\?$/, '');
     if (catalog.find(plain)) return plain;
     if (plain === userinfo) return issuer;
-    // An identifier without a path is the same with its slash: URL libraries add one (RFC 3986 section 6.2.3).
+    // An identifier without a path equals the one with a slash: URL libraries add it (RFC 3986 section 6.2.3).
     const [bare, slashed] = [origin(plain), `${origin(plain)}/`];
     return (isOrigin(plain) ? (catalog.find(bare) ?? catalog.find(slashed))?.identifier : undefined) ?? sent;
   };
 
-  /** The APIs that a request can mean, the server's own first: those that it names, and those of its scopes and of the scopes that the client registered. */
+  /** The APIs that a request can mean, the server's own first: named ones, and those that offer a requested or registered scope. */
   const meantBy = (names: string[], resources: string[]): ResourceServer[] => {
     const own = catalog.find(issuer);
     const named = resources.flatMap((resource) => catalog.find(resource) ?? []);
@@ -47,7 +47,7 @@ export function createResourcePolicy(catalog: ApiCatalog, issuer: string, featur
   };
 
   return {
-    /** Every scope that a client can register with. */
+    /** Every scope that a client can register. */
     get scopes() {
       return catalog.scopes;
     },
@@ -56,7 +56,7 @@ export function createResourcePolicy(catalog: ApiCatalog, issuer: string, featur
     issuer,
     identifierOf,
 
-    /** What the scopes and resources of a request come to. @param forItself by client credentials. */
+    /** @returns the settled scopes and resources of a request. @param forItself for the client credentials grant. */
     settle(client: Client, scope: string | undefined, resources: string[], forItself: boolean): Settled {
       const registered = typeof client.scope === 'string' ? scopesIn(client.scope) : undefined;
       const named = [...new Set(resources.filter(Boolean).map(identifierOf))];
@@ -71,18 +71,19 @@ export function createResourcePolicy(catalog: ApiCatalog, issuer: string, featur
     },
 
     /**
-     * The library calls it when it knows the client and has checked where the answer goes, so that the client hears of what is wrong
+     * The library calls this when it knows the client and has verified the redirect URI. So the client receives any error
      * (RFC 6749 section 4.1.2.1).
      */
     async completeScope(ctx: KoaContextWithOIDC, _scope: unknown, client: Client): Promise<void> {
       throwRefusal(ctx);
       const { params } = ctx.oidc;
-      // The library keeps `offline_access` only beside prompt=consent (OIDC Core section 11). Here the person decides about it like about any scope.
+      // The library drops `offline_access` unless prompt=consent is sent (OIDC Core section 11). Here the user decides about it as about
+      // any scope.
       if (params?.['scope_as_settled'] !== undefined) params['scope'] = params['scope_as_settled'];
       for (const judge of judges) await judge(params?.['scope'], client);
     },
 
-    /** @throws errors.InvalidTarget for a resource nobody registered. */
+    /** @throws errors.InvalidTarget for a resource that is not registered. */
     async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: Client): Promise<ResourceServerInfo> {
       throwRefusal(ctx);
       if (indicator === userinfo) return { scope: IDENTITY_SCOPES.join(' '), audience: userinfo, accessTokenFormat: 'opaque' };
@@ -107,8 +108,8 @@ export function createResourcePolicy(catalog: ApiCatalog, issuer: string, featur
     },
 
     /**
-     * Which API a token is for when the request for it names none: the first that the authorization named (RFC 8707 section 2.2). An
-     * authorization that named none is for the server's own API, unless settle() has found another.
+     * The API of a token when its request names none: the first that the authorization named (RFC 8707 section 2.2).
+     * An authorization without resources is for the server's own API, unless settle() implied another.
      */
     async defaultResource(ctx: KoaContextWithOIDC, _client: Client, oneOf?: string[]): Promise<string> {
       throwRefusal(ctx);
@@ -117,21 +118,21 @@ export function createResourcePolicy(catalog: ApiCatalog, issuer: string, featur
   };
 }
 
-/** What settle-request.ts found before the library read the request. */
+/** Throws the error that settle-request.ts found before the library read the request. */
 function throwRefusal({ state }: KoaContextWithOIDC): void {
   if (state?.refusal) throw state.refusal;
 }
 
 /**
- * A client that registered itself may hold a token of its own, but one that opens nothing: a scope takes somebody's word,
- * a person's on the consent page, an operator's, or that of the owner of both the API and the client.
+ * A self-registered client may get a token of its own, but without scopes. A scope needs approval: by the user on the consent page,
+ * by an operator, or by the owner of both the API and the client.
  */
 function isUnvouched(client: Client, server: ResourceServer, forItself: boolean): boolean {
   if (!forItself || client['dynamically_registered'] !== true) return false;
   return !server.ownerId || !listOf(client['owners']).includes(server.ownerId);
 }
 
-/** Only a refresh token can outlive a session, and only a client that may ask for `offline_access` gets one that does. */
+/** Only a refresh token can outlive a session. Only a client that may ask for `offline_access` gets such a token. */
 function mayStayOffline(client: Client, forItself: boolean): boolean {
   const registered = scopesIn(client.scope);
   return !forItself && client.grantTypeAllowed('refresh_token') && (!registered.length || registered.includes('offline_access'));

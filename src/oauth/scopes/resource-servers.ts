@@ -5,19 +5,19 @@ import { adminScopesInWords } from './admin-scopes.ts';
 
 /**
  * Owns the APIs that tokens are issued for, and their scopes with a sentence in each language.
- * A scope is known centrally, so that any client can register with it.
+ * Scopes are stored centrally, so that any client can register with them.
  */
 
 export type Scope = {
   name: string;
-  /** False: people always choose, and no app can require it. */
+  /** False: the user always chooses, and no app can require it. */
   mayBeRequired: boolean;
   /** A request that names no scope gets it. */
   isDefault: boolean;
-  /** The API's owner says so. An app that no operator verified can never require it. */
+  /** The API's owner sets it. Only an app that an operator verified can require the scope. */
   sensitive: boolean;
   title: { ko: string; en: string };
-  /** The upstream provider at which an app acts for its person by this scope. */
+  /** The upstream provider at which an app with this scope acts for the user. */
   provider?: { id: string; name: string };
 };
 
@@ -26,12 +26,12 @@ export type ResourceServer = JwtChoices & {
   name: string;
   tokenFormat: 'opaque' | 'jwt';
   accessTokenTtlSeconds: number;
-  /** Its scopes count only in a request that names it by `resource`. */
+  /** Its scopes apply only to a request that names it by `resource`. */
   resourceRequired: boolean;
   scopes: Scope[];
-  /** Who looks after it in the developer portal; null for this server's own, and for one whose owner has gone. */
+  /** The account that manages it in the developer portal. Null for the server's own APIs, and after the owner was deleted. */
   ownerId: string | null;
-  /** Seconds since 1970. A token that is older was for an earlier API of the same identifier. */
+  /** Seconds since 1970. An older token belonged to an earlier API with the same identifier. */
   registeredAt?: number;
 };
 
@@ -40,12 +40,12 @@ const OWN = { ownerId: null, resourceRequired: false, ...DEFAULT_JWT_CHOICES };
 const PLAIN = { mayBeRequired: true, isDefault: true, sensitive: false };
 const SENSITIVE = { mayBeRequired: true, isDefault: false, sensitive: true };
 
-/** The server's own API: a token asked for without a resource indicator opens it. Its identifier is the issuer. */
+/** The server's own API. A token requested without a resource indicator opens it. Its identifier is the issuer. */
 const OWN_SCOPES: Scope[] = [
   {
     ...PLAIN,
     name: 'openid',
-    title: { ko: '나를 알아보는 고유 번호', en: 'Know who you are by a stable identifier' },
+    title: { ko: '회원 식별 번호', en: 'Recognize you when you come back' },
   },
   { ...PLAIN, name: 'profile', title: { ko: '이름과 사용자 이름 보기', en: 'See your name and user name' } },
   { ...PLAIN, name: 'email', title: { ko: '이메일 주소 보기', en: 'See your email address' } },
@@ -69,10 +69,10 @@ const POST_SCOPES: Scope[] = [
   },
 ];
 
-/** The identifier of the admin API. A client asks for its scopes by `resource`, and gets those that an operator lets it ask for. */
+/** The identifier of the admin API. A client asks for its scopes by `resource`, and gets only those that an operator allowed. */
 export const adminApi = (issuer: string): string => `${issuer}/admin/api`;
 
-/** What this server itself serves. @param issuer origin of the server. */
+/** The APIs that this server itself serves. @param issuer origin of the server. */
 export function ownResourceServers(issuer: string): ResourceServer[] {
   return [
     { ...OWN, identifier: issuer, name: 'Munjigi', tokenFormat: 'opaque', accessTokenTtlSeconds: 3_600, scopes: OWN_SCOPES },
@@ -88,7 +88,7 @@ export function ownResourceServers(issuer: string): ResourceServer[] {
   ];
 }
 
-/** Makes the server's own APIs known; leaves what others registered as it is. */
+/** Stores the server's own APIs. Does not change APIs that others registered. */
 export async function saveResourceServers(database: Database, servers: readonly ResourceServer[]): Promise<void> {
   await database.prisma.$transaction(
     servers.flatMap(({ scopes, ...server }) => [
@@ -106,7 +106,7 @@ export async function saveResourceServers(database: Database, servers: readonly 
   );
 }
 
-/** Resource servers with their scopes, in the order people read them. @param identifier of the one that is wanted; all, unless given. */
+/** Resource servers with their scopes, in reading order. @param identifier of one resource server; without it, all. */
 export async function listResourceServers(database: Database, identifier?: string): Promise<ResourceServer[]> {
   const rows = await database.prisma.resourceServer.findMany({
     ...(identifier === undefined ? undefined : { where: { identifier } }),
@@ -122,7 +122,7 @@ export async function listResourceServers(database: Database, identifier?: strin
       resourceRequired,
       ownerId,
       registeredAt: epochSeconds(createdAt),
-      // The table checks both.
+      // The table has a check constraint on both.
       ...({ jwtAlgorithm, jwtType } as JwtChoices),
       scopes: scopes.map((scope) => ({
         name: scope.name,

@@ -4,14 +4,13 @@ import type { ProtocolFeature } from '../feature.ts';
 import { type ApiCatalog, createApiCatalog } from './api-catalog.ts';
 import { listResourceServers, type ResourceServer } from './resource-servers.ts';
 
-/**
- * Owns what a node knows of resource servers and their scopes. A feature may add scopes
- * to the server's own API.
- */
+/** Owns how a node reads resource servers and their scopes. A feature may add scopes to the server's own API. */
 
 type Reading = { database: Database; issuer: string; features: readonly Pick<ProtocolFeature, 'ownScopes'>[] };
 
-/** @param issuer the identifier of the server's own API. @returns all resource servers, with the scopes of features among those of our own. */
+/**
+ * @param issuer the identifier of the server's own API. @returns resource servers; the server's own API includes the scopes of features.
+ */
 export async function readResourceServers({ database, issuer, features }: Reading, identifier?: string): Promise<ResourceServer[]> {
   const [servers, ...own] = await Promise.all([
     listResourceServers(database, identifier),
@@ -21,8 +20,8 @@ export async function readResourceServers({ database, issuer, features }: Readin
 }
 
 /**
- * A catalog that follows the database: an API that changes is read again, and nothing else; all of them once a node hears again.
- * @throws when the database does not answer; later that is logged.
+ * A catalog that follows the database. A change notification reads one API again; a reconnect reads all of them.
+ * @throws when the database does not answer at the start; a later failure is logged.
  */
 export async function watchScopes({ log, ...reading }: Reading & { log: Log }): Promise<ApiCatalog> {
   const { database, issuer, features } = reading;
@@ -38,7 +37,7 @@ export async function watchScopes({ log, ...reading }: Reading & { log: Log }): 
     for (const { identifier } of [...catalog.servers]) if (!known.has(identifier)) catalog.remove(identifier);
     for (const server of servers) catalog.put(server);
   };
-  // One after another: an older reading must not take the place of a newer one. What waits for its turn is read once.
+  // Readings run one after another, so that an older one never overwrites a newer one. A waiting reading runs once.
   let turn = Promise.resolve();
   const waiting = new Set<string>();
   const again = (name: string, read: () => Promise<void>) => {

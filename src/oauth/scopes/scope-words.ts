@@ -3,28 +3,27 @@ import { displayName, readableHost } from '../clients/display-name.ts';
 import type { ResourceServer } from './resource-servers.ts';
 
 /**
- * Owns how scopes are told to people: a sentence each, the same on the consent page, among a person's connected apps and in the portal.
- * What was asked, allowed or declined is not decided here: see allowedScopes() of oauth/store/decisions.ts for what a grant allows.
+ * Owns how pages describe scopes: one sentence each, the same on the consent page, in the list of connected apps and in the portal.
+ * Does not decide what was asked, allowed or declined: see allowedScopes() of oauth/store/decisions.ts.
  */
 
-/** A scope at a resource server; without `resource` the server's own API is meant, as in a grant. */
+/** A scope of a resource server. Without `resource` it belongs to the server's own API, as in a grant. */
 export type ScopeAt = { resource?: string | undefined; name: string };
 
 export type ScopeWords = ScopeAt & {
-  /** Which API, when it is not the server's own. */
+  /** The name of the API, unless it is the server's own. */
   api?: string;
-  /** Where that API is, when it is somebody else's: what it is called is its owner's to say. */
+  /** The host of the API when it has another origin. The page shows it, because the API's owner chose the name. */
   host?: string;
-  /** Whose service an app reaches with it, when it is one of an upstream provider. */
+  /** The upstream provider that an app reaches with this scope. */
   provider?: { id: string; name: string };
   title: string;
   sensitive: boolean;
 };
 
 /**
- * The sentences for some scopes, each scope once, in the order people read them: the server's own API first, then what apps do for them
- * at upstream providers, then the other APIs.
- * A scope that its API has dropped since is told by its name: what was allowed is not kept quiet.
+ * @returns the sentences for some scopes, each once, in reading order: the server's own API, then upstream providers, then other APIs.
+ * A scope that its API no longer has is shown by its name, so that nothing allowed is hidden.
  * @param issuer the identifier of the server's own API.
  */
 export function describeScopes(
@@ -65,8 +64,7 @@ function hostOf(identifier: string, issuer: string): { host: string } | undefine
 export type ScopeGroup<Words extends ScopeWords> = { provider?: { id: string; name: string }; scopes: Words[] };
 
 /**
- * Scopes as they stand under headings, in the order they came: each provider's under its own, and before and after those, without one, what
- * the APIs have. Where there is no provider's, all stand together.
+ * Groups scopes by provider and keeps their order. Scopes of APIs stand in groups without a heading. Without a provider there is one group.
  */
 export function byProvider<Words extends ScopeWords>(scopes: Words[]): ScopeGroup<Words>[] {
   const groups: ScopeGroup<Words>[] = [];

@@ -2,21 +2,21 @@ import { decodeJwt } from 'jose';
 import { errors, type InteractionResults, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 
 /**
- * Owns which account an authorization goes on with: the one that is signed in, or another (`prompt=select_account`, `id_token_hint`,
- * "Not you?"). OpenID Connect Core sections 3.1.2.1 and 3.1.2.3.
+ * Owns which account an authorization continues with: the signed-in one or another (`prompt=select_account`, `id_token_hint`, "Not you?").
+ * @see OpenID Connect Core sections 3.1.2.1 and 3.1.2.3
  */
 
 const { Check, Prompt } = interactionPolicy;
 
-/** The interaction's result when the person said which account it is to be. */
+/** The interaction's result after the user chose an account. */
 export type AccountChoice = { another: boolean };
 
-/** What a person's wish for another account becomes: nothing of what was done before for this authorization counts, it was somebody else's. */
+/** The result when the user asks for another account. Earlier results of this interaction do not count, because another user gave them. */
 export const ANOTHER_ACCOUNT = { select_account: { another: true } satisfies AccountChoice } as InteractionResults;
 
 export const SAME_ACCOUNT = { select_account: { another: false } satisfies AccountChoice } as InteractionResults;
 
-/** Belongs to the login prompt: the person asked for another account, and has not signed in to one yet. */
+/** A check of the login prompt: the user asked for another account and has not signed in to one yet. */
 export const anotherAccount = () =>
   new Check(
     'another_account',
@@ -26,19 +26,21 @@ export const anotherAccount = () =>
   );
 
 /**
- * Belongs to the login prompt: the client knows whom it expects. Whoever is signed in may sign in as that person, once; somebody else
- * is not asked over and over, the client hears `login_required` instead (section 3.1.2.1, id_token_hint).
+ * A check of the login prompt: the client names the account that it expects. A user who is signed in as another may sign in as that account
+ * once.
+ * If the account still differs, the client gets `login_required`, so that the user is not asked repeatedly (section 3.1.2.1,
+ * id_token_hint).
  */
 export const expectedAccount = () =>
   new Check('id_token_hint', 'id_token_hint and authenticated subject do not match', 'login_required', ({ oidc }: KoaContextWithOIDC) => {
-    // The library has validated it when the request came, and does not look at it again after a sign-in.
+    // The library validated the hint when the request arrived. It does not compare the hint again after a sign-in.
     const hint = oidc.params?.['id_token_hint'];
     if (typeof hint !== 'string' || decodeJwt(hint).sub === oidc.session?.accountId) return Check.NO_NEED_TO_PROMPT;
     if (oidc.result?.login) throw new errors.LoginRequired('id_token_hint and authenticated subject do not match');
     return Check.REQUEST_PROMPT;
   });
 
-/** A prompt of its own, after login: with whom to go on. Whoever has just signed in has chosen. */
+/** A prompt after login: the user chooses the account to continue with. A user who has just signed in has chosen already. */
 export function selectAccountPrompt() {
   const prompt = new Prompt({ name: 'select_account', requestable: true });
   prompt.checks.remove('select_account_prompt');

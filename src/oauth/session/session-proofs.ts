@@ -3,31 +3,31 @@ import { epochSeconds, MINUTE, systemClock } from '../../platform/clock.ts';
 import { keepMembers, override, persist } from '../internals.ts';
 
 /**
- * Owns what a browser's session remembers beside what the library keeps of it: when its user last read a mail to the account's address, and that
- * the user set up a factor in it. Neither is told to clients. Does not decide which pages need a fresh proof: see own-pages/fresh-proof.ts.
+ * Owns what a session remembers beside the library's members. One is when its user last proved access to the account's mail, the other whether
+ * the user set up a factor in it. Clients see neither. Which pages need a fresh proof is decided in pages/fresh-proof.ts.
  */
 
 export type Proofs = {
-  /** When the user of this session last proved to read the account's mail, in seconds since 1970. */
+  /** When the user of this session last proved access to the account's mail, in seconds since 1970. */
   mailTs?: number;
-  /** The user set up a factor in this session. The session does not owe that factor, and is no stronger by it. */
+  /** The user set up a factor in this session. The session does not owe that factor, and its `acr` does not rise by it. */
   enrolled?: boolean;
 };
 
 type Session = Proofs & { amr?: string[] | undefined; persist(): Promise<unknown> };
 
-/** How long a proof by mail counts as fresh: as long as the proof itself could be given. */
+/** A proof by mail counts as fresh for as long as the mail's link is valid. */
 const FRESH_SECONDS = 15 * MINUTE;
 
-/** A sign-in that a mail proved travels to the session with this word among its `amr`. The session keeps the time instead of the word. */
+/** A sign-in that a mail link proved carries this value in `amr` until it reaches the session. The session stores the time instead. */
 export const BY_MAIL = 'mail';
 
-/** @param leisureSeconds added for a form that was shown in time. */
+/** @param leisureSeconds extra time for submitting a form that was shown while the proof was fresh. */
 export function provedMailRecently({ mailTs }: Proofs, leisureSeconds = 0): boolean {
   return mailTs !== undefined && epochSeconds(systemClock.now()) - mailTs <= FRESH_SECONDS + leisureSeconds;
 }
 
-/** Whether somebody who knows no more than the password could not have this session: a factor was shown in it, or a mail read a moment ago. */
+/** Whether the session proves more than a password: the user presented a factor in it, or read a mail recently. */
 export function hasFreshProof(session: Proofs & { amr?: string[] | undefined }, leisureSeconds = 0): boolean {
   return session.amr?.includes('mfa') === true || provedMailRecently(session, leisureSeconds);
 }
@@ -37,13 +37,13 @@ export async function rememberMailProof(session: Session): Promise<void> {
   await persist(session);
 }
 
-/** Enrolling is not by itself a second factor: whoever knows a password could do it too. */
+/** Enrolling a factor is not a second factor: anyone who knows the password could enrol one. */
 export async function rememberEnrolled(session: Session): Promise<void> {
   Object.assign(session, { enrolled: true });
   await persist(session);
 }
 
-/** Has sessions remember both: see internals.ts; test/flows/step-up.test.ts holds it. */
+/** Makes sessions store both members: see internals.ts. Tested by test/flows/step-up.test.ts. */
 export function keepProofs(provider: Provider): void {
   keepMembers(provider, 'Session', ['mailTs', 'enrolled']);
   override(
@@ -51,7 +51,7 @@ export function keepProofs(provider: Provider): void {
     'Session.loginAccount',
     (loginAccount) =>
       function (this: Proofs & { accountId?: string; loginTs?: number }, login) {
-        // A later step of one authorization hands on the sign-in of an earlier one.
+        // A later step of one authorization passes on the sign-in of an earlier step.
         const same = login.accountId === this.accountId && login.loginTs === this.loginTs;
         loginAccount.call(this, login.amr ? { ...login, amr: login.amr.filter((word) => word !== BY_MAIL) } : login);
         if (!same) {

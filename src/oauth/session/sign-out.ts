@@ -11,18 +11,19 @@ import { nameOfClient } from '../clients/display-name.ts';
 import { ROUTES } from '../routes.ts';
 
 /**
- * Owns where a request to sign out leads (RP-Initiated Logout 1.0). With a session the library asks the user, who is never left without a button:
- * a parameter that cannot be trusted is dropped, and costs the way back to the app alone. Without a session there is nothing to ask.
+ * Owns where a sign-out request leads (RP-Initiated Logout 1.0). With a session the library asks the user, who always gets a working
+ * button.
+ * A parameter that cannot be trusted is dropped. The user then only loses the way back to the app. Without a session there is no question.
  */
 
-/** What an app asked for, as far as it can be trusted. */
+/** The part of the app's request that can be trusted. */
 type SignOutRequest = {
   client?: Client | undefined;
-  /** An ID token of ours, expired or not, names the client. */
+  /** An ID token of this server, expired or not, names the client. */
   proven: boolean;
-  /** Registered by the client, and with the state in it. */
+  /** Registered by the client, with `state` added. */
   returnTo?: string | undefined;
-  /** Why a parameter is dropped; in the words of the library. */
+  /** Why a parameter is dropped, in the library's words. */
   problem?: string | undefined;
 };
 
@@ -30,12 +31,12 @@ const PARAMETERS = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 's
 
 type Parameters = Record<string, string | string[] | undefined>;
 
-export function signOutWithoutDeadEnd(provider: Provider) {
+export function checkSignOutRequest(provider: Provider) {
   return async (ctx: Context, next: Next) => {
     if (ctx.path !== ROUTES.end_session || ctx.method === 'OPTIONS') return next();
     const parameters: Parameters = { ...ctx.query };
     const request = await readRequest(provider, parameters);
-    if (request.problem) tellClient(ctx, provider, parameters, request);
+    if (request.problem) reportToClient(ctx, provider, parameters, request);
     const { accountId } = await provider.Session.get(ctx);
     if (accountId === undefined) return leave(ctx, request);
     if (request.problem) ctx.query = trusted(parameters, request);
@@ -87,8 +88,8 @@ function audienceOf(hint: string): string | undefined {
 }
 
 /**
- * Whether we issued this ID token to this client. One that has expired still says that the app knew the user (section 2). One whose key was deleted, some
- * time after a rotation, says nothing that can be verified: the user stays here, with a link to the app.
+ * Whether this server issued the ID token to this client. An expired one still shows that the app knew the user (section 2).
+ * If its key was deleted after a rotation, the token cannot be verified. The user then stays on this server and gets a link to the app.
  */
 const isOurs = (provider: Provider, hint: string, client: Client) =>
   provider.IdToken.validate(hint, client).then(
@@ -102,7 +103,9 @@ function withState(address: string, state: string | undefined): string {
   return url.href;
 }
 
-/** What the library is asked with instead: never an address after a hint that failed, since then nobody knows who asks (section 3). */
+/**
+ * The parameters that the library gets instead. After a failed hint they contain no address, since the client is not proven (section 3).
+ */
 function trusted({ client_id, id_token_hint, ui_locales }: Parameters, { client, proven }: SignOutRequest): Parameters {
   return {
     ...(typeof ui_locales === 'string' ? { ui_locales } : undefined),
@@ -111,9 +114,10 @@ function trusted({ client_id, id_token_hint, ui_locales }: Parameters, { client,
 }
 
 /**
- * Nobody is signed in here. The browser goes back by itself to an app that an operator vouches for. Any other redirect would make us an open
- * redirector, so its user gets a page with a link: whoever registered a client has an ID token from it, and can put that into a link (RFC 9700
- * section 4.11.2). What does not say that it navigates is no browser of today, and goes back by an ID token too.
+ * No user is signed in. The browser returns by itself to an app whose publisher an operator verified.
+ * Any other redirect would make this server an open redirector. Anyone who registers a client has an ID token for a link (RFC 9700 section
+ * 4.11.2).
+ * So the user gets a page with a link. A program that sends no Fetch Metadata returns on an ID token too: current browsers always send it.
  */
 function leave(ctx: Context, { client, proven, returnTo, problem }: SignOutRequest): void {
   ctx.set('Cache-Control', 'no-store');
@@ -125,8 +129,8 @@ function leave(ctx: Context, { client, proven, returnTo, problem }: SignOutReque
   render(ctx, 'signed-out', { stayed: false, clientName, returnTo, host: returnTo && hostOf(returnTo) });
 }
 
-/** The client's owners read of it under "Recent errors", as of what the library refuses. */
-function tellClient(ctx: Context, provider: Provider, parameters: Parameters, { client, problem }: SignOutRequest): void {
+/** Reports the refusal, so that the client's owners read it under "Recent errors", like a refusal by the library. */
+function reportToClient(ctx: Context, provider: Provider, parameters: Parameters, { client, problem }: SignOutRequest): void {
   const oidc = { client, params: parameters };
   provider.emit('end_session.error', Object.create(ctx, { oidc: { value: oidc } }), new errors.InvalidRequest(problem as string));
 }

@@ -5,15 +5,18 @@ import { compute } from '../internals.ts';
 import { recallHasFactor } from '../store/accounts.ts';
 
 /**
- * Owns how strongly somebody has signed in: what the words in `acr` and `amr` mean (OIDC Core section 2, RFC 8176), and whether a
- * session is strong enough. A session that owes a factor opens nothing: neither a client's request nor a page of ours.
+ * Owns authentication strength: what `acr` and `amr` values mean (OIDC Core section 2, RFC 8176), and whether a session is strong enough.
+ * A session that owes a factor gives access to nothing: neither to a client's request nor to a page of this server.
  */
 
-/** Authentication contexts, weakest first: password alone, two factors (REFEDS profiles), a passkey that verified its user (OpenID EAP ACR values). */
+/**
+ * Authentication contexts, weakest first: password alone, two factors (REFEDS profiles), a passkey that verified its user (OpenID EAP ACR
+ * values).
+ */
 export const ACR = { password: 'https://refeds.org/profile/sfa', twoFactors: 'https://refeds.org/profile/mfa', passkey: 'phr' };
 export const ACR_VALUES = [ACR.password, ACR.twoFactors, ACR.passkey];
 
-/** What a session has been shown. `enrolled`: the user set up a factor in it, see session-proofs.ts. */
+/** What a user has proved in a session. `enrolled`: the user set up a factor in it, see session-proofs.ts. */
 export type Shown = {
   accountId?: string | undefined;
   amr?: string[] | undefined;
@@ -25,7 +28,7 @@ export const BY_PASSKEY = { amr: ['pop', 'user', 'mfa'], acr: ACR.passkey };
 
 const SHOWN = { otp: { amr: ['otp', 'mfa'], acr: ACR.twoFactors }, passkey: BY_PASSKEY };
 
-/** What a session becomes by a factor on top of what it has. */
+/** @returns `amr` and `acr` of a session after its user presented a factor in addition. */
 export function strengthened(shown: Shown, by: keyof typeof SHOWN): { amr: string[]; acr: string } {
   const more = SHOWN[by];
   const acr = reached(shown);
@@ -33,8 +36,9 @@ export function strengthened(shown: Shown, by: keyof typeof SHOWN): { amr: strin
 }
 
 /**
- * Whether more is needed: another factor, since the account has one and it was not shown, or what is asked for.
- * @param asked authentication contexts of which one is to be reached; those that nobody here knows are wishes, and are left (OIDC Core section 5.5.1.1).
+ * Whether the session must prove more: the account has a factor that was not presented, or the request asks for a stronger context.
+ * @param asked authentication contexts; the session must reach one of them. Unknown ones are voluntary and ignored (OIDC Core section
+ * 5.5.1.1).
  */
 export async function owesFactor(database: Database, shown: Shown, asked: string[] = []): Promise<boolean> {
   if (shown.accountId === undefined) return false;
@@ -43,18 +47,21 @@ export async function owesFactor(database: Database, shown: Shown, asked: string
   return (await recallHasFactor(shown.accountId)) ?? hasFactor(database, shown.accountId);
 }
 
-/** Whether none of what is asked for is reached (RFC 9470 section 4). */
+/** Whether the session reaches none of the known contexts that are asked for (RFC 9470 section 4). */
 export function isWeaker(shown: Shown, asked: string[]): boolean {
   const known = asked.filter((value) => ACR_VALUES.includes(value));
   return known.length > 0 && !known.some((value) => isAtLeast(reached(shown), value));
 }
 
-/** Whether a passkey alone reaches what is asked for. */
+/** Whether only a passkey reaches what is asked for. */
 export function asksForPasskey(asked: string[]): boolean {
   return isWeaker({ acr: ACR.twoFactors }, asked);
 }
 
-/** The contexts that a stored request asks for, most wanted first: by `acr_values`, or as an essential claim (OIDC Core section 5.5.1.1). */
+/**
+ * @returns contexts that a stored request asks for, most preferred first: an essential claim, then `acr_values` (OIDC Core section
+ * 5.5.1.1).
+ */
 export function askedOf({ acr_values, claims }: Record<string, unknown>): string[] {
   const wished = typeof acr_values === 'string' ? acr_values.split(' ').filter(Boolean) : [];
   return typeof claims === 'string' ? [...essentialContexts(JSON.parse(claims)), ...wished] : wished;
@@ -67,10 +74,7 @@ function essentialContexts({ id_token }: ClaimsRequest): string[] {
   return essential === true ? [value ?? [], values ?? []].flat().filter((context): context is string => typeof context === 'string') : [];
 }
 
-/**
- * An essential `acr` that this server cannot reach is told before any page: the user could do nothing about it.
- * @throws errors.UnmetAuthenticationRequirements (OpenID Connect Core Error Code unmet_authentication_requirements 1.0)
- */
+/** Refuses an essential `acr` that this server cannot reach before it shows any page, because the user could not satisfy it. */
 export async function assertReachable(_ctx: KoaContextWithOIDC, claims: ClaimsRequest): Promise<void> {
   const essential = essentialContexts(claims);
   if (essential.length && !essential.some((value) => ACR_VALUES.includes(value)))
@@ -78,10 +82,11 @@ export async function assertReachable(_ctx: KoaContextWithOIDC, claims: ClaimsRe
 }
 
 /**
- * A stronger session has reached the weaker context too, and whoever asked for that is told what they asked for
- * (OIDC Core section 3.1.2.1, acr_values in order of preference): clients compare the value, they do not know our order.
+ * Answers with the context that the client asked for when the session reached a stronger one. Clients compare the value and do not know our
+ * order
+ * (OIDC Core section 3.1.2.1, acr_values in order of preference).
  */
-export function tellReachedContext(provider: Provider): void {
+export function answerRequestedContext(provider: Provider): void {
   compute(provider, 'OIDCContext.acr', function () {
     if (!this.session?.accountId) return undefined;
     const acr = reached(this.session);
@@ -89,8 +94,8 @@ export function tellReachedContext(provider: Provider): void {
   });
 }
 
-/** Tells an API, in a JWT or by introspection, how and when the person of a token had signed in (RFC 9470 section 6). */
-export async function tellStrength(
+/** Tells an API, in a JWT or by introspection, how and when the user of a token signed in (RFC 9470 section 6). */
+export async function strengthClaims(
   { oidc }: KoaContextWithOIDC,
   token: AccessToken | ClientCredentials,
 ): Promise<{ acr: string; auth_time?: number } | undefined> {
@@ -100,7 +105,7 @@ export async function tellStrength(
   return { acr: source.acr, ...(source.authTime === undefined ? undefined : { auth_time: source.authTime }) };
 }
 
-/** The context that a session has reached. Whoever signs in without a word on it has done so by one factor. */
+/** The context that a session has reached. A session without `acr` was signed in by one factor. */
 const reached = ({ acr }: Shown): string => acr ?? ACR.password;
 
 function isAtLeast(acr: string, wanted: string): boolean {

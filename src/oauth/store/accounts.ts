@@ -2,11 +2,11 @@ import { Prisma, type Statement } from '../../platform/database.ts';
 import { place, recall } from './unit-of-work.ts';
 
 /**
- * Owns the reading of an account along with what was issued for it, so that a request that goes on to the person
- * need not ask again. What an account is, and may do, is not decided here: see people/store.ts.
+ * Owns the reading of an account together with what was issued for it, so that a request needs no second statement.
+ * What an account is and may do is decided in people/store.ts.
  */
 
-/** The columns of an account that may be shown, unless it is disabled, as one JSON value. */
+/** The displayable columns of an account that is not disabled, as one JSON value. */
 export const accountAsJson = (accountId: Statement): Statement =>
   Prisma.sql`(select to_jsonb(a) from (select id, email, email_verified, username, name, role, locale, delete_after, devices_since, updated_at from user_account where id = ${accountId} and disabled_at is null) a)`;
 
@@ -16,12 +16,14 @@ export function placeAccount(accountId: string, row: AccountRow | null): void {
   place(`Account ${accountId}`, row ?? undefined);
 }
 
-/** The account that came along with a token, code or session of this request; undefined when none did. */
+/** @returns the account that was read with a token, code or session of this request; undefined when none was read. */
 export function recallAccount(accountId: string): Promise<AccountRow | undefined> | undefined {
   return recall(`Account ${accountId}`);
 }
 
-/** Whether an account has a factor beside its password, as one boolean: for the statement that reads a session, where it is asked every time. */
+/**
+ * Whether an account has a factor beside its password, as one boolean, for the statement that reads a session: every such request needs it.
+ */
 export const accountHasFactor = (accountId: Statement): Statement =>
   Prisma.sql`(exists (select from passkey where account_id = ${accountId}) or exists (select from totp_factor where account_id = ${accountId} and confirmed_at is not null))`;
 
@@ -29,7 +31,7 @@ export function placeHasFactor(accountId: string, has: boolean): void {
   place(`Factor of ${accountId}`, has);
 }
 
-/** What came along with the session of this request; undefined when none did. */
+/** @returns the value that was read with the session of this request; undefined when none was read. */
 export function recallHasFactor(accountId: string): Promise<boolean> | undefined {
   return recall(`Factor of ${accountId}`);
 }

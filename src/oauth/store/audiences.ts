@@ -1,18 +1,19 @@
 import { type Database, Prisma } from '../../platform/database.ts';
 
 /**
- * Owns what was issued and allowed for one API, across clients and people: how much there is, and its end. No index leads from an audience to
- * its tokens, which every token would pay for: the tables are walked in slices, each in one short statement, for who can wait.
+ * Owns what was issued and allowed for one API, across clients and users: its amount and its end. No index leads from an audience to its
+ * tokens,
+ * because every token would pay for it. These functions scan the tables in slices of one short statement each, for callers that can wait.
  */
 
 const SLICE_ROWS = 20_000;
 
-/** Counting ends here: more need not be told apart. */
+/** Counting stops here: callers need no exact larger number. */
 export const COUNTED_AT_MOST = 10_000;
 
 export type Affected = { people: number; tokens: number };
 
-/** How many people allowed something at an API, and how many live tokens there are that are kept for it. */
+/** @returns how many users allowed a scope of an API, and how many stored tokens for it are live. */
 export async function countAudience(database: Database, identifier: string): Promise<Affected> {
   const people = new Set<string>();
   let tokens = 0;
@@ -37,8 +38,9 @@ export async function countAudience(database: Database, identifier: string): Pro
 }
 
 /**
- * Ends what was issued and allowed for an API that is gone: whoever registers its identifier next begins with nothing. Grants stay, for what they
- * allow elsewhere. JWTs are not kept, and run out. Call it once nothing more is issued; called again, it ends what is left. @returns tokens deleted.
+ * Ends what was issued and allowed for a deleted API, so that the next owner of its identifier starts with nothing.
+ * Grants stay for their other APIs. JWTs are not stored and expire by themselves.
+ * Call it when nothing more is issued; a second call ends what is left. @returns tokens deleted.
  */
 export async function endAudience(database: Database, identifier: string): Promise<number> {
   let ended = 0;

@@ -1,13 +1,13 @@
 import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
 
-/** Owns the last errors of each client. What is noted of one is oauth/answers/error-book.ts's. */
+/** Owns the latest errors of each client. oauth/answers/error-book.ts decides what is stored of an error. */
 
-/** So many of each client and each sender are kept. */
+/** How many errors are stored for each client and sender. */
 export const KEPT_ERRORS = 100;
 
 /**
- * Who caused an error. `client`: the request proved that it is the client's. `anyone`: it named the client, and nothing more is known. `browser`: the same,
- * by an address that anyone may have given to the browser.
+ * Who caused an error. `client`: the client authenticated itself. `anyone`: the request only named the client.
+ * `browser`: the same, and the browser may have followed anyone's link.
  */
 export const SENDERS = ['client', 'anyone', 'browser'] as const;
 export type Sender = (typeof SENDERS)[number];
@@ -23,16 +23,17 @@ export type ClientErrorRow = {
   request_id: string | null;
   detail: Record<string, unknown>;
   sender: Sender;
-  /** How often the same went wrong; the row has the last. */
+  /** How often an equal error happened; the row describes the last one. */
   times: number;
 };
 
-// The rows of a version that knows no senders have neither.
+// Rows of an earlier version have no sender.
 const SENDER = Prisma.sql`coalesce(e.detail->>'sender', 'browser')`;
 
 /**
- * Writes errors of many clients, adds those that are equal to what is there, and deletes those beyond the newest of each sender. A client that has gone meanwhile has none to keep, and costs the
- * others nothing: its row is held while they are written. Nodes that write at once may leave a few too many until the next.
+ * Writes errors of many clients, adds up equal ones, and deletes those beyond the newest of each sender. Errors of a client deleted since
+ * are
+ * skipped. The client rows are locked meanwhile. Nodes that write at once may leave a few rows too many until the next write.
  */
 export function keepClientErrors(rows: ClientErrorRow[]): Statement {
   const kept = rows.map(({ sender, times, detail, ...row }) => ({ ...row, detail: { ...detail, sender, times } }));
@@ -56,7 +57,7 @@ export function keepClientErrors(rows: ClientErrorRow[]): Statement {
 
 export type ClientError = Omit<ClientErrorRow, 'at' | 'client_id'> & { at: Date };
 
-/** The errors of a client, by sender in their order, the newest first. */
+/** The errors of a client, by sender, newest first. */
 export function listClientErrors(database: Database, clientId: string): Promise<ClientError[]> {
   if (!isStorable(clientId)) return Promise.resolve([]);
   return database.query<ClientError>(Prisma.sql`

@@ -2,22 +2,22 @@ import type { Language } from '../../http/language.ts';
 import { type Database, Prisma } from '../../platform/database.ts';
 import { allowedScopes } from './decisions.ts';
 
-/** Owns the view of a person's grants by client: to whom they gave access, to what, and whether it is used. Ending is grants.ts's. */
+/** Owns the view of a user's grants by client: which clients have access, to what, and when it was last used. grants.ts owns revocation. */
 
 export type ConnectedClient = {
   id: string;
   name: string | null;
-  /** Who an operator found behind it; null when nobody looked. */
+  /** The publisher that an operator verified; null when no operator did. */
   publisher: string | null;
   registration: 'operator' | 'dynamic';
-  /** What it was allowed, by all its grants. */
+  /** All scopes that its grants allow. */
   scopes: { resource?: string; name: string }[];
   granted_at: Date;
-  /** When something was last issued under its grants, as far back as that is kept. */
+  /** When a token was last issued under its grants, among the tokens that are still stored. */
   used_at: Date | null;
 };
 
-/** @param except the clients that our own pages sign in as: nobody allowed them anything. @param language of the reader, for names. */
+/** @param except the clients of this server's own pages, which need no consent. @param language of the reader, for names. */
 export async function listConnectedClients(
   database: Database,
   accountId: string,

@@ -3,17 +3,17 @@ import { digestInHex } from '../../platform/secrets.ts';
 import { write } from './unit-of-work.ts';
 
 /**
- * Owns how a person's answer to a client's request goes into the grant: the newest word counts, and what was not asked stays as it was.
- * A person and a client have one grant, however many browsers answer at once.
+ * Owns how a user's decision changes the grant: the newest answer counts, and scopes that were not asked do not change.
+ * A user and a client have one grant, however many browsers answer at once.
  */
 
-/** What was answered at one resource server; without `resource` at the server's own API, where `claims` are those that were allowed one by one. */
-export type Answer = { resource?: string; allowed: string[]; declined: string[]; claims?: string[] };
+/** The answer for one resource server. Without `resource` it is for the server's own API, and `claims` are those allowed one by one. */
+export type ScopeAnswer = { resource?: string; allowed: string[]; declined: string[]; claims?: string[] };
 
-/** The scopes in a grant's payload, as the library keeps them. */
+/** The scopes in a grant's payload, in the library's form. */
 type Scopes = { openid?: { scope?: string; claims?: string[] }; resources?: Record<string, string>; rejected?: Omit<Scopes, 'rejected'> };
 
-/** What a grant allows; without `resource` the server's own API is meant. @param payload of a row of grant_record. */
+/** @param payload of a row of grant_record. @returns what a grant allows; without `resource` for the server's own API. */
 export function allowedScopes(payload: unknown): { resource?: string; name: string }[] {
   const { openid, resources = {}, rejected } = payload as Scopes;
   const declined = (resource?: string) =>
@@ -35,15 +35,15 @@ export function allowedScopes(payload: unknown): { resource?: string; name: stri
 const words = (scope: string | undefined) => (scope ?? '').split(' ').filter(Boolean);
 
 /**
- * The id for a person's next grant to a client. It follows from who they are and from the grant before, so that two browsers that answer
- * at once write the same row. It opens nothing.
- * @param after the one before, which has expired and is not deleted yet.
+ * @returns the id of a user's next grant to a client. It is derived from user, client and previous grant, so that two browsers that answer
+ * at once write the same row. It gives no access.
+ * @param after the previous grant, which has expired and is not deleted yet.
  */
 export function grantIdFor(accountId: string, clientId: string, after?: string): string {
   return digestInHex(JSON.stringify(['grant', accountId, clientId, after ?? '']));
 }
 
-/** The person's last grant to a client, expired or not. */
+/** @returns the user's last grant to a client, expired or not. */
 export async function lastGrant(database: Database, accountId: string, clientId: string): Promise<string | undefined> {
   const [row] = await database.query<{ id: string }>(Prisma.sql`
     select id from grant_record where account_id = ${accountId} and client_id = ${clientId}
@@ -51,11 +51,12 @@ export async function lastGrant(database: Database, accountId: string, clientId:
   return row?.id;
 }
 
-export type Kept = { grantId: string; accountId: string; clientId: string; answers: Answer[]; lifeSeconds: number };
+export type Kept = { grantId: string; accountId: string; clientId: string; answers: ScopeAnswer[]; lifeSeconds: number };
 
 /**
- * Writes answers into a grant, made now or there already, at the end of the unit of work. It is the row as it is then that is changed, not as it
- * was read: of two browsers' answers neither is lost. A grant that has ended meanwhile does not come back, nor does a suspended client get one.
+ * Writes answers into a new or existing grant at the end of the unit of work. It changes the row in its state at that moment, not as it was
+ * read.
+ * So the answers of two browsers are both stored. It does not restore an ended grant, and gives a suspended client none.
  */
 export async function keepAnswers(database: Database, { grantId, accountId, clientId, answers, lifeSeconds }: Kept): Promise<void> {
   const begun = Prisma.sql`jsonb_build_object('iat', extract(epoch from now())::bigint)`;
@@ -71,7 +72,7 @@ export async function keepAnswers(database: Database, { grantId, accountId, clie
   });
 }
 
-/** Ends at once the opaque access tokens that open what was just declined; a refresh brings one that does not. */
+/** Ends the opaque access tokens with a scope that was just declined. A refresh returns one without it. */
 export async function endTokensBeyond(database: Database, grantId: string, declined: string[]): Promise<void> {
   await write(database, {
     purpose: 'end',
@@ -81,12 +82,17 @@ export async function endTokensBeyond(database: Database, grantId: string, decli
   });
 }
 
-/** A grant's payload with the answers in it. */
-function answered(payload: Statement, answers: Answer[]): Statement {
+/** A grant's payload after the answers. */
+function answered(payload: Statement, answers: ScopeAnswer[]): Statement {
   const own = answers.filter(({ resource }) => resource === undefined);
   const others = answers.filter(({ resource }) => resource !== undefined);
   const claims = own.flatMap((answer) => answer.claims ?? []);
-  const side = (at: Statement, more: (answer: Answer) => string[], less: (answer: Answer) => string[], claimed: Statement) => Prisma.sql`
+  const side = (
+    at: Statement,
+    more: (answer: ScopeAnswer) => string[],
+    less: (answer: ScopeAnswer) => string[],
+    claimed: Statement,
+  ) => Prisma.sql`
     'openid', jsonb_strip_nulls(jsonb_build_object('scope', ${settled(Prisma.sql`${at}#>>'{openid,scope}'`, own.flatMap(more), own.flatMap(less))}, 'claims', ${claimed})),
     'resources', coalesce(${at}->'resources', '{}') ${Prisma.join(
       [
@@ -98,7 +104,7 @@ function answered(payload: Statement, answers: Answer[]): Statement {
       ],
       '',
     )}`;
-  const [allowed, declined] = [(answer: Answer) => answer.allowed, (answer: Answer) => answer.declined];
+  const [allowed, declined] = [(answer: ScopeAnswer) => answer.allowed, (answer: ScopeAnswer) => answer.declined];
   const claimed = Prisma.sql`(
     select jsonb_agg(distinct claim order by claim)
     from unnest(array(select jsonb_array_elements_text(coalesce((${payload})#>'{openid,claims}', '[]'))) || ${claims}::text[]) as claim)`;
@@ -106,7 +112,7 @@ function answered(payload: Statement, answers: Answer[]): Statement {
     'rejected', jsonb_build_object(${side(Prisma.sql`(${payload}->'rejected')`, declined, allowed, Prisma.sql`null::jsonb`)})))`;
 }
 
-/** A list of scopes with some more and some less, in the order they came. */
+/** A list of scopes after adding and removing some, in their original order. */
 function settled(before: Statement, more: string[], less: string[]): Statement {
   return Prisma.sql`(
     select coalesce(string_agg(name, ' ' order by place), '') from (

@@ -4,8 +4,8 @@ import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { place, recall, remember, withdraw, write } from './unit-of-work.ts';
 
 /**
- * Owns what people allowed clients, and the ending of it. Revocation has one door, here:
- * whoever ends something calls this file, and everything issued under it goes by cascade.
+ * Owns users' grants to clients and their end. Revocation has one door, here: every caller that ends a grant uses this file,
+ * and the database deletes by cascade everything issued under it.
  */
 
 const COLUMNS = ['clientId', 'accountId'];
@@ -15,12 +15,12 @@ export function revokeGrant(grantId: string): Statement {
   return Prisma.sql`delete from grant_record where id = ${grantId}`;
 }
 
-/** Ends everything a person allowed one client, on whatever device. */
+/** Ends all grants of a user to one client, on all devices. */
 export function revokeGrantsTo(clientId: string, accountId: string): Statement {
   return Prisma.sql`delete from grant_record where account_id = ${accountId} and client_id = ${clientId}`;
 }
 
-/** Ends everything a person allowed, and leaves them signed in. */
+/** Ends all grants of a user, who stays signed in. */
 export function revokeGrantsOf(accountId: string): Statement {
   return Prisma.sql`delete from grant_record where account_id = ${accountId}`;
 }
@@ -28,12 +28,12 @@ export function revokeGrantsOf(accountId: string): Statement {
 export type GivenBack = { kind: string; jti: string; grantId: string; sessionUid: string };
 
 /**
- * Ends what a client got with one sign-in of a person, when it gives a token of it back: the codes and tokens that came of the same browser's
- * session. What the person allowed stays, and so does what the client got in other browsers. @see RFC 7009 section 2.1
+ * Ends what a client got with one sign-in of a user: the codes and tokens of that session. Used when the client revokes one of its tokens.
+ * The user's consent remains, and so do the client's tokens from other browsers. @see RFC 7009 section 2.1
  */
 export async function endSignIn(database: Database, { kind, jti, grantId, sessionUid }: GivenBack): Promise<void> {
   settleEnding(grantId);
-  // In the place of the ending of the token alone.
+  // Replaces the library's write, which would end only this token.
   await write(database, {
     purpose: 'end',
     subject: `${kind} ${jti}`,
@@ -45,14 +45,14 @@ export async function endSignIn(database: Database, { kind, jti, grantId, sessio
 type SecondUse = Pick<Source, 'kind' | 'id' | 'grantId' | 'family'>;
 
 /**
- * Ends all codes and tokens of one family, because its code or refresh token was used a second time. What the user allowed stays, and so do
- * the user's other sign-ins. It is committed although the answer is an error. @see RFC 6749 section 4.1.2, RFC 9700 section 4.14.2
+ * Ends all codes and tokens of one family, because its code or refresh token was used a second time. The user's consent and
+ * other sign-ins remain. The write is committed although the response is an error. @see RFC 6749 section 4.1.2, RFC 9700 section 4.14.2
  */
 export async function endFamily(database: Database, { kind, id, grantId, family }: SecondUse): Promise<void> {
-  // A device code that no user has answered has no grant, and nothing came of it.
+  // A device code without a user's decision has no grant and no tokens.
   if (grantId === undefined) return;
   settleEnding(grantId);
-  // The function deletes the presented token too: this write replaces the library's, which has the same subject.
+  // The function deletes the presented token too. This write replaces the library's, which has the same subject.
   await write(database, {
     purpose: 'end',
     subject: `${kind} ${id}`,
@@ -61,7 +61,7 @@ export async function endFamily(database: Database, { kind, id, grantId, family 
   });
 }
 
-/** Ends nothing for a second use, although the library asks for it: takes back the deletion of the presented token. */
+/** Ends nothing for a second use, although the library asks for it: withdraws the deletion of the presented token. */
 export function spareFamily({ kind, id, grantId }: SecondUse): void {
   if (grantId !== undefined) settleEnding(grantId);
   withdraw(`${kind} ${id}`);
@@ -71,14 +71,17 @@ function settleEnding(grantId: string): void {
   place(ending(grantId), true);
 }
 
-/** Whether this request has settled already what ends under a grant. The library then asks in vain for all codes and tokens of it. */
+/**
+ * Whether this request has already decided what ends under a grant. The library's later request to delete all its codes and tokens is then
+ * ignored.
+ */
 export const isEndingSettled = (grantId: string): boolean => recall(ending(grantId)) !== undefined;
 
 const ending = (grantId: string) => `ending under ${grantId}`;
 
 /**
- * Ends everything a person allowed, every session of theirs, and every sign-in that is about to become one: for a disabled account, a changed password.
- * @param except the session, by its uid, in which they changed it.
+ * Ends all grants and sessions of a user, and every sign-in in progress: for a disabled account or a changed password.
+ * @param except the `uid` of the session in which the user made the change.
  */
 export function endAccount(accountId: string, except?: string): Statement {
   const others = except === undefined ? Prisma.empty : Prisma.sql`and uid <> ${except}`;
@@ -88,16 +91,16 @@ export function endAccount(accountId: string, except?: string): Statement {
     delete from grant_record where account_id = ${accountId}`;
 }
 
-// So few at a time that no statement runs into its time limit, whatever a client has hoarded.
+// Small batches keep each statement below its time limit, however many tokens a client has.
 const BATCH_ROWS = 5_000;
 
 /**
- * Ends everything that people allowed a client and that was issued to it: for a client that is suspended. What it registered stays.
- * Call it once nothing more is issued to the client; called again, it takes up where it was stopped. @returns rows deleted.
+ * Ends all grants and tokens of a client that is suspended. Its registration stays.
+ * Call it when nothing more is issued to the client. A second call continues where the first stopped. @returns rows deleted.
  */
 export async function endClient(database: Database, clientId: string): Promise<number> {
   let total = 0;
-  // Tokens before their grants, as whoever redeems or refreshes takes them.
+  // Tokens before their grants: redemption and refresh lock them in this order.
   for (const table of ['token', 'authorization_code', 'grant_record'].map((name) => Prisma.raw(name))) {
     let deleted: unknown[];
     do {
@@ -110,9 +113,11 @@ export async function endClient(database: Database, clientId: string): Promise<n
 }
 
 /**
- * Ends a batch of grants that have expired, for prune.ts: half a batch of grants, and half a batch of what hangs on them. A refresh
- * token may outlast its grant, and one that is used every minute leaves twenty thousand rows. A grant on which something hangs still waits for the next batch, so that no cascade is long.
- * @param turn the part `turn`, whose `mine` says whether to delete at all. @param from when the first of them may have expired.
+ * Ends a batch of expired grants, for prune.ts: up to half a batch of grants, and half a batch of codes and tokens under them.
+ * A refresh token may outlast its grant, and one used every minute leaves twenty thousand rows.
+ * A grant that still has rows under it waits for the next batch, so that no cascade is long.
+ * @param turn the part `turn`, whose `mine` says whether to delete at all.
+ * @param from the earliest expiry of the batch.
  */
 export function endExpiredGrants(turn: Statement, from: Date, batchRows: number): Statement {
   const half = batchRows / 2;
@@ -139,7 +144,7 @@ export function endExpiredGrants(turn: Statement, from: Date, batchRows: number)
       coalesce((select min(expires_at) from loaded), (select max(expires_at) from expired)) as reached`;
 }
 
-/** The grant that a person gave a client last, on whatever device. */
+/** @returns the latest live grant of a user to a client, from any device. */
 export async function newestGrant(database: Database, accountId: string, clientId: string): Promise<string | undefined> {
   const [row] = await database.query<{ id: string }>(Prisma.sql`
     select id from grant_record where account_id = ${accountId} and client_id = ${clientId} and expires_at > now()
@@ -147,7 +152,7 @@ export async function newestGrant(database: Database, accountId: string, clientI
   return row?.id;
 }
 
-/** Who gave a live grant, and to whom. */
+/** @returns the client and the user of a live grant. */
 export async function findGrant(database: Database, grantId: string): Promise<{ client_id: string; account_id: string } | undefined> {
   if (!isStorable(grantId)) return undefined;
   const [row] = await database.query<{ client_id: string; account_id: string }>(Prisma.sql`
@@ -155,14 +160,14 @@ export async function findGrant(database: Database, grantId: string): Promise<{ 
   return row;
 }
 
-/** How many grants a client has, told up to a number and never further: no page waits for a long count. */
+/** @returns the number of a client's grants, counted up to `upTo`, so that no page waits for a long count. */
 export async function countGrants(database: Database, clientId: string, upTo: number): Promise<number> {
   const [row] = await database.query<{ count: number }>(Prisma.sql`
     select count(*)::int from (select from grant_record where client_id = ${clientId} limit ${upTo}) as counted`);
   return row?.count ?? 0;
 }
 
-/** How many people would lose something with a client. Counted to the end, for who decides about it and can wait. */
+/** @returns how many users have a live grant to a client. Counts all of them, so only callers that can wait use it. */
 export async function countPeople(database: Database, clientId: string): Promise<number> {
   const [row] = await database.aside<{ count: number }>(Prisma.sql`
     select count(distinct account_id)::int from grant_record where client_id = ${clientId} and expires_at > now()`);
@@ -171,11 +176,11 @@ export async function countPeople(database: Database, clientId: string): Promise
 
 export type GrantRow = { id: string; client_id: string; account_id: string; expires_at: Date | string; payload: Record<string, unknown> };
 
-/** Columns of a live grant, as one JSON value: for statements that read a grant along with what stands under it. */
+/** Columns of a live grant as one JSON value, for statements that read a grant with other rows. */
 export const grantAsJson = (grantId: Statement): Statement =>
   Prisma.sql`(select to_jsonb(g) from (select id, client_id, account_id, expires_at, payload from grant_record where id = ${grantId} and expires_at > now()) g)`;
 
-/** Keeps a grant that was read along with something else; null when it is not there any more. */
+/** Stores in the request's memory a grant that another statement has read; null when it no longer exists. */
 export function placeGrant(grantId: string, row: GrantRow | null): void {
   place(subjectOf(grantId), row ? toPayload(row) : undefined);
 }

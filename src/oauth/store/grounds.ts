@@ -3,13 +3,13 @@ import { type AccountRow, accountAsJson, placeAccount } from './accounts.ts';
 import { type GrantRow, grantAsJson, placeGrant } from './grants.ts';
 import { placeSession, type SessionRow, sessionAsJson } from './sessions.ts';
 
-/** Owns the one question of what a token that is not stored here stands on: its grant, its session and its account. */
+/** Owns the reading of what a token that is not stored depends on: its grant, its session and its account. */
 
 export type Ground = { grant: GrantRow | null; account: AccountRow | null };
 
 /**
- * Reads them in one statement and keeps them for the request, so that the library does not ask again.
- * @param sessionUid none for a token that does not end with a session. @returns null for what was deleted, expired or disabled.
+ * Reads them in one statement and remembers them for the request, so that the library does not read them again.
+ * @param sessionUid undefined for a token that does not end with a session. @returns null for what was deleted, expired or disabled.
  */
 export async function readGround(
   database: Database,

@@ -1,24 +1,25 @@
 import { type Database, Prisma, type Statement } from '../../platform/database.ts';
 
 /**
- * Owns the record of whether the latest codes of a client were bound to the browser that asked for them (RFC 7636). It is added up in memory and
- * written behind, so that no request waits for it. Times are the database's, so up to a few seconds late.
+ * Owns the record of whether a client's latest codes were bound to the browser that asked for them (RFC 7636). It is collected in memory
+ * and
+ * written later, so that no request waits for it. Times are the database's, and up to a few seconds late.
  */
 
-/** So many codes in a row with a challenge are enough to say that a client sends one. */
+/** After this many codes in a row with a challenge, a client counts as one that sends it. */
 export const ENOUGH_IN_A_ROW = 20;
 
 const RECENT = Prisma.sql`interval '7 days'`;
 
-/** `in_a_row`: codes with a challenge since the last one without. */
+/** `in_a_row`: number of codes with a challenge since the last code without one. */
 type Row = { client_id: string; bound: boolean; unbound: boolean; in_a_row: number };
 
 export type PkceUse = {
   /** Adds one code. @param bound whether its request had a challenge. */
   add(clientId: string, bound: boolean): void;
-  /** What was added since it was last taken. */
+  /** @returns what was added since the last call. */
   take(): Row[];
-  /** What was taken and could not be written. */
+  /** Adds rows back that were taken and could not be written. */
   giveBack(rows: Row[]): void;
 };
 
@@ -50,8 +51,9 @@ export function createPkceUse(): PkceUse {
 }
 
 /**
- * Adds to what this and other nodes have written. Rows are written in one order, so that no two nodes wait for each other. A client that was
- * deleted meanwhile has no record, and does not keep the others from theirs.
+ * Adds to what all nodes have written. Rows are written in one order, so that nodes cannot deadlock. A row of a client that was deleted
+ * since
+ * is skipped and does not stop the others.
  */
 export function savePkceUse(rows: Row[]): Statement {
   return Prisma.sql`
@@ -66,8 +68,8 @@ export function savePkceUse(rows: Row[]): Statement {
 }
 
 /**
- * What the latest codes of a client were: `bound` when the last twenty had a challenge, or all of the last seven days; `unbound` otherwise;
- * undefined for a client of which nothing is recorded.
+ * @returns `bound` when the last twenty codes had a challenge, or all codes of the last seven days did. Otherwise `unbound`.
+ * Undefined for a client without a record.
  */
 export async function pkceUseOf(database: Database, clientId: string): Promise<'bound' | 'unbound' | undefined> {
   const [row] = await database.query<{ bound: boolean }>(Prisma.sql`

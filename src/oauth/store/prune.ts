@@ -5,33 +5,36 @@ import { endExpiredGrants } from './grants.ts';
 import { endUnusedClients, seeClientsOf } from './unused-clients.ts';
 
 /**
- * Owns the leaving of expired rows: nobody has to arrange a job for it. What has expired is invisible already
- * (every statement that reads asks the database's clock), so nothing hurries, and requests go first.
+ * Owns the deletion of expired rows, so that no operator needs a job for it. Expired rows are invisible already, because every
+ * statement that reads them asks the database's clock. So deletion can wait, and requests go first.
  */
 
 const EVERY_MS = 60_000;
 const BATCH_ROWS = 1_000;
 
-// After each batch the database is left to requests: for so long at least, which allows some 30,000 rows a second, and for so many
-// times as long as the batch took, so that a slow database is pruned slowly.
+// After each batch the database serves requests only. The pause lasts at least REST_MS, which allows some 30,000 rows a second.
+// It also lasts REST times as long as the batch took, so that a slow database is pruned slowly.
 const REST_MS = 25;
 const REST = 3;
 
-// A table of which more than this share is dead is vacuumed before it loses more; autovacuum comes once a minute at best.
+// A table is vacuumed when a larger share of its rows is dead. Autovacuum runs at most once a minute.
 const VACUUM_SHARE = 0.1;
 const VACUUM_ROWS = 1_000;
 
-// What was done is told for a year: long enough to find out that somebody else did it.
+// Audit events are stored for a year: long enough for a user to discover that someone else acted.
 const KEPT_EVENTS = Prisma.sql`interval '365 days'`;
 
-// What went wrong with a client is told its owners for a month; how often things happened is drawn for a year.
+// Owners see a client's errors for a month. Charts show counts for a year.
 const KEPT_ERRORS = Prisma.sql`interval '30 days'`;
 const KEPT_COUNTS = Prisma.sql`interval '365 days'`;
 
-// Any number will do, as long as nobody else takes it.
+// Any number that no other advisory lock uses.
 const PRUNE_LOCK = 7_305_114;
 
-/** Each table with the statement that takes its next batch, of what expired at `from` or later. Grants late: by then little hangs on them; clients after them. */
+/**
+ * Each table with the statement that takes its next batch of rows that expired at `from` or later.
+ * Grants come late, when few rows are left under them; clients come after grants.
+ */
 const TABLES: [table: string, batch: (from: Date) => Statement][] = [
   ['authorization_code', (from) => expiredRows('authorization_code', from, { issued: true })],
   ['token', (from) => expiredRows('token', from, { issued: true })],
@@ -53,7 +56,7 @@ const TABLES: [table: string, batch: (from: Date) => Statement][] = [
   ['audit_event', (from) => expiredRows('audit_event', from, { since: 'at', age: KEPT_EVENTS })],
   ['client_error', (from) => expiredRows('client_error', from, { since: 'at', age: KEPT_ERRORS })],
   ['hourly_count', (from) => expiredRows('hourly_count', from, { since: 'hour', age: KEPT_COUNTS })],
-  // Nothing is open under an account in its days of grace: little goes with it.
+  // An account in its grace period has no open grants, so few rows are deleted with it.
   ['user_account', (from) => expiredRows('user_account', from, { since: 'delete_after', batchRows: 100 })],
   ['grant_record', (from) => endExpiredGrants(TURN, from, BATCH_ROWS)],
   ['client', (from) => endUnusedClients(TURN, from)],
@@ -61,7 +64,7 @@ const TABLES: [table: string, batch: (from: Date) => Statement][] = [
 
 type Batch = { mine: boolean; rows: number; reached: Date | null };
 
-/** Prunes once a minute until it is stopped, one turn at a time. @returns how to stop: at once, but for the batch under way. */
+/** Prunes once a minute until stopped, one run at a time. @returns how to stop; the batch under way still finishes. */
 export function keepPruned(database: Database, log: Log, everyMs = EVERY_MS): { stop(): Promise<void> } {
   const ending = new AbortController();
   const { signal } = ending;
@@ -71,7 +74,7 @@ export function keepPruned(database: Database, log: Log, everyMs = EVERY_MS): { 
         const rows = await prune(database, signal);
         if (rows) log.info({ event: 'pruned', rows });
       } catch (error) {
-        // What was cut short by our own end is no fault.
+        // A run that our own shutdown interrupted is no failure.
         if (!signal.aborted) log.warn({ event: 'prune_failed', reason: (error as Error).message });
       }
     }
@@ -85,16 +88,17 @@ export function keepPruned(database: Database, log: Log, everyMs = EVERY_MS): { 
 }
 
 /**
- * Deletes expired rows in small batches, skipping what others hold. Every node may call it at any time:
- * the one that has the advisory lock works, the others return at once.
- * @param signal ends it after the batch under way. @returns rows deleted. @throws DatabaseUnavailable; what was deleted until then is deleted.
+ * Deletes expired rows in small batches and skips locked ones. Every node may call it at any time:
+ * the node with the advisory lock works, and the others return at once.
+ * @param signal stops it after the batch under way. @returns rows deleted.
+ * @throws DatabaseUnavailable; batches deleted before stay deleted.
  */
 export async function prune(database: Database, signal: AbortSignal = new AbortController().signal): Promise<number> {
   let total = 0;
   for (const [table, batch] of TABLES) {
     const turn = await sweep(database, table, batch, signal);
     total += turn.rows;
-    // Somebody else is at it.
+    // Another node is pruning.
     if (!turn.mine) break;
   }
   return total;
@@ -116,7 +120,7 @@ async function sweep(database: Database, table: string, batch: (from: Date) => S
     limit.dead += rows;
     if (limit.dead > limit.rows) {
       await database.vacuum(table, signal);
-      // Even when it could not take them out, for a transaction that may still see them: to try again at once would be of no use.
+      // Reset even if vacuum could not remove the rows because of an open transaction: an immediate retry would not help.
       limit.dead = 0;
     }
     await passed(Math.max(REST_MS, took * REST), signal);
@@ -135,16 +139,17 @@ async function limitOf(database: Database, table: string): Promise<Limit> {
   return limit as Limit;
 }
 
-// The lock and the work are one statement, so the lock is gone with its transaction even when this process dies.
+// Lock and work are one statement, so the lock ends with its transaction even if this process dies.
 const TURN = Prisma.sql`turn as materialized (select pg_try_advisory_xact_lock(${Prisma.raw(String(PRUNE_LOCK))}::bigint) as mine)`;
 
 /**
- * In the order of expiry, from where the last batch ended: what was just deleted is in the index still, and is not walked over again.
+ * Deletes in the order of expiry, starting where the last batch ended. Entries of deleted rows are still in the index, and are not scanned
+ * again.
  *
  *     Limit 1000: LockRows, Index Scan using token_expires_at_idx
  *     Delete: Tid Scan on token
  *
- * @param issued whether the rows were issued to clients, of which it is noted that they were in use.
+ * @param issued whether the rows were issued to clients, which are then marked as used.
  */
 function expiredRows(
   name: string,
@@ -168,7 +173,7 @@ function expiredRows(
     select (select mine from turn) as mine, (select count(*)::int from gone) as rows, (select max(moment) from expired) as reached`;
 }
 
-/** @returns whether the time passed, and was not cut short. */
+/** @returns whether the time passed without interruption. */
 function passed(ms: number, signal: AbortSignal): Promise<boolean> {
   return sleep(ms, true, { signal }).catch(() => false);
 }

@@ -5,8 +5,7 @@ import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { place, recall, SingleUseLost, write } from './unit-of-work.ts';
 
 /**
- * Owns the short-lived rest of what the library persists. Kinds share a table but not a namespace:
- * an id of one kind is never found as another.
+ * Owns the other short-lived records of the library. Kinds share a table but not a namespace: an id of one kind is never found as another.
  */
 
 export type RecordKind = 'Interaction' | 'PushedAuthorizationRequest' | 'RegistrationAccessToken';
@@ -15,7 +14,7 @@ type Row = { client_id: string | null; expires_at: Date | null; consumed_at: Dat
 
 const COLUMNS = ['clientId', 'consumed'];
 
-// The library destroys a registration access token whose client it does not find: a suspended client may be restored, and will want to manage itself.
+// The library destroys a registration access token when it finds no client. A suspended client may be restored and then needs its token.
 const OF_NO_SUSPENDED_CLIENT = Prisma.sql`and not exists (select from client c where c.id = client_id and c.suspended_at is not null)`;
 
 export function createRecordStore(database: Database, kind: RecordKind): ProtocolStore {
@@ -23,7 +22,7 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
     async upsert(id, payload, expiresInSeconds) {
       const json = JSON.stringify(rest(withoutCredentials(id, payload), COLUMNS));
       const expiresAt = Prisma.sql`now() + ${expiresInSeconds ?? null} * interval '1 second'`;
-      // An interaction that another request has ended meanwhile stays ended: it is not brought back by a second answer.
+      // An interaction that another request ended meanwhile stays ended: a second answer must not restore it.
       const found = kind === 'Interaction' && (await recall<boolean>(foundBefore(id)));
       if (found)
         return write(database, {
@@ -50,7 +49,8 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
       if (row) place(foundBefore(id), true);
       return row && toPayload(kind, id, row);
     },
-    // At once, not at the end of the request: the library asks before it issues, and a request that fails afterwards has cost a pushed request, nothing more.
+    // Writes at once and not at the end of the request, because the library asks before it issues. A later failure only costs a pushed
+    // request.
     async consume(id) {
       const [consumed] = await database.change(Prisma.sql`
         update protocol_record set consumed_at = now()
@@ -62,7 +62,7 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
         purpose: 'end',
         subject: `${kind} ${id}`,
         statement: Prisma.sql`delete from protocol_record where kind = ${kind}::record_kind and id = ${digest(id)}`,
-        // An interaction ends where its result is used: whoever finds it ended already comes second, and issues nothing.
+        // The request that uses an interaction's result ends it. A request that finds it ended is the second one and issues nothing.
         once: kind === 'Interaction',
       });
     },
@@ -70,34 +70,33 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
 }
 
 /**
- * Remembers that a one-time identifier was seen (the `jti` of an assertion or a DPoP proof): insert-only, at once, and the
- * insert itself is the question, so of any number of requests one alone hears true.
- * A row that has expired may be taken over: what it guarded against cannot be replayed any more.
- * @param goodSince when it could be used first, in seconds since 1970, for what can be older than the restore of a backup.
- * @returns whether this was the first time. False, too, for what could be used before the restore: its row may be among those that were lost.
+ * Records a one-time identifier (the `jti` of an assertion or a DPoP proof). One insert both asks and records, so only one of
+ * many requests gets true. An expired row may be overwritten: its identifier can no longer be replayed.
+ * @param validSince when it could first be used, in seconds since 1970, for identifiers that may be older than a restored backup.
+ * @returns whether this was the first use. Also false for an identifier from before the restore, because its row may be lost.
  */
-export async function rememberOnce(database: Database, id: string, expiresInSeconds: number, goodSince?: number): Promise<boolean> {
-  const inserted = await database.change(Prisma.sql`${rememberedOnce(id, expiresInSeconds, goodSince)} returning 1`);
+export async function rememberOnce(database: Database, id: string, expiresInSeconds: number, validSince?: number): Promise<boolean> {
+  const inserted = await database.change(Prisma.sql`${rememberedOnce(id, expiresInSeconds, validSince)} returning 1`);
   return inserted.length > 0;
 }
 
-/** The same as a part of what is written together: it changes a row the first time alone. */
-export function rememberedOnce(id: string, expiresInSeconds: number, goodSince?: number): Statement {
+/** The same as a part of writes that are made together: it changes a row only at the first use. */
+export function rememberedOnce(id: string, expiresInSeconds: number, validSince?: number): Statement {
   return Prisma.sql`
     insert into protocol_record (kind, id, expires_at, payload)
     select 'ReplayDetection', ${digest(id)}::bytea, now() + ${expiresInSeconds} * interval '1 second', '{}'::jsonb
-    ${goodSince === undefined ? Prisma.empty : Prisma.sql`where not exists (${restoredAfter(goodSince)})`}
+    ${validSince === undefined ? Prisma.empty : Prisma.sql`where not exists (${restoredAfter(validSince)})`}
     on conflict (kind, id) do update set expires_at = excluded.expires_at where protocol_record.expires_at <= now()`;
 }
 
-// One row stands for all those that a restored database has lost.
+// One row represents all rows that a restored database has lost.
 const RESTORED = digest('restored');
 
-const restoredAfter = (goodSince: number) => Prisma.sql`
+const restoredAfter = (validSince: number) => Prisma.sql`
   select from protocol_record
-  where kind = 'ReplayDetection' and id = ${RESTORED} and expires_at > now() and (payload->>'restoredAt')::float8 > ${goodSince}`;
+  where kind = 'ReplayDetection' and id = ${RESTORED} and expires_at > now() and (payload->>'restoredAt')::float8 > ${validSince}`;
 
-/** Refuses what could be used before now. Two hours are longer than any assertion or proof is good. */
+/** Refuses identifiers from before now. Two hours exceed the lifetime of any assertion or proof. */
 export function markRestored(): Statement {
   return Prisma.sql`
     insert into protocol_record (kind, id, expires_at, payload)
@@ -105,7 +104,7 @@ export function markRestored(): Statement {
     on conflict (kind, id) do update set expires_at = excluded.expires_at, payload = excluded.payload`;
 }
 
-/** Whose sign-in waits in an interaction to become a session: what ends for an account, ends there too. */
+/** @returns the account of a sign-in in progress. What ends for an account then ends this sign-in too. */
 function whoSignedIn({ result }: Payload): string | null {
   return (result as { login?: { accountId?: string } } | undefined)?.login?.accountId ?? null;
 }
@@ -115,8 +114,9 @@ const foundBefore = (id: string) => `Interaction ${id} was found`;
 const OWN_ID = ':uid';
 
 /**
- * An interaction quotes three credentials: the session cookie, which nothing reads; its own id in the address to resume at, which
- * is put back when it is found; and the code of the device that it is about, if any, in whose place comes a handle.
+ * An interaction contains three credentials. The session cookie is dropped, because nothing reads it. Its own id in the address to resume
+ * at
+ * is replaced, and put back on `find`. The code of its device, if any, is replaced by a handle.
  */
 function withoutCredentials(id: string, payload: Payload): Payload {
   const { session, returnTo, deviceCode } = payload;

@@ -9,8 +9,7 @@ import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { namedClient, place, recall, remember, write } from './unit-of-work.ts';
 
 /**
- * Owns browsers' sessions. The cookie's value is known to the browser alone; the `uid`, a handle that opens nothing,
- * is how tokens refer to the session they end with.
+ * Owns browsers' sessions. Only the browser knows the cookie's value. Tokens refer to their session by its `uid`, which gives no access.
  */
 
 export type SessionRow = { uid: string; account_id: string | null; expires_at: Date | string; payload: Record<string, unknown> };
@@ -19,24 +18,25 @@ type FoundRow = SessionRow & { grant: GrantRow | null; account: Record<string, u
 
 const COLUMNS = ['uid', 'accountId'];
 
-// However much it is used, a session ends so long after its person signed in (OWASP ASVS 7.3.2). How far a use prolongs it is the library's: ttl.Session.
+// However much it is used, a session ends this long after its user signed in (OWASP ASVS 7.3.2). ttl.Session of the library bounds each
+// extension.
 const LONGEST_SECONDS = 90 * DAY;
 
-// A session's end moves with every use; so small a move is not worth a write.
+// Every use moves a session's expiry. A smaller move is not written.
 const UNWRITTEN_SECONDS = 5 * 60;
 
-/** Columns of a live session, as one JSON value: for statements that read a session along with what ends with it. */
+/** Columns of a live session as one JSON value, for statements that read a session with other rows. */
 export const sessionAsJson = (uid: Statement): Statement =>
   Prisma.sql`(select to_jsonb(s) from (select uid, account_id, expires_at, payload from session where uid = ${uid} and expires_at > now()) s)`;
 
-/** Keeps a session that was read along with something else; null when it is not there any more. */
+/** Stores in the request's memory a session that another statement has read; null when it no longer exists. */
 export function placeSession(uid: string, row: SessionRow | null): void {
   place(byUid(uid), row ? toPayload(row) : undefined);
 }
 
 const VISITOR = 'Visitor';
 
-/** Tells the sessions that are written in this request where it came from. @param read asked when there is something to write. */
+/** Gives sessions that this request writes the visitor they came from. @param read called when a session is written. */
 export function placeVisitor(read: () => Visitor): void {
   place(VISITOR, read);
 }
@@ -46,7 +46,7 @@ export function createSessionStore(database: Database): ProtocolStore {
     async upsert(id, payload, expiresInSeconds = 0) {
       const kept = rest(payload, COLUMNS);
       const known = await recall<Payload>(stored(id));
-      // A session of nobody that says nothing yet: strangers can begin any number of those.
+      // An empty session without a user is not stored: anyone could create any number of them.
       if (!known && !payload.accountId && !Object.keys(withoutTime(kept)).length) return;
       if (
         known &&
@@ -64,7 +64,7 @@ export function createSessionStore(database: Database): ProtocolStore {
     },
     find: (id) =>
       remember(byId(id), async () => {
-        // An authorization goes on to the grant of its client and to the account: they come along.
+        // An authorization also needs the grant of its client and the account, so this statement reads them too.
         const [row] = await database.query<FoundRow>(Prisma.sql`
           select uid, account_id, expires_at, payload,
             ${grantAsJson(Prisma.sql`s.payload->'authorizations'->${namedClient() ?? ''}::text->>'grantId'`)} as grant,
@@ -78,7 +78,7 @@ export function createSessionStore(database: Database): ProtocolStore {
           placeAccount(row.account_id, row.account);
           placeHasFactor(row.account_id, row.has_factor);
         }
-        // The library works on the payload it is given; this one stays as it was.
+        // The library changes the payload that it gets. This copy stays unchanged.
         place(stored(id), structuredClone(payload));
         return payload;
       }),
@@ -86,13 +86,13 @@ export function createSessionStore(database: Database): ProtocolStore {
       remember(byUid(uid), async () => {
         const [row] = await database.query<SessionRow>(Prisma.sql`
           select uid, account_id, expires_at, payload from session where uid = ${uid} and expires_at > now()`);
-        // Nobody who knows the handle learns the cookie's value: it is not here to be told.
+        // The handle does not lead to the cookie's value, because the row does not contain it.
         return row && toPayload(row);
       }),
     async destroy(id) {
       const known = await recall<Payload>(stored(id));
       if (known) place(formerId(known.uid), id);
-      // By its handle where that is known: another request may give the session a new id at the same time, and the session ends all the same.
+      // Deletes by `uid` where it is known. If another request gives the session a new id at the same time, the session still ends.
       const which = known ? Prisma.sql`uid = ${known.uid}` : Prisma.sql`id = ${digest(id)}`;
       await write(database, { purpose: 'end', subject: byId(id), statement: Prisma.sql`delete from session where ${which}` });
     },
@@ -102,8 +102,8 @@ export function createSessionStore(database: Database): ProtocolStore {
 type Kept = { id: Uint8Array<ArrayBuffer>; payload: Payload; expiresInSeconds: number; json: string; visitor: Visitor | undefined };
 
 /**
- * A session that got a new id at sign-in is not brought back under the old one by a request that began before.
- * It began when its person signed in: it gets a new id more often than that.
+ * A session gets a new id at sign-in. A request that began before must not bring it back under the old id.
+ * `created_at` is the time of sign-in, because the id changes more often.
  */
 function inserted({ id, payload, expiresInSeconds, json, visitor }: Kept): Statement {
   const begun = begunAt(payload);
@@ -118,7 +118,7 @@ function inserted({ id, payload, expiresInSeconds, json, visitor }: Kept): State
       browser = excluded.browser, address = excluded.address`;
 }
 
-/** One that was ended while a request was under way in it stays ended. */
+/** An update cannot bring back a session that was ended during this request. */
 function updated({ id, payload, expiresInSeconds, json, visitor }: Kept): Statement {
   return Prisma.sql`
     update session set account_id = ${payload.accountId ?? null}, payload = ${json}::jsonb, used_at = now(),
@@ -129,8 +129,8 @@ function updated({ id, payload, expiresInSeconds, json, visitor }: Kept): Statem
 
 /**
  * The library gives a session a new id after sign-in and consent: it destroys the session and saves it again. Here this is an update of
- * the same row, because a user may end the session meanwhile. If the delete comes first, the update finds no row. If the update comes
- * first, the delete waits for the row and finds it by its `uid`. An insert would bring the session back, and its tokens with it.
+ * the same row, because a user may end the session meanwhile. If the delete comes first, the update finds no row.
+ * If the update comes first, the delete waits for the row and finds it by its `uid`. An insert would bring back the session and its tokens.
  */
 function renewed({ id, payload, expiresInSeconds, json, visitor }: Kept, formerDigest: Uint8Array<ArrayBuffer>): Statement {
   const begun = begunAt(payload);
@@ -141,13 +141,13 @@ function renewed({ id, payload, expiresInSeconds, json, visitor }: Kept, formerD
     where id = ${formerDigest}`;
 }
 
-/** When the user of a session signed in; now for a session without a user. */
+/** The time when the user of a session signed in; now for a session without a user. */
 const begunAt = ({ loginTs }: Payload): Statement =>
   Prisma.sql`coalesce(least(now(), to_timestamp(${Number(loginTs) || null}::float8)), now())`;
 
 const byId = (id: string) => `Session ${id}`;
 const stored = (id: string) => `stored ${byId(id)}`;
-/** The id under which this request destroyed a session that it may save again under a new one. */
+/** The id under which this request destroyed a session that it may save again under a new id. */
 const formerId = (uid: string | undefined) => `former id of Session uid ${uid}`;
 const byUid = (uid: string) => `Session uid ${uid}`;
 

@@ -1,9 +1,12 @@
 import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
 
-/** Owns what a person sees of their sessions, and the ending of them. What ends with a session, ends at once: every look at a token asks for it. */
+/**
+ * Owns a user's view of their sessions, and their end. Tokens of a session end with it at once, because every use of a token checks the
+ * session.
+ */
 
 export type SignedInBrowser = {
-  /** The handle that tokens refer to; it opens nothing. */
+  /** The handle that tokens refer to; it gives no access. */
   uid: string;
   browser: string | null;
   address: string | null;
@@ -12,14 +15,14 @@ export type SignedInBrowser = {
   expires_at: Date;
 };
 
-/** Live sessions of a person, the last used first. */
+/** Live sessions of a user, the last used first. */
 export function listSessions(database: Database, accountId: string): Promise<SignedInBrowser[]> {
   return database.query<SignedInBrowser>(Prisma.sql`
     select uid, browser, address, created_at, used_at, expires_at from session
     where account_id = ${accountId} and expires_at > now() order by used_at desc, uid`);
 }
 
-/** Whose live session it is; undefined for one that there is not, or in which nobody has signed in. @param uid as a stranger may write it. */
+/** @returns the account of a live session; undefined for an unknown session or one without a user. @param uid untrusted input. */
 export async function findAccountOfSession(database: Database, uid: string): Promise<string | undefined> {
   if (!isStorable(uid)) return undefined;
   const [row] = await database.query<{ account_id: string | null }>(
@@ -28,17 +31,17 @@ export async function findAccountOfSession(database: Database, uid: string): Pro
   return row?.account_id ?? undefined;
 }
 
-/** Ends a session, if it is this person's. */
+/** Ends a session if it belongs to this user. */
 export function endSession(accountId: string, uid: string): Statement {
   return Prisma.sql`delete from session where uid = ${uid} and account_id = ${accountId}`;
 }
 
-/** Ends all sessions of a person but one. @param uid the one in front of which they sit. */
+/** Ends all sessions of a user except one. @param uid of the session that the user is using. */
 export function endOtherSessions(accountId: string, uid: string): Statement {
   return Prisma.sql`delete from session where account_id = ${accountId} and uid <> ${uid}`;
 }
 
-/** Ends all sessions of a person, and every sign-in that is about to become one. What apps were allowed stays. */
+/** Ends all sessions of a user, and every sign-in in progress. Grants to apps remain. */
 export function endSessions(accountId: string): Statement {
   return Prisma.sql`
     with sign_ins as (delete from protocol_record where account_id = ${accountId} and kind = 'Interaction')

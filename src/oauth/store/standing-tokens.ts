@@ -4,9 +4,9 @@ import { digestInHex } from '../../platform/secrets.ts';
 import { type AccountRow, accountAsJson } from './accounts.ts';
 
 /**
- * Owns the question that APIs ask more often than all others together: does this token stand, and what does it say.
- * It stands when it is known, has not expired or been used up, and what it was issued under is there and its own:
- * the grant, and the session if it ends with one.
+ * Owns the question that APIs ask most: whether a token is valid, and what it says. A token is valid while it is known, unexpired and
+ * unused.
+ * Its grant must exist and belong to it, and its session too if it ends with one.
  */
 
 export type StandingToken = {
@@ -16,11 +16,11 @@ export type StandingToken = {
   /** Seconds since 1970. */
   exp: number;
   payload: Record<string, unknown>;
-  /** Undisclosed unless asked for; null for one that is gone or disabled. */
+  /** Only present when asked for; null for a deleted or disabled account. */
   account: AccountRow | null;
 };
 
-/** Whether a row of `token t` stands: unused, not expired, and all that it was issued under is live and its own. */
+/** Whether a row of `token t` is valid: unused and unexpired, with its own live grant and, where needed, its own live session. */
 export const stands = Prisma.sql`
   t.expires_at > now() and (t.kind <> 'RefreshToken' or t.consumed_at is null)
         and (t.grant_id is null or exists (
@@ -31,14 +31,14 @@ export const stands = Prisma.sql`
           where s.uid = t.payload->>'sessionUid' and s.expires_at > now() and s.account_id = t.account_id
             and s.payload->'authorizations'->t.client_id->>'grantId' = t.grant_id))`;
 
-/** @returns how to ask: for a token's value, with or without its account. All that is asked in one turn is one statement. */
+/** @returns a function that finds a token by its value, with or without its account. Calls in one tick share one statement. */
 export function createStandingTokens(database: Database): (token: string, withAccount: boolean) => Promise<StandingToken | undefined> {
   const ask = gather((questions: { token: string; withAccount: boolean }[]) => findStandingTokens(database, questions));
   return (token, withAccount) => ask({ token, withAccount });
 }
 
 /**
- * Each token is looked up in a lateral sub-select, which nothing can turn into a scan, whatever the planner believes of the tables:
+ * Looks up each token in a lateral sub-select, which stays an index look-up with any planner statistics:
  *
  *     Nested Loop
  *       -> Function Scan on unnest asked

@@ -1,8 +1,8 @@
 import { type Database, Prisma, type Statement } from '../../platform/database.ts';
 
 /**
- * Owns what an operator sees of live tokens, and by what they name one: a handle, the beginning of the digest that the row is kept by.
- * It opens nothing, and nobody finds the token by it. The ending of grants is grants.ts's.
+ * Owns an operator's view of live tokens. An operator names a token by a handle: the first digits of the digest that the row is stored by.
+ * A handle gives no access, and does not lead to the token's value. grants.ts owns the end of grants.
  */
 
 export const HANDLE_CHARACTERS = 16;
@@ -21,10 +21,10 @@ export type ListedToken = {
   consumed_at: Date | null;
 };
 
-/** Whose tokens: a client's, a person's, or those that this person gave to this client. */
+/** Selects tokens of a client, of a user, or of a user at a client. */
 export type Holder = { clientId?: string | undefined; accountId?: string | undefined };
 
-/** The tokens that have not expired, those that end last first. A refresh token that was used up is kept until then. */
+/** The unexpired tokens, latest expiry first. A used refresh token is stored until it expires. */
 export function listTokens(database: Database, holder: Holder, limit: number): Promise<ListedToken[]> {
   return database.aside<ListedToken>(Prisma.sql`
     select substr(encode(t.id, 'hex'), 1, ${HANDLE_CHARACTERS}::int) as handle, t.kind::text, t.client_id, u.email, t.grant_id, t.payload->>'scope' as scope,
@@ -43,7 +43,7 @@ function isHeldBy({ clientId, accountId }: Holder): Statement {
   return Prisma.sql`(${Prisma.join(conditions, ' and ')})`;
 }
 
-/** How many live opaque tokens a client holds. JWT access tokens are kept nowhere. */
+/** @returns how many live opaque tokens a client holds. JWT access tokens are not stored. */
 export async function countTokens(database: Database, clientId: string): Promise<number> {
   const [row] = await database.aside<{ count: number }>(Prisma.sql`
     select count(*)::int from token where client_id = ${clientId} and expires_at > now() and consumed_at is null`);
@@ -52,17 +52,17 @@ export async function countTokens(database: Database, clientId: string): Promise
 
 export type NamedToken = { kind: string; client_id: string; account_id: string | null };
 
-/** The tokens that a handle names: one, unless two digests begin alike. None for what is no handle. */
+/** @returns the tokens that a handle names: one, unless two digests begin alike. None for an invalid handle. */
 export function findByHandle(database: Database, handle: string): Promise<NamedToken[]> {
   if (!HANDLE.test(handle)) return Promise.resolve([]);
   return database.query<NamedToken>(Prisma.sql`select kind::text, client_id, account_id from token t where ${isNamed(handle)}`);
 }
 
-/** Ends the token that a handle names, and nothing else. */
+/** Ends only the token that a handle names. */
 export function endByHandle(handle: string): Statement {
   return Prisma.sql`delete from token t where ${isNamed(handle)}`;
 }
 
-/** What holds of the live token that a handle names, in a table called t. A range, so that the primary key finds it. */
+/** Condition on `token t` for the live token that a handle names. A range, so that the primary key serves it. */
 export const isNamed = (handle: string) => Prisma.sql`
   t.id between decode(${handle.padEnd(64, '0')}, 'hex') and decode(${handle.padEnd(64, 'f')}, 'hex') and t.expires_at > now()`;

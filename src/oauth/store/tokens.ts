@@ -8,13 +8,13 @@ import { type Payload, type ProtocolStore, rest, seconds } from './store.ts';
 import { remember, write } from './unit-of-work.ts';
 
 /**
- * Owns authorization codes and tokens: what is issued under a grant, or to a client alone.
- * The value of a token is its id; a row has the digest, so no row can be presented to anyone.
+ * Owns authorization codes and tokens, issued under a grant or to a client itself.
+ * The value of a token is its id. A row has only the digest, so no row can be used as a token.
  */
 
 export type TokenKind = 'AccessToken' | 'RefreshToken' | 'ClientCredentials';
 
-/** A row with what it stands on. */
+/** A row with the records that it depends on. */
 export type IssuedToken = {
   kind: string;
   client_id: string;
@@ -32,8 +32,8 @@ export type IssuedToken = {
 const COLUMNS = ['clientId', 'accountId', 'grantId', 'consumed'];
 
 /**
- * A row by its digest, with what decides whether it is worth anything: its grant, the session it ends with, its account.
- * Sub-selects and not joins, so that each is an index look-up whatever the planner believes of the tables.
+ * Reads a row by its digest, with what decides its validity: its grant, its session and its account.
+ * Sub-selects and not joins, so that each is an index look-up with any planner statistics.
  *
  *     Index Scan using token_pkey on token t
  *       SubPlan: Index Scan using grant_record_pkey, session_uid_key, user_account_pkey
@@ -46,12 +46,14 @@ const withItsGround = (table: Statement, kind: Statement, id: string): Statement
     ${accountAsJson(Prisma.sql`t.account_id`)} as account
   from ${table} t where id = ${digest(id)} and expires_at > now()`;
 
-/** A token of whichever kind, unless it is unknown or has expired. Asked once a request: introspection asks for each kind in turn. */
+/**
+ * @returns a token of any kind, unless it is unknown or expired. Read once per request, because introspection asks for each kind in turn.
+ */
 export function findIssuedToken(database: Database, id: string): Promise<IssuedToken | undefined> {
   return remember(`Token ${id}`, () => findRow(database, withItsGround(Prisma.sql`token`, Prisma.sql`kind::text`, id)));
 }
 
-/** Tokens of one kind. The kinds share a table and never answer for one another. */
+/** Tokens of one kind. The kinds share a table, and a store finds only its own kind. */
 export function createTokenStore(database: Database, kind: TokenKind): ProtocolStore {
   return createIssuedStore(database, {
     kind,
@@ -68,8 +70,8 @@ export function createTokenStore(database: Database, kind: TokenKind): ProtocolS
 }
 
 /**
- * Prolongs a refresh token that is used and not rotated, so that it expires as long after its last use as one that rotates.
- * If the token was ended meanwhile, the whole request fails. The row is locked: a revocation waits, and then ends what this request issued.
+ * Extends a refresh token that was used and not rotated, so that it expires as long after its last use as a rotated one.
+ * If the token ended meanwhile, the whole request fails. The row is locked: a revocation waits, and then ends what this request issued.
  */
 export async function prolongRefreshToken(database: Database, id: string, expiresInSeconds: number): Promise<void> {
   await write(database, {
@@ -102,8 +104,8 @@ export function createCodeStore(database: Database): ProtocolStore {
 }
 
 /**
- * The client that something is issued to, as the database knows it at this moment: a node may not have heard yet that it was suspended.
- * The lock is the one that the foreign key takes anyway; suspendClient() waits for it, or makes this wait and look again.
+ * Selects the client of an issued token from the database, because a node may not know yet that the client is suspended.
+ * The foreign key takes the same lock. suspendClient() waits for this lock, or this select waits and then checks again.
  */
 const unsuspended = ({ clientId }: Payload): Statement =>
   Prisma.sql`(select id from client where id = ${clientId} and suspended_at is null for key share) as client`;
@@ -137,7 +139,7 @@ function createIssuedStore(database: Database, { kind, table, ofKind, find, line
       return toPayload(id, row);
     },
     async consume(id) {
-      // One statement decides between any number of requests: the row is locked, and the second to come finds it consumed.
+      // One statement decides among concurrent requests: it locks the row, and the second request finds it consumed.
       await write(database, {
         purpose: 'consume',
         once: true,

@@ -4,36 +4,37 @@ import { type Database, isStorable, Prisma, type Statement } from '../../platfor
 import { foundNothing, isDeadlock, isForeignKeyViolation, isUniqueViolation } from '../../platform/sql-errors.ts';
 
 /**
- * Owns the promise that a protocol request is written whole or not at all: writes are gathered while the library works and
- * made in one statement before the response leaves, so a code is never consumed without its tokens, nor the reverse.
- * What a request has read, it remembers. No transaction is open while passwords are hashed or other servers asked.
+ * Owns the atomicity of a protocol request. Writes are gathered while the library works, and made in one statement before the response
+ * leaves.
+ * So a code is never consumed without its tokens, nor the reverse. Reads are remembered for the request.
+ * No transaction is open during password hashing or requests to other servers.
  */
 
-/** What a write is for. An answer that is an error issues nothing and consumes nothing; it may still end things. */
+/** The purpose of a write. An error response issues and consumes nothing; it may still end things. */
 export type Purpose = 'issue' | 'consume' | 'end' | 'keep';
 
 export type Write = {
   purpose: Purpose;
-  /** What is written, such as a session's digest: a later write of the same thing takes the place of an earlier one. */
+  /** What is written, such as a session's digest. A later write with the same subject replaces an earlier one. */
   subject: string;
   /** An insert, update or delete without `returning`. */
   statement: Statement;
-  /** It calls a function of ours instead, and cannot be part of a statement. */
+  /** The statement calls one of our SQL functions and cannot be part of another statement. */
   apart?: boolean;
-  /** It must change a row: when somebody else was first, and there is none to change, the whole unit is off. */
+  /** The statement must change a row. If another request was first and no row is left to change, the whole unit fails. */
   once?: boolean;
-  /** Runs once it is written. */
+  /** Runs after the commit. */
   written?: () => void;
 };
 
-/** A single-use thing was used by somebody else first, or what it stood under has ended meanwhile. */
+/** Another request consumed a single-use credential first, or the grant or client behind it has ended. */
 export class SingleUseLost extends Error {}
-// How a statement that consumed nothing fails as a whole: it divides by the number of rows that it consumed.
+// A guarded statement divides by the number of rows it consumed, so a statement that consumed nothing fails as a whole.
 type Unit = {
   writes: Map<string, Write>;
   memory: Map<string, Promise<unknown>>;
   clientId: string | undefined;
-  /** Called when something of this request is written. */
+  /** Called after something of this request was written. */
   written?: () => void;
 };
 
@@ -41,9 +42,9 @@ const current = new AsyncLocalStorage<Unit>();
 
 /**
  * Runs one protocol request.
- * @param clientId the client that the request names, unproven: only a hint at what will be read next.
- * @param succeeded asked after `work`: whether the answer is a success.
- * @throws SingleUseLost when another request consumed the same code or token first: nothing was written.
+ * @param clientId the client that the request names, without proof: only a hint at what will be read next.
+ * @param succeeded called after `work`: whether the response is a success.
+ * @throws SingleUseLost when another request consumed the same code or token first; nothing was written then.
  */
 export async function unitOfWork(
   database: Database,
@@ -51,7 +52,7 @@ export async function unitOfWork(
   succeeded: () => boolean,
   clientId?: string,
 ): Promise<void> {
-  // It goes into a statement as it came; what cannot be stored names nobody.
+  // The id becomes part of a statement. An id that cannot be stored names no client.
   const unit: Unit = { writes: new Map(), memory: new Map(), clientId: isStorable(clientId) ? clientId : undefined };
   await current.run(unit, work);
   const writes = [...unit.writes.values()];
@@ -60,7 +61,7 @@ export async function unitOfWork(
   if (due.length) unit.written?.();
 }
 
-/** Has the request hear of it when something that it does is written. */
+/** Registers a function that runs when something of this request was written. */
 export function hearOfWrites(written: () => void): void {
   const unit = current.getStore();
   if (unit) unit.written = written;
@@ -70,19 +71,19 @@ export function hearOfWrites(written: () => void): void {
 export async function write(database: Database, one: Write): Promise<void> {
   const unit = current.getStore();
   if (!unit) return commit(database, [one]);
-  // Deleted first, so that it takes the last place: the order of writes is the order of the last words.
+  // Deleted first, so that the write moves to the end: writes run in the order of their latest version.
   unit.writes.delete(one.subject);
   unit.writes.set(one.subject, one);
 }
 
-/** Takes back a write of this request that was not made yet. */
+/** Removes a write of this request that was not made yet. */
 export function withdraw(subject: string): void {
   current.getStore()?.writes.delete(subject);
 }
 
 /**
- * Makes writes together and now, whether or not a request's unit is under way: for a page that says what became of them.
- * @returns false when one that must change a row found none: then nothing was written.
+ * Makes writes together and at once, inside or outside a unit of work, for a page that shows their result.
+ * @returns false when a guarded write found no row; nothing was written then.
  */
 export async function writeTogether(database: Database, writes: Omit<Write, 'subject'>[]): Promise<boolean> {
   try {
@@ -95,7 +96,7 @@ export async function writeTogether(database: Database, writes: Omit<Write, 'sub
   }
 }
 
-/** Reads a thing once a request, however often and from wherever it is asked for. */
+/** Reads a subject once per request, however often it is asked for. */
 export function remember<T>(subject: string, read: () => Promise<T>): Promise<T> {
   const memory = current.getStore()?.memory;
   if (!memory) return read();
@@ -106,17 +107,17 @@ export function remember<T>(subject: string, read: () => Promise<T>): Promise<T>
   return reading;
 }
 
-/** Keeps what was read along with something else. */
+/** Stores in the request's memory a value that another statement has read. */
 export function place(subject: string, value: unknown): void {
   current.getStore()?.memory.set(subject, Promise.resolve(value));
 }
 
-/** What the request already knows of a thing; undefined when it has not been read. */
+/** @returns what the request has already read of a subject; undefined when it was not read. */
 export function recall<T>(subject: string): Promise<T> | undefined {
   return current.getStore()?.memory.get(subject) as Promise<T> | undefined;
 }
 
-/** The client that the request names, if it does: a hint, not a proof. */
+/** @returns the client that the request names: a hint, not a proof. */
 export function namedClient(): string | undefined {
   return current.getStore()?.clientId;
 }
@@ -128,12 +129,12 @@ async function commit(database: Database, writes: Omit<Write, 'subject'>[], atte
     else await database.change(asOne(writes));
   } catch (error) {
     if (foundNothing(error)) throw new SingleUseLost('already consumed', { cause: error });
-    // The grant or client was deleted while this request was under way: what it would issue hangs on nothing.
+    // The grant or client was deleted during this request, so nothing can be issued under it.
     if (isForeignKeyViolation(error)) throw new SingleUseLost('grant or client has ended', { cause: error });
-    // Whoever ends an account and whoever refreshes under it lock the same rows from two ends; two requests may keep one session
-    // at once. Nothing was written: once more, which sees what the other did.
+    // Ending an account and refreshing under it lock the same rows in opposite order, and two requests may save one session at once.
+    // Nothing was written, so a retry is safe and sees the other's result.
     if ((isDeadlock(error) || isUniqueViolation(error)) && attempts > 1) {
-      // Who begins again at once takes the lock from under the other, who has not yet woken, and both meet again.
+      // An immediate retry could take the lock before the other transaction wakes up, and both would deadlock again.
       if (isDeadlock(error)) await setTimeout(25 + 50 * Math.random());
       return commit(database, writes, attempts - 1);
     }
@@ -142,15 +143,15 @@ async function commit(database: Database, writes: Omit<Write, 'subject'>[], atte
   for (const { written } of writes) written?.();
 }
 
-/** Whether order matters: the parts of one statement all see what was before it, so it cannot both end a thing and keep its successor. */
+/** Whether order matters. All parts of one statement see the state before it, so it cannot both delete a row and store its successor. */
 function isOrdered(writes: Omit<Write, 'subject'>[]): boolean {
   if (writes.some(({ apart }) => apart)) return true;
   return writes.some(({ purpose }) => purpose === 'end') && writes.some(({ purpose }) => purpose !== 'end');
 }
 
 /**
- * All writes as parts of one statement: Postgres makes all of them or none. The select asks for each part in turn, which
- * is what makes them run in their order: tokens before their grant, on both sides of a race.
+ * Joins all writes into one statement: Postgres makes all of them or none. The select reads each part in turn, and thereby fixes their
+ * order: tokens before their grant, on both sides of a race.
  */
 function asOne(writes: Omit<Write, 'subject'>[]): Statement {
   if (writes.length === 1) return asGuarded(writes[0] as Write);

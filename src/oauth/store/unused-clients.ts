@@ -1,20 +1,21 @@
 import { Prisma, type Statement } from '../../platform/database.ts';
 
 /**
- * Owns the leaving of clients that registered themselves and are not used. Nobody answers for such a client, and nobody would miss it; one
- * that an operator made, verified, suspended or gave anything is theirs, and one that somebody looks after in the portal is that person's.
+ * Owns the removal of unused clients that registered themselves. A client that an operator created, verified, suspended or gave rights
+ * stays,
+ * and so does one with an owner in the portal.
  */
 
-// Longer than people are away, and than the tokens of an app live that is opened now and then.
+// Longer than a usual absence of users, and than the tokens of an app that is opened occasionally.
 const IDLE = Prisma.sql`interval '90 days'`;
 
-// Seen is written once a day at most: it tells every node to read the client again.
+// `seen_at` is written at most once a day, because each write makes every node read the client again.
 const SEEN_AGAIN = Prisma.sql`interval '1 day'`;
 
-// With a client goes what hangs on it.
+// Small, because rows that reference a client are deleted with it.
 const BATCH_ROWS = 100;
 
-/** Whether anything is open under the client `c`, or an operator has looked at it. */
+/** Whether client `c` has live grants, codes or tokens, an owner, or something that an operator set. */
 const IN_USE = Prisma.sql`
   (publisher is not null or introspects is not null or suspended_at is not null or services <> '{}' or origins <> '{}' or admin_scopes <> '{}'
     or exists (select from client_owner o where o.client_id = c.id)
@@ -23,8 +24,8 @@ const IN_USE = Prisma.sql`
     or exists (select from token t where t.client_id = c.id and t.expires_at > now()))`;
 
 /**
- * The next batch of clients that have not been seen for long, as prune.ts takes them: those that are in use have been seen now, so that they
- * are not looked at again for as long; the others go. Who is being issued something holds the row, and is skipped.
+ * Takes the next batch of idle clients, for prune.ts. Clients in use get a new `seen_at`, so that they are not checked again for a while.
+ * The others are deleted. A client whose row is locked, because something is being issued to it, is skipped.
  * @param turn see prune.ts. @param from where the last batch ended.
  */
 export function endUnusedClients(turn: Statement, from: Date): Statement {
@@ -39,15 +40,15 @@ export function endUnusedClients(turn: Statement, from: Date): Statement {
     select (select mine from turn) as mine, (select count(*)::int from gone) as rows, (select max(moment) from idle) as reached`;
 }
 
-/** All clients have been in use: after the restore of a backup, nobody knows which were since. */
+/** Marks all clients as used. After the restore of a backup, no record shows which clients were used since. */
 export function seeAllClients(): Statement {
   return Prisma.sql`update client set seen_at = now() where registration = 'dynamic'`;
 }
 
 /**
- * Notes, as part of a statement that deletes what was issued and has expired, that its clients have been in use.
- * It waits for nobody: whoever holds the row of a client is seen another time.
- * @param gone the part that deletes, and returns `client_id`.
+ * Records that clients were in use, as part of a statement that deletes their expired codes or tokens.
+ * It does not wait for locks: a client whose row is locked is marked another time.
+ * @param gone the part that deletes and returns `client_id`.
  */
 export function seeClientsOf(gone: Statement): Statement {
   return Prisma.sql`

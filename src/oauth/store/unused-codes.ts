@@ -1,6 +1,9 @@
 import { type Database, Prisma } from '../../platform/database.ts';
 
-/** Whether a code can still be redeemed: it was not used, and neither it nor its grant was revoked. @param digest SHA-256 of the code, in hexadecimal. */
+/**
+ * @returns whether a code can still be redeemed: it is unused, and neither it nor its grant was revoked.
+ * @param digest SHA-256 of the code, in hexadecimal.
+ */
 export async function isCodeUnused(database: Database, digest: string): Promise<boolean> {
   const id = new Uint8Array(Buffer.from(digest, 'hex'));
   const rows = await database.query(

@@ -7,11 +7,11 @@ import { ROUTES } from '../routes.ts';
 import { userinfoOf } from '../scopes/resource-policy.ts';
 
 /**
- * Owns for whom an access token is, where the library leaves that open: a token of the server's own API has no audience; where nobody named an API
- * and `openid` was granted, the token of that API opens userinfo too. Owns what a token answer says was granted.
+ * Owns the audience of access tokens where the library leaves it open. A token of the server's own API has no audience.
+ * If the client named no API and `openid` was granted, the API's token also opens userinfo. Owns the `scope` of a token response too.
  */
 
-/** What came before a token: the code, device code or refresh token that is redeemed. */
+/** The credential that is redeemed for a token: a code, device code or refresh token. */
 type Source = { scopes: Set<string>; resource?: string | string[]; claims?: object };
 
 const sourceOf = ({ oidc }: KoaContextWithOIDC): Source | undefined => {
@@ -19,13 +19,13 @@ const sourceOf = ({ oidc }: KoaContextWithOIDC): Source | undefined => {
   return (AuthorizationCode ?? DeviceCode ?? RefreshToken) as Source | undefined;
 };
 
-/** The scopes that a token request may get: all that the source has, or those of them that it asks for. */
+/** The scopes that a token request may get: all scopes of its source, or the subset that it asks for. */
 function wantedOf(ctx: KoaContextWithOIDC, source: Source): Set<string> {
   const asked = ctx.oidc.params?.['grant_type'] === 'refresh_token' ? scopesIn(ctx.oidc.params['scope']) : [];
   return asked.length ? new Set(asked.filter((name) => source.scopes.has(name))) : source.scopes;
 }
 
-/** Teaches the library's models what is said above. Its own code decides about the audience, and knows one alone. */
+/** Extends the library's models with these rules. The library's own code decides the audience and knows only one. */
 export function settleAudiences(provider: Provider): void {
   const { issuer } = provider;
   const userinfo = userinfoOf(issuer);
@@ -39,8 +39,9 @@ export function settleAudiences(provider: Provider): void {
         const source = ctx && sourceOf(ctx);
         const grant = ctx?.oidc.entities.Grant;
         if (source && grant) {
-          if (this.aud === issuer) ofOwnApi(this, grant, wantedOf(ctx, source));
-          else if (!ctx.oidc.params?.['resource'] && [source.resource].flat().includes(userinfo)) opensUserinfo(this, grant, ctx, source);
+          if (this.aud === issuer) clearOwnAudience(this, grant, wantedOf(ctx, source));
+          else if (!ctx.oidc.params?.['resource'] && [source.resource].flat().includes(userinfo))
+            addUserinfoAudience(this, grant, ctx, source);
         }
         const value = await save.call(this);
         values.set(this, value);
@@ -48,13 +49,13 @@ export function settleAudiences(provider: Provider): void {
       },
   );
 
-  /** A token of the server's own API is one without an audience, however it was asked for. */
-  function ofOwnApi(token: AccessToken, grant: Grant, wanted: Set<string>): void {
+  /** A token of the server's own API has no audience, however the client asked for it. */
+  function clearOwnAudience(token: AccessToken, grant: Grant, wanted: Set<string>): void {
     delete token.aud;
     token.scope = grant.getOIDCScopeFiltered(wanted);
   }
 
-  function opensUserinfo(token: AccessToken, grant: Grant, ctx: KoaContextWithOIDC, source: Source): void {
+  function addUserinfoAudience(token: AccessToken, grant: Grant, ctx: KoaContextWithOIDC, source: Source): void {
     const wanted = wantedOf(ctx, source);
     const identity = scopesIn(grant.getOIDCScopeFiltered(new Set(IDENTITY_SCOPES.filter((name) => wanted.has(name)))));
     if (!identity.includes('openid')) return;
@@ -69,7 +70,7 @@ export function settleAudiences(provider: Provider): void {
     (find) =>
       async function (this: unknown, value, options) {
         const token = await find.call(this as never, value, options);
-        // The library opens userinfo to tokens without an audience alone.
+        // The library opens userinfo only to tokens without an audience.
         if (token && Provider.ctx?.oidc.route === 'userinfo' && [token.aud].flat().includes(userinfo)) delete token.aud;
         return token;
       },
@@ -85,16 +86,16 @@ export function settleAudiences(provider: Provider): void {
       },
   );
 
-  // A code that names no API is for the server's own, which a token request may name.
+  // A code that names no API is for the server's own API. A token request may name that API.
   compute(provider, 'BaseToken.resourceIndicators', function () {
     return new Set([this.resource ?? [undefined, issuer]].flat());
   });
 }
 
-/** The values of access tokens that were just made. */
+/** The values of access tokens issued in current requests. */
 const values = new WeakMap<object, string>();
 
-/** An ID token says which access token it came with (OIDC Core section 3.1.3.6); the library says it in the implicit flow alone. */
+/** Adds `at_hash` to ID tokens of the code flow (OIDC Core section 3.1.3.6). The library adds it in the implicit flow only. */
 export function bindIdTokens(provider: Provider): void {
   override(
     provider,
@@ -110,10 +111,10 @@ export function bindIdTokens(provider: Provider): void {
 }
 
 /**
- * The `scope` of a token answer is all that was granted by it, whichever token of the answer it concerns: an API's scopes, those of the ID token,
- * and `offline_access`. It is always there, so also where it differs from what was asked (RFC 6749 section 5.1).
+ * Sets `scope` of a token response to everything granted: the API's scopes, those of the ID token, and `offline_access`.
+ * The member is always present, so also when it differs from the request (RFC 6749 section 5.1).
  */
-export async function tellGrantedScope(ctx: Context, next: Next): Promise<void> {
+export async function stateGrantedScope(ctx: Context, next: Next): Promise<void> {
   await next();
   const body = ctx.body as { access_token?: string; scope?: string } | undefined;
   if (ctx.path !== ROUTES.token || ctx.status !== 200 || !body?.access_token || !ctx['oidc']) return;

@@ -11,22 +11,22 @@ import type { Payload, ProtocolStore } from '../store/store.ts';
 import { place, recall, remember } from '../store/unit-of-work.ts';
 
 /**
- * Owns JWT access tokens (RFC 9068) as this server reads them back: they are stored nowhere, so each names what it stands on, and is found by
- * its signature. Does not own how the library writes them, or who may introspect them: see caller-policy.ts.
+ * Owns how this server reads its JWT access tokens (RFC 9068). They are not stored, so each names the records it depends on.
+ * The server finds a token by its signature. The library writes the JWTs; caller-policy.ts decides who may introspect them.
  *
- * Two private claims (RFC 7519 section 4.3) name what a user's token stands on. `grant_id` is the record of what the user allowed the client;
- * `session_id` is the user's session here, and is there only when the token ends with it. Both are ids of records. No endpoint takes them, and
- * neither is the value of a token or a cookie, so the API that reads them can open nothing with them. A token that opens userinfo too has
- * `userinfo_claims`: the claims that the client asked for by name (OIDC Core section 5.5), and not their values.
+ * Two private claims (RFC 7519 section 4.3) name the records of a user's token. `grant_id` is the user's grant to the client.
+ * `session_id` is the user's session, and is present only when the token ends with that session. Both are record ids.
+ * No endpoint accepts them, and neither is a token or cookie value, so an API cannot use them for access. A token that opens userinfo has
+ * `userinfo_claims`: the names of the claims that the client asked for (OIDC Core section 5.5), without their values.
  */
 
 /** Three parts of a signed token, or five of an encrypted one (RFC 7515 section 3.1, RFC 7516 section 3.1). */
 const COMPACT = /^[\w-]*(\.[\w-]*){2}(\.[\w-]*\.[\w-]*)?$/;
 
-/** What the library hands to `formats.customizers.jwt` before it signs. */
+/** What the library passes to `formats.customizers.jwt` before it signs. */
 type Unsigned = { header?: object | undefined; payload: Record<string, unknown> };
 
-/** Names what a token stands on, and gives its header the `typ` that its API chose. */
+/** Adds the records that a token depends on, and sets the header `typ` that its API chose. */
 export function completeJwt(servers: readonly ResourceServer[]) {
   return (_ctx: KoaContextWithOIDC, token: AccessToken | ClientCredentials, jwt: Unsigned): void => {
     if ('grantId' in token && token.grantId) {
@@ -40,8 +40,8 @@ export function completeJwt(servers: readonly ResourceServer[]) {
   };
 }
 
-/** What of the server is needed to read a JWT. `jwks`: the published keys, retired ones among them. */
-type Parts = {
+/** The parts of the server that reading a JWT needs. `jwks`: the published keys, retired ones included. */
+type App = {
   database: Database;
   clients: ClientCache;
   issuer: string;
@@ -51,11 +51,11 @@ type Parts = {
   servers: readonly ResourceServer[];
 };
 
-/** A store of access tokens that finds JWTs as well. */
+/** Wraps a store of access tokens so that it finds JWTs as well. */
 export type WithJwts = (store: ProtocolStore, kind: string) => ProtocolStore;
 
-/** @returns what makes a store answer for a JWT of this server as for a token that it has stored. */
-export function createJwtAccessTokens(parts: Parts): WithJwts {
+/** @returns a wrapper that makes a store answer for a JWT of this server as for a stored token. */
+export function createJwtAccessTokens(parts: App): WithJwts {
   const keys = createLocalJWKSet({ keys: parts.jwks.keys.map((key) => publicHalf(key as JWK)) } as JSONWebKeySet);
   return (store, kind) => ({
     ...store,
@@ -64,7 +64,7 @@ export function createJwtAccessTokens(parts: Parts): WithJwts {
       if (jwt === undefined) return store.find(value);
       const found = await remember(`JWT ${jwt}`, () => read(parts, keys, jwt));
       if (found?.kind !== kind) return undefined;
-      // Introspection describes any of them; used as a token here, one must name this server's endpoint (RFC 9068 section 4).
+      // Introspection describes any JWT. To be used as a token here, a JWT must name this server's endpoint (RFC 9068 section 4).
       return jwt !== value || [found['aud']].flat().includes(parts.userinfo) ? found : undefined;
     },
   });
@@ -84,10 +84,10 @@ type Claims = JWTPayload & {
 };
 
 /**
- * @returns what a store would hold of the token; nothing unless this server signed it, its API and client are still here, and what it stands on
- * holds: the grant with every scope of the token, and the account. Its session is compared by the library, as for any token.
+ * @returns what a store would hold of the token. Undefined unless this server signed it and its API and client still exist.
+ * A user's token also needs its account, and a grant with every scope of the token. The library compares the session, as for any token.
  */
-async function read(parts: Parts, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Payload | undefined> {
+async function read(parts: App, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Payload | undefined> {
   const claims = await verify(parts, keys, jwt);
   if (!claims) return undefined;
   const { iss: _, sub, aud, exp, iat, jti, scope, client_id, cnf, grant_id, session_id, userinfo_claims, ...extra } = claims;
@@ -113,10 +113,11 @@ async function read(parts: Parts, keys: ReturnType<typeof createLocalJWKSet>, jw
   } as Payload;
 }
 
-/** @returns the claims of a JWT that a published key signed; nothing for any other text. */
-async function verify({ issuer }: Parts, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Claims | undefined> {
+/** @returns the claims of a JWT that a published key signed; undefined for any other text. */
+async function verify({ issuer }: App, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Claims | undefined> {
   try {
-    // A key that the header brings along or points to is never read, and `none` and HS* are not among the algorithms (RFC 8725 section 3.1).
+    // A key in the header, or one that the header points to, is never read. `none` and HS* are not allowed algorithms (RFC 8725 section
+    // 3.1).
     const algorithms = [...SIGNING_ALGORITHMS];
     const { payload, protectedHeader } = await jwtVerify(jwt, keys, {
       issuer,
@@ -130,7 +131,7 @@ async function verify({ issuer }: Parts, keys: ReturnType<typeof createLocalJWKS
   }
 }
 
-/** Whether a user's grant still has every scope of a token: they may have taken one back since. @param grant the library's record of it. */
+/** Whether a user's grant still has every scope of a token: the user may have withdrawn one. @param grant the library's record of it. */
 function allows(grant: { openid?: { scope?: string }; resources?: Record<string, string> } | undefined, scope: string): boolean {
   if (!grant) return false;
   const granted = new Set([grant.openid?.scope, ...Object.values(grant.resources ?? {})].flatMap((scopes) => scopes?.split(' ') ?? []));
@@ -138,9 +139,10 @@ function allows(grant: { openid?: { scope?: string }; resources?: Record<string,
 }
 
 /**
- * Lets JWTs through to introspection, where the library refuses all of them: it stores none. It is shown a handle instead, which means the JWT
- * during this request alone. Revocation goes on refusing them (RFC 7009 section 2.2.1, `unsupported_token_type`): an API that verifies JWTs by
- * itself would not hear of it.
+ * Lets JWTs reach introspection. The library refuses every JWT there, because it stores none.
+ * The library gets a handle instead, which stands for the JWT during this request only.
+ * Revocation still refuses JWTs (RFC 7009 section 2.2.1, `unsupported_token_type`): an API that verifies JWTs itself would not notice a
+ * revocation.
  */
 export function introspectJwts(provider: Provider): void {
   override(
@@ -149,7 +151,7 @@ export function introspectJwts(provider: Provider): void {
     (entity) =>
       function (key, value) {
         const token = this.params?.['token'];
-        // The library names the client once it has found it, before it looks at the token.
+        // The library names the client once it has found it, before it reads the token.
         if (key === 'Client' && this.route === 'introspection' && typeof token === 'string' && COMPACT.test(token)) {
           const handle = randomSecret();
           place(presented(handle), token);

@@ -9,16 +9,17 @@ import { prolongRefreshToken } from '../store/tokens.ts';
 import { graceSeconds, REFRESH_TOKEN_SECONDS } from './refresh-policy.ts';
 
 /**
- * Owns what follows when a client presents a code or refresh token a second time: the same answer again, a refusal that ends nothing, or a
- * refusal that ends the family. Does not own how long the grace window is: see refresh-policy.ts.
+ * Owns what happens when a client presents a code or refresh token a second time. The client gets the same response, or an error that ends
+ * nothing,
+ * or an error that ends the token family. The length of the grace window is in refresh-policy.ts.
  */
 
-// A page that mounts twice or a retry of the network sends a code twice within milliseconds. A second is far above that.
+// A page that mounts twice or a network retry sends a code twice within milliseconds. One second is far above that.
 const HARMLESS_SECONDS = 1;
 
 /**
- * Settles a second use that passed all checks of the library but the last one: the client, PKCE, redirect URI, key and scope are right.
- * The library refuses it afterwards; a repeated refresh is answered by settleTokenRequests() instead.
+ * Handles a second use that passed every check of the library except the last. Client, PKCE, redirect URI, key and scope are right.
+ * The library then refuses it. settleTokenRequests() answers a repeated refresh instead.
  */
 export async function settleSecondUse(database: Database, ctx: KoaContextWithOIDC): Promise<void> {
   const source = await recallSource();
@@ -28,12 +29,12 @@ export async function settleSecondUse(database: Database, ctx: KoaContextWithOID
   else await endFamily(database, source);
 }
 
-/** A code that the same client sends twice at once, with the key that it was asked for with. */
+/** Whether the same client sent a code twice within HARMLESS_SECONDS, with the key that the code is bound to. */
 async function isHarmless(ctx: KoaContextWithOIDC, { usedSecondsAgo = 0, dpopJkt }: Source): Promise<boolean> {
   return usedSecondsAgo <= HARMLESS_SECONDS && (dpopJkt === undefined || dpopJkt === (await proofKey(ctx)));
 }
 
-/** Whether the window for this refresh token is open. If the request is the same one too, its answer is put in place. */
+/** Whether the grace window of this refresh token is open. If the request is equal too, its stored response is used. */
 async function isRepeat(database: Database, ctx: KoaContextWithOIDC, { id }: Source): Promise<boolean> {
   const kept = await findTokenResponse(database, id);
   if (!kept) return false;
@@ -43,10 +44,10 @@ async function isRepeat(database: Database, ctx: KoaContextWithOIDC, { id }: Sou
   return true;
 }
 
-/** Whether this refresh gets the answer of an earlier one. The library still reports an error then, which is none. */
+/** Whether this refresh gets the response of an earlier one. The library still reports an error, which callers must ignore. */
 export const isAnsweredAgain = (ctx: KoaContextWithOIDC): boolean => ctx.state['answerAgain'] !== undefined;
 
-/** Does what is left to do when the library has answered a token request. Part of the request's unit of work. */
+/** Completes a token request after the library has answered it. Runs in the request's unit of work. */
 export function settleTokenRequests(database: Database) {
   return async (ctx: Context, next: Next) => {
     await next();
@@ -56,8 +57,8 @@ export function settleTokenRequests(database: Database) {
     if (ctx.status === 200) return followUse(database, ctx as never, source);
     if (ctx.state['answerAgain']) return answer(ctx, ctx.state['answerAgain']);
     if (ctx.state['otherRequest'] && typeof ctx.body === 'object') ctx.body = { ...ctx.body, error_description: OTHER_REQUEST };
-    // Nothing that is wrong may end a sign-in before the code was used: anyone who found the code could do that. Afterwards each presentation says
-    // that somebody else has it (RFC 6749 section 4.1.2).
+    // Before first use, no failed request may end a sign-in: anyone who found the code could send one.
+    // After first use, each further presentation shows that another party has the code (RFC 6749 section 4.1.2).
     if (
       ctx.status === 400 &&
       source.kind !== 'RefreshToken' &&
@@ -84,8 +85,8 @@ async function followUse(database: Database, ctx: KoaContextWithOIDC, source: So
 }
 
 /**
- * Answers a refresh that lost the race for its token from what the winner's answer was. The request is not run again: its client assertion and
- * DPoP proof are used up. @returns false when there is no such answer; the request is refused then.
+ * Answers a refresh that lost the race for its token with the winner's stored response. The request cannot run again:
+ * its client assertion and DPoP proof are consumed. @returns false when no response is stored; the request is then refused.
  */
 export async function answerFromWinner(database: Database, ctx: Context): Promise<boolean> {
   const oidc = ctx['oidc'] as KoaContextWithOIDC['oidc'] | undefined;
@@ -102,15 +103,15 @@ function answer(ctx: Context, response: TokenResponse): void {
   ctx.state['logged'] = { ...ctx.state['logged'], event: 'refresh_repeated' };
 }
 
-/** What decides what an answer says beside the refresh token: two requests with the same text are one request. */
+/** The inputs that decide a response, apart from the refresh token. Requests with equal text are one request. */
 async function requestOf(ctx: KoaContextWithOIDC, token: RefreshToken): Promise<string> {
   const { params = {}, requestParamScopes } = ctx.oidc;
-  // Without `scope` all that was granted is asked for (RFC 6749 section 6).
+  // Without `scope` the client asks for everything granted (RFC 6749 section 6).
   const scopes = params['scope'] ? requestParamScopes : token.scopes;
   return JSON.stringify([[...scopes].sort(), params['resource'] ?? null, (await proofKey(ctx)) ?? null]);
 }
 
-/** Thumbprint of the key of this request's DPoP proof, which the library has verified (RFC 9449 section 4.3). */
+/** @returns the thumbprint of the key of this request's DPoP proof, which the library has verified (RFC 9449 section 4.3). */
 async function proofKey(ctx: KoaContextWithOIDC): Promise<string | undefined> {
   const proof = ctx.get('DPoP');
   return proof ? calculateJwkThumbprint(decodeProtectedHeader(proof).jwk as JWK) : undefined;

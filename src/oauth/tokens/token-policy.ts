@@ -13,9 +13,9 @@ import { endSignIn } from '../store/grants.ts';
 import { REFRESH_TOKEN_SECONDS } from './refresh-policy.ts';
 import { settleSecondUse } from './second-use.ts';
 
-/** Owns how long things live, who gets a refresh token, and what ends with one. */
+/** Owns token lifetimes, who gets a refresh token, and what a revocation ends. */
 
-/** Seconds. A grant is never prolonged, so its life is the longest that any chain of refresh tokens can have (RFC 9700 section 4.14.2). */
+/** Seconds. A grant is never extended, so its lifetime bounds every chain of refresh tokens (RFC 9700 section 4.14.2). */
 export const ttl = {
   AccessToken: (_ctx: KoaContextWithOIDC, token: AccessToken) => token.resourceServer?.accessTokenTTL ?? HOUR,
   ClientCredentials: (_ctx: KoaContextWithOIDC, token: ClientCredentials) => token.resourceServer?.accessTokenTTL ?? HOUR,
@@ -29,16 +29,16 @@ export const ttl = {
 };
 
 /**
- * A client that registered the refresh_token grant gets one. `offline_access` decides something else: whether it
- * outlives the person's session, see expiresWithSession.
+ * A client that registered the refresh_token grant gets a refresh token. `offline_access` only decides whether that token
+ * outlives the user's session: see expiresWithSession.
  */
 export async function issueRefreshToken(_ctx: KoaContextWithOIDC, client: Client): Promise<boolean> {
   return client.grantTypeAllowed('refresh_token');
 }
 
 /**
- * Without offline_access, signing out ends what the client got (OIDC Core section 11). A device is no part of the browser that
- * answered for it: it stays signed in when that browser does not.
+ * Without offline_access, signing out ends the client's tokens (OIDC Core section 11). A device does not share the browser that
+ * approved it, so the device stays signed in after that browser signs out.
  */
 export async function expiresWithSession(
   _ctx: KoaContextWithOIDC,
@@ -48,9 +48,9 @@ export async function expiresWithSession(
 }
 
 /**
- * What ends besides a token. A second use of a code or refresh token is settled in second-use.ts, and never ends the grant: what the user
- * allowed stays. A client that gives a token back, such as when a user signs out of it, ends that sign-in: they are signed in to it
- * elsewhere still, and need not allow again what they allowed.
+ * Decides what else ends with a token. second-use.ts handles a second use of a code or refresh token, which never ends the grant.
+ * When a client revokes a token, for example as its user signs out of it, that sign-in ends. Other sign-ins of the user remain.
+ * The user's consent remains too.
  * @returns whether the grant ends.
  */
 export function revokeGrantPolicy(database: Database) {

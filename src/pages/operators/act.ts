@@ -13,20 +13,23 @@ import { isBlank, isDeceptive } from '../../platform/visible-text.ts';
 import { allowedTo } from '../permissions.ts';
 
 /**
- * The vocabulary of what operators do: the pages and the API of administration do it by the same acts, so that neither can do what the other
- * must not. An act says who may, judges what it is given, and does it in one transaction with its record in the audit log.
+ * Owns the type of an operator's acts. The pages and the API of administration run the same acts, so that neither allows more than the
+ * other. An act names its scope, checks its input, and writes the change and its audit event in one transaction.
  */
 
-/** Who acts: a person at our pages, a person by a client at the API, or a client for itself. */
+/** Who acts: a user at the pages, a user through a client at the API, or a client for itself. */
 export type Actor = {
   accountId?: string | undefined;
   clientId?: string | undefined;
-  /** What they may do now: of a person by a client, what both may. */
+  /** Scopes of the actor; for a user through a client, the scopes that both have. */
   may: readonly AdminScope[];
-  /** Upstream providers at which this actor can act for people. An actor with every admin scope needs none: see isWithin(). */
+  /** Upstream providers at which this actor can act for users. An actor with every admin scope needs none: see isWithin(). */
   services?: readonly string[];
   from: Visitor;
-  /** Whoever has the machine may do what would lock everybody out here, such as unmake the last admin: they can undo it. */
+  /**
+   * An operator with access to the machine may do what would otherwise lock all admins out. They can undo it, even the removal of the last
+   * admin.
+   */
   atTheMachine?: true;
 };
 
@@ -35,31 +38,31 @@ export type Doing = {
   config: Config;
   keyRing: KeyRing;
   actor: Actor;
-  /** What is to be written in the first transaction of an act or not at all, told once: see api/idempotency.ts. */
+  /** A statement to write in the first transaction of an act, once or not at all: see features/admin/api/idempotency.ts. */
   along?(): Statement | undefined;
 };
 
-/** Why something was not done. Then nothing was. */
+/** Why an act was refused. Then it changed nothing. */
 export type Reason =
-  /** Who acts may not do such things. */
+  /** The actor lacks the scope. */
   | 'forbidden'
-  /** What it would be done to may do more than who acts. */
+  /** The target may do more than the actor. */
   | 'above'
   | 'unknown'
-  /** It would be done to who acts. */
+  /** The target is the actor's own account. */
   | 'own_account'
-  /** Nobody would be left who may do everything. */
+  /** No admin would remain. */
   | 'last_admin'
-  /** Nobody would be left who looks after it. */
+  /** The client would have no owner. */
   | 'last_owner'
-  /** A client that this server cannot do without. */
+  /** A client that this server needs. */
   | 'own_client'
   | 'own_resource_server'
-  /** Somebody has the address already. */
+  /** Another account has the address. */
   | 'taken'
-  /** The handle names more than one. */
+  /** The handle matches more than one. */
   | 'ambiguous'
-  /** It became something else while it was looked at. */
+  /** The target changed meanwhile. */
   | 'changed'
   | 'invalid';
 
@@ -69,22 +72,22 @@ export type FieldProblem = { field: string; detail: string };
 export type Outcome<Result> = { ok: true; result: Result } | { ok: false; reason: Reason; problems?: FieldProblem[] };
 
 export type Act<Input = unknown, Result = unknown> = {
-  /** What it does, in one sentence of the API's document. */
+  /** One sentence for the API document. */
   summary: string;
   scope: AdminScope;
   input: z.ZodType<Input>;
-  /** What it tells when it is done, as JSON. */
+  /** The result as JSON. */
   result: z.ZodType<Result>;
-  /** It makes something: done twice, there are two. */
+  /** Whether it creates something, so that a repetition creates a second one. */
   creates?: true;
-  /** @param target what its address names, as a stranger may write it; storable. */
+  /** @param target from the URL, as a stranger may write it; the database can store it. */
   run(doing: Doing, target: string, input: Input): Promise<Outcome<Result>>;
 };
 
-/** Of whichever input and result: perform() judges what it is given. */
+/** An act of any input and result: perform() checks what it gets. */
 export type AnyAct = Omit<Act, 'input' | 'result' | 'run'> & { input: unknown; result: unknown; run: unknown };
 
-/** Nothing to say but what is done to whom. */
+/** The act has no input. */
 export const NOTHING = z.strictObject({});
 
 export const done = <Result>(result: Result): Outcome<Result> => ({ ok: true, result });
@@ -95,7 +98,9 @@ export const refused = (reason: Reason, problems?: FieldProblem[]) => ({
 });
 
 /**
- * The only way to act. @param wish.target what it is done to, as the address has it. @param wish.input as it was sent: it is judged here.
+ * The only way to run an act.
+ * @param wish.target what it acts on, as in the URL.
+ * @param wish.input as sent; it is checked here.
  * @throws DatabaseUnavailable
  */
 export async function perform<Input, Result>(
@@ -120,13 +125,13 @@ export async function perform<Input, Result>(
   }
 }
 
-/** The record of an act: who, by which client, from where. It is in the transaction of what it tells of, and so is what goes along with it. */
+/** The audit event of an act: the user, the client and the address. It is written in the act's transaction, and so is `along`. */
 export function recorded(doing: Doing, event: Omit<AuditEvent, 'actorId'>): Statement {
   const [told, along] = [auditEvent(doing.actor.from, byWhom(doing, event)), doing.along?.()];
   return along ? Prisma.sql`with along as (${along}) ${told}` : told;
 }
 
-/** The same of an insert, update or delete, whose `id` it tells as `idAs`; its rows are the act's. */
+/** The same for an insert, update or delete, whose `id` it records as `idAs`. The first statement returns the act's rows. */
 export function recordedAct(doing: Doing, act: Statement, event: Omit<AuditEvent, 'actorId'>, idAs: string): [Statement, ...Statement[]] {
   const along = doing.along?.();
   return [audited(act, doing.actor.from, byWhom(doing, event), idAs), ...(along ? [along] : [])];
@@ -138,11 +143,11 @@ const byWhom = ({ actor }: Doing, { detail, ...event }: Omit<AuditEvent, 'actorI
   detail: { ...detail, ...(actor.clientId === undefined ? undefined : { by: actor.clientId }) },
 });
 
-/** The roles that may do nothing which who acts may not do: theirs to give and to take, and those who have them theirs to look after. */
+/** The roles that allow no more than the actor's scopes. The actor may assign and remove them, and manage users who have them. */
 export const rolesWithin = (may: readonly AdminScope[]): Role[] =>
   ROLES.filter((role) => allowedTo(role).every((scope) => may.includes(scope)));
 
-/** What people or things are called, in an operator's words. */
+/** A name that an operator gives to a user or an object. */
 export const nameInWords = z
   .string()
   .trim()

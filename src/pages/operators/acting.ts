@@ -7,8 +7,8 @@ import { allowedTo, mayDo } from '../permissions.ts';
 import { type Act, type AnyAct, type Doing, type Outcome, perform, type Reason } from './act.ts';
 
 /**
- * Owns how an operator acts at our pages: each act has a page of its own that says what will happen, asks for what there is to say, and takes
- * a sign-in of a moment ago. What is done, and by whom it may be, is the act's (src/admin/acts), which the API calls too.
+ * Owns how an operator acts at the pages. Each act has a page that says what will happen, asks for the input, and requires a recent
+ * sign-in. The act itself decides what is done and who may do it; the API runs the same acts.
  */
 
 export type Field = {
@@ -17,39 +17,39 @@ export type Field = {
   label: string;
   hint?: string;
   kind: 'text' | 'number' | 'select' | 'checks' | 'lines';
-  /** As it is now, or was sent. */
+  /** The current value, or the one that was sent. */
   value?: string | string[];
   options?: { value: string; label: string }[];
 };
 
 export type Question = {
-  /** What it is done to, as the act names it. */
+  /** The act's target. */
   target: string;
-  /** The same as people read it. */
+  /** Its name for the operator. */
   name?: string | undefined;
-  /** Where to when it is done, and when it is not to be. */
+  /** Where the browser continues after the act, or after cancelling. */
   back: string;
-  /** What to know before it is decided. */
+  /** Facts for the decision. */
   facts?: { label: string; values: Record<string, string | number | Date> }[];
   fields?: Field[];
-  /** What must be typed, letter by letter. */
+  /** Text that the operator must type exactly. */
   typed?: string;
-  /** What the act is told, out of the form. */
+  /** The act's input from the form. */
   input?(form: URLSearchParams): unknown | Promise<unknown>;
 };
 
 export type ActPage = {
   act: AnyAct;
-  /** By which its sentences are found: `admin.act.<words>.title`, `.text` and `.submit`. */
+  /** Prefix of its sentences: `admin.act.<words>.title`, `.text` and `.submit`. */
   words: string;
-  /** It takes something away. */
+  /** Whether it is destructive. */
   grave?: true;
   ask(visit: Visit): Promise<Question>;
-  /** In the place of the way back. @returns why nothing came of it, if so. */
+  /** Answers instead of the redirect back. @returns the key of a problem, if the act had no effect. */
   tell?(visit: Visit, result: never): string | undefined;
 };
 
-/** Why nothing was done, in words; what is not here is as if there were no such page. */
+/** Sentences for refusals. A reason without one is answered 404. */
 const PROBLEMS: Partial<Record<Reason, string>> = {
   above: 'admin.problem.above',
   own_account: 'admin.problem.own_account',
@@ -83,7 +83,7 @@ export function actPage(page: ActPage): OwnPage {
         input: (await question.input?.(form)) ?? {},
       });
       if (!outcome.ok) return showQuestion(visit, page, refill(question, form), problemOf(outcome.reason));
-      // Acts are written by transactions of their own, which nobody hears of.
+      // Acts are written by their own transactions, so the press cannot detect the change itself.
       visit.ctx.state.pressChanged = true;
       if (!page.tell) return goBack(visit, question.back);
       const problem = page.tell(visit, outcome.result as never);
@@ -92,7 +92,7 @@ export function actPage(page: ActPage): OwnPage {
   };
 }
 
-/** @throws AppError 404 for who may not: what their role does not open, is not there. */
+/** @throws AppError 404 without the scope: pages that a role may not use do not exist for it. */
 export function insistOn({ account }: Visit, scope: AdminScope): void {
   if (!mayDo(account.role, scope)) throw new AppError('not_found', { status: 404, reason: `no ${scope}` });
 }
@@ -115,7 +115,7 @@ function showQuestion(visit: Visit, { words, grave }: ActPage, question: Questio
   show(visit, 'admin/act', { ...asked, words, grave, action: visit.ctx.path, ...(problem ? { problem } : undefined) });
 }
 
-/** What was sent is there again, so that nobody writes it twice. */
+/** Shows the sent values again, so that the operator need not retype them. */
 function refill(question: Question, form: URLSearchParams): Question {
   if (!question.fields) return question;
   const fields = question.fields.map((field) => ({
@@ -125,10 +125,10 @@ function refill(question: Question, form: URLSearchParams): Question {
   return { ...question, fields };
 }
 
-/** Leads from a form to a page, so that a reload sends nothing twice. @param path of ours, perhaps with a query. */
+/** Redirects from a form to a page, so that a reload does not repeat it. @param path of this server, possibly with a query. */
 export function goBack({ ctx }: Visit, path: string): undefined {
   seeOther(ctx, `${path}${path.includes('?') ? '&' : '?'}done`);
 }
 
-/** One to a line, or between spaces and commas. */
+/** One entry a line, or separated by spaces and commas. */
 export const listed = (text: string | null): string[] => (text ?? '').split(/[\s,]+/).filter(Boolean);

@@ -3,45 +3,46 @@ import { type Database, Prisma, type Statement } from '../../platform/database.t
 import { digestInHex, type KeyRing } from '../../platform/secrets.ts';
 
 /**
- * The vocabulary of what operators look through, page by page. A page goes on after the last row of the one before, by an index, and reads no
- * more than a bounded part of a table, however large that is and whatever is searched for.
+ * Owns the type of an operator's lists, page by page. A page continues after the last row of the previous one, by an index. It reads a
+ * limited part of a table, regardless of the table's size and the search.
  */
 
 export const MOST_ROWS = 100;
 export const USUAL_ROWS = 50;
 
-// Of what no index finds, such as a part of a name, so many rows are looked at for a page. It may then be short, or empty, and yet have a next.
+// The most rows scanned for a page when no index helps, such as for a part of a name. The page may then be short or empty, and still have a
+// next one.
 export const SCANNED_ROWS = 10_000;
 
-/** After which row a page goes on: the values of the columns that it is sorted by. */
+/** The row after which a page continues: its values of the sort columns. */
 export type Position = string[];
 
-/** The rows of a page and one more, if there is one; `scanned`, where the looking stopped when it stopped early. */
+/** The rows of a page, plus one if there are more. `stoppedAt` is where a scan stopped early. */
 export type Found<Row> = { rows: Row[]; stoppedAt?: Position | undefined };
 
 export type List<Filters = Record<string, unknown>, Row = unknown> = {
   name: string;
   summary: string;
-  /** As a query says it: texts, that is. */
+  /** The filters as the query has them: text. */
   filters: z.ZodType<Filters>;
-  /** A row as JSON: moments are ISO 8601. */
+  /** A row as JSON, with times in ISO 8601. */
   row: z.ZodType;
-  /** @param limit how many rows to look for; one more than the page has. */
+  /** @param limit the most rows to return: the page's rows plus one. */
   find(place: Place, filters: Filters, limit: number, after: Position | undefined): Promise<Found<Row>>;
   positionOf(row: Row): Position;
 };
 
-/** Of whichever filters and rows: readPage() judges what it is given. */
+/** A list of any filters and rows: readPage() checks what it gets. */
 export type AnyList = Omit<List, 'filters' | 'find' | 'positionOf'> & { filters: unknown; find: unknown; positionOf: unknown };
 
 export type Place = { database: Database; keyRing: KeyRing };
 
 export type ListPage<Row> = { rows: Row[]; next: string | undefined };
 
-/** @param filters as `list.filters` gives them. @param reader who reads, by a name of ours: a cursor is of no use to anybody else. */
+/** @param filters as `list.filters` returns them. @param reader name of the caller: a cursor works for its own reader only. */
 export type Asking<Filters> = { filters: Filters; limit?: number | undefined; cursor?: string | undefined; reader: string };
 
-/** @returns undefined for a cursor that is not one of this list, with these filters, for this reader. */
+/** @returns undefined for a cursor of another list, other filters or another reader. */
 export async function readPage<Filters, Row>(
   list: List<Filters, Row>,
   place: Place,
@@ -56,11 +57,11 @@ export async function readPage<Filters, Row>(
   return { rows: shown, next: last && place.keyRing.encrypt(JSON.stringify(last), context) };
 }
 
-// Far more than any position takes.
+// Longer than any position.
 const LONGEST_CURSOR = 4_000;
 const POSITION = z.array(z.string()).min(1).max(4);
 
-/** Sealed under the key ring: nobody makes one, or turns one of another list or filter into this one's (Hydra GHSA-r9w3-57w2-gch2). */
+/** Encrypted with the key ring. So nobody can create a cursor, or use one of another list or filter (Hydra GHSA-r9w3-57w2-gch2). */
 function openCursor(keyRing: KeyRing, cursor: string, context: string): Position | undefined {
   if (cursor.length > LONGEST_CURSOR) return undefined;
   try {
@@ -70,18 +71,19 @@ function openCursor(keyRing: KeyRing, cursor: string, context: string): Position
   }
 }
 
-/** What a text contains, in whichever case. Not a pattern: % and _ are letters of a name here. */
+/** Whether a column contains a text, in any case. Not a pattern: % and _ are ordinary characters in a name. */
 export const contains = (column: Statement, text: string): Statement => Prisma.sql`position(lower(${text}) in lower(${column})) > 0`;
 
-/** Conditions together; none is true. */
+/** Combines conditions with `and`; no condition is true. */
 export const all = (conditions: (Statement | undefined | false)[]): Statement => {
   const given = conditions.filter((condition): condition is Statement => Boolean(condition));
   return given.length ? Prisma.sql`(${Prisma.join(given, ' and ')})` : Prisma.sql`true`;
 };
 
 /**
- * Rows of a table in the order of one unique text column, of which a condition holds that no index knows.
- * @param columns of the table `t`, each row has the value of `by` beside them, as `place`. @param within what an index knows.
+ * Rows of a table in the order of one unique text column.
+ * @param table.columns of the table `t`; each row also has the value of `by`, as `place`.
+ * @param page.where a condition that no index supports.
  */
 export async function scan<Row>(
   database: Database,
@@ -108,18 +110,18 @@ function withoutScan<Row>(looked: object): Row {
   return row as Row;
 }
 
-/** By what name cursors are a reader's. */
+/** The name that binds cursors to a reader. */
 export const readerOf = ({ accountId, clientId = '' }: { accountId?: string | undefined; clientId?: string | undefined }): string =>
   accountId === undefined ? `client ${clientId}` : `account ${accountId}`;
 
-// What a query says is text.
+// Query parameters are text.
 export const search = z.string().trim().max(200).optional();
 export const flag = z
   .enum(['true', 'false'])
   .transform((value) => value === 'true')
   .optional();
 export const identifier = z.string().min(1).max(500).optional();
-/** A moment that the database knows too: neither its years nor its offsets go as far as those of ISO 8601. */
+/** A time that the database can store: its range of years and offsets is smaller than that of ISO 8601. */
 export const moment = z.iso
   .datetime({ offset: true })
   .refine((text) => text > '1970' && text < '9000', 'must be a moment of our time')

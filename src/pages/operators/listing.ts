@@ -6,12 +6,12 @@ import { AppError } from '../../platform/errors.ts';
 import { type OwnPage, show, type Visit } from '../own-pages.ts';
 import { type AnyList, type List, readerOf, readPage } from './list.ts';
 
-/** Owns how operators look through what there is at our pages: a form that narrows it down, a page of rows, and the way to the next. */
+/** Owns how operators browse lists at the pages: a form with filters, a page of rows, and a link to the next. */
 
 export type Filter = {
   name: string;
   label: string;
-  /** For one of a few; any text otherwise. */
+  /** For a choice of few values; without it, any text. */
   options?: { value: string; label: string }[];
 };
 
@@ -19,11 +19,11 @@ export type Listed = {
   list: AnyList;
   view: string;
   filters: Filter[];
-  /** Those of the filters that take a person's address, and what the list calls the person's id. */
+  /** Filters that take a user's address, each with the list's name for the user's id. */
   people?: Record<string, string>;
-  /** The rows as the view reads them. @param query what was asked, as it was asked. */
+  /** The rows as the view reads them. @param query the filters as sent. */
   rows(visit: Visit, rows: never[], query: Record<string, string>): Promise<object[]>;
-  /** What else the view reads. */
+  /** Further data for the view. */
   more?(visit: Visit): Record<string, unknown>;
 };
 
@@ -47,7 +47,7 @@ export function listPage({ list, view, filters, people = {}, rows, more }: Liste
   };
 }
 
-/** A page of a list, for who is here. @throws AppError 400 for a filter that makes no sense and for a cursor that was not given for this. */
+/** Reads a page of a list for the signed-in operator. @throws AppError 400 for an invalid filter or for a cursor of another list. */
 async function readListed(
   visit: Visit,
   {
@@ -69,14 +69,14 @@ async function readListed(
   return page;
 }
 
-/** @throws AppError 400 for what no list knows. */
+/** @throws AppError 400 for values that the list does not accept. */
 export function filtersOf(list: AnyList, wanted: Record<string, string>): Record<string, unknown> {
   const judged = (list as unknown as List).filters.safeParse(wanted);
   if (!judged.success) throw new AppError('invalid_request', { status: 400, reason: judged.error.issues[0]?.path.join('.') ?? 'filter' });
   return judged.data;
 }
 
-/** What was asked of the filters that a page has; empty ones are none. @throws AppError 400 for what nothing can keep. */
+/** The values of the page's filters, without empty ones. @throws AppError 400 for text that the database cannot store. */
 export function queryOf({ ctx }: Visit, filters: Filter[]): Record<string, string> {
   const given = filters.flatMap(({ name }) => {
     const text = textOf(ctx.query[name])?.trim();
@@ -86,7 +86,7 @@ export function queryOf({ ctx }: Visit, filters: Filter[]): Record<string, strin
   return Object.fromEntries(given);
 }
 
-/** @returns undefined when it is about somebody whom nobody knows. */
+/** @returns undefined when a filter names an unknown user. */
 export async function withIds(
   { ctx, services: { database } }: Visit,
   query: Record<string, string>,
@@ -107,7 +107,7 @@ export async function withIds(
 
 const OFFSETS: Record<Language, string> = { ko: '+09:00', en: 'Z' };
 
-/** A day by the clock that the page goes by, the last one included; what is no day is left as it is, to be judged. */
+/** A day in the time zone of the page; `until` includes its day. Other text is returned unchanged, for the filter to check. */
 function momentOf(text: string, field: string, language: Language): string {
   const day = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(`${text}T00:00:00${OFFSETS[language]}`) : undefined;
   if (!day || Number.isNaN(day.getTime())) return text;

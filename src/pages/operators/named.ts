@@ -6,11 +6,11 @@ import { named, type Visit } from '../own-pages.ts';
 import type { ActPage, Question } from './acting.ts';
 import { pathOfClient, pathOfPerson } from './paths.ts';
 
-/** Owns the finding of what an address of administration names, and what people and clients are called in a list of others. */
+/** Owns the look-up of what an administration URL names, and the display names of users and clients in lists. */
 
 export type Person = NonNullable<Awaited<ReturnType<typeof findPersonRecord>>>;
 
-/** @throws AppError 404 for an account that there is not. */
+/** @throws AppError 404 for an unknown account. */
 export async function personOf(visit: Visit): Promise<Person> {
   const found = await findPersonRecord(visit.services.database, named(visit, 'account'));
   if (!found) throw new AppError('not_found', { status: 404, reason: 'no such account' });
@@ -23,7 +23,7 @@ async function findPersonRecord(database: Database, id: string) {
   return database.prisma.user.findUnique({ where: { id }, include: { totp: true, _count: { select: counts } } });
 }
 
-/** @throws AppError 404 for a client that there is not. */
+/** @throws AppError 404 for an unknown client. */
 export async function clientOf(visit: Visit): Promise<ClientRecord & { name: string }> {
   const found = await findClientRecord(visit.services.database, named(visit, 'client'));
   if (!found) throw new AppError('not_found', { status: 404, reason: 'no such client' });
@@ -34,15 +34,15 @@ export type Named = { path: string; name: string };
 
 export type NamedClient = Awaited<ReturnType<typeof clientOf>>;
 
-/** An act on a client: its page stands below the client's. */
+/** An act on a client, with a page below the client's. */
 export type ClientAct = Omit<ActPage, 'ask'> & {
   path: string;
-  /** For which clients it makes sense. */
+  /** Whether the act applies to a client. */
   fits?: (client: NamedClient) => boolean;
   question?: (visit: Visit, client: NamedClient) => Promise<Partial<Question>>;
 };
 
-/** What ids of people and clients are called, and where they are looked at. Of one that has gone the id is all there is. */
+/** @returns the names of users and clients with links to their pages. A deleted one is shown by its id. */
 export async function namesOf(
   database: Database,
   { people, clients }: { people: (string | null)[]; clients: (string | null)[] },

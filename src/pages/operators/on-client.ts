@@ -15,14 +15,14 @@ import { mustFind } from '../../platform/sql-errors.ts';
 import { type Actor, type Doing, done, type Outcome, recorded, refused } from './act.ts';
 
 /**
- * Owns what all acts on a client have in common: it is there, it is none of this server's own, it is locked, and its owners hear of it. Whoever
- * gets a hold on a client can do what the client can: so nobody gives one who cannot do all of that.
+ * Owns what all acts on a client share. The client exists, is not one of the server's own, and is locked, and its owners are notified.
+ * Control of a client includes all that the client can do. So only an actor who can do all of that may give control to others.
  */
 
 export const changedClient = z.object({ id: z.string() });
 export type ChangedClient = z.infer<typeof changedClient>;
 
-/** Does something to a client that is there, and tells of it. */
+/** Changes an existing client, writes the audit event and notifies the owners. */
 export async function doToClient(
   doing: Doing,
   id: string,
@@ -36,19 +36,19 @@ export async function doToClient(
   if (!power) return refused('unknown');
   if (givesHold && !isWithin(actor, power)) return refused('above');
   const guards = [mustFind(lockClient(id)), ...(givesHold ? [mustFind(isStillAsPowerful(id, power))] : [])];
-  // Read before, so that an owner who is put out hears of it too.
+  // Read before the change, so that a removed owner is notified too.
   const letters = await lettersToOwners(doing, id, event.type);
   await database.transaction([...guards, ...statements, recorded(doing, { ...event, clientId: id }), ...letters]);
   return done({ id });
 }
 
-/** Whether who acts can do all that is listed. The scopes of ordinary APIs do not count: to look after clients is what `admin:clients` is for. */
+/** Whether the actor can do all that is listed. Scopes of ordinary APIs do not count: `admin:clients` exists to manage clients. */
 export function isWithin({ may, services = [] }: Actor, power: Power): boolean {
   if (ADMIN_SCOPES.every((scope) => may.includes(scope))) return true;
   return power.scopes.every((scope) => may.includes(scope)) && power.services.every((service) => services.includes(service));
 }
 
-/** Who looks after a client hears what operators do to it. None, at a machine that is told no key to seal letters with. */
+/** Mails to the client's owners about an operator's act. Empty for a command on a machine that lacks the encryption keys for mail. */
 async function lettersToOwners(doing: Doing, id: string, type: EventType): Promise<Statement[]> {
   const owners = await ownersToTell(doing.database, id);
   if (!owners.length) return [];

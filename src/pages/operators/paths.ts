@@ -1,4 +1,4 @@
-/** Owns the addresses of what operators look at: an id may be whatever somebody chose. */
+/** Owns the administration URLs of users and clients. Ids are encoded, because somebody may have chosen any text. */
 
 export const pathOfClient = (clientId: string, act = ''): string => `/admin/clients/${encodeURIComponent(clientId)}${act}`;
 

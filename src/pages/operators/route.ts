@@ -4,7 +4,10 @@ import type { Database } from '../../platform/database.ts';
 import type { Act, AnyAct } from './act.ts';
 import type { AnyList, List } from './list.ts';
 
-/** An address of the admin API, below /admin/api/v1: what answers there, and by which scope. The API's document is made of them too. */
+/**
+ * A route of the admin API, below /admin/api/v1: what answers there, and the required scope. The API document is generated from these
+ * routes.
+ */
 
 export type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -19,7 +22,7 @@ export function listRoute(path: string, given: AnyList, scope: AdminScope = 'adm
   return { method: 'GET', path, scope, summary: list.summary, name: `list_${list.name}`, kind: 'list', list };
 }
 
-/** @param named the act by its name, of which the operation's name is made. */
+/** @param named the act by its name, from which the operation's name is derived. */
 export function actRoute(method: Method, path: string, named: Record<string, AnyAct>): Route {
   const [[name, given]] = Object.entries(named) as [[string, AnyAct]];
   const act = given as unknown as Act;

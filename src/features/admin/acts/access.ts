@@ -5,13 +5,13 @@ import { endByHandle, findByHandle } from '../../../oauth/store/token-handles.ts
 import { type Act, done, NOTHING, recorded, refused } from '../../../pages/operators/act.ts';
 import { findAccountRecordById } from '../../../people/administration.ts';
 
-/** Owns the ending of what apps were allowed. Sessions stay, and so does what is registered. */
+/** Owns the acts that end grants and tokens. Sessions and registered clients stay. */
 
 const NAMED = z.object({ id: z.string() });
 type Named = z.infer<typeof NAMED>;
 
 export const endGrant: Act<object, Named> = {
-  summary: 'End one grant, and every code and token under it',
+  summary: 'End one grant, with its codes and tokens',
   scope: 'admin:access',
   input: NOTHING,
   result: NAMED,
@@ -25,7 +25,7 @@ export const endGrant: Act<object, Named> = {
 };
 
 export const endAccessOfPerson: Act<object, Named> = {
-  summary: 'End everything that a person allowed, and leave them signed in',
+  summary: 'End all grants of a user, without signing the user out',
   scope: 'admin:access',
   input: NOTHING,
   result: NAMED,
@@ -37,20 +37,20 @@ export const endAccessOfPerson: Act<object, Named> = {
 };
 
 export const endAccessOfClient: Act<object, Named & { ended: number }> = {
-  summary: 'End all that a client holds, for people and for itself; `ended` counts codes, tokens and grants. It may ask for more',
+  summary: 'End all codes, tokens and grants of a client; `ended` counts them. The client can request new ones',
   scope: 'admin:access',
   input: NOTHING,
   result: z.object({ id: z.string(), ended: z.int() }),
   async run(doing, id) {
     if (!(await isClientKnown(doing.database, id))) return refused('unknown');
-    // Told first: it is done in parts, and one that is cut short is no less an act.
+    // Record first: the end runs in batches, and an interrupted act must still leave its event.
     await doing.database.transaction([recorded(doing, { type: 'access_ended', clientId: id })]);
     return done({ id, ended: await endClient(doing.database, id) });
   },
 };
 
 export const endToken: Act<object, { handle: string }> = {
-  summary: 'End one token by its handle; a client that holds a refresh token gets another',
+  summary: 'End one token by its handle. A client with a refresh token can get a new one',
   scope: 'admin:access',
   input: NOTHING,
   result: z.object({ handle: z.string() }),

@@ -8,13 +8,13 @@ import { type ChangedClient, changedClient, doToClient } from '../../../pages/op
 import { Prisma } from '../../../platform/database.ts';
 import { mustFind } from '../../../platform/sql-errors.ts';
 
-/** Owns what operators do about clients. This server's own stay as they are: without them nobody could sign in to undo it. */
+/** Owns the operators' acts on clients. The server's own clients are excluded: without them, no operator could sign in to undo the act. */
 
 const ENDED = z.object({ id: z.string(), ended: z.int() });
 type Ended = z.infer<typeof ENDED>;
 
 export const verifyClient: Act<{ publisher: string }, ChangedClient> = {
-  summary: 'Say who was found to publish a client: it holds until the client says something else of itself',
+  summary: 'Mark a client as verified, with its publisher. A change of its metadata ends the verification',
   scope: 'admin:clients',
   input: z.strictObject({ publisher: nameInWords }),
   result: changedClient,
@@ -23,7 +23,7 @@ export const verifyClient: Act<{ publisher: string }, ChangedClient> = {
 };
 
 export const unverifyClient: Act<object, ChangedClient> = {
-  summary: 'Show a client as not verified',
+  summary: 'Remove the verification of a client',
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
@@ -31,20 +31,20 @@ export const unverifyClient: Act<object, ChangedClient> = {
 };
 
 export const suspendClient: Act<object, Ended> = {
-  summary: 'Make a client as good as unknown, and end its codes, tokens and grants; `ended` counts them',
+  summary: 'Suspend a client, and end its codes, tokens and grants; `ended` counts them',
   scope: 'admin:clients',
   input: NOTHING,
   result: ENDED,
   async run(doing, id) {
     const suspended = await doToClient(doing, id, [store.suspendClient(id)], { type: 'client_suspended' });
     if (!suspended.ok) return suspended;
-    // Only now: what is issued to a client that was not suspended yet is there to be ended.
+    // End access only after the suspension, so that no token issued in between is missed.
     return done({ id, ended: await endClient(doing.database, id) });
   },
 };
 
 export const endClientSecret: Act<object, ChangedClient> = {
-  summary: 'End one secret of a client at once, by its id: the beginning of its digest',
+  summary: 'End one client secret at once, by its id',
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
@@ -58,22 +58,22 @@ export const endClientSecret: Act<object, ChangedClient> = {
 };
 
 export const restoreClient: Act<object, ChangedClient> = {
-  summary: 'Let a suspended client in again, with the secrets it had; what was ended stays so',
+  summary: 'Restore a suspended client with its secrets. Its earlier tokens and grants stay ended',
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
-  // A restored client has its old secrets. Whoever holds one of them can use the client again.
+  // A restored client keeps its old secrets, so any holder of one of them can use the client again.
   run: (doing, id) => doToClient(doing, id, [store.restoreClient(id)], { type: 'client_restored' }, { givesHold: true }),
 };
 
 export const deleteClient: Act<object, ChangedClient & { people: number }> = {
-  summary: 'Delete a client with all that it holds; `people` counts who loses access with it',
+  summary: 'Delete a client with its tokens and grants; `people` counts the users who had granted it access',
   scope: 'admin:clients',
   input: NOTHING,
   result: z.object({ id: z.string(), people: z.int() }),
   async run(doing, id) {
     const people = await countPeople(doing.database, id);
-    // First, so that nothing is issued to it while what it holds is ended: in parts, which one deletion would not be.
+    // Suspend first, so that no more tokens are issued. Then end the client's access in batches, which one deletion would not do.
     const suspended = await suspendClient.run(doing, id, {});
     if (!suspended.ok) return suspended;
     const deleted = await doToClient(doing, id, [store.deleteClient(id)], { type: 'client_deleted', detail: { people } });
@@ -82,7 +82,7 @@ export const deleteClient: Act<object, ChangedClient & { people: number }> = {
 };
 
 export const requirePkce: Act<object, ChangedClient> = {
-  summary: 'Require PKCE of a client: its requests without a challenge are refused from now on',
+  summary: 'Require PKCE of a client. Its requests without a challenge are then refused',
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
@@ -90,7 +90,7 @@ export const requirePkce: Act<object, ChangedClient> = {
 };
 
 export const waivePkce: Act<object, ChangedClient> = {
-  summary: 'Require PKCE of a client no longer; a public client, and one that binds its tokens or requires PAR, must use it all the same',
+  summary: 'Stop requiring PKCE of a client. A public client must still use it, and so must one that binds its tokens or requires PAR',
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
@@ -98,14 +98,14 @@ export const waivePkce: Act<object, ChangedClient> = {
 };
 
 export const allowAdminScopes: Act<{ scopes: AdminScope[] }, ChangedClient> = {
-  summary: 'Let a client ask for these scopes of the admin API, and for no others; with none, no longer',
+  summary: 'Set the admin API scopes that a client may request. An empty list removes them all',
   scope: 'admin:roles',
   input: z.strictObject({ scopes: z.array(z.enum(ADMIN_SCOPES as [AdminScope, ...AdminScope[]])).max(ADMIN_SCOPES.length) }),
   result: changedClient,
   async run(doing, id, { scopes }) {
     const before = await readAdminScopes(doing.database, id);
     if (!before) return refused('unknown');
-    // Nobody gives what they do not have, nor takes what is above them.
+    // An operator can neither grant nor remove more than the operator's own rights.
     const touched = ADMIN_SCOPES.filter((scope) => scopes.includes(scope) !== before.includes(scope));
     if (touched.some((scope) => !doing.actor.may.includes(scope))) return refused('above');
     const kept = ADMIN_SCOPES.filter((scope) => scopes.includes(scope));

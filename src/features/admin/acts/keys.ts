@@ -3,14 +3,14 @@ import { replaceSigningKeys, rotateSigningKeys } from '../../../oauth/keys/signi
 import { type Act, done, NOTHING, recorded } from '../../../pages/operators/act.ts';
 import { keysUsedNow } from '../../../platform/key-use.ts';
 
-/** Owns what operators do about the keys that sign. */
+/** Owns the operators' acts on the signing keys. */
 
 const ROTATED = z.object({
   keys: z.array(z.object({ algorithm: z.string(), kid: z.string(), made: z.boolean(), signs_from: z.iso.datetime() })),
 });
 
 export const rotateKeys: Act<object, z.infer<typeof ROTATED>> = {
-  summary: 'Make the next key of each algorithm: published at once, it signs an hour later',
+  summary: 'Create the next key of each algorithm. It is published at once and signs from an hour later',
   scope: 'admin:keys',
   input: NOTHING,
   result: ROTATED,
@@ -27,7 +27,7 @@ export const rotateKeys: Act<object, z.infer<typeof ROTATED>> = {
 const REPLACED = z.object({ replaced: z.literal(true) });
 
 export const replaceKeys: Act<object, z.infer<typeof REPLACED>> = {
-  summary: 'For keys that leaked: new keys sign at once, all others are deleted, and what they signed is refused',
+  summary: 'Replace leaked keys: new keys sign at once, and tokens signed with the old keys become invalid',
   scope: 'admin:keys',
   input: NOTHING,
   result: REPLACED,
@@ -40,7 +40,7 @@ export const replaceKeys: Act<object, z.infer<typeof REPLACED>> = {
 const USED = z.object({ used: z.array(z.object({ kind: z.enum(['cookie', 'data']), id: z.string() })) });
 
 export const useKeys: Act<object, z.infer<typeof USED>> = {
-  summary: 'Say that every node has the newest key of COOKIE_KEYS and DATA_ENCRYPTION_KEYS: they write with it from now on',
+  summary: 'Confirm that every node has the newest key of COOKIE_KEYS and DATA_ENCRYPTION_KEYS. All nodes then encrypt and sign with it',
   scope: 'admin:keys',
   input: NOTHING,
   result: USED,

@@ -8,36 +8,36 @@ import { Prisma } from '../../../platform/database.ts';
 import { mustFind } from '../../../platform/sql-errors.ts';
 
 /**
- * Owns what operators do about who looks after a client in the developer portal. Owners invite each other, and leave; to put one out is an
- * operator's, since whoever came to share a client could take it otherwise.
+ * Owns the operators' acts on the owners of a client in the developer portal. Owners invite each other and leave. Only an operator removes
+ * an owner, because an invited owner could otherwise take the client over.
  */
 
-const person = z.strictObject({ account: z.string().min(1).max(500).describe("A person's id") });
+const person = z.strictObject({ account: z.string().min(1).max(500).describe("A user's id") });
 type Person = z.infer<typeof person>;
 
 export const addClientOwner: Act<Person, ChangedClient> = {
-  summary: 'Let a person look after a client in the developer portal, without an invitation',
+  summary: 'Make a user an owner of a client in the developer portal, without an invitation',
   scope: 'admin:clients',
   input: person,
   result: changedClient,
   async run(doing, id, { account }) {
     const found = await findAccountRecordById(doing.database, account);
-    if (!found || found.disabledAt) return refused('invalid', [{ field: 'account', detail: 'there is nobody of this id who can sign in' }]);
+    if (!found || found.disabledAt) return refused('invalid', [{ field: 'account', detail: 'there is no enabled account with this id' }]);
     return doToClient(doing, id, [addOwner(id, account)], { type: 'client_owner_joined', accountId: account }, { givesHold: true });
   },
 };
 
 export const removeClientOwner: Act<Person, ChangedClient> = {
-  summary: 'Put one of the owners out of a client: what they offered others goes with them. The last one stays',
+  summary: 'Remove an owner of a client, with the invitations that the owner sent. The last owner cannot be removed',
   scope: 'admin:clients',
   input: person,
   result: changedClient,
   async run(doing, id, { account }) {
     const owners = await listOwners(doing.database, id);
     if (owners.length && !owners.some((owner) => owner.id === account))
-      return refused('invalid', [{ field: 'account', detail: 'they do not look after this client' }]);
+      return refused('invalid', [{ field: 'account', detail: 'the user is not an owner of this client' }]);
     if (owners.length === 1) return refused('last_owner');
-    // Asked again under the client's lock: of two who are put out at once, the second stays.
+    // Checked again under the client's lock: of two parallel removals, the second one leaves the last owner in place.
     const left = mustFind(Prisma.sql`${leaveClient(id, account)} returning 1`);
     return doToClient(doing, id, [left, ...forgetOwner(id, account)], { type: 'client_owner_left', accountId: account });
   },

@@ -22,14 +22,14 @@ import type { Statement } from '../../../platform/database.ts';
 import { isUniqueViolation, mustFind } from '../../../platform/sql-errors.ts';
 import { accountToClaim } from '../claimable.ts';
 
-/** Owns what operators do about people. Whoever may do more than who acts is out of reach, and nobody acts on themselves. */
+/** Owns the operators' acts on users. An operator cannot act on a user with more rights, or on the operator's own account. */
 
 const CHANGED = z.object({ id: z.string() });
 type Changed = z.infer<typeof CHANGED>;
 
 type Deed = { type: EventType; statements(id: string): Statement[]; losesAdmin?: true };
 
-/** An act on one person that needs nothing said. */
+/** @returns an act on one user that needs no input. */
 function onPerson(summary: string, deed: Deed): Act<object, Changed> {
   return { summary, scope: 'admin:people', input: NOTHING, result: CHANGED, run: (doing, id) => doTo(doing, id, deed) };
 }
@@ -43,7 +43,10 @@ async function doTo(doing: Doing, id: string, deed: Deed & { detail?: Record<str
   return done({ id });
 }
 
-/** @returns what must still be so when it is done. Read to say why not, and asked again by the guards, under a lock. */
+/**
+ * @returns the user, and the guards that repeat the checks under a lock in the act's transaction. The first read is for the reason of a
+ * refusal.
+ */
 async function judge(doing: Doing, id: string, losesAdmin?: true): Promise<Outcome<{ person: AccountRecord; guards: Statement[] }>> {
   const { database, actor } = doing;
   const person = await findAccountRecordById(database, id);
@@ -54,34 +57,31 @@ async function judge(doing: Doing, id: string, losesAdmin?: true): Promise<Outco
   if (losesAdmin && person.role === 'admin' && !person.disabledAt && !actor.atTheMachine) {
     const [another] = await database.aside(isAnotherAdmin(id, false));
     if (!another) return refused('last_admin');
-    // Before the person's own row, and all in one order: of two who take it from each other one succeeds.
+    // Before the user's own row, and always in the same order: of two admins who remove each other's role, one succeeds.
     guards.unshift(mustFind(isAnotherAdmin(id, true)));
   }
   return done({ person, guards });
 }
 
-export const disablePerson = onPerson('Keep a person from signing in, and end everything that is open under their account', {
+export const disablePerson = onPerson("Disable a user's account, and end its sessions, grants and tokens", {
   type: 'account_disabled',
   losesAdmin: true,
-  // Together: an account that is disabled has nothing open, at no moment.
+  // In one transaction: a disabled account never has an active session or token.
   statements: (id) => [disableAccount(id), endAccount(id)],
 });
 
-export const enablePerson = onPerson('Let a person sign in again; what was ended stays so', {
+export const enablePerson = onPerson("Enable a user's account again. Its earlier sessions and grants stay ended", {
   type: 'account_enabled',
   statements: (id) => [enableAccount(id)],
 });
 
-export const endSessionsOfPerson = onPerson(
-  'Sign a person out of every browser, and end what apps hold for as long as they are signed in',
-  {
-    type: 'signed_out_everywhere',
-    statements: (id) => [endSessions(id)],
-  },
-);
+export const endSessionsOfPerson = onPerson('Sign a user out of every browser, and end the tokens that last only as long as a session', {
+  type: 'signed_out_everywhere',
+  statements: (id) => [endSessions(id)],
+});
 
 export const endSession: Act<object, Changed> = {
-  summary: 'Sign a person out of one browser, and end what apps hold for as long as they are signed in there',
+  summary: 'Sign a user out of one browser, and end the tokens that last only as long as that session',
   scope: 'admin:people',
   input: NOTHING,
   result: CHANGED,
@@ -93,7 +93,7 @@ export const endSession: Act<object, Changed> = {
   },
 };
 
-export const removeFactorsOfPerson = onPerson('Take all further factors of a person away, and end everything that is open', {
+export const removeFactorsOfPerson = onPerson("Remove all second factors of a user, and end the account's sessions, grants and tokens", {
   type: 'factors_removed',
   statements: (id) => [removeFactors(id), endAccount(id)],
 });
@@ -101,7 +101,7 @@ export const removeFactorsOfPerson = onPerson('Take all further factors of a per
 const role = z.enum(ROLES);
 
 export const changeRole: Act<{ role: z.infer<typeof role> }, Changed> = {
-  summary: 'Change what a person may do here, and sign them out',
+  summary: "Change a user's role, and sign the user out",
   scope: 'admin:roles',
   input: z.strictObject({ role }),
   result: CHANGED,
@@ -110,7 +110,7 @@ export const changeRole: Act<{ role: z.infer<typeof role> }, Changed> = {
     return doTo(doing, id, {
       type: 'role_changed',
       ...(role === 'admin' ? undefined : { losesAdmin: true }),
-      // Signed out, so that no page which was opened under the other role goes on.
+      // Sign the user out, so that no page opened under the old role continues.
       statements: () => [roleOf(id, role), endSessions(id)],
       detail: { role },
     });
@@ -121,14 +121,14 @@ const newPerson = z.strictObject({
   email: z
     .string()
     .max(320)
-    .refine((email) => !emailProblem(email), 'must be an address that mail can be sent to'),
-  name: z.string().refine((name) => !nameFault(tidyName(name)), 'must be what people are called, in 100 characters or fewer'),
+    .refine((email) => !emailProblem(email), 'must be a valid mail address'),
+  name: z.string().refine((name) => !nameFault(tidyName(name)), 'must be a name of 1 to 100 characters'),
   role: role.default('user'),
   language: z.enum(LANGUAGES).default('en'),
 });
 
 export const createPerson: Act<z.infer<typeof newPerson>, Changed & { email: string }> = {
-  summary: 'Make an account without a password, and mail its person a link to choose one',
+  summary: 'Create an account without a password, and mail the user a link to choose one',
   scope: 'admin:people',
   input: newPerson,
   result: z.object({ id: z.string(), email: z.string() }),

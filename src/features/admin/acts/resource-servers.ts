@@ -5,13 +5,12 @@ import { type Act, done, NOTHING, recorded, refused } from '../../../pages/opera
 import { mustFind } from '../../../platform/sql-errors.ts';
 import { deleteResourceServer, findResourceServerById } from '../resource-server-removal.ts';
 
-/** Owns what operators do about the APIs that developers registered. */
+/** Owns the operators' acts on the APIs that developers registered. */
 
 const NAMED = z.object({ id: z.string() });
 
 export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> = {
-  summary:
-    'Delete an API that a developer registered, with its scopes, and end what was issued and allowed for it. JWTs, which are kept nowhere, run out',
+  summary: "Delete a developer's API with its scopes, tokens and grants. JWT access tokens are not stored and stay valid until they expire",
   scope: 'admin:clients',
   input: NOTHING,
   result: NAMED,
@@ -23,7 +22,7 @@ export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> 
     const owner = server.ownerId === null ? undefined : { accountId: server.ownerId };
     const told = recorded(doing, { type: 'resource_server_deleted', ...owner, detail: { identifier: server.identifier } });
     await doing.database.transaction([mustFind(deleteResourceServer(server.identifier)), told]);
-    // Only now: whoever registers the identifier next is told of no token that was issued for somebody else's API.
+    // After the deletion: the next owner of the identifier must not learn about tokens issued for the previous API.
     await endAudience(doing.database, server.identifier);
     return done({ id });
   },

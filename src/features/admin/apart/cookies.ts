@@ -2,38 +2,38 @@ import type { Context } from 'koa';
 import type { KeyRing } from '../../../platform/secrets.ts';
 
 /**
- * Owns the two cookies of the pages on ADMIN_PORT: who is signed in there, and which sign-ins are on their way. Both are sealed: nobody reads them,
- * and nobody makes one.
+ * Owns the two cookies of the pages on ADMIN_PORT: the session, and the pending sign-ins. Both are sealed, so nobody can read or forge
+ * them.
  */
 
-/** A sign-in that this browser began. The answer must come back to the same browser, and once. */
+/** A sign-in that this browser began. Its answer must come back to the same browser, once. */
 export type Pending = {
   state: string;
   nonce: string;
   verifier: string;
-  /** Where the browser was going. */
+  /** The page to return to. */
   page: string;
   /** Milliseconds since 1970. */
   until: number;
 };
 
-/** Tabs that sign in at once; the oldest of more begins again. */
+/** The most tabs that sign in at the same time; the oldest of more must start again. */
 const MOST_PENDING = 4;
 
 export type AdminCookies = {
-  /** The access token that stands for the browser's session here. */
+  /** The access token that represents the browser's session here. */
   token(ctx: Context): string | undefined;
   keepToken(ctx: Context, token: string): void;
   forgetToken(ctx: Context): void;
   addPending(ctx: Context, pending: Pending): void;
-  /** Takes the sign-in of this state out of the cookie. @returns undefined when this browser began none, or too long ago. */
+  /** Removes the sign-in with this state from the cookie. @returns undefined when this browser began none, or too long ago. */
   takePending(ctx: Context, state: unknown): Pending | undefined;
-  /** The session cookie as it was sent: what else names the browser. */
+  /** @returns the session cookie as sent, which also identifies the browser. */
   sent(ctx: Context): string;
 };
 
 export function createAdminCookies(origin: string, keyRing: KeyRing): AdminCookies {
-  // A __Host- cookie is for this host alone, and was not set over plain http.
+  // A __Host- cookie belongs to this host only and cannot come from plain http.
   const prefix = origin.startsWith('https:') ? '__Host-' : '';
   const [session, pending] = [`${prefix}admin`, `${prefix}admin-sign-in`];
   const options = { httpOnly: true, sameSite: 'lax', path: '/', signed: false, overwrite: true } as const;

@@ -25,14 +25,15 @@ import { showsTwoFactors } from '../second-factor.ts';
 import { createAdminCookies, type Pending } from './cookies.ts';
 
 /**
- * The door to the pages of administration on ADMIN_PORT. They have an origin of their own, where the issuer's session is not: so they sign in by the
- * code flow, as any app does. What the browser keeps there is the access token, sealed; whether that still stands is asked at each request, so a
- * sign-out, a disabled account or an ended grant ends administration at once.
+ * Owns access to the administration pages on ADMIN_PORT. They have their own origin, where the issuer's session cookie is absent, so they
+ * sign in with the code flow, like any client.
+ * The browser's cookie is the sealed access token. Each request checks that the token is still active. A sign-out, a disabled account or a
+ * revoked grant therefore ends administration at once.
  */
 
 export const SIGN_OUT_PATH = '/admin/sign-out';
 
-/** How long a person may take to sign in. */
+/** The time an operator has to sign in. */
 const PENDING_SECONDS = 15 * MINUTE;
 
 const ASK_TIMEOUT_MS = 2_500;
@@ -40,22 +41,22 @@ const ASK_TIMEOUT_MS = 2_500;
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA'];
 
 export type AdminDoor = Door & {
-  /** The browser comes back with the answer to a sign-in that it began here. @throws AppError 400 for any other answer, and for a second one. */
+  /** Handles the answer to a sign-in that began here. @throws AppError 400 for any other answer, and for a second one. */
   comeBack(ctx: Context): Promise<void>;
-  /** Ends the session here, and what it stands on, and leads to where the person signs out of the issuer. */
+  /** Ends the session here, revokes its tokens, and leads to the issuer's sign-out page. */
   leave(ctx: Context): Promise<void>;
 };
 
-type Given = {
+type App = {
   config: Config;
   database: Database;
-  /** Reaches the issuer, wherever that listens. */
+  /** A fetch that reaches the issuer at the address where it listens. */
   ask: typeof globalThis.fetch;
   /** The secret of the client that these pages are. */
   clientSecret: string;
 };
 
-export function createAdminDoor({ config, database, ask, clientSecret }: Given): AdminDoor {
+export function createAdminDoor({ config, database, ask, clientSecret }: App): AdminDoor {
   const { issuer } = config;
   const origin = config.adminOrigin as string;
   const cookies = createAdminCookies(origin, new KeyRing(config.dataEncryptionKeys));
@@ -70,7 +71,7 @@ export function createAdminDoor({ config, database, ask, clientSecret }: Given):
     return token && whoHolds(token);
   }
 
-  /** Sends the browser to the issuer, to come back to this page. */
+  /** Redirects the browser to the issuer, to return to this page. */
   function sendToIssuer(ctx: Context, wishes: { maxAge?: number | undefined; acr?: string }): void {
     const pending: Pending = {
       state: randomSecret(),
@@ -109,7 +110,7 @@ export function createAdminDoor({ config, database, ask, clientSecret }: Given):
     return { accessToken, idToken };
   }
 
-  /** @throws AppError 400 for an ID token that is not for us, or not of this sign-in (OIDC Core section 3.1.3.7). */
+  /** @throws AppError 400 for an ID token of another audience or another sign-in (OIDC Core section 3.1.3.7). */
   async function assertOurs(idToken: string, nonce: string): Promise<void> {
     try {
       const options = { issuer, audience: ADMIN_CLIENT, algorithms: ALGORITHMS, requiredClaims: ['exp', 'iat', 'sub', 'nonce'] };
@@ -130,7 +131,7 @@ export function createAdminDoor({ config, database, ask, clientSecret }: Given):
     browser: cookies.sent,
 
     async enter(ctx, { maxAgeSeconds } = {}) {
-      // Where its links lead, and where a form may end whose person has to sign in again.
+      // The pages link to the issuer. A form may also redirect there when the operator must sign in again.
       ctx.state.apart = { issuer, signOut: SIGN_OUT_PATH };
       allowFormAction(ctx, issuer);
       const here = await isHere(ctx);
@@ -138,7 +139,7 @@ export function createAdminDoor({ config, database, ask, clientSecret }: Given):
       if (!here || (maxAgeSeconds !== undefined && here.at + maxAgeSeconds < epochSeconds(new Date())))
         return void sendToIssuer(ctx, { maxAge });
       const { account, session } = here;
-      // The factor was set up after this sign-in: it is shown now.
+      // The user set up the factor after this sign-in and must prove it now.
       if (!showsTwoFactors(session.acr) && (await hasFactor(database, account.id)))
         return void sendToIssuer(ctx, { maxAge, acr: ACR.twoFactors });
       preferProfile(ctx, account.locale);
@@ -150,7 +151,7 @@ export function createAdminDoor({ config, database, ask, clientSecret }: Given):
       const { state, code, error, iss } = ctx.query;
       const pending = cookies.takePending(ctx, state);
       if (!pending) throw gone('no_pending_sign_in');
-      // Whose answer it is (RFC 9207 section 2.4).
+      // The issuer of the answer (RFC 9207 section 2.4).
       if (iss !== issuer) throw gone('iss');
       if (error !== undefined)
         throw new AppError('access_denied', {
@@ -158,7 +159,7 @@ export function createAdminDoor({ config, database, ask, clientSecret }: Given):
           reason: `admin ${typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : 'unreadable error'}`,
         });
       if (typeof code !== 'string' || !code) throw gone('no_code');
-      // The cookie could be sent once more.
+      // A copied cookie could be sent again.
       if (!(await rememberOnce(database, JSON.stringify(['admin sign-in', pending.state]), PENDING_SECONDS))) throw gone('used');
       const { accessToken, idToken } = await redeem(code, pending.verifier);
       await assertOurs(idToken, pending.nonce);
@@ -171,14 +172,14 @@ export function createAdminDoor({ config, database, ask, clientSecret }: Given):
       if (here) assertOurForm(ctx, config.cookieKeys, csrfSubject(here), (await readForm(ctx)).get('csrf'), origin);
       const token = cookies.token(ctx);
       cookies.forgetToken(ctx);
-      // All that this sign-in got ends: a copy of the cookie opens nothing.
+      // Revokes all tokens of this sign-in, so that a copied cookie no longer works.
       if (token !== undefined) await (await post(ROUTES.revocation, { token })).body?.cancel();
       seeOther(ctx, `${issuer}${ROUTES.end_session}`);
     },
   };
 }
 
-/** @returns nobody for a token of another client or API, or an account that is about to go. */
+/** @returns the signed-in operator; undefined for a token of another client or API, or an account scheduled for deletion. */
 function whoHolds({ kind, client_id, payload, account: row }: StandingToken): (SignedInAt & { at: number }) | undefined {
   if (kind !== 'AccessToken' || client_id !== ADMIN_CLIENT || !row) return undefined;
   const account = accountFromRow(row);

@@ -21,8 +21,8 @@ import { Problem, problems, resultOf } from './problem.ts';
 import { adminRoutesOf, PAGING, routesAt } from './routes.ts';
 
 /**
- * The admin API: what operators' pages do, for programs. It takes access tokens of its own resource, and nothing that a browser holds. Where it
- * answers is the configuration's to say: see server.ts and features/admin/listener.ts.
+ * Owns the admin API: the acts and lists of the operators' pages, for programs. It accepts only access tokens for its own resource, no
+ * cookies. The configuration decides where it listens: see server.ts and features/admin/listener.ts.
  */
 
 const ROOM = '/admin/api';
@@ -31,7 +31,7 @@ const BASE = `${ROOM}/v1`;
 type Services = { config: Config; database: Database; keyRing: KeyRing };
 type Call = { ctx: Context; caller: Caller; target: string; services: Services };
 
-export function adminApi({ config, database, log, features }: Given): Part {
+export function adminApi({ config, database, log, features }: App): Part {
   const { issuer } = config;
   const services = { config, database, keyRing: new KeyRing(config.dataEncryptionKeys) };
   const all = adminRoutesOf(features);
@@ -42,7 +42,7 @@ export function adminApi({ config, database, log, features }: Given): Part {
     const path = ctx.path.slice(BASE.length);
     const isDocument = path === '/openapi.json';
     const found = isDocument ? { routes: [], target: '' } : routesAt(all, path);
-    // What there is stands in the document, which anybody may read: it needs no token to hear that there is nothing.
+    // The document of all paths is public, so an unknown path needs no token to get 404.
     if (!found) throw new Problem('not_found');
     const route = found.routes.find(({ method }) => method === ctx.method.replace('HEAD', 'GET'));
     if (isDocument && ['GET', 'HEAD'].includes(ctx.method)) return writeJson(ctx, 200, document);
@@ -56,7 +56,7 @@ export function adminApi({ config, database, log, features }: Given): Part {
   return under([`${ROOM}/`], compose([problems(issuer, log), answer] as never));
 }
 
-/** For where the API does not answer: as if it were nowhere. @param addresses what they begin with. */
+/** Answers 404 where the API is not served. @param addresses the path prefixes to answer for. */
 export function noAdminApi({ issuer }: Config, log: Log, addresses = [`${ROOM}/`]): Part {
   const nothing = () => {
     throw new Problem('not_found');
@@ -64,7 +64,7 @@ export function noAdminApi({ issuer }: Config, log: Log, addresses = [`${ROOM}/`
   return under(addresses, compose([problems(issuer, log), nothing] as never));
 }
 
-/** Where a client learns which authorization server to ask for tokens, and for what (RFC 9728 section 3.1). */
+/** Serves the protected resource metadata, which names the authorization server and the scopes (RFC 9728 section 3.1). */
 export function adminApiMetadata({ issuer }: Config): Middleware {
   return (ctx: Context, next: Next) => {
     if (ctx.path !== metadataPath || !['GET', 'HEAD'].includes(ctx.method)) return next();
@@ -73,7 +73,7 @@ export function adminApiMetadata({ issuer }: Config): Middleware {
   };
 }
 
-type Given = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
+type App = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
 
 const allowed = (routes: Route[]) => routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
 

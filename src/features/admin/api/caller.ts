@@ -10,21 +10,21 @@ import { isInGrace, OPERATOR_ACR, showsTwoFactors } from '../second-factor.ts';
 import { Problem } from './problem.ts';
 
 /**
- * Owns who calls the admin API, and what they may do: what the token says, the client is let, and the person's role allows, all as they are now.
- * A role or a scope that was taken away since the token was issued opens nothing any more.
+ * Owns who calls the admin API, and with which rights. They are the scopes of the token that the client still has, and that the user's role
+ * still allows. A role or scope removed since the token was issued no longer counts.
  */
 
 export type Caller = Actor & { clientId: string };
 
 export const metadataPath = '/.well-known/oauth-protected-resource/admin/api';
 
-/** @returns how to find out. @throws of that Problem 401 */
+/** @returns a function that finds the caller of a request and throws Problem 401 without one. */
 export function createCallers(database: Database, issuer: string): (ctx: Context) => Promise<Caller> {
   const standing = createStandingTokens(database);
   const audience = adminApi(issuer);
   return async (ctx) => {
     const sent = bearerToken(ctx);
-    // Nothing sent, nothing wrong yet: the challenge names no error (RFC 6750 section 3.1).
+    // A request without a token gets a challenge without an error code (RFC 6750 section 3.1).
     if (sent === undefined) throw new Problem('missing_token', challenge(issuer, {}));
     const token = await standing(sent, true);
     const caller = token && isForUs(token, audience) ? await callerBy(ctx, database, token) : undefined;
@@ -37,7 +37,7 @@ export function createCallers(database: Database, issuer: string): (ctx: Context
   };
 }
 
-/** An operator's token carries how they had signed in. @throws Problem 401, which says what to ask for (RFC 9470 section 3). */
+/** The token carries how the operator signed in. @throws Problem 401 with the required acr values (RFC 9470 section 3). */
 async function assertTwoFactors(database: Database, { account_id, payload }: StandingToken, issuer: string): Promise<void> {
   const { acr } = (payload['extra'] ?? {}) as { acr?: string };
   if (account_id === null || showsTwoFactors(acr) || (await isInGrace(database, account_id))) return;
@@ -46,14 +46,17 @@ async function assertTwoFactors(database: Database, { account_id, payload }: Sta
   throw new Problem('insufficient_user_authentication', challenge(issuer, asked));
 }
 
-/** @throws Problem 403, which says what it takes (RFC 6750 section 3.1). */
+/** @throws Problem 403 with the required scope (RFC 6750 section 3.1). */
 export function assertMay(caller: Caller, scope: AdminScope, issuer: string): void {
   if (caller.may.includes(scope)) return;
   const error_description = `the access token, its client or its person lacks the scope this needs: ${scope}`;
   throw new Problem('insufficient_scope', challenge(issuer, { error: 'insufficient_scope', error_description, scope }));
 }
 
-/** A token of this API and no other (RFC 8707), that whoever holds it may use: one bound to a key takes a proof, which is not asked for here (RFC 9449 section 7.2). */
+/**
+ * @returns whether the token is for this API alone (RFC 8707) and not bound to a key. A bound token needs a proof that this API does not
+ * check (RFC 9449 section 7.2).
+ */
 function isForUs({ kind, payload }: StandingToken, audience: string): boolean {
   return kind !== 'RefreshToken' && payload['aud'] === audience && payload['jkt'] === undefined && payload['x5t#S256'] === undefined;
 }
@@ -64,7 +67,7 @@ async function callerBy(
   { client_id, account_id, payload, account }: StandingToken,
 ): Promise<Caller | undefined> {
   const power = await readPower(database, client_id);
-  // Suspended, or an account that is disabled or about to go.
+  // The client is suspended, or the account is disabled or scheduled for deletion.
   if (!power || power.suspended || (account_id !== null && (!account || account['delete_after'] !== null))) return undefined;
   const said = new Set(String(payload['scope'] ?? '').split(' '));
   const role = account && allowedTo(String(account['role']));
@@ -73,7 +76,7 @@ async function callerBy(
   return { clientId: client_id, ...person, may, services: power.services, from: visitorOf(ctx) };
 }
 
-/** Only the header counts: a query ends up in logs and histories (RFC 9700 section 4.3.2). */
+/** Only the header counts, because query strings end up in logs and histories (RFC 9700 section 4.3.2). */
 function bearerToken(ctx: Context): string | undefined {
   return /^Bearer +([\w.~+/-]+=*) *$/i.exec(ctx.get('authorization'))?.[1];
 }

@@ -6,19 +6,19 @@ import { MOST_ROWS, USUAL_ROWS } from '../../../pages/operators/list.ts';
 import type { Route } from '../../../pages/operators/route.ts';
 import { PROBLEMS, type ProblemCode, problemType } from './problem.ts';
 
-/** Owns the API's document (OpenAPI 3.1): made of the table that answers, so that it cannot say something else. */
+/** Owns the API's OpenAPI 3.1 document. It is generated from the routing table, so the two cannot differ. */
 
 type Schema = Record<string, unknown>;
 
 const ofInput = (schema: z.ZodType): Schema => plain(z.toJSONSchema(schema, { io: 'input' }));
 const ofAnswer = (schema: z.ZodType): Schema => plain(z.toJSONSchema(schema));
 
-// The document says once for all of them which dialect it is (OpenAPI 3.1 section 4.8.24.3).
+// The document states the schema dialect once for all schemas (OpenAPI 3.1 section 4.8.24.3).
 function plain({ $schema: _, ...schema }: Schema): Schema {
   return schema;
 }
 
-/** @param issuer of the tokens that open it. */
+/** @param issuer the issuer of the API's access tokens. */
 export function describeApi(issuer: string, routes: readonly Route[]): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) };
@@ -27,7 +27,7 @@ export function describeApi(issuer: string, routes: readonly Route[]): object {
     info: {
       title: 'Munjigi admin API',
       version: '1',
-      description: `Access tokens are asked for with resource=${adminApi(issuer)}, by a client that an operator lets have scopes of it. A person's token can do no more than its person's role.`,
+      description: `Request access tokens with resource=${adminApi(issuer)}. An operator must first give the client scopes of this API. A user's token can do no more than the user's role allows.`,
     },
     servers: [{ url: '/admin/api/v1' }],
     paths,
@@ -50,7 +50,7 @@ const PROBLEM = {
     title: { type: 'string' },
     status: { type: 'integer' },
     detail: { type: 'string' },
-    instance: { type: 'string', format: 'uri', description: 'The id of the request, as the log and the audit log have it' },
+    instance: { type: 'string', format: 'uri', description: 'The id of the request, which the log and the audit log contain too' },
     errors: {
       type: 'array',
       items: { type: 'object', required: ['field', 'detail'], properties: { field: { type: 'string' }, detail: { type: 'string' } } },
@@ -83,13 +83,13 @@ function operation(route: Route): object {
       ? { requestBody: { required: Boolean((body['required'] as unknown[])?.length), content: json(body) } }
       : undefined),
     responses: {
-      [status]: { description: 'Done', content: json(schema) },
-      default: { description: 'Not done', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+      [status]: { description: 'Success', content: json(schema) },
+      default: { description: 'Error', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
     },
   };
 }
 
-/** What a route answers when it is done. */
+/** @returns the successful response of a route. */
 function answerOf(route: Route): { status: number; schema: Schema } {
   switch (route.kind) {
     case 'one':
@@ -101,7 +101,10 @@ function answerOf(route: Route): { status: number; schema: Schema } {
     case 'list': {
       const properties = {
         data: { type: 'array', items: ofAnswer(route.list.row) },
-        next_cursor: { type: ['string', 'null'], description: 'For the next page; a page may be short, or empty, and yet have a next' },
+        next_cursor: {
+          type: ['string', 'null'],
+          description: 'The cursor of the next page, or null. A short or empty page may still have a next one',
+        },
       };
       return { status: 200, schema: { type: 'object', required: ['data', 'next_cursor'], properties, additionalProperties: false } };
     }
@@ -119,7 +122,7 @@ function parametersOf(route: Route): object[] {
 }
 
 function idempotencyKey(act: Act): object {
-  const description = 'The same request with the same key is done once, and answered alike, for a day';
+  const description = 'The server runs a request with the same key once, and repeats its answer for a day';
   const required = act.creates === true;
   return { name: 'Idempotency-Key', in: 'header', required, description, schema: { type: 'string', minLength: 1, maxLength: 255 } };
 }

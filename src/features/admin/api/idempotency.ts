@@ -4,35 +4,38 @@ import { digest, type KeyRing } from '../../../platform/secrets.ts';
 import { Problem } from './problem.ts';
 
 /**
- * Owns that a change which is asked for twice is made once: a caller who never heard the answer sends the same request with the same
- * Idempotency-Key, and hears it then. A key is its caller's own.
- *
- * The key is taken in the first transaction of the act: where that did not come to its end, whether the act was refused, the database was lost or
- * the process died, nothing was done, and the key is free. Of any number at once one takes it, and the others' transactions come to nothing.
+ * Owns the rule that a repeated change happens once. A caller that missed the answer sends the request again with the same Idempotency-Key
+ * and gets that answer. Each caller has its own keys.
+ * The act's first transaction stores the key. If it fails, because the act was refused, the database was lost or the process died, nothing
+ * changed and the key stays free. Of several parallel requests one stores the key, and the transactions of the others fail.
  */
 
 export type Answer = { status: number; body: unknown };
 
-/** `name` of the key and of who asks; `request`, what is asked: method, address and body. `creates`: done twice, there are two. */
+/**
+ * `name` identifies the key and its caller. `request` is the method, the path and the body. `creates`: doing the request twice would create
+ * two things.
+ */
 export type Asked = { name: string; request: string; creates: boolean };
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** @throws Problem 400 for what is no key. */
+/** @throws Problem 400 for an invalid key. */
 export function judgeKey(key: string): string {
   if (!KEY.test(key))
     throw new Problem('invalid_request', { detail: 'Idempotency-Key takes 1 to 255 characters of ASCII, without spaces' });
   return key;
 }
 
-type Place = { database: Database; keyRing: KeyRing };
+type App = { database: Database; keyRing: KeyRing };
 type Key = { key: Uint8Array; request: Uint8Array; context: string; creates: boolean };
 
 /**
- * @param act takes what is to be written along with its first change, told once.
- * @returns the answer, and whether it is one that was given before. @throws Problem 409, 422, and whatever `act` throws.
+ * Runs an act at most once for its key.
+ * @param act receives a function that returns, once, the statement to write with its first change.
+ * @returns the answer, and whether it is a replay. @throws Problem 409, 422, and any error of `act`.
  */
-export async function once(place: Place, asked: Asked, act: (take: () => Statement | undefined) => Promise<Answer>) {
+export async function once(app: App, asked: Asked, act: (take: () => Statement | undefined) => Promise<Answer>) {
   const key = digest(asked.name);
   const wanted: Key = {
     key,
@@ -40,38 +43,44 @@ export async function once(place: Place, asked: Asked, act: (take: () => Stateme
     context: `idempotency_key:${Buffer.from(key).toString('hex')}`,
     creates: asked.creates,
   };
-  await forgetWhatIsOver(place.database, wanted);
-  const before = await earlier(place, wanted);
+  await forgetWhatIsOver(app.database, wanted);
+  const before = await earlier(app, wanted);
   if (before) return { ...before, replayed: true };
   const taking = [take(wanted)];
   let answer: Answer;
   try {
     answer = await act(() => taking.pop());
   } catch (error) {
-    // Somebody with the same key may have been first: then what they did is the reason.
-    const meanwhile = isUnavailable(error) ? undefined : await earlier(place, wanted);
+    // Another request with the same key may have been first; then its answer is the right one.
+    const meanwhile = isUnavailable(error) ? undefined : await earlier(app, wanted);
     if (!meanwhile) throw error;
     return { ...meanwhile, replayed: true };
   }
-  await keep(place, wanted, answer);
+  await keep(app, wanted, answer);
   return { ...answer, replayed: false };
 }
 
-/** Fails by a unique violation (23505) for all but the first. */
+/** Fails with a unique violation (23505) for every request but the first. */
 const take = ({ key, request }: Key): Statement => Prisma.sql`
   insert into idempotency_key (key, request, expires_at) values (${key}, ${request}, now() + ${DAY} * interval '1 second')`;
 
-// Nobody is at work on one request for longer: a statement has a second and a half.
+// No request is still running after this time: a statement has a second and a half.
 const UNDER_WAY = Prisma.sql`now() - ${MINUTE} * interval '1 second'`;
 
-/** What has expired and was not pruned yet. And where the answer was lost, since the process died before it was written: what does not create anything may be done again. */
+/**
+ * Deletes an expired key that was not pruned yet. Also deletes a key whose answer was lost because the process died, unless the act creates
+ * something.
+ */
 async function forgetWhatIsOver(database: Database, { key, creates }: Key): Promise<void> {
   await database.change(Prisma.sql`
     delete from idempotency_key where key = ${key} and (expires_at <= now() or (${!creates} and sealed is null and created_at <= ${UNDER_WAY}))`);
 }
 
-/** The answer that was given; undefined where the key is free. @throws Problem when there is none yet, or none any more, or it is one to another request. */
-async function earlier({ database, keyRing }: Place, { key, request, context }: Key): Promise<Answer | undefined> {
+/**
+ * @returns the stored answer; undefined when the key is free. @throws Problem when the answer is pending or lost, or the key belongs to
+ * another request.
+ */
+async function earlier({ database, keyRing }: App, { key, request, context }: Key): Promise<Answer | undefined> {
   const [row] = await database.query<{ same: boolean; sealed: string | null; lost: boolean }>(Prisma.sql`
     select request = ${request} as same, sealed, created_at <= ${UNDER_WAY} as lost from idempotency_key where key = ${key} and expires_at > now()`);
   if (!row) return undefined;
@@ -80,15 +89,15 @@ async function earlier({ database, keyRing }: Place, { key, request, context }: 
   throw row.lost ? new Problem('answer_lost') : new Problem('under_way', { headers: { 'Retry-After': '1' } });
 }
 
-/** An act that found nothing to change has taken no key; its answer is kept all the same. */
-async function keep({ database, keyRing }: Place, { key, request, context }: Key, answer: Answer): Promise<void> {
+/** Stores the answer. An act that changed nothing has not stored its key yet, so this also inserts it. */
+async function keep({ database, keyRing }: App, { key, request, context }: Key, answer: Answer): Promise<void> {
   const sealed = keyRing.encrypt(JSON.stringify(answer), context);
   try {
     await database.change(Prisma.sql`
       insert into idempotency_key as known (key, request, sealed, expires_at) values (${key}, ${request}, ${sealed}, now() + ${DAY} * interval '1 second')
       on conflict (key) do update set sealed = excluded.sealed where known.request = excluded.request and known.sealed is null`);
   } catch (error) {
-    // It is done, and who asked hears so. Whoever asks again is told that the answer was lost.
+    // The change is done, and this caller gets its answer. A repeated request learns that the answer was lost.
     if (!isUnavailable(error)) throw error;
   }
 }

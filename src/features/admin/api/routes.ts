@@ -33,14 +33,14 @@ import { keys } from '../lists/keys.ts';
 import { findPerson, people, person } from '../lists/people.ts';
 import { resourceServers } from '../lists/resource-servers.ts';
 
-/** The addresses of the admin API. Features add theirs: see pages/operators/route.ts. */
+/** The routes of the admin API. Features add theirs: see pages/operators/route.ts. */
 
 const READ = { method: 'GET', scope: 'admin:read', kind: 'one' } as const;
 
 export const ROUTES: Route[] = [
   listRoute('/people', people),
   actRoute('POST', '/people', { createPerson }),
-  { ...READ, path: '/people/{id}', name: 'get_person', summary: 'One person', shape: person, find: findPerson },
+  { ...READ, path: '/people/{id}', name: 'get_person', summary: 'One user', shape: person, find: findPerson },
   actRoute('POST', '/people/{id}/disable', { disablePerson }),
   actRoute('POST', '/people/{id}/enable', { enablePerson }),
   actRoute('POST', '/people/{id}/end-sessions', { endSessionsOfPerson }),
@@ -54,7 +54,7 @@ export const ROUTES: Route[] = [
     ...READ,
     path: '/clients/{id}',
     name: 'get_client',
-    summary: 'One client, with what it says of itself',
+    summary: 'One client, with its registered metadata',
     shape: clientDetails,
     find: findClientDetails,
   },
@@ -85,13 +85,13 @@ export const ROUTES: Route[] = [
   listRoute('/hourly-counts', hourlyCounts),
 ];
 
-/** All of them: the feature's own first, then those of other features. */
+/** @returns all routes: those of administration first, then those of other features. */
 export const adminRoutesOf = (features: readonly PagesFeature[]): Route[] => [
   ...ROUTES,
   ...features.flatMap(({ administration }) => administration?.routes ?? []).filter((route) => !ROUTES.includes(route)),
 ];
 
-/** What the query of a list says beside its filters. */
+/** The query parameters of every list, besides its filters. */
 export const PAGING = z.strictObject({
   limit: z
     .string()
@@ -101,7 +101,7 @@ export const PAGING = z.strictObject({
   cursor: z.string().min(1).max(4_000).optional(),
 });
 
-/** The routes of an address, and what it names. Segments are decoded one by one: an id may have a slash in it. */
+/** @returns the routes of a path and the id it names. Each segment is decoded by itself, because an id may contain a slash. */
 export function routesAt(all: readonly Route[], path: string): { routes: Route[]; target: string } | undefined {
   const segments = path.split('/').map(decoded);
   if (segments.includes(undefined)) return undefined;

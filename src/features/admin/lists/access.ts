@@ -4,8 +4,8 @@ import { all, identifier, type List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
 /**
- * Owns what operators see of grants and tokens, by their ids. Of one client or person, the database takes whichever way is shorter: by the
- * index of whose they are, or in the order of the ids, which are random, until there are enough.
+ * Owns the operators' lists of grants and tokens, ordered by id. For one client or user, the database picks the cheaper way. It uses the
+ * index of the owner, or scans in the order of the random ids.
  */
 
 const GRANT = z.object({
@@ -14,14 +14,14 @@ const GRANT = z.object({
   account_id: z.string(),
   created_at: z.iso.datetime(),
   expires_at: z.iso.datetime(),
-  scopes: z.array(z.string()).describe('All that it allows, at whichever resource'),
+  scopes: z.array(z.string()).describe('All scopes that the grant allows, over all resources'),
 });
 
 export type GrantRow = { id: string; client_id: string; account_id: string; created_at: Date; expires_at: Date; scopes: string[] };
 
 const holder = z.strictObject({
   client: identifier.describe('A client_id'),
-  account: identifier.describe("A person's id"),
+  account: identifier.describe("A user's id"),
 });
 
 type Holder = z.infer<typeof holder>;
@@ -33,7 +33,7 @@ const heldBy = ({ client, account }: Holder) => [
 
 export const grants: List<Holder, GrantRow> = {
   name: 'grants',
-  summary: 'What people allowed clients, and has not ended',
+  summary: 'Active grants of users to clients',
   filters: holder,
   row: GRANT,
   async find({ database }, wanted, limit, after) {
@@ -45,7 +45,7 @@ export const grants: List<Holder, GrantRow> = {
   positionOf: ({ id }) => [id],
 };
 
-/** As the library keeps it: scopes are texts with spaces between. */
+/** The library's format: scopes are separated by spaces. */
 type GrantPayload = { openid?: { scope?: string }; resources?: Record<string, string> };
 
 function scopesOf({ openid, resources = {} }: GrantPayload): string[] {
@@ -54,7 +54,7 @@ function scopesOf({ openid, resources = {} }: GrantPayload): string[] {
 }
 
 const TOKEN = z.object({
-  handle: z.string().describe('The beginning of the digest that it is kept by: it opens nothing'),
+  handle: z.string().describe('The first characters of the stored digest; it is not a credential'),
   kind: z.enum(['AccessToken', 'RefreshToken', 'ClientCredentials']),
   client_id: z.string(),
   account_id: z.string().nullable(),
@@ -83,7 +83,7 @@ type PlacedToken = TokenRow & { place?: string };
 
 export const tokens: List<z.infer<typeof named>, PlacedToken> = {
   name: 'tokens',
-  summary: 'Opaque tokens that have not expired. JWT access tokens are kept nowhere',
+  summary: 'Opaque tokens that have not expired. JWT access tokens are not stored',
   filters: named,
   row: TOKEN,
   async find({ database }, wanted, limit, after) {
@@ -97,7 +97,7 @@ export const tokens: List<z.infer<typeof named>, PlacedToken> = {
       select encode(t.id, 'hex') as place, substr(encode(t.id, 'hex'), 1, ${HANDLE_CHARACTERS}::int) as handle, t.kind::text as kind, t.client_id, t.account_id, t.grant_id,
         t.payload->>'scope' as scope, t.payload->>'aud' as audience, t.expires_at, t.consumed_at
       from token t where ${where} order by t.id limit ${limit}`);
-    // The digest is for the cursor alone, where it is sealed.
+    // The full digest is only for the cursor, which is sealed.
     return {
       rows: rows.map(({ place, ...row }) => Object.defineProperty(row as PlacedToken, 'place', { value: place, enumerable: false })),
     };

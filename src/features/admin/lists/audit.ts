@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { all, identifier, type List, moment, SCANNED_ROWS } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
-/** Owns what operators read of what was done, the newest first, and of how often things happen. */
+/** Owns the operators' lists of audit events, newest first, and of hourly counts. */
 
 const EVENT = z.object({
   id: z.string(),
   at: z.iso.datetime(),
   type: z.string(),
-  account_id: z.string().nullable().describe('Whose account it was done to, or who did it when nobody else is named'),
-  actor_id: z.string().nullable().describe('Who did it, when that is somebody else'),
+  account_id: z.string().nullable().describe('The account that the event is about; also the actor, unless `actor_id` is set'),
+  actor_id: z.string().nullable().describe('The account that acted, when it is another one'),
   client_id: z.string().nullable(),
   address: z.string().nullable(),
   browser: z.string().nullable(),
@@ -31,10 +31,10 @@ export type AuditRow = {
 };
 
 const filters = z.strictObject({
-  account: identifier.describe('The id of a person to whom it was done, or who did it'),
-  actor: identifier.describe('The id of an operator who did it'),
+  account: identifier.describe('The id of the user whom the event is about'),
+  actor: identifier.describe('The id of the operator who acted'),
   client: identifier.describe('A client_id'),
-  request: identifier.describe('The id of a request, as an error page or the log has it'),
+  request: identifier.describe('The id of a request, from an error page or the log'),
   type: z
     .string()
     .regex(/^[a-z_]{1,60}$/)
@@ -45,7 +45,7 @@ const filters = z.strictObject({
 
 export const auditEvents: List<z.infer<typeof filters>, AuditRow> = {
   name: 'audit_events',
-  summary: 'What was done, the newest first',
+  summary: 'Audit events, newest first',
   filters,
   row: EVENT,
   async find({ database }, { account, actor, client, request, type, from, until }, limit, after) {
@@ -65,7 +65,7 @@ export const auditEvents: List<z.infer<typeof filters>, AuditRow> = {
           Prisma.sql`select ${columns} from audit_event t where ${indexed} order by t.at desc, t.id desc limit ${limit}`,
         ),
       };
-    // No index knows the type: so many are looked at, and the page says where it stopped.
+    // The type has no index. One page scans at most SCANNED_ROWS and reports where it stopped.
     const looked = await database.aside<AuditRow & { seen: number }>(Prisma.sql`
       with looked as materialized (select ${columns} from audit_event t where ${indexed} order by t.at desc, t.id desc limit ${SCANNED_ROWS}),
       stopped as (select *, (select count(*)::int from looked) as seen from looked order by at, id limit 1),
@@ -95,11 +95,11 @@ const countFilters = z.strictObject({
 
 export const hourlyCounts: List<z.infer<typeof countFilters>, CountRow> = {
   name: 'hourly_counts',
-  summary: 'How often things happened, hour by hour',
+  summary: 'Counts of events by hour',
   filters: countFilters,
   row: COUNT,
   async find({ database }, { name, from, until }, limit, after) {
-    // Few rows an hour, whatever happens: a name that is seldom is found soon.
+    // There are few rows an hour, so a rare name is found quickly.
     const where = all([
       name !== undefined && Prisma.sql`t.name = ${name}`,
       from !== undefined && Prisma.sql`t.hour >= ${from}::timestamptz`,

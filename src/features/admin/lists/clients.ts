@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { all, contains, flag, type List, scan, search } from '../../../pages/operators/list.ts';
 import { type Database, isStorable, Prisma, type Statement } from '../../../platform/database.ts';
 
-/** Owns what operators see of clients: of their secrets, how many are live. */
+/** Owns the operators' list of clients. It shows how many active secrets a client has, and nothing about them. */
 
 const CLIENT = z.object({
   id: z.string(),
@@ -28,7 +28,7 @@ export type ClientRow = {
   name: string | null;
   registration: 'operator' | 'dynamic';
   authenticates_by: string;
-  /** What it is registered with. Some clients must use PKCE without it. */
+  /** The registered value. Some clients must use PKCE without it. */
   require_pkce: boolean;
   publisher: string | null;
   verified_at: Date | null;
@@ -37,7 +37,7 @@ export type ClientRow = {
   origins: string[];
   admin_scopes: string[];
   live_secrets: number;
-  /** Accounts that look after it in the developer portal. */
+  /** The accounts that own it in the developer portal. */
   owners: string[];
   created_at: Date;
   updated_at: Date;
@@ -52,7 +52,7 @@ const COLUMNS = Prisma.sql`
   array(select o.account_id from client_owner o where o.client_id = t.id order by o.created_at, o.account_id) as owners`;
 
 const filters = z.strictObject({
-  search: search.describe('What the client_id, the name or the publisher contains, in whichever case'),
+  search: search.describe('Text in the client_id, the name or the publisher; case does not matter'),
   registration: z.enum(['operator', 'dynamic']).optional(),
   suspended: flag,
   verified: flag,
@@ -60,7 +60,7 @@ const filters = z.strictObject({
 
 export const clients: List<z.infer<typeof filters>, ClientRow> = {
   name: 'clients',
-  summary: 'Clients, by their client_id',
+  summary: 'Clients, ordered by client_id',
   filters,
   row: CLIENT,
   find({ database }, { search, registration, suspended, verified }, limit, after) {
@@ -81,7 +81,7 @@ export const clients: List<z.infer<typeof filters>, ClientRow> = {
 
 export type ClientDetails = ClientRow & { metadata: Record<string, unknown> };
 
-/** One client with what it says of itself (RFC 7591), be it a suspended one. */
+/** @returns one client with its registered metadata (RFC 7591), even a suspended one. */
 export async function findClientDetails(database: Database, id: string): Promise<ClientDetails | undefined> {
   if (!isStorable(id)) return undefined;
   const [row] = await database.query<ClientDetails>(Prisma.sql`select ${COLUMNS}, t.metadata from client t where t.id = ${id}`);

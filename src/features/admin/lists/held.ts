@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { all, identifier, type List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
-/** Owns what operators see of what people and clients hold to prove themselves: sessions and secrets. By none of it can anybody do so. */
+/** Owns the operators' lists of users' sessions and clients' secrets. Nothing in them can be used to authenticate. */
 
 const SESSION = z.object({
-  id: z.string().describe('By which it is ended; it opens nothing'),
+  id: z.string().describe('Identifies the session to end it; it is not a credential'),
   account_id: z.string(),
   browser: z.string().nullable(),
-  address: z.string().nullable().describe('The network, not the host'),
+  address: z.string().nullable().describe('The network, without the host part'),
   created_at: z.iso.datetime(),
   used_at: z.iso.datetime(),
   expires_at: z.iso.datetime(),
@@ -24,11 +24,11 @@ export type SessionRow = {
   expires_at: Date;
 };
 
-const ofPerson = z.strictObject({ account: identifier.describe("A person's id") });
+const ofPerson = z.strictObject({ account: identifier.describe("A user's id") });
 
 export const sessions: List<z.infer<typeof ofPerson>, SessionRow> = {
   name: 'sessions',
-  summary: 'Browsers in which people are signed in, by the ids of the sessions',
+  summary: 'Active browser sessions of users, ordered by session id',
   filters: ofPerson,
   row: SESSION,
   async find({ database }, { account }, limit, after) {
@@ -46,12 +46,12 @@ export const sessions: List<z.infer<typeof ofPerson>, SessionRow> = {
 };
 
 const SECRET = z.object({
-  id: z.string().describe('The beginning of the digest that it is kept by: it opens nothing'),
+  id: z.string().describe('The first characters of the stored digest; it is not a credential'),
   client_id: z.string(),
-  hint: z.string().nullable().describe('How it begins and ends'),
+  hint: z.string().nullable().describe('The first and last characters of the secret'),
   created_at: z.iso.datetime(),
   expires_at: z.iso.datetime().nullable(),
-  used_at: z.iso.datetime().nullable().describe('To the hour'),
+  used_at: z.iso.datetime().nullable().describe('Accurate to the hour'),
 });
 
 export type SecretRow = {
@@ -65,16 +65,16 @@ export type SecretRow = {
 
 const ofClient = z.strictObject({ client: identifier.describe('A client_id') });
 
-// As live-secrets.ts names them.
+// As in live-secrets.ts.
 const ID_CHARACTERS = 16;
 
 export const clientSecrets: List<z.infer<typeof ofClient>, SecretRow> = {
   name: 'client_secrets',
-  summary: 'Live secrets of clients, by their ids',
+  summary: 'Active client secrets, ordered by id',
   filters: ofClient,
   row: SECRET,
   async find({ database }, { client }, limit, after) {
-    // 64 bits of a digest: none is left out because another begins alike.
+    // 64 bits of a digest identify a secret, so no secret is skipped between two pages.
     const where = all([
       client !== undefined && Prisma.sql`t.client_id = ${client}`,
       after && Prisma.sql`t.digest > decode(${after[0]} || repeat('ff', 24), 'hex')`,

@@ -3,7 +3,7 @@ import { scheduleOf } from '../../../oauth/keys/key-schedule.ts';
 import { readSigningKeys } from '../../../oauth/keys/signing-keys.ts';
 import type { List } from '../../../pages/operators/list.ts';
 
-/** Owns what operators see of the keys that sign: when, and nothing of what they are. There are a handful. */
+/** Owns the operators' list of signing keys: their schedule, without key material. There are only a few. */
 
 const KEY = z.object({
   kid: z.string(),
@@ -27,7 +27,7 @@ export type KeyRow = {
 
 export const keys: List<object, KeyRow> = {
   name: 'keys',
-  summary: 'The signing keys, by their ids',
+  summary: 'Signing keys, ordered by id',
   filters: z.strictObject({}),
   row: KEY,
   async find({ database }, _filters, limit, after) {

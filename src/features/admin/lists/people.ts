@@ -3,7 +3,7 @@ import { all, contains, flag, type List, scan, search } from '../../../pages/ope
 import { ROLES, type Role } from '../../../people/roles.ts';
 import { type Database, isStorable, Prisma, type Statement } from '../../../platform/database.ts';
 
-/** Owns what operators see of people. */
+/** Owns the operators' list of users. */
 
 const PERSON = z.object({
   id: z.string(),
@@ -35,14 +35,14 @@ const COLUMNS = Prisma.sql`
   t.id, t.email, t.email_verified, t.username, t.name, t.role::text as role, t.locale, t.created_at, t.disabled_at, t.delete_after`;
 
 const filters = z.strictObject({
-  search: search.describe('What the address, the user name or the name contains, in whichever case'),
+  search: search.describe('Text in the address, the user name or the name; case does not matter'),
   role: z.enum(ROLES).optional(),
   disabled: flag,
 });
 
 export const people: List<z.infer<typeof filters>, PersonRow> = {
   name: 'people',
-  summary: 'People, by their addresses',
+  summary: 'Users, ordered by address',
   filters,
   row: PERSON,
   find({ database }, { search, role, disabled }, limit, after) {
@@ -63,7 +63,7 @@ export const people: List<z.infer<typeof filters>, PersonRow> = {
   positionOf: ({ email }) => [email],
 };
 
-/** One person, be it a disabled one. */
+/** @returns one user, even a disabled one. */
 export async function findPerson(database: Database, id: string): Promise<PersonRow | undefined> {
   if (!isStorable(id)) return undefined;
   const [row] = await database.query<PersonRow>(Prisma.sql`select ${COLUMNS} from user_account t where t.id = ${id}`);

@@ -3,7 +3,7 @@ import { JWT_TYPES, type JwtType, SIGNING_ALGORITHMS, type SigningAlgorithm } fr
 import { flag, identifier, type List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
-/** Owns what operators see of the APIs that tokens are issued for. */
+/** Owns the operators' list of the APIs that tokens are issued for. */
 
 const RESOURCE_SERVER = z.object({
   id: z.string(),
@@ -12,23 +12,23 @@ const RESOURCE_SERVER = z.object({
   owner_id: z
     .string()
     .nullable()
-    .describe("The developer who looks after it; null for this server's own, and for one whose owner has gone"),
+    .describe("The developer who owns it; null for this server's own APIs, and when the owner's account was deleted"),
   token_format: z.enum(['opaque', 'jwt']),
   access_token_ttl_seconds: z.int(),
-  resource_required: z.boolean().describe('Its scopes count only in a request that names it by `resource`'),
+  resource_required: z.boolean().describe('Its scopes are granted only to a request that names it with `resource`'),
   jwt_algorithm: z.enum(SIGNING_ALGORITHMS).describe('The algorithm that signs its JWT access tokens'),
   jwt_type: z.enum(JWT_TYPES).describe('`typ` in the header of its JWT access tokens'),
   created_at: z.iso.datetime(),
   scopes: z.array(
     z.object({
       name: z.string(),
-      may_be_required: z.boolean().describe('False: people always choose, and no app can require it'),
-      is_default: z.boolean().describe('A request that names no scope gets it'),
+      may_be_required: z.boolean().describe('False when the user can always decline it, so that no client can require it'),
+      is_default: z.boolean().describe('Granted to a request without `scope`'),
       sensitive: z.boolean(),
       title: z.object({ ko: z.string(), en: z.string() }),
     }),
   ),
-  introspected_by: z.array(z.string()).describe('The clients that speak for it'),
+  introspected_by: z.array(z.string()).describe('The clients that introspect tokens for it'),
 });
 
 export type ResourceServerRow = {
@@ -47,17 +47,17 @@ export type ResourceServerRow = {
 };
 
 const serverFilters = z.strictObject({
-  owner: identifier.describe("A person's id"),
-  owned: flag.describe('Whether a developer looks after it'),
+  owner: identifier.describe("A user's id"),
+  owned: flag.describe('Whether a developer owns it'),
 });
 
 export const resourceServers: List<z.infer<typeof serverFilters>, ResourceServerRow> = {
   name: 'resource_servers',
-  summary: 'The APIs that tokens are issued for, by their identifiers',
+  summary: 'The APIs that tokens are issued for, ordered by identifier',
   filters: serverFilters,
   row: RESOURCE_SERVER,
   async find({ database }, { owner, owned }, limit, after) {
-    // Every node holds all of them in memory: there are few.
+    // Every node holds all of them in memory, so there are only a few.
     const rows = await database.aside<ResourceServerRow>(Prisma.sql`
       select r.id, r.identifier, r.name, r.owner_id, r.token_format::text as token_format, r.access_token_ttl_seconds, r.resource_required, r.jwt_algorithm, r.jwt_type, r.created_at,
         coalesce((

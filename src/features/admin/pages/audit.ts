@@ -10,7 +10,7 @@ import type { Database } from '../../../platform/database.ts';
 import * as auditLists from '../lists/audit.ts';
 import { type AuditRow, auditEvents } from '../lists/audit.ts';
 
-/** Owns the audit log as a page, and as a file for whoever keeps it elsewhere. */
+/** Owns the audit log as a page, and as a file for storage elsewhere. */
 
 const FILTERS: Filter[] = [
   { name: 'person', label: 'admin.audit.person' },
@@ -49,13 +49,13 @@ const list = listPage({
   },
 });
 
-/** The client that an operator acted by at the admin API, or that acted for itself. */
+/** @returns the client through which an operator acted at the admin API, or that acted for itself. */
 const byOf = ({ detail }: AuditRow): string | null => (typeof detail['by'] === 'string' ? detail['by'] : null);
 
 export const audit: OwnPage = {
   show: (visit) => list.show(visit),
 
-  /** Exports what the page's address narrows it down to, as JSON Lines; that it was done is recorded before the first line goes. */
+  /** Exports the events that match the page's filters, as JSON Lines. The export is recorded before the first line is sent. */
   async submit(visit, form) {
     insistOn(visit, 'admin:audit');
     const { ctx, services } = visit;
@@ -75,7 +75,7 @@ export const audit: OwnPage = {
 
 const A_BATCH = 500;
 
-/** One event a line, so many in memory at a time, however many there are. What is done while it goes on is not in it. */
+/** Yields one event a line and reads batches, so that memory use stays constant. Events that happen during the export are not included. */
 async function* lines(database: Database, filters: Record<string, unknown>): AsyncGenerator<string> {
   let after: string[] | undefined;
   do {

@@ -10,9 +10,9 @@ import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
 import * as accessActs from '../acts/access.ts';
 import * as clientActs from '../acts/clients.ts';
 
-/** Owns the pages on which operators do something to a client. */
+/** Owns the pages of the operators' acts on a client. */
 
-/** Who loses what, before it is decided. */
+/** @returns what users lose by the act, shown before the operator confirms. */
 async function losses({ services: { database } }: Visit, { id }: NamedClient): Promise<NonNullable<Question['facts']>> {
   const [people, tokens] = await Promise.all([countPeople(database, id), countTokens(database, id)]);
   return [
@@ -91,7 +91,7 @@ export const CLIENT_ACTS: ClientAct[] = [
   },
 ];
 
-/** The pages of all acts on a client, those of features too. */
+/** @returns the pages of all acts on a client, those of features included. */
 export const clientActPages = (acts: readonly ClientAct[]): Record<string, OwnPage> =>
   Object.fromEntries(
     acts.map(({ path, question, fits: _, ...page }) => [

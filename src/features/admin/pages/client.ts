@@ -13,7 +13,7 @@ import { Prisma } from '../../../platform/database.ts';
 import { CLIENT_ACTS } from './client-acts.ts';
 import { pathOfOwner, pathOfSecret } from './held-acts.ts';
 
-/** Owns what an operator reads of one client. What it says of itself is shown as text, whatever it is. */
+/** Owns the operators' page of one client. It shows the client's metadata as plain text. */
 
 export const client: OwnPage = {
   async show(visit) {
@@ -34,7 +34,7 @@ export const client: OwnPage = {
     show(visit, 'admin/client', {
       client: them,
       selfRegistered: them.registration === 'dynamic',
-      // Marks that turn text round are shown as what they are.
+      // Characters that change the text direction are shown as escapes.
       metadata: Object.entries(metadata).map(([member, value]) => [
         member,
         legible(typeof value === 'string' ? value : JSON.stringify(value)),
@@ -64,7 +64,7 @@ export const client: OwnPage = {
 
 type Kept = { admin_scopes: string[]; registered_with: string | null; token_name: string | null };
 
-/** What who looks may do. Nobody does anything to this server's own. */
+/** @returns the acts open to this operator. The server's own clients have none. */
 function actsOn({ account, services }: Visit, them: Awaited<ReturnType<typeof clientOf>>) {
   if (OWN_CLIENTS.includes(them.id)) return [];
   const acts = [...CLIENT_ACTS, ...services.features.flatMap((feature) => feature.administration?.clientActs ?? [])];
@@ -77,5 +77,5 @@ const withClient = (path: string, client: string) => `${path}?${new URLSearchPar
 
 const CONTROL = /[\p{Cc}\p{Cf}\p{Cs}\u115f\u1160\u2028\u2029\u3164\uffa0]/gu;
 
-/** Characters that cannot be seen, or that reorder others, are written as their numbers: an operator judges what is there. */
+/** @returns the text with invisible and reordering characters as escapes, so that the operator sees the real content. */
 export const legible = (text: string): string => text.replace(CONTROL, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);

@@ -12,7 +12,7 @@ import * as clientActs from '../acts/clients.ts';
 import * as ownerActs from '../acts/owners.ts';
 import * as peopleActs from '../acts/people.ts';
 
-/** Owns the pages on which operators end one session of a person or one secret of a client, and say who looks after a client. */
+/** Owns the pages on which operators end a session or a secret, and change the owners of a client. */
 
 const endSession = actPage({
   act: peopleActs.endSession,
@@ -42,7 +42,7 @@ const endSecret = actPage({
     const secret = secrets.find(({ name }) => name === named(visit, 'secret')) ?? nothingThere('no such live secret');
     const made = { label: 'admin.secret.made', values: { time: secret.made } };
     const used = secret.used ? { label: 'admin.secret.used', values: { time: secret.used } } : { label: 'admin.secret.unused', values: {} };
-    // Whoever it is the only one of cannot authenticate any more.
+    // Without its last secret, the client can no longer authenticate.
     const last = secrets.length === 1 ? [{ label: 'admin.secret.last', values: {} }] : [];
     return {
       target: secret.name,

@@ -18,7 +18,7 @@ import * as peopleLists from '../lists/people.ts';
 import type { ResourceServerRow } from '../lists/resource-servers.ts';
 import * as resourceServerLists from '../lists/resource-servers.ts';
 
-/** Owns the lists of people, clients, grants, tokens, APIs, keys and initial access tokens as pages. What is in them is src/admin/lists'. */
+/** Owns the pages of the lists of users, clients, grants, tokens, APIs and keys. features/admin/lists owns their content. */
 
 const may = (scope: AdminScope) => (visit: Visit) => ({ may: mayDo(visit.account.role, scope) });
 
@@ -69,7 +69,7 @@ const HOLDER: Filter[] = [
   { name: 'person', label: 'admin.person.email' },
 ];
 
-/** By whom and to which client, in words that an operator knows them by. */
+/** Adds the names of the user and of the client, by which an operator recognises them. */
 async function withHolders<Row extends { account_id: string | null; client_id: string }>({ services }: Visit, rows: Row[]) {
   const names = await namesOf(services.database, {
     people: rows.map((row) => row.account_id),

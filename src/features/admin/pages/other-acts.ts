@@ -10,11 +10,11 @@ import * as keyActs from '../acts/keys.ts';
 import * as resourceServerActs from '../acts/resource-servers.ts';
 import { findResourceServerById } from '../resource-server-removal.ts';
 
-/** Owns the pages on which operators end grants and tokens, remove APIs, rotate keys, and say who may register. */
+/** Owns the pages on which operators end grants and tokens, delete APIs, and rotate keys. */
 
 const nothingThere = (reason: string) => new AppError('not_found', { status: 404, reason });
 
-/** Who allowed whom, in one line. */
+/** @returns one line with the names of the client and the user. */
 async function between({ services: { database } }: Visit, clientId: string, accountId: string | null): Promise<string> {
   const names = await namesOf(database, { people: [accountId], clients: [clientId] });
   return [names.client(clientId)?.name, names.person(accountId)?.name].filter(Boolean).join(' · ');
@@ -64,7 +64,7 @@ const rotateKeys = actPage({
     keys.some(({ made }) => made) ? goBack(visit, '/admin/keys') : 'admin.problem.rotating',
 });
 
-// Typed, since it refuses every token that is about: nobody does that by a slip.
+// The operator must type the host, since this act makes the server refuse every issued token.
 const replaceKeys = actPage({
   act: keyActs.replaceKeys,
   words: 'replace_keys',

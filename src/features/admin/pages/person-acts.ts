@@ -9,7 +9,7 @@ import { allowedTo } from '../../../pages/permissions.ts';
 import * as accessActs from '../acts/access.ts';
 import * as peopleActs from '../acts/people.ts';
 
-/** Owns the pages on which operators do something to a person. */
+/** Owns the pages of the operators' acts on a user. */
 
 type PersonAct = Omit<ActPage, 'ask'> & { path: string; question?: (visit: Visit, person: Person) => Partial<Question> };
 
@@ -30,7 +30,7 @@ export const PERSON_ACTS: PersonAct[] = [
   },
 ];
 
-/** The roles that who looks may give. */
+/** @returns the roles that this operator may give. */
 const rolesFor = ({ account, ctx }: Visit) =>
   rolesWithin(allowedTo(account.role)).map((role) => ({ value: role, label: translate(languageOf(ctx), `admin.role.${role}`) }));
 
@@ -47,7 +47,7 @@ export const PERSON_ACT_PAGES: Record<string, OwnPage> = Object.fromEntries(
   ]),
 );
 
-/** Somebody who did not sign up: they choose a password by the mail that they get. */
+/** An account that an operator creates. Its user chooses a password with the mail. */
 export const newPerson = actPage({
   act: peopleActs.createPerson,
   words: 'create_person',

@@ -13,7 +13,7 @@ import { allowedTo, mayDo } from '../../../pages/permissions.ts';
 import { pathOfSession } from './held-acts.ts';
 import { PERSON_ACTS } from './person-acts.ts';
 
-/** Owns what an operator reads of one person. Of what they prove themselves with: that it is there, and nothing of it. */
+/** Owns the operators' page of one user. It shows which factors exist, and nothing else about them. */
 
 const EVENTS = 20;
 
@@ -47,7 +47,7 @@ export const person: OwnPage = {
   },
 };
 
-/** What who looks may do: nothing to themselves, nor to whoever may do more. */
+/** @returns the acts open to this operator: none on the operator's own account, or on a user with more rights. */
 function actsOn({ account }: Visit, them: Pick<Person, 'id' | 'role' | 'disabledAt'>) {
   if (them.id === account.id || !rolesWithin(allowedTo(account.role)).includes(them.role)) return [];
   const done = them.disabledAt ? '/disable' : '/enable';

@@ -4,17 +4,17 @@ import type { KeyRing } from '../../../platform/secrets.ts';
 import { PROVIDER_ID } from '../providers.ts';
 
 /**
- * Owns what an app said when it sent a person to connect an account: kept sealed in the page's own address, so that it outlasts a sign-in and
- * nobody else can write it. What it says is judged each time it is opened: see connect.ts.
+ * Owns the parameters with which a client sends a user to connect an account. They are sealed into the page's own address: they survive a
+ * sign-in, and no other party can write them. connect.ts judges their content each time the page opens.
  */
 
 export type Request = { providerId: string; clientId: string; redirectUri: string | undefined; state: string | undefined };
 
-// RFC 6749 appendix A: visible ASCII, all of them. A redirect URI is as long as one may be registered (oauth/clients/redirect-uri.ts).
+// RFC 6749 appendix A: all of them are visible ASCII. `redirect_uri` may be as long as a registered one (oauth/clients/redirect-uri.ts).
 const LIMITS = { client_id: 255, redirect_uri: 2_000, state: 1_000 };
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
-/** @throws AppError 400 for what no client of ours says. */
+/** @throws AppError 400 for parameters that no registered client would send. */
 export function sealRequest(keyRing: KeyRing, ctx: Context): string {
   const providerId = providerIn(ctx);
   const [clientId, redirectUri, state] = Object.entries(LIMITS).map(([name, longest]) => {
@@ -27,14 +27,14 @@ export function sealRequest(keyRing: KeyRing, ctx: Context): string {
   return keyRing.encrypt(JSON.stringify({ providerId, clientId, redirectUri, state }), SEALED_AS);
 }
 
-/** @throws AppError 400 for what we have not sealed, or for another provider. */
+/** @throws AppError 400 for a request that we did not seal, or that names another provider. */
 export function openRequest(keyRing: KeyRing, ctx: Context, sealed: string): Request {
   const request = unsealed(keyRing, sealed);
   if (request?.providerId !== providerIn(ctx)) throw noneOfOurs('request_unreadable');
   return request;
 }
 
-/** Back to the app with some words, if it said where. @returns undefined when it did not. */
+/** @returns the client's redirect URI with these parameters added; undefined when the client sent none. */
 export function wayBack({ redirectUri, state }: Request, words: Record<string, string>): string | undefined {
   if (redirectUri === undefined) return undefined;
   const address = new URL(redirectUri);
@@ -43,7 +43,7 @@ export function wayBack({ redirectUri, state }: Request, words: Record<string, s
   return address.href;
 }
 
-/** No app of ours says this. */
+/** @returns the error for a request that no registered client would send. */
 export const noneOfOurs = (reason: string): AppError => new AppError('connect_unknown', { status: 400, reason });
 
 const SEALED_AS = 'request to connect an account';

@@ -26,11 +26,11 @@ import { UpstreamError } from '../upstream-error.ts';
 import { noneOfOurs, openRequest, type Request, sealRequest, wayBack } from './connect-request.ts';
 
 /**
- * Owns the page that an app sends a person to when it wants a token and the provider has to be asked once more: the `interaction_uri` of the
- * token exchange. It names the app and what it may do; from there to the provider, and back to the app.
+ * Owns the `interaction_uri` of the token exchange: the page to which a client sends a user when the provider must authorize again. The
+ * page names the client and what it may do. It leads to the provider and then back to the client.
  */
 
-/** What the page is about: everything of it was looked at, nothing is the app's mere word. */
+/** What the page is about. Every member is verified; none is only the client's claim. */
 type Asked = Connection & { request: Request; client: Client; grant: Grant; identity: Identity | undefined };
 
 type Client = Parameters<typeof connectionAt>[2]['client'];
@@ -85,8 +85,8 @@ export function connectRoutes(services: OwnServices) {
 }
 
 /**
- * Who is there, and what it is about. A link that is to be made opens the account from then on: that takes a sign-in of a moment ago.
- * @returns undefined when the browser was sent to sign in.
+ * Reads the user and the verified request. A new link becomes a way to sign in, so making one requires a recent sign-in.
+ * @returns undefined after sending the browser to sign in.
  */
 async function enter(
   ctx: Context,
@@ -97,7 +97,7 @@ async function enter(
   const page = pageOf(ctx, sealed);
   ctx.state.pagePath = ctx.path;
   ctx.state.pageQuery = new URLSearchParams({ request: sealed }).toString();
-  // Before anybody is asked to sign in for it.
+  // Reject an invalid request before asking the user to sign in.
   openRequest(services.keyRing, ctx, sealed);
   const door = await signedIn(ctx, services, { page });
   if (!door) return undefined;
@@ -110,13 +110,13 @@ async function enter(
   return { visit, asked };
 }
 
-/** @throws AppError 400 for what is not so, or no longer: nobody is sent anywhere then. */
+/** @throws AppError 400 for a request that is not valid, or no longer: the browser is then sent nowhere. */
 async function judge({ ctx, account, services }: Visit, sealed: string): Promise<Asked> {
   const { database, provider: library, keyRing } = services;
   const request = openRequest(keyRing, ctx, sealed);
   const client = await library.Client.find(request.clientId);
   if (!client) throw noneOfOurs('client_unknown');
-  // As at the authorization endpoint: a place that only begins like a registered one is another.
+  // The same rule as at the authorization endpoint: a URI that only starts like a registered one does not match.
   if (request.redirectUri !== undefined && !client.redirectUriAllowed(request.redirectUri)) throw noneOfOurs('redirect_uri_not_registered');
   const newest = await newestGrant(database, account.id, client.clientId);
   const grant = newest ? await library.Grant.find(newest) : undefined;
@@ -142,5 +142,5 @@ function page(visit: Visit, { request, client, provider, allowed, identity }: As
 
 const pageOf = (ctx: Context, sealed: string) => `/account/links/${ctx['params'].provider}/connect?request=${encodeURIComponent(sealed)}`;
 
-/** This browser's session of this person: nobody else's answer is taken. */
+/** Binds the visit to this user's session in this browser: an answer from any other session is refused. */
 const boundTo = ({ account, session }: Visit) => `connect ${account.id} ${session.uid}`;

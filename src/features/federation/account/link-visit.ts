@@ -19,14 +19,14 @@ import { UpstreamError } from '../upstream-error.ts';
 import { type Arrival, arrive, beginVisit } from '../visits.ts';
 
 /**
- * Owns the way of a person who is signed in to a provider and back, by which their account there is linked to theirs here. That they come
- * back in the session that they left from is the proof; what the provider tells of them links nothing.
+ * Owns the visit of a signed-in user to a provider that links the user's account there to the account here. The proof is that the user
+ * returns in the same session. What the provider says about the user links nothing.
  */
 
 const LINKS_PATH = '/account/links';
 const RETURN_PATH = `${LINKS_PATH}/return`;
 
-/** Why nothing was linked. The address is anyone's to write, so that it names one of these and says nothing itself. */
+/** Why no link was made. Anyone can write this parameter, so it selects one of these messages and carries no text itself. */
 export const LINK_PROBLEMS: Record<string, string | undefined> = Object.assign(Object.create(null), {
   taken: 'account.links.taken',
   another: 'account.links.another',
@@ -38,21 +38,23 @@ export const LINK_PROBLEMS: Record<string, string | undefined> = Object.assign(O
 
 type Problem = 'taken' | 'another' | UpstreamError['kind'] | 'gone';
 
-/** What the way begins with fits this session, and nobody else can write it: a stranger's account must not come to be somebody's way in. */
+/**
+ * Binds the start of a visit to this session. No other party can create the token, so an attacker cannot link an upstream account to it.
+ */
 export const linkSubject = (door: SignedInAt): string => `link ${csrfSubject(door)}`;
 
 const boundTo = ({ session, account }: SignedIn): string => `account ${session.uid} ${account.id}`;
 
 /**
- * Sends the person to a provider. A link and not a form leads here: browsers hold whatever a form leads to, however many redirects later,
- * to the page's `form-action`, and where the provider sends people is not known until it is asked.
+ * Sends the user to a provider. The page uses a link, because browsers apply the page's `form-action` to every redirect after a form. The
+ * provider's address is unknown until discovery.
  */
 export async function leaveToLink(ctx: Context, services: OwnServices): Promise<void> {
   const door = await signedIn(ctx, services, { maxAgeSeconds: RECENT_SECONDS + TO_FILL_IN_SECONDS });
   if (!door) return;
   const { database, config, keyRing } = services;
   const wish = ctx.query['wish'];
-  // From signing in again, which leaves it behind.
+  // The user comes from signing in again, which drops the token.
   if (wish === undefined) return seeOther(ctx, `${LINKS_PATH}?again`);
   assertOurForm(ctx, config.cookieKeys, linkSubject(door), typeof wish === 'string' ? wish : null, config.issuer);
   const provider = await findProvider(database, String(ctx['params'].provider));
@@ -68,7 +70,7 @@ export async function leaveToLink(ctx: Context, services: OwnServices): Promise<
   }
 }
 
-/** Takes in what the provider answered. */
+/** Handles the provider's answer. */
 export async function returnToLink(ctx: Context, services: OwnServices): Promise<void> {
   const door = await signedIn(ctx, services);
   if (!door) return;
@@ -84,12 +86,12 @@ export async function returnToLink(ctx: Context, services: OwnServices): Promise
   seeOther(ctx, `${LINKS_PATH}?done`);
 }
 
-/** @returns why it was not linked; nothing was changed then. */
+/** @returns why no link was made, in which case nothing changed; undefined on success. */
 async function link(visit: Visit, { provider, ...brought }: Arrival): Promise<Problem | undefined> {
   const outcome = await linkIdentity(visit.services, {
     accountId: visit.account.id,
     brought: { ...brought, providerId: provider.id },
-    // There was a link when they left, which needs no proof to be refreshed, and there is none any more.
+    // A link existed when the user left, and refreshing it needs no proof. If it was deleted in the meantime, a new link does need one.
     mayLink: () => !provider.settings.signIn || hasFreshProof(ownSession(visit), TO_FILL_IN_SECONDS),
     along: (before) => (before ? news(visit, provider, differences(before.details, brought.details)) : firstNews(visit, provider)),
   });
@@ -97,24 +99,24 @@ async function link(visit: Visit, { provider, ...brought }: Arrival): Promise<Pr
   return outcome === 'refused' ? 'gone' : outcome;
 }
 
-/** Of a link that is made. */
+/** For a new link. */
 function firstNews(visit: Visit, { id, name }: UpstreamProvider): Statement[] {
   const about = { provider: name, change: 'linked' as const };
   return [told(visit, 'identity_linked', { detail: { provider: id } }), ...alarm(visit, 'identity_changed', 'identity_linked', about)];
 }
 
-/** Of one that was there already. */
+/** For a link that already existed. */
 const news = (visit: Visit, { id }: UpstreamProvider, changed: string[]): Statement[] =>
   changed.length ? [told(visit, 'identity_details_changed', { detail: { provider: id, changed } })] : [];
 
-/** @throws what is no fault of the provider's. */
+/** @throws any error that is not the provider's. */
 function problemOf(error: unknown): Problem {
   if (error instanceof UpstreamError) return error.kind;
   throw error;
 }
 
 function fail(ctx: Context, problem: Problem, error?: unknown): void {
-  // What a provider wrote stays out of the log, but for an error code.
+  // The log takes only an error code from the provider, no free text.
   const code = error instanceof UpstreamError && /^[a-z_]{1,40}$/.test(error.code ?? '') ? ` ${error.code}` : '';
   ctx.state.logged = { ...ctx.state.logged, reason: `not_linked ${problem}${code}` };
   seeOther(ctx, `${LINKS_PATH}?problem=${problem}`);

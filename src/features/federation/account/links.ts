@@ -10,14 +10,16 @@ import { endIdentityUnlessLast, type Link, listLinks } from '../identities.ts';
 import { listProviders } from '../providers.ts';
 import { LINK_PROBLEMS, linkSubject } from './link-visit.ts';
 
-/** Owns the list of a person's accounts at upstream providers, and the ending of such a link. How one is made: link-visit.ts. */
+/** Owns the list of a user's links to upstream providers, and the deletion of one. See link-visit.ts for how a link is made. */
 
 export const links: OwnPage = {
   async show(visit) {
     await page(visit, LINK_PROBLEMS[String(visit.ctx.query['problem'])]);
   },
 
-  /** `unlink` names the provider. What was given for it goes with the link, and the provider is told of that, see features/federation/vault.ts. */
+  /**
+   * `unlink` names the provider. The tokens of the link are deleted with it and revoked at the provider: see features/federation/vault.ts.
+   */
   async submit(visit, form) {
     const { account, services } = visit;
     const [link] = (await listLinks(services.database, account.id)).filter(({ providerId }) => providerId === form.get('unlink'));
@@ -30,7 +32,7 @@ export const links: OwnPage = {
       ...kept(alarm(visit, 'identity_changed', 'identity_unlinked', { provider: link.provider.name, change: 'unlinked' })),
     ]);
     if (ended) return backTo(visit, '/account/links');
-    // From another tab, a moment before, or it is the last way in.
+    // Another tab deleted the link a moment ago, or it is the only way to sign in.
     const left = (await listLinks(services.database, account.id)).some(({ providerId }) => providerId === link.providerId);
     await (left ? page(visit, 'account.links.last') : backTo(visit, '/account/links', false));
   },
@@ -53,7 +55,7 @@ async function page(visit: Visit, problem: string | undefined): Promise<void> {
   });
 }
 
-/** A link as its person reads of it, and without its subject, which says nothing to them. */
+/** @returns a link as the page shows it. The subject is omitted, because it means nothing to the user. */
 function asRead({ providerId, provider, details, createdAt, refreshedAt }: Link) {
   const told = [
     ['account.profile.name', displayName(details.name, '')],
@@ -70,7 +72,7 @@ function asRead({ providerId, provider, details, createdAt, refreshedAt }: Link)
   };
 }
 
-/** What apps do for the person there. */
+/** @returns the clients that act for the user at this provider, with what each may do. */
 function actingAt(apps: DescribedApp[], providerId: string) {
   return apps
     .map(({ name, scopes }) => ({ name, titles: scopes.filter(({ provider }) => provider?.id === providerId).map(({ title }) => title) }))

@@ -7,7 +7,7 @@ import { type Act, refused } from '../../../pages/operators/act.ts';
 import { type ChangedClient, changedClient, doToClient, isWithin } from '../../../pages/operators/on-client.ts';
 import { listProviders } from '../providers.ts';
 
-/** Owns what operators let clients do for users at providers. */
+/** Owns the act that lets a client act for users at providers. */
 
 const services = z.strictObject({
   services: z.array(z.string().max(100)).max(100).default([]),
@@ -18,21 +18,22 @@ const services = z.strictObject({
 });
 
 export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
-  summary: 'Let a client act for people at these upstream providers, and at no others; with none, no longer',
+  summary: 'Set the upstream providers at which a client may act for users. An empty list removes them all',
   scope: 'admin:clients',
   input: services,
   result: changedClient,
   async run(doing, id, allowed) {
     const known = new Set((await listProviders(doing.database)).map((provider) => provider.id));
-    const strange = allowed.services.flatMap((service, n) =>
+    const problems = allowed.services.flatMap((service, n) =>
       known.has(service) ? [] : [{ field: `services.${n}`, detail: 'there is no such provider' }],
     );
-    if (!allowed.services.length && allowed.origins.length) strange.push({ field: 'origins', detail: 'needs services' });
+    if (!allowed.services.length && allowed.origins.length)
+      problems.push({ field: 'origins', detail: 'is only allowed together with services' });
     const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, placesOf(doing.config).own));
-    if (own >= 0) strange.push({ field: `origins.${own}`, detail: 'must not be the origin of this server itself' });
-    if (strange.length) return refused('invalid', strange);
+    if (own >= 0) problems.push({ field: `origins.${own}`, detail: "must not be this server's own origin" });
+    if (problems.length) return refused('invalid', problems);
     const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
-    // Nobody gives what they do not have.
+    // An operator cannot grant more than the operator's own rights.
     if (!isWithin(doing.actor, { scopes: [], services })) return refused('above');
     return doToClient(doing, id, [store.allowServices(id, { services, origins })], {
       type: 'client_services_changed',

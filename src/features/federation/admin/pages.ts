@@ -3,7 +3,7 @@ import type { ClientAct } from '../../../pages/operators/named.ts';
 import { listProviders } from '../providers.ts';
 import { allowServices } from './acts.ts';
 
-/** The page on which operators let a client act for users at providers. */
+/** The operator's page that lets a client act for users at providers. */
 export const servicesOfClient: ClientAct = {
   path: '/services',
   act: allowServices,

@@ -31,7 +31,7 @@ import { ADD_FLAGS, type Options, placeOf, providerFrom, SERVICE_FLAGS, services
 
 /** Owns the commands about upstream providers. */
 
-/** A provider that is removed is told of the tokens that it gave, until it has heard of none for so long. */
+/** The server revokes a removed provider's tokens there. The command waits until this long has passed without a revocation. */
 const QUIET_MS = 8_000;
 
 type Asked = { id: string; options: Options & { now?: boolean }; yes: boolean; config: Config; keyRing: KeyRing; database: Database };

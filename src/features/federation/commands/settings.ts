@@ -189,7 +189,7 @@ function assertSentence(text: string, most: number, option: string): void {
     throw new UsageError(`${option} takes ${most} characters or fewer, without control, bidirectional or invisible ones`);
 }
 
-/** What each of those who linked a provider is told, when an operator ends all links to it. */
+/** The audit event of each user who linked a provider, when an operator ends all links to it. */
 export function tellUnlinked(id: string): Statement {
   return auditEventForEach(OPERATOR, { type: 'identity_unlinked', detail: { provider: id } }, linkedPeople(id));
 }

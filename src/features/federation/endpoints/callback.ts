@@ -8,13 +8,14 @@ import type { KeyRing } from '../../../platform/secrets.ts';
 import { placeOf } from '../visits.ts';
 
 /**
- * Owns the addresses that upstream providers send browsers back to. Nothing is believed and nothing ends here: what was brought is
- * carried on to the place that sent the browser, where its cookies are, and which alone can tell whether it is the same browser.
+ * Owns the redirect URIs of upstream providers. It trusts and ends nothing: it forwards the answer to the path that began the visit. The
+ * browser's cookies are there, so only that path can tell whether it is the same browser.
  */
 export function upstreamCallbacks(database: Database, keyRing: KeyRing) {
   const router = new Router();
   router.get('/upstream/:provider/callback', (ctx) => carryOn(ctx, ctx.querystring));
-  // Some answer with a form (OAuth 2.0 Form Post Response Mode), which a browser sends without our cookies: the page that goes on brings them.
+  // Some providers answer with a form (OAuth 2.0 Form Post Response Mode), which a browser sends without our cookies. The page that goes on
+  // makes the browser send them.
   router.post('/upstream/:provider/callback', async (ctx) => carryOn(ctx, (await readForm(ctx)).toString()));
   return router.routes();
 

@@ -7,8 +7,8 @@ import { publicKeyOf } from '../administration.ts';
 import { findProvider } from '../providers.ts';
 
 /**
- * Owns where a provider finds the public half of the key by which we authenticate to it (`private_key_jwt`, OIDC Core section 9): an
- * operator registers this address there as our `jwks_uri`.
+ * Owns the endpoint of the public key with which we authenticate to a provider (`private_key_jwt`, OIDC Core section 9). An operator
+ * registers it at the provider as our `jwks_uri`.
  */
 export function upstreamClientKeys(database: Database, keyRing: KeyRing) {
   const router = new Router();

@@ -11,9 +11,10 @@ import { answerWithToken, listServices } from '../services/reached-services.ts';
 import { type Holder, holderOfSession, holderOfToken } from '../services/service-holder.ts';
 
 /**
- * Owns the way to providers for pages of first-party web apps, which have no token of ours and need none: the session of the browser, and the
- * web origin that an operator trusts with it. What is allowed, given and told is the same as by token exchange; a person who has not allowed
- * the app anything is not acted for here either. The cookie is SameSite=Lax, so the page has to be of our own site.
+ * Owns the endpoints that let pages of first-party web apps reach providers without a token of ours. They rely on the browser's session and
+ * on a web origin that an operator trusts with it.
+ * Permissions, tokens and audit events are the same as for token exchange: without the user's consent, the client cannot act here either.
+ * The cookie is SameSite=Lax, so the page must be on our own site.
  */
 export function sessionServices(parts: FirstParty): Middleware {
   const router = new Router();
@@ -32,7 +33,7 @@ export function sessionServices(parts: FirstParty): Middleware {
   return compose([router.routes(), router.allowedMethods()] as never);
 }
 
-/** What is told here is told to one page, and kept nowhere. */
+/** These answers are for one page only and must not be cached. */
 function headers(ctx: Context, next: Next): Promise<void> {
   ctx.set('Cache-Control', 'no-store');
   ctx.vary('Origin');
@@ -52,14 +53,17 @@ const asked = z.strictObject({
     .optional(),
 });
 
-/** @throws AppError 400 for what is not as documented, 415 for another type: by it no page of anybody's can send a form here. */
+/** @throws AppError 400 for an undocumented body, 415 for another content type: a form on a foreign page cannot send JSON. */
 async function readAsked(ctx: Context): Promise<z.infer<typeof asked>> {
   const body = asked.safeParse(await readJson(ctx));
   if (!body.success || !isStorable(body.data)) throw new AppError('invalid_request', { status: 400, reason: 'not_as_documented' });
   return body.data;
 }
 
-/** @returns undefined when nobody is signed in who could be acted for: then that is answered. @throws AppError 403 for a page elsewhere. */
+/**
+ * @returns undefined when no user is signed in for the client to act for, after answering 401. @throws AppError 403 for a page of another
+ * origin.
+ */
 async function bySession(ctx: Context, parts: FirstParty, clientId: unknown): Promise<Holder | undefined> {
   const origin = ctx.headers.origin;
   const client = typeof clientId === 'string' && isStorable(clientId) ? await parts.provider.Client.find(clientId) : undefined;
@@ -72,7 +76,7 @@ async function bySession(ctx: Context, parts: FirstParty, clientId: unknown): Pr
   return holder;
 }
 
-/** For an app with a token of ours, from wherever it runs (RFC 6750). @returns undefined when that opens nothing: then that is answered. */
+/** For a client with an access token of ours, from any origin (RFC 6750). @returns undefined for an invalid token, after answering 401. */
 async function byToken(ctx: Context, parts: FirstParty): Promise<Holder | undefined> {
   const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(ctx.get('authorization'))?.[1];
   const holder = token === undefined ? undefined : await holderOfToken(parts, token);
@@ -85,7 +89,7 @@ async function byToken(ctx: Context, parts: FirstParty): Promise<Holder | undefi
 
 const PREFLIGHT_SECONDS = 600;
 
-/** A browser asks before it sends JSON; which app it is for, it does not say: any that has this origin. */
+/** A browser sends a preflight before JSON. It does not name the client, so any client with this origin allows it. */
 async function preflight(ctx: Context, database: Database): Promise<void> {
   const origin = ctx.headers.origin;
   ctx.status = 204;
@@ -96,7 +100,7 @@ async function preflight(ctx: Context, database: Database): Promise<void> {
   ctx.set('Access-Control-Max-Age', String(PREFLIGHT_SECONDS));
 }
 
-/** @param origin one that was checked. */
+/** @param origin an origin that the caller has checked. */
 function allowOrigin(ctx: Context, origin: string): void {
   ctx.set('Access-Control-Allow-Origin', origin);
   ctx.set('Access-Control-Allow-Credentials', 'true');

@@ -15,14 +15,20 @@ import { type Identity, identityAt } from '../identities.ts';
 import { linkIdentity, type Outcome } from '../linking.ts';
 import type { UpstreamProvider } from '../providers.ts';
 import { UpstreamError } from '../upstream-error.ts';
-import { type Arrival, beginVisit, endVisit, redeem, type Visit } from '../visits.ts';
+import { type Arrival, beginVisit, endVisit, redeem, type UpstreamVisit } from '../visits.ts';
 import type { Reach } from './service-scopes.ts';
 
-/** Owns a person's visit to a provider for an app that is to act for them there: how it begins, what is believed of what it brings, what is kept. */
+/**
+ * Owns a user's visit to a provider for a client that acts for the user there. It covers the start, the validation of the answer, and what
+ * is stored.
+ */
 
 export type Vault = { database: Database; keyRing: KeyRing; issuer: string };
 
-/** Begins it, for all that the app was allowed there. @param account whose link it is, or is to be. @returns where to send the browser. @throws UpstreamError, AppError 429 */
+/**
+ * Begins a visit for everything that the user allowed the client there. @param accountId the account whose link it is, or will be. @returns
+ * the address to send the browser to. @throws UpstreamError, AppError 429
+ */
 export async function sendForApp(
   { database, keyRing, issuer }: Vault,
   {
@@ -40,21 +46,24 @@ export async function sendForApp(
     provider,
     scopes: allowed.upstreamScopes,
     offline: true,
-    // So that somebody with several accounts there meets the one that is linked.
+    // A user with several accounts at the provider then sees the linked one.
     ...(identity?.details.email ? { loginHint: identity.details.email } : undefined),
   });
 }
 
-/** What the person knows the account there by that is linked; nothing for none, or one that has no such name. */
+/** @returns the name by which the user knows the linked account; empty without a link or a name. */
 export function accountThere(identity: Identity | undefined): string {
   const { email, username, name } = identity?.details ?? {};
   return [email, username, name].map((text) => displayName(text, '')).find(Boolean) ?? '';
 }
 
-/** `another_account`: not the one that is linked. `taken`: the link of somebody else. `too_much`: it opens more than was allowed. `lost`: something ended meanwhile. */
+/**
+ * `another_account`: not the linked one. `taken`: linked to another user. `too_much`: it allows more than the user allowed. `lost`: a link
+ * ended in the meantime.
+ */
 export type Refusal = 'another_account' | 'taken' | 'too_much' | 'lost';
 
-/** Why a visit brought nothing: each has a sentence, `connect.problem.<it>` in views/messages. */
+/** Why a visit brought nothing. Each value has a sentence `connect.problem.<value>` in views/messages. */
 export type Problem = UpstreamError['kind'] | Refusal;
 
 const PROBLEMS: ReadonlySet<unknown> = new Set<Problem>([
@@ -67,14 +76,17 @@ const PROBLEMS: ReadonlySet<unknown> = new Set<Problem>([
   'lost',
 ]);
 
-/** A problem that is told by an address: whoever writes another word there is told nothing. */
+/** @returns the problem that the address names; undefined for any other text, since anyone can write the address. */
 export const problemIn = (query: Record<string, unknown>): Problem | undefined =>
   PROBLEMS.has(query['problem']) ? (query['problem'] as Problem) : undefined;
 
-/** What a browser brought back: what the provider gave, or why it gave nothing. */
-export type Brought = { visit: Visit } & ({ arrival: Arrival } | { problem: Problem });
+/** What a browser brought back: the provider's answer, or why there is none. */
+export type Brought = { visit: UpstreamVisit } & ({ arrival: Arrival } | { problem: Problem });
 
-/** Ends a visit. @param query what the browser brought, as our callback got it. @returns undefined for one that is over or not this browser's: nothing was asked then. */
+/**
+ * Ends a visit. @param query the query with which the browser called our callback. @returns undefined for a visit that is over or belongs
+ * to another browser; the provider is not contacted then.
+ */
 export async function bringBack({ database, keyRing, issuer }: Vault, query: string, bound: string): Promise<Brought | undefined> {
   const visit = await endVisit(database, keyRing, query, bound);
   if (!visit) return undefined;
@@ -87,9 +99,9 @@ export async function bringBack({ database, keyRing, issuer }: Vault, query: str
 }
 
 /**
- * Keeps what a provider gave for one app, in one transaction. Whoever is signed in here and has just come back from there has proven that the account
- * is theirs, so the link is made with it. A token that opens more than the person allowed the app is nobody's: then nothing is kept.
- * @returns why nothing was kept.
+ * Stores what a provider issued for one client, in one transaction. A signed-in user who just returned from the provider has proven the
+ * account there, so this also makes the link. If the tokens allow more than the user allowed the client, nothing is stored.
+ * @returns why nothing was stored; undefined on success.
  */
 export async function keepConnection(
   vault: Vault,
@@ -119,7 +131,7 @@ export async function keepConnection(
     accountId: account.id,
     brought: { ...brought, providerId: provider.id },
     grantId: grant.jti,
-    // There was a link when they left, which needs no proof to be used, and there is none any more.
+    // A link existed when the user left, and using it needs no proof. If it was deleted in the meantime, a new link does need one.
     mayLink: () => !provider.settings.signIn || hasFreshProof(session, LEISURE_SECONDS),
     along: (before) => [
       told('service_connected', { scopes: allowed.scopes }),
@@ -140,5 +152,5 @@ const REFUSALS: Record<Outcome, Refusal | undefined> = {
 /** As long as a visit to a provider may take. */
 const LEISURE_SECONDS = 10 * MINUTE;
 
-/** `openid` opens nothing of the provider's: it says that there is an ID token. */
+/** `openid` gives no access at the provider: it only requests an ID token. */
 const opened = (scope: string) => scope.split(' ').filter((word) => word && word !== 'openid');

@@ -9,21 +9,21 @@ import { type Standing, standing } from '../vault.ts';
 import { mayReach, providersNamed, type Reach, reachOf } from './service-scopes.ts';
 
 /**
- * Owns connections: that an app may act for its person at a provider takes the person's word here, which is consent, and the provider's to
- * us, for which its person is sent there once. Which page stands for that is the business of interaction/ and account/,
- * and what comes of the visit connecting.ts's.
+ * Owns connections. A client that acts for a user at a provider needs two approvals: the user's consent here, and the provider's
+ * authorization of us. For the second, the user visits the provider once.
+ * Does not own the pages for it (sign-in/connect.ts and account/connect.ts) or the result of the visit (connecting.ts).
  */
 
 export type Connection = {
   provider: UpstreamProvider;
-  /** All that the person allowed the app at the provider: what it is asked for, and all that an app may ever hold. */
+  /** Everything that the user allowed the client at the provider: we request it there, and a client's token may never exceed it. */
   allowed: Reach;
   standing: Standing;
 };
 
 export type Scopes = { servers: readonly ResourceServer[]; issuer: string };
 
-/** What a client may do for its person at a provider. @returns undefined where it may do nothing: an operator, or the person, has not allowed it. */
+/** @returns what a client may do for a user at a provider; undefined when an operator or the user has allowed nothing. */
 export async function connectionAt(
   database: Database,
   providerId: string,
@@ -47,7 +47,10 @@ export async function connectionAt(
   };
 }
 
-/** What a request asks for, is allowed, and no provider has given yet. @param asked its scopes. @param done ids of providers that are not asked again. */
+/**
+ * @returns the connections that a request asks for, that the user allowed, and that the provider has not authorized yet. @param asked the
+ * requested scopes. @param done ids of providers not to ask again.
+ */
 export async function missingConnections(
   database: Database,
   { servers, issuer }: Scopes,
@@ -63,26 +66,29 @@ export async function missingConnections(
   return connections.filter((connection): connection is Connection => connection !== undefined && connection.standing !== 'ready');
 }
 
-// Long enough to read the consent page at leisure after signing in.
+// Leaves time to read the consent page after signing in.
 const LINK_RECENT_SECONDS = 15 * MINUTE;
 
-/** Whether an account elsewhere would be linked, which opens this one from then on, by whoever finds a browser open. */
+/**
+ * @returns whether a new link needs another sign-in. The link becomes a way in to this account, so it must not be made by a stranger at an
+ * unattended browser.
+ */
 export function needsNewSignIn(connections: Connection[], session: { past(seconds: number): boolean }): boolean {
   return connections.some(({ standing }) => standing === 'not_linked') && session.past(LINK_RECENT_SECONDS);
 }
 
-/** What a person said of connecting in this authorization, as it travels in the interaction's result: at which providers it is settled, one way or the other. */
+/** The providers that this authorization has finished with, with or without a connection. It is stored in the interaction's result. */
 export type Connected = { done: string[] };
 
 /**
- * What a request still owes a person's way to a provider. One that may show no page owes none: the app gets its code, and learns of it
- * when it wants a token.
+ * @returns the connections that a request still needs from the user. With `prompt=none` there are none: the client gets its code and learns
+ * of the missing connection when it requests a token.
  */
 export async function owedConnections(database: Database, scopes: Scopes, { oidc }: KoaContextWithOIDC): Promise<Connection[]> {
   const { client, prompts, result, session } = oidc;
   const grant = oidc.entities.Grant;
   const asked = String(oidc.params?.['scope'] ?? '').split(' ');
-  // Most requests name none, and cost nothing.
+  // Most requests name no provider and must not cost a query.
   if (!client || !grant?.jti || !session?.accountId || prompts.has('none') || !providersNamed(scopes.servers, scopes.issuer, asked).length)
     return [];
   const { done = [] } = (result?.['connect'] ?? {}) as Partial<Connected>;

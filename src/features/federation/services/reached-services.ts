@@ -14,22 +14,24 @@ import type { Holder } from './service-holder.ts';
 import { mayReach, reachOf } from './service-scopes.ts';
 
 /**
- * Owns the answer to an app that wants to act for a person at an upstream provider, whichever way it came: token-exchange.ts, or
- * features/federation/endpoints/session-token.ts. The same is asked of both, and both hear the same.
+ * Owns the answer to a client that wants to act for a user at an upstream provider. Both token-exchange.ts and
+ * features/federation/endpoints/session-token.ts use it, so the rules and the answers are the same.
  */
 
 export type Wish = {
   /** The provider's id. */
   audience: string;
-  /** Scopes of ours, `provider:service`; all that the person allowed there unless given. */
+  /** Scopes of ours, `provider:service`. Without it: everything that the user allowed there. */
   scope: string | undefined;
-  /** A token that was given out and that the provider does not take any more. */
+  /** A token that we returned earlier and that the provider no longer accepts. */
   refusedToken: string | undefined;
 };
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
-/** Answers with the person's token at the provider, or says what is missing. What is given out is told to the person, in one unit of work. */
+/**
+ * Answers with the user's token at the provider, or says what is missing. The audit event is part of the same unit of work as the answer.
+ */
 export async function answerWithToken(ctx: Context, parts: FirstParty, holder: Holder, wish: Wish): Promise<void> {
   const { database, config } = parts;
   const { client, account, grant } = holder;
@@ -85,11 +87,11 @@ const DESCRIPTIONS = {
   ended: 'the provider gives nothing for this person any more: send them to interaction_uri',
 };
 
-/** Where a client sends a person who is needed: they are sent on to the provider, and come back connected. */
+/** @returns where a client sends a user who must act. From there the user goes to the provider and returns connected. */
 const interactionUri = ({ config }: FirstParty, provider: UpstreamProvider, { client }: Holder): string =>
   `${config.issuer}/account/links/${provider.id}/connect?${new URLSearchParams({ client_id: String(client.clientId) })}`;
 
-/** Counted where the person's token is asked for: an app that keeps what it got until it expires comes once an hour. */
+/** Limits the requests for one user's token: a client that stores a token until it expires asks about once an hour. */
 async function tooOften({ database }: FirstParty, key: string): Promise<AppError | undefined> {
   try {
     await limitRate(database, LIMITS.serviceReached, key);
@@ -108,10 +110,13 @@ function refuse(ctx: Context, status: number, error: string, description: string
   ctx.state.logged = { ...ctx.state.logged, error, reason: description };
 }
 
-/** A provider at which an app may act for people, and how far it may for this one. `interaction_uri` where the person is needed first. */
+/**
+ * A provider at which a client may act for users, with the scopes this user allowed. `interaction_uri` is present when the user must act
+ * first.
+ */
 export type ListedService = { provider: string; name: string; scopes: string[]; connected: boolean; interaction_uri?: string };
 
-/** What a client can reach for a person, in the order people see providers. Nobody is asked but the database. */
+/** @returns what a client can reach for a user, in the order in which users see providers. Reads only the database. */
 export async function listServices(parts: FirstParty, holder: Holder): Promise<ListedService[]> {
   const { client, account, grant } = holder;
   const ids = Array.isArray(client['services']) ? client['services'].map(String).filter((id) => mayReach(client, id)) : [];

@@ -7,23 +7,27 @@ import { newestGrant } from '../../../oauth/store/grants.ts';
 import type { FirstParty } from '../../../pages/first-party.ts';
 import type { Account } from '../../../people/store.ts';
 
-/** Owns the question for whom an app acts, by an access token of ours or by the session of the browser that its page is open in. */
+/**
+ * Owns the question for which user a client acts. The answer comes from an access token of ours, or from the session of the browser that
+ * shows the client's page.
+ */
 
 export type Holder = {
   client: Client;
   account: Account;
-  /** Undefined when the person has allowed the app nothing. */
+  /** Undefined when the user has allowed the client nothing. */
   grant: Grant | undefined;
-  /** What is allowed by it, and may be used now. */
+  /** The allowed scopes that may be used now. */
   scopes: string[];
 };
 
-// How the library writes the opaque ones: what looks otherwise is asked nobody about.
+// The format of the library's opaque tokens. Any other text needs no query.
 const OPAQUE_TOKEN = /^[\w-]{43}$/;
 
 /**
- * Whose token of the server's own API this is. @returns undefined for one that is not alive, is meant for another API, was issued to an app for
- * itself, or is bound to a key, whose holder would be anybody who found it (RFC 9449 section 7.2).
+ * @returns the user and client of an access token for the server's own API. Undefined for a token that is inactive, is for another API, or
+ * was issued to a client for itself. Undefined also for a token bound to a key, because here the sender does not prove the key (RFC 9449
+ * section 7.2).
  */
 export async function holderOfToken({ provider, database }: FirstParty, token: string): Promise<Holder | undefined> {
   const found = OPAQUE_TOKEN.test(token) ? await provider.AccessToken.find(token) : undefined;
@@ -38,7 +42,10 @@ export async function holderOfToken({ provider, database }: FirstParty, token: s
   return { client, account, grant, scopes: grantedScopes(grant, undefined).filter((scope) => found.scopes.has(scope)) };
 }
 
-/** Who is signed in at this browser, for an app of ours that has no token. @returns undefined for nobody, or when a factor is still owed. */
+/**
+ * @returns the signed-in user of this browser, for a first-party client without a token; undefined without a user, or when a factor is
+ * still required.
+ */
 export async function holderOfSession(
   { provider, database }: Omit<FirstParty, 'config'>,
   ctx: Context,

@@ -5,31 +5,29 @@ import type { ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
 import { type Service, scopeOf, type UpstreamProvider } from '../providers.ts';
 
 /**
- * Owns what a scope of the form `provider:service` means: who may ask for it, and what the provider would be asked for in turn. An operator
- * alone says which clients may, since what is at stake are people's accounts somewhere else. What the provider gave is the vault's to say.
+ * Owns the meaning of a scope `provider:service`: which clients may request it, and which scopes we request from the provider. Only an
+ * operator decides which clients may, since users' accounts elsewhere are at stake. Does not own the issued tokens: see vault.ts.
  */
 
-/** By it alone a service scope opens anything (RFC 8693). */
+/** The only grant type with which a service scope gives access (RFC 8693). */
 export const TOKEN_EXCHANGE = TOKEN_EXCHANGE_GRANT;
 
-/**
- * Whether an operator lets a client act for people at a provider. Neither half can be set by a registration request.
- */
+/** @returns whether an operator lets a client act for users at a provider. A registration request can set neither half of it. */
 export function mayReach(client: Client, providerId: string): boolean {
   const services = client['services'];
   return Array.isArray(services) && services.includes(providerId) && client.grantTypeAllowed(TOKEN_EXCHANGE);
 }
 
-/** What some scopes of ours come to at a provider. */
+/** The services at a provider that some scopes of ours name. */
 export type Reach = {
   services: Service[];
-  /** Our names of those services. */
+  /** Our scopes of those services. */
   scopes: string[];
-  /** What the provider is asked for: all that one of the services needs, each once. */
+  /** The scopes to request from the provider: what the services need, without duplicates. */
   upstreamScopes: string[];
 };
 
-/** @param scopes of the server's own API, among which others than the provider's count for nothing. */
+/** @param scopes scopes of the server's own API. Those of other providers are ignored. */
 export function reachOf(provider: UpstreamProvider, scopes: Iterable<string>): Reach {
   const named = new Set(scopes);
   const services = provider.services.filter((service) => named.has(scopeOf(provider, service)));
@@ -40,7 +38,10 @@ export function reachOf(provider: UpstreamProvider, scopes: Iterable<string>): R
   };
 }
 
-/** The providers that some scopes of the server's own API name, in the order people read them. @param issuer identifier of that API. */
+/**
+ * @returns the providers that some scopes of the server's own API name, in the order in which users see them. @param issuer the identifier
+ * of that API.
+ */
 export function providersNamed(
   servers: readonly ResourceServer[],
   issuer: string,
@@ -53,8 +54,8 @@ export function providersNamed(
 }
 
 /**
- * Judges the scopes of an authorization request, pushed or of a device alike. The library calls it when it knows the client and has
- * checked where the answer goes, so that the client hears of it (RFC 6749 section 4.1.2.1).
+ * Validates the scopes of an authorization request, a pushed request and a device request. The library calls it once it knows the client
+ * and has checked the redirect URI, so the client receives the error (RFC 6749 section 4.1.2.1).
  */
 export function judgeServiceScopes(catalog: Pick<ApiCatalog, 'find'>, issuer: string) {
   const providerOf = (scope: string) => catalog.find(issuer)?.scopes.find(({ name }) => name === scope)?.provider;

@@ -6,13 +6,13 @@ import { holderOfToken } from './service-holder.ts';
 import { TOKEN_EXCHANGE } from './service-scopes.ts';
 
 /**
- * Owns the exchange of our access token for the same person's token at an upstream provider (RFC 8693): a client shows a token of its own
- * and names the provider as `audience`. It acts for the person as itself: there is no delegation, so there is no actor.
+ * Owns the exchange of our access token for the same user's token at an upstream provider (RFC 8693). A client presents its own token and
+ * names the provider as `audience`. It acts as itself: there is no delegation, so there is no actor.
  */
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
-// Those that are not meant are named too: the library drops what it does not know, and nobody would hear why it did nothing.
+// Unsupported parameters are listed too. The library drops unlisted ones, and the client would not learn why they had no effect.
 const PARAMETERS = [
   'subject_token',
   'subject_token_type',
@@ -25,14 +25,14 @@ const PARAMETERS = [
   'actor_token_type',
 ];
 
-/** The longest token of a provider's that is kept, and more than any of ours. */
+/** The length of the longest upstream token that we store, in characters. Our own tokens are shorter. */
 const LONGEST_PARAMETER = 16 * 1024;
 
 type Parameters = Record<string, string | undefined>;
 
-/** In their order: what is wrong with the request, before anybody's token is looked at. A check answers with what is wrong. */
+/** The checks of the request, in order, before any token is read. Each returns what is wrong. */
 const checks: ((parameters: Parameters, ctx: KoaContextWithOIDC) => string | undefined)[] = [
-  // A public client proves nothing about itself, and a token that was found would be enough (RFC 8693 section 5). In a page, the session does it.
+  // A public client proves nothing about itself, so a stolen token would be enough (RFC 8693 section 5). Pages use the session instead.
   (_, { oidc }) => (oidc.client?.clientAuthMethod === 'none' ? 'a client that does not authenticate cannot exchange tokens' : undefined),
   (_, ctx) => (ctx.get('DPoP') ? 'what is got by exchange cannot be bound to a key: leave out the DPoP proof' : undefined),
   (parameters) =>
@@ -51,7 +51,7 @@ const checks: ((parameters: Parameters, ctx: KoaContextWithOIDC) => string | und
     type === undefined || type === ACCESS_TOKEN ? undefined : `requested_token_type can only be ${ACCESS_TOKEN}`,
 ];
 
-/** Teaches the library the grant type; its metadata names it then. */
+/** Adds the grant type to the library, which then lists it in the metadata. */
 export function exchangeTokens(provider: Provider, parts: { config: Config; database: Database }): void {
   const handler = async (ctx: KoaContextWithOIDC): Promise<void> => {
     const parameters = Object.fromEntries(PARAMETERS.map((name) => [name, ctx.oidc.params?.[name] as string | undefined]));
@@ -61,7 +61,7 @@ export function exchangeTokens(provider: Provider, parts: { config: Config; data
     }
     const { subject_token, audience, scope, refused_token } = parameters as Parameters & { subject_token: string; audience: string };
     const holder = await holderOfToken({ provider, ...parts }, subject_token);
-    // Another client's token is as good as none, and sounds so. That this is `invalid_request`, RFC 8693 section 2.2.2 says.
+    // Another client's token gets the same answer as an unknown one. RFC 8693 section 2.2.2 requires `invalid_request`.
     if (!holder || holder.client.clientId !== ctx.oidc.client?.clientId)
       throw new errors.InvalidRequest(
         'subject_token must be an opaque access token that was issued to this client for a person, and has neither expired nor been revoked',

@@ -13,14 +13,14 @@ import { type Connected, type Connection, missingConnections, needsNewSignIn } f
 import { UpstreamError } from '../upstream-error.ts';
 
 /**
- * Owns the way to a provider for an app that may act for its person there, and back. Does not decide whether it is owed: see
- * interaction-policy.ts. Whatever comes of it, the app gets its code: what it lacks it learns when it wants a token.
+ * Owns the visit to a provider for a client that may act for the user there. Does not decide whether it is needed: see prompts.ts. The
+ * client gets its code in any case, and learns what is missing when it requests a token.
  */
 
 export async function showConnect(step: Step): Promise<void> {
   const { ctx } = step;
   const missing = await missingOf(step);
-  // It came about elsewhere meanwhile, or is not to be any more.
+  // Another tab made the connection in the meantime, or it is no longer needed.
   if (!missing.length) return finish(step, {});
   const failed = missing.find(({ provider }) => provider.id === ctx.query['provider']);
   const [only, ...others] = missing;
@@ -34,12 +34,12 @@ export async function showConnect(step: Step): Promise<void> {
   if (onward) onwardFrom(ctx, onward);
 }
 
-/** Goes there, for one of those that are missing. */
+/** Sends the browser to the provider of one of the missing connections. */
 export async function goToProvider(step: Step): Promise<void> {
   const { ctx, services } = step;
   const connection = (await missingOf(step)).find(({ provider }) => provider.id === ctx.query['provider']);
   if (!connection) return goTo(step, 'connect');
-  // The page may have stood open for long: interaction-policy.ts has the person sign in again.
+  // The page may have been open for a long time: the policy then asks the user to sign in again.
   const session = await services.provider.Session.get(ctx as never);
   if (needsNewSignIn([connection], session)) return finish(step, {});
   const opens = connection.standing === 'not_linked' && connection.provider.settings.signIn;
@@ -60,11 +60,11 @@ export async function goToProvider(step: Step): Promise<void> {
   }
 }
 
-/** Comes back from there. */
+/** Handles the provider's answer. */
 export async function comeBack(step: Step): Promise<void> {
   const { ctx, services } = step;
   const brought = await bringBack(vaultOf(services), ctx.querystring, boundTo(step));
-  // Brought twice, or too late: things stand as they stand.
+  // The answer came twice or too late: show the current state.
   if (!brought) return goTo(step, 'connect');
   const { id } = brought.visit.provider;
   if ('problem' in brought) return failed(step, id, brought.problem);
@@ -81,7 +81,7 @@ export async function comeBack(step: Step): Promise<void> {
   await settle(step, [id]);
 }
 
-/** `decision` is `without`: the app gets its code, and asks again another time. */
+/** `decision=without`: the client gets its code and can ask for the connection later. */
 export async function goOnWithout(step: Step, form: URLSearchParams): Promise<void> {
   if (form.get('decision') !== 'without') return goTo(step, 'connect');
   await settle(
@@ -95,7 +95,7 @@ async function settle(step: Step, ids: string[]): Promise<void> {
   await finish(step, { connect });
 }
 
-/** Back on the page, which says why nothing came of it. */
+/** Redirects to the page with the reason why no connection was made. */
 function failed(step: Step, provider: string, problem: string): void {
   step.ctx.state.logged = { ...step.ctx.state.logged, reason: `connect ${provider} ${problem}` };
   goTo(step, `connect?${new URLSearchParams({ provider, problem })}`);
@@ -111,12 +111,12 @@ const boundTo = ({ interaction }: Step): string => `connect ${interaction.uid}`;
 
 const goPath = (step: Step, { provider }: Connection): string => `${pathOf(step, 'connect/go')}?provider=${provider.id}`;
 
-/** Whoever has just said yes to it is sent there at once; whoever comes back, or chooses among several, sees the page. */
+/** A user who has just consented goes to the provider at once. A user who returns, or who chooses among several, sees the page. */
 function justConsented({ interaction }: Step): boolean {
   return interaction.lastSubmission?.['consent'] !== undefined && interaction.lastSubmission['connect'] === undefined;
 }
 
-/** The browser's way back from the provider leads here too: it is not to be sent there again and again. */
+/** The browser's back button leads here from the provider too: it must not send the user there again. */
 async function firstTime({ interaction }: Step): Promise<boolean> {
   if (interaction.result?.['sent']) return false;
   interaction.result = { ...interaction.result, sent: true };
@@ -142,7 +142,7 @@ async function missingOf(step: Step): Promise<Connection[]> {
   return missingConnections(services.database, scopes, { client, grant, asked, done: doneBefore(step) });
 }
 
-/** A connection as its person reads of it. */
+/** @returns a connection as the page shows it. */
 async function describe(step: Step, connection: Connection) {
   const { provider, allowed } = connection;
   const language = languageOf(step.ctx);

@@ -6,11 +6,14 @@ import { linkIdentity } from '../linking.ts';
 import { linkedEvent, obstacle, type PendingIdentity, pendingOf, type SealedIdentity, sealedOf } from './pending.ts';
 
 /**
- * Owns the link that a sign-in proves: somebody came back from a provider with an address that an account here has, and has now signed in
- * to that very account in the same interaction, with all that it asks for. Anybody else's sign-in links nothing.
+ * Owns the link that a sign-in proves. The user returned from a provider with the address of an account here. The user then signed in to
+ * that account in the same interaction, with every required factor. A sign-in to another account links nothing.
  */
 
-/** @param login with what somebody is about to be signed in. @returns what still waits, since a further factor is owed first. */
+/**
+ * @param login the account about to be signed in, and its proofs. @returns the identity that still waits, because a second factor comes
+ * first.
+ */
 export async function linkAfterSignIn(step: Step, login: Shown & { accountId: string }): Promise<SealedIdentity | undefined> {
   const pending = pendingOf(step);
   if (pending?.accountId !== login.accountId) return undefined;
@@ -20,7 +23,7 @@ export async function linkAfterSignIn(step: Step, login: Shown & { accountId: st
   return undefined;
 }
 
-/** @returns false when it is somebody's meanwhile, or the person has another: they are signed in all the same. */
+/** @returns false when another account has the identity by now, or this account has a different one. The user is signed in anyway. */
 async function link(step: Step, pending: PendingIdentity, accountId: string): Promise<boolean> {
   const { services } = step;
   const account = await findAccount(services.database, accountId);

@@ -13,8 +13,8 @@ import { findProvider } from '../providers.ts';
 import type { UpstreamTokens } from '../upstream.ts';
 
 /**
- * Owns the account at a provider that somebody came back with and that is nobody's here yet: it waits, sealed, in the interaction's
- * stored result, or in the proof by mail that it is to become a link with. Whose it becomes, others decide.
+ * Owns an upstream identity that no account has yet. It waits, sealed, in the interaction's stored result, or in the proof by mail of a
+ * sign-up. The caller decides which account receives the link.
  */
 
 export type PendingIdentity = {
@@ -23,20 +23,22 @@ export type PendingIdentity = {
   subject: string;
   details: Details;
   tokens: UpstreamTokens;
-  /** The account that has the same address: it alone can be linked, by who signs in to it. */
+  /** The account with the same address. Only a sign-in to it can make the link. */
   accountId?: string;
 };
 
-/** As it is stored. `of` names the interaction that it came to, and outlives it where a further factor is owed. */
+/**
+ * As it is stored. `of` names the interaction in which it arrived; the value outlives that interaction when a second factor comes first.
+ */
 export type SealedIdentity = { of: string; sealed: string };
 
-/** Has it wait, in place of one that came before. */
+/** Stores a pending identity, replacing an earlier one. */
 export async function letWait({ interaction, services: { keyRing } }: Step, pending: PendingIdentity): Promise<void> {
   const sealed = keyRing.encrypt(JSON.stringify({ ...pending, at: epochSeconds(systemClock.now()) }), sealedAs(interaction.uid));
   await keepResult(interaction, { of: interaction.uid, sealed });
 }
 
-/** Forgets the one that waits. */
+/** Deletes the pending identity. */
 export async function forget({ interaction }: Step): Promise<void> {
   await keepResult(interaction, null);
 }
@@ -46,20 +48,19 @@ async function keepResult(interaction: Interaction, upstream: SealedIdentity | n
   await persist(interaction);
 }
 
-/** The one that waits, as it is stored. */
+/** @returns the pending identity as it is stored. */
 export function sealedOf({ interaction }: Pick<Step, 'interaction'>): SealedIdentity | undefined {
   const { result, lastSubmission } = interaction;
   const kept = result && 'upstream' in result ? result['upstream'] : lastSubmission?.['upstream'];
   return (kept as SealedIdentity | null | undefined) ?? undefined;
 }
 
-/** The one that waits. */
 export function pendingOf(step: Step): PendingIdentity | undefined {
   const sealed = sealedOf(step);
   return sealed && unsealed(step.services, sealed);
 }
 
-/** What was sealed, with the seconds that its tokens still live. */
+/** Decrypts a pending identity and reduces `expiresInSeconds` by the time since it was sealed. */
 export function unsealed({ keyRing }: Pick<Services, 'keyRing'>, { of, sealed }: SealedIdentity): PendingIdentity {
   const { at, ...pending } = JSON.parse(keyRing.decrypt(sealed, sealedAs(of))) as PendingIdentity & { at: number };
   const { expiresInSeconds } = pending.tokens;
@@ -70,7 +71,7 @@ export function unsealed({ keyRing }: Pick<Services, 'keyRing'>, { of, sealed }:
 
 const sealedAs = (uid: string) => `pending identity ${uid}`;
 
-/** Why it cannot become an account's; undefined when it can. @param accountId of an account that is there already. */
+/** @returns why an account cannot receive the identity; undefined when it can. @param accountId an existing account. */
 export async function obstacle(
   { database }: Pick<Services, 'database'>,
   { providerId, subject }: PendingIdentity,
@@ -86,7 +87,7 @@ export async function obstacle(
   return another ? 'taken' : undefined;
 }
 
-/** The writing of a link with what sign-in brought for it, and of the record. The first must change a row: see linking.ts. */
+/** @returns the statements for a link, its tokens and its audit event. The first one must change a row: see linking.ts. */
 export function linkingOf(
   { ctx, services: { keyRing } }: Pick<Step, 'ctx' | 'services'>,
   pending: PendingIdentity,
@@ -98,7 +99,7 @@ export function linkingOf(
 export const linkedEvent = (ctx: Context, { providerId }: PendingIdentity, accountId: string): Statement =>
   auditEvent(visitorOf(ctx), { type: 'identity_linked', accountId, detail: { provider: providerId } });
 
-/** Statements as parts of what writeTogether() makes at once, of which the first must change a row. */
+/** @returns statements for one writeTogether(), of which the first must change a row. */
 export const together = ([first, ...more]: Statement[]): Omit<Write, 'subject'>[] => [
   { purpose: 'keep', once: true, statement: first as Statement },
   ...more.map((statement) => ({ purpose: 'keep' as const, statement })),

@@ -17,8 +17,8 @@ import { linkingOf, obstacle, type PendingIdentity, pendingOf, sealedOf, togethe
 import { provenAddress, receive } from './upstream.ts';
 
 /**
- * Owns the end of a sign-up that a provider began: what it told is shown, and kept if its person agrees. An address that it vouches for is
- * proven; any other is proven by mail, as at any sign-up.
+ * Owns the end of a sign-up that began at a provider: the page shows the provider's claims, which are stored if the user agrees. A verified
+ * address counts as proven. Any other address needs a proof by mail.
  */
 
 type Problem = { field: 'name' | 'email' | 'agree'; key: string };
@@ -26,7 +26,7 @@ type Typed = { name: string; email: string; agreed: boolean };
 
 export async function showUpstreamSignUp(step: Step): Promise<void> {
   const pending = pendingOf(step);
-  // It belongs to an account: to sign in there is what is left to do.
+  // The identity belongs to an existing account: the user must sign in to it.
   if (!pending || pending.accountId) return goTo(step, 'login');
   const { name, username, email } = pending.details;
   await page(step, pending, { name: tidyName(name ?? username ?? ''), email: email ?? '', agreed: false });
@@ -47,7 +47,7 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
     ...(typed.agreed ? [] : [{ field: 'agree', key: 'upstream.agree_problem' } as const]),
   ];
   if (problems.length) return page(step, pending, typed, problems);
-  // Linked, or the provider switched off, since it came: the sign-in page says so.
+  // Since it arrived, another account linked it or an operator disabled the provider. The sign-in page says which.
   if (await obstacle(step.services, pending)) return receive(step, pending);
   if (proven !== undefined) return open(step, pending, { ...typed, email: proven });
   const email = normalizeEmail(typed.email);
@@ -55,7 +55,7 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
   await ask(step, email, { name: typed.name, locale: languageOf(step.ctx), agreed: true, upstream: sealedOf(step) });
 }
 
-/** Makes the account with its link, or neither. */
+/** Creates the account with its link, or neither. */
 async function open(step: Step, pending: PendingIdentity, { name, email }: Typed): Promise<void> {
   const { database } = step.services;
   const id = timeOrderedId();
@@ -68,7 +68,7 @@ async function open(step: Step, pending: PendingIdentity, { name, email }: Typed
     throw error;
   });
   const account = made ? await findAccount(database, id) : undefined;
-  // The address has an account by now, or the identity has one: it is looked at anew.
+  // The address or the identity has an account by now: judge the arrival again.
   if (!account) return receive(step, pending);
   await finishSignIn(step, account, { method: 'sign_up', provider: pending.providerId, amr: ['fed'] });
 }
@@ -81,7 +81,7 @@ async function page(step: Step, pending: PendingIdentity, typed: Typed, problems
   await showPage(step, 'interaction/upstream-sign-up', shown, problems.length ? 400 : 200);
 }
 
-/** What else of the provider's words will be kept, so that people know what they agree to. */
+/** @returns what else the provider said that will be stored, so that users know what they agree to. */
 function keptBeside({ details: { username, locale } }: PendingIdentity): { label: string; value: string }[] {
   return Object.entries({ username, locale }).flatMap(([label, value]) => (value ? [{ label, value: displayName(value, '—') }] : []));
 }

@@ -17,12 +17,15 @@ import { type Arrival, arrive, beginVisit } from '../visits.ts';
 import { letWait, obstacle, type PendingIdentity } from './pending.ts';
 
 /**
- * Owns signing in by a provider: the way there, and what an arrival from there means. Who is known is signed in; who is not finishes signing
- * up (upstream-sign-up.ts), or signs in to the account that has the address and thereby links it (upstream-link.ts). Whatever goes
- * wrong leads back to the sign-in page, with one sentence, and nothing else has happened.
+ * Owns sign-in with a provider: the redirect there, and the decision on the answer. A known user is signed in. An unknown one completes the
+ * sign-up (sign-up.ts), or signs in to the account with the same address and thereby links it (link.ts). Every problem leads back to the
+ * sign-in page with one sentence and changes nothing.
  */
 
-/** What can be said there, each with a sentence. `gone`: the provider, or the visit. `closed`: the account here. `linked`, `taken`: see pending.ts. */
+/**
+ * The problems that the sign-in page can show. `gone`: the provider or the visit no longer exists. `closed`: the account here is disabled.
+ * `linked`, `taken`: see pending.ts.
+ */
 export type UpstreamProblem = UpstreamError['kind'] | 'gone' | 'closed' | 'linked' | 'taken';
 
 const STATUS: Record<UpstreamProblem, number> = {
@@ -39,7 +42,10 @@ type Named = Pick<UpstreamProvider, 'id' | 'name'>;
 
 const bound = ({ interaction }: Step) => `interaction ${interaction.uid}`;
 
-/** `GET upstream/:provider` sends the browser there. It is a link and no form, whose redirect our own policy would hold back. */
+/**
+ * `GET upstream/:provider` sends the browser to the provider. It is a link, because our own `form-action` policy would block the redirect
+ * of a form.
+ */
 export async function leave(step: Step): Promise<void> {
   const { ctx, services } = step;
   const { database, keyRing, config } = services;
@@ -57,7 +63,7 @@ export async function leave(step: Step): Promise<void> {
   ctx.set('Cache-Control', 'no-store');
 }
 
-/** Whoever asks for a sign-in of a moment ago means one by the person, and not by what a browser remembers elsewhere. */
+/** A client that requires a recent sign-in wants the user to act, so the provider must not reuse its own session. */
 function recency({ interaction: { params } }: Step): { maxAgeSeconds?: number } {
   if (
     String(params['prompt'] ?? '')
@@ -68,7 +74,7 @@ function recency({ interaction: { params } }: Step): { maxAgeSeconds?: number } 
   return params['max_age'] === undefined ? {} : { maxAgeSeconds: Number(params['max_age']) };
 }
 
-/** `GET upstream/return`, where the provider's answer was carried on to. */
+/** `GET upstream/return`: receives the answer that callback.ts forwards. */
 export async function comeBack(step: Step): Promise<void> {
   const { ctx, services } = step;
   const { database, keyRing, config } = services;
@@ -87,7 +93,7 @@ export async function comeBack(step: Step): Promise<void> {
   await receive(step, { providerId: provider.id, providerName: provider.name, subject, details, tokens });
 }
 
-/** Whoever is known is signed in by it, with one factor: what else the account asks for is still owed. */
+/** Signs in a known user with one factor. Any further factor of the account is still required. */
 async function signIn(step: Step, { provider, details, tokens }: Arrival, identity: Identity): Promise<void> {
   const { database, keyRing } = step.services;
   const account = await findAccount(database, identity.accountId);
@@ -97,13 +103,13 @@ async function signIn(step: Step, { provider, details, tokens }: Arrival, identi
   const kept = keepTokens(keyRing, { providerId: provider.id, identityId: identity.id, grantId: null, tokens });
   await write(database, { purpose: 'keep', subject: `upstream token ${identity.id}`, statement: kept });
   const changed = differences(identity.details, details);
-  // What the provider says now is kept beside the account. The account's own address is the person's to change.
+  // Store the provider's new details beside the account. Only the user changes the account's own address.
   if (changed.length)
     await note(step, { type: 'identity_details_changed', accountId: account.id, detail: { provider: provider.id, changed } });
   await finishSignIn(step, account, { method: 'upstream', provider: provider.id, amr: ['fed'] });
 }
 
-/** Somebody whom nobody here is known as. An address that the provider did not verify leads nowhere and tells nothing. */
+/** Handles an identity without an account. An address that the provider did not verify has no effect and reveals nothing. */
 export async function receive(step: Step, pending: PendingIdentity): Promise<void> {
   const { database } = step.services;
   const provider = { id: pending.providerId, name: pending.providerName };
@@ -116,25 +122,25 @@ export async function receive(step: Step, pending: PendingIdentity): Promise<voi
   goTo(step, account ? 'login' : 'signup/upstream');
 }
 
-/** The address that a provider vouches for, if it is one. */
+/** @returns the address that the provider verified, if it is valid. */
 export function provenAddress({ email, emailVerified }: Details): string | undefined {
   return emailVerified && email !== undefined && !emailProblem(email) ? normalizeEmail(email) : undefined;
 }
 
 async function fail(step: Step, error: UpstreamError, provider: Named | undefined = error.provider): Promise<void> {
   const cause = error.cause as { code?: unknown } | undefined;
-  // The library's own words for what is wrong: those of an answer may hold anything.
+  // Log only the library's own error codes: codes of the provider's answer may hold anything.
   const known = typeof cause?.code === 'string' && /^[A-Z_]+$/.test(cause.code) ? ` ${cause.code}` : '';
   await refuse(step, error.kind, provider, undefined, known);
 }
 
-/** The sign-in page, with a sentence. */
+/** Shows the sign-in page with the problem. */
 async function refuse(step: Step, problem: UpstreamProblem, provider?: Named, accountId?: string, why = ''): Promise<void> {
   const { ctx, interaction } = step;
   const detail = { method: 'upstream', problem, ...(provider ? { provider: provider.id } : undefined) };
   await note(step, { type: 'sign_in_failed', ...(accountId ? { accountId } : undefined), detail });
   ctx.state.logged = { ...ctx.state.logged, reason: `upstream ${provider?.id ?? 'unknown'} ${problem}${why}` };
-  // A switch of language leads to the page, and not to an answer that was taken.
+  // The language switch leads to the page, not to the answer that was already used.
   Object.assign(ctx.state, { pagePath: `/interaction/${interaction.uid}`, pageQuery: '' });
   await showLogin(step, { upstream: { problem, provider: provider && displayName(provider.name, provider.id) } });
   ctx.status = STATUS[problem];

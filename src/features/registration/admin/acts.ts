@@ -11,7 +11,7 @@ import {
   revokeInitialAccessToken,
 } from '../initial-access-tokens.ts';
 
-/** Owns what operators do about who registers clients. */
+/** Owns the operators' acts on initial access tokens. */
 
 const newToken = z.strictObject({
   name: nameInWords,
@@ -31,17 +31,17 @@ const newToken = z.strictObject({
 const MADE = z.object({ id: z.string(), token: z.string(), expires_at: z.iso.datetime() });
 
 export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typeof MADE>> = {
-  summary: 'Make an initial access token (RFC 7591 section 3); `token` is told this once',
+  summary: 'Create an initial access token (RFC 7591 section 3). Only this answer contains `token`',
   scope: 'admin:clients',
   input: newToken,
   result: MADE,
   creates: true,
   async run(doing, _target, { name, max_clients, expires_in_seconds, grant_types, scopes }) {
     const known = await knownScopes(doing.database);
-    const strange = scopes.flatMap((scope, n) =>
+    const problems = scopes.flatMap((scope, n) =>
       known.includes(scope) ? [] : [{ field: `scopes.${n}`, detail: 'there is no such scope' }],
     );
-    if (strange.length) return refused('invalid', strange);
+    if (problems.length) return refused('invalid', problems);
     const token = randomSecret();
     const wish = {
       name,
@@ -61,7 +61,7 @@ export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typ
 const NAMED = z.object({ id: z.string() });
 
 export const endInitialAccessToken: Act<object, z.infer<typeof NAMED>> = {
-  summary: 'End an initial access token; the clients that it made stay',
+  summary: 'End an initial access token. The clients registered with it stay',
   scope: 'admin:clients',
   input: NOTHING,
   result: NAMED,

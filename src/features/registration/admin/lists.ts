@@ -2,14 +2,14 @@ import { z } from 'zod';
 import type { List } from '../../../pages/operators/list.ts';
 import { Prisma } from '../../../platform/database.ts';
 
-/** Owns what operators see of initial access tokens. */
+/** Owns the operators' list of initial access tokens. */
 
 const INITIAL_ACCESS_TOKEN = z.object({
   id: z.string(),
   name: z.string(),
   max_clients: z.int(),
   clients: z.int(),
-  grant_types: z.array(z.string()).describe('What its clients may use at most; none is all that registration allows'),
+  grant_types: z.array(z.string()).describe('The grant types that its clients may use; an empty list means all that registration allows'),
   scopes: z.array(z.string()),
   created_at: z.iso.datetime(),
   expires_at: z.iso.datetime(),
@@ -30,7 +30,7 @@ const none = z.strictObject({});
 
 export const initialAccessTokens: List<object, InitialAccessTokenRow> = {
   name: 'initial_access_tokens',
-  summary: 'Initial access tokens that have not expired, in the order they were made',
+  summary: 'Initial access tokens that have not expired, oldest first',
   filters: none,
   row: INITIAL_ACCESS_TOKEN,
   async find({ database }, _filters, limit, after) {

@@ -9,7 +9,7 @@ import { AppError } from '../../../platform/errors.ts';
 import { createInitialAccessToken, endInitialAccessToken } from './acts.ts';
 import { type InitialAccessTokenRow, initialAccessTokens } from './lists.ts';
 
-/** Owns the pages on which operators say who may register. */
+/** Owns the pages on which operators create and end initial access tokens. */
 
 const nothingThere = (reason: string) => new AppError('not_found', { status: 404, reason });
 
@@ -42,7 +42,7 @@ const newToken = actPage({
       scopes: listed(form.get('scopes')),
     }),
   }),
-  // The one page that ever shows it.
+  // Only this page shows the token.
   tell(visit, { token, expires_at }: { token: string; expires_at: string }) {
     show(visit, 'admin/token-made', { token, until: new Date(expires_at) });
     return undefined;

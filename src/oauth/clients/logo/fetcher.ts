@@ -8,29 +8,30 @@ import { redraw } from './picture.ts';
 import { type DueLogo, LOGO_CHANNEL, type LogoProblem, noteLogoProblem, storeLogo, takeDueLogos } from './store.ts';
 
 /**
- * Owns the fetching of logos, behind the requests and on any node: what clients name is fetched once, drawn again and stored, so that no page of
- * ours leads a browser to a stranger's server.
+ * Owns the fetching of logos in the background, on any node. A logo is fetched once, redrawn and stored, so that no page of this server
+ * sends a
+ * browser to a third party.
  */
 
-/** As much as other providers allow for an app's logo. A document of 64 kB is long; a PNG of 512 pixels often has more. */
+/** As large as other providers allow for an app's logo. A PNG of 512 pixels often exceeds 64 kB. */
 const MAX_BYTES = 1024 * 1024;
-// From the first byte sent to the last one received: the guarded fetch limits the pauses between them alone.
+// From the first byte sent to the last one received: the guarded fetch only limits the pauses between them.
 const DEADLINE_MS = 5_000;
 const AT_ONCE = 2;
 const ACCEPTED = 'image/png, image/svg+xml, image/webp, image/jpeg, image/gif';
 
-type Parts = {
+type App = {
   database: Database;
   log: Log;
-  /** Whether a logo may be on this machine, by http: in development alone, as registration allows it (webLinkFault()). */
+  /** Whether a logo may have a loopback http address: only in development, as at registration (webLinkFault()). */
   loopbackPages: boolean;
-  /** What of the operator's own networks may be reached (OUTGOING_ALLOW). */
+  /** The operator's own networks that may be reached (OUTGOING_ALLOW). */
   openings?: readonly Opening[];
   everyMs?: number;
 };
 
-/** Fetches what is due until it is stopped. */
-export function keepLogosFetched({ database, log, loopbackPages, openings = [], everyMs }: Parts): { stop(): Promise<void> } {
+/** Fetches due logos until it is stopped. */
+export function keepLogosFetched({ database, log, loopbackPages, openings = [], everyMs }: App): { stop(): Promise<void> } {
   const guardedFetch = createGuardedFetch({
     maxBytes: MAX_BYTES,
     showRedirects: true,
@@ -56,7 +57,7 @@ export function keepLogosFetched({ database, log, loopbackPages, openings = [], 
     try {
       const fetched = await fetchPicture(guardedFetch, logo.uri, ending.signal);
       const drawn = 'bytes' in fetched ? await redraw(fetched.bytes, ending.signal) : fetched;
-      // What our own end cut short is no fault of the picture.
+      // An attempt that our shutdown interrupted says nothing about the picture.
       if (ending.signal.aborted) return;
       if ('png' in drawn) return await storeLogo(database, logo, drawn.png, createHash('sha256').update(drawn.png).digest());
       log.info({ event: 'client_logo_refused', client, attempts, reason: drawn.problem });
@@ -92,7 +93,7 @@ function problemOf({ status, headers }: Response): LogoProblem | undefined {
   return /^image\//i.test(headers.get('content-type') ?? '') ? undefined : 'not_an_image';
 }
 
-/** The guarded fetch counts bytes as they come; a server that compresses all the same could make a thousand times as many of them. */
+/** The guarded fetch counts bytes on the wire. A server that compresses anyway could expand them a thousandfold. */
 async function readBounded(response: Response): Promise<Fetched> {
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -3,26 +3,26 @@ import { buffer } from 'node:stream/consumers';
 import { CPU_SECONDS, EXIT, LOGO_SIDE, MAX_PIXELS } from './picture-limits.ts';
 
 /**
- * The process that reads one picture of a stranger: bytes on standard input, a PNG on standard output, EXIT as the exit code.
- * It has no environment, no database and no key, so that a fault of a decoder reaches nothing. picture.ts starts it and ends it.
+ * The process that reads one untrusted picture: bytes on standard input, a PNG on standard output, EXIT as the exit code.
+ * It has no environment, no database and no key, so that an exploited decoder reaches nothing. picture.ts starts and stops it.
  */
 
-// The library works on threads of its own, so this runs while it works. The process ends itself, for its server may have been killed.
+// The library works on its own threads, so this timer runs meanwhile. The process stops itself, because its server may have been killed.
 setInterval(() => {
   const { user, system } = process.cpuUsage();
   if (user + system > CPU_SECONDS * 1_000_000) process.kill(process.pid, 'SIGKILL');
 }, 100).unref();
-// Requests go first.
+// Lower priority than requests.
 setPriority(10);
 
 const { default: sharp } = await import('sharp').catch(() => process.exit(EXIT.noLibrary));
-// The formats of the web. All others that the library knows stay closed: each decoder is code that a stranger can reach.
+// Only formats of the web. All other decoders are blocked, because each is code that untrusted input can reach.
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: ['Png', 'Jpeg', 'Webp', 'Nsgif', 'Svg'].map((format) => `VipsForeignLoad${format}Buffer`) });
 sharp.cache(false);
 sharp.concurrency(1);
 
-// The first frame alone. The library compares the size in the header with the limit before it decodes anything.
+// Only the first frame. The library compares the size in the header with the limit before it decodes anything.
 const OPTIONS = { pages: 1, limitInputPixels: MAX_PIXELS, failOn: 'error' } as const;
 
 try {
@@ -31,7 +31,7 @@ try {
   process.exitCode = /pixel limit/.test((error as Error).message) ? EXIT.tooManyPixels : EXIT.notAnImage;
 }
 
-/** The library writes no metadata (EXIF, GPS, ICC) unless it is asked to. EXIF orientation is applied first. */
+/** The library writes no metadata (EXIF, GPS, ICC) by default. It applies the EXIF orientation first. */
 async function redrawn(bytes: Buffer): Promise<Buffer> {
   return sharp(bytes, { ...OPTIONS, ...(await densityOf(bytes)) })
     .autoOrient()
@@ -40,7 +40,7 @@ async function redrawn(bytes: Buffer): Promise<Buffer> {
     .toBuffer();
 }
 
-/** SVG is drawn at the size that is needed, not enlarged afterwards. The library runs no script in it and loads nothing that it refers to. */
+/** SVG is drawn at its final size instead of being scaled. The library runs no script in it and loads nothing that it refers to. */
 async function densityOf(bytes: Buffer): Promise<{ density: number } | undefined> {
   const { format, width, height } = await sharp(bytes, OPTIONS).metadata();
   if (format !== 'svg') return undefined;

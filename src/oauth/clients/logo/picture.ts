@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { EXIT } from './picture-limits.ts';
 
 /**
- * Owns the reading of pictures that strangers chose: each is decoded and drawn again in a process of its own, which ends with it.
- * A decoder that crashes, hangs or fills its memory takes nothing else along.
+ * Owns the reading of untrusted pictures: each is decoded and redrawn in its own process.
+ * A decoder that crashes, hangs or exhausts memory affects only that process.
  */
 
 const PROCESS = join(import.meta.dirname, 'picture-process.ts');
-// For one that waits without working. One that works is ended by CPU_SECONDS.
+// For a process that waits without using the CPU. CPU_SECONDS stops one that works.
 const TIMEOUT_MS = 30_000;
 // A PNG of LOGO_SIDE that cannot be compressed has 70 kB.
 const MAX_OUTPUT_BYTES = 128 * 1024;
 
 /**
- * `not_an_image`: it is none of PNG, JPEG, WebP, GIF and SVG, or it is damaged. `unreadable`: the decoder crashed or took too long.
- * `no_library`: the image library was not installed for this platform.
+ * `not_an_image`: not a valid PNG, JPEG, WebP, GIF or SVG. `unreadable`: the decoder crashed or took too long.
+ * `no_library`: the image library is not installed for this platform.
  */
 export type PictureProblem = 'not_an_image' | 'too_many_pixels' | 'unreadable' | 'no_library';
 
@@ -29,12 +29,14 @@ const PROBLEMS: Record<number, PictureProblem> = {
 };
 
 /**
- * Draws a picture again as a square PNG of LOGO_SIDE, centred, with transparent margins and without metadata.
- * @param bytes as they came: the library recognises the format by its first bytes. @param signal ends it early, as `unreadable`. @throws never
+ * Redraws a picture as a square PNG of LOGO_SIDE, centred, with transparent margins and without metadata.
+ * @param bytes as received; the library detects the format by their first bytes.
+ * @param signal stops it early, as `unreadable`.
+ * @throws never
  */
 export async function redraw(bytes: Uint8Array, signal?: AbortSignal): Promise<Redrawn> {
   const child = spawn(process.execPath, ['--max-old-space-size=64', PROCESS], {
-    // Nothing of our environment: it has secrets.
+    // No environment variables: they contain secrets.
     env: {},
     stdio: ['pipe', 'pipe', 'ignore'],
     timeout: TIMEOUT_MS,
@@ -48,10 +50,10 @@ export async function redraw(bytes: Uint8Array, signal?: AbortSignal): Promise<R
     if (length <= MAX_OUTPUT_BYTES) chunks.push(chunk);
     else child.kill('SIGKILL');
   });
-  // A process that ended early reads no further.
+  // A process that ended early closes its input.
   child.stdin.on('error', () => {});
   child.stdin.end(bytes);
-  // An 'error' is a process that could not be started, or that the signal ended.
+  // The 'error' event means that the process could not start, or that the signal stopped it.
   const [code] = (await once(child, 'close').catch(() => [null])) as [number | null];
   if (code === 0 && length && length <= MAX_OUTPUT_BYTES) return { png: Buffer.concat(chunks) };
   return { problem: PROBLEMS[code ?? 1] ?? 'unreadable' };

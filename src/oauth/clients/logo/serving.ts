@@ -3,8 +3,8 @@ import { type Database, isUnavailable } from '../../../platform/database.ts';
 import { findLogo } from './store.ts';
 
 /**
- * Owns the serving of logos from our own origin, so that no app learns who looks at a page about it. The address has the picture's digest: what
- * is there never changes. It reads no cookie and stands before the language, as views/assets do.
+ * Owns the serving of logos from this server's origin, so that no app learns who views a page about it. The address contains the picture's
+ * digest, so its content never changes. It reads no cookie and runs before the language middleware, as views/assets does.
  */
 export function clientLogos(database: Database) {
   return async (ctx: Context, next: Next) => {
@@ -18,7 +18,7 @@ export function clientLogos(database: Database) {
       ctx.status = 503;
       ctx.set('Retry-After', '5');
     }
-    // For what our pages do: no script, no style. And for our pages alone: this is no place for others to keep pictures at.
+    // The picture runs no script and no style. Only pages of this server may embed it, so that others cannot use it as a picture host.
     ctx.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'; sandbox");
     ctx.set('Cross-Origin-Resource-Policy', 'same-origin');
     ctx.set('Cache-Control', png ? 'public, max-age=31536000, immutable' : 'no-store');

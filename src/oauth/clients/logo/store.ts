@@ -3,26 +3,26 @@ import { DUE } from '../../../platform/outbox.ts';
 import type { PictureProblem } from './picture.ts';
 
 /**
- * Owns the stored logos of clients. A trigger (prisma/migrations) writes a row when a client names a `logo_uri`, empties it when the client
- * names another, and deletes it when the client names none. Fetching is fetcher.ts's, drawing picture.ts's.
+ * Owns the stored logos of clients. A trigger (prisma/migrations) follows each client's `logo_uri`. It writes an empty row for a new address,
+ * and deletes the row when the client names none. Fetching is in fetcher.ts, drawing in picture.ts.
  */
 
-/** On it the trigger notifies of a logo to fetch. */
+/** The channel on which the trigger announces a logo to fetch. */
 export const LOGO_CHANNEL = 'client_logo';
 
-/** `no_answer`: no connection, a refused address, or too slow. These look the same, so that nobody can search our network by them. */
+/** `no_answer`: no connection, a refused address, or a timeout. They have one code, so that nobody can scan our network. */
 export type LogoProblem = 'no_answer' | 'refused' | 'redirected' | 'too_large' | PictureProblem;
 
-/** A logo that a node took to fetch it. */
+/** A logo that a node took to fetch. */
 export type DueLogo = { clientId: string; uri: string; attempts: number };
 
-// An operator verifies what is there to see. So a picture that could deceive must not come afterwards: while the publisher is verified, only
-// the first fetch runs. @param attempts as it was before the logo was taken.
+// An operator verifies what is visible at that time, so a deceptive picture must not replace it later. While the publisher is verified,
+// only the first fetch runs. @param attempts as it was before the logo was taken.
 const mayChange = (attempts: number) => Prisma.sql`(c.publisher is null or (l.attempts = ${attempts} and l.fetched_at is null))`;
 
 /**
- * Takes up to `room` logos that are due. The time of the next attempt moves in the same statement, so no other node takes them, and they are due
- * again when this one dies: after two minutes, each time after twice as long, after a day at most.
+ * Takes up to `room` due logos. The same statement moves their next attempt, so no other node takes them.
+ * If this node dies, they are due again: after two minutes, then after twice as long each time, and after a day at most.
  */
 export function takeDueLogos(database: Database, room: number): Promise<DueLogo[]> {
   return database.aside<DueLogo>(Prisma.sql`
@@ -33,19 +33,19 @@ export function takeDueLogos(database: Database, room: number): Promise<DueLogo[
     returning client_id as "clientId", uri, attempts`);
 }
 
-/** Stores a picture, and has it fetched again in a week. Nothing changes when the client named another address meanwhile. */
+/** Stores a picture and schedules the next fetch in a week. Changes nothing if the client has named another address since. */
 export async function storeLogo(database: Database, { clientId, uri }: DueLogo, png: Uint8Array, digest: Uint8Array): Promise<void> {
   await database.aside(Prisma.sql`
     update client_logo l set image = ${png}, digest = ${digest}, problem = null, fetched_at = now(), attempts = 0, due_at = now() + interval '7 days'
     from client c where c.id = l.client_id and l.client_id = ${clientId} and l.uri = ${uri} and ${mayChange(1)}`);
 }
 
-/** Notes why there is no new picture. The one that was stored before stays. */
+/** Records why there is no new picture. The stored picture stays. */
 export async function noteLogoProblem(database: Database, { clientId, uri }: DueLogo, problem: LogoProblem): Promise<void> {
   await database.aside(Prisma.sql`update client_logo set problem = ${problem} where client_id = ${clientId} and uri = ${uri}`);
 }
 
-/** @param digest hexadecimal. @returns the PNG, when some client has it that is not suspended. */
+/** @param digest hexadecimal. @returns the PNG, if a client that is not suspended has it. */
 export async function findLogo(database: Database, digest: string): Promise<Uint8Array | undefined> {
   const [row] = await database.query<{ image: Uint8Array }>(Prisma.sql`
     select l.image from client_logo l join client c on c.id = l.client_id
@@ -53,14 +53,14 @@ export async function findLogo(database: Database, digest: string): Promise<Uint
   return row?.image;
 }
 
-/** Where a stored logo is served: serving.ts. */
+/** The path of a stored logo: see serving.ts. */
 const pathOf = (digest: string): string => `/logos/${digest}.png`;
 
-// A picture that a verified client has too would let an unverified one pass for it.
+// With the picture of a verified client, an unverified client could pass for it.
 const LIKE_VERIFIED = Prisma.sql`(c.publisher is null and exists (
   select 1 from client_logo o join client v on v.id = o.client_id where o.digest = l.digest and v.publisher is not null and v.suspended_at is null))`;
 
-/** @returns the path of the logo of each of these clients that has one to show; the others show their first letter. */
+/** @returns the logo path of each client that has one to show. Pages show the first letter of the others. */
 export async function logosOf(database: Database, clientIds: string[]): Promise<Map<string, string>> {
   if (!clientIds.length) return new Map();
   const rows = await database.query<{ id: string; digest: string }>(Prisma.sql`
@@ -69,20 +69,20 @@ export async function logosOf(database: Database, clientIds: string[]): Promise<
   return new Map(rows.map(({ id, digest }) => [id, pathOf(digest)]));
 }
 
-/** What owners and operators read of a logo. */
+/** The state of a logo, for owners and operators. */
 export type LogoState = {
   uri: string;
-  /** Of the stored picture, whether people are shown it or not. */
+  /** Path of the stored picture, even if pages do not show it. */
   path: string | undefined;
-  /** Why the latest attempt brought no picture. */
+  /** Why the latest attempt stored no picture. */
   problem: LogoProblem | undefined;
-  /** When it is fetched next; undefined while the publisher is verified and nothing more is fetched. */
+  /** Time of the next fetch; undefined while the publisher is verified and no fetch is due. */
   next: Date | undefined;
-  /** Whether people see the letter because a verified client has the same picture. */
+  /** Whether pages show the letter because a verified client has the same picture. */
   likeVerified: boolean;
 };
 
-/** @returns undefined for a client that names no logo. */
+/** @returns undefined for a client without `logo_uri`. */
 export async function findLogoState(database: Database, clientId: string): Promise<LogoState | undefined> {
   const [row] = await database.query<{ uri: string; digest: string | null; problem: LogoProblem | null; next: Date | null; like: boolean }>(
     Prisma.sql`

@@ -6,8 +6,8 @@ import { TOKEN_EXCHANGE_GRANT } from '../store.ts';
 import { SELF_SERVICE_GRANTS } from './registration-limits.ts';
 
 /**
- * Owns what is made of client metadata before it is judged (RFC 7591 sections 2 and 3.2.1): a member that says nothing is absent, what this
- * server does not have is left out, and what is not said follows from the rest. The answer says what was registered.
+ * Owns the normalization of client metadata before it is checked (RFC 7591 sections 2 and 3.2.1). An empty member counts as absent.
+ * Unsupported values are dropped, and defaults follow from the other members. The response states what was registered.
  * Refuses nothing: see registration-policy.ts.
  */
 
@@ -18,7 +18,7 @@ const RESPONSE_MODES = ['query', 'fragment', 'form_post'];
 const APPLICATION_TYPES = ['web', 'native'];
 const EMAIL = /^[^\s@]+@[^\s@]+$/;
 
-/** Around the registration endpoint. @param scopes says all that a client may register with. */
+/** Wraps the registration endpoint. @param scopes returns all scopes that a client may register. */
 export function acceptRequests(scopes: () => ReadonlySet<string>, registrationPath: string) {
   return async (ctx: Context, next: Next) => {
     if (!ctx.path.startsWith(registrationPath) || !['POST', 'PUT'].includes(ctx.method) || !ctx.is('application/json')) return next();
@@ -29,7 +29,7 @@ export function acceptRequests(scopes: () => ReadonlySet<string>, registrationPa
   };
 }
 
-/** The members of a JSON object; undefined for anything else, of which the library says better what it is. */
+/** @returns the members of a JSON object; undefined for any other body, about which the library reports the error. */
 export function objectIn(body: Buffer): Record<string, unknown> | undefined {
   try {
     const value = JSON.parse(body.toString('utf8'));
@@ -39,7 +39,7 @@ export function objectIn(body: Buffer): Record<string, unknown> | undefined {
   }
 }
 
-/** @returns undefined for what nests too deep to be written again: it stays as it was sent, and the judgement drops or refuses it. */
+/** @returns undefined for a body that nests too deep to be written again. It stays as sent, and the check drops or refuses it. */
 function written(members: Members): Buffer | undefined {
   try {
     return Buffer.from(JSON.stringify(members));
@@ -49,7 +49,7 @@ function written(members: Members): Buffer | undefined {
   }
 }
 
-/** What a request at the registration endpoint says: an empty list of grants or response types is absent, unless the client takes no codes. */
+/** Normalizes a registration request. An empty list of grants or response types counts as absent, unless the client uses no codes. */
 export function acceptRequest(sent: Members, scopes: ReadonlySet<string>): Members {
   const { grant_types: grants, response_types: responses, ...others } = withoutAbsent(sent);
   const takesNone = isEmpty(responses) && others['redirect_uris'] === undefined;
@@ -59,11 +59,11 @@ export function acceptRequest(sent: Members, scopes: ReadonlySet<string>): Membe
     ...(isEmpty(responses) && !takesNone ? undefined : { response_types: responses }),
   });
   const { scope } = accepted;
-  // With none left it is a client that names no scope.
+  // If no scope remains, the client counts as one that names none.
   return typeof scope === 'string' ? { ...accepted, scope: scopeIn(scope, scopes) } : accepted;
 }
 
-/** The same for a client that an operator or a developer describes. An unknown scope stays, so that the judgement names it to them. */
+/** Normalizes a client that an operator or developer describes. An unknown scope stays, so that the check can name it. */
 export function acceptMetadata(sent: Members): Members {
   const said = withoutAbsent(sent);
   const accepted = {
@@ -74,29 +74,29 @@ export function acceptMetadata(sent: Members): Members {
     default_acr_values: knownOf(said['default_acr_values'], ACR_VALUES),
     contacts: left(said['contacts'], (contact) => EMAIL.test(contact)),
     application_type: knownOf([said['application_type']], APPLICATION_TYPES)?.[0],
-    // An algorithm for assertions means nothing for a client that sends none.
+    // An assertion algorithm has no meaning for a client without assertions.
     token_endpoint_auth_signing_alg:
       said['token_endpoint_auth_method'] === 'private_key_jwt' ? said['token_endpoint_auth_signing_alg'] : undefined,
   };
   return Object.fromEntries(Object.entries(accepted).filter(([, value]) => value !== undefined));
 }
 
-/** Lists that are empty may mean something in these alone. */
+/** Only in these members does an empty list have a meaning. */
 const EMPTY_MEANS = new Set(['grant_types', 'response_types']);
 
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 
-/** Null counts as absent (RFC 7592 section 2.2), and so does a text or a list with nothing in it. */
+/** Null counts as absent (RFC 7592 section 2.2), and so does an empty text or list. */
 function withoutAbsent(sent: Members): Members {
   const saysNothing = (member: string, value: unknown) =>
     value === undefined || value === null || value === '' || (isEmpty(value) && !EMPTY_MEANS.has(member));
   return Object.fromEntries(Object.entries(sent).filter(([member, value]) => !saysNothing(member, value)));
 }
 
-/** Grants and response types go together (RFC 7591 section 2.1), and defaults follow the grants. */
+/** Grants and response types depend on each other (RFC 7591 section 2.1). Defaults follow the grants. */
 function flowOf({ grant_types: grants, response_types: responses, redirect_uris: uris }: Members): Members {
   const kept = knownOf(grants, GRANTS) ?? (isEmpty(grants) ? [] : undefined);
-  // Tokens in addresses leak: the client takes a code instead (RFC 9700 section 2.1.2).
+  // Tokens in URLs leak, so the client gets the code flow instead (RFC 9700 section 2.1.2).
   const implicit = Array.isArray(grants) && grants.includes('implicit') && !kept?.includes('authorization_code');
   const taken = implicit ? ['authorization_code', ...(kept ?? [])] : (kept ?? grants);
   return { grant_types: taken, response_types: responsesFor(taken, responses, uris !== undefined) };
@@ -107,29 +107,29 @@ function responsesFor(grants: unknown, responses: unknown, redirected: boolean):
   const says = (grant: string) => Array.isArray(grants) && grants.includes(grant);
   const others = Array.isArray(grants) && !says('authorization_code');
   const known = knownOf(responses, ['code']);
-  // A code that could be sent nowhere is not what a client of another grant means.
+  // A client of another grant without redirect URI cannot receive a code, so it does not mean `code`.
   if (known) return others && !redirected ? [] : known;
   if (isEmpty(responses) && !says('authorization_code')) return [];
   if (responses !== undefined && !Array.isArray(responses)) return responses;
-  // A client that only refreshes has to get its first token somewhere.
+  // A client with only the refresh grant must get its first token by a code.
   const refreshes = others && grants.length > 0 && grants.every((grant) => grant === 'refresh_token');
   return !others || refreshes ? ['code'] : [];
 }
 
-/** @returns undefined for a list of which nothing is left. */
+/** @returns undefined when the list has no known value. */
 const knownOf = (list: unknown, known: readonly string[]): unknown[] | undefined => {
   const kept = left(list, (value) => known.includes(value));
   return Array.isArray(kept) && kept.length ? kept : undefined;
 };
 
-/** What is no text, or no text that can be stored, stays: the judgement refuses it. */
+/** Values that are no text or cannot be stored stay in the list, so that the check refuses them. */
 function left(list: unknown, has: (value: string) => boolean): unknown {
   return Array.isArray(list)
     ? list.filter((value) => value !== undefined && (typeof value !== 'string' || !isStorable(value) || has(value)))
     : list;
 }
 
-/** Scopes are separated by any run of blanks; a list is read as one too. @returns undefined when none is left. */
+/** Any run of whitespace separates scopes. A list of scopes is accepted too. @returns undefined when no scope remains. */
 function scopeIn(scope: unknown, known?: ReadonlySet<string>): unknown {
   const text = Array.isArray(scope) && scope.every((word) => typeof word === 'string') ? scope.join(' ') : scope;
   if (typeof text !== 'string') return text;

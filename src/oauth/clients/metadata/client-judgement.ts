@@ -8,17 +8,17 @@ import { acceptMetadata } from './accepted-metadata.ts';
 import { type Maker, NameTaken } from './registration-policy.ts';
 
 /**
- * Owns the judgement of a client that does not come by the registration endpoint: one that an operator makes, or a developer in the portal.
- * The same library and the same registration-policy.ts say what they say there, in the same sentences. Does not store it.
+ * Owns the check of a client that an operator or a portal developer describes. The library and registration-policy.ts apply the rules of
+ * the registration endpoint, with the same messages. Does not store the client.
  */
 
-/** The library's own class, by the parameters that its types leave out; `ctx` is a request's, as far as the policy reads it. */
+/** The library's class with the parameters that its types omit. `ctx` has the parts of a request that the policy reads. */
 type Judged = new (
   metadata: ClientMetadata,
   ctx: { oidc: { body: ClientMetadata; entities: object; client?: Client | undefined; maker: Maker } },
 ) => { metadata(): ClientMetadata };
 
-/** Before anything that may give a client a name: the judgement, which waits for nobody, is to know the names that are taken. */
+/** Runs before each request that may name a client. The check is synchronous, so the taken names must be up to date before it. */
 export function beforeNaming(names: VerifiedNames) {
   return async (ctx: Context, next: Next) => {
     if (['POST', 'PUT', 'PATCH'].includes(ctx.method)) await names.catchUp();
@@ -27,11 +27,12 @@ export function beforeNaming(names: VerifiedNames) {
 }
 
 /**
- * A name that is too similar to one in verified-names.ts is refused here too, as far as the node knows: see beforeNaming().
- * @param metadata with a secret in clear, or its handle, if the client is to have one. @param client as it was, when it changes.
+ * Refuses a name that is too similar to a verified one too, by the node's current knowledge: see beforeNaming().
+ * @param metadata with a secret in clear, or its handle, if the client has one.
+ * @param client its previous state, when it changes.
  * @param maker an operator may register http addresses on a private network.
- * @returns the metadata as it is to be stored, with what was left out (RFC 7591 section 2).
- * @throws errors.InvalidRedirectUri, errors.InvalidClientMetadata: `error_description` is the sentence of what is wrong.
+ * @returns the metadata to store, with defaults (RFC 7591 section 2).
+ * @throws errors.InvalidRedirectUri, errors.InvalidClientMetadata: `error_description` names the problem.
  */
 export function judgeMetadata(
   provider: Provider,
@@ -44,18 +45,19 @@ export function judgeMetadata(
 }
 
 /**
- * What is wrong: with which member, as far as that is said, in the sentence that the registration endpoint would say. `like` is there for a name
- * that people could take for another: the other one, or null where it is this server's own.
+ * A problem: the member, if the message names one, and the message of the registration endpoint. `like` is present for a name that users
+ * could
+ * take for another: the other name, or null for this server's own.
  */
 export type Refusal = { member: string | undefined; sentence: string; like?: string | null };
 
-/** What came of it: the metadata as it is to be stored, or why not. */
+/** The result: the metadata to store, or why it is refused. */
 export type PortalJudgement = { ok: true; metadata: ClientMetadata } | { ok: false; refusal: Refusal };
 
 /**
- * The same for the portal, whose pages say what is wrong in their reader's language. One way for whatever makes or changes a client there.
- * @param metadata with a secret in clear when one is made; without, a client that authenticates by one keeps what it has.
- * @param client as it was, when it changes: one that the library does not find, since it is suspended, cannot.
+ * The same check for the portal, which explains problems in its reader's language. Every creation and change in the portal uses it.
+ * @param metadata with a secret in clear when one is created. Without it, a client with secrets keeps them.
+ * @param client its previous state, when it changes. A suspended client cannot change, because the library does not find it.
  */
 export function judgePortalClient(provider: Provider, metadata: ClientMetadata, client?: Client): PortalJudgement {
   if (!isStorable(metadata))

@@ -7,22 +7,22 @@ import { MAX_GRACE_SECONDS } from '../../tokens/refresh-policy.ts';
 import { allowedOriginsProblem } from '../allowed-origins.ts';
 import { FAPI_PROFILE, profileOf } from '../client-profile.ts';
 
-/** Owns the members of client metadata that no standard has: what each may say, and what is right instead. */
+/** Owns the members of client metadata that are not standardized: their allowed values, and the correction in each error. */
 
 export type Metadata = ClientMetadata & Record<string, unknown>;
 
 const MAX_REASON_CHARACTERS = 200;
 
-/** A check per member, for registration-policy.ts. A check changes the metadata where the answer is to say something else than the request. */
-export const OWN_MEMBERS: Record<string, (metadata: Metadata, circumstances: { house: { own: readonly string[] } }) => void> = {
-  allowed_origins(metadata, { house: { own } }) {
+/** One check per member, for registration-policy.ts. A check changes the metadata where the response must differ from the request. */
+export const OWN_MEMBERS: Record<string, (metadata: Metadata, context: { server: { own: readonly string[] } }) => void> = {
+  allowed_origins(metadata, { server: { own } }) {
     const origins = metadata['allowed_origins'];
-    // Without a value it counts as absent (RFC 7591 section 2).
+    // An empty value counts as absent (RFC 7591 section 2).
     if (origins === undefined || origins === null || origins === '') return void delete metadata['allowed_origins'];
     const problem = allowedOriginsProblem(origins, own);
     if (problem) throw new errors.InvalidClientMetadata(`allowed_origins ${problem}`);
   },
-  // Which scopes the app cannot do without; scope-rules and the API's owner have the last word (consent/asked.ts).
+  // The scopes that the app requires. scope-rules and the API's owner decide in the end (consent/asked.ts).
   required_scope(metadata) {
     judgeText(metadata, 'required_scope');
     if (metadata['required_scope'] !== undefined) metadata['required_scope'] = scopesIn(metadata['required_scope']).join(' ');
@@ -44,7 +44,7 @@ export const OWN_MEMBERS: Record<string, (metadata: Metadata, circumstances: { h
     const required = metadata['require_pkce'] ?? undefined;
     if (required === undefined) delete metadata['require_pkce'];
     else if (typeof required !== 'boolean') throw new errors.InvalidClientMetadata('require_pkce must be a boolean');
-    // Never false where no request without PKCE is accepted: the answer says what holds (RFC 7591 section 3.2.1).
+    // Stored as true when the client must use PKCE anyway: the response states what applies (RFC 7591 section 3.2.1).
     else if (pkceByNature(profileOf(metadata))) metadata['require_pkce'] = true;
   },
   refresh_token_grace(metadata) {
@@ -52,7 +52,7 @@ export const OWN_MEMBERS: Record<string, (metadata: Metadata, circumstances: { h
     if (seconds === undefined || (Number.isInteger(seconds) && Number(seconds) >= 0 && Number(seconds) <= MAX_GRACE_SECONDS)) return;
     throw new errors.InvalidClientMetadata(`refresh_token_grace must be a whole number of seconds from 0 to ${MAX_GRACE_SECONDS}`);
   },
-  // A stolen refresh token of a plain public client is noticed by rotation alone (RFC 9700 section 4.14.2).
+  // Only rotation reveals a stolen refresh token of a public client without DPoP (RFC 9700 section 4.14.2).
   refresh_token_rotation(metadata) {
     const rotates = metadata['refresh_token_rotation'];
     if (rotates !== undefined && typeof rotates !== 'boolean')
@@ -65,7 +65,7 @@ export const OWN_MEMBERS: Record<string, (metadata: Metadata, circumstances: { h
   fapi_profile: judgeFapiProfile,
 };
 
-/** What an app says of itself on the consent page: one line, that reorders nothing round it. */
+/** The app's own text on the consent page: one line that cannot reorder the text around it. */
 function judgeReason(metadata: Metadata, member: string): void {
   judgeText(metadata, member);
   const reason = metadata[member];
@@ -76,8 +76,9 @@ function judgeReason(metadata: Metadata, member: string): void {
 }
 
 /**
- * A client with the FAPI 2.0 Security Profile proves itself by a key, pushes its requests, and gets tokens that are bound to a key: what it did not
- * say of these is set, and the answer shows it (FAPI 2.0 Security Profile section 5.3.2). A secret is refused: the profile has none.
+ * A client with the FAPI 2.0 Security Profile authenticates by a key, uses PAR, and gets sender-constrained tokens. Members that it omitted
+ * are set,
+ * and the response states them (FAPI 2.0 Security Profile section 5.3.2). A secret is refused, because the profile allows none.
  */
 function judgeFapiProfile(metadata: Metadata): void {
   const profile = metadata['fapi_profile'];
@@ -89,7 +90,7 @@ function judgeFapiProfile(metadata: Metadata): void {
   metadata['dpop_bound_access_tokens'] = true;
 }
 
-/** @throws errors.InvalidClientMetadata for a member that is there and is no text. */
+/** @throws errors.InvalidClientMetadata for a member that is present and not a text. */
 export function judgeText(metadata: Metadata, member: string): void {
   if (metadata[member] !== undefined && (typeof metadata[member] !== 'string' || !metadata[member]))
     throw new errors.InvalidClientMetadata(`${member} must be a non-empty string if provided`);

@@ -1,8 +1,11 @@
 import type { errors } from 'oidc-provider';
 
-/** What the judgement of client metadata is told by whoever registers clients: an initial access token's limits, and a software statement's verdict. */
+/**
+ * Owns the inputs to a metadata check from the registration request: the limits of an initial access token, and a checked software
+ * statement.
+ */
 
-/** The grants that a client may take by registering, without anybody who knows it. */
+/** The grants that a client may register by itself. */
 export const SELF_SERVICE_GRANTS = [
   'authorization_code',
   'refresh_token',
@@ -10,13 +13,13 @@ export const SELF_SERVICE_GRANTS = [
   'urn:ietf:params:oauth:grant-type:device_code',
 ];
 
-/** What clients may use at most; an empty list is all that registration allows. They keep within it when they change themselves. */
+/** The most that clients may register; an empty list sets no further limit. Their updates obey the limits too. */
 export type RegistrationLimits = { grantTypes: string[]; scopes: string[] };
 
-/** `problem` is what to answer; without one, `claims` are in the request already. */
+/** `problem` is the error to answer. Without one, the claims are already part of the request. */
 export type JudgedStatement = { problem?: errors.OIDCProviderError };
 
-/** What was found of the statement in a request; undefined when it has none. */
+/** @returns the result for the statement in a request; undefined when it has none. */
 export function judgedStatement(ctx: { state?: { softwareStatement?: JudgedStatement } }): JudgedStatement | undefined {
   return ctx.state?.softwareStatement;
 }

@@ -2,7 +2,7 @@ import type { ClientMetadata, KoaContextWithOIDC, Provider } from 'oidc-provider
 import type { ResourcePolicy } from '../../scopes/resource-policy.ts';
 import { adminApi } from '../../scopes/resource-servers.ts';
 
-/** What it takes that scopes come and go with the APIs that developers register. */
+/** Owns the effects of scopes that appear and disappear with developers' APIs. */
 
 type Policy = {
   properties: string[];
@@ -10,17 +10,16 @@ type Policy = {
 };
 
 /**
- * An API may drop a scope that clients have registered with. Such a client is read back with the scopes that there still are: the library would
- * take it for broken, and nobody could use it for what it did not ask of that API. What it registered stays as it is stored, and means something
- * again when the scope comes back.
- * @param known says every scope that a client can register with.
+ * An API may drop a scope that clients have registered. Such a client is then read with its remaining scopes. Otherwise the library would
+ * reject the client, even for its other APIs. The stored metadata does not change, so the scope applies again when it comes back.
+ * @param known returns every scope that a client can register.
  */
 export function withKnownScopes(policy: Policy, known: () => ReadonlySet<string>): Policy {
   return {
     ...policy,
     validator(ctx, member, value, metadata) {
       if (!ctx && member === 'scope' && typeof metadata.scope === 'string')
-        // One that is left with none must not be taken for one that never limited itself.
+        // A client without remaining scopes must not look like one that never limited itself.
         metadata.scope =
           metadata.scope
             .split(' ')
@@ -32,9 +31,9 @@ export function withKnownScopes(policy: Policy, known: () => ReadonlySet<string>
 }
 
 /**
- * Says in the server's metadata which scopes anybody's client may ask for (RFC 8414 section 2: not all have to be listed). Some clients ask for all
- * that are listed. Scopes of the admin API and of upstream providers take an operator's word; those of developers' APIs are listed by the metadata
- * of those APIs (RFC 9728).
+ * Lists in the server's metadata the scopes that every client may ask for (RFC 8414 section 2: the list may be partial).
+ * Some clients ask for all listed scopes. Scopes of the admin API and of upstream providers need an operator's approval.
+ * Developers' APIs list their scopes in their own metadata (RFC 9728).
  */
 export function listOwnScopes(provider: Provider, { servers, issuer }: Pick<ResourcePolicy, 'servers' | 'issuer'>): void {
   const isOwn = (identifier: string) => identifier === issuer || (identifier.startsWith(`${issuer}/`) && identifier !== adminApi(issuer));

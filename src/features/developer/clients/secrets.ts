@@ -1,0 +1,100 @@
+import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
+import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
+import {
+  addLiveSecret,
+  dropEndedSecrets,
+  endOtherSecrets,
+  endSecret,
+  type LiveSecret,
+  listLiveSecrets,
+  lockSecrets,
+  MAX_LIVE_SECRETS,
+} from '../../../oauth/clients/live-secrets.ts';
+import { hasSecret } from '../../../oauth/clients/secrets.ts';
+import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
+import { alarm, backTo, kept, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { HOUR, MINUTE } from '../../../platform/clock.ts';
+import { randomSecret } from '../../../platform/secrets.ts';
+import { nameOf, ownClient, pathOf } from './owned.ts';
+import { showClient } from './page.ts';
+import { answerFile, type ShownSecret, showSecret } from './shown-secret.ts';
+
+/** Owns a client's secrets as its owner sees them: in full once, then only by the first and last characters. */
+
+const MOST_HOURS = 168;
+const USUAL_HOURS = 24;
+
+export const secrets: OwnPage = {
+  recent: true,
+
+  async show(visit) {
+    await page(visit, await ownClient(visit));
+  },
+
+  async submit(visit, form) {
+    const client = await ownClient(visit);
+    const action = form.get('action') ?? '';
+    if (!hasSecret(client.metadata)) return page(visit, client, 'developer.secrets.none_here');
+    if (action === 'file') {
+      if (!answerFile(visit, client.id, form.get('sealed') ?? '')) await page(visit, client, 'developer.secrets.file_gone');
+      return;
+    }
+    if (action === 'end') return end(visit, client, form.get('secret') ?? '');
+    return make(visit, client, form.get('overlap') ?? '');
+  },
+};
+
+async function make(visit: Visit, client: ClientRecord, overlap: string): Promise<void> {
+  const { account, services } = visit;
+  // Without an earlier secret, the form has no overlap field.
+  const hours = overlap === '' ? USUAL_HOURS : Number(overlap);
+  if (!/^\d{0,3}$/.test(overlap) || hours > MOST_HOURS) return page(visit, client, 'developer.secrets.overlap_wrong');
+  await limitRate(services.database, LIMITS.secretsOfAccount, account.id);
+  const secret = randomSecret();
+  const made = await writeTogether(services.database, [
+    { purpose: 'keep', apart: true, statement: lockSecrets(client.id) },
+    { purpose: 'keep', statement: dropEndedSecrets(client.id) },
+    { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret, account.id) },
+    { purpose: 'keep', statement: endOtherSecrets(client.id, secret, hours * HOUR) },
+    { purpose: 'keep', statement: told(visit, 'client_secret_made', { clientId: client.id, detail: { overlapHours: hours } }) },
+    ...kept(alarm(visit, 'client_secret_made', 'client_secret_made', { app: nameOf(client) })),
+  ]);
+  if (!made) return page(visit, client, 'developer.secrets.too_many');
+  await page(visit, client, undefined, showSecret(visit, client.id, secret));
+}
+
+async function end(visit: Visit, client: ClientRecord, name: string): Promise<void> {
+  const ending = endSecret(client.id, name);
+  const ended =
+    ending !== undefined &&
+    (await writeTogether(visit.services.database, [
+      { purpose: 'keep', once: true, statement: ending },
+      { purpose: 'keep', statement: told(visit, 'client_secret_ended', { clientId: client.id }) },
+    ]));
+  if (!ended) return page(visit, client, 'developer.secrets.gone');
+  backTo(visit, pathOf(client.id, '/secrets'));
+}
+
+/** @param shown the secret just created: only this page shows it. */
+async function page(visit: Visit, client: ClientRecord, problem?: string, shown?: ShownSecret): Promise<void> {
+  const live = hasSecret(client.metadata) ? await listLiveSecrets(visit.services.database, client.id) : [];
+  showClient(visit, client, 'secrets', {
+    at: pathOf(client.id, '/secrets'),
+    confidential: hasSecret(client.metadata),
+    live: live.map((secret) => ({ ...secret, left: left(secret) })),
+    most: MAX_LIVE_SECRETS,
+    usual: USUAL_HOURS,
+    longest: MOST_HOURS,
+    values: { most: MAX_LIVE_SECRETS, longest: MOST_HOURS },
+    ...shown,
+    ...(problem === undefined ? undefined : { problem }),
+  });
+}
+
+/** @returns the time left, in a unit that suits the reader; undefined for a secret that does not expire. */
+function left({ secondsLeft }: LiveSecret): { key: string; number: number } | undefined {
+  if (secondsLeft === null) return undefined;
+  return secondsLeft > 2 * HOUR
+    ? { key: 'developer.secrets.hours_left', number: Math.round(secondsLeft / HOUR) }
+    : { key: 'developer.secrets.minutes_left', number: Math.max(1, Math.round(secondsLeft / MINUTE)) };
+}
