@@ -28,7 +28,12 @@ for (const file of ['docs/guides/admin-api.md', 'docs/guides/admin-api.ko.md'])
       const script = `set -e\n${blocks.join('\necho =====\n')}`;
       const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { cwd: ROOT, env: environmentOf(server) });
       const [allowed = '', , pages = '', once = '', suspended = '', refused = '', told = ''] = stdout.split('=====\n');
-      assert.match(allowed, /may ask the admin API for admin:read, admin:clients, admin:audit/, stderr);
+      const [, client] = /^Done: clients allow-admin-scopes (\S+)$/m.exec(allowed) ?? [];
+      assert.deepEqual(
+        await server.sql('select admin_scopes from client where id = $1', [client]),
+        [{ admin_scopes: ['admin:read', 'admin:clients', 'admin:audit'] }],
+        stderr,
+      );
       const [first, second] = pages
         .trim()
         .split('\n')
