@@ -18,11 +18,11 @@ describe('Commands that ask', () => {
     const [grant] = await server.sql('select id from grant_record where client_id = $1', [client.client_id]);
     const orders: [RegExp, string[]][] = [
       [/delete client \S+, "Bell", with which 1 user loses access for good\. .* \[y\/N\]/, ['clients', 'delete', client.client_id]],
-      [/Keep a person from signing in/, ['people', 'disable', person.email]],
-      [/Sign a person out of every browser/, ['people', 'end-sessions', person.email]],
-      [/Change what a person may do here/, ['people', 'change-role', person.email, '--role', 'admin']],
-      [/end-access client \S+, "Bell"\. End all that a client holds/, ['clients', 'end-access', client.client_id]],
-      [/End everything that a person allowed/, ['people', 'end-access', person.email]],
+      [/Disable a user's account, and end its sessions/, ['people', 'disable', person.email]],
+      [/Sign a user out of every browser/, ['people', 'end-sessions', person.email]],
+      [/Change a user's role, and sign the user out/, ['people', 'change-role', person.email, '--role', 'admin']],
+      [/end-access client \S+, "Bell"\. End all codes, tokens and grants of a client/, ['clients', 'end-access', client.client_id]],
+      [/End all grants of a user/, ['people', 'end-access', person.email]],
       [/end grant \S+, to client c-/, ['grants', 'end', '--', String(grant?.['id'])]],
       [/End all that \S+ allowed \S+\?/, ['grants', 'end-between', '--client', client.client_id, '--account', person.email]],
     ];

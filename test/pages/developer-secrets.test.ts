@@ -43,7 +43,7 @@ describe('The secrets of a client in the portal', () => {
     await unchanged(server, async () => {
       const third = await make(one);
       assert.equal(third.response.status, 422);
-      assert.match(third.html, /No more than 2 secrets/);
+      assert.match(third.html, /Up to 2 secrets can be valid/);
       assert.equal(secretOn(third), undefined);
     }, ['rate_limit']);
     const page = await one.page.person.open(one.path);
