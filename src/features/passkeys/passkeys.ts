@@ -1,13 +1,10 @@
-import {
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server';
 import { z } from 'zod';
 import { dropIdleRecoveryCodes, keepFactor } from '../../people/factors.ts';
 import { type Database, isStorable, isUnavailable, Prisma, type Statement } from '../../platform/database.ts';
 import { isBlank, withoutDeceptive } from '../../platform/visible-text.ts';
+
+// Loaded with the first passkey: it takes an eighth of a second of the start, and of every command.
+const webauthn = () => import('@simplewebauthn/server');
 
 /**
  * Owns passkeys (WebAuthn level 3): the two ceremonies, and the stored credential. The relying party comes from ISSUER only, never from a
@@ -67,7 +64,7 @@ const assertion = z.object({
  */
 export async function enrolmentOptions(database: Database, issuer: string, person: Person, challenge: string) {
   const known = await database.prisma.passkey.findMany({ where: { accountId: person.id }, select: { id: true, transports: true } });
-  return generateRegistrationOptions({
+  return (await webauthn()).generateRegistrationOptions({
     rpName: 'Munjigi',
     rpID: relyingParty(issuer).id,
     userID: new Uint8Array(Buffer.from(person.id)),
@@ -86,7 +83,7 @@ export async function enrolmentOptions(database: Database, issuer: string, perso
  */
 export async function signInOptions(database: Database, issuer: string, challenge: string, accountId?: string) {
   const known = accountId ? await database.prisma.passkey.findMany({ where: { accountId }, select: { id: true, transports: true } }) : [];
-  return generateAuthenticationOptions({
+  return (await webauthn()).generateAuthenticationOptions({
     rpID: relyingParty(issuer).id,
     challenge,
     timeout: TIMEOUT_MS,
@@ -106,6 +103,7 @@ export async function enrolPasskey(
 ): Promise<{ ok: true; id: string } | { ok: false; reason: PasskeyRefusal }> {
   const { data } = registration.safeParse(parsed(answer));
   if (!data) return { ok: false, reason: 'malformed' };
+  const { verifyRegistrationResponse } = await webauthn();
   const verified = await attempt(() =>
     verifyRegistrationResponse({
       response: { ...data, clientExtensionResults: {} } as never,
@@ -154,6 +152,7 @@ export async function verifyPasskey(
   // The handle is the account id from the enrolment (WebAuthn section 7.2 step 6). It is required when the user did not name the account.
   const handleFits = userHandle ? Buffer.from(userHandle, 'base64url').toString() === passkey.account_id : accountId !== undefined;
   if (!handleFits || (accountId !== undefined && accountId !== passkey.account_id)) return { ok: false, reason: 'foreign_passkey' };
+  const { verifyAuthenticationResponse } = await webauthn();
   const verified = await attempt(() =>
     verifyAuthenticationResponse({
       response: { ...data, clientExtensionResults: {} } as never,
