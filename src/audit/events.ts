@@ -46,7 +46,7 @@ export type EventType =
   | 'account_disabled'
   | 'account_enabled'
   | 'signed_out_everywhere'
-  // Earlier names of role_changed; the log still has events of these types.
+  // Earlier names of role_changed. The log still has events of these types.
   | 'admin_made'
   | 'admin_unmade'
   | 'access_ended'

@@ -63,7 +63,7 @@ export function readRequestLimits(value: string): Record<RequestKind, number> | 
 /** database-address.ts supplies the error text. */
 export const reachable = (url: string, context: z.RefinementCtx): void => {
   const problem = problemOf(url);
-  if (problem) context.addIssue({ code: 'custom', message: problem });
+  if (problem) context.addIssue(problem);
 };
 
 export const isRange = (range: string) => ipaddr.isValid(range) || ipaddr.isValidCIDR(range);

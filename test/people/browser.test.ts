@@ -67,7 +67,7 @@ describe('Signing up and resetting, in a browser', () => {
     await second.goto((await newestProof(server, wish.email)).link);
     await fillIn(second, { password: 'a lamp of my own choice' });
     await second.locator('form').waitFor({ state: 'detached' });
-    assert.equal(await second.locator('h1').innerText(), '계정을 만들었어요');
+    assert.equal(await second.locator('h1').innerText(), '계정이 준비됐어요');
     assert.deepEqual(await second.context().cookies(), []);
     await first.reload();
     await fillIn(first, { email: wish.email, password: 'a lamp of my own choice' });
