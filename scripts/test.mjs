@@ -64,7 +64,8 @@ async function main(files) {
       ? files.map((file) => (/\.test\.ts$/.test(file) ? file : `${file.replace(/\/$/, '')}/**/*.test.ts`))
       : ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'];
     // One more than the cores of a small machine: a test often waits, for a process to start or for a lock.
-    return await run(['--test', '--test-concurrency=3', ...chosen]);
+    // A file that never ends fails, and names its tests.
+    return await run(['--test', '--test-concurrency=3', `--test-timeout=${15 * 60_000}`, ...chosen]);
   } finally {
     await pooler?.stop();
     await postgres.stop();

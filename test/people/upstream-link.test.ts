@@ -42,7 +42,7 @@ describe('A provider that vouches for the address of an account here', () => {
     const page = await visitUpstream(server, client);
     assert.match(page.url.pathname, /\/login$/);
     assert.match(page.html, /This email already has an account/);
-    assert.match(page.html, /your <bdi>Far<\/bdi> account is linked/);
+    assert.match(page.html, /link your <bdi>Far<\/bdi> account/);
     assert.deepEqual(await stored(server), before, 'an address alone links nothing');
     return page;
   }
