@@ -12,7 +12,7 @@ import { visitorOf } from './visitor.ts';
  */
 
 const QUICK_TRIES = 10;
-const WAIT_STEP = 200;
+const WAIT_STEP = 100;
 
 // A waiting request costs memory. Above this number the server answers with the time to wait.
 const MOST_WAITING = 8;

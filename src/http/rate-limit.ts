@@ -19,7 +19,7 @@ const HOURS = 60 * MINUTES;
  */
 export const LIMITS = {
   // From all networks together. After the first ten a browser waits: see password-tries.ts.
-  passwordOfAccount: { name: 'password_account', points: 30, seconds: 15 * MINUTES },
+  passwordOfAccount: { name: 'password_account', points: 25, seconds: 15 * MINUTES },
   passwordOfAccountFromNetwork: { name: 'password_account_network', points: 10, seconds: 15 * MINUTES },
   // By account and browser, if the account used that browser before.
   passwordAtDevice: { name: 'password_device', points: 10, seconds: 15 * MINUTES },

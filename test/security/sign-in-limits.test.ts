@@ -28,7 +28,7 @@ describe('Guessing passwords', () => {
 
   const failures = (id: string) => countRows(server, `audit_event where type = 'sign_in_failed' and account_id = $1`, [id]);
 
-  it('checks at most thirty of 100 wrong passwords at once, for one account, from many networks, on two nodes', async (test) => {
+  it('checks at most 25 of 100 wrong passwords at once, for one account, from many networks, on two nodes', async (test) => {
     const person = await server.createPerson();
     const [page, node] = [await browserAt(), await server.secondNode()];
     test.after(() => node.close());
@@ -50,7 +50,7 @@ describe('Guessing passwords', () => {
     );
     const count = (status: number) => answers.filter((answer) => answer.status === status).length;
     // A very busy machine may answer some with 503, before or after they were counted.
-    assert(count(401) > 0 && count(401) <= 30, `${count(401)} were looked at`);
+    assert(count(401) > 0 && count(401) <= 25, `${count(401)} were looked at`);
     assert(count(429) > 0);
     assert.equal(count(401) + count(429) + count(503), 100);
     assert.equal(await failures(person.id), count(401), 'each that was looked at is in the record');
