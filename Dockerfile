@@ -25,7 +25,7 @@ COPY --from=build /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY prisma prisma
 COPY bin bin
-COPY scripts/migrate.ts scripts/seed.ts scripts/panel.ts scripts/munjigi.mjs scripts/munjigi.ts scripts/
+COPY scripts/migrate.ts scripts/migration-batches.ts scripts/seed.ts scripts/panel.ts scripts/munjigi.mjs scripts/munjigi.ts scripts/
 COPY scripts/bootstrap scripts/bootstrap
 COPY scripts/commands scripts/commands
 COPY views views
