@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Context } from 'koa';
-import type { Database } from '../platform/database.ts';
+import type { Database, Statement } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
-import { forgive, LIMITS, limitRate, takeBack } from './rate-limit.ts';
+import { forgiving, LIMITS, limitRate, limitRates, takingBack } from './rate-limit.ts';
 import { visitorOf } from './visitor.ts';
 
 /**
@@ -32,24 +32,26 @@ export async function countPasswordTry({ ctx, database, account, device }: Passw
   }
   const { address } = visitorOf(ctx);
   // The network's limit comes first: a try that it refuses must not use up the account's tries.
-  await limitRate(database, LIMITS.passwordFromNetwork, address);
-  await limitRate(database, LIMITS.passwordOfAccountFromNetwork, `${address} ${account}`);
-  const tries = await limitRate(database, LIMITS.passwordOfAccount, account);
+  const [, , tries = 0] = await limitRates(database, [
+    { limit: LIMITS.passwordFromNetwork, key: address },
+    { limit: LIMITS.passwordOfAccountFromNetwork, key: `${address} ${account}` },
+    { limit: LIMITS.passwordOfAccount, key: account },
+  ]);
   if (tries > QUICK_TRIES) await waitTurn(account, (tries - QUICK_TRIES) * WAIT_STEP);
 }
 
-/** Takes back the successful try of {@link countPasswordTry}. */
-export async function forgivePasswordTry(right: PasswordTry): Promise<void> {
-  const { ctx, database, device } = right;
-  if (device) return forgive(database, LIMITS.passwordAtDevice, device);
-  await forgivePasswordTries(right);
-  await takeBack(database, LIMITS.passwordFromNetwork, visitorOf(ctx).address);
+/** @returns the statements that take back the successful try of {@link countPasswordTry}, in the order in which it locks their rows. */
+export function forgivingPasswordTry({ ctx, account, device }: PasswordTry): Statement[] {
+  if (device) return [forgiving(LIMITS.passwordAtDevice, device)];
+  return [takingBack(LIMITS.passwordFromNetwork, visitorOf(ctx).address), ...forgivingPasswordTries(ctx, account)];
 }
 
-/** Forgets the tries of an account with a new password: they guessed the old one. */
-export async function forgivePasswordTries({ ctx, database, account }: PasswordTry): Promise<void> {
-  await forgive(database, LIMITS.passwordOfAccount, account);
-  await forgive(database, LIMITS.passwordOfAccountFromNetwork, `${visitorOf(ctx).address} ${account}`);
+/** @returns the statements that forget the tries of an account with a new password: they guessed the old one. */
+export function forgivingPasswordTries(ctx: Context, account: string): Statement[] {
+  return [
+    forgiving(LIMITS.passwordOfAccountFromNetwork, `${visitorOf(ctx).address} ${account}`),
+    forgiving(LIMITS.passwordOfAccount, account),
+  ];
 }
 
 async function waitTurn(account: string, milliseconds: number): Promise<void> {

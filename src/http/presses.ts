@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context, Next } from 'koa';
-import { type Database, isUnavailable } from '../platform/database.ts';
+import type { Database, Statement } from '../platform/database.ts';
 import { type Answer, answerOf, findKept, freePlace, KEPT_SECONDS, keeping, type Place, placeOf, takePlace } from './kept-answers.ts';
 
 /**
@@ -27,52 +27,72 @@ const underWay = new WeakMap<Database, Map<string, Promise<Answer | undefined>>>
 
 /**
  * Ends a first press after its writes, so that waiting requests continue. This middleware runs outside the unit of work. A part that makes
- * others wait sets `ctx.state.endOfPress`; a part that changes something sets `ctx.state.pressChanged`.
+ * others wait sets `ctx.state.endOfPress`.
  */
 export async function endPresses(ctx: Context, next: Next): Promise<void> {
   try {
     await next();
-  } catch (error) {
-    await ctx.state.endOfPress?.(undefined);
-    throw error;
+  } finally {
+    await ctx.state.endOfPress?.();
   }
-  await ctx.state.endOfPress?.(ctx.status < 400 && ctx.state.pressChanged ? answerOf(ctx) : undefined);
 }
+
+/** A first press: the server acts on the form, and stores the answer in the same commit. See oauth/answers/first-press.ts. */
+export type FirstPress = {
+  /** @returns the statement that stores the answer as written so far; undefined for an answer that is not stored. */
+  keeping(): Statement | undefined;
+  /** Call it after the statement was committed. */
+  kept(): void;
+};
 
 /**
  * Call it for a form with a valid token, before acting on it.
- * @returns the answer of the first press, to repeat; undefined for a first press, or after a refused one.
+ * @returns the answer of an earlier press, to repeat. For a first press, or after a refused one: how to store its answer.
  */
-export async function answeredBefore(ctx: Context, database: Database, press: Press): Promise<Answer | undefined> {
+export async function pressOf(ctx: Context, database: Database, press: Press): Promise<{ answer: Answer } | { first: FirstPress }> {
   const place = placeOfPress(ctx, press);
   const [ours, name] = [workOf(database), nameOf(place)];
-  const first = ours.get(name);
-  if (first) return first;
+  const before = ours.get(name);
+  if (before) return repeat(await before);
   const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
   ours.set(name, promise);
-  const end = (answer: Answer | undefined) => {
+  const end = (answer?: Answer) => {
     ours.delete(name);
     resolve(answer);
-    return answer;
   };
   try {
-    if (!(await takePlace(database, place, UNDER_WAY_SECONDS))) return end(await awaitAnswer(database, place));
+    if (!(await takePlace(database, place, UNDER_WAY_SECONDS))) {
+      const answer = await awaitAnswer(database, place);
+      end(answer);
+      return repeat(answer);
+    }
   } catch (error) {
-    end(undefined);
+    end();
     throw error;
   }
-  ctx.state.endOfPress = async (answer: Answer | undefined) => {
+  let [answer, stored]: [Answer | undefined, boolean] = [undefined, false];
+  ctx.state.endOfPress = async () => {
     try {
-      await (answer ? database.change(keeping([{ place, value: answer, seconds: KEPT_SECONDS }])) : freePlace(database, place));
-    } catch (error) {
-      // The press took effect, and this browser gets its answer. Only a repeated press is not recognized then.
-      if (!isUnavailable(error)) throw error;
+      if (!stored) await freePlace(database, place);
     } finally {
-      end(answer);
+      end(stored ? answer : undefined);
     }
   };
-  return undefined;
+  return {
+    first: {
+      keeping() {
+        answer = ctx.status < 400 ? answerOf(ctx) : undefined;
+        return answer && keeping([{ place, value: answer, seconds: KEPT_SECONDS }]);
+      },
+      kept() {
+        stored = true;
+      },
+    },
+  };
 }
+
+/** Without an answer, the press before was refused or its process died. Then the server acts on this one, and does not store its answer. */
+const repeat = (answer: Answer | undefined) => (answer ? { answer } : { first: { keeping: () => undefined, kept() {} } });
 
 /**
  * The same for a form whose token is no longer valid because its subject has ended. Only the browser of the first press can send an equal

@@ -1,4 +1,4 @@
-import { type Database, Prisma } from '../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { digest } from '../platform/secrets.ts';
 
@@ -72,6 +72,9 @@ export const LIMITS = {
   secretsOfAccount: { name: 'secrets_account', points: 20, seconds: 15 * MINUTES },
 } satisfies Record<string, Limit>;
 
+/** @param key what is counted, such as an account's address or a network; only its digest is stored. */
+export type Attempt = { limit: Limit; key: string };
+
 /**
  * Counts an attempt.
  * @param key what is counted, such as an account's address or a network; only its digest is stored.
@@ -80,61 +83,101 @@ export const LIMITS = {
  * name), `most` (attempts) and `minutes` (until the next attempt).
  */
 export async function limitRate(database: Database, limit: Limit, key: string): Promise<number> {
-  const { points, seconds } = await count(database, limit, key);
-  const code = limit.code ?? 'too_many_attempts';
-  if (points <= limit.points) return points;
-  const values = { limit: limit.name, most: limit.points, minutes: Math.ceil(seconds / MINUTES) };
-  throw new AppError(code, { status: 429, reason: `rate_limit ${limit.name}`, retryAfterSeconds: seconds, values });
+  const [attempts] = await limitRates(database, [{ limit, key }]);
+  return attempts as number;
+}
+
+/**
+ * Counts an attempt by several limits, in one statement. A limit that refuses it comes before the later ones, which then do not count it.
+ * @returns and @throws as {@link limitRate}, for each limit.
+ */
+export async function limitRates(database: Database, attempts: Attempt[]): Promise<number[]> {
+  const counts = await count(database, attempts);
+  for (const [n, { limit }] of attempts.entries()) {
+    const { points, seconds } = counts[n] as Count;
+    if (points <= limit.points) continue;
+    const values = { limit: limit.name, most: limit.points, minutes: Math.ceil(seconds / MINUTES) };
+    const reason = `rate_limit ${limit.name}`;
+    throw new AppError(limit.code ?? 'too_many_attempts', { status: 429, reason, retryAfterSeconds: seconds, values });
+  }
+  return counts.map(({ points }) => points);
 }
 
 /** Counts an attempt, for callers that silently skip what exceeds the limit. @returns whether it is within the limit. */
 export async function withinLimit(database: Database, limit: Limit, key: string): Promise<boolean> {
-  return (await count(database, limit, key)).points <= limit.points;
+  const [counted] = await count(database, [{ limit, key }]);
+  return (counted as Count).points <= limit.points;
 }
 
 type Count = { points: number; seconds: number };
 
 // One statement for a key at a time. Otherwise a flood on one key would queue at its row's lock and block all other writes.
-const turns = new WeakMap<Database, Map<string, Promise<Count>>>();
+const turns = new WeakMap<Database, Map<string, Promise<Count | undefined>>>();
 
-async function count(database: Database, limit: Limit, key: string): Promise<Count> {
-  const ours = turns.get(database) ?? new Map<string, Promise<Count>>();
+/** @returns the counts up to the first one above its limit. */
+async function count(database: Database, attempts: Attempt[]): Promise<Count[]> {
+  const ours = turns.get(database) ?? new Map<string, Promise<Count | undefined>>();
   turns.set(database, ours);
-  const name = `${limit.name} ${key}`;
-  const turn = takeTurn(ours.get(name), database, limit, key);
-  ours.set(name, turn);
+  const names = attempts.map(({ limit, key }) => `${limit.name} ${key}`);
+  const counting = takeTurn(
+    names.map((name) => ours.get(name)),
+    database,
+    attempts,
+  );
+  const mine = names.map((_, n) => counting.then((counts) => counts[n]));
+  for (const [n, turn] of mine.entries()) {
+    turn.catch(() => {});
+    ours.set(names[n] as string, turn);
+  }
   try {
-    return await turn;
+    return await counting;
   } finally {
-    if (ours.get(name) === turn) ours.delete(name);
+    for (const [n, name] of names.entries()) if (ours.get(name) === mine[n]) ours.delete(name);
   }
 }
 
-async function takeTurn(before: Promise<Count> | undefined, database: Database, limit: Limit, key: string): Promise<Count> {
-  const last = await before?.catch(() => undefined);
+async function takeTurn(before: (Promise<Count | undefined> | undefined)[], database: Database, attempts: Attempt[]): Promise<Count[]> {
+  const last = await Promise.all(before.map((turn) => turn?.catch(() => undefined)));
   // An attempt that waited behind a refused one is refused too.
-  if (last && last.points > limit.points) return last;
-  const [row] = await database.change<Count>(Prisma.sql`
-    insert into rate_limit as known (key, points, expires_at)
-    values (${keyOf(limit, key)}, 1, now() + ${limit.seconds} * interval '1 second')
-    on conflict (key) do update set
-      points = case when known.expires_at <= now() then 1 else known.points + 1 end,
-      expires_at = case when known.expires_at <= now() then excluded.expires_at else known.expires_at end
-    returning points, ceil(extract(epoch from expires_at - now()))::int as seconds`);
-  return row as Count;
+  const refused = attempts.findIndex(({ limit }, n) => (last[n]?.points ?? 0) > limit.points);
+  if (refused >= 0) return attempts.slice(0, refused + 1).map((_, n) => (n === refused ? last[n] : undefined) ?? { points: 0, seconds: 0 });
+  const parts = attempts.map(({ limit, key }, n) => {
+    const before = n ? Prisma.sql`from ${part(n - 1)} where points <= ${attempts[n - 1]?.limit.points}` : Prisma.empty;
+    return Prisma.sql`${part(n)} as (
+      insert into rate_limit as known (key, points, expires_at)
+      select ${keyOf(limit, key)}, 1, now() + ${limit.seconds} * interval '1 second' ${before}
+      on conflict (key) do update set
+        points = case when known.expires_at <= now() then 1 else known.points + 1 end,
+        expires_at = case when known.expires_at <= now() then excluded.expires_at else known.expires_at end
+      returning points, ceil(extract(epoch from expires_at - now()))::int as seconds)`;
+  });
+  const all = attempts.map((_, n) => Prisma.sql`select ${n}::int as n, points, seconds from ${part(n)}`);
+  return database.change<Count>(Prisma.sql`with ${Prisma.join(parts)} ${Prisma.join(all, ' union all ')} order by n`);
 }
+
+const part = (n: number) => Prisma.raw(`c${n}`);
 
 /**
  * Takes one attempt back, for a limit that counts failures only. Resetting the count instead would let anyone with an account of their own
  * continue guessing.
  */
 export async function takeBack(database: Database, limit: Limit, key: string): Promise<void> {
-  await database.change(Prisma.sql`update rate_limit set points = greatest(points - 1, 0) where key = ${keyOf(limit, key)}`);
+  await database.change(takingBack(limit, key));
+}
+
+/** @returns the statement of {@link takeBack}, for a caller that writes more with it. */
+export function takingBack(limit: Limit, key: string): Statement {
+  return Prisma.sql`update rate_limit set points = greatest(points - 1, 0) where key = ${keyOf(limit, key)}`;
 }
 
 /** Resets the count after a success. */
 export async function forgive(database: Database, limit: Limit, key: string): Promise<void> {
-  await database.change(Prisma.sql`delete from rate_limit where key = ${keyOf(limit, key)}`);
+  await database.change(forgiving(limit, key));
+}
+
+/** @returns the statement of {@link forgive}, for a caller that writes more with it. */
+export function forgiving(limit: Limit, key: string): Statement {
+  return Prisma.sql`delete from rate_limit where key = ${keyOf(limit, key)}`;
 }
 
 const keyOf = ({ name }: Limit, key: string) => digest(`${name} ${key}`);

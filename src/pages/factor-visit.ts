@@ -4,6 +4,7 @@ import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { seeOther } from '../http/see-other.ts';
 import { type Proofs, provedMailRecently } from '../oauth/session/session-proofs.ts';
+import { changedApart } from '../oauth/store/unit-of-work.ts';
 import { vouchFor } from '../people/mailbox-proof.ts';
 import type { About } from '../people/security-letters.ts';
 import type { Statement } from '../platform/database.ts';
@@ -53,8 +54,8 @@ export async function visitWithForm(
   const there = await visit(ctx, services, RECENT_SECONDS + (filledIn ? TO_FILL_IN_SECONDS : 0));
   if (!there || (adds && sentToProve(ctx, there.session, adds))) return undefined;
   assertOurForm(ctx, services.config.cookieKeys, subject(there), form.get('csrf'), services.config.issuer);
-  // Factors are written by their own transactions, so the press cannot detect the change itself.
-  ctx.state.pressChanged = true;
+  // Factors are written by their own transactions.
+  changedApart();
   return (await pressedBefore(ctx, services, form)) ? undefined : { there, form };
 }
 

@@ -6,13 +6,14 @@ import { readForm } from '../http/form.ts';
 import { giveAnswer } from '../http/kept-answers.ts';
 import { languageOf } from '../http/language.ts';
 import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
-import { answeredBefore, answerToFirst } from '../http/presses.ts';
+import { answerToFirst } from '../http/presses.ts';
 import { render } from '../http/render.ts';
 import { seeOther } from '../http/see-other.ts';
 import { visitorOf } from '../http/visitor.ts';
+import { answeredBefore } from '../oauth/answers/first-press.ts';
 import type { ProtocolFeature } from '../oauth/feature.ts';
 import type { ResourceServer } from '../oauth/scopes/resource-servers.ts';
-import { hearOfWrites, type Write } from '../oauth/store/unit-of-work.ts';
+import type { Write } from '../oauth/store/unit-of-work.ts';
 import type { Change } from '../people/not-me.ts';
 import { type About, securityLetter } from '../people/security-letters.ts';
 import type { Account } from '../people/store.ts';
@@ -98,7 +99,6 @@ export async function pressedBefore(
   form: URLSearchParams,
   at: Door = issuerDoor(services),
 ): Promise<boolean> {
-  hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
   const answer = await answeredBefore(ctx, services.database, { browser: at.browser(ctx), form });
   if (answer) giveAnswer(ctx, answer);
   return answer !== undefined;

@@ -49,10 +49,10 @@ export type Verdict = { ok: true; account: Account } | { ok: false; accountId: s
 /**
  * Checks a user's password. An unknown address, a wrong password, a disabled account and an account without a password give the same result
  * in the same time.
+ * @param user see {@link findUser}.
  * @throws AppError 503 when too many users sign in at once.
  */
-export async function verifyCredentials(database: Database, email: string, password: string): Promise<Verdict> {
-  const user = await findUser(database, email);
+export async function verifyCredentials(database: Database, user: User | undefined, password: string): Promise<Verdict> {
   const fits = await verifyPassword(user?.passwordHash ?? undefined, password);
   if (!fits || !user || user.disabledAt) return { ok: false, accountId: user?.id };
   if (user.passwordHash && isOutdated(user.passwordHash)) await rehash(database, user.id, user.passwordHash, password);

@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
 import { createAdaptiveLimit } from './adaptive-limit.ts';
+import { ConnectionPool } from './connection-pool.ts';
 import { openHosts } from './database-hosts.ts';
 import { createDatabaseTime } from './database-time.ts';
 import { AppError, DatabaseUnavailable } from './errors.ts';
@@ -46,10 +46,14 @@ export type Database = {
   close(): Promise<void>;
 };
 
+// How long a request waits for a connection.
+const PATIENCE_MS = 1_000;
+
 // The server answers 503 within three seconds when it cannot serve a request. A request may wait for a connection, then for a statement
 // behind a lock, so both limits together stay below that. Readiness waits for one statement and must answer within two seconds.
 const CONNECTION = {
-  connectionTimeoutMillis: 1_000,
+  // A connection takes several round trips to open. No request waits so long, but the connection serves later ones.
+  connectionTimeoutMillis: 3_000,
   // A statement that takes longer has met a fault, not a large table.
   statement_timeout: 1_500,
   // Longer than `statement_timeout`: the database must give up first, because only then is it certain that nothing was written.
@@ -61,10 +65,10 @@ const CONNECTION = {
 // it.
 const ONE_PLAN = '-c plan_cache_mode=force_generic_plan';
 
-const POOL = { ...CONNECTION, max: 10, idleTimeoutMillis: 30_000 };
+const POOL = { ...CONNECTION, pipeline: true, patienceMs: PATIENCE_MS, max: 10, min: 2, idleTimeoutMillis: 30_000 };
 
 // A read that is sent and then abandoned does no harm. So the server finds by trying how many reads a slow database can take.
-const READING = { connections: 3, more: 3, depth: Number.POSITIVE_INFINITY, patienceMs: 1_000 };
+const READING = { connections: 3, more: 3, depth: Number.POSITIVE_INFINITY, patienceMs: PATIENCE_MS };
 const READS = { least: 24, start: 100, most: 1_000, lateMs: CONNECTION.statement_timeout / 2 };
 
 // A write that was sent is executed, even if its request was already answered 503. So few writes queue behind one another, and each waits
@@ -84,7 +88,7 @@ const WRITES = { least: 24, start: 24, most: 24, lateMs: CONNECTION.statement_ti
 export function openDatabase(url: string, log: Log, directUrl = url): Database {
   const { Client, pooled } = openHosts(url);
   const prepared = pooled ? unnamed : named;
-  const pool = new pg.Pool({ ...POOL, Client });
+  const pool = new ConnectionPool({ ...POOL, Client });
   const limits = { read: createAdaptiveLimit(READS), write: createAdaptiveLimit(WRITES) };
   const refused = tellRefused(limits, log);
   const reading = openPipeline(Client, { ...CONNECTION, options: ONE_PLAN }, { ...READING, limit: limits.read, refused: refused('read') });
@@ -118,12 +122,12 @@ export function openDatabase(url: string, log: Log, directUrl = url): Database {
     async transaction(statements) {
       const connection = await unavailableOr(() => pool.connect());
       try {
-        await connection.query('begin');
-        const answers: unknown[][] = [];
-        for (const statement of statements) answers.push((await connection.query(prepared(statement))).rows);
+        // All are sent before the first answer. The commit is sent last, once the database has accepted the others: after a lost connection
+        // nothing was written.
+        const [, ...answers] = await allInOrder([connection.query('begin'), ...statements.map((one) => connection.query(prepared(one)))]);
         await connection.query('commit');
         connection.release();
-        return answers;
+        return answers.map(({ rows }) => rows);
       } catch (error) {
         // A connection that cannot answer or roll back is closed, and the database rolls back.
         if (isUnavailable(error)) {
@@ -167,6 +171,12 @@ function named({ text, values }: Statement) {
 /** For a pooler: the next transaction may use another connection, which does not know the name. */
 function unnamed({ text, values }: Statement) {
   return { text, values };
+}
+
+/** Waits for all. @throws the error of the first that failed; those after it failed because of it. */
+async function allInOrder<T>(answers: Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(answers);
+  return Promise.all(answers);
 }
 
 async function unavailableOr<T>(work: () => Promise<T>): Promise<T> {

@@ -14,7 +14,7 @@ export type Pipeline = {
 };
 
 export type PipelineOptions = {
-  /** Most connections. The next one opens when all others are held up. */
+  /** Connections while statements are fast. They open one after another from the first statement on. */
   connections: number;
   /** Additional connections while statements are slow and no connection has room. */
   more: number;
@@ -30,15 +30,16 @@ export type PipelineOptions = {
 
 type Line = {
   client: pg.Client;
-  ready: Promise<unknown>;
   underWay: number;
   /** When it last answered, or was idle. */
   seen: number;
   gathering: boolean;
-  /** False while an additional connection is opening: no statement waits for it. */
+  /** False while the connection opens, which takes several round trips. */
   open: boolean;
   lost(): void;
 };
+
+type Waiting = { serve(line: Line): void; refuse(error: Error): void };
 
 // A connection without an answer for this long waits for a disk or a lock, so the next statements use another.
 const HELD_UP_MS = 2;
@@ -47,6 +48,8 @@ const HELD_UP_MS = 2;
 const SLOW_MS = 50;
 // Delay before the server asks a full database for another connection.
 const NO_ROOM_MS = 5_000;
+// How long a statement waits for the first connection.
+const FIRST_LINE_MS = 1_000;
 
 export function openPipeline(
   Client: DatabaseHosts['Client'],
@@ -56,9 +59,13 @@ export function openPipeline(
   let lines: Line[] = [];
   let underWay = 0;
   let noRoomUntil = 0;
-  const waiting: ((line: Line) => void)[] = [];
+  let closed = false;
+  let waiting: Waiting[] = [];
 
-  /** Chooses the first connection that is not held up. Statements of one turn of the event loop share it and leave in one packet. */
+  /**
+   * Chooses the first connection that is not held up. Statements of one turn of the event loop share it and leave in one packet. While the
+   * database is fast, a statement waits for a connection that opens; otherwise it follows others on the least busy one.
+   */
   function choose(): Line | undefined {
     const since = performance.now() - HELD_UP_MS;
     let leastBusy: Line | undefined;
@@ -67,41 +74,46 @@ export function openPipeline(
       if (line.underWay === 0 || line.seen > since) return line;
       if (!leastBusy || line.underWay < leastBusy.underWay) leastBusy = line;
     }
-    if (lines.length < connections) return connect(true);
-    addLine();
-    return leastBusy;
+    return grow() && limit.tookMs < SLOW_MS ? undefined : leastBusy;
   }
 
-  /** Opens an additional connection while statements are slow. It takes statements once it is open. */
-  function addLine(): void {
-    if (lines.length >= connections + more || limit.tookMs < SLOW_MS || performance.now() < noRoomUntil) return;
-    const line = connect(false);
-    line.ready.then(
-      () => {
-        line.open = true;
-        serveWaiting();
-      },
-      () => {
-        noRoomUntil = performance.now() + NO_ROOM_MS;
-        // All other connections may have been lost meanwhile.
-        serveWaiting();
-      },
-    );
+  /** Opens one more connection, or all that may be open once statements are slow. @returns whether a connection is opening. */
+  function grow(): boolean {
+    const opening = lines.filter(({ open }) => !open).length;
+    if (performance.now() >= noRoomUntil) for (let n = wanted(opening); n > 0; n--) connect();
+    return lines.some(({ open }) => !open);
   }
 
-  /** @param open whether statements may be sent to it at once, and wait until it is connected. */
-  function connect(open: boolean): Line {
+  function wanted(opening: number): number {
+    if (limit.tookMs >= SLOW_MS) return connections + more - lines.length;
+    // The connections that open will take the statements that wait.
+    return opening * depth > waiting.length || lines.length >= connections ? 0 : 1;
+  }
+
+  function connect(): void {
     const client = new Client({ ...config, pipeline: true });
     const lost = () => {
       lines = lines.filter((other) => other !== line);
       hangUp(line);
     };
-    const line: Line = { client, ready: client.connect(), underWay: 0, seen: 0, gathering: false, open, lost };
+    const line: Line = { client, underWay: 0, seen: 0, gathering: false, open: false, lost };
     client.on('error', lost);
     client.on('end', lost);
-    line.ready.catch(lost);
     lines.push(line);
-    return line;
+    client.connect().then(
+      () => {
+        line.open = true;
+        serveWaiting();
+        // The others open ahead of need: once the database is slow, that takes seconds.
+        if (!closed && lines.length < connections) connect();
+      },
+      (error) => {
+        lost();
+        if (!lines.length) return refuseWaiting(error);
+        noRoomUntil = performance.now() + NO_ROOM_MS;
+        serveWaiting();
+      },
+    );
   }
 
   /** Reserves a place on a connection. */
@@ -136,14 +148,26 @@ export function openPipeline(
     underWay -= 1;
     line.seen = performance.now();
     if (!lines.includes(line)) hangUp(line);
-    // Statements are fast again, so the additional connection closes.
-    else if (!line.underWay && lines.length > connections && limit.tookMs < SLOW_MS / 2) line.lost();
     serveWaiting();
+    shrink();
+  }
+
+  /** Closes the additional connections once statements are fast again. */
+  function shrink(): void {
+    if (lines.length <= connections || limit.tookMs >= SLOW_MS / 2) return;
+    for (const line of lines.slice(connections)) if (line.open && !line.underWay) line.lost();
   }
 
   /** Serves in order of arrival. */
   function serveWaiting(): void {
-    for (let next = waiting.length ? take() : undefined; next; next = waiting.length ? take() : undefined) waiting.shift()?.(next);
+    for (let next = waiting.length ? take() : undefined; next; next = waiting.length ? take() : undefined) waiting.shift()?.serve(next);
+  }
+
+  /** The database cannot be reached, so nobody waits for it. */
+  function refuseWaiting(error: Error): void {
+    const all = waiting;
+    waiting = [];
+    for (const { refuse } of all) refuse(error);
   }
 
   /** @throws Error with the message of pg's own pool. */
@@ -154,14 +178,23 @@ export function openPipeline(
     };
     if (limit.waitMs(waiting.length, underWay) > patienceMs) return Promise.reject(late());
     return new Promise((resolve, reject) => {
-      const mine = (line: Line) => {
-        clearTimeout(patience);
-        resolve(line);
+      const mine: Waiting = {
+        serve(line) {
+          clearTimeout(patience);
+          resolve(line);
+        },
+        refuse(error) {
+          clearTimeout(patience);
+          reject(error);
+        },
       };
-      const patience = setTimeout(() => {
-        waiting.splice(waiting.indexOf(mine), 1);
-        reject(late());
-      }, patienceMs);
+      const patience = setTimeout(
+        () => {
+          waiting = waiting.filter((other) => other !== mine);
+          reject(late());
+        },
+        lines.some(({ open }) => open) ? patienceMs : FIRST_LINE_MS,
+      );
       waiting.push(mine);
     });
   }
@@ -169,10 +202,8 @@ export function openPipeline(
   return {
     async query(statement) {
       const line = (waiting.length ? undefined : take()) ?? (await takeInTurn());
-      let sentAt: number | undefined;
+      const sentAt = performance.now();
       try {
-        await line.ready;
-        sentAt = performance.now();
         return await line.client.query(statement);
       } catch (error) {
         // A refused statement leaves its connection usable. After any other error no statement may use this connection, although its
@@ -181,11 +212,12 @@ export function openPipeline(
         if (!(error instanceof pg.DatabaseError) || /^(08|57P)/.test(error.code ?? '')) line.lost();
         throw error;
       } finally {
-        if (sentAt !== undefined) limit.answered(sentAt, underWay);
+        limit.answered(sentAt, underWay);
         giveBack(line);
       }
     },
     async close() {
+      closed = true;
       const open = lines;
       lines = [];
       await Promise.all(open.map(({ client }) => client.end().catch(() => {})));

@@ -3,6 +3,7 @@ import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
+import { changedApart } from '../oauth/store/unit-of-work.ts';
 import { passwordProblem } from '../people/password-policy.ts';
 import { hashPassword } from '../people/passwords.ts';
 import { findProof, handleOf, type Proof, type Purpose, proveByLink } from '../people/proofs.ts';
@@ -94,8 +95,8 @@ async function openElsewhere(visit: Visit, known: Proof, secret: string, passwor
   const proof = await confirmElsewhere(visit.services.database, secret, await hashPassword(password));
   if (!proof) throw gone();
   await makeAccount(visit, proof);
-  // Account creation runs in its own transaction, which hearOfWrites() does not see.
-  visit.ctx.state.pressChanged = true;
+  // Account creation runs in its own transaction.
+  changedApart();
   render(visit.ctx, 'interaction/elsewhere', { page: 'signup' });
 }
 

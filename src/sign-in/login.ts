@@ -1,6 +1,7 @@
-import { countPasswordTry, forgivePasswordTry } from '../http/password-tries.ts';
+import { countPasswordTry, forgivingPasswordTry } from '../http/password-tries.ts';
+import { write } from '../oauth/store/unit-of-work.ts';
 import { normalizeEmail } from '../people/email-address.ts';
-import { verifyCredentials } from '../people/store.ts';
+import { findUser, verifyCredentials } from '../people/store.ts';
 import { awaited } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
 import { knownHere } from './known-here.ts';
@@ -23,15 +24,16 @@ export async function submitLogin(step: Step, form: URLSearchParams): Promise<vo
   const email = form.get('email') ?? '';
   const { database } = step.services;
   const made = { ctx: step.ctx, database, account: normalizeEmail(email), device: await knownHere(step, email) };
-  await countPasswordTry(made);
-  const verdict = await verifyCredentials(database, email, form.get('password') ?? '');
+  const [user] = await Promise.all([findUser(database, email), countPasswordTry(made)]);
+  const verdict = await verifyCredentials(database, user, form.get('password') ?? '');
   if (!verdict.ok) {
     await note(step, { type: 'sign_in_failed', ...(verdict.accountId ? { accountId: verdict.accountId } : undefined) });
     // An unknown address and a wrong password get the same sentence, so it does not reveal which accounts exist (OWASP Authentication Cheat
     // Sheet).
     return page(step, { email, failed: true }, 401);
   }
-  await forgivePasswordTry(made);
+  for (const [n, statement] of forgivingPasswordTry(made).entries())
+    await write(database, { purpose: 'keep', subject: `tries ${n} of ${made.account}`, statement });
   await finishSignIn(step, verdict.account, { method: 'password', amr: ['pwd'] });
 }
 

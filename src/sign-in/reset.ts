@@ -1,4 +1,4 @@
-import { forgivePasswordTries } from '../http/password-tries.ts';
+import { forgivingPasswordTries } from '../http/password-tries.ts';
 import { LIMITS, withinLimit } from '../http/rate-limit.ts';
 import { endAccount } from '../oauth/store/grants.ts';
 import { write } from '../oauth/store/unit-of-work.ts';
@@ -117,7 +117,8 @@ export async function resetPassword(
   for (const [n, statement] of alarmTo(here, account, 'password_changed', 'password_changed', {}).entries())
     await write(database, { purpose: 'keep', subject: `alarm ${n} password_changed ${account.id}`, statement });
   // Failed tries at the old password must not count against the new one.
-  await forgivePasswordTries({ ctx: here.ctx, database, account: account.email });
+  for (const [n, statement] of forgivingPasswordTries(here.ctx, account.email).entries())
+    await write(database, { purpose: 'end', subject: `tries ${n} of ${account.email}`, statement });
   return account;
 }
 

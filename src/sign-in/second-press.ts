@@ -1,12 +1,12 @@
 import type { Context } from 'koa';
 import { readForm } from '../http/form.ts';
 import { type Answer, giveAnswer } from '../http/kept-answers.ts';
-import { answeredBefore, answerToFirst } from '../http/presses.ts';
+import { answerToFirst } from '../http/presses.ts';
 import { render } from '../http/render.ts';
 import { seeOther } from '../http/see-other.ts';
 import { findWhereItLed, repeatEnding, type WhereItLed } from '../oauth/answers/endings.ts';
+import { answeredBefore } from '../oauth/answers/first-press.ts';
 import { findWayBack } from '../oauth/answers/way-back.ts';
-import { hearOfWrites } from '../oauth/store/unit-of-work.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Services } from './step.ts';
 
@@ -27,7 +27,6 @@ function ownUid(ctx: Context, { provider }: Services): string | undefined {
  */
 export async function pressedBefore(ctx: Context, services: Services, form: URLSearchParams): Promise<boolean> {
   const uid = ownUid(ctx, services);
-  hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
   const answer = await answeredBefore(ctx, services.database, { browser: uid ?? '', form });
   if (!answer) return false;
   if (!uid || !(await leadToEnd(ctx, services, uid, answer))) giveAnswer(ctx, answer);

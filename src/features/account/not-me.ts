@@ -4,12 +4,12 @@ import { auditEvent } from '../../audit/events.ts';
 import { assertOurForm, csrfToken } from '../../http/csrf.ts';
 import { readForm } from '../../http/form.ts';
 import { giveAnswer } from '../../http/kept-answers.ts';
-import { forgivePasswordTries } from '../../http/password-tries.ts';
-import { answeredBefore } from '../../http/presses.ts';
+import { forgivingPasswordTries } from '../../http/password-tries.ts';
 import { render } from '../../http/render.ts';
 import { visitorOf } from '../../http/visitor.ts';
+import { answeredBefore } from '../../oauth/answers/first-press.ts';
 import { endAccount } from '../../oauth/store/grants.ts';
-import { hearOfWrites, writeTogether } from '../../oauth/store/unit-of-work.ts';
+import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { kept, letter, type OwnServices } from '../../pages/own-pages.ts';
 import { dropIdleRecoveryCodes } from '../../people/factors.ts';
 import { endOutdatedLinks, findNotMeLink, giveBack, NOT_ME_PATH, type NotMeLink, spendNotMeLink } from '../../people/not-me.ts';
@@ -43,7 +43,6 @@ export function notMeRoutes(services: OwnServices) {
     const form = await readForm(ctx);
     const secret = form.get('token') ?? '';
     assertOurForm(ctx, services.config.cookieKeys, csrfSubject(secret), form.get('csrf'), services.config.issuer);
-    hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
     // The secret in the form identifies the browser, so no cookie is needed.
     const answer = await answeredBefore(ctx, services.database, { browser: '', form });
     if (answer) return giveAnswer(ctx, answer);
@@ -76,13 +75,13 @@ async function undo(ctx: Context, services: OwnServices, found: Found, form: URL
       },
       // Also notify the account's current address, but without a link: otherwise two parties could take the account back and forth.
       ...[...new Set([link.email, account.email])].flatMap((email) => kept(letter(asked, email, 'given_back', { person: account.name }))),
+      ...forgivingPasswordTries(ctx, link.email).map((statement) => ({ purpose: 'end' as const, statement })),
     ]);
     if (!given) throw gone();
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     return page(ctx, services, found, { problem: 'not_me.address_taken', keep, status: 409 });
   }
-  await forgivePasswordTries({ ctx, database, account: link.email });
   render(ctx, 'account/given-back', { email: link.email });
 }
 

@@ -2,10 +2,10 @@ import type { Context, Next } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { readForm, replaceBody } from '../../http/form.ts';
 import { giveAnswer } from '../../http/kept-answers.ts';
-import { answeredBefore, answerToFirst } from '../../http/presses.ts';
+import { answerToFirst } from '../../http/presses.ts';
 import type { Database } from '../../platform/database.ts';
 import { ROUTES } from '../routes.ts';
-import { hearOfWrites } from '../store/unit-of-work.ts';
+import { answeredBefore } from './first-press.ts';
 
 /** Owns a second press on the forms that the library handles itself: a device's code and its confirmation, and signing out. */
 
@@ -24,7 +24,6 @@ export function answerLibraryForms({ provider, database }: { provider: Provider;
     if (!xsrf) return next();
     const session = await provider.Session.get(ctx as never);
     const ours = session.state?.['secret'] === xsrf;
-    hearOfWrites(() => Object.assign(ctx.state, { pressChanged: true }));
     const press = { browser: '', form };
     const answer = ours ? await answeredBefore(ctx, database, press) : await answerToFirst(ctx, database, press);
     if (!answer) return next();

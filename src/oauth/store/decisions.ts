@@ -43,14 +43,6 @@ export function grantIdFor(accountId: string, clientId: string, after?: string):
   return digestInHex(JSON.stringify(['grant', accountId, clientId, after ?? '']));
 }
 
-/** @returns the user's last grant to a client, expired or not. */
-export async function lastGrant(database: Database, accountId: string, clientId: string): Promise<string | undefined> {
-  const [row] = await database.query<{ id: string }>(Prisma.sql`
-    select id from grant_record where account_id = ${accountId} and client_id = ${clientId}
-    order by created_at desc limit 1`);
-  return row?.id;
-}
-
 export type Kept = { grantId: string; accountId: string; clientId: string; answers: ScopeAnswer[]; lifeSeconds: number };
 
 /**

@@ -144,12 +144,26 @@ export function endExpiredGrants(turn: Statement, from: Date, batchRows: number)
       coalesce((select min(expires_at) from loaded), (select max(expires_at) from expired)) as reached`;
 }
 
+type Newest = { live: string | null; last: string | null };
+
+/** Reads a user's newest grants to a client, from any device, once per request: the live one, and the last one, expired or not. */
+function newestGrants(database: Database, accountId: string, clientId: string): Promise<Newest> {
+  return remember(`newest grants ${accountId} ${clientId}`, async () => {
+    const of = Prisma.sql`select id from grant_record where account_id = ${accountId} and client_id = ${clientId}`;
+    const [row] = await database.query<Newest>(Prisma.sql`
+      select (${of} and expires_at > now() order by created_at desc limit 1) as live, (${of} order by created_at desc limit 1) as last`);
+    return row as Newest;
+  });
+}
+
 /** @returns the latest live grant of a user to a client, from any device. */
 export async function newestGrant(database: Database, accountId: string, clientId: string): Promise<string | undefined> {
-  const [row] = await database.query<{ id: string }>(Prisma.sql`
-    select id from grant_record where account_id = ${accountId} and client_id = ${clientId} and expires_at > now()
-    order by created_at desc limit 1`);
-  return row?.id;
+  return (await newestGrants(database, accountId, clientId)).live ?? undefined;
+}
+
+/** @returns the user's last grant to a client, expired or not. */
+export async function lastGrant(database: Database, accountId: string, clientId: string): Promise<string | undefined> {
+  return (await newestGrants(database, accountId, clientId)).last ?? undefined;
 }
 
 /** @returns the client and the user of a live grant. */

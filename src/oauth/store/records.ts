@@ -64,6 +64,7 @@ export function createRecordStore(database: Database, kind: RecordKind): Protoco
         statement: Prisma.sql`delete from protocol_record where kind = ${kind}::record_kind and id = ${digest(id)}`,
         // The request that uses an interaction's result ends it. A request that finds it ended is the second one and issues nothing.
         once: kind === 'Interaction',
+        alone: true,
       });
     },
   };

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
+import { type Database, isStorable, isUnavailable, Prisma, type Statement } from '../../platform/database.ts';
 import { foundNothing, isDeadlock, isForeignKeyViolation, isUniqueViolation } from '../../platform/sql-errors.ts';
 
 /**
@@ -21,6 +21,8 @@ export type Write = {
   statement: Statement;
   /** The statement calls one of our SQL functions and cannot be part of another statement. */
   apart?: boolean;
+  /** The statement ends one row that no other write of this request touches. So it can be part of one statement with the others. */
+  alone?: boolean;
   /** The statement must change a row. If another request was first and no row is left to change, the whole unit fails. */
   once?: boolean;
   /** Runs after the commit. */
@@ -34,8 +36,9 @@ type Unit = {
   writes: Map<string, Write>;
   memory: Map<string, Promise<unknown>>;
   clientId: string | undefined;
-  /** Called after something of this request was written. */
-  written?: () => void;
+  /** Whether something of this request was written before its end. */
+  changed: boolean;
+  last?: (changed: boolean) => Omit<Write, 'subject'> | undefined;
 };
 
 const current = new AsyncLocalStorage<Unit>();
@@ -53,18 +56,34 @@ export async function unitOfWork(
   clientId?: string,
 ): Promise<void> {
   // The id becomes part of a statement. An id that cannot be stored names no client.
-  const unit: Unit = { writes: new Map(), memory: new Map(), clientId: isStorable(clientId) ? clientId : undefined };
+  const unit: Unit = { writes: new Map(), memory: new Map(), clientId: isStorable(clientId) ? clientId : undefined, changed: false };
   await current.run(unit, work);
   const writes = [...unit.writes.values()];
   const due = succeeded() ? writes : writes.filter(({ purpose }) => purpose === 'end' || purpose === 'keep');
-  await commit(database, due);
-  if (due.length) unit.written?.();
+  const last = unit.last?.(unit.changed || due.length > 0);
+  if (due.length || !last) return commit(database, last ? [...due, last] : due);
+  try {
+    await commit(database, [last]);
+  } catch (error) {
+    // What the request changed was written before, so it succeeded.
+    if (!isUnavailable(error)) throw error;
+  }
 }
 
-/** Registers a function that runs when something of this request was written. */
-export function hearOfWrites(written: () => void): void {
+/**
+ * Adds a last write to the request's commit, such as the answer itself. Without a commit of its own, the request succeeds even if this
+ * write fails.
+ * @param last called before the commit, with whether this request changes something.
+ */
+export function writeLast(last: (changed: boolean) => Omit<Write, 'subject'> | undefined): void {
   const unit = current.getStore();
-  if (unit) unit.written = written;
+  if (unit) unit.last = last;
+}
+
+/** Says that this request changed something in a transaction of its own. */
+export function changedApart(): void {
+  const unit = current.getStore();
+  if (unit) unit.changed = true;
 }
 
 /** Makes a write: at the end of the request's unit of work, or at once outside of one. */
@@ -88,7 +107,7 @@ export function withdraw(subject: string): void {
 export async function writeTogether(database: Database, writes: Omit<Write, 'subject'>[]): Promise<boolean> {
   try {
     await commit(database, writes);
-    current.getStore()?.written?.();
+    changedApart();
     return true;
   } catch (error) {
     if (error instanceof SingleUseLost) return false;
@@ -146,7 +165,7 @@ async function commit(database: Database, writes: Omit<Write, 'subject'>[], atte
 /** Whether order matters. All parts of one statement see the state before it, so it cannot both delete a row and store its successor. */
 function isOrdered(writes: Omit<Write, 'subject'>[]): boolean {
   if (writes.some(({ apart }) => apart)) return true;
-  return writes.some(({ purpose }) => purpose === 'end') && writes.some(({ purpose }) => purpose !== 'end');
+  return writes.some(({ purpose, alone }) => purpose === 'end' && !alone) && writes.some(({ purpose }) => purpose !== 'end');
 }
 
 /**

@@ -1,6 +1,7 @@
 import { seeOther } from '../../http/see-other.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import type { AdminScope } from '../../oauth/scopes/admin-scopes.ts';
+import { changedApart } from '../../oauth/store/unit-of-work.ts';
 import { AppError } from '../../platform/errors.ts';
 import { type OwnPage, show, type Visit } from '../own-pages.ts';
 import { allowedTo, mayDo } from '../permissions.ts';
@@ -83,8 +84,8 @@ export function actPage(page: ActPage): OwnPage {
         input: (await question.input?.(form)) ?? {},
       });
       if (!outcome.ok) return showQuestion(visit, page, refill(question, form), problemOf(outcome.reason));
-      // Acts are written by their own transactions, so the press cannot detect the change itself.
-      visit.ctx.state.pressChanged = true;
+      // Acts are written by their own transactions.
+      changedApart();
       if (!page.tell) return goBack(visit, question.back);
       const problem = page.tell(visit, outcome.result as never);
       if (problem) showQuestion(visit, page, question, problem);
