@@ -8,8 +8,9 @@ export type SlowLine = {
   /**
    * @param statementMs how long each statement of a connection takes, one after another, as where a disk is slow.
    * @param roundTripMs how long each answer is on its way, however many are, as where the database is far away.
+   * @param openingMs how long a new connection takes to open.
    */
-  slow(slowness: { statementMs?: number; roundTripMs?: number }): void;
+  slow(slowness: { statementMs?: number; roundTripMs?: number; openingMs?: number }): void;
   /** How many connections there are. */
   connections(): number;
   close(): void;
@@ -18,16 +19,17 @@ export type SlowLine = {
 export async function createSlowLine(databaseUrl: string): Promise<SlowLine> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
-  let [statementMs, roundTripMs] = [0, 0];
+  let [statementMs, roundTripMs, openingMs] = [0, 0, 0];
   const server = createServer({ noDelay: true }, (near) => {
     const far = connect({ port: Number(target.port), host: target.hostname, noDelay: true });
     const answers = answersIn();
     let [free, greeted] = [0, false];
+    const opensAt = performance.now() + openingMs;
     near.on('data', (chunk) => far.write(chunk));
     far.on('data', (chunk) => {
       // What comes before the first ReadyForQuery waits for an answer of the client.
       if (!greeted) {
-        near.write(chunk);
+        setTimeout(() => near.write(chunk), opensAt - performance.now());
         greeted = answers(chunk).length > 0;
         return;
       }
@@ -57,7 +59,7 @@ export async function createSlowLine(databaseUrl: string): Promise<SlowLine> {
   return {
     url: url.href,
     slow(slowness) {
-      ({ statementMs = 0, roundTripMs = 0 } = slowness);
+      ({ statementMs = 0, roundTripMs = 0, openingMs = 0 } = slowness);
     },
     connections: () => sockets.size / 2,
     close() {
