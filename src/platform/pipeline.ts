@@ -176,7 +176,8 @@ export function openPipeline(
       refused(waiting.length);
       return new Error('timeout exceeded when trying to connect');
     };
-    if (limit.waitMs(waiting.length, underWay) > patienceMs) return Promise.reject(late());
+    const connected = lines.some(({ open }) => open);
+    if (connected && limit.waitMs(waiting.length, underWay) > patienceMs) return Promise.reject(late());
     return new Promise((resolve, reject) => {
       const mine: Waiting = {
         serve(line) {
@@ -193,7 +194,7 @@ export function openPipeline(
           waiting = waiting.filter((other) => other !== mine);
           reject(late());
         },
-        lines.some(({ open }) => open) ? patienceMs : FIRST_LINE_MS,
+        connected ? patienceMs : FIRST_LINE_MS,
       );
       waiting.push(mine);
     });
