@@ -43,13 +43,13 @@ export type Apart = {
 /** What a feature adds to the server itself. */
 type ServerFeature = {
   /** Stores what must exist before the server answers requests. */
-  prepare?(house: House): Promise<void>;
+  prepare?(app: House): Promise<void>;
   /** Middleware before the pages, for paths that need neither forms nor a unit of work. */
-  early?(house: House): Part[];
+  early?(app: House): Part[];
   mounts?(config: Config): Mount[];
-  listener?(house: House & { ask: typeof fetch; proxies: Proxies }): Apart | undefined;
+  listener?(app: House & { ask: typeof fetch; proxies: Proxies }): Apart | undefined;
   /** Background work, until the server stops. */
-  tasks?(house: House): { stop(): Promise<unknown> }[];
+  tasks?(app: House): { stop(): Promise<unknown> }[];
   /** Ends what somebody could use again after a physical restore: see operations/restored-backup.ts. */
   afterRestore?(): Statement[];
   /** Columns that the key ring encrypts: see platform/reseal.ts. */

@@ -157,9 +157,9 @@ function application(room: Room): Koa {
   const { config, database, log, counts, features, names, clients, budgets, providers } = room;
   const { issuer } = config;
   const mounts = [SIGN_IN, ...features.flatMap((feature) => feature.mounts?.(config) ?? [])];
-  const app = new Koa({ proxy: true, keys: config.cookieKeys });
+  const koa = new Koa({ proxy: true, keys: config.cookieKeys });
   // An error after the response began, such as a client that disconnected, can only be logged.
-  app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
+  koa.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
   const parts: Part[] = [
     requestLog(log),
     drainBody(),
@@ -200,8 +200,8 @@ function application(room: Room): Koa {
       ),
     ),
   ];
-  for (const part of parts) app.use(part as Middleware);
-  return app;
+  for (const part of parts) koa.use(part as Middleware);
+  return koa;
 }
 
 const SIGN_IN: Mount = { under: ['/interaction/'], routes: interactionRoutes };

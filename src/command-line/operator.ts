@@ -31,7 +31,7 @@ export async function performAsOperator<Input, Result>(
   wish: { target?: string; input?: unknown },
 ): Promise<Outcome<Result>> {
   const known = await readKeyUse(database);
-  const doing: Doing = {
+  const app: Doing = {
     database,
     get config() {
       return readConfig();
@@ -41,7 +41,7 @@ export async function performAsOperator<Input, Result>(
     },
     actor: { may: ADMIN_SCOPES, from: OPERATOR, atTheMachine: true },
   };
-  return perform(act, doing, wish);
+  return perform(act, app, wish);
 }
 
 /** What an act answered. @param about how the target reads: `client abc`. @throws Error with the sentence of the refusal. */

@@ -68,11 +68,11 @@ function limitOf({ flags: { limit = String(USUAL_LIMIT) } }: Call): number {
 }
 
 /** Page after page, as the API's callers do: each statement reads a bounded part of a table. */
-async function readRows(list: List, place: Place, filters: Record<string, unknown>, limit: number) {
+async function readRows(list: List, app: Place, filters: Record<string, unknown>, limit: number) {
   const rows: unknown[] = [];
   let after: Position | undefined;
   do {
-    const found = await list.find(place, filters, MOST_ROWS + 1, after);
+    const found = await list.find(app, filters, MOST_ROWS + 1, after);
     const page = found.rows.slice(0, MOST_ROWS);
     rows.push(...page);
     after = found.rows.length > MOST_ROWS ? list.positionOf(page.at(-1)) : found.stoppedAt;

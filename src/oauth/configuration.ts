@@ -45,8 +45,8 @@ export function createConfiguration({
   features: readonly ProtocolFeature[];
 }): Configuration {
   const secure = config.issuer.startsWith('https:');
-  const parts = { config, database, resources };
-  const policy = createInteractionPolicy(parts, features);
+  const app = { config, database, resources };
+  const policy = createInteractionPolicy(app, features);
   return {
     adapter: createAdapterFactory(
       database,
@@ -108,7 +108,7 @@ export function createConfiguration({
       userinfo: { enabled: true }, //                               OIDC Core 5.3
       claimsParameter: { enabled: true, assertClaimsParameter: assertReachable }, // OIDC Core 5.5, decided on the consent page
       rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
-      ...Object.assign({}, ...features.map((feature) => feature.libraryFeatures?.(parts))), // the features of src/features.ts
+      ...Object.assign({}, ...features.map((feature) => feature.libraryFeatures?.(app))), // the features of src/features.ts
     },
     discovery: {
       ui_locales_supported: [...LANGUAGES],

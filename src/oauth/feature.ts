@@ -18,15 +18,15 @@ export type OwnScope = ResourceServer['scopes'][number];
 
 export type ProtocolFeature = {
   /** The library's features that it switches on: see configuration.ts. */
-  libraryFeatures?(parts: App): Configuration['features'];
+  libraryFeatures?(app: App): Configuration['features'];
   /** The stores of library models that only this feature uses, by the model's name: see adapter.ts. */
-  stores?(parts: Omit<App, 'resources'>): Record<string, ProtocolStore>;
+  stores?(app: Omit<App, 'resources'>): Record<string, ProtocolStore>;
   /** Extends each new provider where the library has no setting, for example for a grant type. */
-  extend?(provider: Provider, parts: App): void;
+  extend?(provider: Provider, app: App): void;
   /** Middleware around the library's endpoints, in the order of the list. */
-  aroundEndpoints?(parts: EndpointParts): Part[];
+  aroundEndpoints?(app: EndpointParts): Part[];
   /** Adds prompts, or checks to existing prompts: see interaction-policy.ts. */
-  prompts?(policy: interactionPolicy.DefaultPolicy, parts: App): void;
+  prompts?(policy: interactionPolicy.DefaultPolicy, app: App): void;
   /** Scopes of the server's own API that the feature provides. `changed` is the database channel that announces a change. */
   ownScopes?: { changed: string; read(database: Database): Promise<OwnScope[]> };
   /** Prefixes that scopes of a developer's API must not have before their colon. */

@@ -21,8 +21,8 @@ const { Check, Prompt } = interactionPolicy;
 
 type App = { config: Config; database: Database; resources: ResourcePolicy };
 
-export function createInteractionPolicy(parts: App, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
-  const { database, resources: scopes } = parts;
+export function createInteractionPolicy(app: App, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
+  const { database, resources: scopes } = app;
   const policy = interactionPolicy.base();
   const [login, consent] = ['login', 'consent'].map((name) => policy.get(name) as interactionPolicy.Prompt) as [
     interactionPolicy.Prompt,
@@ -44,7 +44,7 @@ export function createInteractionPolicy(parts: App, features: readonly Pick<Prot
   skipForOwnPages(consent);
   // Only on request: no user must create another account. It comes first, because it ends with a signed-in user.
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
-  for (const feature of features) feature.prompts?.(policy, parts);
+  for (const feature of features) feature.prompts?.(policy, app);
   return policy;
 }
 

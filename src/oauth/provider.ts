@@ -104,7 +104,7 @@ export function createProvider({
 }
 
 /** The protocol's endpoints as Koa middleware. Other requests pass to the next middleware. */
-export function protocolEndpoints(parts: {
+export function protocolEndpoints(app: {
   provider: Provider;
   config: Config;
   database: Database;
@@ -113,7 +113,7 @@ export function protocolEndpoints(parts: {
   resources: ResourcePolicy;
   features: readonly ProtocolFeature[];
 }) {
-  const { provider, config, database, counts, resources } = parts;
+  const { provider, config, database, counts, resources } = app;
   return compose([
     onlyExactAddresses as never,
     refuseCompressed,
@@ -121,12 +121,12 @@ export function protocolEndpoints(parts: {
     redirectPostedRequests(provider),
     answerAsRequestObjectSays,
     checkSignOutRequest(provider),
-    answerLibraryForms(parts),
-    keepEndings(parts),
+    answerLibraryForms(app),
+    keepEndings(app),
     renderFormPost,
-    holdErrors(parts),
+    holdErrors(app),
     settleTokenRequests(database),
-    ...(parts.features.flatMap((feature) => feature.aroundEndpoints?.(parts) ?? []) as never[]),
+    ...(app.features.flatMap((feature) => feature.aroundEndpoints?.(app) ?? []) as never[]),
     allowFormPost,
     countIntrospections(counts),
     addSubject(config, database),

@@ -16,8 +16,8 @@ export type Door = {
   browser(ctx: Context): string;
 };
 
-export const issuerDoor = (services: FirstParty): Door => ({
-  origin: services.config.issuer,
-  enter: (ctx, wish) => signedIn(ctx, services, wish),
-  browser: (ctx) => ctx.cookies.get(services.provider.cookieName('session'), { signed: true }) ?? '',
+export const issuerDoor = (app: FirstParty): Door => ({
+  origin: app.config.issuer,
+  enter: (ctx, wish) => signedIn(ctx, app, wish),
+  browser: (ctx) => ctx.cookies.get(app.provider.cookieName('session'), { signed: true }) ?? '',
 });

@@ -37,7 +37,7 @@ export type OwnServices = FirstParty & {
 };
 
 /** A request of a signed-in user who may use the page. */
-export type Visit = SignedInAt & { ctx: Context; services: OwnServices };
+export type Visit = SignedInAt & { ctx: Context; app: OwnServices };
 
 /** `sent away`: the browser was redirected, and the response is complete. */
 export type Admission = 'sent away' | undefined;
@@ -64,28 +64,28 @@ export const TO_FILL_IN_SECONDS = 10 * MINUTE;
  */
 export function ownPages(
   pages: Record<string, OwnPage>,
-  services: OwnServices,
+  app: OwnServices,
   admit: (visit: Visit) => Promise<Admission> = async () => undefined,
-  at: Door = issuerDoor(services),
+  at: Door = issuerDoor(app),
 ): Router {
   const router = new Router();
   for (const [path, page] of Object.entries(pages)) {
     router.get(path, async (ctx) => {
       const here = await at.enter(ctx, page.recent ? { maxAgeSeconds: RECENT_SECONDS } : {});
       if (!here) return;
-      const visit = { ...here, ctx, services };
+      const visit = { ...here, ctx, app };
       if ((await admit(visit)) === 'sent away') return;
       await page.show(visit);
     });
     router.post(path, async (ctx) => {
       const here = await at.enter(ctx, { maxAgeSeconds: RECENT_SECONDS + (page.recent ? TO_FILL_IN_SECONDS : 0) });
-      if (!here) return page.endsSession && answerAfterEnd(ctx, services, at);
-      const visit = { ...here, ctx, services };
+      if (!here) return page.endsSession && answerAfterEnd(ctx, app, at);
+      const visit = { ...here, ctx, app };
       if ((await admit(visit)) === 'sent away') return;
       const form = await readForm(ctx);
-      assertOurForm(ctx, services.config.cookieKeys, csrfSubject(here), form.get('csrf'), at.origin);
+      assertOurForm(ctx, app.config.cookieKeys, csrfSubject(here), form.get('csrf'), at.origin);
       // A token of another page is valid too, but it is no second press of this page's button.
-      if (stoodAt(ctx.path, form.get('csrf')) && (await pressedBefore(ctx, services, form, at))) return;
+      if (stoodAt(ctx.path, form.get('csrf')) && (await pressedBefore(ctx, app, form, at))) return;
       await page.submit?.(visit, form);
     });
   }
@@ -93,21 +93,16 @@ export function ownPages(
 }
 
 /** Answers a repeated form of a signed-in user. @param form with a valid token. @returns false for a form that must be processed. */
-export async function pressedBefore(
-  ctx: Context,
-  services: FirstParty,
-  form: URLSearchParams,
-  at: Door = issuerDoor(services),
-): Promise<boolean> {
-  const answer = await answeredBefore(ctx, services.database, { browser: at.browser(ctx), form });
+export async function pressedBefore(ctx: Context, app: FirstParty, form: URLSearchParams, at: Door = issuerDoor(app)): Promise<boolean> {
+  const answer = await answeredBefore(ctx, app.database, { browser: at.browser(ctx), form });
   if (answer) giveAnswer(ctx, answer);
   return answer !== undefined;
 }
 
-async function answerAfterEnd(ctx: Context, services: FirstParty, at: Door): Promise<void> {
+async function answerAfterEnd(ctx: Context, app: FirstParty, at: Door): Promise<void> {
   if (!ctx.is('application/x-www-form-urlencoded')) return;
   const form = await readForm(ctx);
-  const answer = await answerToFirst(ctx, services.database, { browser: at.browser(ctx), form });
+  const answer = await answerToFirst(ctx, app.database, { browser: at.browser(ctx), form });
   if (answer) giveAnswer(ctx, answer);
 }
 
@@ -121,12 +116,12 @@ export function named({ ctx }: Visit, parameter: string): string {
 
 /** Answers with a page. @param view path below `views/`. @param problem key of the sentence that says why a form changed nothing. */
 export function show(visit: Visit, view: string, data: Record<string, unknown> & { problem?: string } = {}): void {
-  const { ctx, services } = visit;
+  const { ctx, app } = visit;
   render(
     ctx,
     view,
     {
-      csrf: csrfToken(services.config.cookieKeys, csrfSubject(visit), ctx.path),
+      csrf: csrfToken(app.config.cookieKeys, csrfSubject(visit), ctx.path),
       done: ctx.query['done'] !== undefined,
       again: ctx.query['again'] !== undefined,
       factorGrace: ctx.state.factorGrace,
@@ -143,7 +138,7 @@ export function backTo({ ctx }: Visit, path: string, done = true): void {
 }
 
 /** The visit's account and request. */
-type Visitor = { ctx: Context; account: Account; services: FirstParty };
+type Visitor = { ctx: Context; account: Account; app: FirstParty };
 
 /** The insert of an audit event for this visit's account. */
 export function told({ ctx, account }: Visitor, type: EventType, more: Pick<AuditEvent, 'clientId' | 'detail'> = {}): Statement {
@@ -152,7 +147,7 @@ export function told({ ctx, account }: Visitor, type: EventType, more: Pick<Audi
 
 /** The insert of a mail in the page's language. Empty when the address cannot receive mail. */
 export function letter<Name extends LetterName>(
-  { ctx, services: { config } }: Visitor,
+  { ctx, app: { config } }: Visitor,
   recipient: string,
   name: Name,
   values: Letters[Name],
@@ -164,7 +159,7 @@ export function letter<Name extends LetterName>(
 
 /** The inserts of a mail to the account's own address, about a change that somebody else may have made. See security-letters.ts. */
 export function alarm<Name extends Parameters<typeof securityLetter>[1]>(
-  { ctx, account, services: { config } }: Visitor,
+  { ctx, account, app: { config } }: Visitor,
   name: Name,
   change: Change,
   about: About<Name>,

@@ -26,15 +26,15 @@ export type MailSenderParts = {
 };
 
 /** Sends due mail until it is stopped. */
-export function keepMailSent(parts: MailSenderParts): MailSender {
-  const { database, log, relay, everyMs } = parts;
+export function keepMailSent(app: MailSenderParts): MailSender {
+  const { database, log, relay, everyMs } = app;
   return keepSent<WaitingMail>({
     database,
     log,
     channel: MAIL_CHANNEL,
     atOnce: RELAY_CONNECTIONS,
     take: (room) => takeDue(database, room),
-    send: (mail) => sendOne(parts, mail),
+    send: (mail) => sendOne(app, mail),
     waits: 'mail_waits',
     cut: () => relay.close(),
     everyMs,

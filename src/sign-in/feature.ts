@@ -35,9 +35,9 @@ export type SignInFeature = {
   /** @returns the page on which this sign-up began, unless it is the plain sign-up page. */
   signUpPage?(step: Step): string | undefined;
   /** @param payload the payload of the sign-up's proof. */
-  broughtToSignUp?(from: { ctx: Context; services: Services }, payload: unknown): Brought | undefined;
+  broughtToSignUp?(from: { ctx: Context; app: Services }, payload: unknown): Brought | undefined;
   /** @returns what the second factor page shows for a user who has this kind of factor. */
   factorOffer?(step: Step): Record<string, unknown>;
   /** Verifies a code of an authenticator app. */
-  verifyFactorCode?(services: Services, accountId: string, code: string): Promise<Verdict>;
+  verifyFactorCode?(app: Services, accountId: string, code: string): Promise<Verdict>;
 };

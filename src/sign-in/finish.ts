@@ -28,7 +28,7 @@ export async function finish(step: Step, result: InteractionResults, { restart =
 
 async function callFeatures(step: Step, login: Login): Promise<Record<string, unknown>> {
   const kept = {};
-  for (const feature of step.services.features) Object.assign(kept, await feature.afterSignIn?.(step, login));
+  for (const feature of step.app.features) Object.assign(kept, await feature.afterSignIn?.(step, login));
   return kept;
 }
 
@@ -63,7 +63,7 @@ export async function finishSignIn(step: Step, account: Account, { method, provi
  * A browser belongs to one user at a time: a sign-in ends the session of the previous user here. The library would ask that user to sign
  * out with a form, which is an extra page without JavaScript, and would revoke the user's grants.
  */
-async function endSessionOfAnother({ ctx, interaction, services: { provider } }: Step, accountId: string): Promise<void> {
+async function endSessionOfAnother({ ctx, interaction, app: { provider } }: Step, accountId: string): Promise<void> {
   const session = await provider.Session.get(ctx as never);
   if (!session.accountId || session.accountId === accountId) return;
   await session.destroy();

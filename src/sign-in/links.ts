@@ -24,7 +24,7 @@ import { goTo, type Services, type Step } from './step.ts';
  */
 
 /** A request for a mailed link. @param own this browser's interaction at this address, if it has one. */
-export type Visit = { ctx: Context; services: Services; own: Step | undefined };
+export type Visit = { ctx: Context; app: Services; own: Step | undefined };
 
 type Link = {
   purpose: Purpose;
@@ -44,16 +44,16 @@ export async function showLink(visit: Visit, link: Link): Promise<void> {
 }
 
 export async function answerLink(visit: Visit, link: Link): Promise<void> {
-  const { ctx, services } = visit;
+  const { ctx, app } = visit;
   const form = await readForm(ctx);
   const secret = form.get('token') ?? '';
-  assertOurForm(ctx, services.config.cookieKeys, csrfSubject(secret), form.get('csrf'), services.config.issuer);
-  if (await pressedBefore(ctx, services, form)) return;
+  assertOurForm(ctx, app.config.cookieKeys, csrfSubject(secret), form.get('csrf'), app.config.issuer);
+  if (await pressedBefore(ctx, app, form)) return;
   await link.answer(visit, await proofOf(visit, link, secret), secret, form);
 }
 
-async function proofOf({ services }: Visit, { purpose }: Link, secret: string): Promise<Proof> {
-  const proof = await findProof(services.database, purpose, handleOf(secret));
+async function proofOf({ app }: Visit, { purpose }: Link, secret: string): Promise<Proof> {
+  const proof = await findProof(app.database, purpose, handleOf(secret));
   if (!proof) throw gone();
   return proof;
 }
@@ -77,11 +77,11 @@ function confirmation(visit: Visit, proof: Proof, secret: string, problems: Prob
 
 async function confirm(visit: Visit, known: Proof, secret: string, form: URLSearchParams): Promise<void> {
   const { handle } = known;
-  const { services } = visit;
+  const { app } = visit;
   if (known.accountId) return alreadyConfirmed(visit, known);
   if (!asks(visit, known)) return openElsewhere(visit, known, secret, form.get('password') ?? '');
   // An earlier request proved the address but did not finish, so the account does not exist yet: use that proof.
-  const proof = (await proveByLink(services.database, 'sign_up', secret)) ?? (await findProof(services.database, 'sign_up', handle));
+  const proof = (await proveByLink(app.database, 'sign_up', secret)) ?? (await findProof(app.database, 'sign_up', handle));
   if (!proof) throw gone();
   const own = asks(visit, proof);
   if (proof.accountId || !own) return alreadyConfirmed(visit, proof);
@@ -92,7 +92,7 @@ async function openElsewhere(visit: Visit, known: Proof, secret: string, passwor
   const { name } = known.payload as SignUpWish;
   const key = passwordProblem(password, { name, email: known.email });
   if (key) return confirmation(visit, known, secret, [{ field: 'password', key }]);
-  const proof = await confirmElsewhere(visit.services.database, secret, await hashPassword(password));
+  const proof = await confirmElsewhere(visit.app.database, secret, await hashPassword(password));
   if (!proof) throw gone();
   await makeAccount(visit, proof);
   // Account creation runs in its own transaction.
@@ -133,11 +133,11 @@ function asks({ own }: Visit, proof: Proof): Step | undefined {
   return own && awaited(own, proof.purpose)?.handle === proof.handle ? own : undefined;
 }
 
-function page({ ctx, services, own }: Visit, view: string, data: Record<string, unknown>, secret: string, status = 200): void {
+function page({ ctx, app, own }: Visit, view: string, data: Record<string, unknown>, secret: string, status = 200): void {
   if (own) allowFormAction(ctx, String(own.interaction.params['redirect_uri']));
   // The language switch leads back here, with the secret.
   Object.assign(ctx.state, { pagePath: ctx.path, pageQuery: new URLSearchParams({ token: secret }).toString() });
-  const csrf = csrfToken(services.config.cookieKeys, csrfSubject(secret));
+  const csrf = csrfToken(app.config.cookieKeys, csrfSubject(secret));
   render(ctx, view, { ...data, base: ctx.path.split('/').slice(0, 3).join('/'), token: secret, csrf }, status);
 }
 

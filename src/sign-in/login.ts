@@ -18,11 +18,11 @@ export async function showLogin(step: Step, notice: Record<string, unknown> = {}
 /** @throws AppError 429 after too many failures, before the password is verified; 503 when too many users sign in at once. */
 export async function submitLogin(step: Step, form: URLSearchParams): Promise<void> {
   if (form.get('decision') === 'leave') {
-    for (const feature of step.services.features) await feature.leaveOffer?.(step);
+    for (const feature of step.app.features) await feature.leaveOffer?.(step);
     return goTo(step, 'login');
   }
   const email = form.get('email') ?? '';
-  const { database } = step.services;
+  const { database } = step.app;
   const made = { ctx: step.ctx, database, account: normalizeEmail(email), device: await knownHere(step, email) };
   const [user] = await Promise.all([findUser(database, email), countPasswordTry(made)]);
   const verdict = await verifyCredentials(database, user, form.get('password') ?? '');
@@ -45,6 +45,6 @@ async function page(step: Step, shown: Record<string, unknown>, status = 200): P
 
 /** @returns what features offer besides the form on the sign-in and sign-up pages. */
 export async function offersOf(step: Step): Promise<Record<string, unknown>> {
-  const offers = await Promise.all(step.services.features.map((feature) => feature.offers?.(step)));
+  const offers = await Promise.all(step.app.features.map((feature) => feature.offers?.(step)));
   return Object.assign({}, ...offers);
 }

@@ -14,14 +14,14 @@ import type { Services } from './step.ts';
 
 /** Owns the audit event and the mail about what a step did, both written together with the step. */
 
-type Here = { ctx: Context; services: Services };
+type Here = { ctx: Context; app: Services };
 
 /** Records an audit event in the request's unit of work and counts sign-ins. */
-export async function note({ ctx, services }: Here, event: AuditEvent): Promise<void> {
-  if (event.type === 'signed_in') services.counts.add('sign_in', String(event.detail?.['method']));
-  if (event.type === 'sign_in_failed') services.counts.add('sign_in_failed', event.detail?.['provider'] ? 'upstream' : 'password');
+export async function note({ ctx, app }: Here, event: AuditEvent): Promise<void> {
+  if (event.type === 'signed_in') app.counts.add('sign_in', String(event.detail?.['method']));
+  if (event.type === 'sign_in_failed') app.counts.add('sign_in_failed', event.detail?.['provider'] ? 'upstream' : 'password');
   const subject = `event ${event.type} ${event.accountId}`;
-  await write(services.database, { purpose: 'keep', subject, statement: auditEvent(visitorOf(ctx), event) });
+  await write(app.database, { purpose: 'keep', subject, statement: auditEvent(visitorOf(ctx), event) });
 }
 
 /** Sends a mail in the request's unit of work. @param locale the account's language; without one, the page's language. */
@@ -33,12 +33,12 @@ export async function send<Name extends LetterName>(
   locale?: string | null,
 ): Promise<void> {
   const statement = letterTo(here, recipient, name, values, locale);
-  await write(here.services.database, { purpose: 'keep', subject: `mail ${name} ${recipient}`, statement });
+  await write(here.app.database, { purpose: 'keep', subject: `mail ${name} ${recipient}`, statement });
 }
 
 /** @returns the statement that sends a mail, to write together with others. */
 export function letterTo<Name extends LetterName>(
-  { ctx, services: { config, keyRing } }: Here,
+  { ctx, app: { config, keyRing } }: Here,
   recipient: string,
   name: Name,
   values: Letters[Name],
@@ -54,7 +54,7 @@ export function letterTo<Name extends LetterName>(
 
 /** @returns the statements that mail an account about a change that an attacker may have made, in the account's language. */
 export function alarmTo<Name extends Parameters<typeof securityLetter>[1]>(
-  { ctx, services: { config, keyRing } }: Here,
+  { ctx, app: { config, keyRing } }: Here,
   account: Account,
   name: Name,
   change: Change,

@@ -18,7 +18,7 @@ import type { SignInFeature } from './feature.ts';
 export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
 /** What a step works with. `interaction` belongs to this browser: the cookie and the address carry the same id. */
-export type Step = { ctx: Context; interaction: Interaction; csrf: string; services: Services };
+export type Step = { ctx: Context; interaction: Interaction; csrf: string; app: Services };
 
 export type Services = {
   provider: Provider;
@@ -41,8 +41,8 @@ export const pathOf = ({ interaction }: Pick<Step, 'interaction'>, page: string)
 
 /** Renders a page whose form may redirect to the client. The view gets the client's name unless the client is one of our own pages. */
 export async function showPage(step: Step, view: string, data: Record<string, unknown>, status = 200): Promise<void> {
-  const { ctx, interaction, csrf, services } = step;
-  const client = await services.provider.Client.find(String(interaction.params['client_id']));
+  const { ctx, interaction, csrf, app } = step;
+  const client = await app.provider.Client.find(String(interaction.params['client_id']));
   allowFormAction(ctx, String(interaction.params['redirect_uri']));
   const base = `/interaction/${interaction.uid}`;
   // Our own pages are not clients that ask for access.

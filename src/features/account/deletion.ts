@@ -20,10 +20,10 @@ export const deletion: OwnPage = {
 
   /** `certain` is the confirmation checkbox. */
   async submit(visit, form) {
-    const { account, services } = visit;
+    const { account, app } = visit;
     if (form.get('certain') !== 'yes') return page(visit, 'account.delete.not_certain');
     const until = new Date(Date.now() + GRACE_DAYS * DAY * 1000);
-    const scheduled = await writeTogether(services.database, [
+    const scheduled = await writeTogether(app.database, [
       { purpose: 'keep', once: true, statement: scheduleDeletion(account.id) },
       { purpose: 'end', statement: endAccount(account.id) },
       { purpose: 'keep', statement: told(visit, 'deletion_scheduled') },
@@ -36,7 +36,7 @@ export const deletion: OwnPage = {
 };
 
 async function page(visit: Visit, problem?: string): Promise<void> {
-  const { account, services } = visit;
-  const alone = await ownedAlone(services.database, account.id);
+  const { account, app } = visit;
+  const alone = await ownedAlone(app.database, account.id);
   show(visit, 'account/delete', { days: GRACE_DAYS, email: account.email, alone, ...(problem && { problem }) });
 }

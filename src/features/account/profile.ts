@@ -20,7 +20,7 @@ export const profile: OwnPage = {
   },
 
   async submit(visit, form) {
-    const { account, ctx, services } = visit;
+    const { account, ctx, app } = visit;
     const fields = {
       name: tidyName(form.get('name') ?? ''),
       username: (form.get('username') ?? '').normalize('NFKC').trim().toLowerCase(),
@@ -33,7 +33,7 @@ export const profile: OwnPage = {
     const changes = [...changed, ...(locale !== account.locale ? ['language'] : [])];
     if (changes.length) {
       try {
-        const kept = await writeTogether(services.database, [
+        const kept = await writeTogether(app.database, [
           { purpose: 'keep', once: true, statement: changeProfile(account.id, { ...fields, locale }) },
           { purpose: 'keep', statement: told(visit, 'profile_changed', { detail: { changes } }) },
         ]);

@@ -9,24 +9,24 @@ import { KeyRing } from '../../platform/secrets.ts';
 
 /** Owns the creation of recovery codes. Only the page that answers the form shows them. */
 
-export async function showRecoveryCodes(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visitToAdd(ctx, services, 'recovery-codes');
+export async function showRecoveryCodes(ctx: Context, app: FirstParty): Promise<void> {
+  const there = await visitToAdd(ctx, app, 'recovery-codes');
   if (!there) return;
-  const { passkeys, totpSince, recoveryCodesLeft } = await factorsOf(services.database, there.account.id);
+  const { passkeys, totpSince, recoveryCodesLeft } = await factorsOf(app.database, there.account.id);
   // Recovery codes replace a factor, so an account without one cannot have them.
   if (!passkeys.length && !totpSince) return done(there);
   page(ctx, { csrf: there.csrf, left: recoveryCodesLeft });
 }
 
-export async function makeRecoveryCodes(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services, { adds: 'recovery-codes' });
+export async function makeRecoveryCodes(ctx: Context, app: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, app, { adds: 'recovery-codes' });
   if (!sent) return;
   const { there } = sent;
-  const { passkeys, totpSince } = await factorsOf(services.database, there.account.id);
+  const { passkeys, totpSince } = await factorsOf(app.database, there.account.id);
   if (!passkeys.length && !totpSince) return done(there);
   const codes = newRecoveryCodes();
-  const keyRing = new KeyRing(services.config.dataEncryptionKeys);
-  await services.database.transaction([
+  const keyRing = new KeyRing(app.config.dataEncryptionKeys);
+  await app.database.transaction([
     ...replaceRecoveryCodes(keyRing, there.account.id, codes),
     told(there, 'recovery_codes_made'),
     ...vouched(there),

@@ -33,11 +33,11 @@ const PAGES: Record<string, OwnPage> = {
   '/account/delete': deletion,
 };
 
-export function accountRoutes(services: OwnServices) {
+export function accountRoutes(app: OwnServices) {
   const router = new Router();
   router.get('/account/signed-in', (ctx) => void comesBack(ctx));
-  router.use(notMeRoutes(services));
-  router.use(factorRoutes(services));
-  router.use(ownPages(PAGES, services).routes());
+  router.use(notMeRoutes(app));
+  router.use(factorRoutes(app));
+  router.use(ownPages(PAGES, app).routes());
   return router.routes();
 }

@@ -10,8 +10,8 @@ import { isStorable } from '../../platform/database.ts';
 
 export const sessions: OwnPage = {
   async show(visit) {
-    const { account, services, session } = visit;
-    const rows = await listSessions(services.database, account.id);
+    const { account, app, session } = visit;
+    const rows = await listSessions(app.database, account.id);
     const browsers = rows.map(({ uid, browser, address, created_at, used_at }) => ({
       uid,
       browser,
@@ -25,16 +25,16 @@ export const sessions: OwnPage = {
 
   /** `session` names one session, `others` means all but this one. The sign-out page ends this session. */
   async submit(visit, form) {
-    const { account, services, session } = visit;
+    const { account, app, session } = visit;
     const uid = form.get('session') ?? '';
     const ended = form.has('others')
-      ? await writeTogether(services.database, [
+      ? await writeTogether(app.database, [
           { purpose: 'end', once: true, statement: endOtherSessions(account.id, session.uid) },
           { purpose: 'keep', statement: told(visit, 'other_sessions_ended') },
         ])
       : isStorable(uid) &&
         uid !== session.uid &&
-        (await writeTogether(services.database, [
+        (await writeTogether(app.database, [
           { purpose: 'end', once: true, statement: endSession(account.id, uid) },
           { purpose: 'keep', statement: told(visit, 'session_ended') },
         ]));

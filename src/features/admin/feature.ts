@@ -21,15 +21,15 @@ export const admin: Feature = {
   listener,
 };
 
-function listener(house: House & Pick<Parameters<NonNullable<Feature['listener']>>[0], 'ask' | 'proxies'>): Apart | undefined {
-  const { config, database, ask } = house;
+function listener(app: House & Pick<Parameters<NonNullable<Feature['listener']>>[0], 'ask' | 'proxies'>): Apart | undefined {
+  const { config, database, ask } = app;
   const { adminPort: port, adminHost: host, adminOrigin: origin } = config;
   if (port === undefined || origin === undefined) return undefined;
   const door = createAdminDoor({ config, database, ask, clientSecret: secretOf(config) });
   return {
     ...{ origin, host, port },
     mount: { under: ['/'], naming: true, routes: (served) => adminRoutes(served, door) },
-    application: (pages) => adminApplication({ ...house, pages }),
+    application: (pages) => adminApplication({ ...app, pages }),
   };
 }
 

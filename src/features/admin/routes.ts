@@ -45,8 +45,8 @@ export function adminPages({ features }: Pick<OwnServices, 'features'>): Record<
 }
 
 /** @param door the door of an origin of their own; without it, the pages use the issuer's. */
-export function adminRoutes(services: OwnServices, door?: AdminDoor) {
-  const pages = ownPages(adminPages(services), services, onlyOperators, door);
+export function adminRoutes(app: OwnServices, door?: AdminDoor) {
+  const pages = ownPages(adminPages(app), app, onlyOperators, door);
   if (!door) return pages.routes();
   return new Router()
     .get('/', (ctx) => ctx.redirect('/admin'))

@@ -33,6 +33,6 @@ const PAGES: Record<string, OwnPage> = {
 };
 
 /** @param ask a fetch that reaches this server as a client would. */
-export function developerRoutes({ ask, ...services }: OwnServices & { ask: Fetch }) {
-  return ownPages({ ...PAGES, ...tryPages(ask) }, services).routes();
+export function developerRoutes({ ask, ...app }: OwnServices & { ask: Fetch }) {
+  return ownPages({ ...PAGES, ...tryPages(ask) }, app).routes();
 }

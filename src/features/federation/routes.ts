@@ -5,11 +5,11 @@ import { leaveToLink, returnToLink } from './account/link-visit.ts';
 import { links } from './account/links.ts';
 
 /** The pages on which a signed-in user links accounts at providers, and to which a client sends a user to connect one. */
-export function linkRoutes(services: OwnServices) {
+export function linkRoutes(app: OwnServices) {
   const router = new Router();
-  router.use(connectRoutes(services));
-  router.get('/account/links/return', (ctx) => returnToLink(ctx, services));
-  router.get('/account/links/:provider', (ctx) => leaveToLink(ctx, services));
-  router.use(ownPages({ '/account/links': links }, services).routes());
+  router.use(connectRoutes(app));
+  router.get('/account/links/return', (ctx) => returnToLink(ctx, app));
+  router.get('/account/links/:provider', (ctx) => leaveToLink(ctx, app));
+  router.use(ownPages({ '/account/links': links }, app).routes());
   return router.routes();
 }

@@ -23,26 +23,26 @@ import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, remov
 
 /** Owns the pages that add, rename and remove passkeys. See features/passkeys/passkeys.ts for their verification. */
 
-export async function showNewPasskey(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visitToAdd(ctx, services, 'passkey');
+export async function showNewPasskey(ctx: Context, app: FirstParty): Promise<void> {
+  const there = await visitToAdd(ctx, app, 'passkey');
   if (there) page(there);
 }
 
 /** Answers the page's script with the options of the new passkey. */
-export async function offerEnrolment(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visitToAdd(ctx, services, 'passkey');
+export async function offerEnrolment(ctx: Context, app: FirstParty): Promise<void> {
+  const there = await visitToAdd(ctx, app, 'passkey');
   if (!there) return;
-  const { database, config } = services;
+  const { database, config } = app;
   const challenge = newChallenge(config.cookieKeys, subject(there));
   ctx.set('Cache-Control', 'no-store');
   ctx.body = await enrolmentOptions(database, config.issuer, there.account, challenge);
 }
 
-export async function addPasskey(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services, { filledIn: true, adds: 'passkey' });
+export async function addPasskey(ctx: Context, app: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, app, { filledIn: true, adds: 'passkey' });
   if (!sent) return;
   const { there, form } = sent;
-  const { database, config } = services;
+  const { database, config } = app;
   const visitor = visitorOf(ctx);
   await limitRate(database, LIMITS.passkeyFromNetwork, visitor.address);
   const name = passkeyName(form.get('name') ?? '', visitor.browser ?? 'Passkey');
@@ -62,21 +62,21 @@ export async function addPasskey(ctx: Context, services: FirstParty): Promise<vo
   done(there, 'passkey_added');
 }
 
-export async function changePasskeyName(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services);
+export async function changePasskeyName(ctx: Context, app: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, app);
   if (!sent) return;
   const { there, form } = sent;
   const name = passkeyName(form.get('name') ?? '', '');
-  const renamed = name && (await renamePasskey(services.database, there.account.id, form.get('id') ?? '', name));
-  if (renamed) await services.database.change(told(there, 'passkey_renamed'));
+  const renamed = name && (await renamePasskey(app.database, there.account.id, form.get('id') ?? '', name));
+  if (renamed) await app.database.change(told(there, 'passkey_renamed'));
   done(there, renamed ? 'passkey_renamed' : undefined);
 }
 
-export async function takePasskeyAway(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services);
+export async function takePasskeyAway(ctx: Context, app: FirstParty): Promise<void> {
+  const sent = await visitWithForm(ctx, app);
   if (!sent) return;
   const { there, form } = sent;
-  const { database } = services;
+  const { database } = app;
   const id = form.get('id') ?? '';
   const kept = async () => (await factorsOf(database, there.account.id)).passkeys.find((passkey) => passkey.id === id);
   const called = (await kept())?.name;

@@ -6,11 +6,11 @@ import { addTotp, showNewTotp, takeTotpAway } from './account-pages.ts';
 const PATH = `${FACTORS_PATH}/totp`;
 
 /** The pages on which a signed-in user sets up and removes an authenticator app. */
-export function totpRoutes(services: FirstParty) {
+export function totpRoutes(app: FirstParty) {
   const router = new Router();
-  router.get(PATH, (ctx) => showNewTotp(ctx, services));
-  router.post(PATH, (ctx) => addTotp(ctx, services));
-  router.post(`${PATH}/remove`, (ctx) => takeTotpAway(ctx, services));
+  router.get(PATH, (ctx) => showNewTotp(ctx, app));
+  router.post(PATH, (ctx) => addTotp(ctx, app));
+  router.post(`${PATH}/remove`, (ctx) => takeTotpAway(ctx, app));
   router.get(`${PATH}/remove`, backToList);
   return router.routes();
 }

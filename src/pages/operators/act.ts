@@ -81,7 +81,7 @@ export type Act<Input = unknown, Result = unknown> = {
   /** Whether it creates something, so that a repetition creates a second one. */
   creates?: true;
   /** @param target from the URL, as a stranger may write it; the database can store it. */
-  run(doing: Doing, target: string, input: Input): Promise<Outcome<Result>>;
+  run(app: Doing, target: string, input: Input): Promise<Outcome<Result>>;
 };
 
 /** An act of any input and result: perform() checks what it gets. */
@@ -105,10 +105,10 @@ export const refused = (reason: Reason, problems?: FieldProblem[]) => ({
  */
 export async function perform<Input, Result>(
   act: Act<Input, Result>,
-  doing: Doing,
+  app: Doing,
   { target = '', input = {} }: { target?: string; input?: unknown },
 ): Promise<Outcome<Result>> {
-  if (!doing.actor.may.includes(act.scope)) return refused('forbidden');
+  if (!app.actor.may.includes(act.scope)) return refused('forbidden');
   if (!isStorable(target)) return refused('unknown');
   const judged = act.input.safeParse(input);
   if (!judged.success)
@@ -118,7 +118,7 @@ export async function perform<Input, Result>(
     );
   if (!isStorable(judged.data)) return refused('invalid', [{ field: '', detail: 'text must not contain NUL or unpaired surrogates' }]);
   try {
-    return await act.run(doing, target, judged.data);
+    return await act.run(app, target, judged.data);
   } catch (error) {
     if (foundNothing(error) || isDeadlock(error)) return refused('changed');
     throw error;
@@ -126,15 +126,15 @@ export async function perform<Input, Result>(
 }
 
 /** The audit event of an act: the user, the client and the address. It is written in the act's transaction, and so is `along`. */
-export function recorded(doing: Doing, event: Omit<AuditEvent, 'actorId'>): Statement {
-  const [told, along] = [auditEvent(doing.actor.from, byWhom(doing, event)), doing.along?.()];
+export function recorded(app: Doing, event: Omit<AuditEvent, 'actorId'>): Statement {
+  const [told, along] = [auditEvent(app.actor.from, byWhom(app, event)), app.along?.()];
   return along ? Prisma.sql`with along as (${along}) ${told}` : told;
 }
 
 /** The same for an insert, update or delete, whose `id` it records as `idAs`. The first statement returns the act's rows. */
-export function recordedAct(doing: Doing, act: Statement, event: Omit<AuditEvent, 'actorId'>, idAs: string): [Statement, ...Statement[]] {
-  const along = doing.along?.();
-  return [audited(act, doing.actor.from, byWhom(doing, event), idAs), ...(along ? [along] : [])];
+export function recordedAct(app: Doing, act: Statement, event: Omit<AuditEvent, 'actorId'>, idAs: string): [Statement, ...Statement[]] {
+  const along = app.along?.();
+  return [audited(act, app.actor.from, byWhom(app, event), idAs), ...(along ? [along] : [])];
 }
 
 const byWhom = ({ actor }: Doing, { detail, ...event }: Omit<AuditEvent, 'actorId'>): AuditEvent => ({

@@ -98,7 +98,7 @@ export function insistOn({ account }: Visit, scope: AdminScope): void {
   if (!mayDo(account.role, scope)) throw new AppError('not_found', { status: 404, reason: `no ${scope}` });
 }
 
-export const doingOf = ({ account, ctx, services: { database, config, keyRing } }: Visit): Doing => ({
+export const doingOf = ({ account, ctx, app: { database, config, keyRing } }: Visit): Doing => ({
   database,
   config,
   keyRing,

@@ -28,7 +28,7 @@ export type List<Filters = Record<string, unknown>, Row = unknown> = {
   /** A row as JSON, with times in ISO 8601. */
   row: z.ZodType;
   /** @param limit the most rows to return: the page's rows plus one. */
-  find(place: Place, filters: Filters, limit: number, after: Position | undefined): Promise<Found<Row>>;
+  find(app: Place, filters: Filters, limit: number, after: Position | undefined): Promise<Found<Row>>;
   positionOf(row: Row): Position;
 };
 
@@ -45,16 +45,16 @@ export type Asking<Filters> = { filters: Filters; limit?: number | undefined; cu
 /** @returns undefined for a cursor of another list, other filters or another reader. */
 export async function readPage<Filters, Row>(
   list: List<Filters, Row>,
-  place: Place,
+  app: Place,
   { filters, limit = USUAL_ROWS, cursor, reader }: Asking<Filters>,
 ): Promise<ListPage<Row> | undefined> {
   const context = `admin_cursor ${list.name} ${reader} ${digestInHex(JSON.stringify(filters))}`;
-  const after = cursor === undefined ? undefined : openCursor(place.keyRing, cursor, context);
+  const after = cursor === undefined ? undefined : openCursor(app.keyRing, cursor, context);
   if (cursor !== undefined && !after) return undefined;
-  const { rows, stoppedAt } = await list.find(place, filters, limit + 1, after);
+  const { rows, stoppedAt } = await list.find(app, filters, limit + 1, after);
   const shown = rows.slice(0, limit);
   const last = rows.length > limit ? list.positionOf(shown[limit - 1] as Row) : stoppedAt;
-  return { rows: shown, next: last && place.keyRing.encrypt(JSON.stringify(last), context) };
+  return { rows: shown, next: last && app.keyRing.encrypt(JSON.stringify(last), context) };
 }
 
 // Longer than any position.

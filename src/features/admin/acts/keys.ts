@@ -14,10 +14,8 @@ export const rotateKeys: Act<object, z.infer<typeof ROTATED>> = {
   scope: 'admin:keys',
   input: NOTHING,
   result: ROTATED,
-  async run(doing) {
-    const rotated = await rotateSigningKeys(doing.database, doing.keyRing, [
-      recorded(doing, { type: 'keys_rotated', detail: { now: false } }),
-    ]);
+  async run(app) {
+    const rotated = await rotateSigningKeys(app.database, app.keyRing, [recorded(app, { type: 'keys_rotated', detail: { now: false } })]);
     return done({
       keys: rotated.map(({ algorithm, made, next }) => ({ algorithm, kid: next.kid, made, signs_from: next.activeAt.toISOString() })),
     });
@@ -31,8 +29,8 @@ export const replaceKeys: Act<object, z.infer<typeof REPLACED>> = {
   scope: 'admin:keys',
   input: NOTHING,
   result: REPLACED,
-  async run(doing) {
-    await replaceSigningKeys(doing.database, doing.keyRing, [recorded(doing, { type: 'keys_rotated', detail: { now: true } })]);
+  async run(app) {
+    await replaceSigningKeys(app.database, app.keyRing, [recorded(app, { type: 'keys_rotated', detail: { now: true } })]);
     return done({ replaced: true });
   },
 };
@@ -44,8 +42,8 @@ export const useKeys: Act<object, z.infer<typeof USED>> = {
   scope: 'admin:keys',
   input: NOTHING,
   result: USED,
-  async run(doing) {
-    const [used] = await doing.database.transaction([keysUsedNow(), recorded(doing, { type: 'keys_used' })]);
+  async run(app) {
+    const [used] = await app.database.transaction([keysUsedNow(), recorded(app, { type: 'keys_used' })]);
     return done({ used: used as z.infer<typeof USED>['used'] });
   },
 };

@@ -29,11 +29,11 @@ const ROOM = '/admin/api';
 const BASE = `${ROOM}/v1`;
 
 type Services = { config: Config; database: Database; keyRing: KeyRing };
-type Call = { ctx: Context; caller: Caller; target: string; services: Services };
+type Call = { ctx: Context; caller: Caller; target: string; app: Services };
 
 export function adminApi({ config, database, log, features }: App): Part {
   const { issuer } = config;
-  const services = { config, database, keyRing: new KeyRing(config.dataEncryptionKeys) };
+  const app = { config, database, keyRing: new KeyRing(config.dataEncryptionKeys) };
   const all = adminRoutesOf(features);
   const document = JSON.stringify(describeApi(issuer, all));
   const callerOf = createCallers(database, issuer);
@@ -51,7 +51,7 @@ export function adminApi({ config, database, log, features }: App): Part {
     ctx.state.logged = { ...ctx.state.logged, client_id: caller.clientId, operation: route.name };
     await limitRate(database, LIMITS.adminApi, readerOf(caller));
     assertMay(caller, route.scope, issuer);
-    await respond({ ctx, caller, target: found.target, services }, route);
+    await respond({ ctx, caller, target: found.target, app }, route);
   };
   return under([`${ROOM}/`], compose([problems(issuer, log), answer] as never));
 }
@@ -78,12 +78,12 @@ type App = { config: Config; database: Database; log: Log; features: readonly Pa
 const allowed = (routes: Route[]) => routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
 
 async function respond(call: Call, route: Route): Promise<void> {
-  const { ctx, target, services } = call;
+  const { ctx, target, app } = call;
   switch (route.kind) {
     case 'list':
       return respondWithPage(call, route);
     case 'one': {
-      const one = await route.find(services.database, target);
+      const one = await route.find(app.database, target);
       if (!one) throw new Problem('not_found');
       return writeJson(ctx, 200, JSON.stringify(one));
     }
@@ -92,7 +92,7 @@ async function respond(call: Call, route: Route): Promise<void> {
   }
 }
 
-async function respondWithPage({ ctx, caller, services }: Call, route: Route & { kind: 'list' }): Promise<void> {
+async function respondWithPage({ ctx, caller, app }: Call, route: Route & { kind: 'list' }): Promise<void> {
   const { list } = route;
   const { limit, cursor, ...rest } = ctx.query;
   const [paging, filters] = [PAGING.safeParse({ limit, cursor }), list.filters.safeParse({ ...rest })];
@@ -100,7 +100,7 @@ async function respondWithPage({ ctx, caller, services }: Call, route: Route & {
   if (!paging.success || !filters.success)
     throw new Problem('invalid_request', { errors: issues.map(({ path, message }) => ({ field: path.join('.'), detail: message })) });
   if (!isStorable(filters.data)) throw new Problem('invalid_request', { detail: 'parameters must not contain NUL or unpaired surrogates' });
-  const page = await readPage(list, services, { ...paging.data, filters: filters.data, reader: readerOf(caller) });
+  const page = await readPage(list, app, { ...paging.data, filters: filters.data, reader: readerOf(caller) });
   if (!page) throw new Problem('invalid_cursor');
   if (page.next) {
     const query = new URLSearchParams(rest as Record<string, string>);
@@ -111,7 +111,7 @@ async function respondWithPage({ ctx, caller, services }: Call, route: Route & {
   writeJson(ctx, 200, JSON.stringify({ data: page.rows, next_cursor: page.next ?? null }));
 }
 
-async function respondToAct({ ctx, caller, target, services }: Call, route: Route & { kind: 'act' }): Promise<void> {
+async function respondToAct({ ctx, caller, target, app }: Call, route: Route & { kind: 'act' }): Promise<void> {
   const { act } = route;
   const sent = ctx.get('idempotency-key');
   if (act.creates && !sent) throw new Problem('idempotency_key_missing');
@@ -119,12 +119,12 @@ async function respondToAct({ ctx, caller, target, services }: Call, route: Rout
   const body = (await readBody(ctx.req)).toString('utf8');
   const input = parsed(ctx, body);
   const run = async (along?: Doing['along']): Promise<Answer> => {
-    const outcome = await perform(act, { ...services, actor: caller, ...(along && { along }) }, { target, input });
+    const outcome = await perform(act, { ...app, actor: caller, ...(along && { along }) }, { target, input });
     return { status: act.creates ? 201 : 200, body: resultOf(outcome) };
   };
   const name = `${caller.clientId}\n${caller.accountId ?? ''}\n${key}`;
   const asked = { name, request: `${ctx.method} ${ctx.path}\n${body}`, creates: act.creates === true };
-  const answer = key ? await once(services, asked, run) : await run();
+  const answer = key ? await once(app, asked, run) : await run();
   if ('replayed' in answer && answer.replayed) ctx.set('Idempotency-Replayed', 'true');
   writeJson(ctx, answer.status, JSON.stringify(answer.body));
 }

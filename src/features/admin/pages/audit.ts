@@ -30,8 +30,8 @@ const list = listPage({
   filters: FILTERS,
   people: PEOPLE,
   more: ({ account }) => ({ may: mayDo(account.role, 'admin:audit') }),
-  async rows({ services }, rows: AuditRow[]) {
-    const names = await namesOf(services.database, {
+  async rows({ app }, rows: AuditRow[]) {
+    const names = await namesOf(app.database, {
       people: rows.flatMap((row) => [row.account_id, row.actor_id]),
       clients: rows.flatMap((row) => [row.client_id, byOf(row)]),
     });
@@ -58,18 +58,18 @@ export const audit: OwnPage = {
   /** Exports the events that match the page's filters, as JSON Lines. The export is recorded before the first line is sent. */
   async submit(visit, form) {
     insistOn(visit, 'admin:audit');
-    const { ctx, services } = visit;
+    const { ctx, app } = visit;
     const query = queryOf({ ...visit, ctx: { query: Object.fromEntries(form) } as unknown as Visit['ctx'] }, FILTERS);
     const wanted = await withIds(visit, query, PEOPLE);
     if (!wanted) return backTo(visit, '/admin/audit', false);
     const filters = filtersOf(auditEvents, wanted);
     const event: { type: EventType; detail: Record<string, string> } = { type: 'audit_exported', detail: wanted };
-    await services.database.change(recorded(doingOf(visit), event));
+    await app.database.change(recorded(doingOf(visit), event));
     ctx.status = 200;
     ctx.type = 'application/jsonl; charset=utf-8';
     ctx.attachment('audit.jsonl');
     ctx.set('Cache-Control', 'no-store');
-    ctx.body = Readable.from(lines(services.database, filters));
+    ctx.body = Readable.from(lines(app.database, filters));
   },
 };
 

@@ -12,8 +12,8 @@ import { apiPath, limitApiChanges } from './owned-api.ts';
 
 export const apis: OwnPage = {
   async show(visit) {
-    const { account, services } = visit;
-    show(visit, 'developer/apis', { apis: await listOwnedApis(services.database, account.id), most: MOST_APIS });
+    const { account, app } = visit;
+    show(visit, 'developer/apis', { apis: await listOwnedApis(app.database, account.id), most: MOST_APIS });
   },
 };
 
@@ -32,8 +32,8 @@ export const newApi: OwnPage = {
   },
 
   async submit(visit, form) {
-    const { account, services } = visit;
-    const { database, config } = services;
+    const { account, app } = visit;
+    const { database, config } = app;
     await limitApiChanges(visit);
     const api = { id: timeOrderedId(), identifier: form.get('identifier') ?? '', ...apiFields(form) };
     const wrong = identifierProblem(api.identifier, config.issuer) ?? apiProblem(api);

@@ -35,7 +35,7 @@ export const apiIntrospection: OwnPage = {
       return;
     }
     const chosen = form.get('client') ?? '';
-    const kept = await writeTogether(visit.services.database, [
+    const kept = await writeTogether(visit.app.database, [
       { purpose: 'end', statement: dismissIntrospector(visit.account.id, own.id) },
       ...(chosen ? [{ purpose: 'keep' as const, once: true, statement: chooseIntrospector(visit.account.id, own.id, chosen) }] : []),
       {
@@ -52,11 +52,11 @@ export const apiIntrospection: OwnPage = {
 };
 
 async function page(visit: Visit, own: OwnedApiWithScopes, problem?: string, wrong: Problem[] = []): Promise<void> {
-  const clients = await listPossibleIntrospectors(visit.services.database, visit.account.id, own.id);
+  const clients = await listPossibleIntrospectors(visit.app.database, visit.account.id, own.id);
   showApi(visit, own, 'api-introspection', {
     clients: clients.map(({ id, name, chosen }) => ({ id, chosen, name: displayName(name ?? undefined, id) })),
     elsewhere: own.introspector && !clients.some(({ id }) => id === own.introspector) ? own.introspector : undefined,
-    issuer: visit.services.config.issuer,
+    issuer: visit.app.config.issuer,
     creation: sealCreation(visit),
     ...(problem && { problem }),
     wrong,

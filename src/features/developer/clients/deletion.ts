@@ -22,7 +22,7 @@ export const deletion: OwnPage = {
     const client = await ownClient(visit);
     const typed = tidy(form.get('name') ?? '');
     if (typed !== tidy(nameOf(client)) && typed !== client.id) return page(visit, client, 'developer.delete.another');
-    const { database } = visit.services;
+    const { database } = visit.app;
     const people = await countPeople(database, client.id);
     // Suspend first, so that no more tokens are issued. Then delete the tokens in batches, so that the last transaction stays small.
     await database.change(suspendClient(client.id));
@@ -41,7 +41,7 @@ const tidy = (text: string): string => text.normalize('NFC').replace(/\s+/g, ' '
 async function page(visit: Visit, client: ClientRecord, problem?: string): Promise<void> {
   showClient(visit, client, 'delete', {
     at: pathOf(client.id, '/delete'),
-    people: await countPeople(visit.services.database, client.id),
+    people: await countPeople(visit.app.database, client.id),
     ...(problem === undefined ? undefined : { problem }),
   });
 }

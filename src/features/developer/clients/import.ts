@@ -22,9 +22,9 @@ export const imported: OwnPage = {
     if ('problem' in read) return page(visit, { text, ...problemOf(read) });
     // Judge it as the client it would become.
     const metadata = { ...read.members, client_id: 'new' };
-    const judged = judgePortalClient(visit.services.provider, metadata);
+    const judged = judgePortalClient(visit.app.provider, metadata);
     if (!judged.ok)
-      return page(visit, { text, problem: 'developer.manifest.wrong', wrong: problemsOf(metadata, judged.refusal, visit.services) });
+      return page(visit, { text, problem: 'developer.manifest.wrong', wrong: problemsOf(metadata, judged.refusal, visit.app) });
     if (form.get('apply') !== 'yes')
       return page(visit, {
         text,

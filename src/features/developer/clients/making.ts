@@ -31,15 +31,15 @@ export async function makeClient(
   members: Record<string, unknown>,
   along: (clientId: string) => Omit<Write, 'subject'>[] = () => [],
 ): Promise<Made> {
-  const { account, services } = visit;
+  const { account, app } = visit;
   const id = creationOf(visit, form);
   if (!id) return { problems: [{ field: 'client_name', key: 'developer.form_old' }] };
   const secret = needsSecret(members) ? randomSecret() : undefined;
   const metadata = { ...members, client_id: id, ...(secret && { client_secret: secret }) };
-  const judged = judgePortalClient(services.provider, metadata);
-  if (!judged.ok) return { problems: problemsOf(metadata, judged.refusal, visit.services) };
-  await limitRate(services.database, LIMITS.clientsOfAccount, account.id);
-  const written = await writeTogether(services.database, [
+  const judged = judgePortalClient(app.provider, metadata);
+  if (!judged.ok) return { problems: problemsOf(metadata, judged.refusal, visit.app) };
+  await limitRate(app.database, LIMITS.clientsOfAccount, account.id);
+  const written = await writeTogether(app.database, [
     // The lock makes each of several parallel requests see the earlier ones.
     { purpose: 'keep', apart: true, statement: lockOwner(account.id) },
     onlyOnce(id),
@@ -54,8 +54,8 @@ export async function makeClient(
 }
 
 /** Nothing was created: the owner has reached the limit, or the form's client has since been deleted. */
-async function problemOfNone({ account, services }: Visit): Promise<Problem> {
-  const owned = await listOwnedClients(services.database, account.id);
+async function problemOfNone({ account, app }: Visit): Promise<Problem> {
+  const owned = await listOwnedClients(app.database, account.id);
   return owned.length >= MAX_OWNED_CLIENTS
     ? { field: 'client_name', key: 'developer.too_many', values: { most: MAX_OWNED_CLIENTS } }
     : { field: 'client_name', key: 'developer.form_old' };

@@ -44,7 +44,7 @@ function judgeAnswers(visit: Visit, typed: Typed, scopes: string[]): Judged {
       : []),
     ...problemsIn(chosen && !isRedirected(chosen) ? { ...typed, redirect_uris: '' } : typed, {
       redirected: chosen ? isRedirected(chosen) : false,
-      config: visit.services.config,
+      config: visit.app.config,
     }),
     ...(scopes.length || (chosen && !signsPeopleIn(chosen)) ? [] : [{ field: 'scope', key: 'developer.scope_missing' }]),
     ...(scopes.every((scope) => offered.includes(scope)) ? [] : [{ field: 'scope', key: 'developer.scope_unknown' }]),
@@ -66,8 +66,8 @@ function membersFor(typed: Typed, chosen: Chosen, scopes: string[]): Record<stri
   };
 }
 
-function groupsFor({ account, ctx, services }: Visit, scopes: string[]): ScopeGroup[] {
-  return scopeGroups(services.resourceServers, services.config.issuer, {
+function groupsFor({ account, ctx, app }: Visit, scopes: string[]): ScopeGroup[] {
+  return scopeGroups(app.resourceServers, app.config.issuer, {
     accountId: account.id,
     services: [],
     chosen: scopes,

@@ -28,9 +28,9 @@ export type PkceFacts = {
 export const mayChoosePkce = (client: ClientRecord): boolean => kindOf(client).takesCodes && !pkceByNature(profileOf(client.metadata));
 
 /** @returns undefined for a client that gets no codes. */
-export async function pkceFacts({ services }: Visit, client: ClientRecord): Promise<PkceFacts | undefined> {
+export async function pkceFacts({ app }: Visit, client: ClientRecord): Promise<PkceFacts | undefined> {
   if (!kindOf(client).takesCodes) return undefined;
-  const { database, config } = services;
+  const { database, config } = app;
   const reason = pkceReason(profileOf(client.metadata), config.pkce);
   const use = reason ? undefined : await pkceUseOf(database, client.id);
   return { reason, withNonce: config.pkce === 'nonce', choosable: mayChoosePkce(client), use };
@@ -38,7 +38,7 @@ export async function pkceFacts({ services }: Visit, client: ClientRecord): Prom
 
 /** Handles the button. A second press changes nothing and leads to the same page. A verified client stays verified. */
 export async function requirePkce(visit: Visit, { id }: ClientRecord): Promise<void> {
-  const { database } = visit.services;
+  const { database } = visit.app;
   await limitRate(database, LIMITS.clientChanges, visit.account.id);
   const statement = Prisma.sql`
     update client set metadata = metadata || '{"require_pkce": true}', updated_at = now()

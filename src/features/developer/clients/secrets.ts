@@ -45,13 +45,13 @@ export const secrets: OwnPage = {
 };
 
 async function make(visit: Visit, client: ClientRecord, overlap: string): Promise<void> {
-  const { account, services } = visit;
+  const { account, app } = visit;
   // Without an earlier secret, the form has no overlap field.
   const hours = overlap === '' ? USUAL_HOURS : Number(overlap);
   if (!/^\d{0,3}$/.test(overlap) || hours > MOST_HOURS) return page(visit, client, 'developer.secrets.overlap_wrong');
-  await limitRate(services.database, LIMITS.secretsOfAccount, account.id);
+  await limitRate(app.database, LIMITS.secretsOfAccount, account.id);
   const secret = randomSecret();
-  const made = await writeTogether(services.database, [
+  const made = await writeTogether(app.database, [
     { purpose: 'keep', apart: true, statement: lockSecrets(client.id) },
     { purpose: 'keep', statement: dropEndedSecrets(client.id) },
     { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret, account.id) },
@@ -67,7 +67,7 @@ async function end(visit: Visit, client: ClientRecord, name: string): Promise<vo
   const ending = endSecret(client.id, name);
   const ended =
     ending !== undefined &&
-    (await writeTogether(visit.services.database, [
+    (await writeTogether(visit.app.database, [
       { purpose: 'keep', once: true, statement: ending },
       { purpose: 'keep', statement: told(visit, 'client_secret_ended', { clientId: client.id }) },
     ]));
@@ -77,7 +77,7 @@ async function end(visit: Visit, client: ClientRecord, name: string): Promise<vo
 
 /** @param shown the secret just created: only this page shows it. */
 async function page(visit: Visit, client: ClientRecord, problem?: string, shown?: ShownSecret): Promise<void> {
-  const live = hasSecret(client.metadata) ? await listLiveSecrets(visit.services.database, client.id) : [];
+  const live = hasSecret(client.metadata) ? await listLiveSecrets(visit.app.database, client.id) : [];
   showClient(visit, client, 'secrets', {
     at: pathOf(client.id, '/secrets'),
     confidential: hasSecret(client.metadata),

@@ -41,8 +41,8 @@ export const owners: OwnPage = {
 };
 
 async function invite(visit: Visit, client: ClientRecord, form: URLSearchParams): Promise<void> {
-  const { account, ctx, services } = visit;
-  const { config, database } = services;
+  const { account, ctx, app } = visit;
+  const { config, database } = app;
   const typed = form.get('email') ?? '';
   const email = normalizeEmail(typed);
   const transfer = form.get('transfer') === 'yes';
@@ -67,7 +67,7 @@ async function withdraw(visit: Visit, client: ClientRecord, id: string): Promise
   const statement = withdrawInvitation(client.id, id);
   // The invited user may have answered it a moment ago.
   if (statement)
-    await writeTogether(visit.services.database, [
+    await writeTogether(visit.app.database, [
       { purpose: 'keep', once: true, statement },
       { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: client.id, detail: { changes: ['invitation_withdrawn'] } }) },
     ]);
@@ -75,9 +75,9 @@ async function withdraw(visit: Visit, client: ClientRecord, id: string): Promise
 }
 
 async function leave(visit: Visit, client: ClientRecord, form: URLSearchParams): Promise<void> {
-  const { account, services } = visit;
+  const { account, app } = visit;
   if (form.get('certain') !== 'yes') return page(visit, client, { problem: 'developer.owners.not_certain' });
-  const left = await writeTogether(services.database, [
+  const left = await writeTogether(app.database, [
     { purpose: 'keep', apart: true, statement: lockClient(client.id) },
     { purpose: 'end', once: true, statement: leaveClient(client.id, account.id) },
     ...kept(forgetOwner(client.id, account.id)),
@@ -92,8 +92,8 @@ async function page(
   client: ClientRecord,
   { typed = '', transfer = false, problem }: { typed?: string; transfer?: boolean; problem?: string } = {},
 ): Promise<void> {
-  const { account, services } = visit;
-  const [known, invitations] = await Promise.all([listOwners(services.database, client.id), listInvitations(services.database, client.id)]);
+  const { account, app } = visit;
+  const [known, invitations] = await Promise.all([listOwners(app.database, client.id), listInvitations(app.database, client.id)]);
   showClient(visit, client, 'owners', {
     owners: known.map(({ id, name, email, since }) => ({ name: displayName(name, email), email, since, you: id === account.id })),
     invitations,

@@ -24,7 +24,7 @@ export const snippets: OwnPage = {
     showClient(visit, client, 'snippets', {
       groups: flows.map((flow) => ({ own: flow === 'own', files: filesOf(visit, client, flow) })),
       kind: kindOf(client),
-      registered: registeredUri(visit.services, client) !== undefined,
+      registered: registeredUri(visit.app, client) !== undefined,
     });
   },
 };
@@ -45,7 +45,7 @@ export type Snippet = { file: (typeof FILES)[number]; id: string; text: string }
 
 function filesOf(visit: Visit, client: ClientRecord, flow: Flow): Snippet[] {
   const { authMethod } = kindOf(client);
-  const facts = factsOf(visit.services, client, flow);
+  const facts = factsOf(visit.app, client, flow);
   const language = languageOf(visit.ctx);
   return filesFor(authMethod).map((file) => ({
     file,
@@ -61,14 +61,14 @@ function registeredUri({ config }: OwnServices, { metadata }: ClientRecord): str
   return uris.find((uri) => uri !== callback) ?? uris[0];
 }
 
-function factsOf(services: OwnServices, client: ClientRecord, flow: Flow): Record<string, unknown> {
-  const { issuer } = services.config;
+function factsOf(app: OwnServices, client: ClientRecord, flow: Flow): Record<string, unknown> {
+  const { issuer } = app.config;
   const kind = kindOf(client);
   const scopes = flow === 'code' ? (kind.scopes ?? [...IDENTITY_SCOPES]) : ownScopes(kind.scopes);
   const scope = scopes.join(' ');
   // Without this prompt, the server ignores offline_access (OIDC Core section 11).
   const consent = flow === 'code' && scopes.includes('offline_access');
-  const redirectUri = registeredUri(services, client) ?? 'https://app.example.com/callback';
+  const redirectUri = registeredUri(app, client) ?? 'https://app.example.com/callback';
   const body: Record<string, string> =
     flow === 'own'
       ? { grant_type: 'client_credentials', ...(scope ? { scope } : undefined) }

@@ -49,10 +49,10 @@ const boundTo = ({ session, account }: SignedIn): string => `account ${session.u
  * Sends the user to a provider. The page uses a link, because browsers apply the page's `form-action` to every redirect after a form. The
  * provider's address is unknown until discovery.
  */
-export async function leaveToLink(ctx: Context, services: OwnServices): Promise<void> {
-  const door = await signedIn(ctx, services, { maxAgeSeconds: RECENT_SECONDS + TO_FILL_IN_SECONDS });
+export async function leaveToLink(ctx: Context, app: OwnServices): Promise<void> {
+  const door = await signedIn(ctx, app, { maxAgeSeconds: RECENT_SECONDS + TO_FILL_IN_SECONDS });
   if (!door) return;
-  const { database, config, keyRing } = services;
+  const { database, config, keyRing } = app;
   const wish = ctx.query['wish'];
   // The user comes from signing in again, which drops the token.
   if (wish === undefined) return seeOther(ctx, `${LINKS_PATH}?again`);
@@ -71,24 +71,24 @@ export async function leaveToLink(ctx: Context, services: OwnServices): Promise<
 }
 
 /** Handles the provider's answer. */
-export async function returnToLink(ctx: Context, services: OwnServices): Promise<void> {
-  const door = await signedIn(ctx, services);
+export async function returnToLink(ctx: Context, app: OwnServices): Promise<void> {
+  const door = await signedIn(ctx, app);
   if (!door) return;
-  const { database, config, keyRing } = services;
+  const { database, config, keyRing } = app;
   let arrival: Arrival | undefined;
   try {
     arrival = await arrive(database, keyRing, { issuer: config.issuer, query: ctx.querystring, bound: boundTo(door) });
   } catch (error) {
     return fail(ctx, problemOf(error), error);
   }
-  const problem = arrival ? await link({ ...door, ctx, services }, arrival) : 'gone';
+  const problem = arrival ? await link({ ...door, ctx, app }, arrival) : 'gone';
   if (problem) return fail(ctx, problem);
   seeOther(ctx, `${LINKS_PATH}?done`);
 }
 
 /** @returns why no link was made, in which case nothing changed; undefined on success. */
 async function link(visit: Visit, { provider, ...brought }: Arrival): Promise<Problem | undefined> {
-  const outcome = await linkIdentity(visit.services, {
+  const outcome = await linkIdentity(visit.app, {
     accountId: visit.account.id,
     brought: { ...brought, providerId: provider.id },
     // A link existed when the user left, and refreshing it needs no proof. If it was deleted in the meantime, a new link does need one.

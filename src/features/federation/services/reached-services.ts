@@ -32,8 +32,8 @@ const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 /**
  * Answers with the user's token at the provider, or says what is missing. The audit event is part of the same unit of work as the answer.
  */
-export async function answerWithToken(ctx: Context, parts: FirstParty, holder: Holder, wish: Wish): Promise<void> {
-  const { database, config } = parts;
+export async function answerWithToken(ctx: Context, app: FirstParty, holder: Holder, wish: Wish): Promise<void> {
+  const { database, config } = app;
   const { client, account, grant } = holder;
   const provider = mayReach(client, wish.audience) ? await findProvider(database, wish.audience) : undefined;
   if (!provider) return refuse(ctx, 400, 'invalid_target', 'there is no such provider, or this client may not act for people there');
@@ -49,7 +49,7 @@ export async function answerWithToken(ctx: Context, parts: FirstParty, holder: H
       'invalid_scope',
       `the person has not allowed this client ${wish.scope ? 'all of that' : 'anything'} at this provider`,
     );
-  const tooMany = await tooOften(parts, `${grant.jti} ${provider.id}`);
+  const tooMany = await tooOften(app, `${grant.jti} ${provider.id}`);
   if (tooMany) return refuse(ctx, 429, tooMany.code, errorAsJson(tooMany.code).error_description, {}, String(tooMany.retryAfterSeconds));
   const allowed = reachOf(provider, grantedScopes(grant, undefined)).upstreamScopes;
   const whose = { accountId: account.id, grantId: grant.jti, needed, allowed };
@@ -60,7 +60,7 @@ export async function answerWithToken(ctx: Context, parts: FirstParty, holder: H
   switch (reached.kind) {
     case 'interaction_required':
       return refuse(ctx, 400, 'interaction_required', DESCRIPTIONS[reached.reason], {
-        interaction_uri: interactionUri(parts, provider, holder),
+        interaction_uri: interactionUri(app, provider, holder),
       });
     case 'unavailable':
       return refuse(ctx, 503, 'temporarily_unavailable', 'the provider does not answer at the moment', {}, RETRY_AFTER_SECONDS);
@@ -117,10 +117,10 @@ function refuse(ctx: Context, status: number, error: string, description: string
 export type ListedService = { provider: string; name: string; scopes: string[]; connected: boolean; interaction_uri?: string };
 
 /** @returns what a client can reach for a user, in the order in which users see providers. Reads only the database. */
-export async function listServices(parts: FirstParty, holder: Holder): Promise<ListedService[]> {
+export async function listServices(app: FirstParty, holder: Holder): Promise<ListedService[]> {
   const { client, account, grant } = holder;
   const ids = Array.isArray(client['services']) ? client['services'].map(String).filter((id) => mayReach(client, id)) : [];
-  const providers = await Promise.all(ids.map((id) => findProvider(parts.database, id)));
+  const providers = await Promise.all(ids.map((id) => findProvider(app.database, id)));
   return Promise.all(
     providers
       .filter((provider) => provider !== undefined)
@@ -128,8 +128,8 @@ export async function listServices(parts: FirstParty, holder: Holder): Promise<L
         const { scopes, upstreamScopes: needed } = reachOf(provider, holder.scopes);
         const allowed = reachOf(provider, grantedScopes(grant, undefined)).upstreamScopes;
         const whose = { accountId: account.id, providerId: provider.id, grantId: grant?.jti ?? '', needed, allowed };
-        const connected = scopes.length > 0 && (await standing(parts.database, whose)) === 'ready';
-        const missing = scopes.length > 0 && !connected ? { interaction_uri: interactionUri(parts, provider, holder) } : undefined;
+        const connected = scopes.length > 0 && (await standing(app.database, whose)) === 'ready';
+        const missing = scopes.length > 0 && !connected ? { interaction_uri: interactionUri(app, provider, holder) } : undefined;
         return { provider: provider.id, name: provider.name, scopes, connected, ...missing };
       }),
   );

@@ -33,7 +33,7 @@ export type PendingIdentity = {
 export type SealedIdentity = { of: string; sealed: string };
 
 /** Stores a pending identity, replacing an earlier one. */
-export async function letWait({ interaction, services: { keyRing } }: Step, pending: PendingIdentity): Promise<void> {
+export async function letWait({ interaction, app: { keyRing } }: Step, pending: PendingIdentity): Promise<void> {
   const sealed = keyRing.encrypt(JSON.stringify({ ...pending, at: epochSeconds(systemClock.now()) }), sealedAs(interaction.uid));
   await keepResult(interaction, { of: interaction.uid, sealed });
 }
@@ -57,7 +57,7 @@ export function sealedOf({ interaction }: Pick<Step, 'interaction'>): SealedIden
 
 export function pendingOf(step: Step): PendingIdentity | undefined {
   const sealed = sealedOf(step);
-  return sealed && unsealed(step.services, sealed);
+  return sealed && unsealed(step.app, sealed);
 }
 
 /** Decrypts a pending identity and reduces `expiresInSeconds` by the time since it was sealed. */
@@ -89,7 +89,7 @@ export async function obstacle(
 
 /** @returns the statements for a link, its tokens and its audit event. The first one must change a row: see linking.ts. */
 export function linkingOf(
-  { ctx, services: { keyRing } }: Pick<Step, 'ctx' | 'services'>,
+  { ctx, app: { keyRing } }: Pick<Step, 'ctx' | 'app'>,
   pending: PendingIdentity,
   accountId: string,
 ): [identity: Statement, ...Statement[]] {

@@ -48,7 +48,7 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
   ];
   if (problems.length) return page(step, pending, typed, problems);
   // Since it arrived, another account linked it or an operator disabled the provider. The sign-in page says which.
-  if (await obstacle(step.services, pending)) return receive(step, pending);
+  if (await obstacle(step.app, pending)) return receive(step, pending);
   if (proven !== undefined) return open(step, pending, { ...typed, email: proven });
   const email = normalizeEmail(typed.email);
   await limitLetters(step, 'sign_up', email);
@@ -57,7 +57,7 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
 
 /** Creates the account with its link, or neither. */
 async function open(step: Step, pending: PendingIdentity, { name, email }: Typed): Promise<void> {
-  const { database } = step.services;
+  const { database } = step.app;
   const id = timeOrderedId();
   const [identity, ...more] = linkingOf(step, pending, id);
   const made = await writeTogether(database, [
@@ -74,7 +74,7 @@ async function open(step: Step, pending: PendingIdentity, { name, email }: Typed
 }
 
 async function page(step: Step, pending: PendingIdentity, typed: Typed, problems: Problem[] = []): Promise<void> {
-  const { termsUrl, privacyUrl } = step.services.config;
+  const { termsUrl, privacyUrl } = step.app.config;
   const provider = displayName(pending.providerName, pending.providerId);
   const proven = provenAddress(pending.details) !== undefined;
   const shown = { ...typed, provider, proven, more: keptBeside(pending), termsUrl, privacyUrl, problems };

@@ -47,8 +47,8 @@ const bound = ({ interaction }: Step) => `interaction ${interaction.uid}`;
  * of a form.
  */
 export async function leave(step: Step): Promise<void> {
-  const { ctx, services } = step;
-  const { database, keyRing, config } = services;
+  const { ctx, app } = step;
+  const { database, keyRing, config } = app;
   await limitRate(database, LIMITS.upstreamFromNetwork, visitorOf(ctx).address);
   const provider = await findProvider(database, String(ctx['params'].part));
   if (!provider?.settings.signIn) return refuse(step, 'gone');
@@ -76,8 +76,8 @@ function recency({ interaction: { params } }: Step): { maxAgeSeconds?: number } 
 
 /** `GET upstream/return`: receives the answer that callback.ts forwards. */
 export async function comeBack(step: Step): Promise<void> {
-  const { ctx, services } = step;
-  const { database, keyRing, config } = services;
+  const { ctx, app } = step;
+  const { database, keyRing, config } = app;
   let arrival: Arrival | undefined;
   try {
     arrival = await arrive(database, keyRing, { issuer: config.issuer, query: ctx.querystring, bound: bound(step) });
@@ -95,7 +95,7 @@ export async function comeBack(step: Step): Promise<void> {
 
 /** Signs in a known user with one factor. Any further factor of the account is still required. */
 async function signIn(step: Step, { provider, details, tokens }: Arrival, identity: Identity): Promise<void> {
-  const { database, keyRing } = step.services;
+  const { database, keyRing } = step.app;
   const account = await findAccount(database, identity.accountId);
   if (!account) return refuse(step, 'closed', provider, identity.accountId);
   const subject = `upstream identity ${identity.id}`;
@@ -111,12 +111,12 @@ async function signIn(step: Step, { provider, details, tokens }: Arrival, identi
 
 /** Handles an identity without an account. An address that the provider did not verify has no effect and reveals nothing. */
 export async function receive(step: Step, pending: PendingIdentity): Promise<void> {
-  const { database } = step.services;
+  const { database } = step.app;
   const provider = { id: pending.providerId, name: pending.providerName };
   const address = provenAddress(pending.details);
   const account = address === undefined ? undefined : await findAccountByEmail(database, address);
   if (address !== undefined && !account && (await isAddressTaken(database, address))) return refuse(step, 'closed', provider);
-  const obstructed = await obstacle(step.services, pending, account?.id);
+  const obstructed = await obstacle(step.app, pending, account?.id);
   if (obstructed) return refuse(step, obstructed, provider, account?.id);
   await letWait(step, account ? { ...pending, accountId: account.id } : pending);
   goTo(step, account ? 'login' : 'signup/upstream');
