@@ -1,11 +1,10 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { isPublic } from './clients/client-profile.ts';
 import { OWN_PAGES } from './clients/first-party.ts';
 import { hasAppScheme, leadsToDevice } from './clients/redirect-uri.ts';
 import { askedBy, isUnanswered } from './consent/asked.ts';
-import type { ProtocolFeature } from './feature.ts';
+import type { ProtocolApp, ProtocolFeature } from './feature.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './session/account-choice.ts';
 import type { SignedInAccount } from './session/accounts.ts';
@@ -19,9 +18,7 @@ import { askedOf, isWeaker, owesFactor } from './session/strength.ts';
 
 const { Check, Prompt } = interactionPolicy;
 
-type App = { config: Config; database: Database; resources: ResourcePolicy };
-
-export function createInteractionPolicy(app: App, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
+export function createInteractionPolicy(app: ProtocolApp, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
   const { database, resources: scopes } = app;
   const policy = interactionPolicy.base();
   const [login, consent] = ['login', 'consent'].map((name) => policy.get(name) as interactionPolicy.Prompt) as [

@@ -4,14 +4,16 @@ import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { visitorOf } from '../http/visitor.ts';
+import type { App } from '../oauth/app.ts';
 import { answersOf, type Pressed } from '../oauth/consent/answers.ts';
 import { type Asked, askedBy } from '../oauth/consent/asked.ts';
 import { describeConsent } from '../oauth/consent/consent-page.ts';
 import { write } from '../oauth/store/unit-of-work.ts';
 import { findAccount } from '../people/store.ts';
 import { AppError } from '../platform/errors.ts';
+import type { SignInFeature } from './feature.ts';
 import { finish } from './finish.ts';
-import type { Interaction, Services, Step } from './step.ts';
+import type { Interaction, Step } from './step.ts';
 
 /** Owns the consent decision. Does not decide whether consent is needed: see interaction-policy.ts. */
 
@@ -75,13 +77,13 @@ async function denyConsent(step: Step, accountId: string): Promise<void> {
 const askedIn = ({ interaction, app: { resourceServers, config } }: Step): Asked =>
   askedBy({ servers: resourceServers, issuer: config.issuer }, interaction.params);
 
-async function findClient({ provider }: Services, clientId: string): Promise<Client> {
+async function findClient({ provider }: App<SignInFeature>, clientId: string): Promise<Client> {
   const client = await provider.Client.find(clientId);
   if (!client) throw new AppError('invalid_client', { status: 400, reason: 'client_deleted_meanwhile' });
   return client;
 }
 
 /** @returns the existing grant that this consent extends, if there is one. */
-async function findGrant({ provider }: Services, { grantId }: Interaction): Promise<Grant | undefined> {
+async function findGrant({ provider }: App<SignInFeature>, { grantId }: Interaction): Promise<Grant | undefined> {
   return grantId ? provider.Grant.find(grantId) : undefined;
 }

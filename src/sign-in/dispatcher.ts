@@ -5,6 +5,7 @@ import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { rememberApp } from '../oauth/answers/way-back.ts';
+import type { App } from '../oauth/app.ts';
 import { AppError } from '../platform/errors.ts';
 import { decideConsent, showConsent } from './consent.ts';
 import { showFactor, submitFactor } from './factor.ts';
@@ -16,7 +17,7 @@ import { decideRestore, showRestore } from './restore.ts';
 import { answerLate, pressedBefore } from './second-press.ts';
 import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
-import type { Interaction, Page, PromptPages, Services, Step } from './step.ts';
+import type { Interaction, Page, PromptPages, Step } from './step.ts';
 
 /**
  * Owns the user's side of an authorization: it picks the page for each prompt of the library.
@@ -54,7 +55,7 @@ function promptPages(features: readonly SignInFeature[]): Record<string, PromptP
   return prompts;
 }
 
-export function interactionRoutes(app: Services) {
+export function interactionRoutes(app: App<SignInFeature>) {
   const router = new Router();
   const prompts = promptPages(app.features);
 
@@ -124,11 +125,11 @@ function pageOf(step: Step, prompts: Prompts): Page | undefined {
 }
 
 /** @returns the step that a request belongs to; undefined when the interaction has ended and answerLate() has already responded. */
-const stepOf = (ctx: Context, app: Services): Promise<Step | undefined> =>
+const stepOf = (ctx: Context, app: App<SignInFeature>): Promise<Step | undefined> =>
   currentStep(ctx, app).catch((error) => answerLate(ctx, app, error));
 
 /** @throws AppError when this browser has no such interaction: it expired, it is finished, or another browser opened it. */
-async function currentStep(ctx: Context, app: Services): Promise<Step> {
+async function currentStep(ctx: Context, app: App<SignInFeature>): Promise<Step> {
   // The language switch leads here, also from an error page that answers a form.
   ctx.state.pagePath = `/interaction/${encodeURIComponent(ctx['params'].uid)}`;
   const interaction = await findInteraction(ctx, app.provider);
@@ -144,7 +145,7 @@ async function currentStep(ctx: Context, app: Services): Promise<Step> {
 /**
  * A browser may open a mailed link without this interaction, or after its interaction has left the sign-in prompt. `own` is then undefined.
  */
-async function visit(ctx: Context, app: Services, prompts: Prompts) {
+async function visit(ctx: Context, app: App<SignInFeature>, prompts: Prompts) {
   try {
     const own = await currentStep(ctx, app);
     return { ctx, app, own: promptOf(own, prompts).pages === prompts['login']?.pages ? own : undefined };

@@ -3,6 +3,7 @@ import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
+import type { App } from '../oauth/app.ts';
 import { changedApart } from '../oauth/store/unit-of-work.ts';
 import { passwordProblem } from '../people/password-policy.ts';
 import { hashPassword } from '../people/passwords.ts';
@@ -10,11 +11,12 @@ import { findProof, handleOf, type Proof, type Purpose, proveByLink } from '../p
 import { confirmElsewhere, type Problem, type SignUpWish } from '../people/sign-up.ts';
 import { AppError } from '../platform/errors.ts';
 import { awaited } from './awaiting.ts';
+import type { SignInFeature } from './feature.ts';
 import { finishSignIn } from './finish.ts';
 import { newPasswordProblems, openingsOf, resetPassword } from './reset.ts';
 import { pressedBefore } from './second-press.ts';
 import { broughtTo, goOn, makeAccount } from './signup.ts';
-import { goTo, type Services, type Step } from './step.ts';
+import { goTo, type Step } from './step.ts';
 
 /**
  * Owns the links in our mails. Any browser may open them. Opening one changes nothing, since mail scanners open links too; only the form on
@@ -24,7 +26,7 @@ import { goTo, type Services, type Step } from './step.ts';
  */
 
 /** A request for a mailed link. @param own this browser's interaction at this address, if it has one. */
-export type Visit = { ctx: Context; app: Services; own: Step | undefined };
+export type Visit = { ctx: Context; app: App<SignInFeature>; own: Step | undefined };
 
 type Link = {
   purpose: Purpose;

@@ -3,6 +3,7 @@ import { type AuditEvent, auditEvent } from '../audit/events.ts';
 import { LANGUAGES, type Language, languageOf, supported } from '../http/language.ts';
 import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
 import { visitorOf } from '../http/visitor.ts';
+import type { App } from '../oauth/app.ts';
 import { write } from '../oauth/store/unit-of-work.ts';
 import type { Change } from '../people/not-me.ts';
 import { type About, securityLetter } from '../people/security-letters.ts';
@@ -10,11 +11,11 @@ import type { Account } from '../people/store.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { Statement } from '../platform/database.ts';
 import { mailLetter } from '../platform/mail.ts';
-import type { Services } from './step.ts';
+import type { SignInFeature } from './feature.ts';
 
 /** Owns the audit event and the mail about what a step did, both written together with the step. */
 
-type Here = { ctx: Context; app: Services };
+type Here = { ctx: Context; app: App<SignInFeature> };
 
 /** Records an audit event in the request's unit of work and counts sign-ins. */
 export async function note({ ctx, app }: Here, event: AuditEvent): Promise<void> {

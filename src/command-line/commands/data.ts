@@ -6,9 +6,8 @@ import { readHeader, verifyFile } from '../../operations/exported-file.ts';
 import { assertRestorable, restoreData, rowsOf } from '../../operations/restore.ts';
 import { readConfig } from '../../platform/config.ts';
 import type { SealedColumn } from '../../platform/reseal.ts';
-import { KeyRing } from '../../platform/secrets.ts';
 import { type Command, DONE, REFUSED } from '../command.ts';
-import { OPERATOR, withDatabase } from '../operator.ts';
+import { keyRingAsWritten, OPERATOR, withDatabase } from '../operator.ts';
 import { showProgress } from '../progress.ts';
 import { confirmed, quoted } from '../terminal.ts';
 
@@ -91,7 +90,8 @@ function openPart(part: string): number {
 }
 
 async function read(file: string, yes: boolean, sealed: readonly SealedColumn[]): Promise<number> {
-  const { databaseDirectUrl: url, issuer, dataEncryptionKeys } = readConfig();
+  const config = readConfig();
+  const { databaseDirectUrl: url, issuer } = config;
   if (!existsSync(file) || !statSync(file).isFile()) throw new Error(`there is no file ${quoted(file)}`);
   const header = await readHeader(file);
   if (header.issuer !== issuer)
@@ -101,7 +101,7 @@ async function read(file: string, yes: boolean, sealed: readonly SealedColumn[])
   await assertRestorable(url, header);
   const total = rowsOf(header);
   const looking = showProgress('rows looked at', total);
-  await verifyFile(file, new KeyRing(dataEncryptionKeys), sealed, looking.step);
+  await verifyFile(file, keyRingAsWritten(config), sealed, looking.step);
   looking.end();
   if (!(await confirmed(`Restore ${total} rows of ${quoted(header.exportedAt)} into this database?`, yes))) return REFUSED;
   const told = auditEvent(OPERATOR, { type: 'data_restored', detail: { rows: total, exportedAt: header.exportedAt.slice(0, 40) } });

@@ -11,7 +11,7 @@ import { readConfig } from '../../platform/config.ts';
 import type { Database } from '../../platform/database.ts';
 import { randomSecret } from '../../platform/secrets.ts';
 import { type Call, type Command, DONE, type Flag, type Installed, REFUSED, UsageError } from '../command.ts';
-import { OPERATOR, ownClientStays, withDatabase } from '../operator.ts';
+import { keyRingAsWritten, OPERATOR, ownClientStays, withDatabase } from '../operator.ts';
 import { confirmed, printable, quoted } from '../terminal.ts';
 
 /** Owns the commands that give a client a secret: the admin API has no route for them, since its answers must not carry one. */
@@ -86,7 +86,7 @@ async function create(values: Values, features: Installed['features'], json: boo
     const { introspects, ...said } = metadata;
     // Loaded here: it brings the library along, which takes the other commands as long to load as all the rest.
     const { judgeClient } = await import('../../oauth/clients/operator-client.ts');
-    const judged = await judgeClient({ config, database, features }, said as ClientMetadata);
+    const judged = await judgeClient({ config, database, keyRing: keyRingAsWritten(config), features }, said as ClientMetadata);
     const told = auditEvent(OPERATOR, { type: 'client_made', clientId: metadata.client_id });
     await database.transaction([...saveClient({ ...judged, introspects } as ClientMetadata), told]);
     const secret = metadata.client_secret;

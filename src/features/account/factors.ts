@@ -2,8 +2,8 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { EventType } from '../../audit/events.ts';
 import { render } from '../../http/render.ts';
+import type { App } from '../../oauth/app.ts';
 import { FACTORS_PATH, visit, wasStopped } from '../../pages/factor-visit.ts';
-import type { FirstParty } from '../../pages/first-party.ts';
 import { factorsOf } from '../../people/factors.ts';
 import { makeRecoveryCodes, showRecoveryCodes } from './recovery-codes.ts';
 
@@ -22,7 +22,7 @@ const DONE: Partial<Record<EventType, string>> = {
 };
 const FEW_CODES = 3;
 
-export function factorRoutes(app: FirstParty) {
+export function factorRoutes(app: App) {
   const router = new Router();
   const at = (path: string) => `${FACTORS_PATH}${path}`;
 
@@ -34,7 +34,7 @@ export function factorRoutes(app: FirstParty) {
   return router.routes();
 }
 
-async function showFactors(ctx: Context, app: FirstParty): Promise<void> {
+async function showFactors(ctx: Context, app: App): Promise<void> {
   const there = await visit(ctx, app);
   if (!there) return;
   const { account, csrf } = there;

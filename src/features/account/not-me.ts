@@ -1,6 +1,7 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { auditEvent } from '../../audit/events.ts';
+import type { Feature } from '../../feature.ts';
 import { assertOurForm, csrfToken } from '../../http/csrf.ts';
 import { readForm } from '../../http/form.ts';
 import { giveAnswer } from '../../http/kept-answers.ts';
@@ -8,9 +9,10 @@ import { forgivingPasswordTries } from '../../http/password-tries.ts';
 import { render } from '../../http/render.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { answeredBefore } from '../../oauth/answers/first-press.ts';
+import type { App } from '../../oauth/app.ts';
 import { endAccount } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { kept, letter, type OwnServices } from '../../pages/own-pages.ts';
+import { kept, letter } from '../../pages/own-pages.ts';
 import { dropIdleRecoveryCodes } from '../../people/factors.ts';
 import { endOutdatedLinks, findNotMeLink, giveBack, NOT_ME_PATH, type NotMeLink, spendNotMeLink } from '../../people/not-me.ts';
 import { listOpenings, removeAdded, shownOpenings } from '../../people/openings.ts';
@@ -32,7 +34,7 @@ import { isUniqueViolation } from '../../platform/sql-errors.ts';
 /** A valid link, with the account as it is now. */
 type Found = { link: NotMeLink; account: Account; secret: string };
 
-export function notMeRoutes(app: OwnServices) {
+export function notMeRoutes(app: App<Feature>) {
   const router = new Router();
 
   router.get(NOT_ME_PATH, async (ctx) => {
@@ -52,7 +54,7 @@ export function notMeRoutes(app: OwnServices) {
   return router.routes();
 }
 
-async function undo(ctx: Context, app: OwnServices, found: Found, form: URLSearchParams): Promise<void> {
+async function undo(ctx: Context, app: App<Feature>, found: Found, form: URLSearchParams): Promise<void> {
   const { link, account, secret } = found;
   const { database } = app;
   const [password, keep] = [form.get('password') ?? '', form.getAll('keep')];
@@ -86,7 +88,7 @@ async function undo(ctx: Context, app: OwnServices, found: Found, form: URLSearc
 }
 
 /** @throws AppError 400 for a link that is used, expired, outdated by another one, or unknown. */
-async function find({ database }: OwnServices, secret: string): Promise<Found> {
+async function find({ database }: App<Feature>, secret: string): Promise<Found> {
   const link = await findNotMeLink(database, secret);
   const account = link && (await findAccount(database, link.accountId));
   if (!account) throw gone();
@@ -95,7 +97,7 @@ async function find({ database }: OwnServices, secret: string): Promise<Found> {
 
 async function page(
   ctx: Context,
-  app: OwnServices,
+  app: App<Feature>,
   { link, account, secret }: Found,
   { problem, keep = [], status = 200 }: { problem?: string; keep?: string[]; status?: number } = {},
 ): Promise<void> {

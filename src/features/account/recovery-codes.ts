@@ -1,15 +1,14 @@
 import type { Context } from 'koa';
 import { render } from '../../http/render.ts';
+import type { App } from '../../oauth/app.ts';
 import { done, FACTORS_PATH, letterAbout, visitToAdd, visitWithForm, vouched, wasStopped } from '../../pages/factor-visit.ts';
-import type { FirstParty } from '../../pages/first-party.ts';
 import { told } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
 import { newRecoveryCodes, replaceRecoveryCodes } from '../../people/recovery-codes.ts';
-import { KeyRing } from '../../platform/secrets.ts';
 
 /** Owns the creation of recovery codes. Only the page that answers the form shows them. */
 
-export async function showRecoveryCodes(ctx: Context, app: FirstParty): Promise<void> {
+export async function showRecoveryCodes(ctx: Context, app: App): Promise<void> {
   const there = await visitToAdd(ctx, app, 'recovery-codes');
   if (!there) return;
   const { passkeys, totpSince, recoveryCodesLeft } = await factorsOf(app.database, there.account.id);
@@ -18,16 +17,15 @@ export async function showRecoveryCodes(ctx: Context, app: FirstParty): Promise<
   page(ctx, { csrf: there.csrf, left: recoveryCodesLeft });
 }
 
-export async function makeRecoveryCodes(ctx: Context, app: FirstParty): Promise<void> {
+export async function makeRecoveryCodes(ctx: Context, app: App): Promise<void> {
   const sent = await visitWithForm(ctx, app, { adds: 'recovery-codes' });
   if (!sent) return;
   const { there } = sent;
   const { passkeys, totpSince } = await factorsOf(app.database, there.account.id);
   if (!passkeys.length && !totpSince) return done(there);
   const codes = newRecoveryCodes();
-  const keyRing = new KeyRing(app.config.dataEncryptionKeys);
   await app.database.transaction([
-    ...replaceRecoveryCodes(keyRing, there.account.id, codes),
+    ...replaceRecoveryCodes(app.keyRing, there.account.id, codes),
     told(there, 'recovery_codes_made'),
     ...vouched(there),
     ...letterAbout(there, { factor: 'recovery_codes', change: 'added' }),

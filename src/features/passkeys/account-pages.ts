@@ -4,6 +4,7 @@ import { render } from '../../http/render.ts';
 import { allowOwnRequests } from '../../http/security-headers.ts';
 import { seeOther } from '../../http/see-other.ts';
 import { visitorOf } from '../../http/visitor.ts';
+import type { App } from '../../oauth/app.ts';
 import { rememberEnrolled } from '../../oauth/session/session-proofs.ts';
 import {
   done,
@@ -15,7 +16,6 @@ import {
   vouched,
   wasStopped,
 } from '../../pages/factor-visit.ts';
-import type { FirstParty } from '../../pages/first-party.ts';
 import { told } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
 import { newChallenge, spendChallenge } from './challenges.ts';
@@ -23,13 +23,13 @@ import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, remov
 
 /** Owns the pages that add, rename and remove passkeys. See features/passkeys/passkeys.ts for their verification. */
 
-export async function showNewPasskey(ctx: Context, app: FirstParty): Promise<void> {
+export async function showNewPasskey(ctx: Context, app: App): Promise<void> {
   const there = await visitToAdd(ctx, app, 'passkey');
   if (there) page(there);
 }
 
 /** Answers the page's script with the options of the new passkey. */
-export async function offerEnrolment(ctx: Context, app: FirstParty): Promise<void> {
+export async function offerEnrolment(ctx: Context, app: App): Promise<void> {
   const there = await visitToAdd(ctx, app, 'passkey');
   if (!there) return;
   const { database, config } = app;
@@ -38,7 +38,7 @@ export async function offerEnrolment(ctx: Context, app: FirstParty): Promise<voi
   ctx.body = await enrolmentOptions(database, config.issuer, there.account, challenge);
 }
 
-export async function addPasskey(ctx: Context, app: FirstParty): Promise<void> {
+export async function addPasskey(ctx: Context, app: App): Promise<void> {
   const sent = await visitWithForm(ctx, app, { filledIn: true, adds: 'passkey' });
   if (!sent) return;
   const { there, form } = sent;
@@ -62,7 +62,7 @@ export async function addPasskey(ctx: Context, app: FirstParty): Promise<void> {
   done(there, 'passkey_added');
 }
 
-export async function changePasskeyName(ctx: Context, app: FirstParty): Promise<void> {
+export async function changePasskeyName(ctx: Context, app: App): Promise<void> {
   const sent = await visitWithForm(ctx, app);
   if (!sent) return;
   const { there, form } = sent;
@@ -72,7 +72,7 @@ export async function changePasskeyName(ctx: Context, app: FirstParty): Promise<
   done(there, renamed ? 'passkey_renamed' : undefined);
 }
 
-export async function takePasskeyAway(ctx: Context, app: FirstParty): Promise<void> {
+export async function takePasskeyAway(ctx: Context, app: App): Promise<void> {
   const sent = await visitWithForm(ctx, app);
   if (!sent) return;
   const { there, form } = sent;

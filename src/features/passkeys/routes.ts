@@ -1,12 +1,12 @@
 import Router from '@koa/router';
+import type { App } from '../../oauth/app.ts';
 import { backToList, FACTORS_PATH } from '../../pages/factor-visit.ts';
-import type { FirstParty } from '../../pages/first-party.ts';
 import { addPasskey, changePasskeyName, offerEnrolment, showNewPasskey, takePasskeyAway } from './account-pages.ts';
 
 const PATH = `${FACTORS_PATH}/passkey`;
 
 /** The pages on which a signed-in user adds, renames and removes passkeys. */
-export function passkeyRoutes(app: FirstParty) {
+export function passkeyRoutes(app: App) {
   const router = new Router();
   router.get(PATH, (ctx) => showNewPasskey(ctx, app));
   router.get(`${PATH}/options`, (ctx) => offerEnrolment(ctx, app));

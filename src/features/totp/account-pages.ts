@@ -2,6 +2,7 @@ import type { Context } from 'koa';
 import { renderSVG } from 'uqr';
 import { forgive, LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { render } from '../../http/render.ts';
+import type { App } from '../../oauth/app.ts';
 import { rememberEnrolled } from '../../oauth/session/session-proofs.ts';
 import {
   done,
@@ -13,10 +14,8 @@ import {
   vouched,
   wasStopped,
 } from '../../pages/factor-visit.ts';
-import type { FirstParty } from '../../pages/first-party.ts';
 import { told } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
-import { KeyRing } from '../../platform/secrets.ts';
 import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } from './totp.ts';
 
 /**
@@ -24,7 +23,7 @@ import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } fr
  * as proof.
  */
 
-export async function showNewTotp(ctx: Context, app: FirstParty): Promise<void> {
+export async function showNewTotp(ctx: Context, app: App): Promise<void> {
   const there = await visitToAdd(ctx, app, 'totp');
   if (!there) return;
   // An account has one authenticator app. The user must remove it before setting up another one.
@@ -32,7 +31,7 @@ export async function showNewTotp(ctx: Context, app: FirstParty): Promise<void> 
   page(there, beginTotp(enrolling(there), labels(there)));
 }
 
-export async function addTotp(ctx: Context, app: FirstParty): Promise<void> {
+export async function addTotp(ctx: Context, app: App): Promise<void> {
   const sent = await visitWithForm(ctx, app, { filledIn: true, adds: 'totp' });
   if (!sent) return;
   const { there, form } = sent;
@@ -52,7 +51,7 @@ export async function addTotp(ctx: Context, app: FirstParty): Promise<void> {
   page(there, same ?? beginTotp(enrolling(there), labels(there)), same ? 'factors.totp_wrong' : 'factors.totp_expired', 400);
 }
 
-export async function takeTotpAway(ctx: Context, app: FirstParty): Promise<void> {
+export async function takeTotpAway(ctx: Context, app: App): Promise<void> {
   const sent = await visitWithForm(ctx, app);
   if (!sent) return;
   const { there } = sent;
@@ -86,7 +85,7 @@ function page({ ctx, csrf }: FactorVisit, { uri, secret, sealed }: TotpEnrolment
 }
 
 const enrolling = ({ account, session, app }: FactorVisit) => ({
-  keyRing: new KeyRing(app.config.dataEncryptionKeys),
+  keyRing: app.keyRing,
   accountId: account.id,
   sessionUid: session.uid,
 });

@@ -1,13 +1,12 @@
 import { z } from 'zod';
 import { type AuditEvent, auditEvent, audited } from '../../audit/events.ts';
 import type { Visitor } from '../../http/visitor.ts';
+import type { StartingApp } from '../../oauth/app.ts';
 import { MAX_NAME_CHARACTERS } from '../../oauth/clients/display-name.ts';
 import type { AdminScope } from '../../oauth/scopes/admin-scopes.ts';
 import type { Role } from '../../people/roles.ts';
 import { ROLES } from '../../people/roles.ts';
-import type { Config } from '../../platform/config.ts';
-import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
-import type { KeyRing } from '../../platform/secrets.ts';
+import { isStorable, Prisma, type Statement } from '../../platform/database.ts';
 import { foundNothing, isDeadlock } from '../../platform/sql-errors.ts';
 import { isBlank, isDeceptive } from '../../platform/visible-text.ts';
 import { allowedTo } from '../permissions.ts';
@@ -33,10 +32,8 @@ export type Actor = {
   atTheMachine?: true;
 };
 
-export type Doing = {
-  database: Database;
-  config: Config;
-  keyRing: KeyRing;
+/** The bag of an act, with the actor. */
+export type ActingApp = Pick<StartingApp, 'config' | 'database' | 'keyRing'> & {
   actor: Actor;
   /** A statement to write in the first transaction of an act, once or not at all: see features/admin/api/idempotency.ts. */
   along?(): Statement | undefined;
@@ -81,7 +78,7 @@ export type Act<Input = unknown, Result = unknown> = {
   /** Whether it creates something, so that a repetition creates a second one. */
   creates?: true;
   /** @param target from the URL, as a stranger may write it; the database can store it. */
-  run(app: Doing, target: string, input: Input): Promise<Outcome<Result>>;
+  run(app: ActingApp, target: string, input: Input): Promise<Outcome<Result>>;
 };
 
 /** An act of any input and result: perform() checks what it gets. */
@@ -105,7 +102,7 @@ export const refused = (reason: Reason, problems?: FieldProblem[]) => ({
  */
 export async function perform<Input, Result>(
   act: Act<Input, Result>,
-  app: Doing,
+  app: ActingApp,
   { target = '', input = {} }: { target?: string; input?: unknown },
 ): Promise<Outcome<Result>> {
   if (!app.actor.may.includes(act.scope)) return refused('forbidden');
@@ -126,18 +123,18 @@ export async function perform<Input, Result>(
 }
 
 /** The audit event of an act: the user, the client and the address. It is written in the act's transaction, and so is `along`. */
-export function recorded(app: Doing, event: Omit<AuditEvent, 'actorId'>): Statement {
+export function recorded(app: ActingApp, event: Omit<AuditEvent, 'actorId'>): Statement {
   const [told, along] = [auditEvent(app.actor.from, byWhom(app, event)), app.along?.()];
   return along ? Prisma.sql`with along as (${along}) ${told}` : told;
 }
 
 /** The same for an insert, update or delete, whose `id` it records as `idAs`. The first statement returns the act's rows. */
-export function recordedAct(app: Doing, act: Statement, event: Omit<AuditEvent, 'actorId'>, idAs: string): [Statement, ...Statement[]] {
+export function recordedAct(app: ActingApp, act: Statement, event: Omit<AuditEvent, 'actorId'>, idAs: string): [Statement, ...Statement[]] {
   const along = app.along?.();
   return [audited(act, app.actor.from, byWhom(app, event), idAs), ...(along ? [along] : [])];
 }
 
-const byWhom = ({ actor }: Doing, { detail, ...event }: Omit<AuditEvent, 'actorId'>): AuditEvent => ({
+const byWhom = ({ actor }: ActingApp, { detail, ...event }: Omit<AuditEvent, 'actorId'>): AuditEvent => ({
   ...event,
   ...(actor.accountId === undefined ? undefined : { actorId: actor.accountId }),
   detail: { ...detail, ...(actor.clientId === undefined ? undefined : { by: actor.clientId }) },

@@ -12,7 +12,7 @@ import { ConfigError } from '../../platform/config.ts';
 import { isStorable, type Statement } from '../../platform/database.ts';
 import { isMailAddress, mailLetter } from '../../platform/mail.ts';
 import { mustFind } from '../../platform/sql-errors.ts';
-import { type Actor, type Doing, done, type Outcome, recorded, refused } from './act.ts';
+import { type ActingApp, type Actor, done, type Outcome, recorded, refused } from './act.ts';
 
 /**
  * Owns what all acts on a client share. The client exists, is not one of the server's own, and is locked, and its owners are notified.
@@ -24,7 +24,7 @@ export type ChangedClient = z.infer<typeof changedClient>;
 
 /** Changes an existing client, writes the audit event and notifies the owners. */
 export async function doToClient(
-  app: Doing,
+  app: ActingApp,
   id: string,
   statements: Statement[],
   event: Omit<AuditEvent, 'actorId' | 'clientId'>,
@@ -49,7 +49,7 @@ export function isWithin({ may, services = [] }: Actor, power: Power): boolean {
 }
 
 /** Mails to the client's owners about an operator's act. Empty for a command on a machine that lacks the encryption keys for mail. */
-async function lettersToOwners(app: Doing, id: string, type: EventType): Promise<Statement[]> {
+async function lettersToOwners(app: ActingApp, id: string, type: EventType): Promise<Statement[]> {
   const owners = await ownersToTell(app.database, id);
   if (!owners.length) return [];
   try {

@@ -3,7 +3,7 @@ import type { EventType } from '../../../audit/events.ts';
 import { LANGUAGES } from '../../../http/language.ts';
 import { endAccount } from '../../../oauth/store/grants.ts';
 import { endSessions, findAccountOfSession, endSession as sessionOf } from '../../../oauth/store/signed-in-browsers.ts';
-import { type Act, type Doing, done, NOTHING, type Outcome, recorded, refused, rolesWithin } from '../../../pages/operators/act.ts';
+import { type Act, type ActingApp, done, NOTHING, type Outcome, recorded, refused, rolesWithin } from '../../../pages/operators/act.ts';
 import {
   type AccountRecord,
   disableAccount,
@@ -34,7 +34,7 @@ function onPerson(summary: string, deed: Deed): Act<object, Changed> {
   return { summary, scope: 'admin:people', input: NOTHING, result: CHANGED, run: (app, id) => doTo(app, id, deed) };
 }
 
-async function doTo(app: Doing, id: string, deed: Deed & { detail?: Record<string, string> }): Promise<Outcome<Changed>> {
+async function doTo(app: ActingApp, id: string, deed: Deed & { detail?: Record<string, string> }): Promise<Outcome<Changed>> {
   const judged = await judge(app, id, deed.losesAdmin);
   if (!judged.ok) return judged;
   const { database } = app;
@@ -47,7 +47,7 @@ async function doTo(app: Doing, id: string, deed: Deed & { detail?: Record<strin
  * @returns the user, and the guards that repeat the checks under a lock in the act's transaction. The first read is for the reason of a
  * refusal.
  */
-async function judge(app: Doing, id: string, losesAdmin?: true): Promise<Outcome<{ person: AccountRecord; guards: Statement[] }>> {
+async function judge(app: ActingApp, id: string, losesAdmin?: true): Promise<Outcome<{ person: AccountRecord; guards: Statement[] }>> {
   const { database, actor } = app;
   const person = await findAccountRecordById(database, id);
   if (!person) return refused('unknown');

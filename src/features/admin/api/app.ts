@@ -3,17 +3,17 @@ import compose from 'koa-compose';
 import { readBody } from '../../../http/form.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { type Part, under } from '../../../http/under.ts';
+import type { StartingApp } from '../../../oauth/app.ts';
 import { ADMIN_SCOPES } from '../../../oauth/scopes/admin-scopes.ts';
 import { adminApi as identifierOf } from '../../../oauth/scopes/resource-servers.ts';
 import type { PagesFeature } from '../../../pages/feature.ts';
-import { type Doing, perform } from '../../../pages/operators/act.ts';
+import { type ActingApp, perform } from '../../../pages/operators/act.ts';
 import { readerOf, readPage } from '../../../pages/operators/list.ts';
 import type { Route } from '../../../pages/operators/route.ts';
 import type { Config } from '../../../platform/config.ts';
-import { type Database, isStorable } from '../../../platform/database.ts';
+import { isStorable } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import type { Log } from '../../../platform/log.ts';
-import { KeyRing } from '../../../platform/secrets.ts';
 import { assertMay, type Caller, createCallers, metadataPath } from './caller.ts';
 import { describeApi } from './document.ts';
 import { type Answer, judgeKey, once } from './idempotency.ts';
@@ -28,12 +28,12 @@ import { adminRoutesOf, PAGING, routesAt } from './routes.ts';
 const ROOM = '/admin/api';
 const BASE = `${ROOM}/v1`;
 
-type Services = { config: Config; database: Database; keyRing: KeyRing };
-type Call = { ctx: Context; caller: Caller; target: string; app: Services };
+type ApiApp = StartingApp<PagesFeature>;
+type Call = { ctx: Context; caller: Caller; target: string; app: ApiApp };
 
-export function adminApi({ config, database, log, features }: App): Part {
+export function adminApi(app: ApiApp): Part {
+  const { config, database, log, features } = app;
   const { issuer } = config;
-  const app = { config, database, keyRing: new KeyRing(config.dataEncryptionKeys) };
   const all = adminRoutesOf(features);
   const document = JSON.stringify(describeApi(issuer, all));
   const callerOf = createCallers(database, issuer);
@@ -72,8 +72,6 @@ export function adminApiMetadata({ issuer }: Config): Middleware {
     ctx.body = { resource, authorization_servers: [issuer], scopes_supported, bearer_methods_supported: ['header'] };
   };
 }
-
-type App = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
 
 const allowed = (routes: Route[]) => routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
 
@@ -118,7 +116,7 @@ async function respondToAct({ ctx, caller, target, app }: Call, route: Route & {
   const key = sent && judgeKey(sent);
   const body = (await readBody(ctx.req)).toString('utf8');
   const input = parsed(ctx, body);
-  const run = async (along?: Doing['along']): Promise<Answer> => {
+  const run = async (along?: ActingApp['along']): Promise<Answer> => {
     const outcome = await perform(act, { ...app, actor: caller, ...(along && { along }) }, { target, input });
     return { status: act.creates ? 201 : 200, body: resultOf(outcome) };
   };

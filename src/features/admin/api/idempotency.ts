@@ -1,6 +1,7 @@
+import type { StartingApp } from '../../../oauth/app.ts';
 import { DAY, MINUTE } from '../../../platform/clock.ts';
 import { type Database, isUnavailable, Prisma, type Statement } from '../../../platform/database.ts';
-import { digest, type KeyRing } from '../../../platform/secrets.ts';
+import { digest } from '../../../platform/secrets.ts';
 import { Problem } from './problem.ts';
 
 /**
@@ -27,7 +28,7 @@ export function judgeKey(key: string): string {
   return key;
 }
 
-type App = { database: Database; keyRing: KeyRing };
+type KeyApp = Pick<StartingApp, 'database' | 'keyRing'>;
 type Key = { key: Uint8Array; request: Uint8Array; context: string; creates: boolean };
 
 /**
@@ -35,7 +36,7 @@ type Key = { key: Uint8Array; request: Uint8Array; context: string; creates: boo
  * @param act receives a function that returns, once, the statement to write with its first change.
  * @returns the answer, and whether it is a replay. @throws Problem 409, 422, and any error of `act`.
  */
-export async function once(app: App, asked: Asked, act: (take: () => Statement | undefined) => Promise<Answer>) {
+export async function once(app: KeyApp, asked: Asked, act: (take: () => Statement | undefined) => Promise<Answer>) {
   const key = digest(asked.name);
   const wanted: Key = {
     key,
@@ -80,7 +81,7 @@ async function forgetWhatIsOver(database: Database, { key, creates }: Key): Prom
  * @returns the stored answer; undefined when the key is free. @throws Problem when the answer is pending or lost, or the key belongs to
  * another request.
  */
-async function earlier({ database, keyRing }: App, { key, request, context }: Key): Promise<Answer | undefined> {
+async function earlier({ database, keyRing }: KeyApp, { key, request, context }: Key): Promise<Answer | undefined> {
   const [row] = await database.query<{ same: boolean; sealed: string | null; lost: boolean }>(Prisma.sql`
     select request = ${request} as same, sealed, created_at <= ${UNDER_WAY} as lost from idempotency_key where key = ${key} and expires_at > now()`);
   if (!row) return undefined;
@@ -90,7 +91,7 @@ async function earlier({ database, keyRing }: App, { key, request, context }: Ke
 }
 
 /** Stores the answer. An act that changed nothing has not stored its key yet, so this also inserts it. */
-async function keep({ database, keyRing }: App, { key, request, context }: Key, answer: Answer): Promise<void> {
+async function keep({ database, keyRing }: KeyApp, { key, request, context }: Key, answer: Answer): Promise<void> {
   const sealed = keyRing.encrypt(JSON.stringify(answer), context);
   try {
     await database.change(Prisma.sql`

@@ -1,9 +1,9 @@
+import type { App } from '../../../oauth/app.ts';
 import { displayName, MAX_NAME_CHARACTERS } from '../../../oauth/clients/display-name.ts';
 import type { Refusal } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { type Places, placesOf } from '../../../oauth/clients/metadata/registration-policy.ts';
 import { MAX_URIS, redirectUriProblems } from '../../../oauth/clients/redirect-uri.ts';
 import { webLinkFault } from '../../../oauth/clients/web-link.ts';
-import type { OwnServices } from '../../../pages/own-pages.ts';
 import type { Config } from '../../../platform/config.ts';
 import { isBlank, isDeceptive, withoutDeceptive } from '../../../platform/visible-text.ts';
 
@@ -74,7 +74,7 @@ export function problemsIn(
 export function problemsOf(
   metadata: Record<string, unknown>,
   { member = 'client_name', sentence, like }: Refusal,
-  { config, resourceServers }: Pick<OwnServices, 'config' | 'resourceServers'>,
+  { config, resourceServers }: Pick<App, 'config' | 'resourceServers'>,
 ): Problem[] {
   const said = metadata[member];
   const known = (): Problem[] => {

@@ -1,8 +1,10 @@
+import type { Feature } from '../../../feature.ts';
 import { languageOf } from '../../../http/language.ts';
 import { compose } from '../../../http/render.ts';
+import type { App } from '../../../oauth/app.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { ROUTES } from '../../../oauth/routes.ts';
-import type { OwnPage, OwnServices, Visit } from '../../../pages/own-pages.ts';
+import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { kindOf, listOf } from '../clients/kind.ts';
 import { ownClient } from '../clients/owned.ts';
@@ -55,13 +57,13 @@ function filesOf(visit: Visit, client: ClientRecord, flow: Flow): Snippet[] {
 }
 
 /** @returns the client's own redirect URI in preference to the portal's. */
-function registeredUri({ config }: OwnServices, { metadata }: ClientRecord): string | undefined {
+function registeredUri({ config }: App<Feature>, { metadata }: ClientRecord): string | undefined {
   const callback = callbackOf(config.issuer);
   const uris = listOf(metadata['redirect_uris']);
   return uris.find((uri) => uri !== callback) ?? uris[0];
 }
 
-function factsOf(app: OwnServices, client: ClientRecord, flow: Flow): Record<string, unknown> {
+function factsOf(app: App<Feature>, client: ClientRecord, flow: Flow): Record<string, unknown> {
   const { issuer } = app.config;
   const kind = kindOf(client);
   const scopes = flow === 'code' ? (kind.scopes ?? [...IDENTITY_SCOPES]) : ownScopes(kind.scopes);

@@ -1,23 +1,17 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
+import type { Feature } from '../../../feature.ts';
 import { assertOurForm } from '../../../http/csrf.ts';
 import { readForm } from '../../../http/form.ts';
 import { languageOf } from '../../../http/language.ts';
 import { goOnward } from '../../../http/onward.ts';
 import { seeOther } from '../../../http/see-other.ts';
+import type { App } from '../../../oauth/app.ts';
 import { nameOfClient } from '../../../oauth/clients/display-name.ts';
 import { newestGrant } from '../../../oauth/store/grants.ts';
 import { signedIn } from '../../../pages/first-party.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';
-import {
-  csrfSubject,
-  type OwnServices,
-  pressedBefore,
-  RECENT_SECONDS,
-  show,
-  TO_FILL_IN_SECONDS,
-  type Visit,
-} from '../../../pages/own-pages.ts';
+import { csrfSubject, pressedBefore, RECENT_SECONDS, show, TO_FILL_IN_SECONDS, type Visit } from '../../../pages/own-pages.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { type Identity, identityAt } from '../identities.ts';
 import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../services/connecting.ts';
@@ -36,7 +30,7 @@ type Asked = Connection & { request: Request; client: Client; grant: Grant; iden
 type Client = Parameters<typeof connectionAt>[2]['client'];
 type Grant = Parameters<typeof connectionAt>[2]['grant'];
 
-export function connectRoutes(app: OwnServices) {
+export function connectRoutes(app: App<Feature>) {
   const vault = { database: app.database, keyRing: app.keyRing, issuer: app.config.issuer };
   const router = new Router();
 
@@ -90,7 +84,7 @@ export function connectRoutes(app: OwnServices) {
  */
 async function enter(
   ctx: Context,
-  app: OwnServices,
+  app: App<Feature>,
   sealed: string,
   leisureSeconds: number,
 ): Promise<{ visit: Visit; asked: Asked } | undefined> {

@@ -1,13 +1,15 @@
 import type { Context } from 'koa';
+import type { Feature } from '../../../feature.ts';
 import { assertOurForm } from '../../../http/csrf.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { seeOther } from '../../../http/see-other.ts';
+import type { App } from '../../../oauth/app.ts';
 import { hasFreshProof } from '../../../oauth/session/session-proofs.ts';
 import type { SignedInAt } from '../../../pages/door.ts';
 import type { SignedIn } from '../../../pages/first-party.ts';
 import { signedIn } from '../../../pages/first-party.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';
-import { alarm, csrfSubject, type OwnServices, RECENT_SECONDS, TO_FILL_IN_SECONDS, told, type Visit } from '../../../pages/own-pages.ts';
+import { alarm, csrfSubject, RECENT_SECONDS, TO_FILL_IN_SECONDS, told, type Visit } from '../../../pages/own-pages.ts';
 import { ownSession } from '../../../pages/own-session.ts';
 import type { Statement } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
@@ -49,7 +51,7 @@ const boundTo = ({ session, account }: SignedIn): string => `account ${session.u
  * Sends the user to a provider. The page uses a link, because browsers apply the page's `form-action` to every redirect after a form. The
  * provider's address is unknown until discovery.
  */
-export async function leaveToLink(ctx: Context, app: OwnServices): Promise<void> {
+export async function leaveToLink(ctx: Context, app: App<Feature>): Promise<void> {
   const door = await signedIn(ctx, app, { maxAgeSeconds: RECENT_SECONDS + TO_FILL_IN_SECONDS });
   if (!door) return;
   const { database, config, keyRing } = app;
@@ -71,7 +73,7 @@ export async function leaveToLink(ctx: Context, app: OwnServices): Promise<void>
 }
 
 /** Handles the provider's answer. */
-export async function returnToLink(ctx: Context, app: OwnServices): Promise<void> {
+export async function returnToLink(ctx: Context, app: App<Feature>): Promise<void> {
   const door = await signedIn(ctx, app);
   if (!door) return;
   const { database, config, keyRing } = app;

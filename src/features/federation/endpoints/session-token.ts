@@ -3,8 +3,8 @@ import type { Context, Middleware, Next } from 'koa';
 import compose from 'koa-compose';
 import { z } from 'zod';
 import { readJson } from '../../../http/form.ts';
+import type { App } from '../../../oauth/app.ts';
 import { isTrustedOrigin } from '../../../oauth/clients/store.ts';
-import type { FirstParty } from '../../../pages/first-party.ts';
 import { type Database, isStorable } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { answerWithToken, listServices } from '../services/reached-services.ts';
@@ -16,7 +16,7 @@ import { type Holder, holderOfSession, holderOfToken } from '../services/service
  * Permissions, tokens and audit events are the same as for token exchange: without the user's consent, the client cannot act here either.
  * The cookie is SameSite=Lax, so the page must be on our own site.
  */
-export function sessionServices(app: FirstParty): Middleware {
+export function sessionServices(app: App): Middleware {
   const router = new Router();
   router.use('/services', headers);
   router.options(['/services', '/services/:provider/token'], (ctx) => preflight(ctx, app.database));
@@ -63,7 +63,7 @@ async function readAsked(ctx: Context): Promise<z.infer<typeof asked>> {
  * @returns undefined when no user is signed in for the client to act for, after answering 401. @throws AppError 403 for a page of another
  * origin.
  */
-async function bySession(ctx: Context, app: FirstParty, clientId: unknown): Promise<Holder | undefined> {
+async function bySession(ctx: Context, app: App, clientId: unknown): Promise<Holder | undefined> {
   const origin = ctx.headers.origin;
   const client = typeof clientId === 'string' && isStorable(clientId) ? await app.provider.Client.find(clientId) : undefined;
   const origins = client?.['origins'];
@@ -76,7 +76,7 @@ async function bySession(ctx: Context, app: FirstParty, clientId: unknown): Prom
 }
 
 /** For a client with an access token of ours, from any origin (RFC 6750). @returns undefined for an invalid token, after answering 401. */
-async function byToken(ctx: Context, app: FirstParty): Promise<Holder | undefined> {
+async function byToken(ctx: Context, app: App): Promise<Holder | undefined> {
   const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(ctx.get('authorization'))?.[1];
   const holder = token === undefined ? undefined : await holderOfToken(app, token);
   if (holder) return holder;

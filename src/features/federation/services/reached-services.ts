@@ -3,11 +3,11 @@ import { auditEvent } from '../../../audit/events.ts';
 import { errorAsJson, RETRY_AFTER_SECONDS } from '../../../http/boundary.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { visitorOf } from '../../../http/visitor.ts';
+import type { App } from '../../../oauth/app.ts';
 import { grantedScopes } from '../../../oauth/consent/decision.ts';
 import { write } from '../../../oauth/store/unit-of-work.ts';
-import type { FirstParty } from '../../../pages/first-party.ts';
 import { AppError } from '../../../platform/errors.ts';
-import { KeyRing, timeOrderedId } from '../../../platform/secrets.ts';
+import { timeOrderedId } from '../../../platform/secrets.ts';
 import { findProvider, type UpstreamProvider } from '../providers.ts';
 import { reach, standing } from '../vault.ts';
 import type { Holder } from './service-holder.ts';
@@ -27,13 +27,15 @@ export type Wish = {
   refusedToken: string | undefined;
 };
 
+type ReachingApp = Pick<App, 'config' | 'database' | 'keyRing'>;
+
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
 /**
  * Answers with the user's token at the provider, or says what is missing. The audit event is part of the same unit of work as the answer.
  */
-export async function answerWithToken(ctx: Context, app: FirstParty, holder: Holder, wish: Wish): Promise<void> {
-  const { database, config } = app;
+export async function answerWithToken(ctx: Context, app: ReachingApp, holder: Holder, wish: Wish): Promise<void> {
+  const { database, keyRing } = app;
   const { client, account, grant } = holder;
   const provider = mayReach(client, wish.audience) ? await findProvider(database, wish.audience) : undefined;
   if (!provider) return refuse(ctx, 400, 'invalid_target', 'there is no such provider, or this client may not act for people there');
@@ -53,7 +55,7 @@ export async function answerWithToken(ctx: Context, app: FirstParty, holder: Hol
   if (tooMany) return refuse(ctx, 429, tooMany.code, errorAsJson(tooMany.code).error_description, {}, String(tooMany.retryAfterSeconds));
   const allowed = reachOf(provider, grantedScopes(grant, undefined)).upstreamScopes;
   const whose = { accountId: account.id, grantId: grant.jti, needed, allowed };
-  const reached = await reach(database, new KeyRing(config.dataEncryptionKeys), provider, {
+  const reached = await reach(database, keyRing, provider, {
     ...whose,
     ...(wish.refusedToken === undefined ? undefined : { refusedToken: wish.refusedToken }),
   });
@@ -88,11 +90,11 @@ const DESCRIPTIONS = {
 };
 
 /** @returns where a client sends a user who must act. From there the user goes to the provider and returns connected. */
-const interactionUri = ({ config }: FirstParty, provider: UpstreamProvider, { client }: Holder): string =>
+const interactionUri = ({ config }: ReachingApp, provider: UpstreamProvider, { client }: Holder): string =>
   `${config.issuer}/account/links/${provider.id}/connect?${new URLSearchParams({ client_id: String(client.clientId) })}`;
 
 /** Limits the requests for one user's token: a client that stores a token until it expires asks about once an hour. */
-async function tooOften({ database }: FirstParty, key: string): Promise<AppError | undefined> {
+async function tooOften({ database }: ReachingApp, key: string): Promise<AppError | undefined> {
   try {
     await limitRate(database, LIMITS.serviceReached, key);
     return undefined;
@@ -117,7 +119,7 @@ function refuse(ctx: Context, status: number, error: string, description: string
 export type ListedService = { provider: string; name: string; scopes: string[]; connected: boolean; interaction_uri?: string };
 
 /** @returns what a client can reach for a user, in the order in which users see providers. Reads only the database. */
-export async function listServices(app: FirstParty, holder: Holder): Promise<ListedService[]> {
+export async function listServices(app: ReachingApp, holder: Holder): Promise<ListedService[]> {
   const { client, account, grant } = holder;
   const ids = Array.isArray(client['services']) ? client['services'].map(String).filter((id) => mayReach(client, id)) : [];
   const providers = await Promise.all(ids.map((id) => findProvider(app.database, id)));

@@ -1,12 +1,14 @@
 import { languageOf } from '../../../http/language.ts';
 import { onwardFrom } from '../../../http/onward.ts';
 import { seeOther } from '../../../http/see-other.ts';
+import type { App } from '../../../oauth/app.ts';
 import { persist } from '../../../oauth/internals.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';
 import { findAccount } from '../../../people/store.ts';
 import { AppError } from '../../../platform/errors.ts';
+import type { SignInFeature } from '../../../sign-in/feature.ts';
 import { finish } from '../../../sign-in/finish.ts';
-import { goTo, pathOf, type Services, type Step, showPage } from '../../../sign-in/step.ts';
+import { goTo, pathOf, type Step, showPage } from '../../../sign-in/step.ts';
 import { identityAt } from '../identities.ts';
 import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../services/connecting.ts';
 import { type Connected, type Connection, missingConnections, needsNewSignIn } from '../services/connections.ts';
@@ -101,7 +103,7 @@ function failed(step: Step, provider: string, problem: string): void {
   goTo(step, `connect?${new URLSearchParams({ provider, problem })}`);
 }
 
-const vaultOf = ({ database, keyRing, config }: Services) => ({ database, keyRing, issuer: config.issuer });
+const vaultOf = ({ database, keyRing, config }: App<SignInFeature>) => ({ database, keyRing, issuer: config.issuer });
 
 const doneBefore = ({ interaction }: Step): string[] => (interaction.lastSubmission?.['connect'] as Connected | undefined)?.done ?? [];
 

@@ -1,11 +1,13 @@
 import type { Context } from 'koa';
 import { auditEvent } from '../../../audit/events.ts';
 import { visitorOf } from '../../../http/visitor.ts';
+import type { App } from '../../../oauth/app.ts';
 import { persist } from '../../../oauth/internals.ts';
 import type { Write } from '../../../oauth/store/unit-of-work.ts';
 import { epochSeconds, systemClock } from '../../../platform/clock.ts';
 import type { Statement } from '../../../platform/database.ts';
-import type { Interaction, Services, Step } from '../../../sign-in/step.ts';
+import type { SignInFeature } from '../../../sign-in/feature.ts';
+import type { Interaction, Step } from '../../../sign-in/step.ts';
 import type { Details } from '../details.ts';
 import { findIdentity, identityAt } from '../identities.ts';
 import { linking } from '../linking.ts';
@@ -61,7 +63,7 @@ export function pendingOf(step: Step): PendingIdentity | undefined {
 }
 
 /** Decrypts a pending identity and reduces `expiresInSeconds` by the time since it was sealed. */
-export function unsealed({ keyRing }: Pick<Services, 'keyRing'>, { of, sealed }: SealedIdentity): PendingIdentity {
+export function unsealed({ keyRing }: Pick<App<SignInFeature>, 'keyRing'>, { of, sealed }: SealedIdentity): PendingIdentity {
   const { at, ...pending } = JSON.parse(keyRing.decrypt(sealed, sealedAs(of))) as PendingIdentity & { at: number };
   const { expiresInSeconds } = pending.tokens;
   if (expiresInSeconds !== undefined)
@@ -73,7 +75,7 @@ const sealedAs = (uid: string) => `pending identity ${uid}`;
 
 /** @returns why an account cannot receive the identity; undefined when it can. @param accountId an existing account. */
 export async function obstacle(
-  { database }: Pick<Services, 'database'>,
+  { database }: Pick<App<SignInFeature>, 'database'>,
   { providerId, subject }: PendingIdentity,
   accountId?: string,
 ): Promise<'gone' | 'linked' | 'taken' | undefined> {
