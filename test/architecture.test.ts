@@ -138,6 +138,18 @@ describe('The house', () => {
     );
   });
 
+  it('declares once each type whose name the glossary gives one meaning', () => {
+    const names = ['App', 'Visit', 'Problem', 'Place', 'Answer', 'Refusal', 'UpstreamVisit'];
+    const declared = files.flatMap((file) =>
+      [...text(file).matchAll(/^(?:export )?(?:type|interface|class) (\w+)/gm)].map(([, name]) => String(name)),
+    );
+    assert.deepEqual(
+      names.filter((name) => declared.indexOf(name) !== declared.lastIndexOf(name)),
+      [],
+    );
+    assert.ok(declared.includes('App') && declared.includes('Problem'));
+  });
+
   it('ends tokens through one door', () => {
     assert.deepEqual(
       files.filter((file) => /delete from grant_record/i.test(text(file))),

@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { type AuditEvent, auditEvent, type EventType } from '../audit/events.ts';
+import { type AuditEvent, type EventType, recordEvent } from '../audit/events.ts';
 import { assertOurForm, csrfToken, stoodAt } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { giveAnswer } from '../http/kept-answers.ts';
@@ -133,8 +133,8 @@ export function backTo({ ctx }: Visit, path: string, done = true): void {
 type Visitor = { ctx: Context; account: Account; app: App };
 
 /** The insert of an audit event for this visit's account. */
-export function told({ ctx, account }: Visitor, type: EventType, more: Pick<AuditEvent, 'clientId' | 'detail'> = {}): Statement {
-  return auditEvent(visitorOf(ctx), { type, accountId: account.id, ...more });
+export function recordOwnEvent({ ctx, account }: Visitor, type: EventType, more: Pick<AuditEvent, 'clientId' | 'detail'> = {}): Statement {
+  return recordEvent(visitorOf(ctx), { type, accountId: account.id, ...more });
 }
 
 /** The insert of a mail in the page's language. Empty when the address cannot receive mail. */

@@ -3,7 +3,7 @@ import { visitorOf } from '../http/visitor.ts';
 import { write } from '../oauth/store/unit-of-work.ts';
 import { mailboxOf } from '../people/email-address.ts';
 import { endProof, findProof, newProof, PROOF_MINUTES, type Proof, type Purpose, proveByCode, type Wish } from '../people/proofs.ts';
-import type { Problem } from '../people/sign-up.ts';
+import type { SignUpProblem } from '../people/sign-up.ts';
 import { knownHere } from './known-here.ts';
 import { type Step, showPage } from './step.ts';
 
@@ -58,7 +58,13 @@ export async function beginToAwait(
 }
 
 /** Shows the page with the field for the code. @param left how many tries remain. */
-export async function showCode(step: Step, page: 'signup' | 'reset', email: string, problems: Problem[] = [], left = 0): Promise<void> {
+export async function showCode(
+  step: Step,
+  page: 'signup' | 'reset',
+  email: string,
+  problems: SignUpProblem[] = [],
+  left = 0,
+): Promise<void> {
   const began = step.app.features.map((feature) => feature.signUpPage?.(step)).find((found) => found !== undefined);
   const other = page === 'signup' ? (began ?? page) : page;
   await showPage(step, 'interaction/code', { page, other, email, problems, left }, problems.length ? 400 : 200);

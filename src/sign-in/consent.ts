@@ -1,5 +1,5 @@
 import type { Client, Grant } from 'oidc-provider';
-import { auditEvent } from '../audit/events.ts';
+import { recordEvent } from '../audit/events.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
@@ -69,7 +69,7 @@ async function denyConsent(step: Step, accountId: string): Promise<void> {
     await write(app.database, {
       purpose: 'keep',
       subject: `AuditEvent denial ${interaction.uid}`,
-      statement: auditEvent(visitorOf(ctx), { type: 'consent_denied', accountId, clientId: String(interaction.params['client_id']) }),
+      statement: recordEvent(visitorOf(ctx), { type: 'consent_denied', accountId, clientId: String(interaction.params['client_id']) }),
     });
   await finish(step, { error: 'access_denied', error_description: 'the person denied the request' });
 }

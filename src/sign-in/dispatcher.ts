@@ -68,12 +68,12 @@ export function interactionRoutes(app: App<SignInFeature>) {
 
   router.get('/interaction/:uid/:page/link', async (ctx, next) => {
     const link = LINKS.get(ctx['params'].page);
-    return link ? showLink(await visit(ctx, app, prompts), link) : next();
+    return link ? showLink(await requestOf(ctx, app, prompts), link) : next();
   });
 
   router.post('/interaction/:uid/:page/link', async (ctx, next) => {
     const link = LINKS.get(ctx['params'].page);
-    return link ? answerLink(await visit(ctx, app, prompts), link) : next();
+    return link ? answerLink(await requestOf(ctx, app, prompts), link) : next();
   });
 
   router.get(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
@@ -145,7 +145,7 @@ async function currentStep(ctx: Context, app: App<SignInFeature>): Promise<Step>
 /**
  * A browser may open a mailed link without this interaction, or after its interaction has left the sign-in prompt. `own` is then undefined.
  */
-async function visit(ctx: Context, app: App<SignInFeature>, prompts: Prompts) {
+async function requestOf(ctx: Context, app: App<SignInFeature>, prompts: Prompts) {
   try {
     const own = await currentStep(ctx, app);
     return { ctx, app, own: promptOf(own, prompts).pages === prompts['login']?.pages ? own : undefined };

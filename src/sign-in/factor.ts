@@ -1,4 +1,4 @@
-import { auditEvent } from '../audit/events.ts';
+import { recordEvent } from '../audit/events.ts';
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { Proofs } from '../oauth/session/session-proofs.ts';
@@ -16,7 +16,7 @@ import { type Step, showPage } from './step.ts';
  * Does not decide whether a factor is needed: see interaction-policy.ts. The passkey form belongs to the passkeys feature.
  */
 
-type Problem = 'wrong' | 'reused' | 'wrong_recovery_code';
+type FactorProblem = 'wrong' | 'reused' | 'wrong_recovery_code';
 
 export async function showFactor(step: Step): Promise<void> {
   const session = await ownSession(step);
@@ -59,7 +59,7 @@ async function submitRecoveryCode(step: Step, code: string): Promise<void> {
   await limitRate(database, LIMITS.recoveryCodeOfAccount, accountId);
   if (!(await useRecoveryCode(database, keyRing, accountId, code))) return fail(step, accountId, 'recovery_code', 'wrong_recovery_code');
   await forgive(database, LIMITS.recoveryCodeOfAccount, accountId);
-  await database.change(auditEvent(visitorOf(step.ctx), { type: 'recovery_code_used', accountId }));
+  await database.change(recordEvent(visitorOf(step.ctx), { type: 'recovery_code_used', accountId }));
   await goOn(step);
 }
 
@@ -72,10 +72,10 @@ async function goOn(step: Step): Promise<void> {
   });
 }
 
-async function fail(step: Step, accountId: string, factor: string, problem: Problem): Promise<void> {
+async function fail(step: Step, accountId: string, factor: string, problem: FactorProblem): Promise<void> {
   step.ctx.state.logged = { ...step.ctx.state.logged, reason: `${factor} ${problem}` };
   step.app.counts.add('sign_in_failed', 'factor');
-  await step.app.database.change(auditEvent(visitorOf(step.ctx), { type: 'factor_failed', accountId, detail: { factor } }));
+  await step.app.database.change(recordEvent(visitorOf(step.ctx), { type: 'factor_failed', accountId, detail: { factor } }));
   await page(step, problem, 401);
 }
 
@@ -99,7 +99,7 @@ async function within({ interaction, app: { database } }: Step) {
   return { passkey, totp, recoveryCode: Boolean(factors.recoveryCodesLeft) && !passkeyOnly, passkeyOnly, unmet: !passkey && !totp };
 }
 
-async function page(step: Step, problem?: Problem, status = 200): Promise<void> {
+async function page(step: Step, problem?: FactorProblem, status = 200): Promise<void> {
   const { interaction, app } = step;
   const [account, ways] = await Promise.all([findAccount(app.database, String(interaction.session?.accountId)), within(step)]);
   if (!account) throw new AppError('interaction_expired', { status: 400, reason: 'account_gone' });

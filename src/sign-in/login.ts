@@ -5,7 +5,7 @@ import { findUser, verifyCredentials } from '../people/store.ts';
 import { awaited } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
 import { knownHere } from './known-here.ts';
-import { note } from './note.ts';
+import { recordStepEvent } from './note.ts';
 import { goTo, type Step, showPage } from './step.ts';
 
 /** Owns the sign-in page. Does not decide whether sign-in is needed: see interaction-policy.ts. */
@@ -27,7 +27,7 @@ export async function submitLogin(step: Step, form: URLSearchParams): Promise<vo
   const [user] = await Promise.all([findUser(database, email), countPasswordTry(made)]);
   const verdict = await verifyCredentials(database, user, form.get('password') ?? '');
   if (!verdict.ok) {
-    await note(step, { type: 'sign_in_failed', ...(verdict.accountId ? { accountId: verdict.accountId } : undefined) });
+    await recordStepEvent(step, { type: 'sign_in_failed', ...(verdict.accountId ? { accountId: verdict.accountId } : undefined) });
     // An unknown address and a wrong password get the same sentence, so it does not reveal which accounts exist (OWASP Authentication Cheat
     // Sheet).
     return page(step, { email, failed: true }, 401);

@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import { type AuditEvent, auditEvent } from '../audit/events.ts';
+import { type AuditEvent, recordEvent } from '../audit/events.ts';
 import { LANGUAGES, type Language, languageOf, supported } from '../http/language.ts';
 import { composeLetter, type LetterName, type Letters } from '../http/letters.ts';
 import { visitorOf } from '../http/visitor.ts';
@@ -18,11 +18,11 @@ import type { SignInFeature } from './feature.ts';
 type Here = { ctx: Context; app: App<SignInFeature> };
 
 /** Records an audit event in the request's unit of work and counts sign-ins. */
-export async function note({ ctx, app }: Here, event: AuditEvent): Promise<void> {
+export async function recordStepEvent({ ctx, app }: Here, event: AuditEvent): Promise<void> {
   if (event.type === 'signed_in') app.counts.add('sign_in', String(event.detail?.['method']));
   if (event.type === 'sign_in_failed') app.counts.add('sign_in_failed', event.detail?.['provider'] ? 'upstream' : 'password');
   const subject = `event ${event.type} ${event.accountId}`;
-  await write(app.database, { purpose: 'keep', subject, statement: auditEvent(visitorOf(ctx), event) });
+  await write(app.database, { purpose: 'keep', subject, statement: recordEvent(visitorOf(ctx), event) });
 }
 
 /** Sends a mail in the request's unit of work. @param locale the account's language; without one, the page's language. */

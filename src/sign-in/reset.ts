@@ -10,12 +10,12 @@ import { passwordProblem } from '../people/password-policy.ts';
 import { hashPassword } from '../people/passwords.ts';
 import { resetPasswordOf } from '../people/profile.ts';
 import { endProofsOf, type Proof, redeemProof } from '../people/proofs.ts';
-import type { Problem } from '../people/sign-up.ts';
+import type { SignUpProblem } from '../people/sign-up.ts';
 import { type Account, findAccount, findAccountByEmail } from '../people/store.ts';
 import { AppError } from '../platform/errors.ts';
 import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
-import { alarmTo, note, send } from './note.ts';
+import { alarmTo, recordStepEvent, send } from './note.ts';
 import { goTo, type Step, showPage } from './step.ts';
 
 /**
@@ -78,7 +78,7 @@ async function provenByCode(step: Step): Promise<Proof | undefined> {
 }
 
 /** @returns the problems of a new password for the proven account; empty when it is valid. */
-export async function newPasswordProblems({ app }: Pick<Step, 'app'>, proof: Proof, password: string): Promise<Problem[]> {
+export async function newPasswordProblems({ app }: Pick<Step, 'app'>, proof: Proof, password: string): Promise<SignUpProblem[]> {
   const account = await accountOf(app, proof);
   const key = passwordProblem(password, account);
   return key ? [{ field: 'password', key }] : [];
@@ -111,7 +111,7 @@ export async function resetPassword(
   await write(database, { purpose: 'end', subject: `proofs of ${account.id}`, statement: endProofsOf(account.id) });
   await write(database, { purpose: 'end', subject: `account ${account.id}`, statement: endAccount(account.id) });
   const removed = [...new Set(added.map(({ kind }) => kind))];
-  await note(here, { type: 'password_reset', accountId: account.id, ...(removed.length ? { detail: { removed } } : undefined) });
+  await recordStepEvent(here, { type: 'password_reset', accountId: account.id, ...(removed.length ? { detail: { removed } } : undefined) });
   // The user reads the mail of this address, so the links that undo earlier changes to it are no longer needed.
   await write(database, { purpose: 'end', subject: `not me ${account.id}`, statement: endOutdatedLinks(account.id, account) });
   for (const [n, statement] of alarmTo(here, account, 'password_changed', 'password_changed', {}).entries())
@@ -142,11 +142,11 @@ async function ask(step: Step, email: string): Promise<void> {
   goTo(step, 'reset/code');
 }
 
-async function form(step: Step, email: string, problems: Problem[] = []): Promise<void> {
+async function form(step: Step, email: string, problems: SignUpProblem[] = []): Promise<void> {
   await showPage(step, 'interaction/reset', { email, problems }, problems.length ? 400 : 200);
 }
 
-async function newPassword(step: Step, proof: Proof, keep: string[], problems: Problem[] = []): Promise<void> {
+async function newPassword(step: Step, proof: Proof, keep: string[], problems: SignUpProblem[] = []): Promise<void> {
   const openings = await openingsOf(step, proof, keep);
   const shown = { page: 'reset/password', email: proof.email, openings, problems };
   await showPage(step, 'interaction/new-password', shown, problems.length ? 400 : 200);

@@ -1,4 +1,4 @@
-import { auditEvent } from '../audit/events.ts';
+import { recordEvent } from '../audit/events.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { writeTogether } from '../oauth/store/unit-of-work.ts';
 import { keepAccount } from '../people/profile.ts';
@@ -23,7 +23,7 @@ export async function decideRestore(step: Step, form: URLSearchParams): Promise<
   const accountId = String(interaction.session?.accountId);
   const kept = await writeTogether(app.database, [
     { purpose: 'keep', once: true, statement: keepAccount(accountId) },
-    { purpose: 'keep', statement: auditEvent(visitorOf(ctx), { type: 'deletion_taken_back', accountId }) },
+    { purpose: 'keep', statement: recordEvent(visitorOf(ctx), { type: 'deletion_taken_back', accountId }) },
   ]);
   // Without a change, the deletion already ran or another tab cancelled it. The authorization endpoint finds out which.
   await finish(step, kept ? { restore: {} } : {});

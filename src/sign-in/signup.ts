@@ -1,11 +1,11 @@
-import { auditEvent } from '../audit/events.ts';
+import { recordEvent } from '../audit/events.ts';
 import { languageOf } from '../http/language.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { normalizeEmail } from '../people/email-address.ts';
 import { tidyName } from '../people/names.ts';
 import { hashPassword } from '../people/passwords.ts';
 import type { Proof } from '../people/proofs.ts';
-import { openAccount, type Problem, type SignUpWish, signUpProblems } from '../people/sign-up.ts';
+import { openAccount, type SignUpProblem, type SignUpWish, signUpProblems } from '../people/sign-up.ts';
 import { type Account, isAddressTaken } from '../people/store.ts';
 import type { Statement } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
@@ -73,7 +73,7 @@ export async function makeAccount({ ctx, app }: Pick<Step, 'ctx' | 'app'>, proof
   if (brought && !proof.accountId) await brought.assertFree();
   const account = await openAccount(app.database, proof, (accountId) => [
     ...(brought ? firstMustAffect(brought.writes(accountId)) : []),
-    auditEvent(visitorOf(ctx), { type: 'signed_up', accountId }),
+    recordEvent(visitorOf(ctx), { type: 'signed_up', accountId }),
   ]);
   if (!account) throw new AppError('address_taken', { status: 409, reason: 'address_taken_meanwhile' });
   return account;
@@ -113,6 +113,6 @@ export async function ask(step: Step, email: string, payload: SignUpWish): Promi
   goTo(step, 'signup/code');
 }
 
-async function form(step: Step, typed: Typed, problems: Problem[] = []): Promise<void> {
+async function form(step: Step, typed: Typed, problems: SignUpProblem[] = []): Promise<void> {
   await showPage(step, 'interaction/signup', { ...(await offersOf(step)), ...typed, problems }, problems.length ? 400 : 200);
 }

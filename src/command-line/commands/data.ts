@@ -1,5 +1,5 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { LEFT_OUT } from '../../operations/durable.ts';
 import { exportData } from '../../operations/export.ts';
 import { readHeader, verifyFile } from '../../operations/exported-file.ts';
@@ -66,7 +66,7 @@ async function write(file: string, yes: boolean): Promise<number> {
     progress.end();
     const total = Object.values(rows).reduce((sum, count) => sum + count, 0);
     await withDatabase((database) =>
-      database.transaction([auditEvent(OPERATOR, { type: 'data_exported_by_operator', detail: { rows: total, sha256 } })]),
+      database.transaction([recordEvent(OPERATOR, { type: 'data_exported_by_operator', detail: { rows: total, sha256 } })]),
     );
     renameSync(part, file);
     console.log(`${total} rows are in ${quoted(file)}: keep it as you keep the database, and DATA_ENCRYPTION_KEYS elsewhere`);
@@ -104,7 +104,7 @@ async function read(file: string, yes: boolean, sealed: readonly SealedColumn[])
   await verifyFile(file, keyRingAsWritten(config), sealed, looking.step);
   looking.end();
   if (!(await confirmed(`Restore ${total} rows of ${quoted(header.exportedAt)} into this database?`, yes))) return REFUSED;
-  const told = auditEvent(OPERATOR, { type: 'data_restored', detail: { rows: total, exportedAt: header.exportedAt.slice(0, 40) } });
+  const told = recordEvent(OPERATOR, { type: 'data_restored', detail: { rows: total, exportedAt: header.exportedAt.slice(0, 40) } });
   const writing = showProgress('rows', total);
   await restoreData({ url, file, header, told }, writing.step);
   writing.end();

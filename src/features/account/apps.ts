@@ -7,7 +7,7 @@ import { listConnectedClients } from '../../oauth/store/connected-clients.ts';
 import { revokeGrantsTo } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { describe } from '../../pages/described-app.ts';
-import { backTo, type OwnPage, show, told } from '../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, show } from '../../pages/own-pages.ts';
 import { isStorable } from '../../platform/database.ts';
 
 /** Owns the list of clients to which a user granted access, and the revocation of a grant. */
@@ -36,7 +36,7 @@ export const apps: OwnPage = {
       !OWN_PAGES.includes(clientId) &&
       (await writeTogether(app.database, [
         { purpose: 'end', once: true, statement: revokeGrantsTo(clientId, account.id) },
-        { purpose: 'keep', statement: told(visit, 'access_revoked', { clientId }) },
+        { purpose: 'keep', statement: recordOwnEvent(visit, 'access_revoked', { clientId }) },
       ]));
     backTo(visit, '/account/apps', revoked);
   },

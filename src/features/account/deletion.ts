@@ -1,7 +1,7 @@
 import { ownedAlone } from '../../oauth/clients/co-owners.ts';
 import { endAccount } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { GRACE_DAYS, scheduleDeletion } from '../../people/profile.ts';
 import { DAY } from '../../platform/clock.ts';
 
@@ -26,7 +26,7 @@ export const deletion: OwnPage = {
     const scheduled = await writeTogether(app.database, [
       { purpose: 'keep', once: true, statement: scheduleDeletion(account.id) },
       { purpose: 'end', statement: endAccount(account.id) },
-      { purpose: 'keep', statement: told(visit, 'deletion_scheduled') },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'deletion_scheduled') },
       ...kept(alarm(visit, 'deletion_scheduled', 'deletion_scheduled', { until })),
     ]);
     // Another tab scheduled it a moment ago.

@@ -2,7 +2,7 @@ import { LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { sentToProve } from '../../pages/fresh-proof.ts';
-import { alarm, backTo, kept, letter, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { alarm, backTo, kept, letter, type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { ownSession } from '../../pages/own-session.ts';
 import { emailProblem, isSameAddress, mailboxOf, normalizeEmail } from '../../people/email-address.ts';
 import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode, proveByLink, redeemProof } from '../../people/proofs.ts';
@@ -93,7 +93,7 @@ async function keep(visit: Visit, { handle, email: proven }: PendingChange): Pro
       { purpose: 'keep', once: true, statement: changeEmail(account.id, account.email, proven) },
       // A proof sent to the old address is no longer valid.
       { purpose: 'end', statement: endProofsOf(account.id) },
-      { purpose: 'keep', statement: told(visit, 'email_changed') },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'email_changed') },
       ...kept(alarm(visit, 'email_changed', 'email_changed', { email: proven })),
     ]);
   } catch (error) {

@@ -7,7 +7,7 @@ import { listOwnedApis } from '../../oauth/scopes/api-ownership.ts';
 import { listConnectedClients } from '../../oauth/store/connected-clients.ts';
 import { listSessions } from '../../oauth/store/signed-in-browsers.ts';
 import { describe } from '../../pages/described-app.ts';
-import { type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { systemClock } from '../../platform/clock.ts';
 
 /** Owns the copy of all data stored about a user (GDPR articles 15 and 20). It contains no secrets or tokens. */
@@ -25,7 +25,7 @@ export const dataExport: OwnPage = {
   async submit(visit) {
     const { account, ctx, app } = visit;
     await limitRate(app.database, LIMITS.dataExport, account.id);
-    await app.database.change(told(visit, 'data_exported'));
+    await app.database.change(recordOwnEvent(visit, 'data_exported'));
     ctx.attachment('munjigi-account.json');
     ctx.type = 'application/json';
     ctx.set('Cache-Control', 'no-store');

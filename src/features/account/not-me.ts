@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import type { Feature } from '../../feature.ts';
 import { assertOurForm, csrfToken } from '../../http/csrf.ts';
 import { readForm } from '../../http/form.ts';
@@ -73,7 +73,7 @@ async function undo(ctx: Context, app: App<Feature>, found: Found, form: URLSear
       { purpose: 'end', statement: endAccount(account.id) },
       {
         purpose: 'keep',
-        statement: auditEvent(visitorOf(ctx), { type: 'account_given_back', accountId: account.id, detail: { change: link.change } }),
+        statement: recordEvent(visitorOf(ctx), { type: 'account_given_back', accountId: account.id, detail: { change: link.change } }),
       },
       // Also notify the account's current address, but without a link: otherwise two parties could take the account back and forth.
       ...[...new Set([link.email, account.email])].flatMap((email) => kept(letter(asked, email, 'given_back', { person: account.name }))),

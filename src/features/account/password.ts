@@ -1,7 +1,7 @@
 import { forgive, LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { endAccount } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { passwordProblem } from '../../people/password-policy.ts';
 import { hashPassword, verifyPassword } from '../../people/passwords.ts';
 import { changePassword } from '../../people/profile.ts';
@@ -30,7 +30,7 @@ export const password: OwnPage = {
       { purpose: 'keep', once: true, statement: changePassword(account.id, before, await hashPassword(chosen)) },
       { purpose: 'end', statement: endAccount(account.id, session.uid) },
       { purpose: 'end', statement: endProofsOf(account.id) },
-      { purpose: 'keep', statement: told(visit, 'password_changed') },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'password_changed') },
       ...kept(alarm(visit, 'password_changed', 'password_changed', {})),
     ]);
     // Another request changed the password a moment ago, so the typed one is no longer current.
@@ -47,7 +47,7 @@ async function isCurrent(visit: Visit, hash: string, typed: string): Promise<boo
     await forgive(app.database, LIMITS.currentPassword, account.id);
     return true;
   }
-  await app.database.change(told(visit, 'password_change_failed'));
+  await app.database.change(recordOwnEvent(visit, 'password_change_failed'));
   return false;
 }
 

@@ -1,6 +1,6 @@
 import { chooseLanguage, LANGUAGES, languageOf, supported } from '../../http/language.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { nameFault, tidyName } from '../../people/names.ts';
 import { changeProfile } from '../../people/profile.ts';
 import { isReservedUsername } from '../../people/usernames.ts';
@@ -35,7 +35,7 @@ export const profile: OwnPage = {
       try {
         const kept = await writeTogether(app.database, [
           { purpose: 'keep', once: true, statement: changeProfile(account.id, { ...fields, locale }) },
-          { purpose: 'keep', statement: told(visit, 'profile_changed', { detail: { changes } }) },
+          { purpose: 'keep', statement: recordOwnEvent(visit, 'profile_changed', { detail: { changes } }) },
         ]);
         // Another user gave the name up recently. It counts as taken for everyone else.
         if (!kept) return page(visit, fields, 'account.profile.username_taken');

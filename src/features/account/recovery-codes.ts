@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import { render } from '../../http/render.ts';
 import type { App } from '../../oauth/app.ts';
 import { done, FACTORS_PATH, letterAbout, visitToAdd, visitWithForm, vouched, wasStopped } from '../../pages/factor-visit.ts';
-import { told } from '../../pages/own-pages.ts';
+import { recordOwnEvent } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
 import { newRecoveryCodes, replaceRecoveryCodes } from '../../people/recovery-codes.ts';
 
@@ -26,7 +26,7 @@ export async function makeRecoveryCodes(ctx: Context, app: App): Promise<void> {
   const codes = newRecoveryCodes();
   await app.database.transaction([
     ...replaceRecoveryCodes(app.keyRing, there.account.id, codes),
-    told(there, 'recovery_codes_made'),
+    recordOwnEvent(there, 'recovery_codes_made'),
     ...vouched(there),
     ...letterAbout(there, { factor: 'recovery_codes', change: 'added' }),
   ]);

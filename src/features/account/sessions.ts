@@ -1,6 +1,6 @@
 import { endOtherSessions, endSession, listSessions } from '../../oauth/store/signed-in-browsers.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, show, told } from '../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, show } from '../../pages/own-pages.ts';
 import { isStorable } from '../../platform/database.ts';
 
 /**
@@ -30,13 +30,13 @@ export const sessions: OwnPage = {
     const ended = form.has('others')
       ? await writeTogether(app.database, [
           { purpose: 'end', once: true, statement: endOtherSessions(account.id, session.uid) },
-          { purpose: 'keep', statement: told(visit, 'other_sessions_ended') },
+          { purpose: 'keep', statement: recordOwnEvent(visit, 'other_sessions_ended') },
         ])
       : isStorable(uid) &&
         uid !== session.uid &&
         (await writeTogether(app.database, [
           { purpose: 'end', once: true, statement: endSession(account.id, uid) },
-          { purpose: 'keep', statement: told(visit, 'session_ended') },
+          { purpose: 'keep', statement: recordOwnEvent(visit, 'session_ended') },
         ]));
     backTo(visit, '/account/sessions', ended);
   },

@@ -1,5 +1,5 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { type Command, type Installed, UsageError } from '../../command-line/command.ts';
 import { openNewFile } from '../../command-line/new-file.ts';
 import { keyRingAsWritten, OPERATOR, withDatabase } from '../../command-line/operator.ts';
@@ -142,7 +142,7 @@ async function write(database: Database, { plan, people, order }: Plan, written:
 async function writeClient(database: Database, planned: Planned, source: SourceName, tell: (line: string) => void): Promise<void> {
   const { draft, secret, reissued, outcome } = planned;
   if (reissued) tell(JSON.stringify({ client_id: draft.clientId, client_secret: secret }));
-  const event = auditEvent(OPERATOR, {
+  const event = recordEvent(OPERATOR, {
     type: 'clients_imported',
     clientId: draft.clientId,
     detail: { source, change: outcome === 'update' ? 'updated' : 'made' },

@@ -16,7 +16,7 @@ import {
   vouched,
   wasStopped,
 } from '../../pages/factor-visit.ts';
-import { told } from '../../pages/own-pages.ts';
+import { recordOwnEvent } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
 import { newChallenge, spendChallenge } from './challenges.ts';
 import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, removePasskey, renamePasskey } from './passkeys.ts';
@@ -51,7 +51,11 @@ export async function addPasskey(ctx: Context, app: App): Promise<void> {
     name,
     answer: form.get('credential') ?? '',
     spend: (challenge) => spendChallenge(database, config.cookieKeys, subject(there), challenge),
-    along: [told(there, 'passkey_added'), ...vouched(there), ...letterAbout(there, { factor: 'passkey', change: 'added', called: name })],
+    along: [
+      recordOwnEvent(there, 'passkey_added'),
+      ...vouched(there),
+      ...letterAbout(there, { factor: 'passkey', change: 'added', called: name }),
+    ],
   });
   if (!added.ok) {
     ctx.state.logged = { ...ctx.state.logged, reason: added.reason };
@@ -68,7 +72,7 @@ export async function changePasskeyName(ctx: Context, app: App): Promise<void> {
   const { there, form } = sent;
   const name = passkeyName(form.get('name') ?? '', '');
   const renamed = name && (await renamePasskey(app.database, there.account.id, form.get('id') ?? '', name));
-  if (renamed) await app.database.change(told(there, 'passkey_renamed'));
+  if (renamed) await app.database.change(recordOwnEvent(there, 'passkey_renamed'));
   done(there, renamed ? 'passkey_renamed' : undefined);
 }
 
@@ -86,7 +90,10 @@ export async function takePasskeyAway(ctx: Context, app: App): Promise<void> {
     seeOther(ctx, `${FACTORS_PATH}?kept=last`);
     return;
   }
-  await database.transaction([told(there, 'passkey_removed'), ...letterAbout(there, { factor: 'passkey', change: 'removed', called })]);
+  await database.transaction([
+    recordOwnEvent(there, 'passkey_removed'),
+    ...letterAbout(there, { factor: 'passkey', change: 'removed', called }),
+  ]);
   done(there, 'passkey_removed');
 }
 

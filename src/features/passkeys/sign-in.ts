@@ -1,4 +1,4 @@
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { LIMITS, limitRate, takeBack } from '../../http/rate-limit.ts';
 import { allowOwnRequests } from '../../http/security-headers.ts';
 import { visitorOf } from '../../http/visitor.ts';
@@ -46,7 +46,8 @@ export async function submitPasskey(step: Step, form: URLSearchParams, show: (st
     // The language switch leads to the page, not to this form.
     ctx.state.pagePath = `/interaction/${interaction.uid}`;
     step.app.counts.add('sign_in_failed', expected ? 'factor' : 'passkey');
-    if (expected) await database.change(auditEvent(visitor, { type: 'factor_failed', accountId: expected, detail: { factor: 'passkey' } }));
+    if (expected)
+      await database.change(recordEvent(visitor, { type: 'factor_failed', accountId: expected, detail: { factor: 'passkey' } }));
     await show(step);
     ctx.status = 401;
     return;

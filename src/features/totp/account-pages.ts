@@ -14,7 +14,7 @@ import {
   vouched,
   wasStopped,
 } from '../../pages/factor-visit.ts';
-import { told } from '../../pages/own-pages.ts';
+import { recordOwnEvent } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
 import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } from './totp.ts';
 
@@ -38,7 +38,7 @@ export async function addTotp(ctx: Context, app: App): Promise<void> {
   const { database } = app;
   const [sealed, code] = [form.get('sealed') ?? '', form.get('code') ?? ''];
   await limitRate(database, LIMITS.totpOfAccount, there.account.id);
-  const along = [told(there, 'totp_added'), ...vouched(there), ...letterAbout(there, { factor: 'totp', change: 'added' })];
+  const along = [recordOwnEvent(there, 'totp_added'), ...vouched(there), ...letterAbout(there, { factor: 'totp', change: 'added' })];
   const verdict = await confirmTotp(database, enrolling(there), { sealed, code, along });
   if (verdict.ok) {
     await forgive(database, LIMITS.totpOfAccount, there.account.id);
@@ -59,7 +59,7 @@ export async function takeTotpAway(ctx: Context, app: App): Promise<void> {
   if (!(await factorsOf(database, there.account.id)).totpSince) return done(there);
   await database.transaction([
     ...removeTotp(there.account.id),
-    told(there, 'totp_removed'),
+    recordOwnEvent(there, 'totp_removed'),
     ...letterAbout(there, { factor: 'totp', change: 'removed' }),
   ]);
   done(there, 'totp_removed');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type AuditEvent, auditEvent, audited } from '../../audit/events.ts';
+import { type AuditEvent, recordEvent, recordEventWith } from '../../audit/events.ts';
 import type { Visitor } from '../../http/visitor.ts';
 import type { StartingApp } from '../../oauth/app.ts';
 import { MAX_NAME_CHARACTERS } from '../../oauth/clients/display-name.ts';
@@ -123,15 +123,20 @@ export async function perform<Input, Result>(
 }
 
 /** The audit event of an act: the user, the client and the address. It is written in the act's transaction, and so is `along`. */
-export function recorded(app: ActingApp, event: Omit<AuditEvent, 'actorId'>): Statement {
-  const [told, along] = [auditEvent(app.actor.from, byWhom(app, event)), app.along?.()];
+export function recordActEvent(app: ActingApp, event: Omit<AuditEvent, 'actorId'>): Statement {
+  const [told, along] = [recordEvent(app.actor.from, byWhom(app, event)), app.along?.()];
   return along ? Prisma.sql`with along as (${along}) ${told}` : told;
 }
 
 /** The same for an insert, update or delete, whose `id` it records as `idAs`. The first statement returns the act's rows. */
-export function recordedAct(app: ActingApp, act: Statement, event: Omit<AuditEvent, 'actorId'>, idAs: string): [Statement, ...Statement[]] {
+export function recordActEventWith(
+  app: ActingApp,
+  act: Statement,
+  event: Omit<AuditEvent, 'actorId'>,
+  idAs: string,
+): [Statement, ...Statement[]] {
   const along = app.along?.();
-  return [audited(act, app.actor.from, byWhom(app, event), idAs), ...(along ? [along] : [])];
+  return [recordEventWith(act, app.actor.from, byWhom(app, event), idAs), ...(along ? [along] : [])];
 }
 
 const byWhom = ({ actor }: ActingApp, { detail, ...event }: Omit<AuditEvent, 'actorId'>): AuditEvent => ({

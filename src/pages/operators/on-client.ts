@@ -12,7 +12,7 @@ import { ConfigError } from '../../platform/config.ts';
 import { isStorable, type Statement } from '../../platform/database.ts';
 import { isMailAddress, mailLetter } from '../../platform/mail.ts';
 import { mustFind } from '../../platform/sql-errors.ts';
-import { type ActingApp, type Actor, done, type Outcome, recorded, refused } from './act.ts';
+import { type ActingApp, type Actor, done, type Outcome, recordActEvent, refused } from './act.ts';
 
 /**
  * Owns what all acts on a client share. The client exists, is not one of the server's own, and is locked, and its owners are notified.
@@ -38,7 +38,7 @@ export async function doToClient(
   const guards = [mustFind(lockClient(id)), ...(givesHold ? [mustFind(isStillAsPowerful(id, power))] : [])];
   // Read before the change, so that a removed owner is notified too.
   const letters = await lettersToOwners(app, id, event.type);
-  await database.transaction([...guards, ...statements, recorded(app, { ...event, clientId: id }), ...letters]);
+  await database.transaction([...guards, ...statements, recordActEvent(app, { ...event, clientId: id }), ...letters]);
   return done({ id });
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isClientKnown } from '../../../oauth/clients/store.ts';
 import { endClient, findGrant, revokeGrant, revokeGrantsOf } from '../../../oauth/store/grants.ts';
 import { endByHandle, findByHandle } from '../../../oauth/store/token-handles.ts';
-import { type Act, done, NOTHING, recorded, refused } from '../../../pages/operators/act.ts';
+import { type Act, done, NOTHING, recordActEvent, refused } from '../../../pages/operators/act.ts';
 import { findAccountRecordById } from '../../../people/administration.ts';
 
 /** Owns the acts that end grants and tokens. Sessions and registered clients stay. */
@@ -19,7 +19,7 @@ export const endGrant: Act<object, Named> = {
     const grant = await findGrant(app.database, id);
     if (!grant) return refused('unknown');
     const event = { type: 'access_ended' as const, accountId: grant.account_id, clientId: grant.client_id };
-    await app.database.transaction([revokeGrant(id), recorded(app, event)]);
+    await app.database.transaction([revokeGrant(id), recordActEvent(app, event)]);
     return done({ id });
   },
 };
@@ -31,7 +31,7 @@ export const endAccessOfPerson: Act<object, Named> = {
   result: NAMED,
   async run(app, id) {
     if (!(await findAccountRecordById(app.database, id))) return refused('unknown');
-    await app.database.transaction([revokeGrantsOf(id), recorded(app, { type: 'access_ended', accountId: id })]);
+    await app.database.transaction([revokeGrantsOf(id), recordActEvent(app, { type: 'access_ended', accountId: id })]);
     return done({ id });
   },
 };
@@ -44,7 +44,7 @@ export const endAccessOfClient: Act<object, Named & { ended: number }> = {
   async run(app, id) {
     if (!(await isClientKnown(app.database, id))) return refused('unknown');
     // Record first: the end runs in batches, and an interrupted act must still leave its event.
-    await app.database.transaction([recorded(app, { type: 'access_ended', clientId: id })]);
+    await app.database.transaction([recordActEvent(app, { type: 'access_ended', clientId: id })]);
     return done({ id, ended: await endClient(app.database, id) });
   },
 };
@@ -59,7 +59,7 @@ export const endToken: Act<object, { handle: string }> = {
     if (!token) return refused('unknown');
     if (another) return refused('ambiguous');
     const owner = token.account_id === null ? undefined : { accountId: token.account_id };
-    const told = recorded(app, { type: 'access_ended', clientId: token.client_id, ...owner, detail: { token: handle } });
+    const told = recordActEvent(app, { type: 'access_ended', clientId: token.client_id, ...owner, detail: { token: handle } });
     await app.database.transaction([endByHandle(handle), told]);
     return done({ handle });
   },

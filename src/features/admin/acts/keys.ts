@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { replaceSigningKeys, rotateSigningKeys } from '../../../oauth/keys/signing-keys.ts';
-import { type Act, done, NOTHING, recorded } from '../../../pages/operators/act.ts';
+import { type Act, done, NOTHING, recordActEvent } from '../../../pages/operators/act.ts';
 import { keysUsedNow } from '../../../platform/key-use.ts';
 
 /** Owns the operators' acts on the signing keys. */
@@ -15,7 +15,9 @@ export const rotateKeys: Act<object, z.infer<typeof ROTATED>> = {
   input: NOTHING,
   result: ROTATED,
   async run(app) {
-    const rotated = await rotateSigningKeys(app.database, app.keyRing, [recorded(app, { type: 'keys_rotated', detail: { now: false } })]);
+    const rotated = await rotateSigningKeys(app.database, app.keyRing, [
+      recordActEvent(app, { type: 'keys_rotated', detail: { now: false } }),
+    ]);
     return done({
       keys: rotated.map(({ algorithm, made, next }) => ({ algorithm, kid: next.kid, made, signs_from: next.activeAt.toISOString() })),
     });
@@ -30,7 +32,7 @@ export const replaceKeys: Act<object, z.infer<typeof REPLACED>> = {
   input: NOTHING,
   result: REPLACED,
   async run(app) {
-    await replaceSigningKeys(app.database, app.keyRing, [recorded(app, { type: 'keys_rotated', detail: { now: true } })]);
+    await replaceSigningKeys(app.database, app.keyRing, [recordActEvent(app, { type: 'keys_rotated', detail: { now: true } })]);
     return done({ replaced: true });
   },
 };
@@ -43,7 +45,7 @@ export const useKeys: Act<object, z.infer<typeof USED>> = {
   input: NOTHING,
   result: USED,
   async run(app) {
-    const [used] = await app.database.transaction([keysUsedNow(), recorded(app, { type: 'keys_used' })]);
+    const [used] = await app.database.transaction([keysUsedNow(), recordActEvent(app, { type: 'keys_used' })]);
     return done({ used: used as z.infer<typeof USED>['used'] });
   },
 };

@@ -3,7 +3,16 @@ import type { EventType } from '../../../audit/events.ts';
 import { LANGUAGES } from '../../../http/language.ts';
 import { endAccount } from '../../../oauth/store/grants.ts';
 import { endSessions, findAccountOfSession, endSession as sessionOf } from '../../../oauth/store/signed-in-browsers.ts';
-import { type Act, type ActingApp, done, NOTHING, type Outcome, recorded, refused, rolesWithin } from '../../../pages/operators/act.ts';
+import {
+  type Act,
+  type ActingApp,
+  done,
+  NOTHING,
+  type Outcome,
+  recordActEvent,
+  refused,
+  rolesWithin,
+} from '../../../pages/operators/act.ts';
 import {
   type AccountRecord,
   disableAccount,
@@ -38,7 +47,7 @@ async function doTo(app: ActingApp, id: string, deed: Deed & { detail?: Record<s
   const judged = await judge(app, id, deed.losesAdmin);
   if (!judged.ok) return judged;
   const { database } = app;
-  const told = recorded(app, { type: deed.type, accountId: id, ...(deed.detail ? { detail: deed.detail } : undefined) });
+  const told = recordActEvent(app, { type: deed.type, accountId: id, ...(deed.detail ? { detail: deed.detail } : undefined) });
   await database.transaction([...judged.result.guards, ...deed.statements(id), told]);
   return done({ id });
 }
@@ -141,7 +150,7 @@ export const createPerson: Act<z.infer<typeof newPerson>, Changed & { email: str
     if (await isAddressTaken(database, wish.email)) return refused('taken');
     const { id, statements } = accountToClaim({ issuer: config.issuer, keyRing, from: actor.from }, wish);
     try {
-      await database.transaction([...statements, recorded(app, { type: 'account_made', accountId: id, detail: { role } })]);
+      await database.transaction([...statements, recordActEvent(app, { type: 'account_made', accountId: id, detail: { role } })]);
     } catch (error) {
       if (isUniqueViolation(error) && (await isAddressTaken(database, wish.email))) return refused('taken');
       throw error;

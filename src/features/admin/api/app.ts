@@ -16,8 +16,8 @@ import { AppError } from '../../../platform/errors.ts';
 import type { Log } from '../../../platform/log.ts';
 import { assertMay, type Caller, createCallers, metadataPath } from './caller.ts';
 import { describeApi } from './document.ts';
-import { type Answer, judgeKey, once } from './idempotency.ts';
-import { Problem, problems, resultOf } from './problem.ts';
+import { type ApiAnswer, judgeKey, once } from './idempotency.ts';
+import { ApiProblem, problems, resultOf } from './problem.ts';
 import { adminRoutesOf, PAGING, routesAt } from './routes.ts';
 
 /**
@@ -38,15 +38,15 @@ export function adminApi(app: ApiApp): Part {
   const document = JSON.stringify(describeApi(issuer, all));
   const callerOf = createCallers(database, issuer);
   const answer = async (ctx: Context) => {
-    if (!ctx.path.startsWith(`${BASE}/`)) throw new Problem('not_found');
+    if (!ctx.path.startsWith(`${BASE}/`)) throw new ApiProblem('not_found');
     const path = ctx.path.slice(BASE.length);
     const isDocument = path === '/openapi.json';
     const found = isDocument ? { routes: [], target: '' } : routesAt(all, path);
     // The document of all paths is public, so an unknown path needs no token to get 404.
-    if (!found) throw new Problem('not_found');
+    if (!found) throw new ApiProblem('not_found');
     const route = found.routes.find(({ method }) => method === ctx.method.replace('HEAD', 'GET'));
     if (isDocument && ['GET', 'HEAD'].includes(ctx.method)) return writeJson(ctx, 200, document);
-    if (!route) throw new Problem('method_not_allowed', { headers: { Allow: isDocument ? 'GET, HEAD' : allowed(found.routes) } });
+    if (!route) throw new ApiProblem('method_not_allowed', { headers: { Allow: isDocument ? 'GET, HEAD' : allowed(found.routes) } });
     const caller = await callerOf(ctx);
     ctx.state.logged = { ...ctx.state.logged, client_id: caller.clientId, operation: route.name };
     await limitRate(database, LIMITS.adminApi, readerOf(caller));
@@ -59,7 +59,7 @@ export function adminApi(app: ApiApp): Part {
 /** Answers 404 where the API is not served. @param addresses the path prefixes to answer for. */
 export function noAdminApi({ issuer }: Config, log: Log, addresses = [`${ROOM}/`]): Part {
   const nothing = () => {
-    throw new Problem('not_found');
+    throw new ApiProblem('not_found');
   };
   return under(addresses, compose([problems(issuer, log), nothing] as never));
 }
@@ -82,7 +82,7 @@ async function respond(call: Call, route: Route): Promise<void> {
       return respondWithPage(call, route);
     case 'one': {
       const one = await route.find(app.database, target);
-      if (!one) throw new Problem('not_found');
+      if (!one) throw new ApiProblem('not_found');
       return writeJson(ctx, 200, JSON.stringify(one));
     }
     case 'act':
@@ -96,10 +96,11 @@ async function respondWithPage({ ctx, caller, app }: Call, route: Route & { kind
   const [paging, filters] = [PAGING.safeParse({ limit, cursor }), list.filters.safeParse({ ...rest })];
   const issues = [...(paging.error?.issues ?? []), ...(filters.error?.issues ?? [])];
   if (!paging.success || !filters.success)
-    throw new Problem('invalid_request', { errors: issues.map(({ path, message }) => ({ field: path.join('.'), detail: message })) });
-  if (!isStorable(filters.data)) throw new Problem('invalid_request', { detail: 'parameters must not contain NUL or unpaired surrogates' });
+    throw new ApiProblem('invalid_request', { errors: issues.map(({ path, message }) => ({ field: path.join('.'), detail: message })) });
+  if (!isStorable(filters.data))
+    throw new ApiProblem('invalid_request', { detail: 'parameters must not contain NUL or unpaired surrogates' });
   const page = await readPage(list, app, { ...paging.data, filters: filters.data, reader: readerOf(caller) });
-  if (!page) throw new Problem('invalid_cursor');
+  if (!page) throw new ApiProblem('invalid_cursor');
   if (page.next) {
     const query = new URLSearchParams(rest as Record<string, string>);
     if (paging.data.limit) query.set('limit', String(paging.data.limit));
@@ -112,11 +113,11 @@ async function respondWithPage({ ctx, caller, app }: Call, route: Route & { kind
 async function respondToAct({ ctx, caller, target, app }: Call, route: Route & { kind: 'act' }): Promise<void> {
   const { act } = route;
   const sent = ctx.get('idempotency-key');
-  if (act.creates && !sent) throw new Problem('idempotency_key_missing');
+  if (act.creates && !sent) throw new ApiProblem('idempotency_key_missing');
   const key = sent && judgeKey(sent);
   const body = (await readBody(ctx.req)).toString('utf8');
   const input = parsed(ctx, body);
-  const run = async (along?: ActingApp['along']): Promise<Answer> => {
+  const run = async (along?: ActingApp['along']): Promise<ApiAnswer> => {
     const outcome = await perform(act, { ...app, actor: caller, ...(along && { along }) }, { target, input });
     return { status: act.creates ? 201 : 200, body: resultOf(outcome) };
   };
@@ -127,14 +128,14 @@ async function respondToAct({ ctx, caller, target, app }: Call, route: Route & {
   writeJson(ctx, answer.status, JSON.stringify(answer.body));
 }
 
-/** @throws AppError 415, Problem 400. */
+/** @throws AppError 415, ApiProblem 400. */
 function parsed(ctx: Context, body: string): unknown {
   if (!body) return {};
   if (!ctx.is('application/json')) throw new AppError('unsupported_media_type', { status: 415 });
   try {
     return JSON.parse(body);
   } catch {
-    throw new Problem('invalid_request', { detail: 'the body is not JSON' });
+    throw new ApiProblem('invalid_request', { detail: 'the body is not JSON' });
   }
 }
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { AT_THE_MACHINE, type EventType } from '../../../audit/events.ts';
-import { recorded } from '../../../pages/operators/act.ts';
+import { recordActEvent } from '../../../pages/operators/act.ts';
 import { actingApp, insistOn } from '../../../pages/operators/acting.ts';
 import { type Filter, filtersOf, listPage, queryOf, withIds } from '../../../pages/operators/listing.ts';
 import { namesOf } from '../../../pages/operators/named.ts';
@@ -64,7 +64,7 @@ export const audit: OwnPage = {
     if (!wanted) return backTo(visit, '/admin/audit', false);
     const filters = filtersOf(auditEvents, wanted);
     const event: { type: EventType; detail: Record<string, string> } = { type: 'audit_exported', detail: wanted };
-    await app.database.change(recorded(actingApp(visit), event));
+    await app.database.change(recordActEvent(actingApp(visit), event));
     ctx.status = 200;
     ctx.type = 'application/jsonl; charset=utf-8';
     ctx.attachment('audit.jsonl');

@@ -1,3 +1,4 @@
+import type { Problem } from '../../../http/problem.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import {
   chooseIntrospector,
@@ -6,8 +7,7 @@ import {
   type OwnedApiWithScopes,
 } from '../../../oauth/scopes/api-ownership.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
-import type { Problem } from '../clients/form.ts';
+import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { sealCreation } from '../clients/one-creation.ts';
 import { makeIntrospector } from './introspector.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
@@ -40,7 +40,7 @@ export const apiIntrospection: OwnPage = {
       ...(chosen ? [{ purpose: 'keep' as const, once: true, statement: chooseIntrospector(visit.account.id, own.id, chosen) }] : []),
       {
         purpose: 'keep',
-        statement: told(visit, 'resource_server_changed', {
+        statement: recordOwnEvent(visit, 'resource_server_changed', {
           ...(chosen && { clientId: chosen }),
           detail: { resource: own.identifier, changes: ['introspector'] },
         }),

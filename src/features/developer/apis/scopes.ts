@@ -2,7 +2,7 @@ import { lockOwner } from '../../../oauth/clients/ownership.ts';
 import { MAX_SCOPE_NAME, MAX_TITLE, type ScopeFields, scopeNameProblem, scopeProblem } from '../../../oauth/scopes/api-judgement.ts';
 import { addScope, changeScope, deleteScope, MOST_SCOPES, type OwnedApiWithScopes } from '../../../oauth/scopes/api-ownership.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import type { Statement } from '../../../platform/database.ts';
 import { isUniqueViolation } from '../../../platform/sql-errors.ts';
 import { fieldOf } from './apis.ts';
@@ -81,7 +81,7 @@ async function reservedPrefixes({ database, features }: Visit['app']): Promise<s
 }
 
 const changed = (visit: Visit, { identifier }: OwnedApiWithScopes, scope: string) =>
-  told(visit, 'resource_server_changed', { detail: { resource: identifier, scope } });
+  recordOwnEvent(visit, 'resource_server_changed', { detail: { resource: identifier, scope } });
 
 function fieldsOf(form: URLSearchParams, { scopes }: OwnedApiWithScopes): ScopeFields {
   const position = form.get('position') ?? '';

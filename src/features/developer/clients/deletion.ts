@@ -3,7 +3,7 @@ import { deleteClient, suspendClient } from '../../../oauth/clients/store.ts';
 import { countPeople, endClient } from '../../../oauth/store/grants.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import type { Visit } from '../../../pages/own-pages.ts';
-import { backTo, type OwnPage, told } from '../../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent } from '../../../pages/own-pages.ts';
 import { ownClient, pathOf } from './owned.ts';
 import { nameOf, showClient } from './page.ts';
 
@@ -29,7 +29,7 @@ export const deletion: OwnPage = {
     await endClient(database, client.id);
     await writeTogether(database, [
       // The audit event comes first: statements run in this order.
-      { purpose: 'keep', statement: told(visit, 'client_deleted', { clientId: client.id, detail: { people } }) },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'client_deleted', { clientId: client.id, detail: { people } }) },
       { purpose: 'end', once: true, statement: deleteClient(client.id) },
     ]);
     backTo(visit, '/developer');

@@ -1,13 +1,14 @@
+import type { Problem } from '../../../http/problem.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { secretsMadeBy } from '../../../oauth/clients/live-secrets.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { addOwnerOfNew, listOwnedClients, lockOwner, MAX_OWNED_CLIENTS } from '../../../oauth/clients/ownership.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
 import { type Write, writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { told, type Visit } from '../../../pages/own-pages.ts';
+import { recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
 import { needsSecret } from './client-manifest.ts';
-import { type Problem, problemsOf } from './form.ts';
+import { problemsOf } from './form.ts';
 import { creationOf, leadToMade, onlyOnce } from './one-creation.ts';
 import { pathOf } from './owned.ts';
 import { showClient } from './page.ts';
@@ -37,7 +38,7 @@ export async function makeClient(
   const secret = needsSecret(members) ? randomSecret() : undefined;
   const metadata = { ...members, client_id: id, ...(secret && { client_secret: secret }) };
   const judged = judgePortalClient(app.provider, metadata);
-  if (!judged.ok) return { problems: problemsOf(metadata, judged.refusal, visit.app) };
+  if (!judged.ok) return { problems: problemsOf(metadata, judged.problem, visit.app) };
   await limitRate(app.database, LIMITS.clientsOfAccount, account.id);
   const written = await writeTogether(app.database, [
     // The lock makes each of several parallel requests see the earlier ones.
@@ -47,7 +48,7 @@ export async function makeClient(
     { purpose: 'keep', once: true, statement: addOwnerOfNew(id, account.id) },
     { purpose: 'keep', statement: secretsMadeBy(id, account.id) },
     ...along(id),
-    { purpose: 'keep', statement: told(visit, 'client_made', { clientId: id }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'client_made', { clientId: id }) },
   ]);
   if (!written) return (await leadToMade(visit, id)) ? { answered: true } : { problems: [await problemOfNone(visit)] };
   return { made: { metadata: judged.metadata, ...(secret && showSecret(visit, id, secret)) } };

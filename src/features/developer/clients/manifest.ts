@@ -1,12 +1,13 @@
+import type { Problem } from '../../../http/problem.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { replaceOwned } from '../../../oauth/clients/co-owners.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { differences, membersOf, needsSecret, type ReadManifest, readManifest, withMembers, writeManifest } from './client-manifest.ts';
-import { type Problem, problemsOf } from './form.ts';
+import { problemsOf } from './form.ts';
 import { ownClient, pathOf } from './owned.ts';
 import { showClient } from './page.ts';
 
@@ -36,7 +37,7 @@ export const manifest: OwnPage = {
       return page(visit, client, {
         text,
         problem: 'developer.manifest.wrong',
-        wrong: problemsOf(wished, judged.refusal, visit.app),
+        wrong: problemsOf(wished, judged.problem, visit.app),
       });
     // Compare with the judged metadata, so that default values do not count as changes.
     const now = judgePortalClient(visit.app.provider, stored, found);
@@ -48,7 +49,10 @@ export const manifest: OwnPage = {
       ...saveClient({ ...judged.metadata, client_id: client.id }).map((statement) => ({ purpose: 'keep' as const, statement })),
       {
         purpose: 'keep',
-        statement: told(visit, 'client_changed', { clientId: client.id, detail: { changes: changes.map(({ member }) => member) } }),
+        statement: recordOwnEvent(visit, 'client_changed', {
+          clientId: client.id,
+          detail: { changes: changes.map(({ member }) => member) },
+        }),
       },
     ]);
     if (!applied) return page(visit, await ownClient(visit), { text, problem: 'developer.manifest.changed_meanwhile' });

@@ -1,7 +1,8 @@
 import { languageOf } from '../../../http/language.ts';
+import type { Problem } from '../../../http/problem.ts';
 import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
-import { membersOf, NAMES, type Problem, problemsIn, type Typed, typedIn } from './form.ts';
+import { membersOf, NAMES, problemsIn, type Typed, typedIn } from './form.ts';
 import { type Chosen, chosenBy, isRedirected, PLACES, signsPeopleIn } from './kinds.ts';
 import { makeClient, showMade } from './making.ts';
 import { sealCreation } from './one-creation.ts';

@@ -4,7 +4,7 @@ import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { type PkceReason, pkceByNature, pkceReason } from '../../../oauth/requests/pkce-policy.ts';
 import { pkceUseOf } from '../../../oauth/store/pkce-use.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { Prisma } from '../../../platform/database.ts';
 import { kindOf } from './kind.ts';
 import { pathOf } from './owned.ts';
@@ -45,7 +45,7 @@ export async function requirePkce(visit: Visit, { id }: ClientRecord): Promise<v
     where id = ${id} and suspended_at is null and metadata->'require_pkce' is distinct from 'true'`;
   const changed = await writeTogether(database, [
     { purpose: 'keep', once: true, statement },
-    { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: id, detail: { changes: ['require_pkce'] } }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'client_changed', { clientId: id, detail: { changes: ['require_pkce'] } }) },
   ]);
   backTo(visit, pathOf(id), changed);
 }

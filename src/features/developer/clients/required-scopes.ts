@@ -7,7 +7,7 @@ import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts
 import { requirementOf } from '../../../oauth/consent/asked.ts';
 import { describeScopes, type ScopeAt } from '../../../oauth/scopes/scope-words.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { pathOf } from './owned.ts';
 
@@ -70,7 +70,10 @@ export async function changeNeeds(
   const kept = await writeTogether(app.database, [
     { purpose: 'keep', apart: true, once: true, statement: replaceOwned(record, account.id) },
     ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
-    { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: record.id, detail: { changes: ['required_scope'] } }) },
+    {
+      purpose: 'keep',
+      statement: recordOwnEvent(visit, 'client_changed', { clientId: record.id, detail: { changes: ['required_scope'] } }),
+    },
   ]);
   if (!kept) return 'developer.changed_meanwhile';
   backTo(visit, pathOf(record.id, '/preview'));

@@ -12,7 +12,7 @@ import {
 } from '../../../oauth/clients/live-secrets.ts';
 import { hasSecret } from '../../../oauth/clients/secrets.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { alarm, backTo, kept, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { HOUR, MINUTE } from '../../../platform/clock.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
 import { nameOf, ownClient, pathOf } from './owned.ts';
@@ -56,7 +56,7 @@ async function make(visit: Visit, client: ClientRecord, overlap: string): Promis
     { purpose: 'keep', statement: dropEndedSecrets(client.id) },
     { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret, account.id) },
     { purpose: 'keep', statement: endOtherSecrets(client.id, secret, hours * HOUR) },
-    { purpose: 'keep', statement: told(visit, 'client_secret_made', { clientId: client.id, detail: { overlapHours: hours } }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'client_secret_made', { clientId: client.id, detail: { overlapHours: hours } }) },
     ...kept(alarm(visit, 'client_secret_made', 'client_secret_made', { app: nameOf(client) })),
   ]);
   if (!made) return page(visit, client, 'developer.secrets.too_many');
@@ -69,7 +69,7 @@ async function end(visit: Visit, client: ClientRecord, name: string): Promise<vo
     ending !== undefined &&
     (await writeTogether(visit.app.database, [
       { purpose: 'keep', once: true, statement: ending },
-      { purpose: 'keep', statement: told(visit, 'client_secret_ended', { clientId: client.id }) },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'client_secret_ended', { clientId: client.id }) },
     ]));
   if (!ended) return page(visit, client, 'developer.secrets.gone');
   backTo(visit, pathOf(client.id, '/secrets'));

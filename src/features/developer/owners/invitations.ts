@@ -1,10 +1,10 @@
-import { auditEvent } from '../../../audit/events.ts';
+import { recordEvent } from '../../../audit/events.ts';
 import { supported } from '../../../http/language.ts';
 import { visitorOf } from '../../../http/visitor.ts';
 import { acceptInvitation, declineInvitation, findInvitation, listInvitationsTo, lockClient } from '../../../oauth/clients/co-owners.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, kept, type OwnPage, show, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, kept, type OwnPage, recordOwnEvent, show, type Visit } from '../../../pages/own-pages.ts';
 import { spellingsOf } from '../../../people/email-address.ts';
 import { securityLetter } from '../../../people/security-letters.ts';
 import { type Account, findAccount } from '../../../people/store.ts';
@@ -42,7 +42,7 @@ export const invitations: OwnPage = {
       { purpose: 'keep', apart: true, statement: lockClient(offer.client_id) },
       { purpose: 'keep', once: true, statement: joins },
       ...kept(rest),
-      { purpose: 'keep', statement: told(visit, 'client_owner_joined', { clientId: offer.client_id }) },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'client_owner_joined', { clientId: offer.client_id }) },
       ...kept(inviter && inviter.id !== account.id ? joined(visit, inviter, name) : []),
       ...(offer.transfer && offer.by !== account.id ? kept([leftTo(visit, offer.by, offer.client_id)]) : []),
     ]);
@@ -60,7 +60,7 @@ function joined({ ctx, account, app: { config, keyRing } }: Visit, inviter: Acco
 
 /** The event appears in the activity of the owner who handed the client over, because another user made the change. */
 const leftTo = ({ ctx, account }: Visit, accountId: string, clientId: string) =>
-  auditEvent(visitorOf(ctx), { type: 'client_owner_left', accountId, actorId: account.id, clientId, detail: { transfer: true } });
+  recordEvent(visitorOf(ctx), { type: 'client_owner_left', accountId, actorId: account.id, clientId, detail: { transfer: true } });
 
 async function page(visit: Visit, problem?: string): Promise<void> {
   const { account, app } = visit;

@@ -14,7 +14,7 @@ import {
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { alarm, backTo, kept, letter, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { alarm, backTo, kept, letter, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { emailProblem, isSameAddress, mailboxOf, normalizeEmail } from '../../../people/email-address.ts';
 import { nameOf, ownClient, pathOf } from '../clients/owned.ts';
 import { showClient } from '../clients/page.ts';
@@ -55,7 +55,7 @@ async function invite(visit: Visit, client: ClientRecord, form: URLSearchParams)
   const invited = await writeTogether(database, [
     { purpose: 'keep', apart: true, statement: lockClient(client.id) },
     { purpose: 'keep', once: true, statement: inviteOwner(client.id, account.id, email, transfer) },
-    { purpose: 'keep', statement: told(visit, 'client_owner_invited', { clientId: client.id, detail: { transfer } }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'client_owner_invited', { clientId: client.id, detail: { transfer } }) },
     ...kept(alarm(visit, 'owner_invited', 'owner_invited', { app: nameOf(client), invited: email })),
     ...kept(letter(visit, email, 'client_invitation', { link: `${config.issuer}/developer/invitations`, days: INVITATION_DAYS })),
   ]);
@@ -69,7 +69,10 @@ async function withdraw(visit: Visit, client: ClientRecord, id: string): Promise
   if (statement)
     await writeTogether(visit.app.database, [
       { purpose: 'keep', once: true, statement },
-      { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: client.id, detail: { changes: ['invitation_withdrawn'] } }) },
+      {
+        purpose: 'keep',
+        statement: recordOwnEvent(visit, 'client_changed', { clientId: client.id, detail: { changes: ['invitation_withdrawn'] } }),
+      },
     ]);
   backTo(visit, pathOf(client.id, '/owners'));
 }
@@ -81,7 +84,7 @@ async function leave(visit: Visit, client: ClientRecord, form: URLSearchParams):
     { purpose: 'keep', apart: true, statement: lockClient(client.id) },
     { purpose: 'end', once: true, statement: leaveClient(client.id, account.id) },
     ...kept(forgetOwner(client.id, account.id)),
-    { purpose: 'keep', statement: told(visit, 'client_owner_left', { clientId: client.id }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'client_owner_left', { clientId: client.id }) },
   ]);
   if (!left) return page(visit, client, { problem: 'developer.owners.last' });
   backTo(visit, '/developer');

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Problem } from '../../../http/problem.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import type { ClientMetadata } from '../../../oauth/clients/store.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { told, type Visit } from '../../../pages/own-pages.ts';
+import { recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { Prisma } from '../../../platform/database.ts';
-import { type Problem, problemsOf } from '../clients/form.ts';
+import { problemsOf } from '../clients/form.ts';
 import { callbackOf } from './visit.ts';
 
 /**
@@ -27,7 +28,7 @@ export async function addAddress(visit: Visit, client: ClientRecord): Promise<Pr
   const uris = [...(live.redirectUris ?? []).filter((uri) => uri !== address), address];
   const metadata = { ...live.metadata(), client_id: client.id, redirect_uris: uris } as ClientMetadata;
   const judged = judgePortalClient(provider, metadata, live);
-  if (!judged.ok) return problemsOf(metadata, judged.refusal, visit.app);
+  if (!judged.ok) return problemsOf(metadata, judged.problem, visit.app);
   await writeTogether(database, [
     {
       purpose: 'keep',
@@ -36,7 +37,10 @@ export async function addAddress(visit: Visit, client: ClientRecord): Promise<Pr
         update client set metadata = jsonb_set(metadata, '{redirect_uris}', coalesce(metadata->'redirect_uris', '[]') || to_jsonb(${address}::text)), updated_at = now()
         where id = ${client.id} and not coalesce(metadata->'redirect_uris', '[]') ? ${address}`,
     },
-    { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: client.id, detail: { redirect_uri_added: address } }) },
+    {
+      purpose: 'keep',
+      statement: recordOwnEvent(visit, 'client_changed', { clientId: client.id, detail: { redirect_uri_added: address } }),
+    },
   ]);
   await heard(visit, client.id, address);
   return [];
@@ -67,6 +71,9 @@ export function removeAddress(visit: Visit, client: ClientRecord): Promise<boole
         update client set metadata = jsonb_set(metadata, '{redirect_uris}', (metadata->'redirect_uris') - ${address}::text), updated_at = now()
         where id = ${client.id} and metadata->'redirect_uris' ? ${address} and jsonb_array_length(metadata->'redirect_uris') > 1`,
     },
-    { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: client.id, detail: { redirect_uri_removed: address } }) },
+    {
+      purpose: 'keep',
+      statement: recordOwnEvent(visit, 'client_changed', { clientId: client.id, detail: { redirect_uri_removed: address } }),
+    },
   ]);
 }

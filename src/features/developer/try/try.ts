@@ -4,7 +4,7 @@ import { findOwnedClient } from '../../../oauth/clients/ownership.ts';
 import { ROUTES } from '../../../oauth/routes.ts';
 import { endByHandle, HANDLE_CHARACTERS } from '../../../oauth/store/token-handles.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { isStorable } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
@@ -15,7 +15,7 @@ import { showClient } from '../clients/page.ts';
 import { ownScopes } from '../clients/scope-choice.ts';
 import { curlTo, deviceCurl } from '../snippets/curl.ts';
 import { addAddress, hasAddress, removeAddress } from './address.ts';
-import { type Answer, askable, askForToken, decodeJwt, type Fetch, tryToken } from './client.ts';
+import { askable, askForToken, decodeJwt, type EndpointAnswer, type Fetch, tryToken } from './client.ts';
 import { answerOnce, beginTrial, callbackOf, type Got, gone, seal, type Trial, unseal } from './visit.ts';
 
 /**
@@ -170,7 +170,7 @@ async function ownToken(ask: Fetch, visit: Visit, client: ClientRecord, form: UR
   await showTokens(ask, visit, client, answer);
 }
 
-async function showTokens(ask: Fetch, visit: Visit, client: ClientRecord, answer: Answer, nonce?: string): Promise<void> {
+async function showTokens(ask: Fetch, visit: Visit, client: ClientRecord, answer: EndpointAnswer, nonce?: string): Promise<void> {
   const { issuer } = visit.app.config;
   const { access_token, refresh_token, id_token, scope } = answer.body;
   const accessToken = String(access_token);
@@ -202,7 +202,7 @@ async function revoke(ask: Fetch, visit: Visit, client: ClientRecord, form: URLS
     .map((token) => digestInHex(token).slice(0, HANDLE_CHARACTERS));
   await writeTogether(visit.app.database, [
     ...handles.map((handle) => ({ purpose: 'end' as const, statement: endByHandle(handle) })),
-    { purpose: 'keep', statement: told(visit, 'access_ended', { clientId: client.id, detail: { tried: true } }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'access_ended', { clientId: client.id, detail: { tried: true } }) },
   ]);
   const scope = form.get('scope') ?? '';
   showClient(visit, client, 'try-revoked', {

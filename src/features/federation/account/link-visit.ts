@@ -9,7 +9,7 @@ import type { SignedInAt } from '../../../pages/door.ts';
 import type { SignedIn } from '../../../pages/first-party.ts';
 import { signedIn } from '../../../pages/first-party.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';
-import { alarm, csrfSubject, RECENT_SECONDS, TO_FILL_IN_SECONDS, told, type Visit } from '../../../pages/own-pages.ts';
+import { alarm, csrfSubject, RECENT_SECONDS, recordOwnEvent, TO_FILL_IN_SECONDS, type Visit } from '../../../pages/own-pages.ts';
 import { ownSession } from '../../../pages/own-session.ts';
 import type { Statement } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
@@ -38,7 +38,7 @@ export const LINK_PROBLEMS: Record<string, string | undefined> = Object.assign(O
   gone: 'account.links.gone',
 });
 
-type Problem = 'taken' | 'another' | UpstreamError['kind'] | 'gone';
+type LinkProblem = 'taken' | 'another' | UpstreamError['kind'] | 'gone';
 
 /**
  * Binds the start of a visit to this session. No other party can create the token, so an attacker cannot link an upstream account to it.
@@ -89,7 +89,7 @@ export async function returnToLink(ctx: Context, app: App<Feature>): Promise<voi
 }
 
 /** @returns why no link was made, in which case nothing changed; undefined on success. */
-async function link(visit: Visit, { provider, ...brought }: Arrival): Promise<Problem | undefined> {
+async function link(visit: Visit, { provider, ...brought }: Arrival): Promise<LinkProblem | undefined> {
   const outcome = await linkIdentity(visit.app, {
     accountId: visit.account.id,
     brought: { ...brought, providerId: provider.id },
@@ -104,20 +104,23 @@ async function link(visit: Visit, { provider, ...brought }: Arrival): Promise<Pr
 /** For a new link. */
 function firstNews(visit: Visit, { id, name }: UpstreamProvider): Statement[] {
   const about = { provider: name, change: 'linked' as const };
-  return [told(visit, 'identity_linked', { detail: { provider: id } }), ...alarm(visit, 'identity_changed', 'identity_linked', about)];
+  return [
+    recordOwnEvent(visit, 'identity_linked', { detail: { provider: id } }),
+    ...alarm(visit, 'identity_changed', 'identity_linked', about),
+  ];
 }
 
 /** For a link that already existed. */
 const news = (visit: Visit, { id }: UpstreamProvider, changed: string[]): Statement[] =>
-  changed.length ? [told(visit, 'identity_details_changed', { detail: { provider: id, changed } })] : [];
+  changed.length ? [recordOwnEvent(visit, 'identity_details_changed', { detail: { provider: id, changed } })] : [];
 
 /** @throws any error that is not the provider's. */
-function problemOf(error: unknown): Problem {
+function problemOf(error: unknown): LinkProblem {
   if (error instanceof UpstreamError) return error.kind;
   throw error;
 }
 
-function fail(ctx: Context, problem: Problem, error?: unknown): void {
+function fail(ctx: Context, problem: LinkProblem, error?: unknown): void {
   // The log takes only an error code from the provider, no free text.
   const code = error instanceof UpstreamError && /^[a-z_]{1,40}$/.test(error.code ?? '') ? ` ${error.code}` : '';
   ctx.state.logged = { ...ctx.state.logged, reason: `not_linked ${problem}${code}` };

@@ -5,7 +5,7 @@ import { OWN_PAGES } from '../../../oauth/clients/first-party.ts';
 import { listConnectedClients } from '../../../oauth/store/connected-clients.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { type DescribedApp, describe } from '../../../pages/described-app.ts';
-import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../../pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, recordOwnEvent, show, type Visit } from '../../../pages/own-pages.ts';
 import { endIdentityUnlessLast, type Link, listLinks } from '../identities.ts';
 import { listProviders } from '../providers.ts';
 import { LINK_PROBLEMS, linkSubject } from './link-visit.ts';
@@ -28,7 +28,7 @@ export const links: OwnPage = {
     const ended = await writeTogether(app.database, [
       { purpose: 'keep', statement: lock },
       { purpose: 'end', once: true, statement: end },
-      { purpose: 'keep', statement: told(visit, 'identity_unlinked', { detail: { provider: link.providerId } }) },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'identity_unlinked', { detail: { provider: link.providerId } }) },
       ...kept(alarm(visit, 'identity_changed', 'identity_unlinked', { provider: link.provider.name, change: 'unlinked' })),
     ]);
     if (ended) return backTo(visit, '/account/links');

@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import { auditEvent } from '../../../audit/events.ts';
+import { recordEvent } from '../../../audit/events.ts';
 import { errorAsJson, RETRY_AFTER_SECONDS } from '../../../http/boundary.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { visitorOf } from '../../../http/visitor.ts';
@@ -70,7 +70,7 @@ export async function answerWithToken(ctx: Context, app: ReachingApp, holder: Ho
       const detail = { provider: provider.id, scopes };
       const event = { type: 'service_reached' as const, accountId: account.id, clientId: String(client.clientId), detail };
       const subject = `AuditEvent service ${timeOrderedId()}`;
-      await write(database, { purpose: 'issue', subject, statement: auditEvent(visitorOf(ctx), event) });
+      await write(database, { purpose: 'issue', subject, statement: recordEvent(visitorOf(ctx), event) });
       ctx.set('Cache-Control', 'no-store');
       ctx.body = {
         access_token: reached.accessToken,

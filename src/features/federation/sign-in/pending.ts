@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import { auditEvent } from '../../../audit/events.ts';
+import { recordEvent } from '../../../audit/events.ts';
 import { visitorOf } from '../../../http/visitor.ts';
 import type { App } from '../../../oauth/app.ts';
 import { persist } from '../../../oauth/internals.ts';
@@ -99,7 +99,7 @@ export function linkingOf(
 }
 
 export const linkedEvent = (ctx: Context, { providerId }: PendingIdentity, accountId: string): Statement =>
-  auditEvent(visitorOf(ctx), { type: 'identity_linked', accountId, detail: { provider: providerId } });
+  recordEvent(visitorOf(ctx), { type: 'identity_linked', accountId, detail: { provider: providerId } });
 
 /** @returns statements for one writeTogether(), of which the first must change a row. */
 export const together = ([first, ...more]: Statement[]): Omit<Write, 'subject'>[] => [

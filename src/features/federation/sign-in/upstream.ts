@@ -6,7 +6,7 @@ import { emailProblem, normalizeEmail } from '../../../people/email-address.ts';
 import { findAccount, findAccountByEmail, isAddressTaken } from '../../../people/store.ts';
 import { finishSignIn } from '../../../sign-in/finish.ts';
 import { showLogin } from '../../../sign-in/login.ts';
-import { note } from '../../../sign-in/note.ts';
+import { recordStepEvent } from '../../../sign-in/note.ts';
 import { goTo, pathOf, type Step } from '../../../sign-in/step.ts';
 import { type Details, differences } from '../details.ts';
 import { findIdentity, type Identity, saveIdentity } from '../identities.ts';
@@ -105,7 +105,7 @@ async function signIn(step: Step, { provider, details, tokens }: Arrival, identi
   const changed = differences(identity.details, details);
   // Store the provider's new details beside the account. Only the user changes the account's own address.
   if (changed.length)
-    await note(step, { type: 'identity_details_changed', accountId: account.id, detail: { provider: provider.id, changed } });
+    await recordStepEvent(step, { type: 'identity_details_changed', accountId: account.id, detail: { provider: provider.id, changed } });
   await finishSignIn(step, account, { method: 'upstream', provider: provider.id, amr: ['fed'] });
 }
 
@@ -138,7 +138,7 @@ async function fail(step: Step, error: UpstreamError, provider: Named | undefine
 async function refuse(step: Step, problem: UpstreamProblem, provider?: Named, accountId?: string, why = ''): Promise<void> {
   const { ctx, interaction } = step;
   const detail = { method: 'upstream', problem, ...(provider ? { provider: provider.id } : undefined) };
-  await note(step, { type: 'sign_in_failed', ...(accountId ? { accountId } : undefined), detail });
+  await recordStepEvent(step, { type: 'sign_in_failed', ...(accountId ? { accountId } : undefined), detail });
   ctx.state.logged = { ...ctx.state.logged, reason: `upstream ${provider?.id ?? 'unknown'} ${problem}${why}` };
   // The language switch leads to the page, not to the answer that was already used.
   Object.assign(ctx.state, { pagePath: `/interaction/${interaction.uid}`, pageQuery: '' });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SELF_SERVICE_GRANTS } from '../../../oauth/clients/metadata/registration-limits.ts';
-import { type Act, done, NOTHING, nameInWords, recorded, recordedAct, refused } from '../../../pages/operators/act.ts';
+import { type Act, done, NOTHING, nameInWords, recordActEvent, recordActEventWith, refused } from '../../../pages/operators/act.ts';
 import { DAY, MINUTE } from '../../../platform/clock.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
 import { mustFind } from '../../../platform/sql-errors.ts';
@@ -52,7 +52,7 @@ export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typ
       madeBy: app.actor.accountId,
     };
     const event = { type: 'initial_access_token_made', detail: { name, clients: max_clients } } as const;
-    const [made = []] = await app.database.transaction(recordedAct(app, insertToken(token, wish), event, 'token'));
+    const [made = []] = await app.database.transaction(recordActEventWith(app, insertToken(token, wish), event, 'token'));
     const [{ id, expiresAt }] = made as [{ id: string; expiresAt: Date }];
     return done({ id, token, expires_at: expiresAt.toISOString() });
   },
@@ -67,7 +67,7 @@ export const endInitialAccessToken: Act<object, z.infer<typeof NAMED>> = {
   result: NAMED,
   async run(app, id) {
     if (!(await isInitialAccessToken(app.database, id))) return refused('unknown');
-    const told = recorded(app, { type: 'initial_access_token_ended', detail: { token: id } });
+    const told = recordActEvent(app, { type: 'initial_access_token_ended', detail: { token: id } });
     await app.database.transaction([mustFind(revokeInitialAccessToken(id)), told]);
     return done({ id });
   },
