@@ -104,9 +104,9 @@ async function read(file: string, yes: boolean, sealed: readonly SealedColumn[])
   await verifyFile(file, keyRingAsWritten(config), sealed, looking.step);
   looking.end();
   if (!(await confirmed(`Restore ${total} rows of ${quoted(header.exportedAt)} into this database?`, yes))) return REFUSED;
-  const told = recordEvent(OPERATOR, { type: 'data_restored', detail: { rows: total, exportedAt: header.exportedAt.slice(0, 40) } });
+  const event = recordEvent(OPERATOR, { type: 'data_restored', detail: { rows: total, exportedAt: header.exportedAt.slice(0, 40) } });
   const writing = showProgress('rows', total);
-  await restoreData({ url, file, header, told }, writing.step);
+  await restoreData({ url, file, header, event }, writing.step);
   writing.end();
   console.log(`${total} rows are restored. Every token, code and session that was ever issued is refused: people sign in again`);
   return DONE;

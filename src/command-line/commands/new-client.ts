@@ -87,8 +87,8 @@ async function create(values: Values, features: Installed['features'], json: boo
     // Loaded here: it brings the library along, which takes the other commands as long to load as all the rest.
     const { judgeClient } = await import('../../oauth/clients/operator-client.ts');
     const judged = await judgeClient({ config, database, keyRing: keyRingAsWritten(config), features }, said as ClientMetadata);
-    const told = recordEvent(OPERATOR, { type: 'client_made', clientId: metadata.client_id });
-    await database.transaction([...saveClient({ ...judged, introspects } as ClientMetadata), told]);
+    const event = recordEvent(OPERATOR, { type: 'client_made', clientId: metadata.client_id });
+    await database.transaction([...saveClient({ ...judged, introspects } as ClientMetadata), event]);
     const secret = metadata.client_secret;
     if (json) console.log(JSON.stringify({ client_id: metadata.client_id, client_secret: secret }, null, 2));
     else console.log(`client_id      ${metadata.client_id}${secret ? `\nclient_secret  ${secret}\n\nThe secret is shown once.` : ''}`);

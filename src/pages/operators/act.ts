@@ -124,8 +124,8 @@ export async function perform<Input, Result>(
 
 /** The audit event of an act: the user, the client and the address. It is written in the act's transaction, and so is `along`. */
 export function recordActEvent(app: ActingApp, event: Omit<AuditEvent, 'actorId'>): Statement {
-  const [told, along] = [recordEvent(app.actor.from, byWhom(app, event)), app.along?.()];
-  return along ? Prisma.sql`with along as (${along}) ${told}` : told;
+  const [insert, along] = [recordEvent(app.actor.from, byWhom(app, event)), app.along?.()];
+  return along ? Prisma.sql`with along as (${along}) ${insert}` : insert;
 }
 
 /** The same for an insert, update or delete, whose `id` it records as `idAs`. The first statement returns the act's rows. */

@@ -59,8 +59,8 @@ export const endToken: Act<object, { handle: string }> = {
     if (!token) return refused('unknown');
     if (another) return refused('ambiguous');
     const owner = token.account_id === null ? undefined : { accountId: token.account_id };
-    const told = recordActEvent(app, { type: 'access_ended', clientId: token.client_id, ...owner, detail: { token: handle } });
-    await app.database.transaction([endByHandle(handle), told]);
+    const event = recordActEvent(app, { type: 'access_ended', clientId: token.client_id, ...owner, detail: { token: handle } });
+    await app.database.transaction([endByHandle(handle), event]);
     return done({ handle });
   },
 };

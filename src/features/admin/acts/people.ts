@@ -47,8 +47,8 @@ async function doTo(app: ActingApp, id: string, deed: Deed & { detail?: Record<s
   const judged = await judge(app, id, deed.losesAdmin);
   if (!judged.ok) return judged;
   const { database } = app;
-  const told = recordActEvent(app, { type: deed.type, accountId: id, ...(deed.detail ? { detail: deed.detail } : undefined) });
-  await database.transaction([...judged.result.guards, ...deed.statements(id), told]);
+  const event = recordActEvent(app, { type: deed.type, accountId: id, ...(deed.detail ? { detail: deed.detail } : undefined) });
+  await database.transaction([...judged.result.guards, ...deed.statements(id), event]);
   return done({ id });
 }
 

@@ -20,8 +20,8 @@ export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> 
     if (ownResourceServers(app.config.issuer).some(({ identifier }) => identifier === server.identifier))
       return refused('own_resource_server');
     const owner = server.ownerId === null ? undefined : { accountId: server.ownerId };
-    const told = recordActEvent(app, { type: 'resource_server_deleted', ...owner, detail: { identifier: server.identifier } });
-    await app.database.transaction([mustFind(deleteResourceServer(server.identifier)), told]);
+    const event = recordActEvent(app, { type: 'resource_server_deleted', ...owner, detail: { identifier: server.identifier } });
+    await app.database.transaction([mustFind(deleteResourceServer(server.identifier)), event]);
     // After the deletion: the next owner of the identifier must not learn about tokens issued for the previous API.
     await endAudience(app.database, server.identifier);
     return done({ id });

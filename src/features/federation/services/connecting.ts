@@ -117,7 +117,7 @@ export async function keepConnection(
 ): Promise<ConnectRefusal | undefined> {
   const { provider, ...brought } = arrival;
   if (!opened(brought.tokens.scope).every((scope) => allowed.upstreamScopes.includes(scope))) return 'too_much';
-  const told = (type: 'identity_linked' | 'service_connected', detail: Record<string, string[]> = {}) =>
+  const eventOf = (type: 'identity_linked' | 'service_connected', detail: Record<string, string[]> = {}) =>
     recordEvent(visitorOf(ctx), {
       type,
       accountId: account.id,
@@ -134,8 +134,8 @@ export async function keepConnection(
     // A link existed when the user left, and using it needs no proof. If it was deleted in the meantime, a new link does need one.
     mayLink: () => !provider.settings.signIn || hasFreshProof(session, LEISURE_SECONDS),
     along: (before) => [
-      told('service_connected', { scopes: allowed.scopes }),
-      ...(before ? [] : [told('identity_linked'), ...securityLetter(from, 'identity_changed', 'identity_linked', about)]),
+      eventOf('service_connected', { scopes: allowed.scopes }),
+      ...(before ? [] : [eventOf('identity_linked'), ...securityLetter(from, 'identity_changed', 'identity_linked', about)]),
     ],
   });
   return REFUSALS[outcome];

@@ -67,8 +67,8 @@ export const endInitialAccessToken: Act<object, z.infer<typeof NAMED>> = {
   result: NAMED,
   async run(app, id) {
     if (!(await isInitialAccessToken(app.database, id))) return refused('unknown');
-    const told = recordActEvent(app, { type: 'initial_access_token_ended', detail: { token: id } });
-    await app.database.transaction([mustFind(revokeInitialAccessToken(id)), told]);
+    const event = recordActEvent(app, { type: 'initial_access_token_ended', detail: { token: id } });
+    await app.database.transaction([mustFind(revokeInitialAccessToken(id)), event]);
     return done({ id });
   },
 };
