@@ -9,7 +9,9 @@ import type { ProtocolStore } from './store/store.ts';
 
 /** The part of a feature that extends the protocol. Each member is optional; src/feature.ts joins the parts of the contract. */
 
+/** The bag while a provider is built. */
 export type ProtocolApp = Pick<App, 'config' | 'database' | 'keyRing' | 'resources'>;
+/** The bag of the library's endpoints. */
 export type EndpointApp = ProtocolApp & Pick<App, 'provider' | 'names' | 'counts'>;
 export type OwnScope = ResourceServer['scopes'][number];
 

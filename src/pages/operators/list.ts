@@ -36,6 +36,7 @@ export type List<Filters = Record<string, unknown>, Row = unknown> = {
 /** A list of any filters and rows: readPage() checks what it gets. */
 export type AnyList = Omit<List, 'filters' | 'find' | 'positionOf'> & { filters: unknown; find: unknown; positionOf: unknown };
 
+/** The bag of a list. */
 export type ListApp = Pick<StartingApp, 'database' | 'keyRing'>;
 
 export type ListPage<Row> = { rows: Row[]; next: string | undefined };
