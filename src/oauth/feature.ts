@@ -1,32 +1,31 @@
 import type { Client, Configuration, errors, interactionPolicy, KoaContextWithOIDC, Provider } from 'oidc-provider';
-import type { Counts } from '../audit/counts.ts';
 import type { Part } from '../http/under.ts';
-import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import type { AppError } from '../platform/errors.ts';
-import type { VerifiedNames } from './clients/verified-names.ts';
+import type { App } from './app.ts';
 import type { ApiCatalog } from './scopes/api-catalog.ts';
-import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import type { ResourceServer } from './scopes/resource-servers.ts';
 import type { ProtocolStore } from './store/store.ts';
 
 /** The part of a feature that extends the protocol. Each member is optional; src/feature.ts joins the parts of the contract. */
 
-type App = { config: Config; database: Database; resources: ResourcePolicy };
-export type EndpointParts = App & { provider: Provider; names: VerifiedNames; counts: Counts };
+/** The bag while a provider is built. */
+export type ProtocolApp = Pick<App, 'config' | 'database' | 'keyRing' | 'resources'>;
+/** The bag of the library's endpoints. */
+export type EndpointApp = ProtocolApp & Pick<App, 'provider' | 'names' | 'counts'>;
 export type OwnScope = ResourceServer['scopes'][number];
 
 export type ProtocolFeature = {
   /** The library's features that it switches on: see configuration.ts. */
-  libraryFeatures?(parts: App): Configuration['features'];
+  libraryFeatures?(app: ProtocolApp): Configuration['features'];
   /** The stores of library models that only this feature uses, by the model's name: see adapter.ts. */
-  stores?(parts: Omit<App, 'resources'>): Record<string, ProtocolStore>;
+  stores?(app: Pick<App, 'config' | 'database'>): Record<string, ProtocolStore>;
   /** Extends each new provider where the library has no setting, for example for a grant type. */
-  extend?(provider: Provider, parts: App): void;
+  extend?(provider: Provider, app: ProtocolApp): void;
   /** Middleware around the library's endpoints, in the order of the list. */
-  aroundEndpoints?(parts: EndpointParts): Part[];
+  aroundEndpoints?(app: EndpointApp): Part[];
   /** Adds prompts, or checks to existing prompts: see interaction-policy.ts. */
-  prompts?(policy: interactionPolicy.DefaultPolicy, parts: App): void;
+  prompts?(policy: interactionPolicy.DefaultPolicy, app: ProtocolApp): void;
   /** Scopes of the server's own API that the feature provides. `changed` is the database channel that announces a change. */
   ownScopes?: { changed: string; read(database: Database): Promise<OwnScope[]> };
   /** Prefixes that scopes of a developer's API must not have before their colon. */

@@ -8,7 +8,6 @@ import { visitorOf } from '../http/visitor.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
-import type { Log } from '../platform/log.ts';
 import { onlyExactAddresses } from './addresses.ts';
 import { keepEndings } from './answers/endings.ts';
 import type { ErrorBook } from './answers/error-book.ts';
@@ -16,6 +15,7 @@ import { logEvents } from './answers/events.ts';
 import { holdErrors, noteAuthorizationErrors } from './answers/leaving.ts';
 import { answerLibraryForms } from './answers/library-forms.ts';
 import { renderFormPost } from './answers/pages.ts';
+import type { App, StartingApp } from './app.ts';
 import type { ClientCache } from './clients/cache.ts';
 import { judgeAssertions, rememberReplaysOnce } from './clients/client-assertions.ts';
 import { compareHashedSecrets } from './clients/client-secrets.ts';
@@ -23,9 +23,8 @@ import { placesOf } from './clients/metadata/registration-policy.ts';
 import { listOwnScopes } from './clients/metadata/stored-scopes.ts';
 import { keepParsedClients } from './clients/parsed-clients.ts';
 import { decideRedirectUris } from './clients/redirect-uris.ts';
-import type { VerifiedNames } from './clients/verified-names.ts';
 import { createConfiguration } from './configuration.ts';
-import type { ProtocolFeature } from './feature.ts';
+import type { EndpointApp, ProtocolFeature } from './feature.ts';
 import { describeClient, describeSubject } from './introspection/introspection.ts';
 import { answerUnverifiedHints } from './requests/id-token-hints.ts';
 import { checkPkceAgain, recordPkceUse } from './requests/pkce-policy.ts';
@@ -35,7 +34,6 @@ import { refuseLongRequests } from './requests/request-size.ts';
 import { explainResponseTypes } from './requests/response-types.ts';
 import { rememberAsked, settleRequest } from './requests/settle-request.ts';
 import { ROUTES } from './routes.ts';
-import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { knownAccount } from './session/accounts.ts';
 import { keepProofs } from './session/session-proofs.ts';
 import { checkSignOutRequest } from './session/sign-out.ts';
@@ -54,6 +52,7 @@ import { answerFromWinner, settleTokenRequests } from './tokens/second-use.ts';
 export function createProvider({
   config,
   database,
+  keyRing,
   clients,
   names,
   log,
@@ -63,22 +62,19 @@ export function createProvider({
   counts,
   pkceUse,
   features,
-}: {
-  config: Config;
-  database: Database;
-  clients: ClientCache;
-  names: VerifiedNames;
-  log: Log;
-  jwks: JWKS;
-  resources: ResourcePolicy;
-  /** Absent in a provider that serves no requests. */
-  errors?: ErrorBook;
-  counts: Counts;
-  /** Absent in a provider that serves no requests. */
-  pkceUse?: PkceUse | undefined;
-  features: readonly ProtocolFeature[];
-}): Provider {
-  const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources, features }));
+}: StartingApp<ProtocolFeature> &
+  Pick<App, 'counts' | 'names' | 'resources'> & {
+    clients: ClientCache;
+    jwks: JWKS;
+    /** Absent in a provider that serves no requests. */
+    errors?: ErrorBook;
+    /** Absent in a provider that serves no requests. */
+    pkceUse?: PkceUse | undefined;
+  }): Provider {
+  const provider = new Provider(
+    config.issuer,
+    createConfiguration({ config, database, keyRing, clients, names, jwks, resources, features }),
+  );
   // http/host.ts has set the forwarded headers to this server's own origin.
   provider.proxy = true;
   compareHashedSecrets(provider, database);
@@ -91,7 +87,7 @@ export function createProvider({
   answerRequestedContext(provider);
   explainResponseTypes(provider);
   answerUnverifiedHints(provider);
-  for (const feature of features) feature.extend?.(provider, { config, database, resources });
+  for (const feature of features) feature.extend?.(provider, { config, database, keyRing, resources });
   settleAudiences(provider);
   rememberAsked(provider);
   bindIdTokens(provider);
@@ -104,16 +100,8 @@ export function createProvider({
 }
 
 /** The protocol's endpoints as Koa middleware. Other requests pass to the next middleware. */
-export function protocolEndpoints(parts: {
-  provider: Provider;
-  config: Config;
-  database: Database;
-  names: VerifiedNames;
-  counts: Counts;
-  resources: ResourcePolicy;
-  features: readonly ProtocolFeature[];
-}) {
-  const { provider, config, database, counts, resources } = parts;
+export function protocolEndpoints(app: EndpointApp & Pick<App<ProtocolFeature>, 'features'>) {
+  const { provider, config, database, counts, resources } = app;
   return compose([
     onlyExactAddresses as never,
     refuseCompressed,
@@ -121,12 +109,12 @@ export function protocolEndpoints(parts: {
     redirectPostedRequests(provider),
     answerAsRequestObjectSays,
     checkSignOutRequest(provider),
-    answerLibraryForms(parts),
-    keepEndings(parts),
+    answerLibraryForms(app),
+    keepEndings(app),
     renderFormPost,
-    holdErrors(parts),
+    holdErrors(app),
     settleTokenRequests(database),
-    ...(parts.features.flatMap((feature) => feature.aroundEndpoints?.(parts) ?? []) as never[]),
+    ...(app.features.flatMap((feature) => feature.aroundEndpoints?.(app) ?? []) as never[]),
     allowFormPost,
     countIntrospections(counts),
     addSubject(config, database),
