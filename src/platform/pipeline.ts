@@ -180,7 +180,9 @@ export function openPipeline(
       refused(waiting.length);
       return new Error('timeout exceeded when trying to connect');
     };
-    if (connected() && limit.waitMs(waiting.length, underWay) > patienceMs) return Promise.reject(late());
+    // Connections that open will take as many statements as the limit allows.
+    const takes = lines.every(({ open }) => open) ? underWay : limit.statements;
+    if (connected() && limit.waitMs(waiting.length, takes) > patienceMs) return Promise.reject(late());
     return new Promise((resolve, reject) => {
       const mine: Waiting = {
         since,
