@@ -5,6 +5,7 @@ import type { Log } from '../../platform/log.ts';
 import { digestInHex } from '../../platform/secrets.ts';
 import { nearestRedirectUri, presentable } from '../clients/redirect-difference.ts';
 import { type ClientErrorRow, KEPT_ERRORS, keepClientErrors, type Sender } from '../store/client-errors.ts';
+import { type LibraryError, reasonOf } from './reasons.ts';
 
 /**
  * Owns the recording of errors of known clients, which their owners read in the portal. Errors are collected in memory and written in
@@ -16,8 +17,6 @@ import { type ClientErrorRow, KEPT_ERRORS, keepClientErrors, type Sender } from 
 
 const EVERY_MS = 500;
 const MOST_IN_ALL = 1_000;
-
-export type LibraryError = Error & { error?: string; error_detail?: string; error_description?: string };
 
 export type ErrorBook = {
   note(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): void;
@@ -114,7 +113,7 @@ function rowOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): 
     description: error.error_description ? scrub(error.error_description) : null,
     sender: senderOf(ctx, endpoint, error),
     detail: {
-      ...reasonOf(error),
+      reason: reasonOf(error),
       ...plainOnes(sent, scrub),
       ...redirectFacts(sent['redirect_uri'], client, scrub),
       auth_method: authMethodOf(ctx, sent),
@@ -144,17 +143,6 @@ const NOTED = ['grant_type', 'response_type', 'response_mode', 'scope', 'prompt'
 
 function plainOnes(sent: Record<string, unknown>, scrub: (text: string) => string): Record<string, string> {
   return Object.fromEntries(NOTED.flatMap((name) => (typeof sent[name] === 'string' && sent[name] ? [[name, scrub(sent[name])]] : [])));
-}
-
-/**
- * Reasons that the library knows but does not send to the client. Only its own sentences match, since other texts may quote the request.
- */
-const REASONS =
-  /^(invalid secret provided|the provided authentication mechanism does not match the registered client authentication method|(authorization|device) code (already consumed|not found|is expired|redirect_uri mismatch)|refresh token (already used|not found|is expired)|client mismatch|grant (is expired|not found)|code_verifier (must be provided|does not match code_challenge)|assertion: (client_assertion|alg|kid|iss|aud|exp|iat|nbf|jti) must|client assertion tokens must only be used once|signature verification failed|no applicable key found in the JSON Web Key Set|invalid_client_metadata|access token not found|token audience prevents accessing the userinfo endpoint|missing DPoP proof JWT|failed jkt verification)/;
-
-function reasonOf({ error_detail: detail }: LibraryError): { reason?: string } {
-  const [reason] = REASONS.exec(detail ?? '') ?? [];
-  return reason ? { reason } : {};
 }
 
 type Registered = { redirectUris?: readonly string[] | undefined; redirectUriAllowed(uri: string): boolean };

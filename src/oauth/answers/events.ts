@@ -2,7 +2,8 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { CountName, Counts } from '../../audit/counts.ts';
 import type { Log } from '../../platform/log.ts';
 import { isAnsweredAgain } from '../tokens/second-use.ts';
-import type { ErrorBook, LibraryError } from './error-book.ts';
+import type { ErrorBook } from './error-book.ts';
+import type { LibraryError } from './reasons.ts';
 
 const FAILURES = [
   'authorization.error',

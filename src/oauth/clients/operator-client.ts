@@ -1,10 +1,10 @@
-import { exportJWK, generateKeyPair } from 'jose';
 import { errors } from 'oidc-provider';
 import { createCounts } from '../../audit/counts.ts';
 import { isStorable } from '../../platform/database.ts';
 import { createLog } from '../../platform/log.ts';
 import type { StartingApp } from '../app.ts';
 import type { ProtocolFeature } from '../feature.ts';
+import { allowAlgorithms } from '../internals.ts';
 import { createProvider } from '../provider.ts';
 import { createApiCatalog } from '../scopes/api-catalog.ts';
 import { createResourcePolicy } from '../scopes/resource-policy.ts';
@@ -39,7 +39,7 @@ const UNSTORABLE = 'parameters must not contain NUL or unpaired surrogates';
 export async function openClientJudge({ config, database, keyRing, features }: JudgingApp): Promise<ClientJudge> {
   const servers = await readResourceServers({ database, issuer: config.issuer, features });
   const resources = createResourcePolicy(createApiCatalog(servers), config.issuer, features);
-  // This provider is only used for the check. It reads no client and signs nothing.
+  // The library judges a client by the settings of a provider, so the check needs one: of the same settings as the server's, without keys.
   const clients = { find: async () => undefined, forget() {} };
   const provider = createProvider({
     config,
@@ -49,10 +49,11 @@ export async function openClientJudge({ config, database, keyRing, features }: J
     names: NO_NAMES,
     log: createLog('silent'),
     counts: createCounts(),
-    jwks: { keys: await passingKeys() },
+    jwks: { keys: [] },
     resources,
     features,
   });
+  allowAlgorithms(provider, SIGNING_ALGORITHMS);
   return {
     scopes: [...resources.scopes],
     judge(metadata) {
@@ -67,17 +68,4 @@ export async function openClientJudge({ config, database, keyRing, features }: J
       }
     },
   };
-}
-
-/** Temporary keys of each signing algorithm, because a client may name any of them. */
-async function passingKeys() {
-  // One RSA key serves both RSA algorithms, because creating one takes time.
-  const made = { RS256: newJwk('RS256'), ES256: newJwk('ES256'), EdDSA: newJwk('EdDSA') };
-  return Promise.all(
-    SIGNING_ALGORITHMS.map(async (alg) => ({ ...(await made[alg === 'PS256' ? 'RS256' : alg]), alg, kid: alg, use: 'sig' })),
-  );
-}
-
-async function newJwk(alg: string) {
-  return exportJWK((await generateKeyPair(alg, { extractable: true })).privateKey);
 }
