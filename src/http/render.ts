@@ -10,6 +10,9 @@ const VIEWS = join(import.meta.dirname, '../../views');
 
 const eta = new Eta({ views: VIEWS, cache: true, autoEscape: true });
 
+// A line break after a tag belongs to the source code. In pages it has no meaning, and the first renderer drops it.
+const sourceEta = new Eta({ views: VIEWS, cache: true, autoEscape: false, autoTrim: false });
+
 const messages = new Map(LANGUAGES.map((language) => [language, loadMessages(language)]));
 
 export type Translate = (key: string, values?: Record<string, string | number | Date>) => string;
@@ -46,6 +49,9 @@ export function compose(language: Language, view: string, data: Record<string, u
   const t: Translate = (key, values) => translate(language, key, values);
   return eta.render(view, { ...data, language, t });
 }
+
+/** Renders a view as source code: to the letter, with each line break. @param data as for render(). */
+export const composeSource = (view: string, data: Record<string, unknown>): string => sourceEta.render(view, data);
 
 /** The time zone of pages in a language. A page does not know its reader's zone, so it names the zone it uses. */
 export function timeZoneOf(language: Language): string {

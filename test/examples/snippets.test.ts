@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { decodeJwt } from 'jose';
 import { inDoubleQuotes, inPython, inShell, inSpring } from '../../src/features/developer/snippets/quoting.ts';
 import { addOwner } from '../../src/oauth/clients/ownership.ts';
 import type { ClientMetadata } from '../../src/oauth/clients/store.ts';
@@ -103,6 +104,10 @@ describe('Code to copy', () => {
     return said;
   }
 
+  /** The claims of the access tokens that are JWTs: those of the API of posts are. */
+  const jwtsIn = (said: string) =>
+    [...said.matchAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g)].map(([jwt]) => decodeJwt(jwt)).filter(({ scope }) => scope !== undefined);
+
   const signIn = async (address: string) => {
     const parameters = await approve(server, new Person(server.issuer), owner, address);
     return `https://client.example/callback?${parameters}`;
@@ -118,8 +123,18 @@ describe('Code to copy', () => {
     });
 
     it(`${language.snippet}: gets a token of its own`, { skip: language.missing }, async () => {
-      const client = await own({ grant_types: ['client_credentials'], response_types: [], redirect_uris: [], scope: 'api' });
-      assert.match(await runs(await start(language, 'own', client)), /access.token/);
+      for (const scope of ['api', 'posts:read']) {
+        const client = await own({ grant_types: ['client_credentials'], response_types: [], redirect_uris: [], scope });
+        const said = await runs(await start(language, 'own', client));
+        assert.match(said, /access.token/);
+        assert.equal(jwtsIn(said)[0]?.aud, scope === 'api' ? undefined : `${server.issuer}/api/posts`);
+      }
+    });
+
+    it(`${language.snippet}: signs a person in for the API whose scopes the client has`, { skip: language.missing }, async () => {
+      const client = await own({ grant_types: ['authorization_code'], scope: 'openid posts:read api' });
+      const [claims] = jwtsIn(await runs(await start(language, 'code', client), signIn));
+      assert.deepEqual([claims?.aud, claims?.['scope']], [`${server.issuer}/api/posts`, 'openid posts:read']);
     });
   }
 

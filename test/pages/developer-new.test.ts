@@ -70,8 +70,8 @@ describe('Making a client in the portal', () => {
     const made = await makeClient(server, await server.createPerson(), { place: 'service', person: 'no', scope }, english());
     assert.equal((await stored(made.client_id)).metadata['scope'], 'api posts:read');
     const path = `/developer/clients/${made.client_id}`;
-    assert.match((await made.page.person.open(`${path}/try`)).html, /id="own-scope"[^>]* value="api posts:read"/);
-    assert.match((await made.page.person.open(`${path}/snippets`)).html, /scope=api posts:read/);
+    assert.match((await made.page.person.open(`${path}/try`)).html, /id="own-scope"[^>]* value="posts:read"/);
+    assert.match((await made.page.person.open(`${path}/snippets`)).html, /scope=posts:read/);
   });
 
   it('makes one that works at once: its people sign in, and its secret was shown once', async () => {

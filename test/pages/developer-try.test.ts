@@ -88,11 +88,15 @@ describe('Try it', () => {
       const { searchParams } = new URL(hrefOf(await ready(client)), server.issuer);
       assert.deepEqual(
         ['scope', 'prompt', 'resource'].map((name) => searchParams.get(name)),
-        [scope ?? 'openid profile email', prompt, null],
+        [scope ?? 'openid profile email', prompt, scope?.includes('posts:') ? `${server.issuer}/api/posts` : null],
       );
       const { html } = await openAccount(server, owner, `/developer/clients/${client.client_id}/snippets`);
       const asked = new URLSearchParams({ scope: scope ?? 'openid profile email' }).toString();
-      assert.match(html, new RegExp(`${asked.replaceAll('+', '\\+')}(&amp;prompt=consent)?&#39;`), 'so does the code to copy');
+      assert.match(
+        html,
+        new RegExp(`${asked.replaceAll('+', '\\+')}(&amp;resource=[^&]+)?(&amp;prompt=consent)?&#39;`),
+        'so does the code to copy',
+      );
       // In curl, Node, Python, Go and Spring.
       assert.equal(html.match(/prompt(=|&quot;, &quot;|: &#39;|=&quot;)consent/g)?.length ?? 0, prompt ? 5 : 0);
     }

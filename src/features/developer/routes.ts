@@ -2,6 +2,7 @@ import type { Feature } from '../../feature.ts';
 import type { App } from '../../oauth/app.ts';
 import { type OwnPage, ownPages } from '../../pages/own-pages.ts';
 import { API_PAGES } from './apis/pages.ts';
+import { chooseApi } from './clients/choose-api.ts';
 import { client } from './clients/client.ts';
 import { clients } from './clients/clients.ts';
 import { deletion } from './clients/deletion.ts';
@@ -23,6 +24,7 @@ const PAGES: Record<string, OwnPage> = {
   '/developer': clients,
   '/developer/clients/new': newClient,
   '/developer/clients/:client': client,
+  '/developer/clients/:client/api': chooseApi,
   '/developer/clients/:client/secrets': secrets,
   '/developer/clients/:client/preview': preview,
   '/developer/clients/:client/delete': deletion,

@@ -72,6 +72,12 @@ const POST_SCOPES: Scope[] = [
 /** The identifier of the admin API. A client asks for its scopes by `resource`, and gets only those that an operator allowed. */
 export const adminApi = (issuer: string): string => `${issuer}/admin/api`;
 
+const SAMPLE_SCOPES = ['api', 'restricted'];
+
+/** Whether an API, or a scope of the server's own API, only demonstrates this server. An installation offers none of them to developers. */
+export const isSample = (issuer: string, identifier: string, scope?: string): boolean =>
+  identifier === `${issuer}/api/posts` || (identifier === issuer && scope !== undefined && SAMPLE_SCOPES.includes(scope));
+
 /** The APIs that this server itself serves. @param issuer origin of the server. */
 export function ownResourceServers(issuer: string): ResourceServer[] {
   return [

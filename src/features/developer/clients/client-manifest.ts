@@ -29,6 +29,7 @@ const MEMBERS = [
   'response_types',
   'response_modes',
   'scope',
+  'resource',
   'required_scope',
   'required_scope_reason',
   ...LANGUAGES.map((language) => `required_scope_reason#${language}`),

@@ -138,6 +138,7 @@ function typedOf(metadata: Record<string, unknown>): Typed {
 function groupsFor({ account, ctx, app }: Visit, { metadata, services: allowed }: ClientRecord, ticked?: string[]): ScopeGroup[] {
   return scopeGroups(app.resourceServers, app.config.issuer, {
     accountId: account.id,
+    samples: app.config.environment !== 'production',
     services: allowed,
     chosen: ticked ?? registeredScopes(metadata),
     language: languageOf(ctx),

@@ -70,6 +70,7 @@ function membersFor(typed: Typed, chosen: Chosen, scopes: string[]): Record<stri
 function groupsFor({ account, ctx, app }: Visit, scopes: string[]): ScopeGroup[] {
   return scopeGroups(app.resourceServers, app.config.issuer, {
     accountId: account.id,
+    samples: app.config.environment !== 'production',
     services: [],
     chosen: scopes,
     language: languageOf(ctx),

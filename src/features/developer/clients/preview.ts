@@ -9,6 +9,7 @@ import { type OwnClient, ownClient, pathOf } from './owned.ts';
 import { showClient } from './page.ts';
 import { changeNeeds, reasonsOf, scopeNeeds } from './required-scopes.ts';
 import { isNear, registeredScopes } from './scope-choice.ts';
+import { tokenApi } from './token-api.ts';
 
 /**
  * Owns the form of required scopes, and the preview of the consent page for all registered scopes. The preview renders the consent page's
@@ -31,16 +32,20 @@ async function page(visit: Visit, record: OwnClient, problem?: string): Promise<
   const { database, resourceServers, config } = app;
   const client = await app.provider.Client.find(record.id);
   const asked = askable(visit, record);
+  const api = tokenApi(visit, record);
+  // One request is for one API: the preview shows what Try it asks for.
+  const shown = asked.filter(({ resource }) => resource === undefined || resource === api.resource);
   const consent = client && {
     ...(await describeConsent(
       { database, resourceServers, issuer: config.issuer, language: languageOf(ctx) },
-      { client, account, redirectUri: addressOf(record), asked: { scopes: asked, claims: [] }, grant: undefined },
+      { client, account, redirectUri: addressOf(record), asked: { scopes: shown.length ? shown : asked, claims: [] }, grant: undefined },
     )),
     preview: true,
   };
   const needs = scopeNeeds(visit, record, asked);
   showClient(visit, record, 'preview', {
     consent,
+    api,
     needs,
     reasons: reasonsOf(record),
     at: pathOf(record.id, '/preview'),

@@ -1,6 +1,6 @@
 import type { Language } from '../../../http/language.ts';
 import type { ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
-import { adminApi } from '../../../oauth/scopes/resource-servers.ts';
+import { adminApi, isSample } from '../../../oauth/scopes/resource-servers.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 
 /** Owns which scopes an owner can choose for a client, and their order on the page: grouped by API. */
@@ -8,6 +8,7 @@ import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 export type ScopeGroup = {
   /** The API's name; null for this server's own. */
   api: string | null;
+  identifier: string;
   scopes: { name: string; title: string; sensitive: boolean; chosen: boolean }[];
 };
 
@@ -20,6 +21,8 @@ type Choice = {
   /** The owner who views the page. */
   accountId: string;
   services: string[];
+  /** Whether the samples of this server are offered: in development only. */
+  samples: boolean;
   /** The checked scopes; undefined for all. */
   chosen: string[] | undefined;
   language: Language;
@@ -32,7 +35,7 @@ type Choice = {
 export function scopeGroups(
   servers: readonly ResourceServer[],
   issuer: string,
-  { accountId, services, chosen, language }: Choice,
+  { accountId, services, samples, chosen, language }: Choice,
 ): ScopeGroup[] {
   const near = servers.filter(({ identifier }) => identifier !== adminApi(issuer)).filter((server) => isNear(server, issuer, accountId));
   const others = servers.filter((server) => !isNear(server, issuer, accountId));
@@ -40,8 +43,10 @@ export function scopeGroups(
     .sort((left, right) => Number(right.identifier === issuer) - Number(left.identifier === issuer))
     .map(({ identifier, name, scopes }) => ({
       api: identifier === issuer ? null : name,
+      identifier,
       scopes: scopes
         .filter(({ provider }) => !provider || services.includes(provider.id))
+        .filter(({ name: scope }) => samples || chosen?.includes(scope) || !isSample(issuer, identifier, scope))
         .map(({ name: scope, title, sensitive }) => ({
           name: scope,
           title: title[language],

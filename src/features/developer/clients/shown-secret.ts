@@ -1,6 +1,7 @@
 import type { Visit } from '../../../pages/own-pages.ts';
 import { MINUTE } from '../../../platform/clock.ts';
 import { inShell } from '../snippets/quoting.ts';
+import { keepSecret } from '../try/kept-secret.ts';
 import { pathOf } from './owned.ts';
 
 /**
@@ -15,7 +16,10 @@ type Sealed = { secret: string; until: number };
 /** The data of views/developer/secret-shown.eta. `sealed` is for the form that downloads the file. */
 export type ShownSecret = { secret: string; sealed: string; asksFile: string };
 
-export function showSecret({ account, app }: Visit, clientId: string, secret: string): ShownSecret {
+/** Keeps it in the browser too, for the trial that follows. */
+export function showSecret(visit: Visit, clientId: string, secret: string): ShownSecret {
+  const { account, app } = visit;
+  keepSecret(visit, clientId, secret);
   const sealed: Sealed = { secret, until: Date.now() + OFFERED_SECONDS * 1000 };
   return {
     secret,

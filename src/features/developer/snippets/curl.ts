@@ -30,12 +30,15 @@ export function proof({ id, authMethod }: Tried): string[] {
 }
 
 /** @returns the two requests of a device (RFC 8628 sections 3.1 and 3.4). */
-export function deviceCurl(issuer: string, client: Tried, scope: string): string {
+export function deviceCurl(issuer: string, client: Tried, asked: { scope: string; resource?: string }): string {
   return [
     '# 1. Ask for a code, and show user_code and verification_uri to the person.',
-    curlTo(issuer, 'device_authorization', client, { scope }),
+    curlTo(issuer, 'device_authorization', client, asked),
     '',
     '# 2. Ask every five seconds until there is an answer, with the device_code of the first.',
     `${curlTo(issuer, 'token', client, { grant_type: 'urn:ietf:params:oauth:grant-type:device_code' })} \\\n  --data-urlencode "device_code=$DEVICE_CODE"`,
   ].join('\n');
 }
+
+/** @returns a call of an API with the token that the environment has. */
+export const callCurl = (api: string): string => `curl -sS -H "Authorization: Bearer $ACCESS_TOKEN" ${inShell(api)}`;

@@ -1,15 +1,13 @@
-import type { Feature } from '../../../feature.ts';
-import { languageOf } from '../../../http/language.ts';
-import { compose } from '../../../http/render.ts';
+import { composeSource } from '../../../http/render.ts';
 import type { App } from '../../../oauth/app.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { ROUTES } from '../../../oauth/routes.ts';
 import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
-import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { kindOf, listOf } from '../clients/kind.ts';
 import { ownClient } from '../clients/owned.ts';
 import { showClient } from '../clients/page.ts';
 import { ownScopes } from '../clients/scope-choice.ts';
+import { scopesToAsk, tokenApi } from '../clients/token-api.ts';
 import { callbackOf } from '../try/visit.ts';
 import { curlTo } from './curl.ts';
 import { inDoubleQuotes, inGo, inPython, inShell, inSpring } from './quoting.ts';
@@ -26,6 +24,7 @@ export const snippets: OwnPage = {
     showClient(visit, client, 'snippets', {
       groups: flows.map((flow) => ({ own: flow === 'own', files: filesOf(visit, client, flow) })),
       kind: kindOf(client),
+      api: tokenApi(visit, client),
       registered: registeredUri(visit.app, client) !== undefined,
     });
   },
@@ -47,34 +46,36 @@ export type Snippet = { file: (typeof FILES)[number]; id: string; text: string }
 
 function filesOf(visit: Visit, client: ClientRecord, flow: Flow): Snippet[] {
   const { authMethod } = kindOf(client);
-  const facts = factsOf(visit.app, client, flow);
-  const language = languageOf(visit.ctx);
+  const facts = factsOf(visit, client, flow);
   return filesFor(authMethod).map((file) => ({
     file,
     id: `${flow}-${file}`,
-    text: compose(language, `developer/snippets/${file}`, facts),
+    text: composeSource(`developer/snippets/${file}`, facts),
   }));
 }
 
 /** @returns the client's own redirect URI in preference to the portal's. */
-function registeredUri({ config }: App<Feature>, { metadata }: ClientRecord): string | undefined {
+function registeredUri({ config }: Pick<App, 'config'>, { metadata }: ClientRecord): string | undefined {
   const callback = callbackOf(config.issuer);
   const uris = listOf(metadata['redirect_uris']);
   return uris.find((uri) => uri !== callback) ?? uris[0];
 }
 
-function factsOf(app: App<Feature>, client: ClientRecord, flow: Flow): Record<string, unknown> {
+function factsOf(visit: Visit, client: ClientRecord, flow: Flow): Record<string, unknown> {
+  const { app } = visit;
   const { issuer } = app.config;
   const kind = kindOf(client);
-  const scopes = flow === 'code' ? (kind.scopes ?? [...IDENTITY_SCOPES]) : ownScopes(kind.scopes);
+  const api = tokenApi(visit, client);
+  const resource = api.resource && { resource: api.resource };
+  const scopes = flow === 'code' ? scopesToAsk(api, app.resourceServers) : ownScopes(api.scopes);
   const scope = scopes.join(' ');
   // Without this prompt, the server ignores offline_access (OIDC Core section 11).
   const consent = flow === 'code' && scopes.includes('offline_access');
   const redirectUri = registeredUri(app, client) ?? 'https://app.example.com/callback';
   const body: Record<string, string> =
     flow === 'own'
-      ? { grant_type: 'client_credentials', ...(scope ? { scope } : undefined) }
-      : { grant_type: 'authorization_code', redirect_uri: redirectUri };
+      ? { grant_type: 'client_credentials', ...(scope ? { scope } : undefined), ...resource }
+      : { grant_type: 'authorization_code', redirect_uri: redirectUri, ...resource };
   return {
     flow,
     issuer,
@@ -87,9 +88,10 @@ function factsOf(app: App<Feature>, client: ClientRecord, flow: Flow): Record<st
     redirectPath: URL.parse(redirectUri)?.pathname ?? '/',
     scope,
     scopes,
+    resource: api.resource,
     consent,
     tokenCurl: curlTo(issuer, 'token', kind, body),
-    authorizeUrl: `${issuer}${ROUTES.authorization}?${new URLSearchParams({ client_id: client.id, redirect_uri: redirectUri, response_type: 'code', scope, ...(consent && { prompt: 'consent' }) })}`,
+    authorizeUrl: `${issuer}${ROUTES.authorization}?${new URLSearchParams({ client_id: client.id, redirect_uri: redirectUri, response_type: 'code', scope, ...resource, ...(consent && { prompt: 'consent' }) })}`,
     shell: inShell,
     double: inDoubleQuotes,
     python: inPython,

@@ -43,15 +43,16 @@ const OPENED: [scope: string, path: string][] = [
   ['api', '/api/data'],
 ];
 
-/** Calls an endpoint that the token opens. @returns undefined for a token whose scopes open no endpoint of this server. */
+/** Calls an endpoint that the token opens. @returns undefined for a token that opens no endpoint of this server. */
 export async function tryToken(
   ask: Fetch,
   issuer: string,
   token: string,
-  scope: string,
+  { scope, resource }: { scope: string; resource?: string | undefined },
 ): Promise<({ line: string } & EndpointAnswer) | undefined> {
+  if (resource && !resource.startsWith(`${issuer}/`)) return undefined;
   const scopes = scope.split(' ');
-  const path = OPENED.find(([name]) => scopes.includes(name))?.[1];
+  const path = OPENED.find(([name, path]) => scopes.includes(name) && (!resource || `${issuer}${path}` === resource))?.[1];
   if (!path) return undefined;
   return { line: `GET ${issuer}${path}`, ...(await answerOf(ask(`${issuer}${path}`, { headers: { authorization: `Bearer ${token}` } }))) };
 }

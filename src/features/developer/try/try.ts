@@ -5,7 +5,6 @@ import { ROUTES } from '../../../oauth/routes.ts';
 import { endByHandle, HANDLE_CHARACTERS } from '../../../oauth/store/token-handles.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
-import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { isStorable } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { digestInHex } from '../../../platform/secrets.ts';
@@ -13,9 +12,12 @@ import { kindOf, listOf } from '../clients/kind.ts';
 import { ownClient, pathOf } from '../clients/owned.ts';
 import { showClient } from '../clients/page.ts';
 import { ownScopes } from '../clients/scope-choice.ts';
-import { curlTo, deviceCurl } from '../snippets/curl.ts';
+import { scopesToAsk, type TokenApi, tokenApi } from '../clients/token-api.ts';
+import { callCurl, curlTo, deviceCurl } from '../snippets/curl.ts';
 import { addAddress, hasAddress, removeAddress } from './address.ts';
 import { askable, askForToken, decodeJwt, type EndpointAnswer, type Fetch, tryToken } from './client.ts';
+import { type Failure, failureOf } from './failure.ts';
+import { forgetSecret, keptSecret } from './kept-secret.ts';
 import { answerOnce, beginTrial, callbackOf, type Got, gone, seal, type Trial, unseal } from './visit.ts';
 
 /**
@@ -48,35 +50,43 @@ export function tryPages(ask: Fetch): Record<string, OwnPage> {
   };
 }
 
-/** @returns the scopes to request: those in the page's address, else the registered ones, else the identity scopes. */
-function scopeOf(visit: Visit, scopes: string[] | undefined): string {
+/** @returns the scopes to request: those in the page's address, else those of the chosen API. */
+function scopeOf(visit: Visit, api: TokenApi): string {
   const wished = visit.ctx.query['scope'];
   if (typeof wished === 'string' && wished.length <= 500 && /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/.test(wished.trim()))
     return wished.trim();
-  return (scopes ?? IDENTITY_SCOPES).join(' ');
+  return scopesToAsk(api, visit.app.resourceServers).join(' ');
 }
 
-function begin(visit: Visit, client: ClientRecord, more: Record<string, unknown> & { problem?: string } = {}): void {
+type More = Record<string, unknown> & { problem?: string };
+
+function begin(visit: Visit, client: ClientRecord, more: More = {}): void {
   const kind = kindOf(client);
   const { issuer } = visit.app.config;
-  const scope = scopeOf(visit, kind.scopes);
+  const api = tokenApi(visit, client);
+  const scope = scopeOf(visit, api);
   const registered = hasAddress(visit, client);
   showClient(visit, client, 'try', {
     kind,
     issuer,
+    api,
     scope,
-    ownScope: ownScopes(kind.scopes).join(' '),
+    ownScope: ownScopes(api.scopes).join(' '),
     registered,
     only: registered && listOf(client.metadata['redirect_uris']).length === 1,
     callback: callbackOf(issuer),
     askable: askable(kind.authMethod),
+    kept: keptSecret(visit, client.id) !== undefined,
     action: pathOf(client.id, '/try'),
     endpoint: `GET ${issuer}${ROUTES.authorization}`,
-    device: kind.device ? deviceCurl(issuer, kind, scope) : undefined,
-    request: kind.takesCodes && registered && !kind.suspended ? beginTrial(visit, client.id, scope) : undefined,
+    device: kind.device ? deviceCurl(issuer, kind, { scope, ...resourceIn(api) }) : undefined,
+    request: kind.takesCodes && registered && !kind.suspended ? beginTrial(visit, client.id, scope, api.resource) : undefined,
     ...more,
   });
 }
+
+/** @returns the request parameter; empty for this server's own API. */
+const resourceIn = ({ resource }: { resource?: string | undefined }): { resource?: string } => (resource ? { resource } : {});
 
 async function add(visit: Visit, client: ClientRecord): Promise<void> {
   await limitRate(visit.app.database, LIMITS.clientChanges, visit.account.id);
@@ -103,28 +113,19 @@ async function comeBack(visit: Visit): Promise<void> {
   // This address works once, so the language switch starts the trial again.
   ctx.state.pagePath = pathOf(client.id, '/try');
   ctx.state.pageQuery = '';
-  if (typeof error === 'string')
-    return begin(visit, client, {
-      answer: { error: shortened(error), description: typeof error_description === 'string' ? shortened(error_description) : undefined },
-    });
+  if (typeof error === 'string') return begin(visit, client, { failure: failureOf({ error, error_description }) });
   if (typeof code !== 'string' || !/^[\w.~-]{1,200}$/.test(code)) throw gone('no_code');
   showCode(visit, client, { ...trial, code });
 }
 
-const shortened = (text: string) => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300);
-
-function showCode(
-  visit: Visit,
-  client: ClientRecord,
-  trial: Trial & { code: string },
-  more: Record<string, unknown> & { problem?: string } = {},
-) {
+function showCode(visit: Visit, client: ClientRecord, trial: Trial & { code: string }, more: More = {}) {
   const kind = kindOf(client);
   const { issuer } = visit.app.config;
   showClient(visit, client, 'try-code', {
     kind,
     issuer,
     askable: askable(kind.authMethod),
+    kept: keptSecret(visit, client.id) !== undefined,
     action: pathOf(client.id, '/try'),
     parameters: codeParameters(trial, callbackOf(issuer)),
     endpoint: `POST ${issuer}${ROUTES.token}`,
@@ -139,6 +140,7 @@ const codeParameters = (trial: Trial & { code: string }, callback: string) => ({
   code: trial.code,
   redirect_uri: callback,
   code_verifier: trial.verifier,
+  ...resourceIn(trial),
 });
 
 async function redeem(ask: Fetch, visit: Visit, client: ClientRecord, form: URLSearchParams): Promise<void> {
@@ -151,42 +153,71 @@ async function redeem(ask: Fetch, visit: Visit, client: ClientRecord, form: URLS
   const { issuer } = visit.app.config;
   const kind = kindOf(client);
   if (!askable(kind.authMethod)) throw gone('not_askable');
-  const answer = await askForToken(ask, issuer, kind, form.get('client_secret') ?? '', codeParameters(trial, callbackOf(issuer)));
-  if (answer.status !== 200) return showCode(visit, client, trial, { problem: 'developer.try.refused', answer });
-  await showTokens(ask, visit, client, answer, trial.nonce);
+  const answer = await askForToken(ask, issuer, kind, secretFor(visit, client, form), codeParameters(trial, callbackOf(issuer)));
+  if (answer.status !== 200)
+    return showCode(visit, client, trial, {
+      problem: 'developer.try.refused',
+      failure: refused(visit, answer),
+      ...stillKept(visit, client, answer),
+    });
+  await showTokens(ask, visit, client, answer, trial);
 }
+
+/** @returns the typed secret, else the one that the owner has just created. */
+const secretFor = (visit: Visit, client: ClientRecord, form: URLSearchParams): string =>
+  form.get('client_secret') || (keptSecret(visit, client.id) ?? '');
 
 /** Requests a token of the client's own (RFC 6749 section 4.4). */
 async function ownToken(ask: Fetch, visit: Visit, client: ClientRecord, form: URLSearchParams): Promise<void> {
   const kind = kindOf(client);
   const scope = form.get('scope')?.trim() ?? '';
-  const parameters = { grant_type: 'client_credentials', ...(scope ? { scope } : undefined) };
-  const answer = await askForToken(ask, visit.app.config.issuer, kind, form.get('client_secret') ?? '', parameters);
+  const api = resourceIn(tokenApi(visit, client));
+  const parameters = { grant_type: 'client_credentials', ...(scope ? { scope } : undefined), ...api };
+  const answer = await askForToken(ask, visit.app.config.issuer, kind, secretFor(visit, client, form), parameters);
   if (answer.status !== 200)
-    return begin(visit, client, {
-      problem: 'developer.try.refused',
-      answer: { error: answer.body['error'], description: answer.body['error_description'] },
-    });
-  await showTokens(ask, visit, client, answer);
+    return begin(visit, client, { problem: 'developer.try.refused', failure: refused(visit, answer), ...stillKept(visit, client, answer) });
+  await showTokens(ask, visit, client, answer, api);
 }
 
-async function showTokens(ask: Fetch, visit: Visit, client: ClientRecord, answer: EndpointAnswer, nonce?: string): Promise<void> {
+function refused(visit: Visit, { body }: EndpointAnswer): Failure {
+  // A refused secret was revoked meanwhile, or was typed wrong. The next form asks for it.
+  if (body['error'] === 'invalid_client') forgetSecret(visit);
+  return failureOf(body);
+}
+
+/** @returns whether the next form still has the kept secret. */
+const stillKept = (visit: Visit, client: ClientRecord, { body }: EndpointAnswer): { kept: boolean } => ({
+  kept: body['error'] !== 'invalid_client' && keptSecret(visit, client.id) !== undefined,
+});
+
+/** @param asked what the trial asked for: the nonce of an ID token, and the API. */
+async function showTokens(
+  ask: Fetch,
+  visit: Visit,
+  client: ClientRecord,
+  answer: EndpointAnswer,
+  asked: { nonce?: string; resource?: string | undefined },
+): Promise<void> {
   const { issuer } = visit.app.config;
   const { access_token, refresh_token, id_token, scope } = answer.body;
   const accessToken = String(access_token);
+  const { resource } = asked;
   const got: Got = {
     clientId: client.id,
     accessToken,
     ...(typeof refresh_token === 'string' ? { refreshToken: refresh_token } : undefined),
+    ...(resource && { resource }),
   };
   const idToken = decodeJwt(id_token);
   showClient(visit, client, 'try-tokens', {
     action: pathOf(client.id, '/try'),
     answer,
     idToken,
-    nonceFits: idToken && nonce !== undefined ? idToken.claims['nonce'] === nonce : undefined,
+    nonceFits: idToken && asked.nonce !== undefined ? idToken.claims['nonce'] === asked.nonce : undefined,
     jwt: decodeJwt(access_token) !== undefined,
-    call: await tryToken(ask, issuer, accessToken, String(scope ?? '')),
+    call: await tryToken(ask, issuer, accessToken, { scope: String(scope ?? ''), resource }),
+    api: resource,
+    apiCurl: resource && callCurl(resource),
     issuer,
     scope,
     sealed: seal(visit, 'got', got),
@@ -207,7 +238,7 @@ async function revoke(ask: Fetch, visit: Visit, client: ClientRecord, form: URLS
   const scope = form.get('scope') ?? '';
   showClient(visit, client, 'try-revoked', {
     action: pathOf(client.id, '/try'),
-    call: isStorable(scope) ? await tryToken(ask, visit.app.config.issuer, got.accessToken, scope) : undefined,
+    call: isStorable(scope) ? await tryToken(ask, visit.app.config.issuer, got.accessToken, { scope, resource: got.resource }) : undefined,
     jwt: decodeJwt(got.accessToken) !== undefined,
     done: true,
   });

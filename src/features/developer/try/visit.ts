@@ -6,6 +6,7 @@ import type { Visit } from '../../../pages/own-pages.ts';
 import { MINUTE } from '../../../platform/clock.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
+import { pathOf } from '../clients/owned.ts';
 
 /**
  * Owns the state that a trial of a client carries through the browser. It is sealed, so that the verifier stays secret and cannot be
@@ -20,12 +21,14 @@ export type Trial = {
   verifier: string;
   nonce: string;
   scope: string;
+  /** The API of the tokens; undefined for this server's own. */
+  resource?: string;
   /** Present once the code has arrived. */
   code?: string;
 };
 
 /** The received tokens, for the button that revokes them. */
-export type Got = { clientId: string; accessToken: string; refreshToken?: string | undefined };
+export type Got = { clientId: string; accessToken: string; refreshToken?: string | undefined; resource?: string };
 
 type Sealed<T> = T & { bound: string; until: number };
 
@@ -39,7 +42,10 @@ export function seal<T extends Trial | Got>(visit: Visit, context: string, what:
 /** @throws AppError 400 for a value that was not sealed for this purpose and browser, or has expired. */
 export function unseal<T extends Trial | Got>(visit: Visit, context: string, text: unknown): T {
   const opened = typeof text === 'string' ? read<T>(visit, context, text) : undefined;
-  if (!opened || opened.bound !== boundTo(visit) || opened.until < Date.now()) throw gone('unreadable_or_of_another');
+  if (opened?.bound !== boundTo(visit)) throw gone('unreadable_or_of_another');
+  // The error page of an expired or used answer leads to the start.
+  visit.ctx.state.beginAgainAt = pathOf(opened.clientId, '/try');
+  if (opened.until < Date.now()) throw gone('expired');
   return opened;
 }
 
@@ -64,14 +70,20 @@ export const gone = (reason: string): AppError => new AppError('try_gone', { sta
 export const callbackOf = (issuer: string): string => `${issuer}${TRY_CALLBACK_PATH}`;
 
 /** @returns a new request, and its parameters in the order in which the page explains them. */
-export function beginTrial(visit: Visit, clientId: string, scope: string): { href: string; parameters: [string, string][] } {
+export function beginTrial(
+  visit: Visit,
+  clientId: string,
+  scope: string,
+  resource: string | undefined,
+): { href: string; parameters: [string, string][] } {
   const { issuer } = visit.app.config;
-  const trial: Trial = { clientId, scope, verifier: randomSecret(), nonce: randomSecret() };
+  const trial: Trial = { clientId, scope, ...(resource && { resource }), verifier: randomSecret(), nonce: randomSecret() };
   const parameters: [string, string][] = [
     ['client_id', clientId],
     ['response_type', 'code'],
     ['redirect_uri', callbackOf(issuer)],
     ['scope', scope],
+    ...(resource ? ([['resource', resource]] as [string, string][]) : []),
     ['state', seal(visit, 'request', trial)],
     ...(scope.split(' ').includes('openid') ? ([['nonce', trial.nonce]] as [string, string][]) : []),
     ['code_challenge', createHash('sha256').update(trial.verifier).digest('base64url')],

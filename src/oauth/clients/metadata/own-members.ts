@@ -3,6 +3,7 @@ import { LANGUAGES } from '../../../http/language.ts';
 import { isDeceptive } from '../../../platform/visible-text.ts';
 import { pkceByNature } from '../../requests/pkce-policy.ts';
 import { scopesIn } from '../../requests/scope-rules.ts';
+import { MAX_IDENTIFIER } from '../../scopes/api-judgement.ts';
 import { MAX_GRACE_SECONDS } from '../../tokens/refresh-policy.ts';
 import { allowedOriginsProblem } from '../allowed-origins.ts';
 import { FAPI_PROFILE, profileOf } from '../client-profile.ts';
@@ -21,6 +22,15 @@ export const OWN_MEMBERS: Record<string, (metadata: Metadata, context: { server:
     if (origins === undefined || origins === null || origins === '') return void delete metadata['allowed_origins'];
     const problem = allowedOriginsProblem(origins, own);
     if (problem) throw new errors.InvalidClientMetadata(`allowed_origins ${problem}`);
+  },
+  // The API that the client's tokens are for. The portal's tools name it; a request names its own (RFC 8707).
+  resource(metadata) {
+    judgeText(metadata, 'resource');
+    const resource = metadata['resource'];
+    if (resource !== undefined && (String(resource).length > MAX_IDENTIFIER || !URL.canParse(String(resource))))
+      throw new errors.InvalidClientMetadata(
+        `resource must be the identifier of an API: an absolute URI of up to ${MAX_IDENTIFIER} characters`,
+      );
   },
   // The scopes that the app requires. scope-rules and the API's owner decide in the end (consent/asked.ts).
   required_scope(metadata) {
