@@ -35,6 +35,30 @@ describe('The APIs of a developer', () => {
     assert.deepEqual(await eventsOf(server, developer.id), ['resource_server_made']);
   });
 
+  it('needs a text in one language: the other falls back, for scopes and for the name of the API', async () => {
+    await begin();
+    const path = await registerApi(developer);
+    await fill(developer, path, { name: 'Books', name_ko: '책장', format: 'opaque', lifetime: '600' });
+    await fill(developer, `${path}/scopes`, { ...SCOPE, title_ko: '' });
+    const [scope] = await scopes();
+    assert.deepEqual([scope?.['title_ko'], scope?.['title_en']], [SCOPE.title_en, SCOPE.title_en]);
+    assert.deepEqual([(await apis())[0]?.['name_ko'], (await apis())[0]?.['name_en']], ['책장', null]);
+    const client = await server.createClient({ scope: 'openid books:read' });
+    await own(server, client.client_id, developer.id);
+    const shown = async (language: string) =>
+      (await developer.browser.open(`/developer/clients/${client.client_id}/preview?lang=${language}`)).html;
+    for (const [language, name] of [
+      ['ko', '책장'],
+      ['en', 'Books'],
+    ] as const) {
+      const html = await shown(language);
+      assert.match(html, new RegExp(`<bdi[^>]*>${name}`), language);
+      assert.match(html, new RegExp(SCOPE.title_en));
+    }
+    await fill(developer, `${path}/scopes`, { ...SCOPE, act: 'change', title_ko: '책 읽기', title_en: '', position: '1' });
+    assert.equal((await scopes())[0]?.['title_en'], '책 읽기');
+  });
+
   it('changes what it is called and which tokens it takes; its identifier stays', async () => {
     await begin();
     const path = await registerApi(developer);
@@ -125,8 +149,7 @@ describe('The APIs of a developer', () => {
   });
 
   for (const [what, fields] of [
-    ['without the Korean sentence', { title_ko: '' }],
-    ['without the English sentence', { title_en: ' ' }],
+    ['without a sentence in any language', { title_ko: '', title_en: ' ' }],
     ['with a sentence that reorders the page', { title_en: 'See \u202eall' }],
     ['with a sentence of two lines', { title_ko: '하나\n둘' }],
     ['with a sentence too long', { title_en: 'x'.repeat(121) }],

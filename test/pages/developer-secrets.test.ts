@@ -55,6 +55,27 @@ describe('The secrets of a client in the portal', () => {
     assert.deepEqual(await eventsOf(server, one.owner.id), ['client_secret_made', 'client_made']);
   });
 
+  it('have a label that owners read, which can change; one that shows as nothing changes nothing', async () => {
+    const one = await service();
+    const shown = await sendTo(one.page, one.path, { action: 'make', overlap: '24', label: 'Build server' });
+    assert.match(shown.html, /<bdi>Build server<\/bdi> <code class="small">/);
+    assert.match(shown.html, /data-copies="secret"[\s\S]*data-prints[\s\S]*Download as \.env/);
+    const [older = ''] = secretNames(shown);
+    await sendTo(one.page, one.path, { action: 'label', secret: older, label: 'Laptop of Dana' });
+    const labels = async () =>
+      (await server.sql('select label from client_secret where client_id = $1 order by created_at', [one.client_id])).map(
+        ({ label }) => label,
+      );
+    assert.deepEqual(await labels(), ['Laptop of Dana', 'Build server']);
+    assert.deepEqual(await eventsOf(server, one.owner.id), ['client_changed', 'client_secret_made', 'client_made']);
+    const another = await service();
+    await unchanged(server, async () => {
+      for (const label of ['x'.repeat(61), 'a\u202eb', '\u3164'])
+        assert.equal((await sendTo(one.page, one.path, { action: 'label', secret: older, label })).response.status, 422);
+      assert.equal((await sendTo(another.page, one.path, { action: 'label', secret: older, label: 'Mine' })).response.status, 404);
+    }, ['rate_limit']);
+  });
+
   it('end at once on every node, by no overlap or by name', async () => {
     const one = await service();
     const node = await server.secondNode();

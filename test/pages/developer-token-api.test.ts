@@ -115,7 +115,7 @@ describe('The API of a client’s tokens', () => {
 
     it('says why it failed and what helps, asks for the secret again, and begins again', async () => {
       const made = await makeClient(server, owner, service, english());
-      await server.sql('update client_secret set expires_at = now() where client_id = $1', [made.client_id]);
+      await server.sql(`update client_secret set digest = sha256('another') where client_id = $1`, [made.client_id]);
       const page = await made.page.person.open(at(made));
       const failed = await send(page, at(made), { act: 'token' });
       assert.equal(failed.response.status, 422);

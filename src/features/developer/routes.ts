@@ -7,8 +7,10 @@ import { client } from './clients/client.ts';
 import { clients } from './clients/clients.ts';
 import { deletion } from './clients/deletion.ts';
 import { clientErrors } from './clients/errors.ts';
+import { health } from './clients/health.ts';
 import { newClient } from './clients/new-client.ts';
 import { preview } from './clients/preview.ts';
+import { protocol } from './clients/protocol.ts';
 import { secrets } from './clients/secrets.ts';
 import { use } from './clients/use.ts';
 import { OWNER_PAGES } from './owners/pages.ts';
@@ -24,7 +26,9 @@ const PAGES: Record<string, OwnPage> = {
   '/developer': clients,
   '/developer/clients/new': newClient,
   '/developer/clients/:client': client,
+  '/developer/clients/:client/health': health,
   '/developer/clients/:client/api': chooseApi,
+  '/developer/clients/:client/protocol': protocol,
   '/developer/clients/:client/secrets': secrets,
   '/developer/clients/:client/preview': preview,
   '/developer/clients/:client/delete': deletion,

@@ -11,6 +11,8 @@ export type LiveSecret = {
   /** The first digits of its digest, by which a form names it. */
   name: string;
   hint: string | null;
+  /** What its owner calls it. */
+  label: string | null;
   made: Date;
   expires: Date | null;
   /** To the hour. */
@@ -21,7 +23,7 @@ export type LiveSecret = {
 /** The live secrets, oldest first. */
 export function listLiveSecrets(database: Database, clientId: string): Promise<LiveSecret[]> {
   return database.query<LiveSecret>(Prisma.sql`
-    select left(encode(digest, 'hex'), ${NAME_LENGTH}) as name, hint, created_at as made, expires_at as expires, used_at as used,
+    select left(encode(digest, 'hex'), ${NAME_LENGTH}) as name, hint, label, created_at as made, expires_at as expires, used_at as used,
       extract(epoch from expires_at - now())::float8 as "secondsLeft"
     from client_secret where client_id = ${clientId} and (expires_at is null or expires_at > now()) order by created_at, digest`);
 }
@@ -36,12 +38,12 @@ export function lockSecrets(clientId: string): Statement {
 
 /**
  * Adds a secret if there are fewer than MAX_LIVE_SECRETS. @param secret in clear, from randomSecret(). @param madeBy the account that
- * creates it.
+ * creates it. @param label what its owner calls it.
  */
-export function addLiveSecret(clientId: string, secret: string, madeBy: string): Statement {
+export function addLiveSecret(clientId: string, secret: string, madeBy: string, label: string | null = null): Statement {
   return Prisma.sql`
-    insert into client_secret (digest, client_id, hint, made_by)
-    select ${digest(secret)}, ${clientId}, ${secretHint(secret)}, ${madeBy}
+    insert into client_secret (digest, client_id, hint, made_by, label)
+    select ${digest(secret)}, ${clientId}, ${secretHint(secret)}, ${madeBy}, ${label}
     where (select count(*) from client_secret where client_id = ${clientId} and (expires_at is null or expires_at > now())) < ${MAX_LIVE_SECRETS}`;
 }
 
@@ -76,5 +78,13 @@ export function endSecret(clientId: string, name: string): Statement | undefined
   if (!NAME.test(name) || !isStorable(clientId)) return undefined;
   return Prisma.sql`
     update client_secret set expires_at = now()
+    where client_id = ${clientId} and left(encode(digest, 'hex'), ${NAME_LENGTH}) = ${name} and (expires_at is null or expires_at > now())`;
+}
+
+/** Changes what the owner calls a secret. @param name of LiveSecret; untrusted input. @returns undefined for an invalid name. */
+export function labelSecret(clientId: string, name: string, label: string | null): Statement | undefined {
+  if (!NAME.test(name) || !isStorable(clientId)) return undefined;
+  return Prisma.sql`
+    update client_secret set label = ${label}
     where client_id = ${clientId} and left(encode(digest, 'hex'), ${NAME_LENGTH}) = ${name} and (expires_at is null or expires_at > now())`;
 }

@@ -38,6 +38,9 @@ export function identifierProblem(identifier: string, issuer: string): string | 
 
 export type ApiFields = {
   name: string;
+  /** Its name in one language; null where it does not differ. */
+  nameKo: string | null;
+  nameEn: string | null;
   tokenFormat: string;
   jwtAlgorithm: string;
   jwtType: string;
@@ -45,10 +48,20 @@ export type ApiFields = {
   resourceRequired: boolean;
 };
 
-export function apiProblem({ name, tokenFormat, jwtAlgorithm, jwtType, accessTokenTtlSeconds: seconds }: ApiFields): string | undefined {
+export function apiProblem({
+  name,
+  nameKo,
+  nameEn,
+  tokenFormat,
+  jwtAlgorithm,
+  jwtType,
+  accessTokenTtlSeconds: seconds,
+}: ApiFields): string | undefined {
   if (!isLine(name, MAX_NAME_CHARACTERS)) return 'developer.apis.name';
+  if (nameKo !== null && !isLine(nameKo, MAX_NAME_CHARACTERS)) return 'developer.apis.in_korean.name_ko';
+  if (nameEn !== null && !isLine(nameEn, MAX_NAME_CHARACTERS)) return 'developer.apis.in_english.name_en';
   // The page shows the API's host beside its name. Still, no developer's API may use this server's name.
-  if (isOwnName(name)) return 'developer.apis.ours.name';
+  if ([name, nameKo, nameEn].some((text) => text !== null && isOwnName(text))) return 'developer.apis.ours.name';
   if (tokenFormat !== 'opaque' && tokenFormat !== 'jwt') return 'developer.apis.format';
   if (!(SIGNING_ALGORITHMS as readonly string[]).includes(jwtAlgorithm)) return 'developer.apis.algorithm';
   if (!(JWT_TYPES as readonly string[]).includes(jwtType)) return 'developer.apis.type';
@@ -79,8 +92,9 @@ export function scopeNameProblem(name: string, own: Pick<ResourceServer, 'scopes
   return providers.some((id) => name.startsWith(`${id}:`)) ? 'developer.apis.scope_reserved' : undefined;
 }
 
-/** The text of a scope in each language: one line that cannot reorder the text around it. */
+/** The text of a scope in each language: one line that cannot reorder the text around it. A language without a text has the other's. */
 export function scopeProblem({ titleKo, titleEn, position }: ScopeFields): string | undefined {
+  if (!titleKo && !titleEn) return 'developer.apis.no_title.title';
   if (!isLine(titleKo, MAX_TITLE)) return 'developer.apis.title_ko';
   if (!isLine(titleEn, MAX_TITLE)) return 'developer.apis.title_en';
   return Number.isInteger(position) && position >= 0 && position <= 999 ? undefined : 'developer.apis.position';

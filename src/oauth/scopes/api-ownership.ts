@@ -14,7 +14,7 @@ const API_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export type OwnedApi = ApiFields & { id: string; identifier: string };
 export type OwnedApiWithScopes = OwnedApi & { introspector: string | null; scopes: ScopeFields[] };
 
-const COLUMNS = Prisma.sql`r.id, r.identifier, r.name, r.token_format::text as "tokenFormat", r.access_token_ttl_seconds as "accessTokenTtlSeconds", r.resource_required as "resourceRequired", r.jwt_algorithm as "jwtAlgorithm", r.jwt_type as "jwtType"`;
+const COLUMNS = Prisma.sql`r.id, r.identifier, r.name, r.name_ko as "nameKo", r.name_en as "nameEn", r.token_format::text as "tokenFormat", r.access_token_ttl_seconds as "accessTokenTtlSeconds", r.resource_required as "resourceRequired", r.jwt_algorithm as "jwtAlgorithm", r.jwt_type as "jwtType"`;
 
 /** Newest first. */
 export function listOwnedApis(database: Database, accountId: string): Promise<OwnedApi[]> {
@@ -46,21 +46,21 @@ export async function isIdentifierTaken(database: Database, identifier: string):
 /** Runs after lockOwner(). Inserts no row when the owner has MOST_APIS, or when an equivalent identifier exists. */
 export function makeApi(
   accountId: string,
-  { id, identifier, name, tokenFormat, jwtAlgorithm, jwtType, accessTokenTtlSeconds, resourceRequired }: OwnedApi,
+  { id, identifier, name, nameKo, nameEn, tokenFormat, jwtAlgorithm, jwtType, accessTokenTtlSeconds, resourceRequired }: OwnedApi,
 ): Statement {
   return Prisma.sql`
-    insert into resource_server (id, identifier, name, token_format, jwt_algorithm, jwt_type, access_token_ttl_seconds, resource_required, owner_id)
-    select ${id}, ${identifier}, ${name}, ${tokenFormat}::token_format, ${jwtAlgorithm}, ${jwtType}, ${accessTokenTtlSeconds}, ${resourceRequired}, ${accountId}
+    insert into resource_server (id, identifier, name, name_ko, name_en, token_format, jwt_algorithm, jwt_type, access_token_ttl_seconds, resource_required, owner_id)
+    select ${id}, ${identifier}, ${name}, ${nameKo}, ${nameEn}, ${tokenFormat}::token_format, ${jwtAlgorithm}, ${jwtType}, ${accessTokenTtlSeconds}, ${resourceRequired}, ${accountId}
     where (select count(*) from resource_server where owner_id = ${accountId}) < ${MOST_APIS}
       and not exists (select from resource_server where rtrim(identifier, '/?') = rtrim(${identifier}, '/?'))`;
 }
 
 export function changeApi(
   accountId: string,
-  { id, name, tokenFormat, jwtAlgorithm, jwtType, accessTokenTtlSeconds, resourceRequired }: Omit<OwnedApi, 'identifier'>,
+  { id, name, nameKo, nameEn, tokenFormat, jwtAlgorithm, jwtType, accessTokenTtlSeconds, resourceRequired }: Omit<OwnedApi, 'identifier'>,
 ): Statement {
   return Prisma.sql`
-    update resource_server set name = ${name}, token_format = ${tokenFormat}::token_format, access_token_ttl_seconds = ${accessTokenTtlSeconds},
+    update resource_server set name = ${name}, name_ko = ${nameKo}, name_en = ${nameEn}, token_format = ${tokenFormat}::token_format, access_token_ttl_seconds = ${accessTokenTtlSeconds},
       jwt_algorithm = ${jwtAlgorithm}, jwt_type = ${jwtType}, resource_required = ${resourceRequired}
     where id = ${id} and owner_id = ${accountId}`;
 }

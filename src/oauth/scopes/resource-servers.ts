@@ -1,3 +1,4 @@
+import type { Language } from '../../http/language.ts';
 import { epochSeconds } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
 import { DEFAULT_JWT_CHOICES, type JwtChoices } from '../clients/signing-algorithms.ts';
@@ -24,6 +25,8 @@ export type Scope = {
 export type ResourceServer = JwtChoices & {
   identifier: string;
   name: string;
+  /** Its name in a language where it differs. */
+  names?: { [language in Language]?: string };
   tokenFormat: 'opaque' | 'jwt';
   accessTokenTtlSeconds: number;
   /** Its scopes apply only to a request that names it by `resource`. */
@@ -94,10 +97,13 @@ export function ownResourceServers(issuer: string): ResourceServer[] {
   ];
 }
 
+/** @returns the name of an API in a language. */
+export const nameIn = ({ name, names }: Pick<ResourceServer, 'name' | 'names'>, language: Language): string => names?.[language] ?? name;
+
 /** Stores the server's own APIs. Does not change APIs that others registered. */
 export async function saveResourceServers(database: Database, servers: readonly ResourceServer[]): Promise<void> {
   await database.prisma.$transaction(
-    servers.flatMap(({ scopes, ...server }) => [
+    servers.flatMap(({ scopes, names: _none, ...server }) => [
       database.prisma.resourceServer.upsert({ where: { identifier: server.identifier }, create: server, update: server }),
       database.prisma.scope.deleteMany({ where: { resourceServerId: server.identifier, name: { notIn: scopes.map(({ name }) => name) } } }),
       ...scopes.map(({ title, ...scope }, position) => {
@@ -120,9 +126,23 @@ export async function listResourceServers(database: Database, identifier?: strin
     orderBy: { identifier: 'asc' },
   });
   return rows.map(
-    ({ scopes, identifier, name, tokenFormat, accessTokenTtlSeconds, resourceRequired, ownerId, jwtAlgorithm, jwtType, createdAt }) => ({
+    ({
+      scopes,
       identifier,
       name,
+      nameKo,
+      nameEn,
+      tokenFormat,
+      accessTokenTtlSeconds,
+      resourceRequired,
+      ownerId,
+      jwtAlgorithm,
+      jwtType,
+      createdAt,
+    }) => ({
+      identifier,
+      name,
+      names: { ...(nameKo && { ko: nameKo }), ...(nameEn && { en: nameEn }) },
       tokenFormat,
       accessTokenTtlSeconds,
       resourceRequired,

@@ -1,6 +1,6 @@
 import type { Language } from '../../http/language.ts';
 import { displayName, readableHost } from '../clients/display-name.ts';
-import type { ResourceServer } from './resource-servers.ts';
+import { nameIn, type ResourceServer } from './resource-servers.ts';
 
 /**
  * Owns how pages describe scopes: one sentence each, the same on the consent page, in the list of connected apps and in the portal.
@@ -41,7 +41,10 @@ export function describeScopes(
     const names = new Set(asked.filter((scope) => scope.resource === resource).map(({ name }) => name));
     const there = (server?.scopes ?? []).filter(({ name }) => names.has(name));
     const dropped = [...names].filter((name) => !there.some((scope) => scope.name === name));
-    const at = resource === undefined ? undefined : { resource, api: displayName(server?.name, resource), ...hostOf(resource, issuer) };
+    const at =
+      resource === undefined
+        ? undefined
+        : { resource, api: displayName(server && nameIn(server, language), resource), ...hostOf(resource, issuer) };
     const words: ScopeWords[] = [
       ...there.map(({ name, title, sensitive, provider }) => ({
         ...at,

@@ -27,9 +27,9 @@ export const api: OwnPage = {
     const wrong = apiProblem(fields);
     if (wrong)
       return showApi(visit, own, 'api', { fields, options: JWT_OPTIONS, wrong: fieldOf(wrong), problem: wrong, values: API_LIMITS });
-    const changes = (['name', 'tokenFormat', 'jwtAlgorithm', 'jwtType', 'accessTokenTtlSeconds', 'resourceRequired'] as const).filter(
-      (field) => own[field] !== fields[field],
-    );
+    const changes = (
+      ['name', 'nameKo', 'nameEn', 'tokenFormat', 'jwtAlgorithm', 'jwtType', 'accessTokenTtlSeconds', 'resourceRequired'] as const
+    ).filter((field) => own[field] !== fields[field]);
     if (changes.length)
       await writeTogether(visit.app.database, [
         { purpose: 'keep', once: true, statement: changeApi(visit.account.id, { ...fields, id: own.id }) },

@@ -24,6 +24,8 @@ export const newApi: OwnPage = {
     page(visit, {
       identifier: '',
       name: '',
+      nameKo: null,
+      nameEn: null,
       tokenFormat: 'opaque',
       ...DEFAULT_JWT_CHOICES,
       accessTokenTtlSeconds: 3_600,
@@ -67,6 +69,8 @@ export function apiFields(
   const seconds = form.get('lifetime') ?? '';
   return {
     name: (form.get('name') ?? '').trim(),
+    nameKo: (form.get('name_ko') ?? '').trim() || null,
+    nameEn: (form.get('name_en') ?? '').trim() || null,
     tokenFormat: form.get('format') ?? '',
     jwtAlgorithm: form.get('algorithm') || before.jwtAlgorithm,
     jwtType: form.get('type') || before.jwtType,

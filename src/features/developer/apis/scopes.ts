@@ -85,11 +85,13 @@ const changed = (visit: Visit, { identifier }: OwnedApiWithScopes, scope: string
 
 function fieldsOf(form: URLSearchParams, { scopes }: OwnedApiWithScopes): ScopeFields {
   const position = form.get('position') ?? '';
+  const [titleKo, titleEn] = ['title_ko', 'title_en'].map((field) => (form.get(field) ?? '').trim()) as [string, string];
   const last = Math.max(0, ...scopes.map((scope) => scope.position));
   return {
     name: form.get('name') ?? '',
-    titleKo: (form.get('title_ko') ?? '').trim(),
-    titleEn: (form.get('title_en') ?? '').trim(),
+    // A language without a text has the other's.
+    titleKo: titleKo || titleEn,
+    titleEn: titleEn || titleKo,
     sensitive: form.get('sensitive') === 'yes',
     mayBeRequired: form.get('choice') !== 'always',
     isDefault: DEFAULTS.get(form.get('default') ?? '') ?? null,

@@ -49,3 +49,20 @@ export async function useOfClient(database: Database, clientId: string): Promise
   ]);
   return { tokens, used_at: last?.used_at ?? null, weeks };
 }
+
+/** `last` is the latest sign-in of a user, and `token` the latest token or grant of any kind, both as far back as records are stored. */
+export type SignIns = { last: Date | null; token: Date | null };
+
+/** @returns when the client was last used. The latest codes are known for clients that may omit PKCE, else the latest grants and tokens. */
+export async function signInsOf(database: Database, clientId: string): Promise<SignIns> {
+  const [row] = await database.aside<SignIns>(Prisma.sql`
+    with issued as (
+      select to_timestamp(max((payload->>'iat')::float8) filter (where kind in ('AccessToken', 'RefreshToken'))) as users,
+        to_timestamp(max((payload->>'iat')::float8)) as any_kind
+      from token where client_id = ${clientId}),
+    allowed as (select max(created_at) as at from grant_record where client_id = ${clientId}),
+    codes as (select greatest(bound_at, unbound_at) as at from client_pkce_use where client_id = ${clientId})
+    select greatest((select users from issued), (select at from allowed), (select at from codes)) as last,
+      greatest((select any_kind from issued), (select at from allowed)) as token`);
+  return row ?? { last: null, token: null };
+}

@@ -1,17 +1,14 @@
 import { languageOf } from '../../../http/language.ts';
 import type { Problem } from '../../../http/problem.ts';
-import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { replaceOwned } from '../../../oauth/clients/co-owners.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { findLogoState } from '../../../oauth/clients/logo/store.ts';
-import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { redirectUriHints } from '../../../oauth/clients/redirect-uri.ts';
-import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
-import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
+import type { ClientMetadata } from '../../../oauth/clients/store.ts';
+import { backTo, type OwnPage, type Visit } from '../../../pages/own-pages.ts';
 import type { Config } from '../../../platform/config.ts';
 import { callbackOf } from '../try/visit.ts';
-import { LINKS, linesOf, membersOf, NAMES, problemsIn, problemsOf, type Typed, typedIn, URI_LISTS } from './form.ts';
+import { changeClient } from './changing.ts';
+import { LINKS, linesOf, membersOf, NAMES, problemsIn, type Typed, typedIn, URI_LISTS } from './form.ts';
 import { listOf } from './kind.ts';
 import { asksForNothing, isRedirected } from './kinds.ts';
 import { type OwnClient, ownClient, pathOf } from './owned.ts';
@@ -45,25 +42,10 @@ export const client: OwnPage = {
     const problems = problemsWith(record, typed, { groups, ticked, config: app.config });
     if (problems.length) return page(visit, record, { typed, groups, problems });
     const changed = change(record, typed, groups, ticked);
-    const known = await app.provider.Client.find(record.id);
-    if (!known) return page(visit, record, { typed, groups, problems: [SUSPENDED] });
-    const judged = judgePortalClient(app.provider, changed, known);
-    if (!judged.ok) return page(visit, record, { typed, groups, problems: problemsOf(changed, judged.problem, app) });
     const changes = membersThatDiffer(record.metadata, changed);
     if (!changes.length) return backTo(visit, pathOf(record.id));
-    await limitRate(app.database, LIMITS.clientChanges, visit.account.id);
-    const kept = await writeTogether(app.database, [
-      // Another request may have changed or deleted the client first. This write must not restore it.
-      { purpose: 'keep', apart: true, once: true, statement: replaceOwned(record, visit.account.id) },
-      ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
-      { purpose: 'keep', statement: recordOwnEvent(visit, 'client_changed', { clientId: record.id, detail: { changes } }) },
-    ]);
-    if (!kept)
-      return page(visit, await ownClient(visit), {
-        typed,
-        groups,
-        problems: [{ field: 'client_name', key: 'developer.changed_meanwhile' }],
-      });
+    const refused = await changeClient(visit, record, changed, changes);
+    if (refused.length) return page(visit, await ownClient(visit), { typed, groups, problems: refused });
     backTo(visit, pathOf(record.id));
   },
 };

@@ -1,6 +1,5 @@
 import type { Language } from '../../../http/language.ts';
-import type { ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
-import { adminApi, isSample } from '../../../oauth/scopes/resource-servers.ts';
+import { adminApi, isSample, nameIn, type ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 
 /** Owns which scopes an owner can choose for a client, and their order on the page: grouped by API. */
@@ -41,6 +40,7 @@ export function scopeGroups(
   const others = servers.filter((server) => !isNear(server, issuer, accountId));
   return [...near, ...boundedBy(others, near, chosen)]
     .sort((left, right) => Number(right.identifier === issuer) - Number(left.identifier === issuer))
+    .map((server) => ({ ...server, name: nameIn(server, language) }))
     .map(({ identifier, name, scopes }) => ({
       api: identifier === issuer ? null : name,
       identifier,

@@ -6,6 +6,7 @@ import {
   endOtherSecrets,
   endSecret,
   type LiveSecret,
+  labelSecret,
   listLiveSecrets,
   lockSecrets,
   MAX_LIVE_SECRETS,
@@ -15,6 +16,7 @@ import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { alarm, backTo, kept, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { HOUR, MINUTE } from '../../../platform/clock.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
+import { isBlank, isDeceptive } from '../../../platform/visible-text.ts';
 import { nameOf, ownClient, pathOf } from './owned.ts';
 import { showClient } from './page.ts';
 import { answerFile, type ShownSecret, showSecret } from './shown-secret.ts';
@@ -23,6 +25,7 @@ import { answerFile, type ShownSecret, showSecret } from './shown-secret.ts';
 
 const MOST_HOURS = 168;
 const USUAL_HOURS = 24;
+const MAX_LABEL = 60;
 
 export const secrets: OwnPage = {
   recent: true,
@@ -40,11 +43,37 @@ export const secrets: OwnPage = {
       return;
     }
     if (action === 'end') return end(visit, client, form.get('secret') ?? '');
-    return make(visit, client, form.get('overlap') ?? '');
+    const label = labelIn(form);
+    if (label === undefined) return page(visit, client, 'developer.secrets.label_wrong');
+    if (action === 'label') return relabel(visit, client, form.get('secret') ?? '', label);
+    return make(visit, client, form.get('overlap') ?? '', label);
   },
 };
 
-async function make(visit: Visit, client: ClientRecord, overlap: string): Promise<void> {
+/** @returns null for no label, and undefined for one that cannot be shown on one line. */
+function labelIn(form: URLSearchParams): string | null | undefined {
+  const label = (form.get('label') ?? '').trim();
+  if (!label) return null;
+  return [...label].length <= MAX_LABEL && !isDeceptive(label) && !isBlank(label) ? label : undefined;
+}
+
+async function relabel(visit: Visit, client: ClientRecord, name: string, label: string | null): Promise<void> {
+  await limitRate(visit.app.database, LIMITS.clientChanges, visit.account.id);
+  const statement = labelSecret(client.id, name, label);
+  const changed =
+    statement !== undefined &&
+    (await writeTogether(visit.app.database, [
+      { purpose: 'keep', once: true, statement },
+      {
+        purpose: 'keep',
+        statement: recordOwnEvent(visit, 'client_changed', { clientId: client.id, detail: { changes: ['secret_label'] } }),
+      },
+    ]));
+  if (!changed) return page(visit, client, 'developer.secrets.gone');
+  backTo(visit, pathOf(client.id, '/secrets'));
+}
+
+async function make(visit: Visit, client: ClientRecord, overlap: string, label: string | null): Promise<void> {
   const { account, app } = visit;
   // Without an earlier secret, the form has no overlap field.
   const hours = overlap === '' ? USUAL_HOURS : Number(overlap);
@@ -54,7 +83,7 @@ async function make(visit: Visit, client: ClientRecord, overlap: string): Promis
   const made = await writeTogether(app.database, [
     { purpose: 'keep', apart: true, statement: lockSecrets(client.id) },
     { purpose: 'keep', statement: dropEndedSecrets(client.id) },
-    { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret, account.id) },
+    { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret, account.id, label) },
     { purpose: 'keep', statement: endOtherSecrets(client.id, secret, hours * HOUR) },
     { purpose: 'keep', statement: recordOwnEvent(visit, 'client_secret_made', { clientId: client.id, detail: { overlapHours: hours } }) },
     ...kept(alarm(visit, 'client_secret_made', 'client_secret_made', { app: nameOf(client) })),
@@ -85,14 +114,15 @@ async function page(visit: Visit, client: ClientRecord, problem?: string, shown?
     most: MAX_LIVE_SECRETS,
     usual: USUAL_HOURS,
     longest: MOST_HOURS,
-    values: { most: MAX_LIVE_SECRETS, longest: MOST_HOURS },
+    longestLabel: MAX_LABEL,
+    values: { most: MAX_LIVE_SECRETS, longest: MOST_HOURS, label: MAX_LABEL },
     ...shown,
     ...(problem === undefined ? undefined : { problem }),
   });
 }
 
 /** @returns the time left, in a unit that suits the reader; undefined for a secret that does not expire. */
-function left({ secondsLeft }: LiveSecret): { key: string; number: number } | undefined {
+export function left({ secondsLeft }: LiveSecret): { key: string; number: number } | undefined {
   if (secondsLeft === null) return undefined;
   return secondsLeft > 2 * HOUR
     ? { key: 'developer.secrets.hours_left', number: Math.round(secondsLeft / HOUR) }

@@ -1,6 +1,7 @@
+import { type Language, languageOf } from '../../../http/language.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
-import { adminApi, isSample, type ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
+import { adminApi, isSample, nameIn, type ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
 import type { Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { isNear, registeredScopes } from './scope-choice.ts';
@@ -27,6 +28,7 @@ export type TokenApi = {
 /** @returns the chosen API of a client, and what else its owner can choose. */
 export function tokenApi(visit: Visit, { metadata }: Pick<ClientRecord, 'metadata'>): TokenApi {
   const { issuer } = visit.app.config;
+  const language = languageOf(visit.ctx);
   const registered = registeredScopes(metadata);
   const servers = apisFor(visit, metadata);
   const own = servers.find(({ identifier }) => identifier === issuer);
@@ -34,11 +36,11 @@ export function tokenApi(visit: Visit, { metadata }: Pick<ClientRecord, 'metadat
   const other = chosen && chosen !== own ? chosen : undefined;
   return {
     resource: other?.identifier,
-    name: other && nameOfApi(other),
+    name: other && nameOfApi(other, language),
     scopes: registered && scopesFor(registered, own, other),
     options: servers.map((server) => ({
       identifier: server.identifier,
-      name: server === own ? null : nameOfApi(server),
+      name: server === own ? null : nameOfApi(server, language),
       chosen: server === chosen,
     })),
   };
@@ -85,4 +87,4 @@ function scopesFor(registered: string[], own: ResourceServer | undefined, other:
   return kept.length ? kept : registered;
 }
 
-const nameOfApi = ({ name, identifier }: ResourceServer): string => displayName(name, identifier);
+const nameOfApi = (server: ResourceServer, language: Language): string => displayName(nameIn(server, language), server.identifier);
