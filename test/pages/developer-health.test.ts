@@ -104,8 +104,8 @@ describe('The health of a client in the portal', () => {
       'https://client.example.attacker.example/',
     ]) {
       const error = await fail(client, { redirect_uri });
-      const page = await open(client);
-      assert.doesNotMatch(page.html, /value="allow_address"/, redirect_uri);
+      assert.doesNotMatch((await open(client)).html, /value="allow_address"/, redirect_uri);
+      const page = await open(client, '');
       await unchanged(
         server,
         async () => {
@@ -130,7 +130,7 @@ describe('The health of a client in the portal', () => {
     const [client, other] = [await own(), await own()];
     const theirs = await server.createClient();
     const error = await fail(other, { redirect_uri: 'https://client.example/else' });
-    const page = await open(client);
+    const page = await open(client, '');
     await unchanged(server, async () => {
       assert.equal((await press(page, client, 'allow_address', error)).response.status, 422);
       assert.equal((await press(page, theirs, 'allow_address', error)).response.status, 404);

@@ -65,6 +65,38 @@ describe('Making a client in the portal', () => {
       assert.deepEqual(await eventsOf(server, person.id), ['client_made']);
     });
 
+  it('the place answers who signs in, whatever a hidden field says, and the chosen API has its scopes alone', async () => {
+    const posts = `${server.issuer}/api/posts`;
+    for (const [answers, scope, resource] of [
+      [{ place: 'browser', person: 'no', api: server.issuer, scope: ['openid', 'posts:read', 'api'] }, 'openid api', undefined],
+      [{ place: 'browser', person: '', api: posts, scope: ['openid', 'posts:read', 'api'] }, 'openid posts:read', posts],
+      [{ place: 'service', person: 'yes', api: posts, scope: ['openid', 'posts:read', 'api'] }, 'posts:read', posts],
+    ] as const) {
+      const made = await makeClient(server, await server.createPerson(), { ...answers, scope: [...answers.scope] }, english());
+      const { metadata } = await stored(made.client_id);
+      assert.deepEqual([metadata['scope'], metadata['resource']], [scope, resource]);
+    }
+  });
+
+  it('an installation offers no samples, an owner’s API without scopes it does', async () => {
+    const person = await server.createPerson();
+    await server.sql(
+      `insert into resource_server (id, identifier, name, owner_id) values (gen_random_uuid()::text, 'https://empty.example', 'Empty', $1)`,
+      [person.id],
+    );
+    const form = await openAccount(server, person, NEW_CLIENT, english());
+    assert.match(form.html, /name="api" value="https:\/\/empty\.example"/);
+    assert.match(form.html, /An ID token with the user ID/);
+    const installed = await startTestServer({ environment: 'production' });
+    try {
+      const { html } = await openAccount(installed, await installed.createPerson(), NEW_CLIENT, english());
+      assert.doesNotMatch(html, /value="(posts:read|posts:write|api|restricted)"|Sample/);
+      assert.match(html, /value="openid" checked/);
+    } finally {
+      await installed.close();
+    }
+  });
+
   it('gives an app of its own name the scopes of APIs that were ticked, and none of identity', async () => {
     const scope = ['openid', 'profile', 'email', 'api', 'posts:read'];
     const made = await makeClient(server, await server.createPerson(), { place: 'service', person: 'no', scope }, english());
@@ -93,8 +125,9 @@ describe('Making a client in the portal', () => {
   const WRONG: Record<string, [Record<string, string | string[]>, RegExp]> = {
     'nothing answered': [{ place: '', person: '' }, /^place: Choose where/],
     'a place that is none': [{ place: 'server-room' }, /^place: Choose where/],
-    'a browser page that acts for itself': [{ place: 'browser', person: 'no' }, /^person: This app cannot store a secret/],
-    'a service that people sign in to': [{ place: 'service' }, /^person: No user signs in/],
+    'a server without an answer to who signs in': [{ person: '' }, /^person: Choose whether/],
+    'an API that is none': [{ api: 'https://unknown.example/' }, /^api: Choose from the APIs/],
+    'the admin API': [{ api: 'ADMIN' }, /^api: Choose from the APIs/],
     'no scope': [{ scope: [] }, /^scope: Choose at least/],
     'a scope of the admin API': [{ scope: ['openid', 'admin:read'] }, /^scope: Choose from/],
     'a scope that is none': [{ scope: ['openid', 'root'] }, /^scope: Choose from/],
@@ -123,7 +156,11 @@ describe('Making a client in the portal', () => {
   for (const [what, [given, problem]] of Object.entries(WRONG))
     it(`makes nothing of ${what}, keeps what was typed, and says so beside the field`, async () => {
       const form = await openAccount(server, await server.createPerson(), NEW_CLIENT, english());
-      const answers = given['redirect_uris'] === 'OWN' ? { redirect_uris: `${server.issuer}/account/signed-in` } : given;
+      const own = {
+        ...(given['redirect_uris'] === 'OWN' && { redirect_uris: `${server.issuer}/account/signed-in` }),
+        ...(given['api'] === 'ADMIN' && { api: `${server.issuer}/admin/api` }),
+      };
+      const answers = { ...given, ...own };
       const page = await unchanged(server, () => sendTo(form, NEW_CLIENT, { ...ANSWERS, 'client_name#ko': '산책', ...answers }));
       assert.equal(page.response.status, 422);
       assert.match(page.html, /<title>Error: /);

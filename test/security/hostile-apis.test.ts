@@ -67,7 +67,11 @@ describe('Hostile APIs of developers', () => {
     it(`cannot have the name ${JSON.stringify(name)}`, async () => {
       const before = await everything();
       assert.equal((await fill(owner, '/developer/apis/new', { ...API, identifier: 'https://unseen.example', name })).response.status, 422);
-      assert.equal((await fill(owner, `${path}/scopes`, { ...SCOPE, name: 'unseen', title_en: name })).response.status, 422);
+      assert.equal(
+        (await fill(owner, `${path}/scopes`, { ...SCOPE, name: 'unseen', title_en: name, ...(!name.trim() && { title_ko: name }) }))
+          .response.status,
+        422,
+      );
       assert.deepEqual(await everything(), before);
     });
 

@@ -4,6 +4,7 @@ import { type Database, isStorable, isUnavailable } from '../../platform/databas
 import type { Log } from '../../platform/log.ts';
 import { digestInHex } from '../../platform/secrets.ts';
 import { nearestRedirectUri, presentable } from '../clients/redirect-difference.ts';
+import { OWN_PARAMETERS } from '../requests/settle-request.ts';
 import { type ClientErrorRow, KEPT_ERRORS, keepClientErrors, type Sender } from '../store/client-errors.ts';
 import { type LibraryError, reasonOf } from './reasons.ts';
 
@@ -166,7 +167,8 @@ const LONGEST = 300;
 const SHORTEST_SECRET = 6;
 // No client sends as many parameters. A search for thousands of values would let anyone cause costly work.
 const MOST_SECRETS = 100;
-const QUOTABLE = new Set([...NOTED, 'redirect_uri', 'client_id']);
+// The server's own parameters repeat the scope of the request, which an owner has to read.
+const QUOTABLE = new Set<string>([...NOTED, ...OWN_PARAMETERS, 'redirect_uri', 'client_id']);
 
 /** @returns a function that makes a text storable: printable, short, and without the value of any parameter that is not named here. */
 function scrubber(ctx: KoaContextWithOIDC, sent: Record<string, unknown>): (text: string) => string {

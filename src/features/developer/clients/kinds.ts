@@ -33,6 +33,12 @@ function choose(method: string, grants: string[], type: 'web' | 'native'): Chose
 }
 
 /**
+ * The answer to the second question that follows from the first: no user signs in at a service, and a client that cannot keep a secret cannot
+ * act for itself. Undefined for a server, which does either.
+ */
+export const IMPLIED: Partial<Record<RunPlace, boolean>> = { browser: true, native: true, device: true, service: false };
+
+/**
  * @returns undefined for answers that do not fit together. A client that cannot keep a secret cannot act for itself, and no user signs in
  * at a service.
  */

@@ -1,22 +1,33 @@
 import { languageOf } from '../../../http/language.ts';
 import type { Problem } from '../../../http/problem.ts';
+import { isSample, nameIn, type ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
 import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { membersOf, NAMES, problemsIn, type Typed, typedIn } from './form.ts';
-import { type Chosen, chosenBy, isRedirected, PLACES, signsPeopleIn } from './kinds.ts';
+import { type Chosen, chosenBy, IMPLIED, isRedirected, PLACES, signsPeopleIn } from './kinds.ts';
 import { makeClient, showMade } from './making.ts';
 import { sealCreation } from './one-creation.ts';
 import { namesIn, type ScopeGroup, scopeGroups } from './scope-choice.ts';
+import { apisFor } from './token-api.ts';
 
-/** Owns the form for a new client: three questions, whose answers decide how the client gets tokens. */
+/**
+ * Owns the form for a new client: where it runs, whether a user signs in, and which API it calls. The answers decide how the client gets
+ * tokens, and hide the questions that they make pointless.
+ */
 
-const FIELDS = [...NAMES, 'redirect_uris', 'place', 'person', 'require_pkce'] as const;
+const FIELDS = [...NAMES, 'redirect_uris', 'place', 'person', 'api', 'require_pkce'] as const;
+
+/** The answer to the third question of a client that calls no API. */
+const NONE = 'none';
+
+/** The scopes about the user. They are asked apart from those of an API. */
+const ABOUT_USER: readonly string[] = [...IDENTITY_SCOPES, 'offline_access'];
 
 export const newClient: OwnPage = {
   recent: true,
 
   async show(visit) {
-    page(visit, typedIn(new URLSearchParams(), FIELDS), [...IDENTITY_SCOPES]);
+    page(visit, { ...typedIn(new URLSearchParams(), FIELDS), api: NONE }, [...IDENTITY_SCOPES]);
   },
 
   async submit(visit, form) {
@@ -24,7 +35,7 @@ export const newClient: OwnPage = {
     const scopes = form.getAll('scope');
     const { chosen, problems } = judgeAnswers(visit, typed, scopes);
     if (!chosen || problems.length) return page(visit, typed, scopes, problems);
-    const result = await makeClient(visit, form, membersFor(typed, chosen, scopes));
+    const result = await makeClient(visit, form, membersFor(visit, typed, chosen, scopes));
     if ('made' in result) showMade(visit, result.made);
     else if ('problems' in result) page(visit, typed, scopes, result.problems);
   },
@@ -34,37 +45,74 @@ type Judged = { chosen: Chosen | undefined; problems: Problem[] };
 
 function judgeAnswers(visit: Visit, typed: Typed, scopes: string[]): Judged {
   const place = PLACES.find((known) => known === typed['place']);
-  const answered = ['yes', 'no'].includes(typed['person'] ?? '');
-  const chosen = place && answered ? chosenBy(place, typed['person'] === 'yes') : undefined;
-  const offered = namesIn(groupsFor(visit, scopes));
+  const answer = ['yes', 'no'].includes(typed['person'] ?? '') ? typed['person'] === 'yes' : undefined;
+  // The page hides the second question where the first answers it, so a leftover answer there means nothing.
+  const person = (place && IMPLIED[place]) ?? answer;
+  const chosen = place && person !== undefined ? chosenBy(place, person) : undefined;
+  const options = optionsFor(visit, scopes);
+  const offered = [...ABOUT_USER, ...options.flatMap((option) => option.scopes.map(({ name }) => name))];
+  const known = !typed['api'] || options.some(({ identifier }) => identifier === typed['api']);
   const problems: Problem[] = [
     ...(place ? [] : [{ field: 'place', key: 'developer.place_missing' }]),
-    ...(answered ? [] : [{ field: 'person', key: 'developer.person_missing' }]),
-    ...(place && answered && !chosen
-      ? [{ field: 'person', key: typed['person'] === 'yes' ? 'developer.person_at_service' : 'developer.person_needed' }]
-      : []),
+    ...(person === undefined ? [{ field: 'person', key: 'developer.person_missing' }] : []),
+    ...(known ? [] : [{ field: 'api', key: 'developer.api_unknown' }]),
+    ...(scopes.length || (chosen && !signsPeopleIn(chosen)) ? [] : [{ field: 'scope', key: 'developer.scope_missing' }]),
+    ...(scopes.every((scope) => offered.includes(scope)) ? [] : [{ field: 'scope', key: 'developer.scope_unknown' }]),
     ...problemsIn(chosen && !isRedirected(chosen) ? { ...typed, redirect_uris: '' } : typed, {
       redirected: chosen ? isRedirected(chosen) : false,
       config: visit.app.config,
     }),
-    ...(scopes.length || (chosen && !signsPeopleIn(chosen)) ? [] : [{ field: 'scope', key: 'developer.scope_missing' }]),
-    ...(scopes.every((scope) => offered.includes(scope)) ? [] : [{ field: 'scope', key: 'developer.scope_unknown' }]),
   ];
   return { chosen, problems };
 }
 
-function membersFor(typed: Typed, chosen: Chosen, scopes: string[]): Record<string, unknown> {
+function membersFor(visit: Visit, typed: Typed, chosen: Chosen, scopes: string[]): Record<string, unknown> {
   const { redirect_uris = [], ...names } = membersOf(typed);
-  // The form preselects identity scopes before it knows whether a user signs in. Without a user they have no meaning.
-  const scope = scopes.filter((name) => signsPeopleIn(chosen) || !IDENTITY_SCOPES.includes(name)).join(' ');
+  const { issuer } = visit.app.config;
+  const api = typed['api'];
+  const option = optionsFor(visit, scopes).find(({ identifier }) => identifier === api);
+  const ofApi = option?.scopes.map(({ name }) => name);
+  // The page hides the scopes of the other APIs. Without a user, identity scopes have no meaning.
+  const scope = scopes
+    .filter((name) => ABOUT_USER.includes(name) || !ofApi || ofApi.includes(name))
+    .filter((name) => signsPeopleIn(chosen) || !IDENTITY_SCOPES.includes(name))
+    .join(' ');
   return {
     ...names,
     // A client without redirects stores no typed redirect URI.
     redirect_uris: isRedirected(chosen) ? redirect_uris : [],
     ...chosen,
     ...(scope ? { scope } : undefined),
+    ...(api && ![issuer, NONE].includes(api) ? { resource: api } : undefined),
     ...(typed['require_pkce'] && isRedirected(chosen) ? { require_pkce: true } : undefined),
   };
+}
+
+/** An API to choose, with the scopes that its choice shows. `own`: a service of this owner can call it without a user. */
+type Option = { identifier: string; name: string | null; sample: boolean; own: boolean; scopes: ScopeGroup['scopes'] };
+
+/** @returns no API first, then the owner's APIs, those without scopes too, and then other owners'. */
+function optionsFor(visit: Visit, scopes: string[]): Option[] {
+  const { account, ctx, app } = visit;
+  const { issuer } = app.config;
+  const language = languageOf(ctx);
+  const groups = groupsFor(visit, scopes);
+  const near = apisFor(visit);
+  const others = app.resourceServers.filter(
+    (server) => !near.includes(server) && groups.some(({ identifier }) => identifier === server.identifier),
+  );
+  const options = [...near, ...others].map((server: ResourceServer) => ({
+    identifier: server.identifier,
+    name: nameIn(server, language),
+    sample: isSample(issuer, server.identifier),
+    own: server.ownerId === account.id,
+    scopes: (groups.find(({ identifier }) => identifier === server.identifier)?.scopes ?? []).filter(
+      ({ name }) => !ABOUT_USER.includes(name) || server.identifier !== issuer,
+    ),
+  }));
+  const none = { identifier: NONE, name: null, sample: false, own: true, scopes: [] };
+  // This server's own API has scopes to choose in development only.
+  return [none, ...options.filter(({ identifier, scopes }) => identifier !== issuer || scopes.length)];
 }
 
 function groupsFor({ account, ctx, app }: Visit, scopes: string[]): ScopeGroup[] {
@@ -78,11 +126,14 @@ function groupsFor({ account, ctx, app }: Visit, scopes: string[]): ScopeGroup[]
 }
 
 function page(visit: Visit, typed: Typed, scopes: string[], problems: Problem[] = []): void {
+  const known = namesIn(groupsFor(visit, scopes));
   show(visit, 'developer/new-client', {
     creation: sealCreation(visit),
     typed,
     places: PLACES,
-    groups: groupsFor(visit, scopes),
+    options: optionsFor(visit, scopes),
+    issuer: visit.app.config.issuer,
+    aboutUser: ABOUT_USER.filter((name) => known.includes(name)).map((name) => ({ name, chosen: scopes.includes(name) })),
     problems,
     ...(problems.length ? { problem: 'developer.problems' } : undefined),
   });
