@@ -64,6 +64,7 @@ describe('The health of a client in the portal', () => {
     assert.doesNotMatch(html, /posts:read<\/code>: <strong>/);
     assert.match(html, /Every secret expires: create a new one[\s\S]*In (89|90) minutes/);
     assert.doesNotMatch(html, new RegExp(owner.email), 'nobody is named');
+    assert.match((await open(client, '/preview')).html, /posts:write<\/code>[\s\S]{0,200}67 % leave this out/);
   });
 
   it('says whether codes are bound to the browser, and requires PKCE by one press', async () => {
@@ -78,7 +79,7 @@ describe('The health of a client in the portal', () => {
   });
 
   it('an address of the app is allowed by the button beside its error, and then works', async () => {
-    const client = await own();
+    const client = await own({ redirect_uris: ['https://client.example/callback', `${server.issuer}/developer/try/callback`] });
     const redirect_uri = 'https://client.example/callback/';
     const error = await fail(client, { redirect_uri });
     const page = await open(client);
@@ -86,7 +87,11 @@ describe('The health of a client in the portal', () => {
     assert.match((await open(client, '/errors')).html, /Allow this address/);
     const done = await press(page, client, 'allow_address', error);
     assert.equal(done.url.search, '?done', done.html);
-    assert.deepEqual((await metadataOf(client))['redirect_uris'], [client.redirect_uri, redirect_uri]);
+    assert.deepEqual((await metadataOf(client))['redirect_uris'], [
+      client.redirect_uri,
+      `${server.issuer}/developer/try/callback`,
+      redirect_uri,
+    ]);
     assert.deepEqual((await eventsOf(server, owner.id))[0], 'client_changed');
     assert((await obtainTokens(server, { ...client, redirect_uri }, await server.createPerson())).access_token);
     await unchanged(

@@ -89,7 +89,8 @@ describe('Making a client in the portal', () => {
     assert.match(form.html, /An ID token with the user ID/);
     const installed = await startTestServer({ environment: 'production' });
     try {
-      const { html } = await openAccount(installed, await installed.createPerson(), NEW_CLIENT, english());
+      const browser = Object.assign(new Person(installed.issuer), { headers: { 'accept-language': 'en' } });
+      const { html } = await openAccount(installed, await installed.createPerson(), NEW_CLIENT, browser);
       assert.doesNotMatch(html, /value="(posts:read|posts:write|api|restricted)"|Sample/);
       assert.match(html, /value="openid" checked/);
     } finally {

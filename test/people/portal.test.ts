@@ -26,7 +26,8 @@ describe('A developer at a real browser', () => {
       await page.click('main a[href="/developer"]');
       await page.click('a[href="/developer/clients/new"]');
       await page.check('input[name=place][value=service]');
-      await page.check('input[name=person][value=no]');
+      assert.equal(await page.locator('input[name=person]').first().isVisible(), false, 'the answer is known');
+      assert.equal(await page.locator('#redirect_uris').isVisible(), false, 'it has no redirects');
       await page.fill('input[name=client_name]', 'Night Shift');
       await follow(page, 'form button[type=submit]');
       const secret = String(await page.locator('#secret').textContent());

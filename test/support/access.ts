@@ -69,7 +69,10 @@ export async function assertFieldsAreTied(page: Page): Promise<void> {
     for (const fold of folded) fold.open = true;
     const missing = (ids: string | null) => ids?.split(' ').some((id) => !document.getElementById(id)?.checkVisibility());
     const untied = [...document.querySelectorAll('main [aria-describedby], main [aria-labelledby]')].filter(
-      (element) => missing(element.getAttribute('aria-describedby')) || missing(element.getAttribute('aria-labelledby')),
+      (element) =>
+        // A field that an answer hides is not there, and neither is its hint.
+        element.checkVisibility() &&
+        (missing(element.getAttribute('aria-describedby')) || missing(element.getAttribute('aria-labelledby'))),
     );
     const unexplained = document.querySelectorAll('main [aria-invalid=true]:not([aria-describedby])');
     const unnamed = document.querySelectorAll(

@@ -48,6 +48,26 @@ export const PORTAL_TOOLS_TOUR: Record<string, (page: Page, visit: Visit) => Pro
     const own = await anybody(visit);
     await comeTo(page, own, `${own.path}/snippets`);
   },
+  'developer-quick-start': async (page, visit) => {
+    const own = await anybody(visit);
+    await comeTo(page, own, `${own.path}/snippets?for=express`);
+  },
+  'developer-protocol': async (page, visit) => {
+    const own = await anybody(visit);
+    await comeTo(page, own, `${own.path}/protocol`);
+  },
+  'developer-health': async (page, visit) => {
+    const own = await developer(visit);
+    await obtainTokens(own.server, own.client, own.person, { scope: 'openid profile' });
+    await makeMistakes(own);
+    await own.server.sql('insert into client_pkce_use (client_id, unbound_at) values ($1, now()) on conflict do nothing', [
+      own.client.client_id,
+    ]);
+    await own.server.sql(`update client_secret set expires_at = now() + interval '2 days', label = 'Old server' where client_id = $1`, [
+      own.client.client_id,
+    ]);
+    await comeTo(page, own, `${own.path}/health`);
+  },
   'developer-use': async (page, visit) => {
     const own = await developer(visit);
     await obtainTokens(own.server, own.client, own.person, { scope: 'openid profile' });

@@ -21,7 +21,6 @@ export const PORTAL_TOUR: Record<string, (page: Page, visit: Visit) => Promise<v
     await openAccountPage(page, await asDeveloper(visit), '/developer/clients/new');
     await fillInApp(page);
     await page.check('input[name=place][value=browser]');
-    await page.check('input[name=person][value=no]');
     await page.fill('textarea[name=redirect_uris]', 'http://walk.example/callback\nhttps://*.walk.example/callback');
     await page.click('form button[type=submit]');
     await page.locator('[role=alert]').waitFor();
@@ -96,8 +95,10 @@ async function fillInApp(page: Page): Promise<void> {
   await page.check('input[name=place][value=server]');
   await page.check('input[name=person][value=yes]');
   await page.check('input[value=email]');
+  await page.check('input[name=api][value$="/api/posts"]');
   await page.check('input[value="posts:write"]');
   await page.fill('input[name=client_name]', 'Walking Club');
+  await page.click('details.names summary');
   await page.fill('input[name="client_name#ko"]', '산책 모임');
   await page.fill('textarea[name=redirect_uris]', 'https://walk.example/callback');
 }

@@ -5,6 +5,7 @@ import { adminApi } from '../../../oauth/scopes/resource-servers.ts';
 import type { ScopeAt } from '../../../oauth/scopes/scope-words.ts';
 import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
 import { isRedirected } from './kinds.ts';
+import { scopesLeftOut, shareLeftOut } from './left-out.ts';
 import { type OwnClient, ownClient, pathOf } from './owned.ts';
 import { showClient } from './page.ts';
 import { changeNeeds, reasonsOf, scopeNeeds } from './required-scopes.ts';
@@ -43,10 +44,11 @@ async function page(visit: Visit, record: OwnClient, problem?: string): Promise<
     preview: true,
   };
   const needs = scopeNeeds(visit, record, asked);
+  const leftOut = needs.length ? await scopesLeftOut(database, record.id) : [];
   showClient(visit, record, 'preview', {
     consent,
     api,
-    needs,
+    needs: needs.map((need) => ({ ...need, share: shareLeftOut(leftOut, need) })),
     reasons: reasonsOf(record),
     at: pathOf(record.id, '/preview'),
     ...(problem && { problem }),

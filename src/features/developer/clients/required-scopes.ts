@@ -17,6 +17,8 @@ export type ScopeNeed = {
   name: string;
   title: string;
   api: string | undefined;
+  /** The identifier of the API; undefined for this server's own. */
+  resource: string | undefined;
   sensitive: boolean;
   required: boolean;
   /** False where the user can always decline: the API's owner said so, or the scope is sensitive and no operator verified the client. */
@@ -36,6 +38,7 @@ export function scopeNeeds({ ctx, app }: Visit, record: ClientRecord, askable: S
     name: scope.name,
     title: scope.title,
     api: scope.api,
+    resource: scope.resource,
     sensitive: scope.sensitive,
     required: requirementOf(known, recordAsClient(record), scope) === 'required',
     choosable: requirementOf(known, { ...recordAsClient(record), required_scope: scope.name }, scope) === 'required',

@@ -11,6 +11,9 @@ export function inDoubleQuotes(text: string): string {
   return JSON.stringify(text).replace(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** In a script of an HTML page no literal may end the script. */
+export const inScript = (text: string): string => inDoubleQuotes(text).replaceAll('<', '\\u003c');
+
 /** Python reads a surrogate pair as two characters, so each code point gets its own escape. */
 export function inPython(text: string): string {
   const escaped = [...text].map((character) => {

@@ -1,16 +1,14 @@
+import type { Problem } from '../../../http/problem.ts';
 import { composeSource } from '../../../http/render.ts';
-import type { App } from '../../../oauth/app.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
-import { ROUTES } from '../../../oauth/routes.ts';
-import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
-import { kindOf, listOf } from '../clients/kind.ts';
-import { ownClient } from '../clients/owned.ts';
+import { backTo, type OwnPage, type Visit } from '../../../pages/own-pages.ts';
+import { AppError } from '../../../platform/errors.ts';
+import { kindOf } from '../clients/kind.ts';
+import { type OwnClient, ownClient, pathOf } from '../clients/owned.ts';
 import { showClient } from '../clients/page.ts';
-import { ownScopes } from '../clients/scope-choice.ts';
-import { scopesToAsk, tokenApi } from '../clients/token-api.ts';
-import { callbackOf } from '../try/visit.ts';
-import { curlTo } from './curl.ts';
-import { inDoubleQuotes, inGo, inPython, inShell, inSpring } from './quoting.ts';
+import { tokenApi } from '../clients/token-api.ts';
+import { type Flow, factsOf, registeredUri } from './facts.ts';
+import { allowQuickStart, quickStart, quickStartsFor } from './quick-starts.ts';
 
 /**
  * Owns the code samples: files of views/developer/snippets, with the client's id, URIs and scopes as literals of the language. They never
@@ -18,19 +16,47 @@ import { inDoubleQuotes, inGo, inPython, inShell, inSpring } from './quoting.ts'
  */
 
 export const snippets: OwnPage = {
+  /** `for` in the query names a quick start; without it the page has the samples by language. */
   async show(visit) {
     const client = await ownClient(visit);
+    const asked = visit.ctx.query['for'];
+    const name = quickStartsFor(client).find((known) => known === asked);
+    if (name) return showQuickStart(visit, client, name);
     const flows = flowsOf(client);
     showClient(visit, client, 'snippets', {
       groups: flows.map((flow) => ({ own: flow === 'own', files: filesOf(visit, client, flow) })),
-      kind: kindOf(client),
-      api: tokenApi(visit, client),
+      ...common(visit, client),
       registered: registeredUri(visit.app, client) !== undefined,
     });
   },
+
+  /** Registers the redirect URI of the quick start that `for` names. */
+  async submit(visit, form) {
+    const client = await ownClient(visit);
+    const name = quickStartsFor(client).find((known) => known === form.get('for'));
+    if (!name) throw new AppError('invalid_request', { status: 400, reason: 'unknown quick start' });
+    const problems = await allowQuickStart(visit, client, name);
+    if (problems.length) return showQuickStart(visit, client, name, problems);
+    backTo(visit, `${pathOf(client.id, '/snippets')}?for=${name}&done`, false);
+  },
 };
 
-type Flow = 'code' | 'own';
+const common = (visit: Visit, client: OwnClient) => ({
+  kind: kindOf(client),
+  api: tokenApi(visit, client),
+  quickStarts: quickStartsFor(client),
+  at: pathOf(client.id, '/snippets'),
+});
+
+function showQuickStart(visit: Visit, client: OwnClient, name: string, wrong: Problem[] = []): void {
+  showClient(visit, client, 'quick-start', {
+    ...common(visit, client),
+    chosen: name,
+    start: quickStart(visit, client, name),
+    wrong,
+    ...(wrong.length ? { problem: 'developer.problems' } : undefined),
+  });
+}
 
 const flowsOf = (client: ClientRecord): Flow[] => {
   const { takesCodes, own } = kindOf(client);
@@ -52,50 +78,4 @@ function filesOf(visit: Visit, client: ClientRecord, flow: Flow): Snippet[] {
     id: `${flow}-${file}`,
     text: composeSource(`developer/snippets/${file}`, facts),
   }));
-}
-
-/** @returns the client's own redirect URI in preference to the portal's. */
-function registeredUri({ config }: Pick<App, 'config'>, { metadata }: ClientRecord): string | undefined {
-  const callback = callbackOf(config.issuer);
-  const uris = listOf(metadata['redirect_uris']);
-  return uris.find((uri) => uri !== callback) ?? uris[0];
-}
-
-function factsOf(visit: Visit, client: ClientRecord, flow: Flow): Record<string, unknown> {
-  const { app } = visit;
-  const { issuer } = app.config;
-  const kind = kindOf(client);
-  const api = tokenApi(visit, client);
-  const resource = api.resource && { resource: api.resource };
-  const scopes = flow === 'code' ? scopesToAsk(api, app.resourceServers) : ownScopes(api.scopes);
-  const scope = scopes.join(' ');
-  // Without this prompt, the server ignores offline_access (OIDC Core section 11).
-  const consent = flow === 'code' && scopes.includes('offline_access');
-  const redirectUri = registeredUri(app, client) ?? 'https://app.example.com/callback';
-  const body: Record<string, string> =
-    flow === 'own'
-      ? { grant_type: 'client_credentials', ...(scope ? { scope } : undefined), ...resource }
-      : { grant_type: 'authorization_code', redirect_uri: redirectUri, ...resource };
-  return {
-    flow,
-    issuer,
-    clientId: client.id,
-    authMethod: kind.authMethod,
-    secret: kind.authMethod.startsWith('client_secret'),
-    key: kind.authMethod === 'private_key_jwt',
-    insecure: issuer.startsWith('http:'),
-    redirectUri,
-    redirectPath: URL.parse(redirectUri)?.pathname ?? '/',
-    scope,
-    scopes,
-    resource: api.resource,
-    consent,
-    tokenCurl: curlTo(issuer, 'token', kind, body),
-    authorizeUrl: `${issuer}${ROUTES.authorization}?${new URLSearchParams({ client_id: client.id, redirect_uri: redirectUri, response_type: 'code', scope, ...resource, ...(consent && { prompt: 'consent' }) })}`,
-    shell: inShell,
-    double: inDoubleQuotes,
-    python: inPython,
-    go: inGo,
-    spring: inSpring,
-  };
 }
