@@ -69,6 +69,8 @@ describe('Making a client in the portal', () => {
     const posts = `${server.issuer}/api/posts`;
     for (const [answers, scope, resource] of [
       [{ place: 'browser', person: 'no', api: server.issuer, scope: ['openid', 'posts:read', 'api'] }, 'openid api', undefined],
+      [{ place: 'browser', person: '', scope: ['openid', 'posts:read', 'api'] }, 'openid posts:read api', undefined],
+      [{ place: 'browser', person: '', api: 'none', scope: ['openid', 'posts:read', 'api'] }, 'openid', undefined],
       [{ place: 'browser', person: '', api: posts, scope: ['openid', 'posts:read', 'api'] }, 'openid posts:read', posts],
       [{ place: 'service', person: 'yes', api: posts, scope: ['openid', 'posts:read', 'api'] }, 'posts:read', posts],
     ] as const) {

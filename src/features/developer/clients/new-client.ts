@@ -17,7 +17,10 @@ import { apisFor } from './token-api.ts';
 
 const FIELDS = [...NAMES, 'redirect_uris', 'place', 'person', 'api', 'require_pkce'] as const;
 
-/** The answer to the third question of a client that calls no API. */
+/**
+ * The answer to the third question of a client that calls no API. Without an answer the ticked scopes say which API it calls, as in a browser
+ * that shows all scopes.
+ */
 const NONE = 'none';
 
 /** The scopes about the user. They are asked apart from those of an API. */
@@ -27,7 +30,7 @@ export const newClient: OwnPage = {
   recent: true,
 
   async show(visit) {
-    page(visit, { ...typedIn(new URLSearchParams(), FIELDS), api: NONE }, [...IDENTITY_SCOPES]);
+    page(visit, typedIn(new URLSearchParams(), FIELDS), [...IDENTITY_SCOPES]);
   },
 
   async submit(visit, form) {
