@@ -50,7 +50,7 @@ type ServerFeature = {
   listener?(house: House & { ask: typeof fetch; proxies: Proxies }): Apart | undefined;
   /** Background work, until the server stops. */
   tasks?(house: House): { stop(): Promise<unknown> }[];
-  /** Ends what somebody could use again after a physical restore: see operations/restored-backup.ts. */
+  /** Ends what somebody could use again after a physical restore: see features/backups/restored-backup.ts. */
   afterRestore?(): Statement[];
   /** Columns that the key ring encrypts: see platform/reseal.ts. */
   sealed?: SealedColumn[];

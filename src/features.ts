@@ -1,6 +1,7 @@
 import type { Feature } from './feature.ts';
 import { account } from './features/account/feature.ts';
 import { admin } from './features/admin/feature.ts';
+import { backups } from './features/backups/feature.ts';
 import { developer } from './features/developer/feature.ts';
 import { device } from './features/device/feature.ts';
 import { federation } from './features/federation/feature.ts';
@@ -21,6 +22,7 @@ export const FEATURES: readonly Feature[] = [
   account, //       the user's own pages
   developer, //     the developer portal
   admin, //         administration: pages and API
+  backups, //       exports and restores of the data
   movingIn, //      import of another server's clients and users
 ];
 

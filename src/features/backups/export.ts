@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Prisma } from '../platform/database.ts';
-import { inLongTransaction, type LongTransaction } from '../platform/long-transaction.ts';
+import { Prisma } from '../../platform/database.ts';
 import { DURABLE, FORMAT, type Header, lineOf, type Trailer } from './durable.ts';
+import { inLongTransaction, type LongTransaction } from './long-transaction.ts';
 
 /** Owns the writing of an export: the tables of durable.ts, at one moment, line by line. */
 

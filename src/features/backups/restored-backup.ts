@@ -1,8 +1,8 @@
-import { markRestored } from '../oauth/store/records.ts';
-import { seeAllClients } from '../oauth/store/unused-clients.ts';
-import { grantGraceAgain } from '../people/profile.ts';
-import { Prisma, type Statement } from '../platform/database.ts';
-import { inLongTransaction } from '../platform/long-transaction.ts';
+import { markRestored } from '../../oauth/store/records.ts';
+import { seeAllClients } from '../../oauth/store/unused-clients.ts';
+import { grantGraceAgain } from '../../people/profile.ts';
+import { Prisma, type Statement } from '../../platform/database.ts';
+import { inLongTransaction } from './long-transaction.ts';
 
 /**
  * Owns what must end after the restore of a physical backup. The database no longer knows what was issued, used and revoked since the

@@ -1,5 +1,5 @@
-import type { Statement } from './database.ts';
-import { openClient, WITHOUT_LIMIT } from './database-hosts.ts';
+import type { Statement } from '../../platform/database.ts';
+import { openClient, WITHOUT_LIMIT } from '../../platform/database-hosts.ts';
 
 /**
  * Owns transactions without a time limit, for an operator who reads or writes the whole database. Each has a connection of its own, without

@@ -1,11 +1,11 @@
-import { auditEvent } from '../../audit/events.ts';
-import { endAfterRestore } from '../../operations/restored-backup.ts';
-import { readDatabaseUrl } from '../../platform/config.ts';
-import { type Command, DONE, REFUSED } from '../command.ts';
-import { OPERATOR } from '../operator.ts';
-import { confirmed, table } from '../terminal.ts';
+import { auditEvent } from '../../../audit/events.ts';
+import { type Command, DONE, REFUSED } from '../../../command-line/command.ts';
+import { OPERATOR } from '../../../command-line/operator.ts';
+import { confirmed, table } from '../../../command-line/terminal.ts';
+import { readDatabaseUrl } from '../../../platform/config.ts';
+import { endAfterRestore } from '../restored-backup.ts';
 
-/** Owns the command for a database that comes from a physical backup: see operations/restored-backup.ts. */
+/** Owns the command for a database that comes from a physical backup: see features/backups/restored-backup.ts. */
 
 const NOTES = `  Run it once after a physical backup was restored (pg_basebackup, a snapshot of the disk, point-in-time recovery), before any node starts.
   The database has forgotten what was issued, spent and revoked since the backup. This command ends everything that this could concern.

@@ -1,9 +1,9 @@
-import { OWN_CLIENTS } from '../oauth/clients/first-party.ts';
-import { Prisma, type Statement } from '../platform/database.ts';
-import { inLongTransaction, type LongTransaction } from '../platform/long-transaction.ts';
+import { OWN_CLIENTS } from '../../oauth/clients/first-party.ts';
+import { Prisma, type Statement } from '../../platform/database.ts';
 import { DURABLE, type Header } from './durable.ts';
 import { readMigrations } from './export.ts';
 import { eachRow } from './exported-file.ts';
+import { inLongTransaction, type LongTransaction } from './long-transaction.ts';
 
 /** Owns the restore of an export into a database without users' data: completely or not at all. */
 

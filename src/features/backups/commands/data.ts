@@ -1,16 +1,16 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { auditEvent } from '../../audit/events.ts';
-import { LEFT_OUT } from '../../operations/durable.ts';
-import { exportData } from '../../operations/export.ts';
-import { readHeader, verifyFile } from '../../operations/exported-file.ts';
-import { assertRestorable, restoreData, rowsOf } from '../../operations/restore.ts';
-import { readConfig } from '../../platform/config.ts';
-import type { SealedColumn } from '../../platform/reseal.ts';
-import { KeyRing } from '../../platform/secrets.ts';
-import { type Command, DONE, REFUSED } from '../command.ts';
-import { OPERATOR, withDatabase } from '../operator.ts';
-import { showProgress } from '../progress.ts';
-import { confirmed, quoted } from '../terminal.ts';
+import { auditEvent } from '../../../audit/events.ts';
+import { type Command, DONE, REFUSED } from '../../../command-line/command.ts';
+import { OPERATOR, withDatabase } from '../../../command-line/operator.ts';
+import { showProgress } from '../../../command-line/progress.ts';
+import { confirmed, quoted } from '../../../command-line/terminal.ts';
+import { readConfig } from '../../../platform/config.ts';
+import type { SealedColumn } from '../../../platform/reseal.ts';
+import { KeyRing } from '../../../platform/secrets.ts';
+import { LEFT_OUT } from '../durable.ts';
+import { exportData } from '../export.ts';
+import { readHeader, verifyFile } from '../exported-file.ts';
+import { assertRestorable, restoreData, rowsOf } from '../restore.ts';
 
 /** Owns the commands that write all lasting data to a file, and read it into an empty database. */
 

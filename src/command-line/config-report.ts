@@ -1,5 +1,5 @@
-import { keptSecrets, parseEnvironment, settled } from './config.ts';
-import type { Environment } from './config-schema.ts';
+import { keptSecrets, parseEnvironment, settled } from '../platform/config.ts';
+import type { Environment } from '../platform/config-schema.ts';
 
 /** Owns the report of the configuration for the operator: each value and its source. Of a secret it shows the source only. */
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import type { SealedColumn } from '../platform/reseal.ts';
-import type { KeyRing } from '../platform/secrets.ts';
+import type { SealedColumn } from '../../platform/reseal.ts';
+import type { KeyRing } from '../../platform/secrets.ts';
 import { FORMAT, type Header, rowOf, type Trailer } from './durable.ts';
 
 /** Owns the reading of an export: whether the file is one, whether it is complete, and whether this server's keys decrypt its values. */
