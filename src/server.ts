@@ -24,7 +24,6 @@ import { type Part, under } from './http/under.ts';
 import { answerUnread } from './http/unread-request.ts';
 import { KEPT_SECONDS, protocolEndpoint } from './oauth/addresses.ts';
 import { arriveAtApps } from './oauth/answers/arrival.ts';
-import { openErrorBook } from './oauth/answers/error-book.ts';
 import { wayBackFrom } from './oauth/answers/way-back.ts';
 import type { ClientCache } from './oauth/clients/cache.ts';
 import { createClientCache } from './oauth/clients/cache.ts';
@@ -41,7 +40,6 @@ import { createShortIntrospection } from './oauth/introspection/introspection.ts
 import { inUnitOfWork, protocolEndpoints } from './oauth/provider.ts';
 import { spendBudgets } from './oauth/requests/request-budgets.ts';
 import { ownResourceServers, saveResourceServers } from './oauth/scopes/resource-servers.ts';
-import type { PkceUse } from './oauth/store/pkce-use.ts';
 import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
 import { mailbox } from './operations/mailbox.ts';
@@ -63,6 +61,8 @@ export type RunningServer = {
   address: string;
   /** The address of administration, if it has its own listener. */
   adminAddress: string | undefined;
+  /** Writes what followers of the library's events collected. */
+  write(): Promise<unknown>;
   /**
    * Stops without losing requests: /readyz is 503 at once, and each answer closes its connection. After `drainSeconds` the listener and
    * idle connections close; requests in progress finish.
@@ -81,16 +81,15 @@ type Parts = {
   database: Database;
   log: Log;
   counts: Counts;
-  pkceUse?: PkceUse | undefined;
   features?: readonly Feature[];
 };
 
 /**
- * @param counts receives the counts of events, as does `pkceUse` if given; the caller writes both to the database.
+ * @param counts receives the counts of events; the caller writes them to the database.
  * @param features all features by default.
  * @throws when the port is taken or the database cannot be reached.
  */
-export async function startServer({ config: given, database, log, counts, pkceUse, features = FEATURES }: Parts): Promise<RunningServer> {
+export async function startServer({ config: given, database, log, counts, features = FEATURES }: Parts): Promise<RunningServer> {
   // Copies of the key lists, because followKeyUse() reorders them.
   const config = { ...given, cookieKeys: [...given.cookieKeys], dataEncryptionKeys: [...given.dataEncryptionKeys] };
   // Comes first: from here on the server uses the database's clock for all it issues.
@@ -101,11 +100,12 @@ export async function startServer({ config: given, database, log, counts, pkceUs
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   for (const feature of features) await feature.prepare?.(house);
 
-  const errors = openErrorBook(database, log);
+  const followers = features.flatMap((feature) => feature.followers?.(house) ?? []);
   const names = createVerifiedNames(database);
   const clients = createClientCache(database);
   const budgets = keepBudgets(database, log);
-  const providers = await keepProvider({ ...house, clients, names, errors, counts, pkceUse, features });
+  const providers = await keepProvider({ ...house, clients, names, followers, counts });
+  const write = () => Promise.all(followers.map((follower) => follower.write()));
   let closing = false;
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);
@@ -126,6 +126,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
   return {
     address,
     adminAddress: addresses?.[0],
+    write,
     async close(hurry) {
       closing = true;
       // A balancer sends requests until its next check of /readyz. A listener that closes earlier refuses them. An idle connection that
@@ -134,7 +135,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
       providers.close();
       keyUse.close();
       await Promise.all([server, ...others.map((one) => one.server)].map((one) => stop(one)));
-      await Promise.all([errors.close(), budgets.close()]);
+      await Promise.all([write(), budgets.close()]);
     },
   };
 }

@@ -4,17 +4,15 @@ import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
 import { KeyRing } from '../platform/secrets.ts';
-import type { ErrorBook } from './answers/error-book.ts';
 import type { ClientCache } from './clients/cache.ts';
 import type { VerifiedNames } from './clients/verified-names.ts';
-import type { ProtocolFeature } from './feature.ts';
+import type { Follower, ProtocolFeature } from './feature.ts';
 import { followScopes } from './internals.ts';
 import { watchSigningKeys } from './keys/key-watch.ts';
 import { createProvider } from './provider.ts';
 import { createResourcePolicy, type ResourcePolicy } from './scopes/resource-policy.ts';
 import type { ResourceServer } from './scopes/resource-servers.ts';
 import { watchScopes } from './scopes/scope-watch.ts';
-import type { PkceUse } from './store/pkce-use.ts';
 
 /**
  * Owns which provider serves. The library reads its keys once. When the published keys or the signing key change, a new provider replaces
@@ -40,12 +38,11 @@ export async function keepProvider(ingredients: {
   clients: ClientCache;
   names: VerifiedNames;
   log: Log;
-  errors: ErrorBook;
+  followers: readonly Follower[];
   counts: Counts;
-  pkceUse?: PkceUse | undefined;
   features: readonly ProtocolFeature[];
 }): Promise<CurrentProvider> {
-  const { config, database, log, features } = ingredients;
+  const { config, database, log, features, followers } = ingredients;
   let serving: Serving | undefined;
   const catalog = await watchScopes({ database, issuer: config.issuer, log, features });
   const resources = createResourcePolicy(catalog, config.issuer, features);
@@ -56,6 +53,7 @@ export async function keepProvider(ingredients: {
       // The array itself, which cookie-key changes update in place. The library holds a copy of it otherwise.
       provider.keys = config.cookieKeys;
       followScopes(provider, catalog);
+      for (const follower of followers) follower.listen(provider);
       serving = { provider, resources };
     },
   );

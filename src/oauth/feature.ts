@@ -4,6 +4,7 @@ import type { Part } from '../http/under.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import type { AppError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
 import type { VerifiedNames } from './clients/verified-names.ts';
 import type { ApiCatalog } from './scopes/api-catalog.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
@@ -14,6 +15,14 @@ import type { ProtocolStore } from './store/store.ts';
 
 type App = { config: Config; database: Database; resources: ResourcePolicy };
 export type EndpointParts = App & { provider: Provider; names: VerifiedNames; counts: Counts };
+/** Listens to the library, and writes what it collected later, so that no request waits for it. */
+export type Follower = {
+  /** @param provider each provider that serves, in turn. */
+  listen(provider: Provider): void;
+  /** Writes what is not written yet. The server calls it every few seconds, and last at its stop. */
+  write(): Promise<unknown>;
+};
+
 export type OwnScope = ResourceServer['scopes'][number];
 
 export type ProtocolFeature = {
@@ -23,6 +32,8 @@ export type ProtocolFeature = {
   stores?(parts: Omit<App, 'resources'>): Record<string, ProtocolStore>;
   /** Extends each new provider where the library has no setting, for example for a grant type. */
   extend?(provider: Provider, parts: App): void;
+  /** Follows the library's events for a report, such as the errors of a client. */
+  followers?(parts: Omit<App, 'resources'> & { log: Log }): Follower[];
   /** Middleware around the library's endpoints, in the order of the list. */
   aroundEndpoints?(parts: EndpointParts): Part[];
   /** Adds prompts, or checks to existing prompts: see interaction-policy.ts. */

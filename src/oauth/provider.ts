@@ -11,7 +11,6 @@ import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { onlyExactAddresses } from './addresses.ts';
 import { keepEndings } from './answers/endings.ts';
-import type { ErrorBook } from './answers/error-book.ts';
 import { logEvents } from './answers/events.ts';
 import { holdErrors, noteAuthorizationErrors } from './answers/leaving.ts';
 import { answerLibraryForms } from './answers/library-forms.ts';
@@ -19,7 +18,6 @@ import { renderFormPost } from './answers/pages.ts';
 import type { ClientCache } from './clients/cache.ts';
 import { judgeAssertions, rememberReplaysOnce } from './clients/client-assertions.ts';
 import { compareHashedSecrets } from './clients/client-secrets.ts';
-import { placesOf } from './clients/metadata/registration-policy.ts';
 import { listOwnScopes } from './clients/metadata/stored-scopes.ts';
 import { keepParsedClients } from './clients/parsed-clients.ts';
 import { decideRedirectUris } from './clients/redirect-uris.ts';
@@ -28,7 +26,7 @@ import { createConfiguration } from './configuration.ts';
 import type { ProtocolFeature } from './feature.ts';
 import { describeClient, describeSubject } from './introspection/introspection.ts';
 import { answerUnverifiedHints } from './requests/id-token-hints.ts';
-import { checkPkceAgain, recordPkceUse } from './requests/pkce-policy.ts';
+import { checkPkceAgain } from './requests/pkce-policy.ts';
 import { redirectPostedRequests } from './requests/posted-requests.ts';
 import { answerAsRequestObjectSays } from './requests/request-objects.ts';
 import { refuseLongRequests } from './requests/request-size.ts';
@@ -40,7 +38,6 @@ import { knownAccount } from './session/accounts.ts';
 import { keepProofs } from './session/session-proofs.ts';
 import { checkSignOutRequest } from './session/sign-out.ts';
 import { answerRequestedContext } from './session/strength.ts';
-import type { PkceUse } from './store/pkce-use.ts';
 import { placeVisitor } from './store/sessions.ts';
 import { SingleUseLost, unitOfWork } from './store/unit-of-work.ts';
 import { bindIdTokens, settleAudiences, stateGrantedScope } from './tokens/access-tokens.ts';
@@ -59,9 +56,7 @@ export function createProvider({
   log,
   jwks,
   resources,
-  errors: book,
   counts,
-  pkceUse,
   features,
 }: {
   config: Config;
@@ -71,11 +66,7 @@ export function createProvider({
   log: Log;
   jwks: JWKS;
   resources: ResourcePolicy;
-  /** Absent in a provider that serves no requests. */
-  errors?: ErrorBook;
   counts: Counts;
-  /** Absent in a provider that serves no requests. */
-  pkceUse?: PkceUse | undefined;
   features: readonly ProtocolFeature[];
 }): Provider {
   const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources, features }));
@@ -97,8 +88,7 @@ export function createProvider({
   bindIdTokens(provider);
   listOwnScopes(provider, resources);
   checkPkceAgain(provider, config.pkce);
-  if (pkceUse) recordPkceUse(provider, pkceUse, config.pkce, placesOf(config).tryCallback);
-  logEvents(provider, log, counts, book);
+  logEvents(provider, log, counts);
   noteAuthorizationErrors(provider);
   return provider;
 }

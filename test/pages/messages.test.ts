@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
-import { causeNames } from '../../src/features/developer/clients/error-causes.ts';
+import { causeNames } from '../../src/features/developer/errors/error-causes.ts';
 import { LANGUAGES } from '../../src/http/language.ts';
 import { DIFFERENCES } from '../../src/oauth/clients/redirect-difference.ts';
 import { NEEDED_FOR } from '../../src/pages/fresh-proof.ts';

@@ -9,13 +9,13 @@ import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
 import type { Config } from '../../../platform/config.ts';
+import { mayChoosePkce, pkceFacts, requirePkce } from '../pkce/pkce.ts';
 import { callbackOf } from '../try/visit.ts';
 import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, problemsOf, type Typed, typedIn, URI_LISTS } from './form.ts';
 import { listOf } from './kind.ts';
 import { asksForNothing, isRedirected } from './kinds.ts';
 import { type OwnClient, ownClient, pathOf } from './owned.ts';
 import { showClient } from './page.ts';
-import { mayChoosePkce, pkceFacts, requirePkce } from './pkce.ts';
 import { namesIn, registeredScopes, type ScopeGroup, scopeGroups } from './scope-choice.ts';
 
 /**

@@ -2,12 +2,12 @@ import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { profileOf } from '../../../oauth/clients/client-profile.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { type PkceReason, pkceByNature, pkceReason } from '../../../oauth/requests/pkce-policy.ts';
-import { pkceUseOf } from '../../../oauth/store/pkce-use.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { backTo, told, type Visit } from '../../../pages/own-pages.ts';
 import { Prisma } from '../../../platform/database.ts';
-import { kindOf } from './kind.ts';
-import { pathOf } from './owned.ts';
+import { kindOf } from '../clients/kind.ts';
+import { pathOf } from '../clients/owned.ts';
+import { pkceUseOf } from './pkce-use.ts';
 
 /**
  * Owns what the portal says about a client's PKCE, and the button that requires it. oauth/requests/pkce-policy.ts decides which clients

@@ -1,4 +1,4 @@
-import type { ClientError } from '../../../oauth/store/client-errors.ts';
+import type { ClientError } from './client-errors.ts';
 
 /**
  * Owns the cause of an error, which selects the sentences `developer.cause.<name>` and `developer.cure.<name>`. The first match wins; an

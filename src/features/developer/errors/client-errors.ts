@@ -1,6 +1,6 @@
-import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
+import { type Database, isStorable, Prisma, type Statement } from '../../../platform/database.ts';
 
-/** Owns the latest errors of each client. oauth/answers/error-book.ts decides what is stored of an error. */
+/** Owns the latest errors of each client. features/developer/errors/error-book.ts decides what is stored of an error. */
 
 /** How many errors are stored for each client and sender. */
 export const KEPT_ERRORS = 100;

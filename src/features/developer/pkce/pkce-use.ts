@@ -1,4 +1,11 @@
-import { type Database, Prisma, type Statement } from '../../platform/database.ts';
+import type { Provider } from 'oidc-provider';
+import { placesOf } from '../../../oauth/clients/metadata/registration-policy.ts';
+import type { Follower } from '../../../oauth/feature.ts';
+import { pkceReason } from '../../../oauth/requests/pkce-policy.ts';
+import type { Config } from '../../../platform/config.ts';
+import { type Database, Prisma, type Statement } from '../../../platform/database.ts';
+import type { Log } from '../../../platform/log.ts';
+import { writeBehind } from '../../../platform/write-behind.ts';
 
 /**
  * Owns the record of whether a client's latest codes were bound to the browser that asked for them (RFC 7636). It is collected in memory
@@ -14,7 +21,7 @@ const RECENT = Prisma.sql`interval '7 days'`;
 /** `in_a_row`: number of codes with a challenge since the last code without one. */
 type Row = { client_id: string; bound: boolean; unbound: boolean; in_a_row: number };
 
-export type PkceUse = {
+type PkceUse = {
   /** Adds one code. @param bound whether its request had a challenge. */
   add(clientId: string, bound: boolean): void;
   /** @returns what was added since the last call. */
@@ -23,7 +30,22 @@ export type PkceUse = {
   giveBack(rows: Row[]): void;
 };
 
-export function createPkceUse(): PkceUse {
+/** Records whether clients that may omit PKCE use it. The portal's trial requests do not count for the app. */
+export function followPkceUse({ config, database, log }: { config: Config; database: Database; log: Log }): Follower {
+  const use = createPkceUse();
+  const { tryCallback } = placesOf(config);
+  return {
+    listen(provider: Provider) {
+      provider.on('authorization.success', ({ oidc: { client, params } }) => {
+        if (!client || pkceReason(client, config.pkce) || params?.['redirect_uri'] === tryCallback) return;
+        use.add(client.clientId, Boolean(params?.['code_challenge']));
+      });
+    },
+    write: writeBehind(use, { database, log, statement: savePkceUse, event: 'pkce_use_waits' }),
+  };
+}
+
+function createPkceUse(): PkceUse {
   let rows = new Map<string, Row>();
   const join = (older: Row | undefined, newer: Row | undefined): Row | undefined => {
     if (!older || !newer) return older ?? newer;
@@ -55,7 +77,7 @@ export function createPkceUse(): PkceUse {
  * since
  * is skipped and does not stop the others.
  */
-export function savePkceUse(rows: Row[]): Statement {
+function savePkceUse(rows: Row[]): Statement {
   return Prisma.sql`
     with added as materialized (
       select a.* from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as a (client_id text, bound boolean, unbound boolean, in_a_row int)

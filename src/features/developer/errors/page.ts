@@ -1,8 +1,8 @@
-import { type ClientError, listClientErrors, SENDERS } from '../../../oauth/store/client-errors.ts';
 import type { OwnPage } from '../../../pages/own-pages.ts';
+import { ownClient } from '../clients/owned.ts';
+import { showClient } from '../clients/page.ts';
+import { type ClientError, listClientErrors, SENDERS } from './client-errors.ts';
 import { causeOf, isUnsureCure } from './error-causes.ts';
-import { ownClient } from './owned.ts';
-import { showClient } from './page.ts';
 
 /** Owns the page of a client's recent errors, each with its cause and what to do. */
 

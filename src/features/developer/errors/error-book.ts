@@ -1,10 +1,13 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import { systemClock } from '../../platform/clock.ts';
-import { type Database, isStorable, isUnavailable } from '../../platform/database.ts';
-import type { Log } from '../../platform/log.ts';
-import { digestInHex } from '../../platform/secrets.ts';
-import { nearestRedirectUri, presentable } from '../clients/redirect-difference.ts';
-import { type ClientErrorRow, KEPT_ERRORS, keepClientErrors, type Sender } from '../store/client-errors.ts';
+import type { LibraryError } from '../../../oauth/answers/events.ts';
+import { nearestRedirectUri, presentable } from '../../../oauth/clients/redirect-difference.ts';
+import type { Follower } from '../../../oauth/feature.ts';
+import { isAnsweredAgain } from '../../../oauth/tokens/second-use.ts';
+import { systemClock } from '../../../platform/clock.ts';
+import { type Database, isStorable, isUnavailable } from '../../../platform/database.ts';
+import type { Log } from '../../../platform/log.ts';
+import { digestInHex } from '../../../platform/secrets.ts';
+import { type ClientErrorRow, KEPT_ERRORS, keepClientErrors, type Sender } from './client-errors.ts';
 
 /**
  * Owns the recording of errors of known clients, which their owners read in the portal. Errors are collected in memory and written in
@@ -17,15 +20,19 @@ import { type ClientErrorRow, KEPT_ERRORS, keepClientErrors, type Sender } from 
 const EVERY_MS = 500;
 const MOST_IN_ALL = 1_000;
 
-export type LibraryError = Error & { error?: string; error_detail?: string; error_description?: string };
-
-export type ErrorBook = {
-  note(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): void;
-  /** Writes the rows that remain. */
-  close(): Promise<void>;
+/** Endpoints whose failures a client's owners can read. At the other endpoints the client or its user already got the full error. */
+const ENDPOINTS = {
+  'authorization.error': 'authorization',
+  'grant.error': 'token',
+  'introspection.error': 'introspection',
+  'revocation.error': 'revocation',
+  'userinfo.error': 'userinfo',
+  'pushed_authorization_request.error': 'pushed_authorization_request',
+  'device_authorization.error': 'device_authorization',
+  'end_session.error': 'end_session',
 };
 
-export function openErrorBook(database: Database, log: Log, everyMs: number = EVERY_MS): ErrorBook {
+export function openErrorBook(database: Database, log: Log, everyMs: number = EVERY_MS): Follower {
   let pages = new Map<string, Map<string, ClientErrorRow>>();
   let size = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -71,13 +78,16 @@ export function openErrorBook(database: Database, log: Log, everyMs: number = EV
   }
 
   return {
-    note(ctx, endpoint, error) {
-      const row = rowOf(ctx, endpoint, error);
-      if (!row) return;
-      add(row);
-      later();
+    listen(provider) {
+      for (const [event, endpoint] of Object.entries(ENDPOINTS))
+        provider.on(event as 'grant.error', (ctx: KoaContextWithOIDC, error: LibraryError) => {
+          const row = isAnsweredAgain(ctx) ? undefined : rowOf(ctx, endpoint, error);
+          if (!row) return;
+          add(row);
+          later();
+        });
     },
-    async close() {
+    async write() {
       clearTimeout(timer);
       await writing;
       await write();
