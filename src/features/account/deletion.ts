@@ -1,4 +1,4 @@
-import { ownedAlone } from '../../oauth/clients/co-owners.ts';
+import { ownedAlone } from '../../oauth/clients/owners.ts';
 import { endAccount } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';

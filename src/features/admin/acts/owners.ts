@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { forgetOwner, leaveClient, listOwners } from '../../../oauth/clients/co-owners.ts';
-import { addOwner } from '../../../oauth/clients/ownership.ts';
+import { addOwner, forgetOwner, leaveClient, listOwners } from '../../../oauth/clients/owners.ts';
 import { type Act, refused } from '../../../pages/operators/act.ts';
 import { type ChangedClient, changedClient, doToClient } from '../../../pages/operators/on-client.ts';
 import { findAccountRecordById } from '../../../people/administration.ts';

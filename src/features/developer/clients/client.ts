@@ -1,6 +1,5 @@
 import { languageOf } from '../../../http/language.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { replaceOwned } from '../../../oauth/clients/co-owners.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { findLogoState } from '../../../oauth/clients/logo/store.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
@@ -15,6 +14,7 @@ import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, problemsOf,
 import { listOf } from './kind.ts';
 import { asksForNothing, isRedirected } from './kinds.ts';
 import { type OwnClient, ownClient, pathOf } from './owned.ts';
+import { replaceOwned } from './owned-clients.ts';
 import { showClient } from './page.ts';
 import { namesIn, registeredScopes, type ScopeGroup, scopeGroups } from './scope-choice.ts';
 

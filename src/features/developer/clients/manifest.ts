@@ -1,5 +1,4 @@
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { replaceOwned } from '../../../oauth/clients/co-owners.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
@@ -8,6 +7,7 @@ import { backTo, type OwnPage, told, type Visit } from '../../../pages/own-pages
 import { differences, membersOf, needsSecret, type ReadManifest, readManifest, withMembers, writeManifest } from './client-manifest.ts';
 import { type Problem, problemsOf } from './form.ts';
 import { ownClient, pathOf } from './owned.ts';
+import { replaceOwned } from './owned-clients.ts';
 import { showClient } from './page.ts';
 
 /** Owns a client's manifest page: download, and upload of a changed file. A preview shows the changes first. */

@@ -1,9 +1,9 @@
-import { isOwnName } from '../../http/similar-names.ts';
-import { isBlank, isDeceptive } from '../../platform/visible-text.ts';
-import { MAX_NAME_CHARACTERS } from '../clients/display-name.ts';
-import { LOOPBACK } from '../clients/hosts.ts';
-import { JWT_TYPES, SIGNING_ALGORITHMS } from '../clients/signing-algorithms.ts';
-import type { ResourceServer } from './resource-servers.ts';
+import { isOwnName } from '../../../http/similar-names.ts';
+import { MAX_NAME_CHARACTERS } from '../../../oauth/clients/display-name.ts';
+import { LOOPBACK } from '../../../oauth/clients/hosts.ts';
+import { JWT_TYPES, SIGNING_ALGORITHMS } from '../../../oauth/clients/signing-algorithms.ts';
+import type { ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
+import { isBlank, isDeceptive } from '../../../platform/visible-text.ts';
 
 /**
  * Owns the rules for names of a developer's API and of its scopes, which other users read on the consent page.

@@ -1,7 +1,7 @@
-import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
-import { type ClientRecord, findClientRecord } from './inspection.ts';
+import { type ClientRecord, findClientRecord } from '../../../oauth/clients/inspection.ts';
+import { type Database, isStorable, Prisma, type Statement } from '../../../platform/database.ts';
 
-/** Owns who owns which client in the developer portal. src/features/developer owns what owners may do. */
+/** Owns which clients a user owns, how many that may be, and that only an owner changes them. */
 
 export type OwnedClient = {
   id: string;
@@ -40,11 +40,6 @@ export async function findOwnedClient(database: Database, accountId: string, cli
   return own ? findClientRecord(database, clientId) : undefined;
 }
 
-/** Adds an owner, together with the client or later. */
-export function addOwner(clientId: string, accountId: string): Statement {
-  return Prisma.sql`insert into client_owner (client_id, account_id) values (${clientId}, ${accountId}) on conflict do nothing`;
-}
-
 /** Stops two requests of one user from counting the same clients. Runs first, in the same transaction as addOwnerOfNew(). */
 export function lockOwner(accountId: string): Statement {
   return Prisma.sql`select 1 from user_account where id = ${accountId} for no key update`;
@@ -55,4 +50,15 @@ export function addOwnerOfNew(clientId: string, accountId: string): Statement {
   return Prisma.sql`
     insert into client_owner (client_id, account_id) select ${clientId}, ${accountId}
     where (select count(*) from client_owner where account_id = ${accountId}) < ${MAX_OWNED_CLIENTS}`;
+}
+
+/**
+ * Locks a client whose metadata the owner is about to replace, in the same transaction. Changes no row if the metadata differs from what
+ * the
+ * owner saw, or if the account is no longer an owner.
+ */
+export function replaceOwned({ id, metadata }: Pick<ClientRecord, 'id' | 'metadata'>, accountId: string): Statement {
+  return Prisma.sql`
+    update client c set updated_at = now() from client_owner o
+    where c.id = ${id} and o.client_id = c.id and o.account_id = ${accountId} and c.metadata = ${JSON.stringify(metadata)}::jsonb`;
 }

@@ -1,9 +1,9 @@
-import { type Database, Prisma, type Statement } from '../../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../../../platform/database.ts';
 import type { ApiFields, ScopeFields } from './api-judgement.ts';
 
 /**
  * Owns the APIs of developers: who may change which, and how many one developer may have. Every statement names the owner, so the
- * id of another owner's API changes nothing. api-judgement.ts checks the names. Each change notifies every node (scope-watch.ts).
+ * id of another owner's API changes nothing. api-judgement.ts checks the names. Each change notifies every node (oauth/scopes/scope-watch.ts).
  */
 
 export const MOST_APIS = 20;

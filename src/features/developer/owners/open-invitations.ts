@@ -1,63 +1,12 @@
-import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
-import type { ClientRecord } from './inspection.ts';
+import { forgetOwner, leaveClient } from '../../../oauth/clients/owners.ts';
+import { type Database, isStorable, Prisma, type Statement } from '../../../platform/database.ts';
 
-/**
- * Owns the shared ownership of clients, and the invitations to it. A client never loses its last owner here. Statements that change
- * a client's owners run after lockClient(), so that each sees the previous change.
- */
+/** Owns the invitations to own a client together. Statements run after lockClient(), so that each sees the previous change. */
 
 export const MOST_INVITATIONS = 10;
 export const INVITATION_DAYS = 7;
 
 const INVITATION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-export type CoOwner = { id: string; name: string; email: string; since: Date };
-
-/** In the order in which they joined. Only co-owners see each other's addresses. */
-export function listOwners(database: Database, clientId: string): Promise<CoOwner[]> {
-  return database.query<CoOwner>(Prisma.sql`
-    select u.id, u.name, u.email, o.created_at as since from client_owner o join user_account u on u.id = o.account_id
-    where o.client_id = ${clientId} order by o.created_at, u.id`);
-}
-
-/** @returns the owners to notify about an act on a client, with their language and the app's name. */
-export function ownersToTell(
-  database: Database,
-  clientId: string,
-): Promise<{ email: string; name: string; locale: string | null; app: string | null }[]> {
-  return database.query(Prisma.sql`
-    select u.email, u.name, u.locale, c.metadata->>'client_name' as app
-    from client_owner o join user_account u on u.id = o.account_id join client c on c.id = o.client_id
-    where o.client_id = ${clientId} and u.disabled_at is null order by u.id`);
-}
-
-/** Runs first, in the same transaction. */
-export function lockClient(clientId: string): Statement {
-  return Prisma.sql`select 1 from client where id = ${clientId} for no key update`;
-}
-
-/** Removes an owner from a client. Deletes no row when there is no other owner. The caller also runs forgetOwner(). */
-export function leaveClient(clientId: string, accountId: string): Statement {
-  return Prisma.sql`
-    delete from client_owner where client_id = ${clientId} and account_id = ${accountId}
-      and exists (select from client_owner o where o.client_id = ${clientId} and o.account_id <> ${accountId})`;
-}
-
-/**
- * Removes what depends on a former owner: the owner's invitations, and the client's right to introspect for that owner's API.
- * The client's own tokens for such an API end too.
- */
-export function forgetOwner(clientId: string, accountId: string): Statement[] {
-  return [
-    Prisma.sql`delete from client_invitation where client_id = ${clientId} and invited_by = ${accountId}`,
-    Prisma.sql`
-      update client c set introspects = null, updated_at = now() from resource_server r
-      where c.id = ${clientId} and r.identifier = c.introspects and r.owner_id = ${accountId}`,
-    Prisma.sql`
-      delete from token t using resource_server r
-      where t.client_id = ${clientId} and t.kind = 'ClientCredentials' and r.identifier = t.payload->>'aud' and r.owner_id = ${accountId}`,
-  ];
-}
 
 export type OpenInvitation = { id: string; email: string; transfer: boolean; expires: Date };
 
@@ -134,25 +83,4 @@ export function acceptInvitation(
 /** Deletes an invitation, if it was made to one of these addresses. */
 export function declineInvitation(id: string, emails: string[]): Statement {
   return Prisma.sql`delete from client_invitation where id = ${id} and email = any(${emails})`;
-}
-
-/** @returns how many clients and APIs would have no owner without this account. */
-export async function ownedAlone(database: Database, accountId: string): Promise<{ clients: number; apis: number }> {
-  const [row] = await database.query<{ clients: number; apis: number }>(Prisma.sql`
-    select (
-        select count(*)::int from client_owner o where o.account_id = ${accountId}
-          and not exists (select from client_owner other where other.client_id = o.client_id and other.account_id <> ${accountId})) as clients,
-      (select count(*)::int from resource_server where owner_id = ${accountId}) as apis`);
-  return row ?? { clients: 0, apis: 0 };
-}
-
-/**
- * Locks a client whose metadata the owner is about to replace, in the same transaction. Changes no row if the metadata differs from what
- * the
- * owner saw, or if the account is no longer an owner.
- */
-export function replaceOwned({ id, metadata }: Pick<ClientRecord, 'id' | 'metadata'>, accountId: string): Statement {
-  return Prisma.sql`
-    update client c set updated_at = now() from client_owner o
-    where c.id = ${id} and o.client_id = c.id and o.account_id = ${accountId} and c.metadata = ${JSON.stringify(metadata)}::jsonb`;
 }
