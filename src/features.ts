@@ -5,6 +5,7 @@ import { backups } from './features/backups/feature.ts';
 import { developer } from './features/developer/feature.ts';
 import { device } from './features/device/feature.ts';
 import { federation } from './features/federation/feature.ts';
+import { logos } from './features/logos/feature.ts';
 import { movingIn } from './features/moving-in/feature.ts';
 import { passkeys } from './features/passkeys/feature.ts';
 import { registration } from './features/registration/feature.ts';
@@ -22,6 +23,7 @@ export const FEATURES: readonly Feature[] = [
   account, //       the user's own pages
   developer, //     the developer portal
   admin, //         administration: pages and API
+  logos, //         logos of clients, as this server's own pictures
   backups, //       exports and restores of the data
   movingIn, //      import of another server's clients and users
 ];

@@ -1,7 +1,5 @@
 import { createCounts, keepCountsWritten } from './audit/counts.ts';
 import { FEATURES } from './features.ts';
-import { keepLogosFetched } from './oauth/clients/logo/fetcher.ts';
-import { placesOf } from './oauth/clients/metadata/registration-policy.ts';
 import { keepPruned } from './oauth/store/prune.ts';
 import { type Config, ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
@@ -48,7 +46,6 @@ async function serve(config: Config, log: Log): Promise<void> {
   const pruning = keepPruned(database, log);
   const keyRing = new KeyRing(config.dataEncryptionKeys);
   const tasks = FEATURES.flatMap((feature) => feature.tasks?.({ config, database, keyRing, log, features: FEATURES }) ?? []);
-  const logos = keepLogosFetched({ database, log, openings: config.outgoingAllow, loopbackPages: placesOf(config).loopbackPages });
   const mailing = config.smtpUrl
     ? keepMailSent({
         database,
@@ -69,7 +66,7 @@ async function serve(config: Config, log: Log): Promise<void> {
     await Promise.all([
       pruning.stop(),
       mailing?.stop(),
-      logos.stop(),
+
       recording.stop(),
       ...tasks.map((task) => task.stop()),
       server.close(hurry.signal),

@@ -29,7 +29,6 @@ import type { ClientCache } from './oauth/clients/cache.ts';
 import { createClientCache } from './oauth/clients/cache.ts';
 import { limitClientFailures } from './oauth/clients/client-failures.ts';
 import { firstPartyClient, RESOURCE_API_CLIENT } from './oauth/clients/first-party.ts';
-import { clientLogos } from './oauth/clients/logo/serving.ts';
 import { beforeNaming } from './oauth/clients/metadata/client-judgement.ts';
 import { saveClient } from './oauth/clients/store.ts';
 import type { VerifiedNames } from './oauth/clients/verified-names.ts';
@@ -167,7 +166,7 @@ function application(room: Room): Koa {
     securityHeaders(issuer),
     health(database, room.isClosing),
     assets(),
-    under(['/logos/'], clientLogos(database)),
+    ...features.flatMap((feature) => feature.assets?.(database) ?? []),
     operatorLinks(config),
     language(),
     knownEndpoints(endpointAt(config)),

@@ -8,7 +8,6 @@ import { language } from '../../http/language.ts';
 import { requestLog } from '../../http/request-id.ts';
 import { securityHeaders } from '../../http/security-headers.ts';
 import { type Part, under } from '../../http/under.ts';
-import { clientLogos } from '../../oauth/clients/logo/serving.ts';
 import { isAdminBeside } from '../../pages/admin-place.ts';
 import type { PagesFeature } from '../../pages/feature.ts';
 import type { Config } from '../../platform/config.ts';
@@ -33,7 +32,7 @@ export function publicAdminApi(app: App): Part[] {
 
 /** @returns the listener's application. @param pages the administration pages, behind the door of apart/door.ts. */
 export function adminApplication({ proxies, pages, ...parts }: App & { proxies: Proxies; pages: Part[] }): Koa {
-  const { config, database, log } = parts;
+  const { config, database, log, features } = parts;
   const origin = config.adminOrigin as string;
   const app = new Koa({ proxy: true });
   app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
@@ -44,7 +43,7 @@ export function adminApplication({ proxies, pages, ...parts }: App & { proxies: 
   const api = [whicheverHost(config.issuer, proxies), adminApi(parts), adminApiMetadata(config), noAdminApi(config, log, ['/'])];
   app.use(under(['/admin/api/', '/.well-known/'], compose(api as never[])) as Koa.Middleware);
   app.use(assets());
-  app.use(under(['/logos/'], clientLogos(database)) as Koa.Middleware);
+  for (const part of features.flatMap((feature) => feature.assets?.(database) ?? [])) app.use(part as Koa.Middleware);
   app.use(language());
   app.use(errorBoundary(log));
   app.use(onlyOurHost(origin, proxies));

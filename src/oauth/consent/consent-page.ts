@@ -5,7 +5,7 @@ import { type Account, findAccount } from '../../people/store.ts';
 import { DAY, systemClock } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
 import { displayName } from '../clients/display-name.ts';
-import { logosOf } from '../clients/logo/store.ts';
+import { logosOf } from '../clients/logos.ts';
 import type { ResourceServer } from '../scopes/resource-servers.ts';
 import { byProvider, describeScopes, type ScopeWords } from '../scopes/scope-words.ts';
 import { countGrants } from '../store/grants.ts';

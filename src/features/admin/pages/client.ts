@@ -1,7 +1,7 @@
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import { OWN_CLIENTS } from '../../../oauth/clients/first-party.ts';
 import { listLiveSecrets } from '../../../oauth/clients/live-secrets.ts';
-import { findLogoState } from '../../../oauth/clients/logo/store.ts';
+import { findLogoState } from '../../../oauth/clients/logos.ts';
 import { listOwners } from '../../../oauth/clients/owners.ts';
 import { countPeople } from '../../../oauth/store/grants.ts';
 import { countTokens } from '../../../oauth/store/token-handles.ts';

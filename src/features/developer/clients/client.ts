@@ -1,7 +1,7 @@
 import { languageOf } from '../../../http/language.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
-import { findLogoState } from '../../../oauth/clients/logo/store.ts';
+import { findLogoState } from '../../../oauth/clients/logos.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { redirectUriHints } from '../../../oauth/clients/redirect-uri.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';

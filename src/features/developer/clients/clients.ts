@@ -1,4 +1,4 @@
-import { logosOf } from '../../../oauth/clients/logo/store.ts';
+import { logosOf } from '../../../oauth/clients/logos.ts';
 import { initialOf } from '../../../oauth/consent/client-facts.ts';
 import { type OwnPage, show } from '../../../pages/own-pages.ts';
 import { spellingsOf } from '../../../people/email-address.ts';

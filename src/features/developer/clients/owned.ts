@@ -1,6 +1,6 @@
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
-import { logosOf } from '../../../oauth/clients/logo/store.ts';
+import { logosOf } from '../../../oauth/clients/logos.ts';
 import { named, type Visit } from '../../../pages/own-pages.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { findOwnedClient } from './owned-clients.ts';

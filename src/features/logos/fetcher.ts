@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Database } from '../../../platform/database.ts';
-import type { Log } from '../../../platform/log.ts';
-import { keepSent } from '../../../platform/outbox.ts';
-import { createGuardedFetch, type Opening } from '../../../platform/outgoing.ts';
-import { LOOPBACK } from '../hosts.ts';
+import { LOOPBACK } from '../../oauth/clients/hosts.ts';
+import type { LogoProblem } from '../../oauth/clients/logos.ts';
+import type { Database } from '../../platform/database.ts';
+import type { Log } from '../../platform/log.ts';
+import { keepSent } from '../../platform/outbox.ts';
+import { createGuardedFetch, type Opening } from '../../platform/outgoing.ts';
 import { redraw } from './picture.ts';
-import { type DueLogo, LOGO_CHANNEL, type LogoProblem, noteLogoProblem, storeLogo, takeDueLogos } from './store.ts';
+import { type DueLogo, LOGO_CHANNEL, noteLogoProblem, storeLogo, takeDueLogos } from './store.ts';
 
 /**
  * Owns the fetching of logos in the background, on any node. A logo is fetched once, redrawn and stored, so that no page of this server

@@ -1,5 +1,5 @@
 import type { Context, Next } from 'koa';
-import { type Database, isUnavailable } from '../../../platform/database.ts';
+import { type Database, isUnavailable } from '../../platform/database.ts';
 import { findLogo } from './store.ts';
 
 /**

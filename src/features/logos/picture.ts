@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { PictureProblem } from '../../oauth/clients/logos.ts';
 import { EXIT } from './picture-limits.ts';
 
 /**
@@ -13,12 +14,6 @@ const PROCESS = join(import.meta.dirname, 'picture-process.ts');
 const TIMEOUT_MS = 30_000;
 // A PNG of LOGO_SIDE that cannot be compressed has 70 kB.
 const MAX_OUTPUT_BYTES = 128 * 1024;
-
-/**
- * `not_an_image`: not a valid PNG, JPEG, WebP, GIF or SVG. `unreadable`: the decoder crashed or took too long.
- * `no_library`: the image library is not installed for this platform.
- */
-export type PictureProblem = 'not_an_image' | 'too_many_pixels' | 'unreadable' | 'no_library';
 
 export type Redrawn = { png: Buffer } | { problem: PictureProblem };
 
