@@ -2,12 +2,13 @@ import { ownedAlone } from '../../oauth/clients/owners.ts';
 import { endAccount } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
-import { GRACE_DAYS, scheduleDeletion } from '../../people/profile.ts';
+import { GRACE_DAYS } from '../../people/openings.ts';
 import { DAY } from '../../platform/clock.ts';
+import { scheduleDeletion } from './grace.ts';
 
 /**
  * Owns the request to delete an account. All sessions and grants end at once, and the account's data is deleted after some days
- * (oauth/store/prune.ts). Until then, a sign-in offers to cancel the deletion (sign-in/restore.ts).
+ * (oauth/store/prune.ts). Until then, a sign-in offers to cancel the deletion (features/account/restore.ts).
  */
 
 export const deletion: OwnPage = {

@@ -4,8 +4,8 @@ import { done, FACTORS_PATH, letterAbout, visitToAdd, visitWithForm, vouched, wa
 import type { FirstParty } from '../../pages/first-party.ts';
 import { told } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
-import { newRecoveryCodes, replaceRecoveryCodes } from '../../people/recovery-codes.ts';
 import { KeyRing } from '../../platform/secrets.ts';
+import { newRecoveryCodes, replaceRecoveryCodes } from './new-recovery-codes.ts';
 
 /** Owns the creation of recovery codes. Only the page that answers the form shows them. */
 

@@ -1,6 +1,5 @@
 import { markRestored } from '../../oauth/store/records.ts';
 import { seeAllClients } from '../../oauth/store/unused-clients.ts';
-import { grantGraceAgain } from '../../people/profile.ts';
 import { Prisma, type Statement } from '../../platform/database.ts';
 import { inLongTransaction } from './long-transaction.ts';
 
@@ -42,7 +41,7 @@ export function endAfterRestore(url: string, ofFeatures: Statement[], told: (row
     await transaction.run(Prisma.raw(`truncate ${ENDED.join(', ')}`));
     const records = await transaction.run(Prisma.sql`delete from protocol_record where kind not in ${KEPT_RECORDS} returning 1`);
     ended.push({ table: 'protocol_record', rows: records.length });
-    for (const statement of [markRestored(), ...ofFeatures, seeAllClients(), grantGraceAgain()]) await transaction.run(statement);
+    for (const statement of [markRestored(), ...ofFeatures, seeAllClients()]) await transaction.run(statement);
     await transaction.run(told(ended.reduce((total, { rows }) => total + rows, 0)));
     return ended;
   });

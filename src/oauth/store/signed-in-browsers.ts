@@ -36,11 +36,6 @@ export function endSession(accountId: string, uid: string): Statement {
   return Prisma.sql`delete from session where uid = ${uid} and account_id = ${accountId}`;
 }
 
-/** Ends all sessions of a user except one. @param uid of the session that the user is using. */
-export function endOtherSessions(accountId: string, uid: string): Statement {
-  return Prisma.sql`delete from session where account_id = ${accountId} and uid <> ${uid}`;
-}
-
 /** Ends all sessions of a user, and every sign-in in progress. Grants to apps remain. */
 export function endSessions(accountId: string): Statement {
   return Prisma.sql`
