@@ -1,8 +1,8 @@
 import Router from '@koa/router';
-import { ADMIN_CALLBACK_PATH } from '../../oauth/clients/first-party.ts';
 import { type Admission, type OwnPage, type OwnServices, ownPages, type Visit } from '../../pages/own-pages.ts';
 import { mayDo } from '../../pages/permissions.ts';
 import { AppError } from '../../platform/errors.ts';
+import { ADMIN_CALLBACK_PATH } from './apart/client.ts';
 import { type AdminDoor, SIGN_OUT_PATH } from './apart/door.ts';
 import { overview } from './overview.ts';
 import { audit } from './pages/audit.ts';

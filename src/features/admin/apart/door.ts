@@ -6,7 +6,7 @@ import { readForm } from '../../../http/form.ts';
 import { preferProfile } from '../../../http/language.ts';
 import { allowFormAction } from '../../../http/security-headers.ts';
 import { seeOther } from '../../../http/see-other.ts';
-import { ADMIN_CALLBACK_PATH, ADMIN_CLIENT } from '../../../oauth/clients/first-party.ts';
+import { ADMIN_CLIENT } from '../../../oauth/clients/first-party.ts';
 import { ROUTES } from '../../../oauth/routes.ts';
 import { ACR } from '../../../oauth/session/strength.ts';
 import { rememberOnce } from '../../../oauth/store/records.ts';
@@ -22,6 +22,7 @@ import type { Database } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { KeyRing, randomSecret } from '../../../platform/secrets.ts';
 import { showsTwoFactors } from '../second-factor.ts';
+import { ADMIN_CALLBACK_PATH } from './client.ts';
 import { createAdminCookies, type Pending } from './cookies.ts';
 
 /**

@@ -4,12 +4,12 @@ import { listLiveSecrets } from '../../../oauth/clients/live-secrets.ts';
 import { findLogoState } from '../../../oauth/clients/logos.ts';
 import { listOwners } from '../../../oauth/clients/owners.ts';
 import { countPeople } from '../../../oauth/store/grants.ts';
-import { countTokens } from '../../../oauth/store/token-handles.ts';
 import { clientOf } from '../../../pages/operators/named.ts';
 import { pathOfClient, pathOfPerson } from '../../../pages/operators/paths.ts';
 import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
 import { mayDo } from '../../../pages/permissions.ts';
 import { Prisma } from '../../../platform/database.ts';
+import { countTokens } from '../token-handles.ts';
 import { CLIENT_ACTS } from './client-acts.ts';
 import { pathOfOwner, pathOfSecret } from './held-acts.ts';
 
