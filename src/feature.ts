@@ -9,7 +9,7 @@ import type { OwnServices } from './pages/own-pages.ts';
 import type { Config } from './platform/config.ts';
 import type { Database, Statement } from './platform/database.ts';
 import type { Log } from './platform/log.ts';
-import type { SealedColumn } from './platform/reseal.ts';
+import type { SealedColumn } from './platform/sealed-column.ts';
 import type { KeyRing } from './platform/secrets.ts';
 import type { SignInFeature } from './sign-in/feature.ts';
 
@@ -52,7 +52,7 @@ type ServerFeature = {
   tasks?(house: House): { stop(): Promise<unknown> }[];
   /** Ends what somebody could use again after a physical restore: see features/backups/restored-backup.ts. */
   afterRestore?(): Statement[];
-  /** Columns that the key ring encrypts: see platform/reseal.ts. */
+  /** Columns that the key ring encrypts: see platform/sealed-column.ts. */
   sealed?: SealedColumn[];
   /** Commands of `munjigi` that no route of the admin API gives. They are loaded by the command line alone. */
   commands?(): Promise<readonly Command[]>;

@@ -11,7 +11,7 @@ import { passkeys } from './features/passkeys/feature.ts';
 import { registration } from './features/registration/feature.ts';
 import { totp } from './features/totp/feature.ts';
 import { SEALED_KEYS } from './oauth/keys/signing-keys.ts';
-import type { SealedColumn } from './platform/reseal.ts';
+import type { SealedColumn } from './platform/sealed-column.ts';
 
 /** Every feature, one line each. The order applies to their routes and to their middleware around the endpoints. */
 export const FEATURES: readonly Feature[] = [

@@ -43,7 +43,6 @@ import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
 import { mailbox } from './operations/mailbox.ts';
 import { hearOfUnlistedProxies } from './operations/unlisted-proxies.ts';
-import { entrances } from './pages/entrances.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
 import { followKeyUse } from './platform/key-use.ts';
@@ -180,7 +179,6 @@ function application(room: Room): Koa {
     ),
     home(),
     providers.serve((provider) => wayBackFrom(provider)),
-    entrances(issuer),
     ...(config.environment === 'development' ? [mailbox({ database, config })] : []),
     ...features.flatMap((feature) => feature.early?.(room) ?? []),
     under(

@@ -1,4 +1,5 @@
 import type { Feature } from '../../feature.ts';
+import { ENTRANCES, entrances } from './entrances.ts';
 import { grantGraceAgain } from './grace.ts';
 import { RESTORE_PAGES, restorePrompt } from './restore.ts';
 import { accountRoutes } from './routes.ts';
@@ -11,6 +12,9 @@ export const account: Feature = {
       policy.findIndex(({ name }) => name === 'consent'),
     ),
   promptPages: { restore: RESTORE_PAGES },
-  mounts: () => [{ under: ['/account'], routes: accountRoutes }],
+  mounts: () => [
+    { under: ['/account'], routes: accountRoutes },
+    { under: ENTRANCES, routes: ({ config }) => entrances(config.issuer) },
+  ],
   afterRestore: () => [grantGraceAgain()],
 };

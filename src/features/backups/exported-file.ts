@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import type { SealedColumn } from '../../platform/reseal.ts';
+import type { SealedColumn } from '../../platform/sealed-column.ts';
 import type { KeyRing } from '../../platform/secrets.ts';
 import { FORMAT, type Header, rowOf, type Trailer } from './durable.ts';
 

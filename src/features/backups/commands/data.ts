@@ -5,7 +5,7 @@ import { OPERATOR, withDatabase } from '../../../command-line/operator.ts';
 import { showProgress } from '../../../command-line/progress.ts';
 import { confirmed, quoted } from '../../../command-line/terminal.ts';
 import { readConfig } from '../../../platform/config.ts';
-import type { SealedColumn } from '../../../platform/reseal.ts';
+import type { SealedColumn } from '../../../platform/sealed-column.ts';
 import { KeyRing } from '../../../platform/secrets.ts';
 import { LEFT_OUT } from '../durable.ts';
 import { exportData } from '../export.ts';

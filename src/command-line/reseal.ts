@@ -1,21 +1,11 @@
-import { type Database, Prisma, type Statement } from './database.ts';
-import type { KeyRing } from './secrets.ts';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import type { SealedColumn } from '../platform/sealed-column.ts';
+import type { KeyRing } from '../platform/secrets.ts';
 
 /**
  * Owns the change of keys at rest. It decrypts what an older key of the ring encrypted, and encrypts it with the newest. The operator can
  * then remove the older key.
  */
-
-/** A column of encrypted values with a long life. Values that expire within hours are skipped. */
-export type SealedColumn = {
-  table: string;
-  id: string;
-  column: string;
-  /** @returns the context that authenticates a row's value. */
-  context(id: string): string;
-  /** Condition on rows that may be changed now; all rows by default. */
-  idle?: Statement;
-};
 
 const BATCH_ROWS = 500;
 
