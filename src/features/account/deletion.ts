@@ -1,9 +1,9 @@
-import { ownedAlone } from '../../oauth/clients/owners.ts';
 import { endAccount } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
 import { GRACE_DAYS } from '../../people/openings.ts';
 import { DAY } from '../../platform/clock.ts';
+import { type Database, Prisma } from '../../platform/database.ts';
 import { scheduleDeletion } from './grace.ts';
 
 /**
@@ -40,4 +40,14 @@ async function page(visit: Visit, problem?: string): Promise<void> {
   const { account, services } = visit;
   const alone = await ownedAlone(services.database, account.id);
   show(visit, 'account/delete', { days: GRACE_DAYS, email: account.email, alone, ...(problem && { problem }) });
+}
+
+/** @returns how many clients and APIs would have no owner without this account. */
+async function ownedAlone(database: Database, accountId: string): Promise<{ clients: number; apis: number }> {
+  const [row] = await database.query<{ clients: number; apis: number }>(Prisma.sql`
+    select (
+        select count(*)::int from client_owner o where o.account_id = ${accountId}
+          and not exists (select from client_owner other where other.client_id = o.client_id and other.account_id <> ${accountId})) as clients,
+      (select count(*)::int from resource_server where owner_id = ${accountId}) as apis`);
+  return row ?? { clients: 0, apis: 0 };
 }

@@ -53,16 +53,6 @@ export function forgetOwner(clientId: string, accountId: string): Statement[] {
   ];
 }
 
-/** @returns how many clients and APIs would have no owner without this account. */
-export async function ownedAlone(database: Database, accountId: string): Promise<{ clients: number; apis: number }> {
-  const [row] = await database.query<{ clients: number; apis: number }>(Prisma.sql`
-    select (
-        select count(*)::int from client_owner o where o.account_id = ${accountId}
-          and not exists (select from client_owner other where other.client_id = o.client_id and other.account_id <> ${accountId})) as clients,
-      (select count(*)::int from resource_server where owner_id = ${accountId}) as apis`);
-  return row ?? { clients: 0, apis: 0 };
-}
-
 /** Adds an owner, together with the client or later. */
 export function addOwner(clientId: string, accountId: string): Statement {
   return Prisma.sql`insert into client_owner (client_id, account_id) values (${clientId}, ${accountId}) on conflict do nothing`;

@@ -1,8 +1,8 @@
-import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../../platform/database.ts';
 
 /**
- * Owns when a user last proved to read the mail of the account's address. A new factor, address or link needs a fresh proof. A password
- * reset removes what was added since the last proof.
+ * Owns the proof that a user reads the mail of the account's address. A new factor, address or link needs a fresh one. A password reset
+ * removes what was added since the last proof: see people/openings.ts.
  */
 
 /** The pending proof of one session; another session of the account cannot complete it. */
@@ -25,9 +25,4 @@ export function mailboxProven(accountId: string, email: string): Statement {
   return Prisma.sql`
     update user_account set mailbox_proven_at = now(), email_verified = true, updated_at = now()
     where id = ${accountId} and email = ${email} and disabled_at is null`;
-}
-
-/** Marks what the same transaction added as the user's own, because the user proved the mailbox in this session recently. */
-export function vouchFor(accountId: string): Statement {
-  return Prisma.sql`update user_account set mailbox_proven_at = now() where id = ${accountId}`;
 }
