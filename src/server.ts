@@ -7,8 +7,6 @@ import type { Feature, House, Mount } from './feature.ts';
 import { FEATURES } from './features.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
-import type { Budgets } from './http/budgets.ts';
-import { keepBudgets } from './http/budgets.ts';
 import { drainingResponse } from './http/draining.ts';
 import { type EndpointAt, knownEndpoints, onlyItsMethods } from './http/endpoints.ts';
 import { drainBody } from './http/form.ts';
@@ -25,9 +23,7 @@ import { answerUnread } from './http/unread-request.ts';
 import { KEPT_SECONDS, protocolEndpoint } from './oauth/addresses.ts';
 import { arriveAtApps } from './oauth/answers/arrival.ts';
 import { wayBackFrom } from './oauth/answers/way-back.ts';
-import type { ClientCache } from './oauth/clients/cache.ts';
 import { createClientCache } from './oauth/clients/cache.ts';
-import { limitClientFailures } from './oauth/clients/client-failures.ts';
 import { firstPartyClient, RESOURCE_API_CLIENT } from './oauth/clients/first-party.ts';
 import { beforeNaming } from './oauth/clients/metadata/client-judgement.ts';
 import { saveClient } from './oauth/clients/store.ts';
@@ -35,9 +31,9 @@ import type { VerifiedNames } from './oauth/clients/verified-names.ts';
 import { createVerifiedNames } from './oauth/clients/verified-names.ts';
 import type { CurrentProvider } from './oauth/current-provider.ts';
 import { keepProvider } from './oauth/current-provider.ts';
+import type { Guard } from './oauth/feature.ts';
 import { createShortIntrospection } from './oauth/introspection/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './oauth/provider.ts';
-import { spendBudgets } from './oauth/requests/request-budgets.ts';
 import { ownResourceServers, saveResourceServers } from './oauth/scopes/resource-servers.ts';
 import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
@@ -101,14 +97,14 @@ export async function startServer({ config: given, database, log, counts, featur
   const followers = features.flatMap((feature) => feature.followers?.(house) ?? []);
   const names = createVerifiedNames(database);
   const clients = createClientCache(database);
-  const budgets = keepBudgets(database, log);
+  const guards = features.flatMap((feature) => feature.guard?.({ ...house, counts, clients }) ?? []);
   const providers = await keepProvider({ ...house, clients, names, followers, counts });
   const write = () => Promise.all(followers.map((follower) => follower.write()));
   let closing = false;
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);
   const proxies = { trusted: config.trustedProxies, onUnlisted: hearOfUnlistedProxies({ database, log, counts }) };
-  const room: Room = { ...house, counts, names, clients, budgets, providers, proxies, apiSecret, ask, isClosing: () => closing };
+  const room: Room = { ...house, counts, names, guards, providers, proxies, apiSecret, ask, isClosing: () => closing };
 
   const listener = (issuer: string, answer: RequestListener) =>
     createServer({ ...LISTENING, ServerResponse: drainingResponse(() => closing) }, onlyPaths({ issuer, log, answer }));
@@ -133,7 +129,7 @@ export async function startServer({ config: given, database, log, counts, featur
       providers.close();
       keyUse.close();
       await Promise.all([server, ...others.map((one) => one.server)].map((one) => stop(one)));
-      await Promise.all([write(), budgets.close()]);
+      await Promise.all([write(), ...guards.map((guard) => guard.close())]);
     },
   };
 }
@@ -142,8 +138,7 @@ export async function startServer({ config: given, database, log, counts, featur
 type Room = House & {
   counts: Counts;
   names: VerifiedNames;
-  clients: ClientCache;
-  budgets: Budgets;
+  guards: readonly Guard[];
   providers: CurrentProvider;
   proxies: Proxies;
   apiSecret: string;
@@ -153,7 +148,7 @@ type Room = House & {
 
 /** One ordered list: what runs before all requests, the server's own API, the pages, and the protocol last. */
 function application(room: Room): Koa {
-  const { config, database, log, counts, features, names, clients, budgets, providers } = room;
+  const { config, database, log, counts, features, names, guards, providers } = room;
   const { issuer } = config;
   const mounts = [SIGN_IN, ...features.flatMap((feature) => feature.mounts?.(config) ?? [])];
   const app = new Koa({ proxy: true, keys: config.cookieKeys });
@@ -187,8 +182,7 @@ function application(room: Room): Koa {
     ),
     endPresses,
     arriveAtApps(issuer),
-    under(['/oauth/'], spendBudgets({ config, budgets, clients, counts })),
-    under(['/oauth/'], limitClientFailures()),
+    ...guards.flatMap((guard) => guard.parts),
     inUnitOfWork(database, features),
     ...mounts.map((mount) => under(mount.under, served(room, mount))),
     under(

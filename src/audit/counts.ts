@@ -23,7 +23,7 @@ const LABELS = {
   registration: ['success'],
   // X-Forwarded-For from a peer that TRUST_PROXY does not list.
   forwarded: ['unlisted'],
-  // Requests above the limit of one network: oauth/requests/request-budgets.ts.
+  // Requests above the limit of one network: features/request-limits/request-budgets.ts.
   limited: ['authorize', 'par', 'device', 'token'],
   // RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7591 section 3.2.2, RFC 8628 section 3.5, RFC 8693, RFC 8707, RFC 9449,
   // OpenID Connect Core.

@@ -5,6 +5,7 @@ import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import type { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import type { ClientCache } from './clients/cache.ts';
 import type { VerifiedNames } from './clients/verified-names.ts';
 import type { ApiCatalog } from './scopes/api-catalog.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
@@ -23,6 +24,9 @@ export type Follower = {
   write(): Promise<unknown>;
 };
 
+/** Middleware that counts requests in memory. `close` waits for what it writes. */
+export type Guard = { parts: Part[]; close(): Promise<void> };
+
 export type OwnScope = ResourceServer['scopes'][number];
 
 export type ProtocolFeature = {
@@ -34,6 +38,8 @@ export type ProtocolFeature = {
   extend?(provider: Provider, parts: App): void;
   /** Follows the library's events for a report, such as the errors of a client. */
   followers?(parts: Omit<App, 'resources'> & { log: Log }): Follower[];
+  /** Middleware before the unit of work of pages and endpoints, which refuses requests at no cost. */
+  guard?(parts: Omit<App, 'resources'> & { log: Log; counts: Counts; clients: ClientCache }): Guard;
   /** Middleware around the library's endpoints, in the order of the list. */
   aroundEndpoints?(parts: EndpointParts): Part[];
   /** Adds prompts, or checks to existing prompts: see interaction-policy.ts. */

@@ -1,14 +1,14 @@
 import type { Context, Next } from 'koa';
 import type { Counts } from '../../audit/counts.ts';
-import type { Budgets } from '../../http/budgets.ts';
 import { readBody, replaceBody } from '../../http/form.ts';
 import { visitorOf } from '../../http/visitor.ts';
+import type { ClientCache } from '../../oauth/clients/cache.ts';
+import { claimedClient } from '../../oauth/requests/settle-request.ts';
+import { ROUTES } from '../../oauth/routes.ts';
 import type { Config } from '../../platform/config.ts';
 import type { RequestKind } from '../../platform/config-values.ts';
 import { AppError } from '../../platform/errors.ts';
-import type { ClientCache } from '../clients/cache.ts';
-import { ROUTES } from '../routes.ts';
-import { claimedClient } from './settle-request.ts';
+import type { Budgets } from './budgets.ts';
 
 /**
  * Owns how many stored requests one network may make in a minute. The first budget is per network and client, so that apps of one cloud

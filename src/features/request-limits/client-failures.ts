@@ -1,8 +1,8 @@
 import type { Context, Next } from 'koa';
 import { errorAsJson } from '../../http/boundary.ts';
 import { visitorOf } from '../../http/visitor.ts';
+import { ROUTES } from '../../oauth/routes.ts';
 import { MINUTE } from '../../platform/clock.ts';
-import { ROUTES } from '../routes.ts';
 
 /**
  * Owns how often a client may fail to authenticate from one network. A client that authenticates is never limited, so nobody can lock it

@@ -1,6 +1,6 @@
-import { type Database, Prisma } from '../platform/database.ts';
-import type { Log } from '../platform/log.ts';
-import { digest } from '../platform/secrets.ts';
+import { type Database, Prisma } from '../../platform/database.ts';
+import type { Log } from '../../platform/log.ts';
+import { digest } from '../../platform/secrets.ts';
 
 /**
  * Owns how many rows a stranger may make this server write: a number of requests in a time span, by network. Unlike the attempts of
