@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type Koa from 'koa';
 import type { Counts } from './audit/counts.ts';
 import type { Command } from './command-line/command.ts';
@@ -29,6 +30,9 @@ export type Served = OwnServices & { counts: Counts; ask: typeof fetch; features
 /** Routes below some paths. `naming`: they may give a client a name, so the names of verified clients are read first. */
 export type Mount = { under: string[]; naming?: true; routes(served: Served): Part };
 
+/** Answers a request before the application, or passes it with its body to `otherwise`. */
+export type InFront = (request: IncomingMessage, response: ServerResponse, otherwise: () => void) => void;
+
 /** A listener of its own, beside the public one. */
 export type Apart = {
   origin: string;
@@ -46,6 +50,8 @@ type ServerFeature = {
   prepare?(house: House): Promise<void>;
   /** Middleware before the pages, for paths that need neither forms nor a unit of work. */
   early?(house: House): Part[];
+  /** What answers some requests in front of the application. Built again for each new provider. */
+  inFront?(parts: House & Pick<Served, 'provider' | 'counts'>): InFront;
   mounts?(config: Config): Mount[];
   listener?(house: House & { ask: typeof fetch; proxies: Proxies }): Apart | undefined;
   /** Background work, until the server stops. */

@@ -10,6 +10,7 @@ import { movingIn } from './features/moving-in/feature.ts';
 import { passkeys } from './features/passkeys/feature.ts';
 import { registration } from './features/registration/feature.ts';
 import { requestLimits } from './features/request-limits/feature.ts';
+import { shortIntrospection } from './features/short-introspection/feature.ts';
 import { totp } from './features/totp/feature.ts';
 import { SEALED_KEYS } from './oauth/keys/signing-keys.ts';
 import type { SealedColumn } from './platform/sealed-column.ts';
@@ -24,6 +25,7 @@ export const FEATURES: readonly Feature[] = [
   account, //       the user's own pages
   developer, //     the developer portal
   admin, //         administration: pages and API
+  shortIntrospection, // a short way for the usual introspection (RFC 7662)
   requestLimits, // limits on what strangers send to the endpoints
   logos, //         logos of clients, as this server's own pictures
   backups, //       exports and restores of the data

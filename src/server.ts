@@ -32,7 +32,6 @@ import { createVerifiedNames } from './oauth/clients/verified-names.ts';
 import type { CurrentProvider } from './oauth/current-provider.ts';
 import { keepProvider } from './oauth/current-provider.ts';
 import type { Guard } from './oauth/feature.ts';
-import { createShortIntrospection } from './oauth/introspection/introspection.ts';
 import { inUnitOfWork, protocolEndpoints } from './oauth/provider.ts';
 import { ownResourceServers, saveResourceServers } from './oauth/scopes/resource-servers.ts';
 import { health } from './operations/health.ts';
@@ -109,8 +108,16 @@ export async function startServer({ config: given, database, log, counts, featur
   const listener = (issuer: string, answer: RequestListener) =>
     createServer({ ...LISTENING, ServerResponse: drainingResponse(() => closing) }, onlyPaths({ issuer, log, answer }));
   const answer = application(room).callback();
-  const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log, counts }));
-  const server = listener(config.issuer, (request, response) => introspection(request, response, () => answer(request, response)));
+  const inFront = features.flatMap(({ inFront: build }) =>
+    build ? providers.serve((provider) => build({ ...house, provider, counts })) : [],
+  );
+  const server = listener(
+    config.issuer,
+    inFront.reduceRight<RequestListener>(
+      (next, way) => (request, response) => way(request, response, () => next(request, response)),
+      answer,
+    ),
+  );
   const unread = { issuer: config.issuer, log, endpointAt: endpointAt(config), operatorLinks: operatorLinksOf(config) };
   server.on('clientError', answerUnread(unread));
   address = await listen(server, config);

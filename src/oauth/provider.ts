@@ -24,7 +24,6 @@ import { decideRedirectUris } from './clients/redirect-uris.ts';
 import type { VerifiedNames } from './clients/verified-names.ts';
 import { createConfiguration } from './configuration.ts';
 import type { ProtocolFeature } from './feature.ts';
-import { describeClient, describeSubject } from './introspection/introspection.ts';
 import { answerUnverifiedHints } from './requests/id-token-hints.ts';
 import { checkPkceAgain } from './requests/pkce-policy.ts';
 import { redirectPostedRequests } from './requests/posted-requests.ts';
@@ -41,6 +40,7 @@ import { answerRequestedContext } from './session/strength.ts';
 import { placeVisitor } from './store/sessions.ts';
 import { SingleUseLost, unitOfWork } from './store/unit-of-work.ts';
 import { bindIdTokens, settleAudiences, stateGrantedScope } from './tokens/access-tokens.ts';
+import { describeClient, describeSubject } from './tokens/introspection.ts';
 import { introspectJwts } from './tokens/jwt-access-tokens.ts';
 import { answerFromWinner, settleTokenRequests } from './tokens/second-use.ts';
 
@@ -189,7 +189,7 @@ async function allowFormPost(ctx: Context, next: Next): Promise<void> {
     allowFormAction(ctx, oidc.params.redirect_uri);
 }
 
-/** Counts introspections by the library; introspection.ts counts the fast path. Errors are counted elsewhere. */
+/** Counts introspections by the library; features/short-introspection counts its own. Errors are counted elsewhere. */
 function countIntrospections(counts: Counts) {
   return async (ctx: Context, next: Next) => {
     await next();

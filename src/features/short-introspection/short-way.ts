@@ -3,19 +3,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import querystring from 'node:querystring';
 import type { Client, Provider } from 'oidc-provider';
 import type { Counts } from '../../audit/counts.ts';
+import type { InFront } from '../../feature.ts';
 import { errorAsJson, RETRY_AFTER_SECONDS } from '../../http/boundary.ts';
 import { EXPOSED_HEADERS } from '../../http/endpoints.ts';
 import { readBody, replaceBody } from '../../http/form.ts';
 import { hasTwoHosts, isHostOf } from '../../http/host.ts';
 import { logRequest } from '../../http/request-id.ts';
 import { headersOfEveryResponse } from '../../http/security-headers.ts';
-import { claimsForScopes } from '../../people/claims.ts';
-import { type Account, accountFromRow } from '../../people/store.ts';
+import { ROUTES } from '../../oauth/routes.ts';
+import { createStandingTokens, type StandingToken } from '../../oauth/store/standing-tokens.ts';
+import { describeSubject, type IntrospectionResponse, mayIntrospect } from '../../oauth/tokens/introspection.ts';
+import { accountFromRow } from '../../people/store.ts';
 import { type Database, isUnavailable } from '../../platform/database.ts';
 import type { Log } from '../../platform/log.ts';
-import { ROUTES } from '../routes.ts';
-import { createStandingTokens, type StandingToken } from '../store/standing-tokens.ts';
-import { mayIntrospect } from './caller-policy.ts';
 
 /**
  * Owns the fast path of introspection (RFC 7662), which APIs call more often than all other endpoints together.
@@ -31,13 +31,7 @@ const OPAQUE_TOKEN = /^[\w-]{43}$/;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 const KNOWN_PARAMETERS = new Set(['token', 'token_type_hint', 'client_id', 'client_secret']);
 
-/** RFC 7662 section 2.2. */
-type IntrospectionResponse = { active?: boolean; scope?: string | undefined; [member: string]: unknown };
-
 type Question = { token: string; clientId: string; clientSecret: string };
-
-/** Answers a request, or passes it with its body to `otherwise`. */
-export type ShortWay = (request: IncomingMessage, response: ServerResponse, otherwise: () => void) => void;
 
 export function createShortIntrospection({
   provider,
@@ -51,7 +45,7 @@ export function createShortIntrospection({
   issuer: string;
   log: Log;
   counts: Counts;
-}): ShortWay {
+}): InFront {
   const isOurs = isHostOf(issuer);
   const allowed = mayIntrospect(issuer);
   const findStandingToken = createStandingTokens(database);
@@ -179,19 +173,4 @@ function describe({ kind, client_id, account_id, exp, payload }: StandingToken, 
     cnf: jkt ? { jkt } : undefined,
     token_type: kind === 'RefreshToken' ? undefined : jkt ? 'DPoP' : 'Bearer',
   };
-}
-
-/** The subject of a client's own token is the client (RFC 9068 section 2.2). Introspection and JWT agree on it. */
-export function describeClient(answer: IntrospectionResponse): IntrospectionResponse {
-  return { active: true, sub: answer['client_id'], ...answer };
-}
-
-/**
- * Adds user data to an answer for the server's own API: `username` (RFC 7662 section 2.2) and the claims that the token's scopes allow.
- * No other API gets it. The token of a deleted or disabled user is inactive.
- */
-export function describeSubject(answer: IntrospectionResponse, account: Account | undefined): IntrospectionResponse {
-  if (!account) return { active: false };
-  const scopes = (answer.scope ?? '').split(' ');
-  return { ...claimsForScopes(account, scopes), ...answer, ...(scopes.includes('profile') ? { username: account.username } : undefined) };
 }

@@ -1,6 +1,8 @@
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { claimsForScopes } from '../../people/claims.ts';
+import type { Account } from '../../people/store.ts';
 
-/** Owns who may introspect a token and who may revoke one. */
+/** Owns who may introspect a token or revoke one, and what an introspection says beyond the library's answer (RFC 7662). */
 
 type PresentedToken = { clientId?: string; kind?: string; aud?: string | string[] };
 
@@ -25,4 +27,22 @@ export function mayIntrospect(issuer: string) {
 export async function mayRevoke(_ctx: KoaContextWithOIDC, client: Client, token: PresentedToken): Promise<boolean> {
   if (token.clientId === client.clientId) return true;
   throw new errors.InvalidRequest('client is not authorized to revoke the presented token');
+}
+
+/** RFC 7662 section 2.2. */
+export type IntrospectionResponse = { active?: boolean; scope?: string | undefined; [member: string]: unknown };
+
+/** The subject of a client's own token is the client (RFC 9068 section 2.2). Introspection and JWT agree on it. */
+export function describeClient(answer: IntrospectionResponse): IntrospectionResponse {
+  return { active: true, sub: answer['client_id'], ...answer };
+}
+
+/**
+ * Adds user data to an answer for the server's own API: `username` (RFC 7662 section 2.2) and the claims that the token's scopes allow.
+ * No other API gets it. The token of a deleted or disabled user is inactive.
+ */
+export function describeSubject(answer: IntrospectionResponse, account: Account | undefined): IntrospectionResponse {
+  if (!account) return { active: false };
+  const scopes = (answer.scope ?? '').split(' ');
+  return { ...claimsForScopes(account, scopes), ...answer, ...(scopes.includes('profile') ? { username: account.username } : undefined) };
 }
