@@ -76,7 +76,7 @@ const families: Record<string, string[]> = {
   'openings.kind.': all(all([read('src/people/openings.ts')], /export type OpeningKind =([^;]+);/g), CODE),
   'developer.cause.': causeNames(),
   'developer.cure.': causeNames(),
-  'developer.endpoint.': all([read('src/oauth/answers/events.ts')], /'[a-z_.]+': '([a-z_]+)',/g),
+  'developer.endpoint.': all([read('src/features/developer/errors/error-book.ts')], /'[a-z_.]+': '([a-z_]+)',/g),
   'developer.snippet.': all(all([read('src/features/developer/snippets/snippets.ts')], /const FILES = \[([^\]]+)\]/g), CODE),
   'mail.fact.': all([read('src/http/letters.ts')], /(?:\[|: )t\('([a-z_]+)'\)/g),
 };
