@@ -2,6 +2,7 @@ import type { Feature } from './feature.ts';
 import { account } from './features/account/feature.ts';
 import { admin } from './features/admin/feature.ts';
 import { backups } from './features/backups/feature.ts';
+import { devMail } from './features/dev-mail/feature.ts';
 import { developer } from './features/developer/feature.ts';
 import { device } from './features/device/feature.ts';
 import { federation } from './features/federation/feature.ts';
@@ -29,6 +30,7 @@ export const FEATURES: readonly Feature[] = [
   requestLimits, // limits on what strangers send to the endpoints
   logos, //         logos of clients, as this server's own pictures
   backups, //       exports and restores of the data
+  devMail, //       the mails of a development server
   movingIn, //      import of another server's clients and users
 ];
 

@@ -36,7 +36,6 @@ import { inUnitOfWork, protocolEndpoints } from './oauth/provider.ts';
 import { ownResourceServers, saveResourceServers } from './oauth/scopes/resource-servers.ts';
 import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
-import { mailbox } from './operations/mailbox.ts';
 import { hearOfUnlistedProxies } from './operations/unlisted-proxies.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
@@ -181,7 +180,6 @@ function application(room: Room): Koa {
     ),
     home(),
     providers.serve((provider) => wayBackFrom(provider)),
-    ...(config.environment === 'development' ? [mailbox({ database, config })] : []),
     ...features.flatMap((feature) => feature.early?.(room) ?? []),
     under(
       mounts.flatMap((mount) => (mount.naming ? mount.under : [])),

@@ -1,12 +1,12 @@
 import ipaddr from 'ipaddr.js';
 import type { Context, Next } from 'koa';
-import { languageOf } from '../http/language.ts';
-import { render } from '../http/render.ts';
-import type { Config } from '../platform/config.ts';
-import { isLoopback } from '../platform/config-values.ts';
-import type { Database } from '../platform/database.ts';
-import { type KeptMail, type Letter, listMail, openLetter } from '../platform/mail.ts';
-import { KeyRing } from '../platform/secrets.ts';
+import { languageOf } from '../../http/language.ts';
+import { render } from '../../http/render.ts';
+import type { Config } from '../../platform/config.ts';
+import { isLoopback } from '../../platform/config-values.ts';
+import { type Database, Prisma } from '../../platform/database.ts';
+import { type Letter, openLetter, type WaitingMail } from '../../platform/mail.ts';
+import { KeyRing } from '../../platform/secrets.ts';
 
 /**
  * Owns `/dev/mail`, where a developer reads the mail that the server would send. Its reader can sign in as any user. So it exists in
@@ -50,4 +50,14 @@ function readable(keyRing: KeyRing, mail: KeptMail): (KeptMail & { letter: Lette
   } catch {
     return [];
   }
+}
+
+type KeptMail = WaitingMail & { createdAt: Date; sentAt: Date | null };
+
+/** @returns the newest readable mails. @param id returns only this one. */
+function listMail(database: Database, id?: string): Promise<KeptMail[]> {
+  return database.query<KeptMail>(Prisma.sql`
+    select id, recipient, sealed, attempts, created_at as "createdAt", sent_at as "sentAt" from mail
+    where sealed <> '' and (${id ?? null}::text is null or id = ${id ?? null})
+    order by created_at desc limit 100`);
 }
