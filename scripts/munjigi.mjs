@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import * as module from 'node:module';
 import { join, resolve } from 'node:path';
 import { ensureDependencies, ensurePrismaClient } from './bootstrap/dependencies.mjs';
 import { ensureNode, ROOT } from './bootstrap/node.mjs';
@@ -10,6 +11,10 @@ import { fail, speakTo } from './bootstrap/say.mjs';
  * TypeScript. This file and what it imports must parse on Node 20.
  */
 
+// Node stores compiled code here, because compiling takes half of a command's time. If it cannot write, commands run as without it.
+// Only the user who installed the dependencies can write here. In Node's default folder, other users could place code.
+const COMPILED = join(ROOT, 'node_modules/.cache/munjigi');
+
 // stdout belongs to the command: with --json it is one document.
 speakTo(process.stderr);
 
@@ -19,8 +24,10 @@ try {
   process.env.DATA_DIR = resolve(ROOT, process.env.DATA_DIR || '.data');
   if (process.env.npm_lifecycle_event === 'munjigi' && process.env.INIT_CWD) process.chdir(process.env.INIT_CWD);
   const program = join(ROOT, 'scripts/munjigi.ts');
-  if (node === process.execPath) await (await import(program)).main();
-  else process.exitCode = await runWith(node, program);
+  if (node === process.execPath) {
+    module.enableCompileCache?.(COMPILED);
+    await (await import(program)).main();
+  } else process.exitCode = await runWith(node, program);
 } catch (error) {
   fail(error);
 }
@@ -37,7 +44,10 @@ async function prepare() {
 /** @returns the exit code. Ctrl-C reaches both processes; this one waits for the command. */
 function runWith(node, program) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal));
-  const child = spawn(node, [program, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(node, [program, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { NODE_COMPILE_CACHE: COMPILED, ...process.env },
+  });
   return new Promise((done, failed) => {
     child.on('error', failed);
     child.on('close', (code) => done(code ?? 1));

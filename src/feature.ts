@@ -1,17 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type Koa from 'koa';
-import type { Counts } from './audit/counts.ts';
 import type { Command } from './command-line/command.ts';
 import type { Proxies } from './http/host.ts';
 import type { Part } from './http/under.ts';
+import type { App, StartingApp } from './oauth/app.ts';
 import type { ProtocolFeature } from './oauth/feature.ts';
 import type { PagesFeature } from './pages/feature.ts';
-import type { OwnServices } from './pages/own-pages.ts';
 import type { Config } from './platform/config.ts';
-import type { Database, Statement } from './platform/database.ts';
-import type { Log } from './platform/log.ts';
+import type { Statement } from './platform/database.ts';
 import type { SealedColumn } from './platform/sealed-column.ts';
-import type { KeyRing } from './platform/secrets.ts';
 import type { SignInFeature } from './sign-in/feature.ts';
 
 /**
@@ -21,14 +18,8 @@ import type { SignInFeature } from './sign-in/feature.ts';
  */
 export type Feature = ProtocolFeature & SignInFeature & PagesFeature & ServerFeature;
 
-/** What the server has at its start, before a provider exists. */
-export type House = { config: Config; database: Database; log: Log; keyRing: KeyRing; features: readonly Feature[] };
-
-/** What the routes of a feature receive, for the current provider. */
-export type Served = OwnServices & { counts: Counts; ask: typeof fetch; features: readonly Feature[] };
-
 /** Routes below some paths. `naming`: they may give a client a name, so the names of verified clients are read first. */
-export type Mount = { under: string[]; naming?: true; routes(served: Served): Part };
+export type Mount = { under: string[]; naming?: true; routes(app: App<Feature>): Part };
 
 /** Answers a request before the application, or passes it with its body to `otherwise`. */
 export type InFront = (request: IncomingMessage, response: ServerResponse, otherwise: () => void) => void;
@@ -47,15 +38,15 @@ export type Apart = {
 /** What a feature adds to the server itself. */
 type ServerFeature = {
   /** Stores what must exist before the server answers requests. */
-  prepare?(house: House): Promise<void>;
+  prepare?(app: StartingApp<Feature>): Promise<void>;
   /** Middleware before the pages, for paths that need neither forms nor a unit of work. */
-  early?(house: House): Part[];
+  early?(house: StartingApp<Feature>): Part[];
   /** What answers some requests in front of the application. Built again for each new provider. */
-  inFront?(parts: House & Pick<Served, 'provider' | 'counts'>): InFront;
+  inFront?(app: StartingApp<Feature> & Pick<App, 'provider' | 'counts'>): InFront;
   mounts?(config: Config): Mount[];
-  listener?(house: House & { ask: typeof fetch; proxies: Proxies }): Apart | undefined;
+  listener?(app: StartingApp<Feature> & { ask: typeof fetch; proxies: Proxies }): Apart | undefined;
   /** Background work, until the server stops. */
-  tasks?(house: House): { stop(): Promise<unknown> }[];
+  tasks?(house: StartingApp<Feature>): { stop(): Promise<unknown> }[];
   /** Ends what somebody could use again after a physical restore: see features/backups/restored-backup.ts. */
   afterRestore?(): Statement[];
   /** Columns that the key ring encrypts: see platform/sealed-column.ts. */

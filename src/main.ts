@@ -6,7 +6,6 @@ import { isUnavailable, openDatabase } from './platform/database.ts';
 import { assertLimited, onceDatabaseAnswers, whyUnavailable } from './platform/database-start.ts';
 import { createLog, type Log } from './platform/log.ts';
 import { keepMailSent } from './platform/mail-sender.ts';
-import { KeyRing } from './platform/secrets.ts';
 import { openRelay } from './platform/smtp.ts';
 import { everyFewSeconds } from './platform/write-behind.ts';
 import { startServer } from './server.ts';
@@ -44,7 +43,7 @@ async function serve(config: Config, log: Log): Promise<void> {
   const counting = keepCountsWritten({ counts, database, log });
   const recording = everyFewSeconds(server.write);
   const pruning = keepPruned(database, log);
-  const keyRing = new KeyRing(config.dataEncryptionKeys);
+  const { keyRing } = server;
   const tasks = FEATURES.flatMap((feature) => feature.tasks?.({ config, database, keyRing, log, features: FEATURES }) ?? []);
   const mailing = config.smtpUrl
     ? keepMailSent({

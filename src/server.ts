@@ -2,8 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import Koa, { type Middleware } from 'koa';
-import type { Counts } from './audit/counts.ts';
-import type { Feature, House, Mount } from './feature.ts';
+import type { Feature, Mount } from './feature.ts';
 import { FEATURES } from './features.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
@@ -23,11 +22,11 @@ import { answerUnread } from './http/unread-request.ts';
 import { KEPT_SECONDS, protocolEndpoint } from './oauth/addresses.ts';
 import { arriveAtApps } from './oauth/answers/arrival.ts';
 import { wayBackFrom } from './oauth/answers/way-back.ts';
+import type { App, StartingApp } from './oauth/app.ts';
 import { createClientCache } from './oauth/clients/cache.ts';
 import { firstPartyClient, RESOURCE_API_CLIENT } from './oauth/clients/first-party.ts';
 import { beforeNaming } from './oauth/clients/metadata/client-judgement.ts';
 import { saveClient } from './oauth/clients/store.ts';
-import type { VerifiedNames } from './oauth/clients/verified-names.ts';
 import { createVerifiedNames } from './oauth/clients/verified-names.ts';
 import type { CurrentProvider } from './oauth/current-provider.ts';
 import { keepProvider } from './oauth/current-provider.ts';
@@ -40,7 +39,6 @@ import { hearOfUnlistedProxies } from './operations/unlisted-proxies.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
 import { followKeyUse } from './platform/key-use.ts';
-import type { Log } from './platform/log.ts';
 import { fetchThrough } from './platform/outgoing.ts';
 import { derivedSecret, KeyRing } from './platform/secrets.ts';
 import { RESOURCE_API_PATHS, resourceApi } from './resource-api/routes.ts';
@@ -55,6 +53,8 @@ export type RunningServer = {
   adminAddress: string | undefined;
   /** Writes what followers of the library's events collected. */
   write(): Promise<unknown>;
+  /** The server's key ring, for work beside the requests. */
+  keyRing: KeyRing;
   /**
    * Stops without losing requests: /readyz is 503 at once, and each answer closes its connection. After `drainSeconds` the listener and
    * idle connections close; requests in progress finish.
@@ -68,11 +68,7 @@ const FINISH_MS = 8_000;
 
 const LISTENING = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
 
-type Parts = {
-  config: Config;
-  database: Database;
-  log: Log;
-  counts: Counts;
+type Started = Pick<App, 'config' | 'database' | 'log' | 'counts'> & {
   features?: readonly Feature[];
 };
 
@@ -81,34 +77,34 @@ type Parts = {
  * @param features all features by default.
  * @throws when the port is taken or the database cannot be reached.
  */
-export async function startServer({ config: given, database, log, counts, features = FEATURES }: Parts): Promise<RunningServer> {
+export async function startServer({ config: given, database, log, counts, features = FEATURES }: Started): Promise<RunningServer> {
   // Copies of the key lists, because followKeyUse() reorders them.
   const config = { ...given, cookieKeys: [...given.cookieKeys], dataEncryptionKeys: [...given.dataEncryptionKeys] };
   // Comes first: from here on the server uses the database's clock for all it issues.
   await database.ping();
   const keyUse = await followKeyUse(config, { database, log, delayMinutes: config.keyDelayMinutes });
-  const house = { config, database, log, keyRing: new KeyRing(config.dataEncryptionKeys), features };
+  const start = { config, database, log, keyRing: new KeyRing(config.dataEncryptionKeys), features };
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
-  for (const feature of features) await feature.prepare?.(house);
+  for (const feature of features) await feature.prepare?.(start);
 
-  const followers = features.flatMap((feature) => feature.followers?.(house) ?? []);
+  const followers = features.flatMap((feature) => feature.followers?.(start) ?? []);
   const names = createVerifiedNames(database);
   const clients = createClientCache(database);
-  const guards = features.flatMap((feature) => feature.guard?.({ ...house, counts, clients }) ?? []);
-  const providers = await keepProvider({ ...house, clients, names, followers, counts });
+  const guards = features.flatMap((feature) => feature.guard?.({ ...start, counts, clients }) ?? []);
+  const providers = await keepProvider({ ...start, clients, names, followers, counts });
   const write = () => Promise.all(followers.map((follower) => follower.write()));
   let closing = false;
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);
   const proxies = { trusted: config.trustedProxies, onUnlisted: hearOfUnlistedProxies({ database, log, counts }) };
-  const room: Room = { ...house, counts, names, guards, providers, proxies, apiSecret, ask, isClosing: () => closing };
+  const app: ServerApp = { ...start, counts, names, guards, providers, proxies, apiSecret, ask, isClosing: () => closing };
 
   const listener = (issuer: string, answer: RequestListener) =>
     createServer({ ...LISTENING, ServerResponse: drainingResponse(() => closing) }, onlyPaths({ issuer, log, answer }));
-  const answer = application(room).callback();
+  const answer = application(app).callback();
   const inFront = features.flatMap(({ inFront: build }) =>
-    build ? providers.serve((provider) => build({ ...house, provider, counts })) : [],
+    build ? providers.serve((provider) => build({ ...start, provider, counts })) : [],
   );
   const server = listener(
     config.issuer,
@@ -120,13 +116,14 @@ export async function startServer({ config: given, database, log, counts, featur
   const unread = { issuer: config.issuer, log, endpointAt: endpointAt(config), operatorLinks: operatorLinksOf(config) };
   server.on('clientError', answerUnread(unread));
   address = await listen(server, config);
-  const apart = features.flatMap((feature) => feature.listener?.({ ...house, ask, proxies }) ?? []);
-  const others = apart.map((one) => ({ ...one, server: listener(one.origin, one.application(pagesApart(room, one.mount)).callback()) }));
+  const apart = features.flatMap((feature) => feature.listener?.({ ...start, ask, proxies }) ?? []);
+  const others = apart.map((one) => ({ ...one, server: listener(one.origin, one.application(pagesApart(app, one.mount)).callback()) }));
   const addresses = await Promise.all(others.map((one) => listen(one.server, one))).catch((error) => stop(server, error));
   return {
     address,
     adminAddress: addresses?.[0],
     write,
+    keyRing: start.keyRing,
     async close(hurry) {
       closing = true;
       // A balancer sends requests until its next check of /readyz. A listener that closes earlier refuses them. An idle connection that
@@ -140,47 +137,45 @@ export async function startServer({ config: given, database, log, counts, featur
   };
 }
 
-/** All parts of the application. */
-type Room = House & {
-  counts: Counts;
-  names: VerifiedNames;
-  guards: readonly Guard[];
-  providers: CurrentProvider;
-  proxies: Proxies;
-  apiSecret: string;
-  ask: typeof fetch;
-  isClosing(): boolean;
-};
+/** The bag that the server keeps, of which features receive a part. */
+type ServerApp = StartingApp<Feature> &
+  Pick<App, 'counts' | 'names' | 'ask'> & {
+    guards: readonly Guard[];
+    providers: CurrentProvider;
+    proxies: Proxies;
+    apiSecret: string;
+    isClosing(): boolean;
+  };
 
 /** One ordered list: what runs before all requests, the server's own API, the pages, and the protocol last. */
-function application(room: Room): Koa {
-  const { config, database, log, counts, features, names, guards, providers } = room;
+function application(app: ServerApp): Koa {
+  const { config, database, log, keyRing, counts, features, names, guards, providers } = app;
   const { issuer } = config;
   const mounts = [SIGN_IN, ...features.flatMap((feature) => feature.mounts?.(config) ?? [])];
-  const app = new Koa({ proxy: true, keys: config.cookieKeys });
+  const koa = new Koa({ proxy: true, keys: config.cookieKeys });
   // An error after the response began, such as a client that disconnected, can only be logged.
-  app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
+  koa.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
   const parts: Part[] = [
     requestLog(log),
     drainBody(),
     securityHeaders(issuer),
-    health(database, room.isClosing),
+    health(database, app.isClosing),
     assets(),
     ...features.flatMap((feature) => feature.assets?.(database) ?? []),
     operatorLinks(config),
     language(),
     knownEndpoints(endpointAt(config)),
     errorBoundary(log),
-    onlyOurHost(issuer, room.proxies),
+    onlyOurHost(issuer, app.proxies),
     onlyItsMethods,
     // The resource API gets its own credentials and nothing else.
     under(
       Object.values(RESOURCE_API_PATHS),
-      resourceApi({ database, issuer, clientId: RESOURCE_API_CLIENT, clientSecret: room.apiSecret, fetch: room.ask }),
+      resourceApi({ database, issuer, clientId: RESOURCE_API_CLIENT, clientSecret: app.apiSecret, fetch: app.ask }),
     ),
     home(),
     providers.serve((provider) => wayBackFrom(provider)),
-    ...features.flatMap((feature) => feature.early?.(room) ?? []),
+    ...features.flatMap((feature) => feature.early?.(app) ?? []),
     under(
       mounts.flatMap((mount) => (mount.naming ? mount.under : [])),
       beforeNaming(names),
@@ -189,33 +184,32 @@ function application(room: Room): Koa {
     arriveAtApps(issuer),
     ...guards.flatMap((guard) => guard.parts),
     inUnitOfWork(database, features),
-    ...mounts.map((mount) => under(mount.under, served(room, mount))),
+    ...mounts.map((mount) => under(mount.under, served(app, mount))),
     under(
       ['/oauth/', '/.well-known/', '/device'],
       providers.serve((provider, _servers, resources) =>
-        protocolEndpoints({ provider, config, database, names, counts, resources, features }),
+        protocolEndpoints({ provider, config, database, keyRing, names, counts, resources, features }),
       ),
     ),
   ];
-  for (const part of parts) app.use(part as Middleware);
-  return app;
+  for (const part of parts) koa.use(part as Middleware);
+  return koa;
 }
 
 const SIGN_IN: Mount = { under: ['/interaction/'], routes: interactionRoutes };
 
 /** The routes of a mount, built again for each new provider. */
-function served({ config, database, keyRing, counts, features, ask, providers }: Room, { routes }: Mount): Part {
-  return providers.serve((provider, resourceServers) =>
-    routes({ provider, resourceServers, config, database, keyRing, counts, features, ask }),
-  );
+function served({ config, database, log, keyRing, features, counts, ask, names, providers }: ServerApp, { routes }: Mount): Part {
+  const app = { config, database, log, keyRing, features, counts, ask, names };
+  return providers.serve((provider, resourceServers, resources) => routes({ ...app, provider, resources, resourceServers }));
 }
 
 /** The middleware before the pages of a separate listener. */
-const pagesApart = (room: Room, mount: Mount): Part[] => [
-  beforeNaming(room.names),
+const pagesApart = (app: ServerApp, mount: Mount): Part[] => [
+  beforeNaming(app.names),
   endPresses,
-  inUnitOfWork(room.database, room.features),
-  served(room, mount),
+  inUnitOfWork(app.database, app.features),
+  served(app, mount),
 ];
 
 /** The endpoints for programs, and the protocol's pages. For the API's documents the router decides which exist. */

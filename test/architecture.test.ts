@@ -105,6 +105,13 @@ describe('The house', () => {
     );
   });
 
+  it('builds a key ring where a process starts, and for keys of another kind', () => {
+    const rings = files.filter((file) => /new KeyRing\(/.test(text(file)));
+    // A kept answer and a repeated token response are sealed with a key that is derived from the browser's form or from the token.
+    const derived = ['http/kept-answers.ts', 'oauth/store/token-responses.ts'];
+    assert.deepEqual(rings.sort(), ['command-line/operator.ts', ...derived, 'server.ts']);
+  });
+
   it('knows the SQLSTATE codes of PostgreSQL in one file', () => {
     assert.deepEqual(
       files.filter((file) => /'[0-9][0-9A-Z]{4}'/.test(text(file))),
@@ -129,6 +136,18 @@ describe('The house', () => {
       files.filter((file) => text(file).split('\n').length > 300),
       [],
     );
+  });
+
+  it('declares once each type whose name the glossary gives one meaning', () => {
+    const names = ['App', 'Visit', 'Problem', 'Place', 'Answer', 'Refusal', 'UpstreamVisit'];
+    const declared = files.flatMap((file) =>
+      [...text(file).matchAll(/^(?:export )?(?:type|interface|class) (\w+)/gm)].map(([, name]) => String(name)),
+    );
+    assert.deepEqual(
+      names.filter((name) => declared.indexOf(name) !== declared.lastIndexOf(name)),
+      [],
+    );
+    assert.ok(declared.includes('App') && declared.includes('Problem'));
   });
 
   it('ends tokens through one door', () => {

@@ -97,7 +97,7 @@ export const AT_THE_MACHINE = 'operator';
 export type From = { address: string; browser: string | undefined; requestId: string };
 
 /** The insert of an event. Run it in the transaction of the change, so that neither is stored without the other. */
-export function auditEvent(from: From, { type, accountId, actorId, clientId, detail = {} }: AuditEvent): Statement {
+export function recordEvent(from: From, { type, accountId, actorId, clientId, detail = {} }: AuditEvent): Statement {
   return Prisma.sql`
     insert into audit_event (id, type, account_id, actor_id, client_id, address, browser, request_id, detail)
     values (uuidv7()::text, ${type}, ${accountId ?? null}, ${actorId ?? null}, ${clientId ?? null}, ${from.address}, ${from.browser ?? null}, ${from.requestId}, ${JSON.stringify(detail)}::jsonb)`;
@@ -108,7 +108,7 @@ export function auditEvent(from: From, { type, accountId, actorId, clientId, det
  * @param act an insert, update or delete with `returning`, without a leading `with`.
  * @param idAs the member of `detail` that gets the `id` returned by the act.
  */
-export function audited(act: Statement, from: From, event: AuditEvent, idAs?: string): Statement {
+export function recordEventWith(act: Statement, from: From, event: AuditEvent, idAs?: string): Statement {
   const { type, accountId, actorId, clientId, detail = {} } = event;
   const told = idAs === undefined ? Prisma.empty : Prisma.sql`|| jsonb_build_object(${idAs}::text, act.id)`;
   return Prisma.sql`
@@ -121,7 +121,7 @@ export function audited(act: Statement, from: From, event: AuditEvent, idAs?: st
 }
 
 /** The insert of one event for each of many rows. @param each a select of `account_id` and `client_id`, either of which may be null. */
-export function auditEventForEach(
+export function recordEventForEach(
   from: From,
   { type, actorId, detail = {} }: Omit<AuditEvent, 'accountId' | 'clientId'>,
   each: Statement,

@@ -1,6 +1,6 @@
 import { AT_THE_MACHINE } from '../audit/events.ts';
 import { ADMIN_SCOPES } from '../oauth/scopes/admin-scopes.ts';
-import { type Act, type Doing, type Outcome, perform, type Reason } from '../pages/operators/act.ts';
+import { type Act, type ActingApp, type Outcome, perform, type Reason } from '../pages/operators/act.ts';
 import { type Config, readConfig, readDatabaseUrl } from '../platform/config.ts';
 import { type Database, openDatabase } from '../platform/database.ts';
 import { inUse, type KnownKey, readKeyUse } from '../platform/key-use.ts';
@@ -18,6 +18,9 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
 /** The visitor that audit events of commands name: see audit/events.ts. */
 export const OPERATOR = { address: '', browser: undefined, requestId: AT_THE_MACHINE };
 
+/** The key ring as DATA_ENCRYPTION_KEYS is written. It reads all that the server wrote, but the server may write with another key. */
+export const keyRingAsWritten = (config: Config) => new KeyRing(config.dataEncryptionKeys);
+
 /** The key ring that the server reads and writes with. */
 export const keyRingInUse = (config: Config, known: KnownKey[]) => new KeyRing(inUse(config, known).dataEncryptionKeys);
 
@@ -31,7 +34,7 @@ export async function performAsOperator<Input, Result>(
   wish: { target?: string; input?: unknown },
 ): Promise<Outcome<Result>> {
   const known = await readKeyUse(database);
-  const doing: Doing = {
+  const app: ActingApp = {
     database,
     get config() {
       return readConfig();
@@ -41,7 +44,7 @@ export async function performAsOperator<Input, Result>(
     },
     actor: { may: ADMIN_SCOPES, from: OPERATOR, atTheMachine: true },
   };
-  return perform(act, doing, wish);
+  return perform(act, app, wish);
 }
 
 /** What an act answered. @param about how the target reads: `client abc`. @throws Error with the sentence of the refusal. */

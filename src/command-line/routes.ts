@@ -1,15 +1,14 @@
 import { OWN_CLIENTS } from '../oauth/clients/first-party.ts';
 import { isClientKnown } from '../oauth/clients/store.ts';
 import type { Act } from '../pages/operators/act.ts';
-import { type List, MOST_ROWS, type Place, type Position } from '../pages/operators/list.ts';
+import { type List, type ListApp, MOST_ROWS, type Position } from '../pages/operators/list.ts';
 import type { Route } from '../pages/operators/route.ts';
 import { findAccountRecord } from '../people/administration.ts';
 import { readConfig } from '../platform/config.ts';
 import { type Database, isStorable } from '../platform/database.ts';
-import { KeyRing } from '../platform/secrets.ts';
 import { type Call, type Command, DONE, type Flag, REFUSED, UsageError } from './command.ts';
 import { lossOf } from './losses.ts';
-import { ownClientStays, performAsOperator, resultOf, withDatabase } from './operator.ts';
+import { keyRingAsWritten, ownClientStays, performAsOperator, resultOf, withDatabase } from './operator.ts';
 import { flagsOf, inputFrom } from './schema-flags.ts';
 import { confirmed, lines, printable, tableOf } from './terminal.ts';
 
@@ -54,7 +53,7 @@ async function showList(list: List, call: Call): Promise<number> {
     if (!filters.success)
       throw new UsageError(filters.error.issues.map(({ path, message }) => `--${path.join('.')}: ${message}`).join('; '));
     if (!isStorable(filters.data)) throw new UsageError('text must not contain NUL or unpaired surrogates');
-    const { rows, more } = await readRows(list, placeOf(database), filters.data, limit);
+    const { rows, more } = await readRows(list, appOf(database), filters.data, limit);
     if (call.json) print(rows);
     else console.log(tableOf(Object.keys((list.row as unknown as { shape: object }).shape), rows as object[]));
     if (more) console.error(`\nThere are more rows than ${limit}. Narrow the list with a flag, or raise --limit.`);
@@ -68,11 +67,11 @@ function limitOf({ flags: { limit = String(USUAL_LIMIT) } }: Call): number {
 }
 
 /** Page after page, as the API's callers do: each statement reads a bounded part of a table. */
-async function readRows(list: List, place: Place, filters: Record<string, unknown>, limit: number) {
+async function readRows(list: List, app: ListApp, filters: Record<string, unknown>, limit: number) {
   const rows: unknown[] = [];
   let after: Position | undefined;
   do {
-    const found = await list.find(place, filters, MOST_ROWS + 1, after);
+    const found = await list.find(app, filters, MOST_ROWS + 1, after);
     const page = found.rows.slice(0, MOST_ROWS);
     rows.push(...page);
     after = found.rows.length > MOST_ROWS ? list.positionOf(page.at(-1)) : found.stoppedAt;
@@ -81,10 +80,10 @@ async function readRows(list: List, place: Place, filters: Record<string, unknow
 }
 
 /** The keys are read only by a list that needs them: the others work with DATABASE_URL alone. */
-const placeOf = (database: Database): Place => ({
+const appOf = (database: Database): ListApp => ({
   database,
   get keyRing() {
-    return new KeyRing(readConfig().dataEncryptionKeys);
+    return keyRingAsWritten(readConfig());
   },
 });
 

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
 import type { Context, Next } from 'koa';
 import { isStorable } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
@@ -40,10 +39,18 @@ export function assertNotCompressed({ headers }: IncomingMessage): void {
     throw new AppError('compressed_body', { status: 415, reason: 'content_encoding' });
 }
 
+/** Bodies that were read. Several parts look at the body of a request, and a stream costs more than most of them. */
+const bodies = new WeakMap<IncomingMessage, Buffer>();
+
 /** @returns the whole body. @throws AppError 413 as soon as the body is known to be too large, 415 for a compressed one. */
 export async function readBody(request: IncomingMessage, limitBytes: number = LIMIT_BYTES): Promise<Buffer> {
   assertNotCompressed(request);
   if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw new AppError('request_too_large', { status: 413 });
+  const known = bodies.get(request);
+  if (known) {
+    if (known.length > limitBytes) throw new AppError('request_too_large', { status: 413 });
+    return known;
+  }
   const chunks: Buffer[] = [];
   let size = 0;
   // The socket stays open, so that the error can be answered.
@@ -52,7 +59,9 @@ export async function readBody(request: IncomingMessage, limitBytes: number = LI
     if (size > limitBytes) throw new AppError('request_too_large', { status: 413 });
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  const body = Buffer.concat(chunks);
+  bodies.set(request, body);
+  return body;
 }
 
 /**
@@ -68,10 +77,11 @@ export function drainBody() {
 
 /** Restores a body that was read, possibly changed, so that the next reader of the request gets it. */
 export function replaceBody(request: IncomingMessage, body: Buffer): void {
+  bodies.set(request, body);
   request.headers['content-length'] = String(body.length);
   delete request.headers['transfer-encoding'];
   Object.defineProperties(request, {
     readable: { value: true, configurable: true },
-    iterator: { value: () => Readable.from([body]).iterator(), configurable: true },
+    iterator: { value: () => [body], configurable: true },
   });
 }

@@ -24,9 +24,9 @@ const BARE: Record<string, number> = { HPE_CHUNK_EXTENSIONS_OVERFLOW: 413, ERR_H
 // How long a client may continue to send data that the server ignores, before it has the answer.
 const LINGER_MS = 1_000;
 
-type Parts = { issuer: string; log: Log; endpointAt: EndpointAt; operatorLinks: OperatorLink[] };
+type Listening = { issuer: string; log: Log; endpointAt: EndpointAt; operatorLinks: OperatorLink[] };
 
-export function answerUnread({ issuer, log, endpointAt, operatorLinks }: Parts) {
+export function answerUnread({ issuer, log, endpointAt, operatorLinks }: Listening) {
   const answered = new WeakSet<Socket>();
   return (error: UnreadError, socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): void => {
     // Later data belongs to the same request and is unreadable too.

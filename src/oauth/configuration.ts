@@ -1,24 +1,21 @@
 import type { Configuration, JWKS } from 'oidc-provider';
 import { LANGUAGES } from '../http/language.ts';
 import { CLAIMS_OF_SCOPE } from '../people/claims.ts';
-import type { Config } from '../platform/config.ts';
-import type { Database } from '../platform/database.ts';
 import { createGuardedFetch } from '../platform/outgoing.ts';
 import { createAdapterFactory } from './adapter.ts';
 import { renderProtocolError, renderSignedOut, renderSignOut } from './answers/pages.ts';
+import type { App } from './app.ts';
 import { corsOrigins } from './clients/browser-clients.ts';
 import type { ClientCache } from './clients/cache.ts';
 import { ASSERTION_ALGORITHMS, CLOCK_LEEWAY_SECONDS } from './clients/client-assertions.ts';
 import { createRegistrationPolicy, placesOf } from './clients/metadata/registration-policy.ts';
 import { withKnownScopes } from './clients/metadata/stored-scopes.ts';
-import type { VerifiedNames } from './clients/verified-names.ts';
 import { createLoadExistingGrant } from './consent/existing-grant.ts';
-import type { ProtocolFeature } from './feature.ts';
+import type { ProtocolApp, ProtocolFeature } from './feature.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { acceptWithoutPkce } from './requests/pkce-policy.ts';
 import { requestParameters, useGrantedResource } from './requests/settle-request.ts';
 import { ROUTES } from './routes.ts';
-import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { createFindAccount } from './session/accounts.ts';
 import { ACR_VALUES, assertReachable, strengthClaims } from './session/strength.ts';
 import { mayIntrospect, mayRevoke } from './tokens/introspection.ts';
@@ -30,23 +27,20 @@ import { expiresWithSession, issueRefreshToken, revokeGrantPolicy, ttl } from '.
 export function createConfiguration({
   config,
   database,
+  keyRing,
   clients,
   names,
   jwks,
   resources,
   features,
-}: {
-  config: Config;
-  database: Database;
-  clients: ClientCache;
-  names: VerifiedNames;
-  jwks: JWKS;
-  resources: ResourcePolicy;
-  features: readonly ProtocolFeature[];
-}): Configuration {
+}: ProtocolApp &
+  Pick<App<ProtocolFeature>, 'names' | 'features'> & {
+    clients: ClientCache;
+    jwks: JWKS;
+  }): Configuration {
   const secure = config.issuer.startsWith('https:');
-  const parts = { config, database, resources };
-  const policy = createInteractionPolicy(parts, features);
+  const app = { config, database, keyRing, resources };
+  const policy = createInteractionPolicy(app, features);
   return {
     adapter: createAdapterFactory(
       database,
@@ -108,7 +102,7 @@ export function createConfiguration({
       userinfo: { enabled: true }, //                               OIDC Core 5.3
       claimsParameter: { enabled: true, assertClaimsParameter: assertReachable }, // OIDC Core 5.5, decided on the consent page
       rpInitiatedLogout: { enabled: true, logoutSource: renderSignOut, postLogoutSuccessSource: renderSignedOut },
-      ...Object.assign({}, ...features.map((feature) => feature.libraryFeatures?.(parts))), // the features of src/features.ts
+      ...Object.assign({}, ...features.map((feature) => feature.libraryFeatures?.(app))), // the features of src/features.ts
     },
     discovery: {
       ui_locales_supported: [...LANGUAGES],

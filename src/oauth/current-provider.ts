@@ -1,11 +1,6 @@
 import type { JWKS, Provider } from 'oidc-provider';
-import type { Counts } from '../audit/counts.ts';
-import type { Config } from '../platform/config.ts';
-import type { Database } from '../platform/database.ts';
-import type { Log } from '../platform/log.ts';
-import { KeyRing } from '../platform/secrets.ts';
+import type { App, StartingApp } from './app.ts';
 import type { ClientCache } from './clients/cache.ts';
-import type { VerifiedNames } from './clients/verified-names.ts';
 import type { Follower, ProtocolFeature } from './feature.ts';
 import { followScopes } from './internals.ts';
 import { watchSigningKeys } from './keys/key-watch.ts';
@@ -29,34 +24,24 @@ export type CurrentProvider = {
   close(): void;
 };
 
+type ServingApp = StartingApp<ProtocolFeature> & Pick<App, 'counts' | 'names'> & { clients: ClientCache; followers: readonly Follower[] };
+
 type Serving = { provider: Provider; resources: ResourcePolicy };
 
 /** @throws when the database does not answer, or DATA_ENCRYPTION_KEYS cannot decrypt a signing key. */
-export async function keepProvider(ingredients: {
-  config: Config;
-  database: Database;
-  clients: ClientCache;
-  names: VerifiedNames;
-  log: Log;
-  followers: readonly Follower[];
-  counts: Counts;
-  features: readonly ProtocolFeature[];
-}): Promise<CurrentProvider> {
-  const { config, database, log, features, followers } = ingredients;
+export async function keepProvider(app: ServingApp): Promise<CurrentProvider> {
+  const { config, database, keyRing, log, features, followers } = app;
   let serving: Serving | undefined;
   const catalog = await watchScopes({ database, issuer: config.issuer, log, features });
   const resources = createResourcePolicy(catalog, config.issuer, features);
-  const keys = await watchSigningKeys(
-    { database, keyRing: new KeyRing(config.dataEncryptionKeys), log, lifeDays: config.signingKeyDays },
-    (read) => {
-      const provider = createProvider({ ...ingredients, resources, jwks: read as JWKS });
-      // The array itself, which cookie-key changes update in place. The library holds a copy of it otherwise.
-      provider.keys = config.cookieKeys;
-      followScopes(provider, catalog);
-      for (const follower of followers) follower.listen(provider);
-      serving = { provider, resources };
-    },
-  );
+  const keys = await watchSigningKeys({ database, keyRing, log, lifeDays: config.signingKeyDays }, (read) => {
+    const provider = createProvider({ ...app, resources, jwks: read as JWKS });
+    // The array itself, which cookie-key changes update in place. The library holds a copy of it otherwise.
+    provider.keys = config.cookieKeys;
+    followScopes(provider, catalog);
+    for (const follower of followers) follower.listen(provider);
+    serving = { provider, resources };
+  });
   return {
     serve(make) {
       let made: { of: Serving | undefined; part: ReturnType<typeof make> } | undefined;

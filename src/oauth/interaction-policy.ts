@@ -1,11 +1,10 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { isPublic } from './clients/client-profile.ts';
 import { OWN_PAGES } from './clients/first-party.ts';
 import { hasAppScheme, leadsToDevice } from './clients/redirect-uri.ts';
 import { askedBy, isUnanswered } from './consent/asked.ts';
-import type { ProtocolFeature } from './feature.ts';
+import type { ProtocolApp, ProtocolFeature } from './feature.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './session/account-choice.ts';
 import { askedOf, isWeaker, owesFactor } from './session/strength.ts';
@@ -18,10 +17,8 @@ import { askedOf, isWeaker, owesFactor } from './session/strength.ts';
 
 const { Check, Prompt } = interactionPolicy;
 
-type App = { config: Config; database: Database; resources: ResourcePolicy };
-
-export function createInteractionPolicy(parts: App, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
-  const { database, resources: scopes } = parts;
+export function createInteractionPolicy(app: ProtocolApp, features: readonly Pick<ProtocolFeature, 'prompts'>[]) {
+  const { database, resources: scopes } = app;
   const policy = interactionPolicy.base();
   const [login, consent] = ['login', 'consent'].map((name) => policy.get(name) as interactionPolicy.Prompt) as [
     interactionPolicy.Prompt,
@@ -42,7 +39,7 @@ export function createInteractionPolicy(parts: App, features: readonly Pick<Prot
   skipForOwnPages(consent);
   // Only on request: no user must create another account. It comes first, because it ends with a signed-in user.
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
-  for (const feature of features) feature.prompts?.(policy, parts);
+  for (const feature of features) feature.prompts?.(policy, app);
   return policy;
 }
 

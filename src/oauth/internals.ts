@@ -105,7 +105,9 @@ export function keyStoreOf(client: Client, change: (methods: Pick<KeyStore, 'add
   return keys;
 }
 
-type Internals = (provider: Provider) => { configuration: { scopes: unknown } };
+/** The settings that the library writes itself, from its own settings and its keys. */
+type Settings = { scopes: unknown } & Record<(typeof ALGORITHM_LISTS)[number], unknown>;
+type Internals = (provider: Provider) => { configuration: Settings };
 
 const { default: internalsOf } = (await import('oidc-provider/lib/helpers/weak_cache.js' as string)) as { default: Internals };
 
@@ -118,4 +120,24 @@ export function followScopes(provider: Provider, catalog: ApiCatalog): void {
   const { scopes } = internalsOf(provider).configuration;
   if (!(scopes instanceof Set)) throw new TypeError('the library keeps its scopes in another way than it did: read oauth/internals.ts');
   catalog.shareScopes(scopes);
+}
+
+/** Where the library notes the algorithms of its keys: a client may ask for these, and for no others. */
+const ALGORITHM_LISTS = [
+  'idTokenSigningAlgValues',
+  'userinfoSigningAlgValues',
+  'introspectionSigningAlgValues',
+  'authorizationSigningAlgValues',
+] as const;
+
+/**
+ * Lets clients of a provider without keys name these algorithms: it checks clients and signs nothing (oauth/clients/operator-client.ts).
+ * The library takes the names from its keys and has no setting for them. @throws TypeError when the library stores them in another way.
+ */
+export function allowAlgorithms(provider: Provider, algorithms: readonly string[]): void {
+  const { configuration } = internalsOf(provider);
+  for (const list of ALGORITHM_LISTS) {
+    if (!Array.isArray(configuration[list])) throw new TypeError(`the library has no ${list} any more: read oauth/internals.ts`);
+    configuration[list] = [...algorithms];
+  }
 }

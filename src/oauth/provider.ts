@@ -8,22 +8,21 @@ import { visitorOf } from '../http/visitor.ts';
 import type { Config } from '../platform/config.ts';
 import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
-import type { Log } from '../platform/log.ts';
 import { onlyExactAddresses } from './addresses.ts';
 import { keepEndings } from './answers/endings.ts';
 import { logEvents } from './answers/events.ts';
 import { holdErrors, noteAuthorizationErrors } from './answers/leaving.ts';
 import { answerLibraryForms } from './answers/library-forms.ts';
 import { renderFormPost } from './answers/pages.ts';
+import type { App, StartingApp } from './app.ts';
 import type { ClientCache } from './clients/cache.ts';
 import { judgeAssertions, rememberReplaysOnce } from './clients/client-assertions.ts';
 import { compareHashedSecrets } from './clients/client-secrets.ts';
 import { listOwnScopes } from './clients/metadata/stored-scopes.ts';
 import { keepParsedClients } from './clients/parsed-clients.ts';
 import { decideRedirectUris } from './clients/redirect-uris.ts';
-import type { VerifiedNames } from './clients/verified-names.ts';
 import { createConfiguration } from './configuration.ts';
-import type { ProtocolFeature } from './feature.ts';
+import type { EndpointApp, ProtocolFeature } from './feature.ts';
 import { answerUnverifiedHints } from './requests/id-token-hints.ts';
 import { checkPkceAgain } from './requests/pkce-policy.ts';
 import { redirectPostedRequests } from './requests/posted-requests.ts';
@@ -32,7 +31,6 @@ import { refuseLongRequests } from './requests/request-size.ts';
 import { explainResponseTypes } from './requests/response-types.ts';
 import { rememberAsked, settleRequest } from './requests/settle-request.ts';
 import { ROUTES } from './routes.ts';
-import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { knownAccount } from './session/accounts.ts';
 import { keepProofs } from './session/session-proofs.ts';
 import { checkSignOutRequest } from './session/sign-out.ts';
@@ -51,6 +49,7 @@ import { answerFromWinner, settleTokenRequests } from './tokens/second-use.ts';
 export function createProvider({
   config,
   database,
+  keyRing,
   clients,
   names,
   log,
@@ -58,18 +57,11 @@ export function createProvider({
   resources,
   counts,
   features,
-}: {
-  config: Config;
-  database: Database;
-  clients: ClientCache;
-  names: VerifiedNames;
-  log: Log;
-  jwks: JWKS;
-  resources: ResourcePolicy;
-  counts: Counts;
-  features: readonly ProtocolFeature[];
-}): Provider {
-  const provider = new Provider(config.issuer, createConfiguration({ config, database, clients, names, jwks, resources, features }));
+}: StartingApp<ProtocolFeature> & Pick<App, 'counts' | 'names' | 'resources'> & { clients: ClientCache; jwks: JWKS }): Provider {
+  const provider = new Provider(
+    config.issuer,
+    createConfiguration({ config, database, keyRing, clients, names, jwks, resources, features }),
+  );
   // http/host.ts has set the forwarded headers to this server's own origin.
   provider.proxy = true;
   compareHashedSecrets(provider, database);
@@ -82,7 +74,7 @@ export function createProvider({
   answerRequestedContext(provider);
   explainResponseTypes(provider);
   answerUnverifiedHints(provider);
-  for (const feature of features) feature.extend?.(provider, { config, database, resources });
+  for (const feature of features) feature.extend?.(provider, { config, database, keyRing, resources });
   settleAudiences(provider);
   rememberAsked(provider);
   bindIdTokens(provider);
@@ -94,16 +86,8 @@ export function createProvider({
 }
 
 /** The protocol's endpoints as Koa middleware. Other requests pass to the next middleware. */
-export function protocolEndpoints(parts: {
-  provider: Provider;
-  config: Config;
-  database: Database;
-  names: VerifiedNames;
-  counts: Counts;
-  resources: ResourcePolicy;
-  features: readonly ProtocolFeature[];
-}) {
-  const { provider, config, database, counts, resources } = parts;
+export function protocolEndpoints(app: EndpointApp & Pick<App<ProtocolFeature>, 'features'>) {
+  const { provider, config, database, counts, resources } = app;
   return compose([
     onlyExactAddresses as never,
     refuseCompressed,
@@ -111,12 +95,12 @@ export function protocolEndpoints(parts: {
     redirectPostedRequests(provider),
     answerAsRequestObjectSays,
     checkSignOutRequest(provider),
-    answerLibraryForms(parts),
-    keepEndings(parts),
+    answerLibraryForms(app),
+    keepEndings(app),
     renderFormPost,
-    holdErrors(parts),
+    holdErrors(app),
     settleTokenRequests(database),
-    ...(parts.features.flatMap((feature) => feature.aroundEndpoints?.(parts) ?? []) as never[]),
+    ...(app.features.flatMap((feature) => feature.aroundEndpoints?.(app) ?? []) as never[]),
     allowFormPost,
     countIntrospections(counts),
     addSubject(config, database),

@@ -1,7 +1,9 @@
 import type { Language } from '../http/language.ts';
+import type { App } from '../oauth/app.ts';
+import type { ProtocolFeature } from '../oauth/feature.ts';
 import { describeScopes, type ScopeWords } from '../oauth/scopes/scope-words.ts';
 import type { ConnectedClient } from '../oauth/store/connected-clients.ts';
-import type { OwnServices } from './own-pages.ts';
+import type { PagesFeature } from './feature.ts';
 
 /** Owns how pages describe a client that a user gave access to. */
 
@@ -15,7 +17,11 @@ export type DescribedApp = {
 };
 
 /** @returns a client as its user sees it. */
-export function describe(client: ConnectedClient, { resourceServers, config }: OwnServices, language: Language): DescribedApp {
+export function describe(
+  client: ConnectedClient,
+  { resourceServers, config }: App<PagesFeature & ProtocolFeature>,
+  language: Language,
+): DescribedApp {
   return {
     id: client.id,
     name: client.name ?? client.id,

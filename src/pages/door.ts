@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
+import type { App } from '../oauth/app.ts';
 import type { Account } from '../people/store.ts';
-import { type FirstParty, signedIn } from './first-party.ts';
+import { signedIn } from './first-party.ts';
 
 /** Owns the sign-in that a page requires. The issuer's door uses the issuer's session; administration may have its own. */
 
@@ -16,8 +17,8 @@ export type Door = {
   browser(ctx: Context): string;
 };
 
-export const issuerDoor = (services: FirstParty): Door => ({
-  origin: services.config.issuer,
-  enter: (ctx, wish) => signedIn(ctx, services, wish),
-  browser: (ctx) => ctx.cookies.get(services.provider.cookieName('session'), { signed: true }) ?? '',
+export const issuerDoor = (app: App): Door => ({
+  origin: app.config.issuer,
+  enter: (ctx, wish) => signedIn(ctx, app, wish),
+  browser: (ctx) => ctx.cookies.get(app.provider.cookieName('session'), { signed: true }) ?? '',
 });

@@ -3,37 +3,38 @@ import type { EventType } from '../audit/events.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { seeOther } from '../http/see-other.ts';
+import type { App } from '../oauth/app.ts';
 import { type Proofs, provedMailRecently } from '../oauth/session/session-proofs.ts';
 import { changedApart } from '../oauth/store/unit-of-work.ts';
 import type { About } from '../people/security-letters.ts';
 import { Prisma, type Statement } from '../platform/database.ts';
-import { type FirstParty, type SignedIn, signedIn } from './first-party.ts';
+import { type SignedIn, signedIn } from './first-party.ts';
 import { type NeededFor, sentToProve } from './fresh-proof.ts';
 import { alarm, pressedBefore, RECENT_SECONDS, TO_FILL_IN_SECONDS } from './own-pages.ts';
 
 /** Owns what the pages about a user's factors share: the signed-in user, the age of the sign-in, and the CSRF token of the form. */
 
-export type FactorVisit = SignedIn & { ctx: Context; csrf: string; services: FirstParty };
+export type FactorVisit = SignedIn & { ctx: Context; csrf: string; app: App };
 
 /** The list of factors, where these pages begin and end. */
 export const FACTORS_PATH = '/account/factors';
 
 /** @returns undefined when the browser was redirected to sign in, because nobody is signed in or the sign-in is too old. */
-export async function visit(ctx: Context, services: FirstParty, maxAgeSeconds?: number): Promise<FactorVisit | undefined> {
-  const there = await signedIn(ctx, services, maxAgeSeconds === undefined ? {} : { maxAgeSeconds });
+export async function visit(ctx: Context, app: App, maxAgeSeconds?: number): Promise<FactorVisit | undefined> {
+  const there = await signedIn(ctx, app, maxAgeSeconds === undefined ? {} : { maxAgeSeconds });
   if (!there) return undefined;
-  return { ...there, ctx, services, csrf: csrfToken(services.config.cookieKeys, subject(there)) };
+  return { ...there, ctx, app, csrf: csrfToken(app.config.cookieKeys, subject(there)) };
 }
 
 /** The same for a page that changes something. */
-export const visitToChange = (ctx: Context, services: FirstParty) => visit(ctx, services, RECENT_SECONDS);
+export const visitToChange = (ctx: Context, app: App) => visit(ctx, app, RECENT_SECONDS);
 
 /**
  * The same for a page that adds a sign-in method.
  * @returns undefined also when the browser was redirected to prove more than the password.
  */
-export async function visitToAdd(ctx: Context, services: FirstParty, what: NeededFor): Promise<FactorVisit | undefined> {
-  const there = await visitToChange(ctx, services);
+export async function visitToAdd(ctx: Context, app: App, what: NeededFor): Promise<FactorVisit | undefined> {
+  const there = await visitToChange(ctx, app);
   return there && !sentToProve(ctx, there.session, what) ? there : undefined;
 }
 
@@ -46,16 +47,16 @@ export async function visitToAdd(ctx: Context, services: FirstParty, what: Neede
  */
 export async function visitWithForm(
   ctx: Context,
-  services: FirstParty,
+  app: App,
   { filledIn = false, adds }: { filledIn?: boolean; adds?: NeededFor } = {},
 ): Promise<{ there: FactorVisit; form: URLSearchParams } | undefined> {
   const form = await readForm(ctx);
-  const there = await visit(ctx, services, RECENT_SECONDS + (filledIn ? TO_FILL_IN_SECONDS : 0));
+  const there = await visit(ctx, app, RECENT_SECONDS + (filledIn ? TO_FILL_IN_SECONDS : 0));
   if (!there || (adds && sentToProve(ctx, there.session, adds))) return undefined;
-  assertOurForm(ctx, services.config.cookieKeys, subject(there), form.get('csrf'), services.config.issuer);
+  assertOurForm(ctx, app.config.cookieKeys, subject(there), form.get('csrf'), app.config.issuer);
   // Factors are written by their own transactions.
   changedApart();
-  return (await pressedBefore(ctx, services, form)) ? undefined : { there, form };
+  return (await pressedBefore(ctx, app, form)) ? undefined : { there, form };
 }
 
 /** Whether the browser returns from a sign-in that interrupted a form: the page then says that nothing was changed. */

@@ -3,14 +3,13 @@ import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { preferProfile } from '../http/language.ts';
 import { seeOther } from '../http/see-other.ts';
+import type { App } from '../oauth/app.ts';
 import { CALLBACK_PATH, FIRST_PARTY_CLIENT } from '../oauth/clients/first-party.ts';
 import { ROUTES } from '../oauth/routes.ts';
 import { knownAccount } from '../oauth/session/accounts.ts';
 import { owesFactor } from '../oauth/session/strength.ts';
 import type { Account } from '../people/store.ts';
 import { MINUTE } from '../platform/clock.ts';
-import type { Config } from '../platform/config.ts';
-import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 
 /**
@@ -31,8 +30,6 @@ export type OwnSession = Awaited<ReturnType<Provider['Session']['get']>>;
 
 export type SignedIn = { account: Account; session: OwnSession };
 
-export type FirstParty = { provider: Provider; database: Database; config: Config };
-
 /**
  * Finds the user who is signed in at this browser. It redirects the browser to sign in when nobody is signed in, the sign-in is too old, or
  * a factor is missing. The browser then returns to this page. It does the same for an account that is disabled or awaits deletion: the
@@ -43,7 +40,7 @@ export type FirstParty = { provider: Provider; database: Database; config: Confi
  */
 export async function signedIn(
   ctx: Context,
-  { provider, database, config }: FirstParty,
+  { provider, database, config }: App,
   { maxAgeSeconds, page = ctx.method === 'POST' ? `${ctx.path}?again` : ctx.path }: { maxAgeSeconds?: number; page?: string } = {},
 ): Promise<SignedIn | undefined> {
   const session = await provider.Session.get(ctx as never);

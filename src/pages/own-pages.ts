@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { type AuditEvent, auditEvent, type EventType } from '../audit/events.ts';
+import { type AuditEvent, type EventType, recordEvent } from '../audit/events.ts';
 import { assertOurForm, csrfToken, stoodAt } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { giveAnswer } from '../http/kept-answers.ts';
@@ -11,8 +11,8 @@ import { render } from '../http/render.ts';
 import { seeOther } from '../http/see-other.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { answeredBefore } from '../oauth/answers/first-press.ts';
+import type { App } from '../oauth/app.ts';
 import type { ProtocolFeature } from '../oauth/feature.ts';
-import type { ResourceServer } from '../oauth/scopes/resource-servers.ts';
 import type { Write } from '../oauth/store/unit-of-work.ts';
 import type { Change } from '../people/not-me.ts';
 import { type About, securityLetter } from '../people/security-letters.ts';
@@ -20,24 +20,16 @@ import type { Account } from '../people/store.ts';
 import { MINUTE, systemClock } from '../platform/clock.ts';
 import type { Statement } from '../platform/database.ts';
 import { isMailAddress, mailLetter } from '../platform/mail.ts';
-import { KeyRing } from '../platform/secrets.ts';
 import { type Door, issuerDoor, type SignedInAt } from './door.ts';
 import type { PagesFeature } from './feature.ts';
-import type { FirstParty } from './first-party.ts';
 
 /**
  * Owns the type of signed-in pages: account, developer, admin. A page requires a sign-in, and a change requires a recent sign-in and a form
  * of this server. The door finds the user (door.ts).
  */
 
-export type OwnServices = FirstParty & {
-  resourceServers: readonly ResourceServer[];
-  keyRing: KeyRing;
-  features: readonly (PagesFeature & Pick<ProtocolFeature, 'reservedPrefixes'>)[];
-};
-
 /** A request of a signed-in user who may use the page. */
-export type Visit = SignedInAt & { ctx: Context; services: OwnServices };
+export type Visit = SignedInAt & { ctx: Context; app: App<PagesFeature & ProtocolFeature> };
 
 /** `sent away`: the browser was redirected, and the response is complete. */
 export type Admission = 'sent away' | undefined;
@@ -64,28 +56,28 @@ export const TO_FILL_IN_SECONDS = 10 * MINUTE;
  */
 export function ownPages(
   pages: Record<string, OwnPage>,
-  services: OwnServices,
+  app: App<PagesFeature & ProtocolFeature>,
   admit: (visit: Visit) => Promise<Admission> = async () => undefined,
-  at: Door = issuerDoor(services),
+  at: Door = issuerDoor(app),
 ): Router {
   const router = new Router();
   for (const [path, page] of Object.entries(pages)) {
     router.get(path, async (ctx) => {
       const here = await at.enter(ctx, page.recent ? { maxAgeSeconds: RECENT_SECONDS } : {});
       if (!here) return;
-      const visit = { ...here, ctx, services };
+      const visit = { ...here, ctx, app };
       if ((await admit(visit)) === 'sent away') return;
       await page.show(visit);
     });
     router.post(path, async (ctx) => {
       const here = await at.enter(ctx, { maxAgeSeconds: RECENT_SECONDS + (page.recent ? TO_FILL_IN_SECONDS : 0) });
-      if (!here) return page.endsSession && answerAfterEnd(ctx, services, at);
-      const visit = { ...here, ctx, services };
+      if (!here) return page.endsSession && answerAfterEnd(ctx, app, at);
+      const visit = { ...here, ctx, app };
       if ((await admit(visit)) === 'sent away') return;
       const form = await readForm(ctx);
-      assertOurForm(ctx, services.config.cookieKeys, csrfSubject(here), form.get('csrf'), at.origin);
+      assertOurForm(ctx, app.config.cookieKeys, csrfSubject(here), form.get('csrf'), at.origin);
       // A token of another page is valid too, but it is no second press of this page's button.
-      if (stoodAt(ctx.path, form.get('csrf')) && (await pressedBefore(ctx, services, form, at))) return;
+      if (stoodAt(ctx.path, form.get('csrf')) && (await pressedBefore(ctx, app, form, at))) return;
       await page.submit?.(visit, form);
     });
   }
@@ -93,21 +85,16 @@ export function ownPages(
 }
 
 /** Answers a repeated form of a signed-in user. @param form with a valid token. @returns false for a form that must be processed. */
-export async function pressedBefore(
-  ctx: Context,
-  services: FirstParty,
-  form: URLSearchParams,
-  at: Door = issuerDoor(services),
-): Promise<boolean> {
-  const answer = await answeredBefore(ctx, services.database, { browser: at.browser(ctx), form });
+export async function pressedBefore(ctx: Context, app: App, form: URLSearchParams, at: Door = issuerDoor(app)): Promise<boolean> {
+  const answer = await answeredBefore(ctx, app.database, { browser: at.browser(ctx), form });
   if (answer) giveAnswer(ctx, answer);
   return answer !== undefined;
 }
 
-async function answerAfterEnd(ctx: Context, services: FirstParty, at: Door): Promise<void> {
+async function answerAfterEnd(ctx: Context, app: App, at: Door): Promise<void> {
   if (!ctx.is('application/x-www-form-urlencoded')) return;
   const form = await readForm(ctx);
-  const answer = await answerToFirst(ctx, services.database, { browser: at.browser(ctx), form });
+  const answer = await answerToFirst(ctx, app.database, { browser: at.browser(ctx), form });
   if (answer) giveAnswer(ctx, answer);
 }
 
@@ -121,12 +108,12 @@ export function named({ ctx }: Visit, parameter: string): string {
 
 /** Answers with a page. @param view path below `views/`. @param problem key of the sentence that says why a form changed nothing. */
 export function show(visit: Visit, view: string, data: Record<string, unknown> & { problem?: string } = {}): void {
-  const { ctx, services } = visit;
+  const { ctx, app } = visit;
   render(
     ctx,
     view,
     {
-      csrf: csrfToken(services.config.cookieKeys, csrfSubject(visit), ctx.path),
+      csrf: csrfToken(app.config.cookieKeys, csrfSubject(visit), ctx.path),
       done: ctx.query['done'] !== undefined,
       again: ctx.query['again'] !== undefined,
       factorGrace: ctx.state.factorGrace,
@@ -143,33 +130,33 @@ export function backTo({ ctx }: Visit, path: string, done = true): void {
 }
 
 /** The visit's account and request. */
-type Visitor = { ctx: Context; account: Account; services: FirstParty };
+type Visitor = { ctx: Context; account: Account; app: App };
 
 /** The insert of an audit event for this visit's account. */
-export function told({ ctx, account }: Visitor, type: EventType, more: Pick<AuditEvent, 'clientId' | 'detail'> = {}): Statement {
-  return auditEvent(visitorOf(ctx), { type, accountId: account.id, ...more });
+export function recordOwnEvent({ ctx, account }: Visitor, type: EventType, more: Pick<AuditEvent, 'clientId' | 'detail'> = {}): Statement {
+  return recordEvent(visitorOf(ctx), { type, accountId: account.id, ...more });
 }
 
 /** The insert of a mail in the page's language. Empty when the address cannot receive mail. */
 export function letter<Name extends LetterName>(
-  { ctx, services: { config } }: Visitor,
+  { ctx, app: { config, keyRing } }: Visitor,
   recipient: string,
   name: Name,
   values: Letters[Name],
 ): Statement[] {
   if (!isMailAddress(recipient)) return [];
   const occasion = { issuer: config.issuer, visitor: visitorOf(ctx), at: systemClock.now() };
-  return [mailLetter(new KeyRing(config.dataEncryptionKeys), recipient, composeLetter(languageOf(ctx), name, { ...values, ...occasion }))];
+  return [mailLetter(keyRing, recipient, composeLetter(languageOf(ctx), name, { ...values, ...occasion }))];
 }
 
 /** The inserts of a mail to the account's own address, about a change that somebody else may have made. See security-letters.ts. */
 export function alarm<Name extends Parameters<typeof securityLetter>[1]>(
-  { ctx, account, services: { config } }: Visitor,
+  { ctx, account, app: { config, keyRing } }: Visitor,
   name: Name,
   change: Change,
   about: About<Name>,
 ): Statement[] {
-  const from = { ctx, issuer: config.issuer, keyRing: new KeyRing(config.dataEncryptionKeys), account };
+  const from = { ctx, issuer: config.issuer, keyRing, account };
   return securityLetter(from, name, change, about);
 }
 

@@ -1,3 +1,4 @@
+import type { Problem } from '../http/problem.ts';
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { timeOrderedId } from '../platform/secrets.ts';
 import { foundNothing, isUniqueViolation } from '../platform/sql-errors.ts';
@@ -28,16 +29,16 @@ export type SignUpWish = {
 };
 
 /** Key of the sentence that says what is wrong with a field. */
-export type Problem = {
-  field: 'name' | 'email' | 'password' | 'code';
-  key: PasswordProblem | 'signup.name_problem' | 'signup.email_problem' | 'mailed.wrong' | 'mailed.gone';
-};
+export type SignUpProblem = Problem<
+  'name' | 'email' | 'password' | 'code',
+  PasswordProblem | 'signup.name_problem' | 'signup.email_problem' | 'mailed.wrong' | 'mailed.gone'
+>;
 
 /** @returns all problems, so that the user can fix them at once. */
-export function signUpProblems(wish: { name: string; email: string; password: string }): Problem[] {
+export function signUpProblems(wish: { name: string; email: string; password: string }): SignUpProblem[] {
   const name = nameFault(tidyName(wish.name)) && 'signup.name_problem';
   const keys = { name, email: emailProblem(wish.email), password: passwordProblem(wish.password, wish) };
-  return Object.entries(keys).flatMap(([field, key]) => (key ? [{ field, key } as Problem] : []));
+  return Object.entries(keys).flatMap(([field, key]) => (key ? [{ field, key } as SignUpProblem] : []));
 }
 
 /**

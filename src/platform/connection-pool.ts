@@ -29,7 +29,7 @@ export class ConnectionPool extends pg.Pool {
     super.connect((error, client, release) => {
       clearTimeout(patience);
       if (waits) callback(error, client, release);
-      else release();
+      else if (client) release();
     });
     return undefined;
   }

@@ -15,7 +15,7 @@ const ATTEMPTS = 5;
 
 export type MailSender = { stop(): Promise<void> };
 
-export type MailSenderParts = {
+export type MailSenderOptions = {
   database: Database;
   keyRing: KeyRing;
   relay: Relay;
@@ -26,15 +26,15 @@ export type MailSenderParts = {
 };
 
 /** Sends due mail until it is stopped. */
-export function keepMailSent(parts: MailSenderParts): MailSender {
-  const { database, log, relay, everyMs } = parts;
+export function keepMailSent(options: MailSenderOptions): MailSender {
+  const { database, log, relay, everyMs } = options;
   return keepSent<WaitingMail>({
     database,
     log,
     channel: MAIL_CHANNEL,
     atOnce: RELAY_CONNECTIONS,
     take: (room) => takeDue(database, room),
-    send: (mail) => sendOne(parts, mail),
+    send: (mail) => sendOne(options, mail),
     waits: 'mail_waits',
     cut: () => relay.close(),
     everyMs,
@@ -52,7 +52,7 @@ async function takeDue(database: Database, room: number): Promise<WaitingMail[]>
 }
 
 /** Tries one mail and stores the outcome. @throws never: an outcome that could not be stored leads to another try. */
-async function sendOne({ database, keyRing, relay, log, keepsText }: MailSenderParts, mail: WaitingMail): Promise<void> {
+async function sendOne({ database, keyRing, relay, log, keepsText }: MailSenderOptions, mail: WaitingMail): Promise<void> {
   const { id, attempts } = mail;
   try {
     const refusal = await attempt(keyRing, relay, mail);

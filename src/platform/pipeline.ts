@@ -39,7 +39,7 @@ type Line = {
   lost(): void;
 };
 
-type Waiting = { serve(line: Line): void; refuse(error: Error): void };
+type Waiting = { since: number; serve(line: Line): void; refuse(error: Error): void };
 
 // A connection without an answer for this long waits for a disk or a lock, so the next statements use another.
 const HELD_UP_MS = 2;
@@ -80,9 +80,11 @@ export function openPipeline(
   /** Opens one more connection, or all that may be open once statements are slow. @returns whether a connection is opening. */
   function grow(): boolean {
     const opening = lines.filter(({ open }) => !open).length;
-    if (performance.now() >= noRoomUntil) for (let n = wanted(opening); n > 0; n--) connect();
+    if (performance.now() >= noRoomUntil || !connected()) for (let n = wanted(opening); n > 0; n--) connect();
     return lines.some(({ open }) => !open);
   }
+
+  const connected = () => lines.some(({ open }) => open);
 
   function wanted(opening: number): number {
     if (limit.tookMs >= SLOW_MS) return connections + more - lines.length;
@@ -91,6 +93,7 @@ export function openPipeline(
   }
 
   function connect(): void {
+    const begunAt = performance.now();
     const client = new Client({ ...config, pipeline: true });
     const lost = () => {
       lines = lines.filter((other) => other !== line);
@@ -109,8 +112,9 @@ export function openPipeline(
       },
       (error) => {
         lost();
-        if (!lines.length) return refuseWaiting(error);
-        noRoomUntil = performance.now() + NO_ROOM_MS;
+        if (connected()) noRoomUntil = performance.now() + NO_ROOM_MS;
+        else if (lines.length) return;
+        else refuseWaiting(error, begunAt);
         serveWaiting();
       },
     );
@@ -163,22 +167,25 @@ export function openPipeline(
     for (let next = waiting.length ? take() : undefined; next; next = waiting.length ? take() : undefined) waiting.shift()?.serve(next);
   }
 
-  /** The database cannot be reached, so nobody waits for it. */
-  function refuseWaiting(error: Error): void {
-    const all = waiting;
-    waiting = [];
-    for (const { refuse } of all) refuse(error);
+  /** Without a connection, no statement waits for a second attempt. A later statement has an attempt of its own. */
+  function refuseWaiting(error: Error, attemptedAt: number): void {
+    const refused = waiting.filter(({ since }) => since <= attemptedAt);
+    waiting = waiting.filter(({ since }) => since > attemptedAt);
+    for (const { refuse } of refused) refuse(error);
   }
 
   /** @throws Error with the message of pg's own pool. */
-  function takeInTurn(): Promise<Line> {
+  function takeInTurn(since: number): Promise<Line> {
     const late = () => {
       refused(waiting.length);
       return new Error('timeout exceeded when trying to connect');
     };
-    if (limit.waitMs(waiting.length, underWay) > patienceMs) return Promise.reject(late());
+    // Connections that open will take as many statements as the limit allows.
+    const takes = lines.every(({ open }) => open) ? underWay : limit.statements;
+    if (connected() && limit.waitMs(waiting.length, takes) > patienceMs) return Promise.reject(late());
     return new Promise((resolve, reject) => {
       const mine: Waiting = {
+        since,
         serve(line) {
           clearTimeout(patience);
           resolve(line);
@@ -193,7 +200,7 @@ export function openPipeline(
           waiting = waiting.filter((other) => other !== mine);
           reject(late());
         },
-        lines.some(({ open }) => open) ? patienceMs : FIRST_LINE_MS,
+        connected() ? patienceMs : FIRST_LINE_MS,
       );
       waiting.push(mine);
     });
@@ -201,7 +208,8 @@ export function openPipeline(
 
   return {
     async query(statement) {
-      const line = (waiting.length ? undefined : take()) ?? (await takeInTurn());
+      const since = performance.now();
+      const line = (waiting.length ? undefined : take()) ?? (await takeInTurn(since));
       const sentAt = performance.now();
       try {
         return await line.client.query(statement);

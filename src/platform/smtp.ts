@@ -12,14 +12,14 @@ export type Relay = {
 };
 
 /** Members of nodemailer's errors. */
-type Refusal = { code?: string; responseCode?: number; command?: string };
+type SmtpError = { code?: string; responseCode?: number; command?: string };
 
 /** Why a mail was not sent. It never contains the relay's answer, which repeats the address. */
 export class RelayError extends Error {
   /** A retry would also fail: the relay refused this address or this mail permanently (RFC 5321 section 4.2.1, 5yz). */
   readonly forGood: boolean;
 
-  constructor(error: Refusal) {
+  constructor(error: SmtpError) {
     super([error.code ?? 'UNKNOWN', error.command, error.responseCode].filter(Boolean).join(' '));
     this.name = 'RelayError';
     this.forGood = ['EENVELOPE', 'EMESSAGE'].includes(error.code ?? '') && (error.responseCode ?? 0) >= 500;
@@ -76,7 +76,7 @@ export function openRelay(url: string, from: string): Relay {
           signal: AbortSignal.timeout(PATIENCE_MS),
         });
       } catch (error) {
-        throw new RelayError(error as Refusal);
+        throw new RelayError(error as SmtpError);
       }
     },
     close: () => pool.close({ force: true }),

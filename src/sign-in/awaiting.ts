@@ -3,7 +3,7 @@ import { visitorOf } from '../http/visitor.ts';
 import { write } from '../oauth/store/unit-of-work.ts';
 import { mailboxOf } from '../people/email-address.ts';
 import { endProof, findProof, newProof, PROOF_MINUTES, type Proof, type Purpose, proveByCode, type Wish } from '../people/proofs.ts';
-import type { Problem } from '../people/sign-up.ts';
+import type { SignUpProblem } from '../people/sign-up.ts';
 import { knownHere } from './known-here.ts';
 import { type Step, showPage } from './step.ts';
 
@@ -26,7 +26,7 @@ export function awaited({ interaction }: Step, purpose: Purpose): Awaited | unde
 /** Reads the awaited proof from the database. @returns undefined when it expired, was replaced or redeemed, or was never requested. */
 export async function awaitedProof(step: Step, purpose: Purpose): Promise<Proof | undefined> {
   const waiting = awaited(step, purpose);
-  return waiting && findProof(step.services.database, purpose, waiting.handle);
+  return waiting && findProof(step.app.database, purpose, waiting.handle);
 }
 
 /**
@@ -34,7 +34,7 @@ export async function awaitedProof(step: Step, purpose: Purpose): Promise<Proof 
  * limit.
  */
 export async function limitLetters(step: Step, kind: 'sign_up' | 'reset', email: string): Promise<void> {
-  const { database } = step.services;
+  const { database } = step.app;
   const device = kind === 'reset' ? await knownHere(step, email) : undefined;
   if (device && (await withinLimit(database, LIMITS.resetAtDevice, device))) return;
   await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(step.ctx).address);
@@ -47,26 +47,32 @@ export async function beginToAwait(
   page: 'signup' | 'reset',
   wish: Wish,
 ): Promise<{ code: string; link: string; minutes: number }> {
-  const { ctx, interaction, services } = step;
-  const { handle, secret, code, statement } = newProof(services.keyRing, wish);
+  const { ctx, interaction, app } = step;
+  const { handle, secret, code, statement } = newProof(app.keyRing, wish);
   const before = interaction.result?.['proof'] as Awaited | undefined;
-  if (before) await write(services.database, { purpose: 'end', subject: `proof ${before.handle}`, statement: endProof(before.handle) });
-  await write(services.database, { purpose: 'keep', subject: `proof ${handle}`, statement });
+  if (before) await write(app.database, { purpose: 'end', subject: `proof ${before.handle}`, statement: endProof(before.handle) });
+  await write(app.database, { purpose: 'keep', subject: `proof ${handle}`, statement });
   const proof: Awaited = { purpose: wish.purpose, handle, email: wish.email };
-  await services.provider.interactionResult(ctx.req, ctx.res, { ...interaction.result, proof });
-  return { code, link: `${services.config.issuer}/interaction/${interaction.uid}/${page}/link?token=${secret}`, minutes: PROOF_MINUTES };
+  await app.provider.interactionResult(ctx.req, ctx.res, { ...interaction.result, proof });
+  return { code, link: `${app.config.issuer}/interaction/${interaction.uid}/${page}/link?token=${secret}`, minutes: PROOF_MINUTES };
 }
 
 /** Shows the page with the field for the code. @param left how many tries remain. */
-export async function showCode(step: Step, page: 'signup' | 'reset', email: string, problems: Problem[] = [], left = 0): Promise<void> {
-  const began = step.services.features.map((feature) => feature.signUpPage?.(step)).find((found) => found !== undefined);
+export async function showCode(
+  step: Step,
+  page: 'signup' | 'reset',
+  email: string,
+  problems: SignUpProblem[] = [],
+  left = 0,
+): Promise<void> {
+  const began = step.app.features.map((feature) => feature.signUpPage?.(step)).find((found) => found !== undefined);
   const other = page === 'signup' ? (began ?? page) : page;
   await showPage(step, 'interaction/code', { page, other, email, problems, left }, problems.length ? 400 : 200);
 }
 
 /** Tries the code that the user typed. @returns the proof; undefined for a refused code, after showing the page with the problem. */
 export async function tryCode(step: Step, page: 'signup' | 'reset', waiting: Awaited, code: string): Promise<Proof | undefined> {
-  const { database, keyRing } = step.services;
+  const { database, keyRing } = step.app;
   const answer = await proveByCode(database, keyRing, waiting.purpose, waiting.handle, code);
   if (answer === 'gone') {
     await showCode(step, page, waiting.email, [{ field: 'code', key: 'mailed.gone' }]);

@@ -5,6 +5,7 @@ import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { preferLocales } from '../http/language.ts';
 import { rememberApp } from '../oauth/answers/way-back.ts';
+import type { App } from '../oauth/app.ts';
 import { AppError } from '../platform/errors.ts';
 import { decideConsent, showConsent } from './consent.ts';
 import { showFactor, submitFactor } from './factor.ts';
@@ -15,7 +16,7 @@ import { resendReset, showNewPassword, showReset, showResetCode, submitNewPasswo
 import { answerLate, pressedBefore } from './second-press.ts';
 import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
-import type { Interaction, Page, PromptPages, Services, Step } from './step.ts';
+import type { Interaction, Page, PromptPages, Step } from './step.ts';
 
 /**
  * Owns the user's side of an authorization: it picks the page for each prompt of the library.
@@ -52,12 +53,12 @@ function promptPages(features: readonly SignInFeature[]): Record<string, PromptP
   return prompts;
 }
 
-export function interactionRoutes(services: Services) {
+export function interactionRoutes(app: App<SignInFeature>) {
   const router = new Router();
-  const prompts = promptPages(services.features);
+  const prompts = promptPages(app.features);
 
   router.get('/interaction/:uid', async (ctx) => {
-    const step = await stepOf(ctx, services);
+    const step = await stepOf(ctx, app);
     if (!step) return;
     const { first, pages } = promptOf(step, prompts);
     await pages[first]?.show?.(step);
@@ -65,16 +66,16 @@ export function interactionRoutes(services: Services) {
 
   router.get('/interaction/:uid/:page/link', async (ctx, next) => {
     const link = LINKS.get(ctx['params'].page);
-    return link ? showLink(await visit(ctx, services, prompts), link) : next();
+    return link ? showLink(await requestOf(ctx, app, prompts), link) : next();
   });
 
   router.post('/interaction/:uid/:page/link', async (ctx, next) => {
     const link = LINKS.get(ctx['params'].page);
-    return link ? answerLink(await visit(ctx, services, prompts), link) : next();
+    return link ? answerLink(await requestOf(ctx, app, prompts), link) : next();
   });
 
   router.get(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
-    const step = await stepOf(ctx, services);
+    const step = await stepOf(ctx, app);
     if (!step) return;
     const show = pageOf(step, prompts)?.show;
     // The user reopened a page of an earlier step: redirect to the current one.
@@ -83,13 +84,13 @@ export function interactionRoutes(services: Services) {
   });
 
   router.post(['/interaction/:uid/:page', '/interaction/:uid/:page/:part'], async (ctx) => {
-    const step = await stepOf(ctx, services);
+    const step = await stepOf(ctx, app);
     if (!step) return;
     const form = await readForm(ctx);
-    assertOurForm(ctx, services.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), services.config.issuer);
+    assertOurForm(ctx, app.config.cookieKeys, csrfSubject(step.interaction), form.get('csrf'), app.config.issuer);
     // The page's script sends a passkey response once. A second one is a replay (WebAuthn level 3 section 7.2), so no stored answer may
     // repeat it.
-    if (ctx['params'].page !== 'passkey' && (await pressedBefore(ctx, services, form))) return;
+    if (ctx['params'].page !== 'passkey' && (await pressedBefore(ctx, app, form))) return;
     const page = pageOf(step, prompts);
     // The user resubmitted a form of an earlier step, from another tab: redirect to the current page.
     if (!page?.answer) return ctx.redirect(`/interaction/${step.interaction.uid}`);
@@ -122,32 +123,32 @@ function pageOf(step: Step, prompts: Prompts): Page | undefined {
 }
 
 /** @returns the step that a request belongs to; undefined when the interaction has ended and answerLate() has already responded. */
-const stepOf = (ctx: Context, services: Services): Promise<Step | undefined> =>
-  currentStep(ctx, services).catch((error) => answerLate(ctx, services, error));
+const stepOf = (ctx: Context, app: App<SignInFeature>): Promise<Step | undefined> =>
+  currentStep(ctx, app).catch((error) => answerLate(ctx, app, error));
 
 /** @throws AppError when this browser has no such interaction: it expired, it is finished, or another browser opened it. */
-async function currentStep(ctx: Context, services: Services): Promise<Step> {
+async function currentStep(ctx: Context, app: App<SignInFeature>): Promise<Step> {
   // The language switch leads here, also from an error page that answers a form.
   ctx.state.pagePath = `/interaction/${encodeURIComponent(ctx['params'].uid)}`;
-  const interaction = await findInteraction(ctx, services.provider);
+  const interaction = await findInteraction(ctx, app.provider);
   if (interaction.uid !== ctx['params'].uid)
     throw new AppError('interaction_expired', { status: 400, reason: 'interaction_of_another_page' });
   preferLocales(ctx, interaction.params['ui_locales']);
   rememberApp(ctx, String(interaction.params['client_id']));
   // The error page of a refused form links back to the form's page. When the page itself fails, there is no such link.
   ctx.state.pageStands = ctx.method === 'POST';
-  return { ctx, interaction, csrf: csrfToken(services.config.cookieKeys, csrfSubject(interaction)), services };
+  return { ctx, interaction, csrf: csrfToken(app.config.cookieKeys, csrfSubject(interaction)), app };
 }
 
 /**
  * A browser may open a mailed link without this interaction, or after its interaction has left the sign-in prompt. `own` is then undefined.
  */
-async function visit(ctx: Context, services: Services, prompts: Prompts) {
+async function requestOf(ctx: Context, app: App<SignInFeature>, prompts: Prompts) {
   try {
-    const own = await currentStep(ctx, services);
-    return { ctx, services, own: promptOf(own, prompts).pages === prompts['login']?.pages ? own : undefined };
+    const own = await currentStep(ctx, app);
+    return { ctx, app, own: promptOf(own, prompts).pages === prompts['login']?.pages ? own : undefined };
   } catch (error) {
-    if (error instanceof AppError && error.code === 'interaction_expired') return { ctx, services, own: undefined };
+    if (error instanceof AppError && error.code === 'interaction_expired') return { ctx, app, own: undefined };
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { auditEvent } from '../audit/events.ts';
+import { recordEvent } from '../audit/events.ts';
 import { forgive, LIMITS, limitRate } from '../http/rate-limit.ts';
 import { visitorOf } from '../http/visitor.ts';
 import type { Proofs } from '../oauth/session/session-proofs.ts';
@@ -16,11 +16,11 @@ import { type Step, showPage } from './step.ts';
  * Does not decide whether a factor is needed: see interaction-policy.ts. The passkey form belongs to the passkeys feature.
  */
 
-type Problem = 'wrong' | 'reused' | 'wrong_recovery_code';
+type FactorProblem = 'wrong' | 'reused' | 'wrong_recovery_code';
 
 export async function showFactor(step: Step): Promise<void> {
   const session = await ownSession(step);
-  const { database } = step.services;
+  const { database } = step.app;
   // The user set up and proved a factor in another tab in the meantime, so this session needs no further one.
   if (!(await owesFactor(database, session, askedOf(step.interaction.params)))) {
     const { amr, acr, loginTs } = session;
@@ -38,7 +38,7 @@ export async function submitFactor(step: Step, form: URLSearchParams): Promise<v
 }
 
 async function submitTotp(step: Step, code: string): Promise<void> {
-  const { database } = step.services;
+  const { database } = step.app;
   const { accountId } = await ownSession(step);
   // Count the try before verifying the code, so that parallel requests cannot exceed the limit (CVE-2025-64102).
   await limitRate(database, LIMITS.totpOfAccount, accountId);
@@ -48,18 +48,18 @@ async function submitTotp(step: Step, code: string): Promise<void> {
   await goOn(step);
 }
 
-async function verifyCode({ services }: Step, accountId: string, code: string): Promise<Verdict> {
-  for (const feature of services.features) if (feature.verifyFactorCode) return feature.verifyFactorCode(services, accountId, code);
+async function verifyCode({ app }: Step, accountId: string, code: string): Promise<Verdict> {
+  for (const feature of app.features) if (feature.verifyFactorCode) return feature.verifyFactorCode(app, accountId, code);
   return { ok: false, reason: 'wrong' };
 }
 
 async function submitRecoveryCode(step: Step, code: string): Promise<void> {
-  const { database, keyRing } = step.services;
+  const { database, keyRing } = step.app;
   const { accountId } = await ownSession(step);
   await limitRate(database, LIMITS.recoveryCodeOfAccount, accountId);
   if (!(await useRecoveryCode(database, keyRing, accountId, code))) return fail(step, accountId, 'recovery_code', 'wrong_recovery_code');
   await forgive(database, LIMITS.recoveryCodeOfAccount, accountId);
-  await database.change(auditEvent(visitorOf(step.ctx), { type: 'recovery_code_used', accountId }));
+  await database.change(recordEvent(visitorOf(step.ctx), { type: 'recovery_code_used', accountId }));
   await goOn(step);
 }
 
@@ -72,10 +72,10 @@ async function goOn(step: Step): Promise<void> {
   });
 }
 
-async function fail(step: Step, accountId: string, factor: string, problem: Problem): Promise<void> {
+async function fail(step: Step, accountId: string, factor: string, problem: FactorProblem): Promise<void> {
   step.ctx.state.logged = { ...step.ctx.state.logged, reason: `${factor} ${problem}` };
-  step.services.counts.add('sign_in_failed', 'factor');
-  await step.services.database.change(auditEvent(visitorOf(step.ctx), { type: 'factor_failed', accountId, detail: { factor } }));
+  step.app.counts.add('sign_in_failed', 'factor');
+  await step.app.database.change(recordEvent(visitorOf(step.ctx), { type: 'factor_failed', accountId, detail: { factor } }));
   await page(step, problem, 401);
 }
 
@@ -91,7 +91,7 @@ async function leave(step: Step): Promise<void> {
 }
 
 /** @returns which of the account's factors satisfy the request; `unmet` when none does. */
-async function within({ interaction, services: { database } }: Step) {
+async function within({ interaction, app: { database } }: Step) {
   const factors = await factorsOf(database, String(interaction.session?.accountId));
   const passkeyOnly = asksForPasskey(askedOf(interaction.params));
   const passkey = factors.passkeys.length > 0;
@@ -99,9 +99,9 @@ async function within({ interaction, services: { database } }: Step) {
   return { passkey, totp, recoveryCode: Boolean(factors.recoveryCodesLeft) && !passkeyOnly, passkeyOnly, unmet: !passkey && !totp };
 }
 
-async function page(step: Step, problem?: Problem, status = 200): Promise<void> {
-  const { interaction, services } = step;
-  const [account, ways] = await Promise.all([findAccount(services.database, String(interaction.session?.accountId)), within(step)]);
+async function page(step: Step, problem?: FactorProblem, status = 200): Promise<void> {
+  const { interaction, app } = step;
+  const [account, ways] = await Promise.all([findAccount(app.database, String(interaction.session?.accountId)), within(step)]);
   if (!account) throw new AppError('interaction_expired', { status: 400, reason: 'account_gone' });
   const shown = {
     ...ways,
@@ -113,14 +113,14 @@ async function page(step: Step, problem?: Problem, status = 200): Promise<void> 
 }
 
 function offersOf(step: Step, ways: { passkey: boolean }): Record<string, unknown> {
-  return ways.passkey ? Object.assign({}, ...step.services.features.map((feature) => feature.factorOffer?.(step))) : {};
+  return ways.passkey ? Object.assign({}, ...step.app.features.map((feature) => feature.factorOffer?.(step))) : {};
 }
 
 /**
  * @returns the session that this interaction began with. @throws AppError when this browser has since signed out or signed in to another
  * account.
  */
-async function ownSession({ ctx, interaction, services: { provider } }: Step) {
+async function ownSession({ ctx, interaction, app: { provider } }: Step) {
   const session = await provider.Session.get(ctx as never);
   const { accountId, uid, amr, acr, loginTs, enrolled } = session as typeof session & Proofs;
   if (!accountId || accountId !== interaction.session?.accountId || uid !== interaction.session.uid)

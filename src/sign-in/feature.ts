@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
+import type { App } from '../oauth/app.ts';
 import type { Statement } from '../platform/database.ts';
-import type { Page, PromptPages, Services, Step } from './step.ts';
+import type { Page, PromptPages, Step } from './step.ts';
 
 /** What a feature may add to signing in. Each member is optional. src/feature.ts combines the parts of the contract. */
 
@@ -35,9 +36,9 @@ export type SignInFeature = {
   /** @returns the page on which this sign-up began, unless it is the plain sign-up page. */
   signUpPage?(step: Step): string | undefined;
   /** @param payload the payload of the sign-up's proof. */
-  broughtToSignUp?(from: { ctx: Context; services: Services }, payload: unknown): Brought | undefined;
+  broughtToSignUp?(from: { ctx: Context; app: App<SignInFeature> }, payload: unknown): Brought | undefined;
   /** @returns what the second factor page shows for a user who has this kind of factor. */
   factorOffer?(step: Step): Record<string, unknown>;
   /** Verifies a code of an authenticator app. */
-  verifyFactorCode?(services: Services, accountId: string, code: string): Promise<Verdict>;
+  verifyFactorCode?(app: App<SignInFeature>, accountId: string, code: string): Promise<Verdict>;
 };

@@ -6,7 +6,7 @@ import type { Account } from '../people/store.ts';
 import { epochSeconds, systemClock } from '../platform/clock.ts';
 import type { Login } from './feature.ts';
 import { mailNewDevice } from './new-device.ts';
-import { note } from './note.ts';
+import { recordStepEvent } from './note.ts';
 import type { Step } from './step.ts';
 
 /**
@@ -28,7 +28,7 @@ export async function finish(step: Step, result: InteractionResults, { restart =
 
 async function callFeatures(step: Step, login: Login): Promise<Record<string, unknown>> {
   const kept = {};
-  for (const feature of step.services.features) Object.assign(kept, await feature.afterSignIn?.(step, login));
+  for (const feature of step.app.features) Object.assign(kept, await feature.afterSignIn?.(step, login));
   return kept;
 }
 
@@ -50,7 +50,7 @@ export async function finishSignIn(step: Step, account: Account, { method, provi
   // A sign-up and a reset by mail prove that the user just read that mail.
   const amr = byMail ? [...shown.amr, BY_MAIL] : shown.amr;
   await mailNewDevice(step, account, { method, ...(byMail && { byMail }) });
-  await note(step, { type: 'signed_in', accountId: account.id, clientId: String(interaction.params['client_id']), detail });
+  await recordStepEvent(step, { type: 'signed_in', accountId: account.id, clientId: String(interaction.params['client_id']), detail });
   // The reset ended every session of the account, also the one this interaction began in. The stored result must not depend on it.
   if (method === 'reset' && interaction.session?.accountId === account.id) delete interaction.session;
   await finish(step, {
@@ -63,7 +63,7 @@ export async function finishSignIn(step: Step, account: Account, { method, provi
  * A browser belongs to one user at a time: a sign-in ends the session of the previous user here. The library would ask that user to sign
  * out with a form, which is an extra page without JavaScript, and would revoke the user's grants.
  */
-async function endSessionOfAnother({ ctx, interaction, services: { provider } }: Step, accountId: string): Promise<void> {
+async function endSessionOfAnother({ ctx, interaction, app: { provider } }: Step, accountId: string): Promise<void> {
   const session = await provider.Session.get(ctx as never);
   if (!session.accountId || session.accountId === accountId) return;
   await session.destroy();

@@ -11,7 +11,7 @@ import type { Step } from './step.ts';
  * @returns the key to count by; undefined for any other browser. A browser without our cookie causes no lookup, so the response time
  * reveals nothing.
  */
-export async function knownHere({ ctx, services: { database } }: Step, email: string): Promise<string | undefined> {
+export async function knownHere({ ctx, app: { database } }: Step, email: string): Promise<string | undefined> {
   if (!isKnownDevice(ctx)) return undefined;
   const account = await findAccountByEmail(database, email);
   return account && knownDeviceKey(ctx, account.id, account.devicesSince);

@@ -3,18 +3,20 @@ import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
+import type { App } from '../oauth/app.ts';
 import { changedApart } from '../oauth/store/unit-of-work.ts';
 import { passwordProblem } from '../people/password-policy.ts';
 import { hashPassword } from '../people/passwords.ts';
 import { findProof, handleOf, type Proof, type Purpose, proveByLink } from '../people/proofs.ts';
-import { confirmElsewhere, type Problem, type SignUpWish } from '../people/sign-up.ts';
+import { confirmElsewhere, type SignUpProblem, type SignUpWish } from '../people/sign-up.ts';
 import { AppError } from '../platform/errors.ts';
 import { awaited } from './awaiting.ts';
+import type { SignInFeature } from './feature.ts';
 import { finishSignIn } from './finish.ts';
 import { newPasswordProblems, openingsOf, resetPassword } from './reset.ts';
 import { pressedBefore } from './second-press.ts';
 import { broughtTo, goOn, makeAccount } from './signup.ts';
-import { goTo, type Services, type Step } from './step.ts';
+import { goTo, type Step } from './step.ts';
 
 /**
  * Owns the links in our mails. Any browser may open them. Opening one changes nothing, since mail scanners open links too; only the form on
@@ -24,12 +26,12 @@ import { goTo, type Services, type Step } from './step.ts';
  */
 
 /** A request for a mailed link. @param own this browser's interaction at this address, if it has one. */
-export type Visit = { ctx: Context; services: Services; own: Step | undefined };
+export type LinkRequest = { ctx: Context; app: App<SignInFeature>; own: Step | undefined };
 
 type Link = {
   purpose: Purpose;
-  show(visit: Visit, proof: Proof, secret: string): Promise<void>;
-  answer(visit: Visit, proof: Proof, secret: string, form: URLSearchParams): Promise<void>;
+  show(request: LinkRequest, proof: Proof, secret: string): Promise<void>;
+  answer(request: LinkRequest, proof: Proof, secret: string, form: URLSearchParams): Promise<void>;
 };
 
 export const LINKS = new Map<string | undefined, Link>([
@@ -38,106 +40,112 @@ export const LINKS = new Map<string | undefined, Link>([
 ]);
 
 /** @throws AppError 400 `proof_gone` for a link that is used, expired, replaced or unknown. */
-export async function showLink(visit: Visit, link: Link): Promise<void> {
-  const secret = String(visit.ctx.query['token'] ?? '');
-  await link.show(visit, await proofOf(visit, link, secret), secret);
+export async function showLink(request: LinkRequest, link: Link): Promise<void> {
+  const secret = String(request.ctx.query['token'] ?? '');
+  await link.show(request, await proofOf(request, link, secret), secret);
 }
 
-export async function answerLink(visit: Visit, link: Link): Promise<void> {
-  const { ctx, services } = visit;
+export async function answerLink(request: LinkRequest, link: Link): Promise<void> {
+  const { ctx, app } = request;
   const form = await readForm(ctx);
   const secret = form.get('token') ?? '';
-  assertOurForm(ctx, services.config.cookieKeys, csrfSubject(secret), form.get('csrf'), services.config.issuer);
-  if (await pressedBefore(ctx, services, form)) return;
-  await link.answer(visit, await proofOf(visit, link, secret), secret, form);
+  assertOurForm(ctx, app.config.cookieKeys, csrfSubject(secret), form.get('csrf'), app.config.issuer);
+  if (await pressedBefore(ctx, app, form)) return;
+  await link.answer(request, await proofOf(request, link, secret), secret, form);
 }
 
-async function proofOf({ services }: Visit, { purpose }: Link, secret: string): Promise<Proof> {
-  const proof = await findProof(services.database, purpose, handleOf(secret));
+async function proofOf({ app }: LinkRequest, { purpose }: Link, secret: string): Promise<Proof> {
+  const proof = await findProof(app.database, purpose, handleOf(secret));
   if (!proof) throw gone();
   return proof;
 }
 
-async function showConfirmation(visit: Visit, proof: Proof, secret: string): Promise<void> {
-  if (proof.accountId) return alreadyConfirmed(visit, proof);
-  confirmation(visit, proof, secret);
+async function showConfirmation(request: LinkRequest, proof: Proof, secret: string): Promise<void> {
+  if (proof.accountId) return alreadyConfirmed(request, proof);
+  confirmation(request, proof, secret);
 }
 
 /**
  * In a browser other than the requesting one, the page asks for a password. It also drops the upstream identity that the requesting user
  * brought.
  */
-function confirmation(visit: Visit, proof: Proof, secret: string, problems: Problem[] = []): void {
+function confirmation(request: LinkRequest, proof: Proof, secret: string, problems: SignUpProblem[] = []): void {
   const { name } = proof.payload as SignUpWish;
-  const own = asks(visit, proof) !== undefined;
-  const linked = own ? broughtTo(visit, proof)?.shown : undefined;
+  const own = asks(request, proof) !== undefined;
+  const linked = own ? broughtTo(request, proof)?.shown : undefined;
   const status = problems.length ? 400 : 200;
-  page(visit, 'interaction/confirm', { email: proof.email, name, linked, asksPassword: !own, problems }, secret, status);
+  page(request, 'interaction/confirm', { email: proof.email, name, linked, asksPassword: !own, problems }, secret, status);
 }
 
-async function confirm(visit: Visit, known: Proof, secret: string, form: URLSearchParams): Promise<void> {
+async function confirm(request: LinkRequest, known: Proof, secret: string, form: URLSearchParams): Promise<void> {
   const { handle } = known;
-  const { services } = visit;
-  if (known.accountId) return alreadyConfirmed(visit, known);
-  if (!asks(visit, known)) return openElsewhere(visit, known, secret, form.get('password') ?? '');
+  const { app } = request;
+  if (known.accountId) return alreadyConfirmed(request, known);
+  if (!asks(request, known)) return openElsewhere(request, known, secret, form.get('password') ?? '');
   // An earlier request proved the address but did not finish, so the account does not exist yet: use that proof.
-  const proof = (await proveByLink(services.database, 'sign_up', secret)) ?? (await findProof(services.database, 'sign_up', handle));
+  const proof = (await proveByLink(app.database, 'sign_up', secret)) ?? (await findProof(app.database, 'sign_up', handle));
   if (!proof) throw gone();
-  const own = asks(visit, proof);
-  if (proof.accountId || !own) return alreadyConfirmed(visit, proof);
+  const own = asks(request, proof);
+  if (proof.accountId || !own) return alreadyConfirmed(request, proof);
   await goOn(own, proof);
 }
 
-async function openElsewhere(visit: Visit, known: Proof, secret: string, password: string): Promise<void> {
+async function openElsewhere(request: LinkRequest, known: Proof, secret: string, password: string): Promise<void> {
   const { name } = known.payload as SignUpWish;
   const key = passwordProblem(password, { name, email: known.email });
-  if (key) return confirmation(visit, known, secret, [{ field: 'password', key }]);
-  const proof = await confirmElsewhere(visit.services.database, secret, await hashPassword(password));
+  if (key) return confirmation(request, known, secret, [{ field: 'password', key }]);
+  const proof = await confirmElsewhere(request.app.database, secret, await hashPassword(password));
   if (!proof) throw gone();
-  await makeAccount(visit, proof);
+  await makeAccount(request, proof);
   // Account creation runs in its own transaction.
   changedApart();
-  render(visit.ctx, 'interaction/elsewhere', { page: 'signup' });
+  render(request.ctx, 'interaction/elsewhere', { page: 'signup' });
 }
 
 /** The link was opened again: the requesting browser continues, any other browser learns that the link was used. */
-async function alreadyConfirmed(visit: Visit, proof: Proof): Promise<void> {
-  const own = asks(visit, proof);
+async function alreadyConfirmed(request: LinkRequest, proof: Proof): Promise<void> {
+  const own = asks(request, proof);
   if (own) return goTo(own, 'signup/code');
   throw gone();
 }
 
-async function showNewPassword(visit: Visit, proof: Proof, secret: string): Promise<void> {
-  await newPassword(visit, proof, secret, []);
+async function showNewPassword(request: LinkRequest, proof: Proof, secret: string): Promise<void> {
+  await newPassword(request, proof, secret, []);
 }
 
-async function newPassword(visit: Visit, proof: Proof, secret: string, keep: string[], problems: Problem[] = []): Promise<void> {
-  const openings = await openingsOf(visit, proof, keep);
+async function newPassword(
+  request: LinkRequest,
+  proof: Proof,
+  secret: string,
+  keep: string[],
+  problems: SignUpProblem[] = [],
+): Promise<void> {
+  const openings = await openingsOf(request, proof, keep);
   const shown = { page: 'reset/link', email: proof.email, openings, problems };
-  page(visit, 'interaction/new-password', shown, secret, problems.length ? 400 : 200);
+  page(request, 'interaction/new-password', shown, secret, problems.length ? 400 : 200);
 }
 
-async function setNewPassword(visit: Visit, proof: Proof, secret: string, form: URLSearchParams): Promise<void> {
+async function setNewPassword(request: LinkRequest, proof: Proof, secret: string, form: URLSearchParams): Promise<void> {
   const password = form.get('password') ?? '';
-  const problems = await newPasswordProblems(visit, proof, password);
+  const problems = await newPasswordProblems(request, proof, password);
   const keep = form.getAll('keep');
-  if (problems.length) return newPassword(visit, proof, secret, keep, problems);
-  const own = asks(visit, proof);
-  const account = await resetPassword(visit, proof, { password, keep }, 'link');
+  if (problems.length) return newPassword(request, proof, secret, keep, problems);
+  const own = asks(request, proof);
+  const account = await resetPassword(request, proof, { password, keep }, 'link');
   if (own) return finishSignIn(own, account, { method: 'reset', byMail: true, amr: ['pwd'] });
-  render(visit.ctx, 'interaction/elsewhere', { page: 'reset' });
+  render(request.ctx, 'interaction/elsewhere', { page: 'reset' });
 }
 
 /** @returns this browser's interaction if it waits for this proof. */
-function asks({ own }: Visit, proof: Proof): Step | undefined {
+function asks({ own }: LinkRequest, proof: Proof): Step | undefined {
   return own && awaited(own, proof.purpose)?.handle === proof.handle ? own : undefined;
 }
 
-function page({ ctx, services, own }: Visit, view: string, data: Record<string, unknown>, secret: string, status = 200): void {
+function page({ ctx, app, own }: LinkRequest, view: string, data: Record<string, unknown>, secret: string, status = 200): void {
   if (own) allowFormAction(ctx, String(own.interaction.params['redirect_uri']));
   // The language switch leads back here, with the secret.
   Object.assign(ctx.state, { pagePath: ctx.path, pageQuery: new URLSearchParams({ token: secret }).toString() });
-  const csrf = csrfToken(services.config.cookieKeys, csrfSubject(secret));
+  const csrf = csrfToken(app.config.cookieKeys, csrfSubject(secret));
   render(ctx, view, { ...data, base: ctx.path.split('/').slice(0, 3).join('/'), token: secret, csrf }, status);
 }
 

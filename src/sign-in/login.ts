@@ -5,7 +5,7 @@ import { findUser, verifyCredentials } from '../people/store.ts';
 import { awaited } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
 import { knownHere } from './known-here.ts';
-import { note } from './note.ts';
+import { recordStepEvent } from './note.ts';
 import { goTo, type Step, showPage } from './step.ts';
 
 /** Owns the sign-in page. Does not decide whether sign-in is needed: see interaction-policy.ts. */
@@ -18,16 +18,16 @@ export async function showLogin(step: Step, notice: Record<string, unknown> = {}
 /** @throws AppError 429 after too many failures, before the password is verified; 503 when too many users sign in at once. */
 export async function submitLogin(step: Step, form: URLSearchParams): Promise<void> {
   if (form.get('decision') === 'leave') {
-    for (const feature of step.services.features) await feature.leaveOffer?.(step);
+    for (const feature of step.app.features) await feature.leaveOffer?.(step);
     return goTo(step, 'login');
   }
   const email = form.get('email') ?? '';
-  const { database } = step.services;
+  const { database } = step.app;
   const made = { ctx: step.ctx, database, account: normalizeEmail(email), device: await knownHere(step, email) };
   const [user] = await Promise.all([findUser(database, email), countPasswordTry(made)]);
   const verdict = await verifyCredentials(database, user, form.get('password') ?? '');
   if (!verdict.ok) {
-    await note(step, { type: 'sign_in_failed', ...(verdict.accountId ? { accountId: verdict.accountId } : undefined) });
+    await recordStepEvent(step, { type: 'sign_in_failed', ...(verdict.accountId ? { accountId: verdict.accountId } : undefined) });
     // An unknown address and a wrong password get the same sentence, so it does not reveal which accounts exist (OWASP Authentication Cheat
     // Sheet).
     return page(step, { email, failed: true }, 401);
@@ -45,6 +45,6 @@ async function page(step: Step, shown: Record<string, unknown>, status = 200): P
 
 /** @returns what features offer besides the form on the sign-in and sign-up pages. */
 export async function offersOf(step: Step): Promise<Record<string, unknown>> {
-  const offers = await Promise.all(step.services.features.map((feature) => feature.offers?.(step)));
+  const offers = await Promise.all(step.app.features.map((feature) => feature.offers?.(step)));
   return Object.assign({}, ...offers);
 }

@@ -13,16 +13,16 @@ import type { Step } from './step.ts';
 const CLOCK_DIFFERENCE_MS = MINUTE * 1000;
 
 export async function mailNewDevice(step: Step, account: Account, { method, byMail }: Pick<Proven, 'method' | 'byMail'>): Promise<void> {
-  const { ctx, services } = step;
+  const { ctx, app } = step;
   const last = lastSignInHere(ctx, account.id);
   const now = Date.now();
   rememberDevice(ctx, account.id, new Date(method === 'reset' ? now + CLOCK_DIFFERENCE_MS : now));
   // Every browser is new after a sign-up, and a reset sends a mail of its own.
   if (byMail || method === 'sign_up' || (last && !isOutdated(last, account))) return;
   // An attacker who knows the password must not fill the mailbox: the first mails are enough.
-  if (!(await withinLimit(services.database, LIMITS.newDeviceLetters, account.id))) return;
+  if (!(await withinLimit(app.database, LIMITS.newDeviceLetters, account.id))) return;
   for (const [n, statement] of alarmTo(step, account, 'new_device', 'new_device', {}).entries())
-    await write(services.database, { purpose: 'keep', subject: `alarm ${n} new_device ${account.id}`, statement });
+    await write(app.database, { purpose: 'keep', subject: `alarm ${n} new_device ${account.id}`, statement });
 }
 
 /** A reset and the link "this was not me" make every browser new again. */

@@ -9,13 +9,13 @@ import { databaseTime, listOpenings, nameOf, removeAdded, type ShownOpening, sho
 import { passwordProblem } from '../people/password-policy.ts';
 import { hashPassword } from '../people/passwords.ts';
 import { endProofsOf, type Proof, redeemProof } from '../people/proofs.ts';
-import type { Problem } from '../people/sign-up.ts';
+import type { SignUpProblem } from '../people/sign-up.ts';
 import { type Account, findAccount, findAccountByEmail } from '../people/store.ts';
 import { Prisma, type Statement } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
-import { alarmTo, note, send } from './note.ts';
+import { alarmTo, recordStepEvent, send } from './note.ts';
 import { goTo, type Step, showPage } from './step.ts';
 
 /**
@@ -78,8 +78,8 @@ async function provenByCode(step: Step): Promise<Proof | undefined> {
 }
 
 /** @returns the problems of a new password for the proven account; empty when it is valid. */
-export async function newPasswordProblems({ services }: Pick<Step, 'services'>, proof: Proof, password: string): Promise<Problem[]> {
-  const account = await accountOf(services, proof);
+export async function newPasswordProblems({ app }: Pick<Step, 'app'>, proof: Proof, password: string): Promise<SignUpProblem[]> {
+  const account = await accountOf(app, proof);
   const key = passwordProblem(password, account);
   return key ? [{ field: 'password', key }] : [];
 }
@@ -92,13 +92,13 @@ export async function newPasswordProblems({ services }: Pick<Step, 'services'>, 
  * @returns the account as it was before the change. @throws AppError 400 when the proof's account has changed.
  */
 export async function resetPassword(
-  here: Pick<Step, 'ctx' | 'services'>,
+  here: Pick<Step, 'ctx' | 'app'>,
   proof: Proof,
   { password, keep }: { password: string; keep: string[] },
   by: 'code' | 'link',
 ): Promise<Account> {
-  const { database } = here.services;
-  const account = await accountOf(here.services, proof);
+  const { database } = here.app;
+  const account = await accountOf(here.app, proof);
   const passwordHash = await hashPassword(password);
   const added = (await listOpenings(database, account.id)).filter((one) => one.added && !keep.includes(nameOf(one)));
   await write(database, { purpose: 'end', subject: `proof ${proof.handle}`, statement: redeemProof(proof, by), once: true });
@@ -111,7 +111,7 @@ export async function resetPassword(
   await write(database, { purpose: 'end', subject: `proofs of ${account.id}`, statement: endProofsOf(account.id) });
   await write(database, { purpose: 'end', subject: `account ${account.id}`, statement: endAccount(account.id) });
   const removed = [...new Set(added.map(({ kind }) => kind))];
-  await note(here, { type: 'password_reset', accountId: account.id, ...(removed.length ? { detail: { removed } } : undefined) });
+  await recordStepEvent(here, { type: 'password_reset', accountId: account.id, ...(removed.length ? { detail: { removed } } : undefined) });
   // The user reads the mail of this address, so the links that undo earlier changes to it are no longer needed.
   await write(database, { purpose: 'end', subject: `not me ${account.id}`, statement: endOutdatedLinks(account.id, account) });
   for (const [n, statement] of alarmTo(here, account, 'password_changed', 'password_changed', {}).entries())
@@ -123,7 +123,7 @@ export async function resetPassword(
 }
 
 /** @throws AppError 400 when the account was deleted or disabled, or has another address by now. */
-async function accountOf({ database }: Step['services'], proof: Proof): Promise<Account> {
+async function accountOf({ database }: Step['app'], proof: Proof): Promise<Account> {
   const account = proof.accountId ? await findAccount(database, proof.accountId) : undefined;
   if (!account || !isSameAddress(account.email, proof.email))
     throw new AppError('proof_gone', { status: 400, reason: 'account_of_proof_gone' });
@@ -131,7 +131,7 @@ async function accountOf({ database }: Step['services'], proof: Proof): Promise<
 }
 
 async function ask(step: Step, email: string): Promise<void> {
-  const { database } = step.services;
+  const { database } = step.app;
   await limitLetters(step, 'reset', email);
   const account = await findAccountByEmail(database, email);
   const mayTell = await withinLimit(database, LIMITS.lettersToNobody, account ? `account ${email}` : email);
@@ -142,11 +142,11 @@ async function ask(step: Step, email: string): Promise<void> {
   goTo(step, 'reset/code');
 }
 
-async function form(step: Step, email: string, problems: Problem[] = []): Promise<void> {
+async function form(step: Step, email: string, problems: SignUpProblem[] = []): Promise<void> {
   await showPage(step, 'interaction/reset', { email, problems }, problems.length ? 400 : 200);
 }
 
-async function newPassword(step: Step, proof: Proof, keep: string[], problems: Problem[] = []): Promise<void> {
+async function newPassword(step: Step, proof: Proof, keep: string[], problems: SignUpProblem[] = []): Promise<void> {
   const openings = await openingsOf(step, proof, keep);
   const shown = { page: 'reset/password', email: proof.email, openings, problems };
   await showPage(step, 'interaction/new-password', shown, problems.length ? 400 : 200);
@@ -155,8 +155,8 @@ async function newPassword(step: Step, proof: Proof, keep: string[], problems: P
 /**
  * @returns the other ways to sign in to a proof's account, for `views/openings.eta`. @param keep those that the user has chosen to keep.
  */
-export async function openingsOf({ services }: Pick<Step, 'services'>, proof: Proof, keep: string[]): Promise<ShownOpening[]> {
-  return proof.accountId ? shownOpenings(await listOpenings(services.database, proof.accountId), keep) : [];
+export async function openingsOf({ app }: Pick<Step, 'app'>, proof: Proof, keep: string[]): Promise<ShownOpening[]> {
+  return proof.accountId ? shownOpenings(await listOpenings(app.database, proof.accountId), keep) : [];
 }
 
 /**

@@ -7,8 +7,9 @@ import { seeOther } from '../http/see-other.ts';
 import { findWhereItLed, repeatEnding, type WhereItLed } from '../oauth/answers/endings.ts';
 import { answeredBefore } from '../oauth/answers/first-press.ts';
 import { findWayBack } from '../oauth/answers/way-back.ts';
+import type { App } from '../oauth/app.ts';
 import { AppError } from '../platform/errors.ts';
-import type { Services } from './step.ts';
+import type { SignInFeature } from './feature.ts';
 
 /**
  * Owns what a browser sees when the user submits a form of an interaction twice, or returns to one that has ended. The same form repeats
@@ -16,7 +17,7 @@ import type { Services } from './step.ts';
  */
 
 /** @returns the interaction id in this address if the browser's cookie has the same id. That interaction may have ended. */
-function ownUid(ctx: Context, { provider }: Services): string | undefined {
+function ownUid(ctx: Context, { provider }: App<SignInFeature>): string | undefined {
   const cookie = ctx.cookies.get(provider.cookieName('interaction'), { signed: true });
   return cookie && cookie === ctx['params'].uid ? cookie : undefined;
 }
@@ -25,11 +26,11 @@ function ownUid(ctx: Context, { provider }: Services): string | undefined {
  * Answers a form that the browser sends again. @param form a form whose CSRF token was verified. @returns false when the form is new and
  * the caller must handle it.
  */
-export async function pressedBefore(ctx: Context, services: Services, form: URLSearchParams): Promise<boolean> {
-  const uid = ownUid(ctx, services);
-  const answer = await answeredBefore(ctx, services.database, { browser: uid ?? '', form });
+export async function pressedBefore(ctx: Context, app: App<SignInFeature>, form: URLSearchParams): Promise<boolean> {
+  const uid = ownUid(ctx, app);
+  const answer = await answeredBefore(ctx, app.database, { browser: uid ?? '', form });
   if (!answer) return false;
-  if (!uid || !(await leadToEnd(ctx, services, uid, answer))) giveAnswer(ctx, answer);
+  if (!uid || !(await leadToEnd(ctx, app, uid, answer))) giveAnswer(ctx, answer);
   return true;
 }
 
@@ -37,40 +38,40 @@ export async function pressedBefore(ctx: Context, services: Services, form: URLS
  * Answers a request for an interaction that no longer exists.
  * @param error the reason why the request cannot continue. @throws that error, when there is no page to lead to.
  */
-export async function answerLate(ctx: Context, services: Services, error: unknown): Promise<undefined> {
-  const uid = error instanceof AppError && error.code === 'interaction_expired' ? ownUid(ctx, services) : undefined;
+export async function answerLate(ctx: Context, app: App<SignInFeature>, error: unknown): Promise<undefined> {
+  const uid = error instanceof AppError && error.code === 'interaction_expired' ? ownUid(ctx, app) : undefined;
   if (!uid) throw error;
-  const led = await findWhereItLed(services.database, uid);
+  const led = await findWhereItLed(app.database, uid);
   if (ctx.method === 'POST' && ctx.is('application/x-www-form-urlencoded')) {
     const form = await readForm(ctx);
-    const answer = await answerToFirst(ctx, services.database, { browser: uid, form });
-    if (answer && (await leadToEnd(ctx, services, uid, answer))) return undefined;
-    if (answer && led) return leadOn(ctx, services, led);
+    const answer = await answerToFirst(ctx, app.database, { browser: uid, form });
+    if (answer && (await leadToEnd(ctx, app, uid, answer))) return undefined;
+    if (answer && led) return leadOn(ctx, app, led);
   }
   if (!led) throw error;
-  if (ctx.method !== 'POST') return (await repeatPage(ctx, services, uid, led)) ? undefined : leadOn(ctx, services, led);
+  if (ctx.method !== 'POST') return (await repeatPage(ctx, app, uid, led)) ? undefined : leadOn(ctx, app, led);
   if ('next' in led) ctx.state.standsAt = led.next;
-  else ctx.state.wayBack = await findWayBack(ctx, services.provider, led);
+  else ctx.state.wayBack = await findWayBack(ctx, app.provider, led);
   throw error;
 }
 
 /** The first answer led to the end of the interaction, which has been reached since then. The library would find no interaction there. */
-async function leadToEnd(ctx: Context, services: Services, uid: string, { headers }: Answer): Promise<boolean> {
+async function leadToEnd(ctx: Context, app: App<SignInFeature>, uid: string, { headers }: Answer): Promise<boolean> {
   const path = URL.parse(headers['Location'] ?? '')?.pathname;
-  return path?.endsWith(`/${uid}`) ? repeatEnding(ctx, services, uid) : false;
+  return path?.endsWith(`/${uid}`) ? repeatEnding(ctx, app, uid) : false;
 }
 
 /** Repeats the next page with the cookies it needs: the user may have gone back before they arrived. */
-async function repeatPage(ctx: Context, services: Services, uid: string, led: WhereItLed): Promise<boolean> {
-  return 'next' in led && repeatEnding(ctx, services, uid);
+async function repeatPage(ctx: Context, app: App<SignInFeature>, uid: string, led: WhereItLed): Promise<boolean> {
+  return 'next' in led && repeatEnding(ctx, app, uid);
 }
 
 /** Redirects to the next page, or shows that the request was answered, with a link to the client. */
-async function leadOn(ctx: Context, services: Services, led: WhereItLed): Promise<undefined> {
+async function leadOn(ctx: Context, app: App<SignInFeature>, led: WhereItLed): Promise<undefined> {
   if ('next' in led) {
     seeOther(ctx, led.next);
     return;
   }
   ctx.state.pagePath = `/interaction/${encodeURIComponent(ctx['params'].uid)}`;
-  render(ctx, 'interaction/finished', { wayBack: await findWayBack(ctx, services.provider, led) });
+  render(ctx, 'interaction/finished', { wayBack: await findWayBack(ctx, app.provider, led) });
 }

@@ -11,10 +11,10 @@ import type { Step } from './step.ts';
 /** Owns the choice between the signed-in account and another one. Does not decide whether to ask: see oauth/session/account-choice.ts. */
 
 /** Shows the page of `prompt=select_account`. */
-export async function showAccounts({ ctx, interaction, csrf, services }: Step): Promise<void> {
+export async function showAccounts({ ctx, interaction, csrf, app }: Step): Promise<void> {
   const [client, account] = await Promise.all([
-    services.provider.Client.find(String(interaction.params['client_id'])),
-    findAccount(services.database, String(interaction.session?.accountId)),
+    app.provider.Client.find(String(interaction.params['client_id'])),
+    findAccount(app.database, String(interaction.session?.accountId)),
   ]);
   if (!account || !client) throw new AppError('interaction_expired', { status: 400, reason: 'account_or_client_gone' });
   if (typeof interaction.params['redirect_uri'] === 'string') allowFormAction(ctx, interaction.params['redirect_uri']);

@@ -1,11 +1,11 @@
-import { auditEvent } from '../audit/events.ts';
+import { recordEvent } from '../audit/events.ts';
 import { languageOf } from '../http/language.ts';
 import { visitorOf } from '../http/visitor.ts';
 import { normalizeEmail } from '../people/email-address.ts';
 import { tidyName } from '../people/names.ts';
 import { hashPassword } from '../people/passwords.ts';
 import type { Proof } from '../people/proofs.ts';
-import { openAccount, type Problem, type SignUpWish, signUpProblems } from '../people/sign-up.ts';
+import { openAccount, type SignUpProblem, type SignUpWish, signUpProblems } from '../people/sign-up.ts';
 import { type Account, isAddressTaken } from '../people/store.ts';
 import type { Statement } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
@@ -68,12 +68,12 @@ export async function resendSignup(step: Step): Promise<void> {
 }
 
 /** Creates the account of a proven address. @throws AppError 409 when the address belongs to another account by now. */
-export async function makeAccount({ ctx, services }: Pick<Step, 'ctx' | 'services'>, proof: Proof): Promise<Account> {
-  const brought = broughtTo({ ctx, services }, proof);
+export async function makeAccount({ ctx, app }: Pick<Step, 'ctx' | 'app'>, proof: Proof): Promise<Account> {
+  const brought = broughtTo({ ctx, app }, proof);
   if (brought && !proof.accountId) await brought.assertFree();
-  const account = await openAccount(services.database, proof, (accountId) => [
+  const account = await openAccount(app.database, proof, (accountId) => [
     ...(brought ? firstMustAffect(brought.writes(accountId)) : []),
-    auditEvent(visitorOf(ctx), { type: 'signed_up', accountId }),
+    recordEvent(visitorOf(ctx), { type: 'signed_up', accountId }),
   ]);
   if (!account) throw new AppError('address_taken', { status: 409, reason: 'address_taken_meanwhile' });
   return account;
@@ -82,8 +82,8 @@ export async function makeAccount({ ctx, services }: Pick<Step, 'ctx' | 'service
 const firstMustAffect = ([first, ...more]: Statement[]): Statement[] => [mustAffect(first as Statement), ...more];
 
 /** @returns what the sign-up carries besides a name and an address. */
-export function broughtTo(from: Pick<Step, 'ctx' | 'services'>, { payload }: Proof): Brought | undefined {
-  for (const feature of from.services.features) {
+export function broughtTo(from: Pick<Step, 'ctx' | 'app'>, { payload }: Proof): Brought | undefined {
+  for (const feature of from.app.features) {
     const brought = feature.broughtToSignUp?.(from, payload);
     if (brought) return brought;
   }
@@ -106,13 +106,13 @@ export async function goOn(step: Step, proof: Proof): Promise<void> {
 
 /** Mails the proof of the address, or says that the address already has an account. The page is the same. */
 export async function ask(step: Step, email: string, payload: SignUpWish): Promise<void> {
-  const taken = await isAddressTaken(step.services.database, email);
+  const taken = await isAddressTaken(step.app.database, email);
   const letter = await beginToAwait(step, 'signup', { purpose: 'sign_up', email, payload, told: !taken });
   if (taken) await send(step, email, 'already_registered', { person: email });
   else await send(step, email, 'sign_up', letter);
   goTo(step, 'signup/code');
 }
 
-async function form(step: Step, typed: Typed, problems: Problem[] = []): Promise<void> {
+async function form(step: Step, typed: Typed, problems: SignUpProblem[] = []): Promise<void> {
   await showPage(step, 'interaction/signup', { ...(await offersOf(step)), ...typed, problems }, problems.length ? 400 : 200);
 }

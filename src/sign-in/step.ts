@@ -1,16 +1,12 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
-import type { Counts } from '../audit/counts.ts';
 import { languageOf } from '../http/language.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
 import { seeOther } from '../http/see-other.ts';
+import type { App } from '../oauth/app.ts';
 import { nameOfClient } from '../oauth/clients/display-name.ts';
 import { OWN_PAGES } from '../oauth/clients/first-party.ts';
-import type { ResourceServer } from '../oauth/scopes/resource-servers.ts';
-import type { Config } from '../platform/config.ts';
-import type { Database } from '../platform/database.ts';
-import type { KeyRing } from '../platform/secrets.ts';
 import type { SignInFeature } from './feature.ts';
 
 /** The types and functions that all pages of an interaction share. */
@@ -18,17 +14,7 @@ import type { SignInFeature } from './feature.ts';
 export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
 /** What a step works with. `interaction` belongs to this browser: the cookie and the address carry the same id. */
-export type Step = { ctx: Context; interaction: Interaction; csrf: string; services: Services };
-
-export type Services = {
-  provider: Provider;
-  database: Database;
-  config: Config;
-  keyRing: KeyRing;
-  resourceServers: readonly ResourceServer[];
-  counts: Counts;
-  features: readonly SignInFeature[];
-};
+export type Step = { ctx: Context; interaction: Interaction; csrf: string; app: App<SignInFeature> };
 
 /** A page of a step: `show` renders it and `answer` handles its form. */
 export type Page = { show?: (step: Step) => Promise<void>; answer?: (step: Step, form: URLSearchParams) => Promise<void> };
@@ -41,8 +27,8 @@ export const pathOf = ({ interaction }: Pick<Step, 'interaction'>, page: string)
 
 /** Renders a page whose form may redirect to the client. The view gets the client's name unless the client is one of our own pages. */
 export async function showPage(step: Step, view: string, data: Record<string, unknown>, status = 200): Promise<void> {
-  const { ctx, interaction, csrf, services } = step;
-  const client = await services.provider.Client.find(String(interaction.params['client_id']));
+  const { ctx, interaction, csrf, app } = step;
+  const client = await app.provider.Client.find(String(interaction.params['client_id']));
   allowFormAction(ctx, String(interaction.params['redirect_uri']));
   const base = `/interaction/${interaction.uid}`;
   // Our own pages are not clients that ask for access.

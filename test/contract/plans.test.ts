@@ -58,8 +58,8 @@ const STATEMENTS: Record<string, RegExp> = {
   'prolong a refresh token': /update token set expires_at/,
   'end the tokens of a grant': /delete from token where grant_id = \$\d+ and kind = \$/,
   'find a grant': /^select id, client_id, account_id, expires_at, payload from grant_record where id/,
-  'find the grant of a person': /^select id from grant_record where account_id = \$\d+ and client_id = \$\d+ and expires_at > now\(\)/,
-  'find the last grant of a person': /^select id from grant_record where account_id = \$\d+ and client_id = \$\d+ order by/,
+  'find the newest grants of a person':
+    /^select \(select id from grant_record where account_id = \$\d+ and client_id = \$\d+ and expires_at > now\(\) .* as live, \(select id .* as last$/,
   'count the grants of a client': /^select count\(\*\)::int from \(select from grant_record where client_id/,
   'keep answers in a grant': /insert into grant_record .* on conflict \(id\) do update set payload = \(grant_record\.payload/,
   'end the tokens beyond a grant': /delete from token where grant_id = \$\d+ and kind = 'AccessToken' and string_to_array/,

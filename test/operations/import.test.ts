@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { SIGNING_ALGORITHMS } from '../../src/oauth/clients/signing-algorithms.ts';
 import { allowServices, TOKEN_EXCHANGE_GRANT } from '../../src/oauth/clients/store.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { authorizePath, clientCredentials, pkce, post } from '../support/flow.ts';
@@ -104,6 +105,23 @@ describe('munjigi clients import', () => {
     assert.equal(of('shop')?.outcome, 'updated');
     assert.equal((await stored('shop')).metadata['client_name'], 'New shop');
     assert.equal(await countRows(server, 'client_secret where client_id = $1', ['shop']), 1);
+  });
+
+  it('judges the algorithm of ID tokens as the server does, which signs with each', async () => {
+    const metadata = await (await fetch(`${server.issuer}/.well-known/openid-configuration`)).json();
+    assert.deepEqual([...metadata.id_token_signing_alg_values_supported].sort(), [...SIGNING_ALGORITHMS].sort());
+    const signed = SIGNING_ALGORITHMS.map((alg) => ({
+      client_id: `signed-${alg}`,
+      client_name: alg,
+      redirect_uris: ['https://signed.example/cb'],
+      grant_types: ['authorization_code'],
+      token_endpoint_auth_method: 'none',
+      id_token_signed_response_alg: alg,
+    }));
+    const { status, stderr } = reported('hydra', signed, '--yes');
+    assert.equal(status, 0, stderr);
+    for (const alg of SIGNING_ALGORITHMS)
+      assert.equal((await stored(`signed-${alg}`)).metadata['id_token_signed_response_alg'] ?? 'RS256', alg);
   });
 
   it('leaves alone a client of that id that registered itself', async () => {

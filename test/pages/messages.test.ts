@@ -58,7 +58,7 @@ const families: Record<string, string[]> = {
   'language.': [...LANGUAGES],
   'not_me.change.': [...CHANGES],
   'error.': codes.flatMap((code) => [`${code}.title`, `${code}.text`]),
-  'connect.problem.': all(all([read('src/features/federation/services/connecting.ts')], /new Set<Problem>\(\[([^\]]+)\]/g), CODE),
+  'connect.problem.': all(all([read('src/features/federation/services/connecting.ts')], /new Set<ConnectProblem>\(\[([^\]]+)\]/g), CODE),
   'redirect_uri.': all(all(source, /export type UriFault =([^;]+);/g), CODE),
   'logo.problem.': all(source, /export type (?:Logo|Picture)Problem =([^;]+);/g).flatMap((text) => all([text], CODE)),
   'link.': all(all(source, /export type LinkFault =([^;]+);/g), CODE),

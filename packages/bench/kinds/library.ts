@@ -26,10 +26,12 @@ import { mintCodes } from './mint.ts';
 export async function serveLibrary(storage: 'memory' | 'prisma'): Promise<Served> {
   const config = readConfig();
   const database = openDatabase(config.databaseUrl, createLog('silent'));
-  const jwks = await loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys));
+  const keyRing = new KeyRing(config.dataEncryptionKeys);
+  const jwks = await loadSigningKeys(database, keyRing);
   const configuration = createConfiguration({
     config,
     database,
+    keyRing,
     clients: createClientCache(database),
     names: NO_NAMES,
     jwks: jwks as never,

@@ -27,14 +27,16 @@ export async function serveOurs(): Promise<Served> {
   const counts = createCounts();
   const address = config.workers > 1 ? await withWorkers(config.workers, log) : await alone();
   // A second provider makes the codes, because the serving one is private to the server.
+  const keyRing = new KeyRing(config.dataEncryptionKeys);
   const minting = createProvider({
     config,
     database,
+    keyRing,
     clients: createClientCache(database),
     names: NO_NAMES,
     log,
     counts,
-    jwks: await loadSigningKeys(database, new KeyRing(config.dataEncryptionKeys)),
+    jwks: await loadSigningKeys(database, keyRing),
     resources: createResourcePolicy(createApiCatalog(ownResourceServers(config.issuer)), config.issuer),
     features: FEATURES,
   });

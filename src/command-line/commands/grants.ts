@@ -1,4 +1,4 @@
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { isClientKnown } from '../../oauth/clients/store.ts';
 import { revokeGrantsTo } from '../../oauth/store/grants.ts';
 import { findAccountRecord } from '../../people/administration.ts';
@@ -29,7 +29,7 @@ function endBetween({ flags, yes }: Call): Promise<number> {
     if (!account) throw new Error(`there is no person ${quoted(email)}`);
     const what = `all that ${account.email} allowed ${clientId}`;
     if (!(await confirmed(`End ${what}?`, yes))) return REFUSED;
-    const event = auditEvent(OPERATOR, { type: 'access_ended', accountId: account.id, clientId });
+    const event = recordEvent(OPERATOR, { type: 'access_ended', accountId: account.id, clientId });
     await database.transaction([revokeGrantsTo(clientId, account.id), event]);
     console.log(`ended: ${what}`);
     return DONE;

@@ -1,9 +1,8 @@
 import { readConfig } from '../../platform/config.ts';
 import { readKeyUse } from '../../platform/key-use.ts';
 import type { SealedColumn } from '../../platform/sealed-column.ts';
-import { KeyRing } from '../../platform/secrets.ts';
 import { type Command, DONE, REFUSED } from '../command.ts';
-import { keyRingInUse, withDatabase } from '../operator.ts';
+import { keyRingAsWritten, keyRingInUse, withDatabase } from '../operator.ts';
 import { reseal } from '../reseal.ts';
 
 /** Owns the sealing of stored secrets under the first data key. The acts on signing keys come from the routes of the admin API. */
@@ -22,7 +21,7 @@ function resealAll(columns: readonly SealedColumn[]): Promise<number> {
   return withDatabase(async (database) => {
     const config = readConfig();
     const keyRing = keyRingInUse(config, await readKeyUse(database));
-    if (keyRing.newest !== new KeyRing(config.dataEncryptionKeys).newest)
+    if (keyRing.newest !== keyRingAsWritten(config).newest)
       throw new Error('the first key in DATA_ENCRYPTION_KEYS is not in use yet: run munjigi keys use once every node was started with it');
     let left = 0;
     for (const column of columns) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { auditEvent, auditEventForEach } from '../../audit/events.ts';
+import { recordEvent, recordEventForEach } from '../../audit/events.ts';
 import { FAPI_PROFILE } from '../../oauth/clients/client-profile.ts';
 import { OWN_CLIENTS } from '../../oauth/clients/first-party.ts';
 import { isLoopback } from '../../oauth/clients/redirect-uri.ts';
@@ -11,7 +11,7 @@ import { readConfig } from '../../platform/config.ts';
 import type { Database } from '../../platform/database.ts';
 import { randomSecret } from '../../platform/secrets.ts';
 import { type Call, type Command, DONE, type Flag, type Installed, REFUSED, UsageError } from '../command.ts';
-import { OPERATOR, ownClientStays, withDatabase } from '../operator.ts';
+import { keyRingAsWritten, OPERATOR, ownClientStays, withDatabase } from '../operator.ts';
 import { confirmed, printable, quoted } from '../terminal.ts';
 
 /** Owns the commands that give a client a secret: the admin API has no route for them, since its answers must not carry one. */
@@ -86,9 +86,9 @@ async function create(values: Values, features: Installed['features'], json: boo
     const { introspects, ...said } = metadata;
     // Loaded here: it brings the library along, which takes the other commands as long to load as all the rest.
     const { judgeClient } = await import('../../oauth/clients/operator-client.ts');
-    const judged = await judgeClient({ config, database, features }, said as ClientMetadata);
-    const told = auditEvent(OPERATOR, { type: 'client_made', clientId: metadata.client_id });
-    await database.transaction([...saveClient({ ...judged, introspects } as ClientMetadata), told]);
+    const judged = await judgeClient({ config, database, keyRing: keyRingAsWritten(config), features }, said as ClientMetadata);
+    const event = recordEvent(OPERATOR, { type: 'client_made', clientId: metadata.client_id });
+    await database.transaction([...saveClient({ ...judged, introspects } as ClientMetadata), event]);
     const secret = metadata.client_secret;
     if (json) console.log(JSON.stringify({ client_id: metadata.client_id, client_secret: secret }, null, 2));
     else console.log(`client_id      ${metadata.client_id}${secret ? `\nclient_secret  ${secret}\n\nThe secret is shown once.` : ''}`);
@@ -163,7 +163,7 @@ async function newSecret({ operands: [clientId = ''], flags, yes, json }: Call):
   if (overlapHours === 0 && !(await confirmed(`End every secret that ${printable(clientId)} has, at once?`, yes))) return REFUSED;
   return withDatabase(async (database) => {
     const secret = randomSecret();
-    const event = auditEventForEach(OPERATOR, { type: 'client_secret_made', detail: { overlapHours } }, holderOfSecret(secret));
+    const event = recordEventForEach(OPERATOR, { type: 'client_secret_made', detail: { overlapHours } }, holderOfSecret(secret));
     await database.transaction([rotateSecret(clientId, secret, overlapHours * HOUR), event]);
     const [made] = await database.query(holderOfSecret(secret));
     if (!made) throw new Error(`there is no client ${printable(clientId)} that authenticates by a secret`);

@@ -9,9 +9,9 @@ const A_PAGE = 20;
 export const activity: OwnPage = {
   /** `before` in the query is the id at which the previous page ended. */
   async show(visit) {
-    const { account, ctx, services } = visit;
+    const { account, ctx, app } = visit;
     const before = ctx.query['before'];
-    const events = await listEvents(services.database, account.id, {
+    const events = await listEvents(app.database, account.id, {
       before: typeof before === 'string' ? before : undefined,
       limit: A_PAGE + 1,
       language: languageOf(ctx),

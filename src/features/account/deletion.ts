@@ -1,6 +1,6 @@
 import { endAccount } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { GRACE_DAYS } from '../../people/openings.ts';
 import { DAY } from '../../platform/clock.ts';
 import { type Database, Prisma } from '../../platform/database.ts';
@@ -21,13 +21,13 @@ export const deletion: OwnPage = {
 
   /** `certain` is the confirmation checkbox. */
   async submit(visit, form) {
-    const { account, services } = visit;
+    const { account, app } = visit;
     if (form.get('certain') !== 'yes') return page(visit, 'account.delete.not_certain');
     const until = new Date(Date.now() + GRACE_DAYS * DAY * 1000);
-    const scheduled = await writeTogether(services.database, [
+    const scheduled = await writeTogether(app.database, [
       { purpose: 'keep', once: true, statement: scheduleDeletion(account.id) },
       { purpose: 'end', statement: endAccount(account.id) },
-      { purpose: 'keep', statement: told(visit, 'deletion_scheduled') },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'deletion_scheduled') },
       ...kept(alarm(visit, 'deletion_scheduled', 'deletion_scheduled', { until })),
     ]);
     // Another tab scheduled it a moment ago.
@@ -37,8 +37,8 @@ export const deletion: OwnPage = {
 };
 
 async function page(visit: Visit, problem?: string): Promise<void> {
-  const { account, services } = visit;
-  const alone = await ownedAlone(services.database, account.id);
+  const { account, app } = visit;
+  const alone = await ownedAlone(app.database, account.id);
   show(visit, 'account/delete', { days: GRACE_DAYS, email: account.email, alone, ...(problem && { problem }) });
 }
 

@@ -2,7 +2,7 @@ import { LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { sentToProve } from '../../pages/fresh-proof.ts';
-import { alarm, backTo, kept, letter, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { alarm, backTo, kept, letter, type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { ownSession } from '../../pages/own-session.ts';
 import { emailProblem, isSameAddress, mailboxOf, normalizeEmail } from '../../people/email-address.ts';
 import { endProofsOf, findProof, handleOf, newProof, PROOF_MINUTES, proveByCode, proveByLink, redeemProof } from '../../people/proofs.ts';
@@ -21,7 +21,7 @@ export const email: OwnPage = {
   recent: true,
 
   async show(visit) {
-    const pending = await pendingChange(visit.services.database, visit.account.id);
+    const pending = await pendingChange(visit.app.database, visit.account.id);
     const token = visit.ctx.query['token'];
     // Ask for the mailbox proof before the new address. A pending change has already passed it.
     if (!pending && token === undefined && sentToProve(visit.ctx, ownSession(visit), 'email')) return;
@@ -35,15 +35,15 @@ export const email: OwnPage = {
     if (form.has('token')) return proveByToken(visit, form.get('token') ?? '');
     if (form.has('code')) return prove(visit, form.get('code') ?? '');
     if (!form.has('other')) return sentToProve(visit.ctx, ownSession(visit), 'email') ? undefined : ask(visit, form.get('email') ?? '');
-    const { account, services } = visit;
-    await services.database.change(forgetPendingChange(account.id));
+    const { account, app } = visit;
+    await app.database.change(forgetPendingChange(account.id));
     backTo(visit, PATH, false);
   },
 };
 
 async function ask(visit: Visit, typed: string): Promise<void> {
-  const { account, ctx, services } = visit;
-  const { config, database, keyRing } = services;
+  const { account, ctx, app } = visit;
+  const { config, database, keyRing } = app;
   const wanted = normalizeEmail(typed);
   if (emailProblem(typed)) return page(visit, { typed, problem: 'account.email.wrong' });
   if (isSameAddress(wanted, account.email)) return page(visit, { typed, problem: 'account.email.same' });
@@ -61,8 +61,8 @@ async function ask(visit: Visit, typed: string): Promise<void> {
 }
 
 async function prove(visit: Visit, code: string): Promise<void> {
-  const { account, services } = visit;
-  const { database, keyRing } = services;
+  const { account, app } = visit;
+  const { database, keyRing } = app;
   const pending = await pendingChange(database, account.id);
   if (!pending) return page(visit, { problem: 'account.email.gone' });
   const answer = await proveByCode(database, keyRing, PURPOSE, pending.handle, code);
@@ -73,27 +73,27 @@ async function prove(visit: Visit, code: string): Promise<void> {
 }
 
 /** The link works only in a browser where the same user is signed in, so another reader of the mail cannot use it. */
-async function isOwn({ account, services }: Visit, token: string): Promise<boolean> {
-  const proof = await findProof(services.database, PURPOSE, handleOf(token));
+async function isOwn({ account, app }: Visit, token: string): Promise<boolean> {
+  const proof = await findProof(app.database, PURPOSE, handleOf(token));
   return proof?.accountId === account.id && !proof.proven;
 }
 
 async function proveByToken(visit: Visit, token: string): Promise<void> {
-  const proof = (await isOwn(visit, token)) ? await proveByLink(visit.services.database, PURPOSE, token) : undefined;
+  const proof = (await isOwn(visit, token)) ? await proveByLink(visit.app.database, PURPOSE, token) : undefined;
   if (!proof || !(await keep(visit, proof))) return page(visit, { problem: 'account.email.gone' });
   backTo(visit, PATH);
 }
 
 /** @returns false when another account has the address by now, or this account's address has changed. */
 async function keep(visit: Visit, { handle, email: proven }: PendingChange): Promise<boolean> {
-  const { account, services } = visit;
+  const { account, app } = visit;
   try {
-    return await writeTogether(services.database, [
+    return await writeTogether(app.database, [
       { purpose: 'end', once: true, statement: redeemProof({ purpose: PURPOSE, handle }, 'code') },
       { purpose: 'keep', once: true, statement: changeEmail(account.id, account.email, proven) },
       // A proof sent to the old address is no longer valid.
       { purpose: 'end', statement: endProofsOf(account.id) },
-      { purpose: 'keep', statement: told(visit, 'email_changed') },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'email_changed') },
       ...kept(alarm(visit, 'email_changed', 'email_changed', { email: proven })),
     ]);
   } catch (error) {

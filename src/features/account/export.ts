@@ -5,7 +5,7 @@ import { OWN_PAGES } from '../../oauth/clients/first-party.ts';
 import { listConnectedClients } from '../../oauth/store/connected-clients.ts';
 import { listSessions } from '../../oauth/store/signed-in-browsers.ts';
 import { describe } from '../../pages/described-app.ts';
-import { type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { systemClock } from '../../platform/clock.ts';
 
 /** Owns the copy of all data stored about a user (GDPR articles 15 and 20). It contains no secrets or tokens. */
@@ -21,9 +21,9 @@ export const dataExport: OwnPage = {
   },
 
   async submit(visit) {
-    const { account, ctx, services } = visit;
-    await limitRate(services.database, LIMITS.dataExport, account.id);
-    await services.database.change(told(visit, 'data_exported'));
+    const { account, ctx, app } = visit;
+    await limitRate(app.database, LIMITS.dataExport, account.id);
+    await app.database.change(recordOwnEvent(visit, 'data_exported'));
     ctx.attachment('munjigi-account.json');
     ctx.type = 'application/json';
     ctx.set('Cache-Control', 'no-store');
@@ -31,8 +31,8 @@ export const dataExport: OwnPage = {
   },
 };
 
-async function everything({ account, ctx, services, session }: Visit) {
-  const { database } = services;
+async function everything({ account, ctx, app, session }: Visit) {
+  const { database } = app;
   const [user, clients, sessions, events, ofFeatures] = await Promise.all([
     database.prisma.user.findUniqueOrThrow({
       where: { id: account.id },
@@ -41,7 +41,7 @@ async function everything({ account, ctx, services, session }: Visit) {
     listConnectedClients(database, account.id, OWN_PAGES, languageOf(ctx)),
     listSessions(database, account.id),
     listEvents(database, account.id, { limit: MOST_EVENTS, language: languageOf(ctx) }),
-    Promise.all(services.features.map((feature) => feature.dataOfAccount?.(database, account.id))),
+    Promise.all(app.features.map((feature) => feature.dataOfAccount?.(database, account.id))),
   ]);
   // List the columns by name, so that a new column is not exported by accident.
   const { id, email, emailVerified, username, name, locale, role, createdAt, updatedAt } = user;
@@ -56,8 +56,8 @@ async function everything({ account, ctx, services, session }: Visit) {
     },
     ...Object.assign({}, ...ofFeatures),
     connectedApps: clients.map((client) => {
-      const { id: clientId, scopes, ...app } = describe(client, services, languageOf(ctx));
-      return { clientId, ...app, scopes: scopes.map(({ name: scope, resource, title }) => ({ scope, resource, title })) };
+      const { id: clientId, scopes, ...described } = describe(client, app, languageOf(ctx));
+      return { clientId, ...described, scopes: scopes.map(({ name: scope, resource, title }) => ({ scope, resource, title })) };
     }),
     sessions: sessions.map((row) => ({
       thisDevice: row.uid === session.uid,

@@ -2,8 +2,8 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { EventType } from '../../audit/events.ts';
 import { render } from '../../http/render.ts';
+import type { App } from '../../oauth/app.ts';
 import { FACTORS_PATH, visit, wasStopped } from '../../pages/factor-visit.ts';
-import type { FirstParty } from '../../pages/first-party.ts';
 import { factorsOf } from '../../people/factors.ts';
 import { makeRecoveryCodes, showRecoveryCodes } from './recovery-codes.ts';
 
@@ -22,23 +22,23 @@ const DONE: Partial<Record<EventType, string>> = {
 };
 const FEW_CODES = 3;
 
-export function factorRoutes(services: FirstParty) {
+export function factorRoutes(app: App) {
   const router = new Router();
   const at = (path: string) => `${FACTORS_PATH}${path}`;
 
-  router.get(FACTORS_PATH, (ctx) => showFactors(ctx, services));
+  router.get(FACTORS_PATH, (ctx) => showFactors(ctx, app));
 
-  router.get(at('/recovery-codes'), (ctx) => showRecoveryCodes(ctx, services));
-  router.post(at('/recovery-codes'), (ctx) => makeRecoveryCodes(ctx, services));
+  router.get(at('/recovery-codes'), (ctx) => showRecoveryCodes(ctx, app));
+  router.post(at('/recovery-codes'), (ctx) => makeRecoveryCodes(ctx, app));
 
   return router.routes();
 }
 
-async function showFactors(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visit(ctx, services);
+async function showFactors(ctx: Context, app: App): Promise<void> {
+  const there = await visit(ctx, app);
   if (!there) return;
   const { account, csrf } = there;
-  const factors = await factorsOf(services.database, account.id);
+  const factors = await factorsOf(app.database, account.id);
   const any = factors.passkeys.length > 0 || factors.totpSince !== undefined;
   render(ctx, 'account/factors', {
     ...factors,

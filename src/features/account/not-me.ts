@@ -1,6 +1,7 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
+import type { Feature } from '../../feature.ts';
 import { assertOurForm, csrfToken } from '../../http/csrf.ts';
 import { readForm } from '../../http/form.ts';
 import { giveAnswer } from '../../http/kept-answers.ts';
@@ -8,9 +9,10 @@ import { forgivingPasswordTries } from '../../http/password-tries.ts';
 import { render } from '../../http/render.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { answeredBefore } from '../../oauth/answers/first-press.ts';
+import type { App } from '../../oauth/app.ts';
 import { endAccount } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { kept, letter, type OwnServices } from '../../pages/own-pages.ts';
+import { kept, letter } from '../../pages/own-pages.ts';
 import { dropIdleRecoveryCodes } from '../../people/factors.ts';
 import { endOutdatedLinks, NOT_ME_PATH } from '../../people/not-me.ts';
 import { listOpenings, removeAdded, shownOpenings } from '../../people/openings.ts';
@@ -33,35 +35,35 @@ import { findNotMeLink, giveBack, type NotMeLink, spendNotMeLink } from './not-m
 /** A valid link, with the account as it is now. */
 type Found = { link: NotMeLink; account: Account; secret: string };
 
-export function notMeRoutes(services: OwnServices) {
+export function notMeRoutes(app: App<Feature>) {
   const router = new Router();
 
   router.get(NOT_ME_PATH, async (ctx) => {
-    await page(ctx, services, await find(services, String(ctx.query['token'] ?? '')));
+    await page(ctx, app, await find(app, String(ctx.query['token'] ?? '')));
   });
 
   router.post(NOT_ME_PATH, async (ctx) => {
     const form = await readForm(ctx);
     const secret = form.get('token') ?? '';
-    assertOurForm(ctx, services.config.cookieKeys, csrfSubject(secret), form.get('csrf'), services.config.issuer);
+    assertOurForm(ctx, app.config.cookieKeys, csrfSubject(secret), form.get('csrf'), app.config.issuer);
     // The secret in the form identifies the browser, so no cookie is needed.
-    const answer = await answeredBefore(ctx, services.database, { browser: '', form });
+    const answer = await answeredBefore(ctx, app.database, { browser: '', form });
     if (answer) return giveAnswer(ctx, answer);
-    await undo(ctx, services, await find(services, secret), form);
+    await undo(ctx, app, await find(app, secret), form);
   });
 
   return router.routes();
 }
 
-async function undo(ctx: Context, services: OwnServices, found: Found, form: URLSearchParams): Promise<void> {
+async function undo(ctx: Context, app: App<Feature>, found: Found, form: URLSearchParams): Promise<void> {
   const { link, account, secret } = found;
-  const { database } = services;
+  const { database } = app;
   const [password, keep] = [form.get('password') ?? '', form.getAll('keep')];
   const problem = passwordProblem(password, { ...account, email: link.email });
-  if (problem) return page(ctx, services, found, { problem, keep, status: 400 });
+  if (problem) return page(ctx, app, found, { problem, keep, status: 400 });
   const passwordHash = await hashPassword(password);
   const ends = [...removeAdded(account.id, keep, { from: link.at }), dropIdleRecoveryCodes(account.id)];
-  const asked = { ctx, account, services };
+  const asked = { ctx, account, app };
   try {
     const given = await writeTogether(database, [
       { purpose: 'end', once: true, statement: spendNotMeLink(secret) },
@@ -72,7 +74,7 @@ async function undo(ctx: Context, services: OwnServices, found: Found, form: URL
       { purpose: 'end', statement: endAccount(account.id) },
       {
         purpose: 'keep',
-        statement: auditEvent(visitorOf(ctx), { type: 'account_given_back', accountId: account.id, detail: { change: link.change } }),
+        statement: recordEvent(visitorOf(ctx), { type: 'account_given_back', accountId: account.id, detail: { change: link.change } }),
       },
       // Also notify the account's current address, but without a link: otherwise two parties could take the account back and forth.
       ...[...new Set([link.email, account.email])].flatMap((email) => kept(letter(asked, email, 'given_back', { person: account.name }))),
@@ -81,13 +83,13 @@ async function undo(ctx: Context, services: OwnServices, found: Found, form: URL
     if (!given) throw gone();
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
-    return page(ctx, services, found, { problem: 'not_me.address_taken', keep, status: 409 });
+    return page(ctx, app, found, { problem: 'not_me.address_taken', keep, status: 409 });
   }
   render(ctx, 'account/given-back', { email: link.email });
 }
 
 /** @throws AppError 400 for a link that is used, expired, outdated by another one, or unknown. */
-async function find({ database }: OwnServices, secret: string): Promise<Found> {
+async function find({ database }: App<Feature>, secret: string): Promise<Found> {
   const link = await findNotMeLink(database, secret);
   const account = link && (await findAccount(database, link.accountId));
   if (!account) throw gone();
@@ -96,14 +98,14 @@ async function find({ database }: OwnServices, secret: string): Promise<Found> {
 
 async function page(
   ctx: Context,
-  services: OwnServices,
+  app: App<Feature>,
   { link, account, secret }: Found,
   { problem, keep = [], status = 200 }: { problem?: string; keep?: string[]; status?: number } = {},
 ): Promise<void> {
   // The language switch leads back here, with the secret.
   Object.assign(ctx.state, { pagePath: ctx.path, pageQuery: new URLSearchParams({ token: secret }).toString() });
-  const openings = shownOpenings(await listOpenings(services.database, account.id, link.at), keep);
-  const csrf = csrfToken(services.config.cookieKeys, csrfSubject(secret));
+  const openings = shownOpenings(await listOpenings(app.database, account.id, link.at), keep);
+  const csrf = csrfToken(app.config.cookieKeys, csrfSubject(secret));
   const moved = link.email !== account.email;
   render(ctx, 'account/not-me', { ...link, action: NOT_ME_PATH, token: secret, csrf, openings, moved, problem }, status);
 }

@@ -10,18 +10,18 @@ import { mayDo } from '../../pages/permissions.ts';
 /** Owns the account's first page: links to every other page, each with a short summary. */
 export const overview: OwnPage = {
   async show(visit) {
-    const { account, ctx, services } = visit;
+    const { account, ctx, app } = visit;
     const [clients, sessions, counts] = await Promise.all([
-      listConnectedClients(services.database, account.id, OWN_PAGES, languageOf(ctx)),
-      listSessions(services.database, account.id),
-      countsOfAccount(services.features, services.database, account.id),
+      listConnectedClients(app.database, account.id, OWN_PAGES, languageOf(ctx)),
+      listSessions(app.database, account.id),
+      countsOfAccount(app.features, app.database, account.id),
     ]);
     show(visit, 'account/overview', {
       account: { name: account.name, email: account.email, username: account.username },
       apps: clients.length,
       sessions: sessions.length,
       ...counts,
-      administration: mayDo(account.role, 'admin:read') ? adminAddress(services.config) : undefined,
+      administration: mayDo(account.role, 'admin:read') ? adminAddress(app.config) : undefined,
     });
   },
 };

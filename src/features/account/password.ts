@@ -1,7 +1,7 @@
 import { forgive, LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { endAccount } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { alarm, backTo, kept, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { passwordProblem } from '../../people/password-policy.ts';
 import { hashPassword, verifyPassword } from '../../people/passwords.ts';
 import { endProofsOf } from '../../people/proofs.ts';
@@ -18,8 +18,8 @@ export const password: OwnPage = {
 
   /** `current`, unless the account has no password, and `new`. */
   async submit(visit, form) {
-    const { account, services, session } = visit;
-    const { database } = services;
+    const { account, app, session } = visit;
+    const { database } = app;
     const before = await hashOf(visit);
     const chosen = form.get('new') ?? '';
     if (before !== null && !(await isCurrent(visit, before, form.get('current') ?? '')))
@@ -30,7 +30,7 @@ export const password: OwnPage = {
       { purpose: 'keep', once: true, statement: changePassword(account.id, before, await hashPassword(chosen)) },
       { purpose: 'end', statement: endAccount(account.id, session.uid) },
       { purpose: 'end', statement: endProofsOf(account.id) },
-      { purpose: 'keep', statement: told(visit, 'password_changed') },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'password_changed') },
       ...kept(alarm(visit, 'password_changed', 'password_changed', {})),
     ]);
     // Another request changed the password a moment ago, so the typed one is no longer current.
@@ -41,18 +41,18 @@ export const password: OwnPage = {
 
 /** Each try counts before it is verified. A wrong one is recorded in the account's activity. */
 async function isCurrent(visit: Visit, hash: string, typed: string): Promise<boolean> {
-  const { account, services } = visit;
-  await limitRate(services.database, LIMITS.currentPassword, account.id);
+  const { account, app } = visit;
+  await limitRate(app.database, LIMITS.currentPassword, account.id);
   if (await verifyPassword(hash, typed)) {
-    await forgive(services.database, LIMITS.currentPassword, account.id);
+    await forgive(app.database, LIMITS.currentPassword, account.id);
     return true;
   }
-  await services.database.change(told(visit, 'password_change_failed'));
+  await app.database.change(recordOwnEvent(visit, 'password_change_failed'));
   return false;
 }
 
-async function hashOf({ account, services }: Visit): Promise<string | null> {
-  const user = await services.database.prisma.user.findUnique({ where: { id: account.id }, select: { passwordHash: true } });
+async function hashOf({ account, app }: Visit): Promise<string | null> {
+  const user = await app.database.prisma.user.findUnique({ where: { id: account.id }, select: { passwordHash: true } });
   return user?.passwordHash ?? null;
 }
 

@@ -1,6 +1,6 @@
 import { chooseLanguage, LANGUAGES, languageOf, supported } from '../../http/language.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, show, told, type Visit } from '../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { nameFault, tidyName } from '../../people/names.ts';
 import { isReservedUsername, restsFor } from '../../people/usernames.ts';
 import { Prisma, type Statement } from '../../platform/database.ts';
@@ -20,7 +20,7 @@ export const profile: OwnPage = {
   },
 
   async submit(visit, form) {
-    const { account, ctx, services } = visit;
+    const { account, ctx, app } = visit;
     const fields = {
       name: tidyName(form.get('name') ?? ''),
       username: (form.get('username') ?? '').normalize('NFKC').trim().toLowerCase(),
@@ -33,9 +33,9 @@ export const profile: OwnPage = {
     const changes = [...changed, ...(locale !== account.locale ? ['language'] : [])];
     if (changes.length) {
       try {
-        const kept = await writeTogether(services.database, [
+        const kept = await writeTogether(app.database, [
           { purpose: 'keep', once: true, statement: changeProfile(account.id, { ...fields, locale }) },
-          { purpose: 'keep', statement: told(visit, 'profile_changed', { detail: { changes } }) },
+          { purpose: 'keep', statement: recordOwnEvent(visit, 'profile_changed', { detail: { changes } }) },
         ]);
         // Another user gave the name up recently. It counts as taken for everyone else.
         if (!kept) return page(visit, fields, 'account.profile.username_taken');

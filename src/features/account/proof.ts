@@ -32,8 +32,8 @@ export const proof: OwnPage = {
 };
 
 async function ask(visit: Visit): Promise<void> {
-  const { account, ctx, services, session } = visit;
-  const { database, keyRing } = services;
+  const { account, ctx, app, session } = visit;
+  const { database, keyRing } = app;
   if (!isMailAddress(account.email)) return page(visit, { problem: 'account.proof.no_mail' });
   await limitRate(database, LIMITS.lettersFromNetwork, visitorOf(ctx).address);
   await limitRate(database, LIMITS.lettersToAddress, `proof ${mailboxOf(account.email)}`);
@@ -53,8 +53,8 @@ async function ask(visit: Visit): Promise<void> {
 }
 
 async function prove(visit: Visit, typed: string): Promise<void> {
-  const { account, services, session } = visit;
-  const { database, keyRing } = services;
+  const { account, app, session } = visit;
+  const { database, keyRing } = app;
   const handle = await pendingProof(database, account.id, session.uid);
   if (!handle) return page(visit, { problem: 'account.proof.gone' });
   const answer = await proveByCode(database, keyRing, PURPOSE, handle, typed);
@@ -70,8 +70,8 @@ async function prove(visit: Visit, typed: string): Promise<void> {
 }
 
 async function page(visit: Visit, shown: { problem?: string; left?: number } = {}): Promise<void> {
-  const { account, services, session } = visit;
-  const waiting = (await pendingProof(services.database, account.id, session.uid)) !== undefined;
+  const { account, app, session } = visit;
+  const waiting = (await pendingProof(app.database, account.id, session.uid)) !== undefined;
   const { title } = wanted(visit);
   show(visit, 'account/proof', { action: here(visit), email: account.email, waiting, wanted: title, ...shown });
 }
@@ -84,7 +84,7 @@ function onward(visit: Visit): string {
 function wanted(visit: Visit): { title: string; onward: string } {
   const [what, which] = [named(visit, 'what'), named(visit, 'which')];
   const request = sealedRequest(visit);
-  const ofFeatures = visit.services.features.map((feature) => feature.afterProof?.(what, which, request));
+  const ofFeatures = visit.app.features.map((feature) => feature.afterProof?.(what, which, request));
   const found = ofFeatures.find((one) => one !== undefined);
   if (found) return found;
   if (what === 'interaction' && /^[\w-]{1,64}$/.test(which)) return { title: 'links', onward: `/interaction/${which}` };

@@ -1,5 +1,5 @@
 import { interactionPolicy } from 'oidc-provider';
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import type { SignedInAccount } from '../../oauth/session/accounts.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
@@ -31,7 +31,7 @@ export const RESTORE_PAGES: PromptPages = {
 };
 
 async function showRestore(step: Step): Promise<void> {
-  const account = await findAccount(step.services.database, String(step.interaction.session?.accountId));
+  const account = await findAccount(step.app.database, String(step.interaction.session?.accountId));
   if (!account?.deleteAfter) throw new AppError('interaction_expired', { status: 400, reason: 'nothing_to_take_back' });
   const shown = { account: { name: account.name, email: account.email }, deleteAfter: account.deleteAfter };
   await showPage(step, 'interaction/restore', shown);
@@ -39,12 +39,12 @@ async function showRestore(step: Step): Promise<void> {
 
 /** `decision=keep` cancels the deletion; any other value changes nothing. */
 async function decideRestore(step: Step, form: URLSearchParams): Promise<void> {
-  const { ctx, interaction, services } = step;
+  const { ctx, interaction, app } = step;
   if (form.get('decision') !== 'keep') return finish(step, { error: 'access_denied', error_description: 'the account is to be deleted' });
   const accountId = String(interaction.session?.accountId);
-  const kept = await writeTogether(services.database, [
+  const kept = await writeTogether(app.database, [
     { purpose: 'keep', once: true, statement: keepAccount(accountId) },
-    { purpose: 'keep', statement: auditEvent(visitorOf(ctx), { type: 'deletion_taken_back', accountId }) },
+    { purpose: 'keep', statement: recordEvent(visitorOf(ctx), { type: 'deletion_taken_back', accountId }) },
   ]);
   // Without a change, the deletion already ran or another tab cancelled it. The authorization endpoint finds out which.
   await finish(step, kept ? { restore: {} } : {});

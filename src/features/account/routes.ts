@@ -1,6 +1,8 @@
 import Router from '@koa/router';
+import type { Feature } from '../../feature.ts';
+import type { App } from '../../oauth/app.ts';
 import { comesBack } from '../../pages/first-party.ts';
-import { type OwnPage, type OwnServices, ownPages } from '../../pages/own-pages.ts';
+import { type OwnPage, ownPages } from '../../pages/own-pages.ts';
 import { activity } from './activity.ts';
 import { apps } from './apps.ts';
 import { deletion } from './deletion.ts';
@@ -33,11 +35,11 @@ const PAGES: Record<string, OwnPage> = {
   '/account/delete': deletion,
 };
 
-export function accountRoutes(services: OwnServices) {
+export function accountRoutes(app: App<Feature>) {
   const router = new Router();
   router.get('/account/signed-in', (ctx) => void comesBack(ctx));
-  router.use(notMeRoutes(services));
-  router.use(factorRoutes(services));
-  router.use(ownPages(PAGES, services).routes());
+  router.use(notMeRoutes(app));
+  router.use(factorRoutes(app));
+  router.use(ownPages(PAGES, app).routes());
   return router.routes();
 }

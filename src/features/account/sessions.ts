@@ -1,6 +1,6 @@
 import { endSession, listSessions } from '../../oauth/store/signed-in-browsers.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, show, told } from '../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, show } from '../../pages/own-pages.ts';
 import { isStorable, Prisma, type Statement } from '../../platform/database.ts';
 
 /**
@@ -10,8 +10,8 @@ import { isStorable, Prisma, type Statement } from '../../platform/database.ts';
 
 export const sessions: OwnPage = {
   async show(visit) {
-    const { account, services, session } = visit;
-    const rows = await listSessions(services.database, account.id);
+    const { account, app, session } = visit;
+    const rows = await listSessions(app.database, account.id);
     const browsers = rows.map(({ uid, browser, address, created_at, used_at }) => ({
       uid,
       browser,
@@ -25,18 +25,18 @@ export const sessions: OwnPage = {
 
   /** `session` names one session, `others` means all but this one. The sign-out page ends this session. */
   async submit(visit, form) {
-    const { account, services, session } = visit;
+    const { account, app, session } = visit;
     const uid = form.get('session') ?? '';
     const ended = form.has('others')
-      ? await writeTogether(services.database, [
+      ? await writeTogether(app.database, [
           { purpose: 'end', once: true, statement: endOtherSessions(account.id, session.uid) },
-          { purpose: 'keep', statement: told(visit, 'other_sessions_ended') },
+          { purpose: 'keep', statement: recordOwnEvent(visit, 'other_sessions_ended') },
         ])
       : isStorable(uid) &&
         uid !== session.uid &&
-        (await writeTogether(services.database, [
+        (await writeTogether(app.database, [
           { purpose: 'end', once: true, statement: endSession(account.id, uid) },
-          { purpose: 'keep', statement: told(visit, 'session_ended') },
+          { purpose: 'keep', statement: recordOwnEvent(visit, 'session_ended') },
         ]));
     backTo(visit, '/account/sessions', ended);
   },

@@ -1,4 +1,4 @@
-import type { Apart, Feature, House } from '../../feature.ts';
+import type { Apart, Feature } from '../../feature.ts';
 import { saveClient } from '../../oauth/clients/store.ts';
 import { isAdminBeside } from '../../pages/admin-place.ts';
 import type { Config } from '../../platform/config.ts';
@@ -21,15 +21,15 @@ export const admin: Feature = {
   listener,
 };
 
-function listener(house: House & Pick<Parameters<NonNullable<Feature['listener']>>[0], 'ask' | 'proxies'>): Apart | undefined {
-  const { config, database, ask } = house;
+function listener(app: Parameters<NonNullable<Feature['listener']>>[0]): Apart | undefined {
+  const { config, database, keyRing, ask } = app;
   const { adminPort: port, adminHost: host, adminOrigin: origin } = config;
   if (port === undefined || origin === undefined) return undefined;
-  const door = createAdminDoor({ config, database, ask, clientSecret: secretOf(config) });
+  const door = createAdminDoor({ config, database, keyRing, ask, clientSecret: secretOf(config) });
   return {
     ...{ origin, host, port },
     mount: { under: ['/'], naming: true, routes: (served) => adminRoutes(served, door) },
-    application: (pages) => adminApplication({ ...house, pages }),
+    application: (pages) => adminApplication({ ...app, pages }),
   };
 }
 

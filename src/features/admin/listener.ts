@@ -8,11 +8,9 @@ import { language } from '../../http/language.ts';
 import { requestLog } from '../../http/request-id.ts';
 import { securityHeaders } from '../../http/security-headers.ts';
 import { type Part, under } from '../../http/under.ts';
+import type { StartingApp } from '../../oauth/app.ts';
 import { isAdminBeside } from '../../pages/admin-place.ts';
 import type { PagesFeature } from '../../pages/feature.ts';
-import type { Config } from '../../platform/config.ts';
-import type { Database } from '../../platform/database.ts';
-import type { Log } from '../../platform/log.ts';
 import { adminApi, adminApiMetadata, noAdminApi } from './api/app.ts';
 
 /**
@@ -20,10 +18,8 @@ import { adminApi, adminApiMetadata, noAdminApi } from './api/app.ts';
  * administration shares the public listener in development and tests, and is off in production.
  */
 
-type App = { config: Config; database: Database; log: Log; features: readonly PagesFeature[] };
-
 /** @returns the parts of the admin API on the public listener. */
-export function publicAdminApi(app: App): Part[] {
+export function publicAdminApi(app: StartingApp<PagesFeature>): Part[] {
   const { config, log } = app;
   if (isAdminBeside(config)) return [adminApi(app), adminApiMetadata(config)];
   // The issuer serves the metadata for the API's tokens, even when the API listens elsewhere.
@@ -31,22 +27,22 @@ export function publicAdminApi(app: App): Part[] {
 }
 
 /** @returns the listener's application. @param pages the administration pages, behind the door of apart/door.ts. */
-export function adminApplication({ proxies, pages, ...parts }: App & { proxies: Proxies; pages: Part[] }): Koa {
-  const { config, database, log, features } = parts;
+export function adminApplication({ proxies, pages, ...app }: StartingApp<PagesFeature> & { proxies: Proxies; pages: Part[] }): Koa {
+  const { config, database, log, features } = app;
   const origin = config.adminOrigin as string;
-  const app = new Koa({ proxy: true });
-  app.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
-  app.use(requestLog(log));
-  app.use(drainBody());
-  app.use(securityHeaders(origin));
+  const koa = new Koa({ proxy: true });
+  koa.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
+  koa.use(requestLog(log));
+  koa.use(drainBody());
+  koa.use(securityHeaders(origin));
   // Programs in an internal network call the API by many host names; only the token matters there.
-  const api = [whicheverHost(config.issuer, proxies), adminApi(parts), adminApiMetadata(config), noAdminApi(config, log, ['/'])];
-  app.use(under(['/admin/api/', '/.well-known/'], compose(api as never[])) as Koa.Middleware);
-  app.use(assets());
-  for (const part of features.flatMap((feature) => feature.assets?.(database) ?? [])) app.use(part as Koa.Middleware);
-  app.use(language());
-  app.use(errorBoundary(log));
-  app.use(onlyOurHost(origin, proxies));
-  for (const part of pages) app.use(part as Koa.Middleware);
-  return app;
+  const api = [whicheverHost(config.issuer, proxies), adminApi(app), adminApiMetadata(config), noAdminApi(config, log, ['/'])];
+  koa.use(under(['/admin/api/', '/.well-known/'], compose(api as never[])) as Koa.Middleware);
+  koa.use(assets());
+  for (const part of features.flatMap((feature) => feature.assets?.(database) ?? [])) koa.use(part as Koa.Middleware);
+  koa.use(language());
+  koa.use(errorBoundary(log));
+  koa.use(onlyOurHost(origin, proxies));
+  for (const part of pages) koa.use(part as Koa.Middleware);
+  return koa;
 }

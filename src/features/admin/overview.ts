@@ -9,9 +9,9 @@ import { drawCharts } from './charts.ts';
 export const overview: OwnPage = {
   /** `span=days` in the query shows a month instead of a day. */
   async show(visit) {
-    const { ctx, services } = visit;
+    const { ctx, app } = visit;
     const span = ctx.query['span'] === 'days' ? 'days' : 'hours';
-    const [drawn, attention] = await Promise.all([drawCharts(services.database, span, languageOf(ctx)), findAttention(services.database)]);
+    const [drawn, attention] = await Promise.all([drawCharts(app.database, span, languageOf(ctx)), findAttention(app.database)]);
     const called = <Client extends { id: string; name: string | null }>(client: Client) => ({
       ...client,
       name: displayName(client.name ?? undefined, client.id),

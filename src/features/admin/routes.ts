@@ -1,5 +1,7 @@
 import Router from '@koa/router';
-import { type Admission, type OwnPage, type OwnServices, ownPages, type Visit } from '../../pages/own-pages.ts';
+import type { Feature } from '../../feature.ts';
+import type { App } from '../../oauth/app.ts';
+import { type Admission, type OwnPage, ownPages, type Visit } from '../../pages/own-pages.ts';
 import { mayDo } from '../../pages/permissions.ts';
 import { AppError } from '../../platform/errors.ts';
 import { ADMIN_CALLBACK_PATH } from './apart/client.ts';
@@ -35,7 +37,7 @@ const ADMIN_PAGES: Record<string, OwnPage> = {
 };
 
 /** @returns all pages, those of features included. */
-export function adminPages({ features }: Pick<OwnServices, 'features'>): Record<string, OwnPage> {
+export function adminPages({ features }: Pick<App<Feature>, 'features'>): Record<string, OwnPage> {
   const ofFeatures = features.flatMap(({ administration }) => administration ?? []);
   return {
     ...ADMIN_PAGES,
@@ -45,8 +47,8 @@ export function adminPages({ features }: Pick<OwnServices, 'features'>): Record<
 }
 
 /** @param door the door of an origin of their own; without it, the pages use the issuer's. */
-export function adminRoutes(services: OwnServices, door?: AdminDoor) {
-  const pages = ownPages(adminPages(services), services, onlyOperators, door);
+export function adminRoutes(app: App<Feature>, door?: AdminDoor) {
+  const pages = ownPages(adminPages(app), app, onlyOperators, door);
   if (!door) return pages.routes();
   return new Router()
     .get('/', (ctx) => ctx.redirect('/admin'))

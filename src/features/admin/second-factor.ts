@@ -25,7 +25,7 @@ export const isInGrace = async (database: Database, accountId: string): Promise<
  * Admits an operator's page. An operator who has a factor must prove it first. @throws AppError 403 for an operator without one after the
  * deadline; its page links to the setup.
  */
-export async function insistOnTwoFactors({ ctx, account, session, services: { database, config } }: Visit): Promise<Admission> {
+export async function insistOnTwoFactors({ ctx, account, session, app: { database, config } }: Visit): Promise<Admission> {
   if (showsTwoFactors(session.acr)) return undefined;
   // The user set up a factor after signing in and must prove it now.
   if (await hasFactor(database, account.id)) {

@@ -22,12 +22,12 @@ export function assertRestorable(url: string, header: Header): Promise<void> {
 }
 
 /**
- * @param told the audit event, written in the same transaction.
+ * @param event the audit event, written in the same transaction.
  * @param step called for each row.
  * @throws Error when nothing was restored.
  */
 export function restoreData(
-  { url, file, header, told }: { url: string; file: string; header: Header; told: Statement },
+  { url, file, header, event }: { url: string; file: string; header: Header; event: Statement },
   step: () => void,
 ): Promise<void> {
   return inLongTransaction(url, 'write', async (transaction) => {
@@ -41,7 +41,7 @@ export function restoreData(
       step();
     });
     await batch.end();
-    await transaction.run(told);
+    await transaction.run(event);
   });
 }
 

@@ -30,10 +30,10 @@ export type Ended = { table: string; rows: number }[];
 /**
  * Ends all of it in one transaction, or nothing.
  * @param ofFeatures statements of the features: see src/feature.ts.
- * @param told the audit event, written in the same transaction.
+ * @param event the audit event, written in the same transaction.
  * @throws Error of PostgreSQL, such as when the role does not own the tables.
  */
-export function endAfterRestore(url: string, ofFeatures: Statement[], told: (rows: number) => Statement): Promise<Ended> {
+export function endAfterRestore(url: string, ofFeatures: Statement[], event: (rows: number) => Statement): Promise<Ended> {
   return inLongTransaction(url, 'write', async (transaction) => {
     const counts = ENDED.map((table) => `select '${table}' as table, count(*)::int as rows from ${table}`).join(' union all ');
     const ended = await transaction.run<Ended[number]>(Prisma.raw(counts));
@@ -42,7 +42,7 @@ export function endAfterRestore(url: string, ofFeatures: Statement[], told: (row
     const records = await transaction.run(Prisma.sql`delete from protocol_record where kind not in ${KEPT_RECORDS} returning 1`);
     ended.push({ table: 'protocol_record', rows: records.length });
     for (const statement of [markRestored(), ...ofFeatures, seeAllClients()]) await transaction.run(statement);
-    await transaction.run(told(ended.reduce((total, { rows }) => total + rows, 0)));
+    await transaction.run(event(ended.reduce((total, { rows }) => total + rows, 0)));
     return ended;
   });
 }

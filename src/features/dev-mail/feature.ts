@@ -3,5 +3,5 @@ import { mailbox } from './mailbox.ts';
 
 /** The page /dev/mail, which shows mails in development instead of sending them. */
 export const devMail: Feature = {
-  early: ({ config, database }) => (config.environment === 'development' ? [mailbox({ database, config })] : []),
+  early: ({ config, database, keyRing }) => (config.environment === 'development' ? [mailbox({ config, database, keyRing })] : []),
 };

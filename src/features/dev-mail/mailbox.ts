@@ -2,11 +2,11 @@ import ipaddr from 'ipaddr.js';
 import type { Context, Next } from 'koa';
 import { languageOf } from '../../http/language.ts';
 import { render } from '../../http/render.ts';
-import type { Config } from '../../platform/config.ts';
+import type { StartingApp } from '../../oauth/app.ts';
 import { isLoopback } from '../../platform/config-values.ts';
 import { type Database, Prisma } from '../../platform/database.ts';
 import { type Letter, openLetter, type WaitingMail } from '../../platform/mail.ts';
-import { KeyRing } from '../../platform/secrets.ts';
+import type { KeyRing } from '../../platform/secrets.ts';
 
 /**
  * Owns `/dev/mail`, where a developer reads the mail that the server would send. Its reader can sign in as any user. So it exists in
@@ -18,8 +18,7 @@ const PAGE = /^\/dev\/mail(?:\/(?<id>[0-9a-f-]{36})(?<html>\/html)?)?$/;
 // A mail is shown as mail programs do: with its own style, and without scripts, external content or forms.
 const LETTER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
 
-export function mailbox({ database, config }: { database: Database; config: Config }) {
-  const keyRing = new KeyRing(config.dataEncryptionKeys);
+export function mailbox({ config, database, keyRing }: Pick<StartingApp, 'config' | 'database' | 'keyRing'>) {
   return async (ctx: Context, next: Next) => {
     const address = PAGE.exec(ctx.path)?.groups;
     if (!address || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();

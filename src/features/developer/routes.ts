@@ -1,4 +1,6 @@
-import { type OwnPage, type OwnServices, ownPages } from '../../pages/own-pages.ts';
+import type { Feature } from '../../feature.ts';
+import type { App } from '../../oauth/app.ts';
+import { type OwnPage, ownPages } from '../../pages/own-pages.ts';
 import { API_PAGES } from './apis/pages.ts';
 import { client } from './clients/client.ts';
 import { clients } from './clients/clients.ts';
@@ -10,7 +12,6 @@ import { use } from './clients/use.ts';
 import { clientErrors } from './errors/page.ts';
 import { OWNER_PAGES } from './owners/pages.ts';
 import { snippets } from './snippets/snippets.ts';
-import type { Fetch } from './try/client.ts';
 import { tryPages } from './try/try.ts';
 
 /**
@@ -32,7 +33,6 @@ const PAGES: Record<string, OwnPage> = {
   '/developer/clients/:client/use': use,
 };
 
-/** @param ask a fetch that reaches this server as a client would. */
-export function developerRoutes({ ask, ...services }: OwnServices & { ask: Fetch }) {
-  return ownPages({ ...PAGES, ...tryPages(ask) }, services).routes();
+export function developerRoutes(app: App<Feature>) {
+  return ownPages({ ...PAGES, ...tryPages(app.ask) }, app).routes();
 }

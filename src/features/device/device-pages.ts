@@ -1,5 +1,5 @@
 import type { Client, DeviceCode, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { answerError } from '../../http/boundary.ts';
 import { languageOf } from '../../http/language.ts';
 import { render } from '../../http/render.ts';
@@ -137,7 +137,7 @@ async function donePage(database: Database, ctx: KoaContextWithOIDC): Promise<vo
   await write(database, {
     purpose: 'keep',
     subject: `device_connected ${ctx.state.requestId}`,
-    statement: auditEvent(visitorOf(ctx), { type: 'device_connected', accountId, clientId, detail }),
+    statement: recordEvent(visitorOf(ctx), { type: 'device_connected', accountId, clientId, detail }),
   });
   const { client } = ctx.oidc;
   render(ctx, 'device/done', { clientName: client && nameOfClient(client, languageOf(ctx)) });

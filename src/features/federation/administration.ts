@@ -45,10 +45,10 @@ export function linkedPeople(id: string): Statement {
 
 /**
  * @returns statements, to run together, that disable a provider and delete every link to it.
- * @param told the statement that records an event for each of linkedPeople().
+ * @param event the statement that records an event for each of linkedPeople().
  */
-export function unlinkEverybody(id: string, told: Statement): Statement[] {
-  return [disableProvider(id), told, Prisma.sql`delete from upstream_identity where provider_id = ${id}`];
+export function unlinkEverybody(id: string, event: Statement): Statement[] {
+  return [disableProvider(id), event, Prisma.sql`delete from upstream_identity where provider_id = ${id}`];
 }
 
 /** @returns how many tokens of deleted links are still to be revoked at the provider: see revocations.ts. */

@@ -5,10 +5,10 @@ import type { Brought, SignInFeature } from '../../sign-in/feature.ts';
 import { linkingOf, obstacle, type SealedIdentity, unsealed } from './sign-in/pending.ts';
 
 /** The upstream identity with which a sign-up began. The new account is linked to it. */
-export const broughtToSignUp: NonNullable<SignInFeature['broughtToSignUp']> = ({ ctx, services }, payload): Brought | undefined => {
+export const broughtToSignUp: NonNullable<SignInFeature['broughtToSignUp']> = ({ ctx, app }, payload): Brought | undefined => {
   const { upstream } = payload as SignUpWish;
   if (!upstream) return undefined;
-  const pending = unsealed(services, upstream as SealedIdentity);
+  const pending = unsealed(app, upstream as SealedIdentity);
   return {
     amr: ['fed'],
     shown: {
@@ -16,9 +16,8 @@ export const broughtToSignUp: NonNullable<SignInFeature['broughtToSignUp']> = ({
       as: displayName(pending.details.email ?? pending.details.username, pending.subject),
     },
     async assertFree() {
-      if (await obstacle(services, pending))
-        throw new AppError('upstream_linked', { status: 409, reason: 'upstream_linked_or_gone_meanwhile' });
+      if (await obstacle(app, pending)) throw new AppError('upstream_linked', { status: 409, reason: 'upstream_linked_or_gone_meanwhile' });
     },
-    writes: (accountId) => linkingOf({ ctx, services }, pending, accountId),
+    writes: (accountId) => linkingOf({ ctx, app }, pending, accountId),
   };
 };

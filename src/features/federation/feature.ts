@@ -46,7 +46,7 @@ export const federation: Feature = {
     },
   },
   async offers(step) {
-    const providers = (await listSignInProviders(step.services.database)).map(({ id, name }) => ({ id, name: displayName(name, id) }));
+    const providers = (await listSignInProviders(step.app.database)).map(({ id, name }) => ({ id, name: displayName(name, id) }));
     const pending = pendingOf(step);
     if (!pending?.accountId) return { providers };
     const email = pending.details.email ?? '';

@@ -1,5 +1,5 @@
+import type { StartingApp } from '../../oauth/app.ts';
 import { type Database, Prisma } from '../../platform/database.ts';
-import type { Log } from '../../platform/log.ts';
 import { DUE, keepSent } from '../../platform/outbox.ts';
 import type { KeyRing } from '../../platform/secrets.ts';
 import { unseal } from './held-tokens.ts';
@@ -18,10 +18,10 @@ const AT_ONCE = 4;
 
 type Left = { id: string; providerId: string; accessToken: string; refreshToken: string | null; attempts: number; last: boolean };
 
-type App = { database: Database; keyRing: KeyRing; log: Log; everyMs?: number };
+type Revoking = Pick<StartingApp, 'database' | 'keyRing' | 'log'>;
 
 /** Runs revocations until it is stopped. */
-export function keepProvidersTold({ database, keyRing, log, everyMs }: App): { stop(): Promise<void> } {
+export function keepProvidersTold({ database, keyRing, log, everyMs }: Revoking & { everyMs?: number }): { stop(): Promise<void> } {
   return keepSent<Left>({
     database,
     log,
@@ -44,7 +44,7 @@ function takeDue(database: Database, room: number): Promise<Left[]> {
     returning id, provider_id as "providerId", access_token as "accessToken", refresh_token as "refreshToken", attempts, due_at >= expires_at as last`);
 }
 
-async function revokeOne({ database, keyRing, log }: App, left: Left): Promise<void> {
+async function revokeOne({ database, keyRing, log }: Revoking, left: Left): Promise<void> {
   const { id, providerId: provider, attempts } = left;
   try {
     const problem = await attempt(database, keyRing, left);

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { StartingApp } from '../../oauth/app.ts';
 import { LOOPBACK } from '../../oauth/clients/hosts.ts';
 import type { LogoProblem } from '../../oauth/clients/logos.ts';
-import type { Database } from '../../platform/database.ts';
-import type { Log } from '../../platform/log.ts';
 import { keepSent } from '../../platform/outbox.ts';
 import { createGuardedFetch, type Opening } from '../../platform/outgoing.ts';
 import { redraw } from './picture.ts';
@@ -21,9 +20,7 @@ const DEADLINE_MS = 5_000;
 const AT_ONCE = 2;
 const ACCEPTED = 'image/png, image/svg+xml, image/webp, image/jpeg, image/gif';
 
-type App = {
-  database: Database;
-  log: Log;
+type Fetching = Pick<StartingApp, 'database' | 'log'> & {
   /** Whether a logo may have a loopback http address: only in development, as at registration (webLinkFault()). */
   loopbackPages: boolean;
   /** The operator's own networks that may be reached (OUTGOING_ALLOW). */
@@ -32,7 +29,7 @@ type App = {
 };
 
 /** Fetches due logos until it is stopped. */
-export function keepLogosFetched({ database, log, loopbackPages, openings = [], everyMs }: App): { stop(): Promise<void> } {
+export function keepLogosFetched({ database, log, loopbackPages, openings = [], everyMs }: Fetching): { stop(): Promise<void> } {
   const guardedFetch = createGuardedFetch({
     maxBytes: MAX_BYTES,
     showRedirects: true,

@@ -1,8 +1,8 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { type Command, type Installed, UsageError } from '../../command-line/command.ts';
 import { openNewFile } from '../../command-line/new-file.ts';
-import { OPERATOR, withDatabase } from '../../command-line/operator.ts';
+import { keyRingAsWritten, OPERATOR, withDatabase } from '../../command-line/operator.ts';
 import { showProgress } from '../../command-line/progress.ts';
 import { confirmed, quoted } from '../../command-line/terminal.ts';
 import { openClientJudge } from '../../oauth/clients/operator-client.ts';
@@ -90,7 +90,8 @@ function readText(file: string): string {
 }
 
 async function run(database: Database, { document, drafts }: ForeignExport, order: Order, { features }: Installed): Promise<number> {
-  const judge = await openClientJudge({ config: readConfig(), database, features });
+  const config = readConfig();
+  const judge = await openClientJudge({ config, database, keyRing: keyRingAsWritten(config), features });
   const plan = await planImport(database, drafts(judge.scopes), { judge: judge.judge, update: order.update });
   const people = order.people ? await planPeople(database, document) : undefined;
   const report = order.report === undefined ? undefined : openNewFile('--report', order.report);
@@ -141,7 +142,7 @@ async function write(database: Database, { plan, people, order }: Plan, written:
 async function writeClient(database: Database, planned: Planned, source: SourceName, tell: (line: string) => void): Promise<void> {
   const { draft, secret, reissued, outcome } = planned;
   if (reissued) tell(JSON.stringify({ client_id: draft.clientId, client_secret: secret }));
-  const event = auditEvent(OPERATOR, {
+  const event = recordEvent(OPERATOR, {
     type: 'clients_imported',
     clientId: draft.clientId,
     detail: { source, change: outcome === 'update' ? 'updated' : 'made' },

@@ -1,4 +1,4 @@
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { OPERATOR } from '../../command-line/operator.ts';
 import { showProgress } from '../../command-line/progress.ts';
 import { disableAccount, insertAccountToClaim } from '../../people/administration.ts';
@@ -40,7 +40,7 @@ export async function importPeople(
     await database.transaction([
       insertAccountToClaim({ id, email, name, role: 'user' }),
       ...(disabled ? [disableAccount(id)] : []),
-      auditEvent(OPERATOR, { type: 'account_made', accountId: id, detail: { source: from } }),
+      recordEvent(OPERATOR, { type: 'account_made', accountId: id, detail: { source: from } }),
     ]);
     written.add(id);
     progress.step();

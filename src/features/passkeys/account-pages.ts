@@ -4,6 +4,7 @@ import { render } from '../../http/render.ts';
 import { allowOwnRequests } from '../../http/security-headers.ts';
 import { seeOther } from '../../http/see-other.ts';
 import { visitorOf } from '../../http/visitor.ts';
+import type { App } from '../../oauth/app.ts';
 import { rememberEnrolled } from '../../oauth/session/session-proofs.ts';
 import {
   done,
@@ -15,34 +16,33 @@ import {
   vouched,
   wasStopped,
 } from '../../pages/factor-visit.ts';
-import type { FirstParty } from '../../pages/first-party.ts';
-import { told } from '../../pages/own-pages.ts';
+import { recordOwnEvent } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
 import { newChallenge, spendChallenge } from './challenges.ts';
 import { enrolmentOptions, enrolPasskey, type PasskeyRefusal, passkeyName, removePasskey, renamePasskey } from './passkeys.ts';
 
 /** Owns the pages that add, rename and remove passkeys. See features/passkeys/passkeys.ts for their verification. */
 
-export async function showNewPasskey(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visitToAdd(ctx, services, 'passkey');
+export async function showNewPasskey(ctx: Context, app: App): Promise<void> {
+  const there = await visitToAdd(ctx, app, 'passkey');
   if (there) page(there);
 }
 
 /** Answers the page's script with the options of the new passkey. */
-export async function offerEnrolment(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visitToAdd(ctx, services, 'passkey');
+export async function offerEnrolment(ctx: Context, app: App): Promise<void> {
+  const there = await visitToAdd(ctx, app, 'passkey');
   if (!there) return;
-  const { database, config } = services;
+  const { database, config } = app;
   const challenge = newChallenge(config.cookieKeys, subject(there));
   ctx.set('Cache-Control', 'no-store');
   ctx.body = await enrolmentOptions(database, config.issuer, there.account, challenge);
 }
 
-export async function addPasskey(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services, { filledIn: true, adds: 'passkey' });
+export async function addPasskey(ctx: Context, app: App): Promise<void> {
+  const sent = await visitWithForm(ctx, app, { filledIn: true, adds: 'passkey' });
   if (!sent) return;
   const { there, form } = sent;
-  const { database, config } = services;
+  const { database, config } = app;
   const visitor = visitorOf(ctx);
   await limitRate(database, LIMITS.passkeyFromNetwork, visitor.address);
   const name = passkeyName(form.get('name') ?? '', visitor.browser ?? 'Passkey');
@@ -51,7 +51,11 @@ export async function addPasskey(ctx: Context, services: FirstParty): Promise<vo
     name,
     answer: form.get('credential') ?? '',
     spend: (challenge) => spendChallenge(database, config.cookieKeys, subject(there), challenge),
-    along: [told(there, 'passkey_added'), ...vouched(there), ...letterAbout(there, { factor: 'passkey', change: 'added', called: name })],
+    along: [
+      recordOwnEvent(there, 'passkey_added'),
+      ...vouched(there),
+      ...letterAbout(there, { factor: 'passkey', change: 'added', called: name }),
+    ],
   });
   if (!added.ok) {
     ctx.state.logged = { ...ctx.state.logged, reason: added.reason };
@@ -62,21 +66,21 @@ export async function addPasskey(ctx: Context, services: FirstParty): Promise<vo
   done(there, 'passkey_added');
 }
 
-export async function changePasskeyName(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services);
+export async function changePasskeyName(ctx: Context, app: App): Promise<void> {
+  const sent = await visitWithForm(ctx, app);
   if (!sent) return;
   const { there, form } = sent;
   const name = passkeyName(form.get('name') ?? '', '');
-  const renamed = name && (await renamePasskey(services.database, there.account.id, form.get('id') ?? '', name));
-  if (renamed) await services.database.change(told(there, 'passkey_renamed'));
+  const renamed = name && (await renamePasskey(app.database, there.account.id, form.get('id') ?? '', name));
+  if (renamed) await app.database.change(recordOwnEvent(there, 'passkey_renamed'));
   done(there, renamed ? 'passkey_renamed' : undefined);
 }
 
-export async function takePasskeyAway(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services);
+export async function takePasskeyAway(ctx: Context, app: App): Promise<void> {
+  const sent = await visitWithForm(ctx, app);
   if (!sent) return;
   const { there, form } = sent;
-  const { database } = services;
+  const { database } = app;
   const id = form.get('id') ?? '';
   const kept = async () => (await factorsOf(database, there.account.id)).passkeys.find((passkey) => passkey.id === id);
   const called = (await kept())?.name;
@@ -86,7 +90,10 @@ export async function takePasskeyAway(ctx: Context, services: FirstParty): Promi
     seeOther(ctx, `${FACTORS_PATH}?kept=last`);
     return;
   }
-  await database.transaction([told(there, 'passkey_removed'), ...letterAbout(there, { factor: 'passkey', change: 'removed', called })]);
+  await database.transaction([
+    recordOwnEvent(there, 'passkey_removed'),
+    ...letterAbout(there, { factor: 'passkey', change: 'removed', called }),
+  ]);
   done(there, 'passkey_removed');
 }
 

@@ -1,4 +1,4 @@
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { LIMITS, limitRate, takeBack } from '../../http/rate-limit.ts';
 import { allowOwnRequests } from '../../http/security-headers.ts';
 import { visitorOf } from '../../http/visitor.ts';
@@ -21,7 +21,7 @@ export function passkeyOf({ ctx, interaction, csrf }: Step, { autofill = true } 
 }
 
 /** Answers the page's script with the options of the sign-in. */
-export async function offerPasskey({ ctx, interaction, services: { database, config } }: Step): Promise<void> {
+export async function offerPasskey({ ctx, interaction, app: { database, config } }: Step): Promise<void> {
   const challenge = newChallenge(config.cookieKeys, subject(interaction));
   ctx.set('Cache-Control', 'no-store');
   ctx.body = await signInOptions(database, config.issuer, challenge, signedInAs(interaction));
@@ -29,8 +29,8 @@ export async function offerPasskey({ ctx, interaction, services: { database, con
 
 /** @param show renders the page that offered the passkey, for a refused one. */
 export async function submitPasskey(step: Step, form: URLSearchParams, show: (step: Step) => Promise<void>): Promise<void> {
-  const { ctx, interaction, services } = step;
-  const { database, config } = services;
+  const { ctx, interaction, app } = step;
+  const { database, config } = app;
   const visitor = visitorOf(ctx);
   await limitRate(database, LIMITS.passkeyFromNetwork, visitor.address);
   const expected = signedInAs(interaction);
@@ -45,8 +45,9 @@ export async function submitPasskey(step: Step, form: URLSearchParams, show: (st
     ctx.state.passkeyFailed = true;
     // The language switch leads to the page, not to this form.
     ctx.state.pagePath = `/interaction/${interaction.uid}`;
-    step.services.counts.add('sign_in_failed', expected ? 'factor' : 'passkey');
-    if (expected) await database.change(auditEvent(visitor, { type: 'factor_failed', accountId: expected, detail: { factor: 'passkey' } }));
+    step.app.counts.add('sign_in_failed', expected ? 'factor' : 'passkey');
+    if (expected)
+      await database.change(recordEvent(visitor, { type: 'factor_failed', accountId: expected, detail: { factor: 'passkey' } }));
     await show(step);
     ctx.status = 401;
     return;

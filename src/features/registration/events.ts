@@ -1,5 +1,5 @@
 import type { Context, Next } from 'koa';
-import { auditEvent, type EventType } from '../../audit/events.ts';
+import { type EventType, recordEvent } from '../../audit/events.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { write } from '../../oauth/store/unit-of-work.ts';
 import type { Database } from '../../platform/database.ts';
@@ -25,7 +25,7 @@ export function recordRegistrations(database: Database, registrationPath: string
     if (!expected || ctx.status !== expected.status || clientId === undefined) return;
     const token = await registeredWith();
     const detail = { by: 'registration', ...(token === undefined ? undefined : { token }) };
-    const statement = auditEvent(visitorOf(ctx), { type: expected.type, clientId, detail });
+    const statement = recordEvent(visitorOf(ctx), { type: expected.type, clientId, detail });
     // The same purpose as the deletion, so that one statement runs both.
     await write(database, { purpose: expected.type === 'client_deleted' ? 'end' : 'issue', subject: `event of ${clientId}`, statement });
   };

@@ -29,8 +29,8 @@ export const registration: Feature = {
     RegistrationAccessToken: createRecordStore(database, 'RegistrationAccessToken'),
   }),
   extend: carryLimits,
-  aroundEndpoints(parts) {
-    const { config, database, names, resources } = parts;
+  aroundEndpoints(app) {
+    const { config, database, names, resources } = app;
     // When registration is closed, its endpoints do not exist and need no guard.
     if (config.registration === 'closed') return [];
     const around = [
@@ -39,7 +39,7 @@ export const registration: Feature = {
       spendToken(database),
       recordRegistrations(database, PATH),
       beforeNaming(names),
-      judgeSoftwareStatements(parts, PATH),
+      judgeSoftwareStatements(app, PATH),
       acceptRequests(() => resources.scopes, PATH),
       hideSecretHandles(PATH),
     ];

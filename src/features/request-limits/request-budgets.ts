@@ -1,11 +1,10 @@
 import type { Context, Next } from 'koa';
-import type { Counts } from '../../audit/counts.ts';
 import { readBody, replaceBody } from '../../http/form.ts';
 import { visitorOf } from '../../http/visitor.ts';
+import type { App } from '../../oauth/app.ts';
 import type { ClientCache } from '../../oauth/clients/cache.ts';
 import { claimedClient } from '../../oauth/requests/settle-request.ts';
 import { ROUTES } from '../../oauth/routes.ts';
-import type { Config } from '../../platform/config.ts';
 import type { RequestKind } from '../../platform/config-values.ts';
 import { AppError } from '../../platform/errors.ts';
 import type { Budgets } from './budgets.ts';
@@ -32,10 +31,10 @@ const KINDS: Record<string, RequestKind> = {
   [ROUTES.token]: 'token',
 };
 
-type App = { config: Config; budgets: Budgets; clients: ClientCache; counts: Counts };
+type Budgeting = Pick<App, 'config' | 'counts'> & { budgets: Budgets; clients: ClientCache };
 
 /** @throws AppError 429 `too_many_requests`, with the seconds until the budget allows a request. */
-export function spendBudgets({ config, budgets, clients, counts }: App) {
+export function spendBudgets({ config, budgets, clients, counts }: Budgeting) {
   return async (ctx: Context, next: Next): Promise<void> => {
     const kind = KINDS[ctx.path];
     if (!kind || ctx.method !== (kind === 'authorize' ? 'GET' : 'POST')) return next();

@@ -2,6 +2,7 @@ import type { Context } from 'koa';
 import { renderSVG } from 'uqr';
 import { forgive, LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { render } from '../../http/render.ts';
+import type { App } from '../../oauth/app.ts';
 import { rememberEnrolled } from '../../oauth/session/session-proofs.ts';
 import {
   done,
@@ -13,10 +14,8 @@ import {
   vouched,
   wasStopped,
 } from '../../pages/factor-visit.ts';
-import type { FirstParty } from '../../pages/first-party.ts';
-import { told } from '../../pages/own-pages.ts';
+import { recordOwnEvent } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
-import { KeyRing } from '../../platform/secrets.ts';
 import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } from './totp.ts';
 
 /**
@@ -24,22 +23,22 @@ import { beginTotp, confirmTotp, removeTotp, resumeTotp, type TotpEnrolment } fr
  * as proof.
  */
 
-export async function showNewTotp(ctx: Context, services: FirstParty): Promise<void> {
-  const there = await visitToAdd(ctx, services, 'totp');
+export async function showNewTotp(ctx: Context, app: App): Promise<void> {
+  const there = await visitToAdd(ctx, app, 'totp');
   if (!there) return;
   // An account has one authenticator app. The user must remove it before setting up another one.
-  if ((await factorsOf(services.database, there.account.id)).totpSince) return done(there);
+  if ((await factorsOf(app.database, there.account.id)).totpSince) return done(there);
   page(there, beginTotp(enrolling(there), labels(there)));
 }
 
-export async function addTotp(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services, { filledIn: true, adds: 'totp' });
+export async function addTotp(ctx: Context, app: App): Promise<void> {
+  const sent = await visitWithForm(ctx, app, { filledIn: true, adds: 'totp' });
   if (!sent) return;
   const { there, form } = sent;
-  const { database } = services;
+  const { database } = app;
   const [sealed, code] = [form.get('sealed') ?? '', form.get('code') ?? ''];
   await limitRate(database, LIMITS.totpOfAccount, there.account.id);
-  const along = [told(there, 'totp_added'), ...vouched(there), ...letterAbout(there, { factor: 'totp', change: 'added' })];
+  const along = [recordOwnEvent(there, 'totp_added'), ...vouched(there), ...letterAbout(there, { factor: 'totp', change: 'added' })];
   const verdict = await confirmTotp(database, enrolling(there), { sealed, code, along });
   if (verdict.ok) {
     await forgive(database, LIMITS.totpOfAccount, there.account.id);
@@ -52,15 +51,15 @@ export async function addTotp(ctx: Context, services: FirstParty): Promise<void>
   page(there, same ?? beginTotp(enrolling(there), labels(there)), same ? 'factors.totp_wrong' : 'factors.totp_expired', 400);
 }
 
-export async function takeTotpAway(ctx: Context, services: FirstParty): Promise<void> {
-  const sent = await visitWithForm(ctx, services);
+export async function takeTotpAway(ctx: Context, app: App): Promise<void> {
+  const sent = await visitWithForm(ctx, app);
   if (!sent) return;
   const { there } = sent;
-  const { database } = services;
+  const { database } = app;
   if (!(await factorsOf(database, there.account.id)).totpSince) return done(there);
   await database.transaction([
     ...removeTotp(there.account.id),
-    told(there, 'totp_removed'),
+    recordOwnEvent(there, 'totp_removed'),
     ...letterAbout(there, { factor: 'totp', change: 'removed' }),
   ]);
   done(there, 'totp_removed');
@@ -85,14 +84,14 @@ function page({ ctx, csrf }: FactorVisit, { uri, secret, sealed }: TotpEnrolment
   );
 }
 
-const enrolling = ({ account, session, services }: FactorVisit) => ({
-  keyRing: new KeyRing(services.config.dataEncryptionKeys),
+const enrolling = ({ account, session, app }: FactorVisit) => ({
+  keyRing: app.keyRing,
   accountId: account.id,
   sessionUid: session.uid,
 });
 
 /** What the app displays: the server and the account. */
-const labels = ({ account, services }: FactorVisit) => ({
-  issuer: `Munjigi (${new URL(services.config.issuer).hostname})`,
+const labels = ({ account, app }: FactorVisit) => ({
+  issuer: `Munjigi (${new URL(app.config.issuer).hostname})`,
   label: account.email,
 });

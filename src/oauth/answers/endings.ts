@@ -4,6 +4,7 @@ import { type Answer, answerOf, findKept, giveAnswer, KEPT_SECONDS, keeping, pla
 import { HOUR } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
 import { digestInHex } from '../../platform/secrets.ts';
+import type { App } from '../app.ts';
 import { ROUTES } from '../routes.ts';
 import { write } from '../store/unit-of-work.ts';
 import { isCodeUnused } from '../store/unused-codes.ts';
@@ -32,7 +33,7 @@ const KNOWN_SECONDS = HOUR;
 const endOf = (path: string) => new RegExp(`^(?:${ROUTES.authorization}|${ROUTES.code_verification})/([^/]+)$`).exec(path)?.[1];
 
 /** Wraps the library's endpoints: stores how each interaction ends, and answers a second request from that record. */
-export function keepEndings({ provider, database }: { provider: Provider; database: Database }) {
+export function keepEndings({ provider, database }: Pick<App, 'provider' | 'database'>) {
   return async (ctx: Context, next: Next) => {
     const uid = ctx.method === 'GET' ? endOf(ctx.path) : undefined;
     // The library's cookie proves that this browser owns the interaction.
@@ -62,9 +63,7 @@ async function takeTurn(ctx: Context, uid: string): Promise<void> {
   };
 }
 
-type App = { provider: Provider; database: Database };
-
-async function keepEnding(ctx: Context, { provider, database }: App, uid: string): Promise<void> {
+async function keepEnding(ctx: Context, { provider, database }: Pick<App, 'provider' | 'database'>, uid: string): Promise<void> {
   const answer = answerOf(ctx);
   if (!answer) return;
   const { params, entities } = ctx['oidc'];
@@ -93,7 +92,11 @@ function whereItLed({ headers }: Answer, params: Record<string, unknown>): Where
  * @param uid of an interaction of this browser: the caller has checked its cookie.
  * @returns false when no end is stored, or the code was redeemed or revoked since. Nothing is written to the response then.
  */
-export async function repeatEnding(ctx: Context, { provider, database }: App, uid: string): Promise<boolean> {
+export async function repeatEnding(
+  ctx: Context,
+  { provider, database }: Pick<App, 'provider' | 'database'>,
+  uid: string,
+): Promise<boolean> {
   const ending = (await findKept<Ending>(database, endingOf(uid)))?.value;
   if (!ending || (ending.code && !(await isCodeUnused(database, ending.code)))) return false;
   const { answer, session } = ending;

@@ -41,31 +41,34 @@ type Assertion = {
   now: number;
 };
 
+/** What is wrong in an assertion: a claim, a header parameter, or the whole of it. */
+export type Claim = 'client_assertion' | 'alg' | 'kid' | 'iss' | 'aud' | 'exp' | 'iat' | 'nbf' | 'jti';
+
 /**
- * Each rule returns the problem of an assertion, or undefined. The rules read claims and header before the signature is verified.
+ * Each rule returns the problem of one claim, or undefined. The rules run in this order, and read claims and header before the signature is verified.
  * These are the sender's own values, so naming the problem tells an attacker nothing.
  * Wrong keys and unknown clients get the same error.
  */
-const rules: ((assertion: Assertion) => string | undefined)[] = [
-  function algorithm({ header, client }) {
+const rules: Record<Exclude<Claim, 'client_assertion'>, (assertion: Assertion) => string | undefined> = {
+  alg({ header, client }) {
     const registered = client['clientAuthSigningAlg'] as string | undefined;
     const allowed = registered ? [registered] : hasFapiProfile(client) ? FAPI_ALGORITHMS : ASSERTION_ALGORITHMS;
     return allowed.includes(String(header.alg)) ? undefined : `alg must be ${allowed.join(', ')}: it is ${shown(header.alg)}`;
   },
-  function key({ header, client }) {
+  kid({ header, client }) {
     return isAmbiguous(client, header) ? AMBIGUOUS_KEY : undefined;
   },
-  function issuer({ claims, client }) {
+  iss({ claims, client }) {
     return claims.iss === client.clientId ? undefined : `iss must be the client_id: it is ${shown(claims.iss)}`;
   },
-  function audience({ claims: { aud }, client, issuer, audiences }) {
+  aud({ claims: { aud }, client, issuer, audiences }) {
     // A list may also name another server, which could then present the assertion here (FAPI 2.0 Security Profile section 5.3.2.1).
     if (hasFapiProfile(client)) return aud === issuer ? undefined : `aud must be the issuer ${issuer} as a string: it is ${shown(aud)}`;
     return [aud].flat().some((one) => typeof one === 'string' && audiences.includes(withoutSlash(one)))
       ? undefined
       : `aud must be the issuer ${issuer} or the token endpoint: it is ${shown(aud)}`;
   },
-  function expiry({ claims: { exp }, client, now }) {
+  exp({ claims: { exp }, client, now }) {
     if (typeof exp !== 'number') return `exp must be a number of seconds since 1970: it is ${shown(exp)}`;
     if (exp <= now - CLOCK_LEEWAY_SECONDS)
       return `exp must be ahead: the assertion expired ${now - exp} seconds ago by this server's clock`;
@@ -74,12 +77,12 @@ const rules: ((assertion: Assertion) => string | undefined)[] = [
     return undefined;
   },
   // Both are optional. A time in the past is never too old: only `exp` limits the assertion's life.
-  ({ claims, now }) => timeProblem('iat', claims.iat, now),
-  ({ claims, now }) => timeProblem('nbf', claims.nbf, now),
-  function identifier({ claims: { jti } }) {
+  iat: ({ claims, now }) => timeProblem('iat', claims.iat, now),
+  nbf: ({ claims, now }) => timeProblem('nbf', claims.nbf, now),
+  jti({ claims: { jti } }) {
     return jti === undefined || typeof jti === 'string' ? undefined : `jti must be a string: it is ${shown(jti)}`;
   },
-];
+};
 
 function timeProblem(name: string, value: unknown, now: number): string | undefined {
   if (value === undefined) return undefined;
@@ -105,9 +108,9 @@ export function judgeAssertions(provider: Provider, issuer: string): void {
         const audiences = [issuer, urlFor.call(this, 'token'), urlFor.call(this, this.route)];
         const now = epochSeconds(systemClock.now());
         const judged = { claims, header, client: this.client as Client, issuer, audiences, now };
-        for (const rule of rules) {
+        for (const [claim, rule] of Object.entries(rules)) {
           const problem = rule(judged);
-          if (problem) throw refusal(problem);
+          if (problem) throw refusal(problem, claim as Claim);
         }
         if (!claims.jti) nameByDigest(params, assertion);
         return { has: () => true };
@@ -120,12 +123,12 @@ function decode(assertion: string): Pick<Assertion, 'claims' | 'header'> {
   try {
     return { claims: decodeJwt(assertion), header: decodeProtectedHeader(assertion) };
   } catch {
-    throw refusal('client_assertion must be a signed JWT');
+    throw refusal('client_assertion must be a signed JWT', 'client_assertion');
   }
 }
 
-function refusal(problem: string): Error {
-  return Object.assign(new errors.InvalidClientAuth(`assertion: ${problem}`), { error_description: `client assertion: ${problem}` });
+function refusal(problem: string, claim: Claim): Error {
+  return Object.assign(new errors.InvalidClientAuth(`assertion: ${problem}`), { error_description: `client assertion: ${problem}`, claim });
 }
 
 /**

@@ -20,7 +20,7 @@ export const keysOf = (client: Client) =>
     };
     methods.selectForVerify = function (options) {
       const fitting = selectForVerify.call(this, options);
-      if (fitting.length > 1) throw new Error(`assertion: ${AMBIGUOUS_KEY}`);
+      if (fitting.length > 1) throw Object.assign(new Error(`assertion: ${AMBIGUOUS_KEY}`), { claim: 'kid' });
       return fitting;
     };
   });

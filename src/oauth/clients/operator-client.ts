@@ -1,10 +1,10 @@
-import { exportJWK, generateKeyPair } from 'jose';
 import { errors } from 'oidc-provider';
 import { createCounts } from '../../audit/counts.ts';
-import type { Config } from '../../platform/config.ts';
-import { type Database, isStorable } from '../../platform/database.ts';
+import { isStorable } from '../../platform/database.ts';
 import { createLog } from '../../platform/log.ts';
+import type { StartingApp } from '../app.ts';
 import type { ProtocolFeature } from '../feature.ts';
+import { allowAlgorithms } from '../internals.ts';
 import { createProvider } from '../provider.ts';
 import { createApiCatalog } from '../scopes/api-catalog.ts';
 import { createResourcePolicy } from '../scopes/resource-policy.ts';
@@ -22,13 +22,13 @@ import { NO_NAMES } from './verified-names.ts';
 /** `judge` returns the metadata to store, or throws an error with the problem; `scopes` are all scopes that a client may name. */
 export type ClientJudge = { judge(metadata: ClientMetadata): ClientMetadata; scopes: string[] };
 
-type App = { config: Config; database: Database; features: readonly ProtocolFeature[] };
+type JudgingApp = Pick<StartingApp<ProtocolFeature>, 'config' | 'database' | 'keyRing' | 'features'>;
 
 /**
  * @param metadata with a secret in clear, if the client has one.
  * @returns the metadata to store, with defaults (RFC 7591 section 2). @throws Error whose message is the problem.
  */
-export async function judgeClient(app: App, metadata: ClientMetadata): Promise<ClientMetadata> {
+export async function judgeClient(app: JudgingApp, metadata: ClientMetadata): Promise<ClientMetadata> {
   if (!isStorable(metadata)) throw new Error(UNSTORABLE);
   return (await openClientJudge(app)).judge(metadata);
 }
@@ -36,22 +36,24 @@ export async function judgeClient(app: App, metadata: ClientMetadata): Promise<C
 const UNSTORABLE = 'parameters must not contain NUL or unpaired surrogates';
 
 /** The same check for many clients, with the scopes of this moment. */
-export async function openClientJudge({ config, database, features }: App): Promise<ClientJudge> {
+export async function openClientJudge({ config, database, keyRing, features }: JudgingApp): Promise<ClientJudge> {
   const servers = await readResourceServers({ database, issuer: config.issuer, features });
   const resources = createResourcePolicy(createApiCatalog(servers), config.issuer, features);
-  // This provider is only used for the check. It reads no client and signs nothing.
+  // The library judges a client by the settings of a provider, so the check needs one: of the same settings as the server's, without keys.
   const clients = { find: async () => undefined, forget() {} };
   const provider = createProvider({
     config,
     database,
+    keyRing,
     clients,
     names: NO_NAMES,
     log: createLog('silent'),
     counts: createCounts(),
-    jwks: { keys: await passingKeys() },
+    jwks: { keys: [] },
     resources,
     features,
   });
+  allowAlgorithms(provider, SIGNING_ALGORITHMS);
   return {
     scopes: [...resources.scopes],
     judge(metadata) {
@@ -66,17 +68,4 @@ export async function openClientJudge({ config, database, features }: App): Prom
       }
     },
   };
-}
-
-/** Temporary keys of each signing algorithm, because a client may name any of them. */
-async function passingKeys() {
-  // One RSA key serves both RSA algorithms, because creating one takes time.
-  const made = { RS256: newJwk('RS256'), ES256: newJwk('ES256'), EdDSA: newJwk('EdDSA') };
-  return Promise.all(
-    SIGNING_ALGORITHMS.map(async (alg) => ({ ...(await made[alg === 'PS256' ? 'RS256' : alg]), alg, kid: alg, use: 'sig' })),
-  );
-}
-
-async function newJwk(alg: string) {
-  return exportJWK((await generateKeyPair(alg, { extractable: true })).privateKey);
 }

@@ -4,9 +4,9 @@ import { CLAIMS_OF_SCOPE, IDENTITY_SCOPES } from '../../people/claims.ts';
 import { type Account, findAccount } from '../../people/store.ts';
 import { DAY, systemClock } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
+import type { App } from '../app.ts';
 import { displayName } from '../clients/display-name.ts';
 import { logosOf } from '../clients/logos.ts';
-import type { ResourceServer } from '../scopes/resource-servers.ts';
 import { byProvider, describeScopes, type ScopeWords } from '../scopes/scope-words.ts';
 import { countGrants } from '../store/grants.ts';
 import { ttl } from '../tokens/token-policy.ts';
@@ -27,11 +27,9 @@ type Asking = {
   grant: Grant | undefined;
 };
 
-type App = { database: Database; resourceServers: readonly ResourceServer[]; issuer: string; language: Language };
-
 /** @returns the data that views/interaction/consent-body.eta reads, without the addresses of its forms. */
 export async function describeConsent(
-  { database, resourceServers, issuer, language }: App,
+  { database, resourceServers, issuer, language }: Pick<App, 'database' | 'resourceServers'> & { issuer: string; language: Language },
   { client, account, redirectUri, asked, grant }: Asking,
 ) {
   const [people, owner, logos] = await Promise.all([

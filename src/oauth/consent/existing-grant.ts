@@ -1,5 +1,5 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import type { Database } from '../../platform/database.ts';
 import { OWN_PAGES } from '../clients/first-party.ts';
@@ -55,7 +55,7 @@ async function decidedGrant(
   await write(database, {
     purpose: 'keep',
     subject: `AuditEvent consent ${grant.jti}`,
-    statement: auditEvent(visitorOf(ctx), {
+    statement: recordEvent(visitorOf(ctx), {
       type: 'consent_given',
       accountId,
       clientId,

@@ -1,5 +1,5 @@
 import type { JWK } from 'jose';
-import { auditEvent } from '../../audit/events.ts';
+import { recordEvent } from '../../audit/events.ts';
 import { DAY } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
 import type { Log } from '../../platform/log.ts';
@@ -69,7 +69,7 @@ export async function watchSigningKeys(
       look = settle(await read(database, keyRing));
       if (look.gone.length) await deleteSigningKeys(database, look.gone);
       // Another node may do the same; only one of them creates the keys.
-      if (isRotationDue(known, lifeDays)) await rotateSigningKeys(database, keyRing, [auditEvent(BY_SCHEDULE, ROTATED)]);
+      if (isRotationDue(known, lifeDays)) await rotateSigningKeys(database, keyRing, [recordEvent(BY_SCHEDULE, ROTATED)]);
       wakeIn(look.inMs);
     } catch (error) {
       if (!closed) log.error({ event: 'signing_keys_not_read', reason: (error as Error).message });

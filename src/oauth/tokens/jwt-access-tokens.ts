@@ -40,8 +40,8 @@ export function completeJwt(servers: readonly ResourceServer[]) {
   };
 }
 
-/** The parts of the server that reading a JWT needs. `jwks`: the published keys, retired ones included. */
-type App = {
+/** What reading a JWT needs. `jwks`: the published keys, retired ones included. */
+type JwtSource = {
   database: Database;
   clients: ClientCache;
   issuer: string;
@@ -55,17 +55,17 @@ type App = {
 export type WithJwts = (store: ProtocolStore, kind: string) => ProtocolStore;
 
 /** @returns a wrapper that makes a store answer for a JWT of this server as for a stored token. */
-export function createJwtAccessTokens(parts: App): WithJwts {
-  const keys = createLocalJWKSet({ keys: parts.jwks.keys.map((key) => publicHalf(key as JWK)) } as JSONWebKeySet);
+export function createJwtAccessTokens(source: JwtSource): WithJwts {
+  const keys = createLocalJWKSet({ keys: source.jwks.keys.map((key) => publicHalf(key as JWK)) } as JSONWebKeySet);
   return (store, kind) => ({
     ...store,
     async find(value) {
       const jwt = COMPACT.test(value) ? value : await recall<string>(presented(value));
       if (jwt === undefined) return store.find(value);
-      const found = await remember(`JWT ${jwt}`, () => read(parts, keys, jwt));
+      const found = await remember(`JWT ${jwt}`, () => read(source, keys, jwt));
       if (found?.kind !== kind) return undefined;
       // Introspection describes any JWT. To be used as a token here, a JWT must name this server's endpoint (RFC 9068 section 4).
-      return jwt !== value || [found['aud']].flat().includes(parts.userinfo) ? found : undefined;
+      return jwt !== value || [found['aud']].flat().includes(source.userinfo) ? found : undefined;
     },
   });
 }
@@ -87,17 +87,17 @@ type Claims = JWTPayload & {
  * @returns what a store would hold of the token. Undefined unless this server signed it and its API and client still exist.
  * A user's token also needs its account, and a grant with every scope of the token. The library compares the session, as for any token.
  */
-async function read(parts: App, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Payload | undefined> {
-  const claims = await verify(parts, keys, jwt);
+async function read(source: JwtSource, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Payload | undefined> {
+  const claims = await verify(source, keys, jwt);
   if (!claims) return undefined;
   const { iss: _, sub, aud, exp, iat, jti, scope, client_id, cnf, grant_id, session_id, userinfo_claims, ...extra } = claims;
   const isMeantFor = ({ identifier, registeredAt = 0 }: ResourceServer) => [aud].flat().includes(identifier) && Number(iat) >= registeredAt;
   // An ID token has no client_id, and its audience is a client.
-  if (typeof client_id !== 'string' || !parts.servers.some(isMeantFor)) return undefined;
-  if (!(await parts.clients.find(client_id))) return undefined;
+  if (typeof client_id !== 'string' || !source.servers.some(isMeantFor)) return undefined;
+  if (!(await source.clients.find(client_id))) return undefined;
   const token = { jti, iat, exp, aud, scope, extra, clientId: client_id, ...(cnf?.jkt ? { jkt: cnf.jkt } : undefined) };
   if (typeof grant_id !== 'string') return sub === client_id ? ({ ...token, kind: 'ClientCredentials' } as Payload) : undefined;
-  const ground = await readGround(parts.database, {
+  const ground = await readGround(source.database, {
     grantId: grant_id,
     sessionUid: session_id as string | undefined,
     accountId: String(sub),
@@ -114,7 +114,7 @@ async function read(parts: App, keys: ReturnType<typeof createLocalJWKSet>, jwt:
 }
 
 /** @returns the claims of a JWT that a published key signed; undefined for any other text. */
-async function verify({ issuer }: App, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Claims | undefined> {
+async function verify({ issuer }: JwtSource, keys: ReturnType<typeof createLocalJWKSet>, jwt: string): Promise<Claims | undefined> {
   try {
     // A key in the header, or one that the header points to, is never read. `none` and HS* are not allowed algorithms (RFC 8725 section
     // 3.1).

@@ -1,13 +1,12 @@
 import { z } from 'zod';
-import { type AuditEvent, auditEvent, audited } from '../../audit/events.ts';
+import { type AuditEvent, recordEvent, recordEventWith } from '../../audit/events.ts';
 import type { Visitor } from '../../http/visitor.ts';
+import type { StartingApp } from '../../oauth/app.ts';
 import { MAX_NAME_CHARACTERS } from '../../oauth/clients/display-name.ts';
 import type { AdminScope } from '../../oauth/scopes/admin-scopes.ts';
 import type { Role } from '../../people/roles.ts';
 import { ROLES } from '../../people/roles.ts';
-import type { Config } from '../../platform/config.ts';
-import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
-import type { KeyRing } from '../../platform/secrets.ts';
+import { isStorable, Prisma, type Statement } from '../../platform/database.ts';
 import { foundNothing, isDeadlock } from '../../platform/sql-errors.ts';
 import { isBlank, isDeceptive } from '../../platform/visible-text.ts';
 import { allowedTo } from '../permissions.ts';
@@ -33,10 +32,8 @@ export type Actor = {
   atTheMachine?: true;
 };
 
-export type Doing = {
-  database: Database;
-  config: Config;
-  keyRing: KeyRing;
+/** The bag of an act, with the actor. */
+export type ActingApp = Pick<StartingApp, 'config' | 'database' | 'keyRing'> & {
   actor: Actor;
   /** A statement to write in the first transaction of an act, once or not at all: see features/admin/api/idempotency.ts. */
   along?(): Statement | undefined;
@@ -81,7 +78,7 @@ export type Act<Input = unknown, Result = unknown> = {
   /** Whether it creates something, so that a repetition creates a second one. */
   creates?: true;
   /** @param target from the URL, as a stranger may write it; the database can store it. */
-  run(doing: Doing, target: string, input: Input): Promise<Outcome<Result>>;
+  run(app: ActingApp, target: string, input: Input): Promise<Outcome<Result>>;
 };
 
 /** An act of any input and result: perform() checks what it gets. */
@@ -105,10 +102,10 @@ export const refused = (reason: Reason, problems?: FieldProblem[]) => ({
  */
 export async function perform<Input, Result>(
   act: Act<Input, Result>,
-  doing: Doing,
+  app: ActingApp,
   { target = '', input = {} }: { target?: string; input?: unknown },
 ): Promise<Outcome<Result>> {
-  if (!doing.actor.may.includes(act.scope)) return refused('forbidden');
+  if (!app.actor.may.includes(act.scope)) return refused('forbidden');
   if (!isStorable(target)) return refused('unknown');
   const judged = act.input.safeParse(input);
   if (!judged.success)
@@ -118,7 +115,7 @@ export async function perform<Input, Result>(
     );
   if (!isStorable(judged.data)) return refused('invalid', [{ field: '', detail: 'text must not contain NUL or unpaired surrogates' }]);
   try {
-    return await act.run(doing, target, judged.data);
+    return await act.run(app, target, judged.data);
   } catch (error) {
     if (foundNothing(error) || isDeadlock(error)) return refused('changed');
     throw error;
@@ -126,18 +123,23 @@ export async function perform<Input, Result>(
 }
 
 /** The audit event of an act: the user, the client and the address. It is written in the act's transaction, and so is `along`. */
-export function recorded(doing: Doing, event: Omit<AuditEvent, 'actorId'>): Statement {
-  const [told, along] = [auditEvent(doing.actor.from, byWhom(doing, event)), doing.along?.()];
-  return along ? Prisma.sql`with along as (${along}) ${told}` : told;
+export function recordActEvent(app: ActingApp, event: Omit<AuditEvent, 'actorId'>): Statement {
+  const [insert, along] = [recordEvent(app.actor.from, byWhom(app, event)), app.along?.()];
+  return along ? Prisma.sql`with along as (${along}) ${insert}` : insert;
 }
 
 /** The same for an insert, update or delete, whose `id` it records as `idAs`. The first statement returns the act's rows. */
-export function recordedAct(doing: Doing, act: Statement, event: Omit<AuditEvent, 'actorId'>, idAs: string): [Statement, ...Statement[]] {
-  const along = doing.along?.();
-  return [audited(act, doing.actor.from, byWhom(doing, event), idAs), ...(along ? [along] : [])];
+export function recordActEventWith(
+  app: ActingApp,
+  act: Statement,
+  event: Omit<AuditEvent, 'actorId'>,
+  idAs: string,
+): [Statement, ...Statement[]] {
+  const along = app.along?.();
+  return [recordEventWith(act, app.actor.from, byWhom(app, event), idAs), ...(along ? [along] : [])];
 }
 
-const byWhom = ({ actor }: Doing, { detail, ...event }: Omit<AuditEvent, 'actorId'>): AuditEvent => ({
+const byWhom = ({ actor }: ActingApp, { detail, ...event }: Omit<AuditEvent, 'actorId'>): AuditEvent => ({
   ...event,
   ...(actor.accountId === undefined ? undefined : { actorId: actor.accountId }),
   detail: { ...detail, ...(actor.clientId === undefined ? undefined : { by: actor.clientId }) },

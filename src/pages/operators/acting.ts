@@ -5,7 +5,7 @@ import { changedApart } from '../../oauth/store/unit-of-work.ts';
 import { AppError } from '../../platform/errors.ts';
 import { type OwnPage, show, type Visit } from '../own-pages.ts';
 import { allowedTo, mayDo } from '../permissions.ts';
-import { type Act, type AnyAct, type Doing, type Outcome, perform, type Reason } from './act.ts';
+import { type Act, type ActingApp, type AnyAct, type Outcome, perform, type Reason } from './act.ts';
 
 /**
  * Owns how an operator acts at the pages. Each act has a page that says what will happen, asks for the input, and requires a recent
@@ -79,7 +79,7 @@ export function actPage(page: ActPage): OwnPage {
       const question = await page.ask(visit);
       if (question.typed !== undefined && form.get('typed')?.trim() !== question.typed)
         return showQuestion(visit, page, refill(question, form), 'admin.problem.typed');
-      const outcome: Outcome<unknown> = await perform(act, doingOf(visit), {
+      const outcome: Outcome<unknown> = await perform(act, actingApp(visit), {
         target: question.target,
         input: (await question.input?.(form)) ?? {},
       });
@@ -98,7 +98,7 @@ export function insistOn({ account }: Visit, scope: AdminScope): void {
   if (!mayDo(account.role, scope)) throw new AppError('not_found', { status: 404, reason: `no ${scope}` });
 }
 
-export const doingOf = ({ account, ctx, services: { database, config, keyRing } }: Visit): Doing => ({
+export const actingApp = ({ account, ctx, app: { database, config, keyRing } }: Visit): ActingApp => ({
   database,
   config,
   keyRing,

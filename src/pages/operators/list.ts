@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { StartingApp } from '../../oauth/app.ts';
 import { type Database, Prisma, type Statement } from '../../platform/database.ts';
 import { digestInHex, type KeyRing } from '../../platform/secrets.ts';
 
@@ -28,14 +29,15 @@ export type List<Filters = Record<string, unknown>, Row = unknown> = {
   /** A row as JSON, with times in ISO 8601. */
   row: z.ZodType;
   /** @param limit the most rows to return: the page's rows plus one. */
-  find(place: Place, filters: Filters, limit: number, after: Position | undefined): Promise<Found<Row>>;
+  find(app: ListApp, filters: Filters, limit: number, after: Position | undefined): Promise<Found<Row>>;
   positionOf(row: Row): Position;
 };
 
 /** A list of any filters and rows: readPage() checks what it gets. */
 export type AnyList = Omit<List, 'filters' | 'find' | 'positionOf'> & { filters: unknown; find: unknown; positionOf: unknown };
 
-export type Place = { database: Database; keyRing: KeyRing };
+/** The bag of a list. */
+export type ListApp = Pick<StartingApp, 'database' | 'keyRing'>;
 
 export type ListPage<Row> = { rows: Row[]; next: string | undefined };
 
@@ -45,16 +47,16 @@ export type Asking<Filters> = { filters: Filters; limit?: number | undefined; cu
 /** @returns undefined for a cursor of another list, other filters or another reader. */
 export async function readPage<Filters, Row>(
   list: List<Filters, Row>,
-  place: Place,
+  app: ListApp,
   { filters, limit = USUAL_ROWS, cursor, reader }: Asking<Filters>,
 ): Promise<ListPage<Row> | undefined> {
   const context = `admin_cursor ${list.name} ${reader} ${digestInHex(JSON.stringify(filters))}`;
-  const after = cursor === undefined ? undefined : openCursor(place.keyRing, cursor, context);
+  const after = cursor === undefined ? undefined : openCursor(app.keyRing, cursor, context);
   if (cursor !== undefined && !after) return undefined;
-  const { rows, stoppedAt } = await list.find(place, filters, limit + 1, after);
+  const { rows, stoppedAt } = await list.find(app, filters, limit + 1, after);
   const shown = rows.slice(0, limit);
   const last = rows.length > limit ? list.positionOf(shown[limit - 1] as Row) : stoppedAt;
-  return { rows: shown, next: last && place.keyRing.encrypt(JSON.stringify(last), context) };
+  return { rows: shown, next: last && app.keyRing.encrypt(JSON.stringify(last), context) };
 }
 
 // Longer than any position.

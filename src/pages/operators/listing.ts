@@ -60,7 +60,7 @@ async function readListed(
   const wanted = await withIds(visit, query, people);
   if (!wanted) return { rows: [], next: undefined };
   const asked = list as unknown as List;
-  const page = await readPage(asked, visit.services, {
+  const page = await readPage(asked, visit.app, {
     filters: filtersOf(list, wanted),
     cursor,
     reader: readerOf({ accountId: visit.account.id }),
@@ -88,7 +88,7 @@ export function queryOf({ ctx }: Visit, filters: Filter[]): Record<string, strin
 
 /** @returns undefined when a filter names an unknown user. */
 export async function withIds(
-  { ctx, services: { database } }: Visit,
+  { ctx, app: { database } }: Visit,
   query: Record<string, string>,
   people: Record<string, string>,
 ): Promise<Record<string, string> | undefined> {

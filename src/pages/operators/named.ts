@@ -12,7 +12,7 @@ export type Person = NonNullable<Awaited<ReturnType<typeof findPersonRecord>>>;
 
 /** @throws AppError 404 for an unknown account. */
 export async function personOf(visit: Visit): Promise<Person> {
-  const found = await findPersonRecord(visit.services.database, named(visit, 'account'));
+  const found = await findPersonRecord(visit.app.database, named(visit, 'account'));
   if (!found) throw new AppError('not_found', { status: 404, reason: 'no such account' });
   return found;
 }
@@ -25,7 +25,7 @@ async function findPersonRecord(database: Database, id: string) {
 
 /** @throws AppError 404 for an unknown client. */
 export async function clientOf(visit: Visit): Promise<ClientRecord & { name: string }> {
-  const found = await findClientRecord(visit.services.database, named(visit, 'client'));
+  const found = await findClientRecord(visit.app.database, named(visit, 'client'));
   if (!found) throw new AppError('not_found', { status: 404, reason: 'no such client' });
   return { ...found, name: displayName(String(found.metadata['client_name'] ?? ''), found.id) };
 }

@@ -12,7 +12,7 @@ import { ConfigError } from '../../platform/config.ts';
 import { isStorable, type Statement } from '../../platform/database.ts';
 import { isMailAddress, mailLetter } from '../../platform/mail.ts';
 import { mustFind } from '../../platform/sql-errors.ts';
-import { type Actor, type Doing, done, type Outcome, recorded, refused } from './act.ts';
+import { type ActingApp, type Actor, done, type Outcome, recordActEvent, refused } from './act.ts';
 
 /**
  * Owns what all acts on a client share. The client exists, is not one of the server's own, and is locked, and its owners are notified.
@@ -24,21 +24,21 @@ export type ChangedClient = z.infer<typeof changedClient>;
 
 /** Changes an existing client, writes the audit event and notifies the owners. */
 export async function doToClient(
-  doing: Doing,
+  app: ActingApp,
   id: string,
   statements: Statement[],
   event: Omit<AuditEvent, 'actorId' | 'clientId'>,
   { givesHold = false }: { givesHold?: boolean } = {},
 ): Promise<Outcome<ChangedClient>> {
-  const { database, actor } = doing;
+  const { database, actor } = app;
   if (OWN_CLIENTS.includes(id)) return refused('own_client');
   const power = isStorable(id) ? await readPower(database, id) : undefined;
   if (!power) return refused('unknown');
   if (givesHold && !isWithin(actor, power)) return refused('above');
   const guards = [mustFind(lockClient(id)), ...(givesHold ? [mustFind(isStillAsPowerful(id, power))] : [])];
   // Read before the change, so that a removed owner is notified too.
-  const letters = await lettersToOwners(doing, id, event.type);
-  await database.transaction([...guards, ...statements, recorded(doing, { ...event, clientId: id }), ...letters]);
+  const letters = await lettersToOwners(app, id, event.type);
+  await database.transaction([...guards, ...statements, recordActEvent(app, { ...event, clientId: id }), ...letters]);
   return done({ id });
 }
 
@@ -49,19 +49,25 @@ export function isWithin({ may, services = [] }: Actor, power: Power): boolean {
 }
 
 /** Mails to the client's owners about an operator's act. Empty for a command on a machine that lacks the encryption keys for mail. */
-async function lettersToOwners(doing: Doing, id: string, type: EventType): Promise<Statement[]> {
-  const owners = await ownersToTell(doing.database, id);
+async function lettersToOwners(app: ActingApp, id: string, type: EventType): Promise<Statement[]> {
+  const owners = await ownersToTell(app.database, id);
   if (!owners.length) return [];
   try {
-    const { config, keyRing } = doing;
+    const { config, keyRing } = app;
     return owners
       .filter(({ email }) => isMailAddress(email))
-      .map(({ email, name, locale, app }) => {
-        const values = { person: name, app: displayName(app ?? undefined, id), what: type, issuer: config.issuer, at: systemClock.now() };
+      .map(({ email, name, locale, app: called }) => {
+        const values = {
+          person: name,
+          app: displayName(called ?? undefined, id),
+          what: type,
+          issuer: config.issuer,
+          at: systemClock.now(),
+        };
         return mailLetter(keyRing, email, composeLetter(supported(locale ?? '') ?? 'en', 'client_operated', values));
       });
   } catch (error) {
-    if (doing.actor.atTheMachine && error instanceof ConfigError) return [];
+    if (app.actor.atTheMachine && error instanceof ConfigError) return [];
     throw error;
   }
 }

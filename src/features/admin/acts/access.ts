@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isClientKnown } from '../../../oauth/clients/store.ts';
 import { endClient, findGrant, revokeGrant, revokeGrantsOf } from '../../../oauth/store/grants.ts';
 import { endByHandle } from '../../../oauth/store/token-handles.ts';
-import { type Act, done, NOTHING, recorded, refused } from '../../../pages/operators/act.ts';
+import { type Act, done, NOTHING, recordActEvent, refused } from '../../../pages/operators/act.ts';
 import { findAccountRecordById } from '../people.ts';
 import { findByHandle } from '../token-handles.ts';
 
@@ -16,11 +16,11 @@ export const endGrant: Act<object, Named> = {
   scope: 'admin:access',
   input: NOTHING,
   result: NAMED,
-  async run(doing, id) {
-    const grant = await findGrant(doing.database, id);
+  async run(app, id) {
+    const grant = await findGrant(app.database, id);
     if (!grant) return refused('unknown');
     const event = { type: 'access_ended' as const, accountId: grant.account_id, clientId: grant.client_id };
-    await doing.database.transaction([revokeGrant(id), recorded(doing, event)]);
+    await app.database.transaction([revokeGrant(id), recordActEvent(app, event)]);
     return done({ id });
   },
 };
@@ -30,9 +30,9 @@ export const endAccessOfPerson: Act<object, Named> = {
   scope: 'admin:access',
   input: NOTHING,
   result: NAMED,
-  async run(doing, id) {
-    if (!(await findAccountRecordById(doing.database, id))) return refused('unknown');
-    await doing.database.transaction([revokeGrantsOf(id), recorded(doing, { type: 'access_ended', accountId: id })]);
+  async run(app, id) {
+    if (!(await findAccountRecordById(app.database, id))) return refused('unknown');
+    await app.database.transaction([revokeGrantsOf(id), recordActEvent(app, { type: 'access_ended', accountId: id })]);
     return done({ id });
   },
 };
@@ -42,11 +42,11 @@ export const endAccessOfClient: Act<object, Named & { ended: number }> = {
   scope: 'admin:access',
   input: NOTHING,
   result: z.object({ id: z.string(), ended: z.int() }),
-  async run(doing, id) {
-    if (!(await isClientKnown(doing.database, id))) return refused('unknown');
+  async run(app, id) {
+    if (!(await isClientKnown(app.database, id))) return refused('unknown');
     // Record first: the end runs in batches, and an interrupted act must still leave its event.
-    await doing.database.transaction([recorded(doing, { type: 'access_ended', clientId: id })]);
-    return done({ id, ended: await endClient(doing.database, id) });
+    await app.database.transaction([recordActEvent(app, { type: 'access_ended', clientId: id })]);
+    return done({ id, ended: await endClient(app.database, id) });
   },
 };
 
@@ -55,13 +55,13 @@ export const endToken: Act<object, { handle: string }> = {
   scope: 'admin:access',
   input: NOTHING,
   result: z.object({ handle: z.string() }),
-  async run(doing, handle) {
-    const [token, another] = await findByHandle(doing.database, handle);
+  async run(app, handle) {
+    const [token, another] = await findByHandle(app.database, handle);
     if (!token) return refused('unknown');
     if (another) return refused('ambiguous');
     const owner = token.account_id === null ? undefined : { accountId: token.account_id };
-    const told = recorded(doing, { type: 'access_ended', clientId: token.client_id, ...owner, detail: { token: handle } });
-    await doing.database.transaction([endByHandle(handle), told]);
+    const event = recordActEvent(app, { type: 'access_ended', clientId: token.client_id, ...owner, detail: { token: handle } });
+    await app.database.transaction([endByHandle(handle), event]);
     return done({ handle });
   },
 };

@@ -19,8 +19,8 @@ export const verifyClient: Act<{ publisher: string }, ChangedClient> = {
   scope: 'admin:clients',
   input: z.strictObject({ publisher: nameInWords }),
   result: changedClient,
-  run: (doing, id, { publisher }) =>
-    doToClient(doing, id, [store.verifyClient(id, publisher)], { type: 'client_verified', detail: { publisher } }),
+  run: (app, id, { publisher }) =>
+    doToClient(app, id, [store.verifyClient(id, publisher)], { type: 'client_verified', detail: { publisher } }),
 };
 
 export const unverifyClient: Act<object, ChangedClient> = {
@@ -28,7 +28,7 @@ export const unverifyClient: Act<object, ChangedClient> = {
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
-  run: (doing, id) => doToClient(doing, id, [store.unverifyClient(id)], { type: 'client_unverified' }),
+  run: (app, id) => doToClient(app, id, [store.unverifyClient(id)], { type: 'client_unverified' }),
 };
 
 export const suspendClient: Act<object, Ended> = {
@@ -36,11 +36,11 @@ export const suspendClient: Act<object, Ended> = {
   scope: 'admin:clients',
   input: NOTHING,
   result: ENDED,
-  async run(doing, id) {
-    const suspended = await doToClient(doing, id, [store.suspendClient(id)], { type: 'client_suspended' });
+  async run(app, id) {
+    const suspended = await doToClient(app, id, [store.suspendClient(id)], { type: 'client_suspended' });
     if (!suspended.ok) return suspended;
     // End access only after the suspension, so that no token issued in between is missed.
-    return done({ id, ended: await endClient(doing.database, id) });
+    return done({ id, ended: await endClient(app.database, id) });
   },
 };
 
@@ -49,11 +49,11 @@ export const endClientSecret: Act<object, ChangedClient> = {
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
-  async run(doing, name) {
-    const clientId = await findClientOfSecret(doing.database, name);
+  async run(app, name) {
+    const clientId = await findClientOfSecret(app.database, name);
     const ending = clientId && endSecret(clientId, name);
     if (!ending) return refused('unknown');
-    const ended = await doToClient(doing, clientId, [mustFind(Prisma.sql`${ending} returning 1`)], { type: 'client_secret_ended' });
+    const ended = await doToClient(app, clientId, [mustFind(Prisma.sql`${ending} returning 1`)], { type: 'client_secret_ended' });
     return ended.ok ? done({ id: name }) : ended;
   },
 };
@@ -64,7 +64,7 @@ export const restoreClient: Act<object, ChangedClient> = {
   input: NOTHING,
   result: changedClient,
   // A restored client keeps its old secrets, so any holder of one of them can use the client again.
-  run: (doing, id) => doToClient(doing, id, [store.restoreClient(id)], { type: 'client_restored' }, { givesHold: true }),
+  run: (app, id) => doToClient(app, id, [store.restoreClient(id)], { type: 'client_restored' }, { givesHold: true }),
 };
 
 export const deleteClient: Act<object, ChangedClient & { people: number }> = {
@@ -72,12 +72,12 @@ export const deleteClient: Act<object, ChangedClient & { people: number }> = {
   scope: 'admin:clients',
   input: NOTHING,
   result: z.object({ id: z.string(), people: z.int() }),
-  async run(doing, id) {
-    const people = await countPeople(doing.database, id);
+  async run(app, id) {
+    const people = await countPeople(app.database, id);
     // Suspend first, so that no more tokens are issued. Then end the client's access in batches, which one deletion would not do.
-    const suspended = await suspendClient.run(doing, id, {});
+    const suspended = await suspendClient.run(app, id, {});
     if (!suspended.ok) return suspended;
-    const deleted = await doToClient(doing, id, [store.deleteClient(id)], { type: 'client_deleted', detail: { people } });
+    const deleted = await doToClient(app, id, [store.deleteClient(id)], { type: 'client_deleted', detail: { people } });
     return deleted.ok ? done({ id, people }) : deleted;
   },
 };
@@ -87,7 +87,7 @@ export const requirePkce: Act<object, ChangedClient> = {
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
-  run: (doing, id) => doToClient(doing, id, [store.requirePkce(id)], { type: 'client_pkce_changed', detail: { required: true } }),
+  run: (app, id) => doToClient(app, id, [store.requirePkce(id)], { type: 'client_pkce_changed', detail: { required: true } }),
 };
 
 export const waivePkce: Act<object, ChangedClient> = {
@@ -95,7 +95,7 @@ export const waivePkce: Act<object, ChangedClient> = {
   scope: 'admin:clients',
   input: NOTHING,
   result: changedClient,
-  run: (doing, id) => doToClient(doing, id, [store.waivePkce(id)], { type: 'client_pkce_changed', detail: { required: false } }),
+  run: (app, id) => doToClient(app, id, [store.waivePkce(id)], { type: 'client_pkce_changed', detail: { required: false } }),
 };
 
 export const allowAdminScopes: Act<{ scopes: AdminScope[] }, ChangedClient> = {
@@ -103,14 +103,14 @@ export const allowAdminScopes: Act<{ scopes: AdminScope[] }, ChangedClient> = {
   scope: 'admin:roles',
   input: z.strictObject({ scopes: z.array(z.enum(ADMIN_SCOPES as [AdminScope, ...AdminScope[]])).max(ADMIN_SCOPES.length) }),
   result: changedClient,
-  async run(doing, id, { scopes }) {
-    const before = await readAdminScopes(doing.database, id);
+  async run(app, id, { scopes }) {
+    const before = await readAdminScopes(app.database, id);
     if (!before) return refused('unknown');
     // An operator can neither grant nor remove more than the operator's own rights.
     const touched = ADMIN_SCOPES.filter((scope) => scopes.includes(scope) !== before.includes(scope));
-    if (touched.some((scope) => !doing.actor.may.includes(scope))) return refused('above');
+    if (touched.some((scope) => !app.actor.may.includes(scope))) return refused('above');
     const kept = ADMIN_SCOPES.filter((scope) => scopes.includes(scope));
-    return doToClient(doing, id, [mustFind(adminScopesOf(id, kept, before))], {
+    return doToClient(app, id, [mustFind(adminScopesOf(id, kept, before))], {
       type: 'client_admin_scopes_changed',
       detail: { scopes: kept },
     });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { replaceSigningKeys, rotateSigningKeys } from '../../../oauth/keys/signing-keys.ts';
-import { type Act, done, NOTHING, recorded } from '../../../pages/operators/act.ts';
+import { type Act, done, NOTHING, recordActEvent } from '../../../pages/operators/act.ts';
 import { keysUsedNow } from '../../../platform/key-use.ts';
 
 /** Owns the operators' acts on the signing keys. */
@@ -14,9 +14,9 @@ export const rotateKeys: Act<object, z.infer<typeof ROTATED>> = {
   scope: 'admin:keys',
   input: NOTHING,
   result: ROTATED,
-  async run(doing) {
-    const rotated = await rotateSigningKeys(doing.database, doing.keyRing, [
-      recorded(doing, { type: 'keys_rotated', detail: { now: false } }),
+  async run(app) {
+    const rotated = await rotateSigningKeys(app.database, app.keyRing, [
+      recordActEvent(app, { type: 'keys_rotated', detail: { now: false } }),
     ]);
     return done({
       keys: rotated.map(({ algorithm, made, next }) => ({ algorithm, kid: next.kid, made, signs_from: next.activeAt.toISOString() })),
@@ -31,8 +31,8 @@ export const replaceKeys: Act<object, z.infer<typeof REPLACED>> = {
   scope: 'admin:keys',
   input: NOTHING,
   result: REPLACED,
-  async run(doing) {
-    await replaceSigningKeys(doing.database, doing.keyRing, [recorded(doing, { type: 'keys_rotated', detail: { now: true } })]);
+  async run(app) {
+    await replaceSigningKeys(app.database, app.keyRing, [recordActEvent(app, { type: 'keys_rotated', detail: { now: true } })]);
     return done({ replaced: true });
   },
 };
@@ -44,8 +44,8 @@ export const useKeys: Act<object, z.infer<typeof USED>> = {
   scope: 'admin:keys',
   input: NOTHING,
   result: USED,
-  async run(doing) {
-    const [used] = await doing.database.transaction([keysUsedNow(), recorded(doing, { type: 'keys_used' })]);
+  async run(app) {
+    const [used] = await app.database.transaction([keysUsedNow(), recordActEvent(app, { type: 'keys_used' })]);
     return done({ used: used as z.infer<typeof USED>['used'] });
   },
 };

@@ -19,10 +19,10 @@ export const addClientOwner: Act<Person, ChangedClient> = {
   scope: 'admin:clients',
   input: person,
   result: changedClient,
-  async run(doing, id, { account }) {
-    const found = await findAccountRecordById(doing.database, account);
+  async run(app, id, { account }) {
+    const found = await findAccountRecordById(app.database, account);
     if (!found || found.disabledAt) return refused('invalid', [{ field: 'account', detail: 'there is no enabled account with this id' }]);
-    return doToClient(doing, id, [addOwner(id, account)], { type: 'client_owner_joined', accountId: account }, { givesHold: true });
+    return doToClient(app, id, [addOwner(id, account)], { type: 'client_owner_joined', accountId: account }, { givesHold: true });
   },
 };
 
@@ -31,13 +31,13 @@ export const removeClientOwner: Act<Person, ChangedClient> = {
   scope: 'admin:clients',
   input: person,
   result: changedClient,
-  async run(doing, id, { account }) {
-    const owners = await listOwners(doing.database, id);
+  async run(app, id, { account }) {
+    const owners = await listOwners(app.database, id);
     if (owners.length && !owners.some((owner) => owner.id === account))
       return refused('invalid', [{ field: 'account', detail: 'the user is not an owner of this client' }]);
     if (owners.length === 1) return refused('last_owner');
     // Checked again under the client's lock: of two parallel removals, the second one leaves the last owner in place.
     const left = mustFind(Prisma.sql`${leaveClient(id, account)} returning 1`);
-    return doToClient(doing, id, [left, ...forgetOwner(id, account)], { type: 'client_owner_left', accountId: account });
+    return doToClient(app, id, [left, ...forgetOwner(id, account)], { type: 'client_owner_left', accountId: account });
   },
 };

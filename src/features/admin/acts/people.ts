@@ -3,7 +3,16 @@ import type { EventType } from '../../../audit/events.ts';
 import { LANGUAGES } from '../../../http/language.ts';
 import { endAccount } from '../../../oauth/store/grants.ts';
 import { endSession as sessionOf } from '../../../oauth/store/signed-in-browsers.ts';
-import { type Act, type Doing, done, NOTHING, type Outcome, recorded, refused, rolesWithin } from '../../../pages/operators/act.ts';
+import {
+  type Act,
+  type ActingApp,
+  done,
+  NOTHING,
+  type Outcome,
+  recordActEvent,
+  refused,
+  rolesWithin,
+} from '../../../pages/operators/act.ts';
 import { type AccountRecord, disableAccount } from '../../../people/administration.ts';
 import { emailProblem, normalizeEmail } from '../../../people/email-address.ts';
 import { removeFactors } from '../../../people/factors.ts';
@@ -32,15 +41,15 @@ type Deed = { type: EventType; statements(id: string): Statement[]; losesAdmin?:
 
 /** @returns an act on one user that needs no input. */
 function onPerson(summary: string, deed: Deed): Act<object, Changed> {
-  return { summary, scope: 'admin:people', input: NOTHING, result: CHANGED, run: (doing, id) => doTo(doing, id, deed) };
+  return { summary, scope: 'admin:people', input: NOTHING, result: CHANGED, run: (app, id) => doTo(app, id, deed) };
 }
 
-async function doTo(doing: Doing, id: string, deed: Deed & { detail?: Record<string, string> }): Promise<Outcome<Changed>> {
-  const judged = await judge(doing, id, deed.losesAdmin);
+async function doTo(app: ActingApp, id: string, deed: Deed & { detail?: Record<string, string> }): Promise<Outcome<Changed>> {
+  const judged = await judge(app, id, deed.losesAdmin);
   if (!judged.ok) return judged;
-  const { database } = doing;
-  const told = recorded(doing, { type: deed.type, accountId: id, ...(deed.detail ? { detail: deed.detail } : undefined) });
-  await database.transaction([...judged.result.guards, ...deed.statements(id), told]);
+  const { database } = app;
+  const event = recordActEvent(app, { type: deed.type, accountId: id, ...(deed.detail ? { detail: deed.detail } : undefined) });
+  await database.transaction([...judged.result.guards, ...deed.statements(id), event]);
   return done({ id });
 }
 
@@ -48,8 +57,8 @@ async function doTo(doing: Doing, id: string, deed: Deed & { detail?: Record<str
  * @returns the user, and the guards that repeat the checks under a lock in the act's transaction. The first read is for the reason of a
  * refusal.
  */
-async function judge(doing: Doing, id: string, losesAdmin?: true): Promise<Outcome<{ person: AccountRecord; guards: Statement[] }>> {
-  const { database, actor } = doing;
+async function judge(app: ActingApp, id: string, losesAdmin?: true): Promise<Outcome<{ person: AccountRecord; guards: Statement[] }>> {
+  const { database, actor } = app;
   const person = await findAccountRecordById(database, id);
   if (!person) return refused('unknown');
   if (person.id === actor.accountId) return refused('own_account');
@@ -86,10 +95,10 @@ export const endSession: Act<object, Changed> = {
   scope: 'admin:people',
   input: NOTHING,
   result: CHANGED,
-  async run(doing, uid) {
-    const accountId = await findAccountOfSession(doing.database, uid);
+  async run(app, uid) {
+    const accountId = await findAccountOfSession(app.database, uid);
     if (accountId === undefined) return refused('unknown');
-    const ended = await doTo(doing, accountId, { type: 'session_ended', statements: (id) => [sessionOf(id, uid)] });
+    const ended = await doTo(app, accountId, { type: 'session_ended', statements: (id) => [sessionOf(id, uid)] });
     return ended.ok ? done({ id: uid }) : ended;
   },
 };
@@ -106,9 +115,9 @@ export const changeRole: Act<{ role: z.infer<typeof role> }, Changed> = {
   scope: 'admin:roles',
   input: z.strictObject({ role }),
   result: CHANGED,
-  async run(doing, id, { role }) {
-    if (!rolesWithin(doing.actor.may).includes(role)) return refused('above');
-    return doTo(doing, id, {
+  async run(app, id, { role }) {
+    if (!rolesWithin(app.actor.may).includes(role)) return refused('above');
+    return doTo(app, id, {
       type: 'role_changed',
       ...(role === 'admin' ? undefined : { losesAdmin: true }),
       // Sign the user out, so that no page opened under the old role continues.
@@ -134,15 +143,15 @@ export const createPerson: Act<z.infer<typeof newPerson>, Changed & { email: str
   input: newPerson,
   result: z.object({ id: z.string(), email: z.string() }),
   creates: true,
-  async run(doing, _target, { email, name, role, language }) {
-    const { database, config, keyRing, actor } = doing;
+  async run(app, _target, { email, name, role, language }) {
+    const { database, config, keyRing, actor } = app;
     if (role !== 'user' && !actor.may.includes('admin:roles')) return refused('forbidden');
     if (!rolesWithin(actor.may).includes(role)) return refused('above');
     const wish = { email: normalizeEmail(email), name: tidyName(name), role, language };
     if (await isAddressTaken(database, wish.email)) return refused('taken');
     const { id, statements } = accountToClaim({ issuer: config.issuer, keyRing, from: actor.from }, wish);
     try {
-      await database.transaction([...statements, recorded(doing, { type: 'account_made', accountId: id, detail: { role } })]);
+      await database.transaction([...statements, recordActEvent(app, { type: 'account_made', accountId: id, detail: { role } })]);
     } catch (error) {
       if (isUniqueViolation(error) && (await isAddressTaken(database, wish.email))) return refused('taken');
       throw error;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ownResourceServers } from '../../../oauth/scopes/resource-servers.ts';
 import { endAudience } from '../../../oauth/store/audiences.ts';
-import { type Act, done, NOTHING, recorded, refused } from '../../../pages/operators/act.ts';
+import { type Act, done, NOTHING, recordActEvent, refused } from '../../../pages/operators/act.ts';
 import { mustFind } from '../../../platform/sql-errors.ts';
 import { deleteResourceServer, findResourceServerById } from '../resource-server-removal.ts';
 
@@ -14,16 +14,16 @@ export const deleteDevelopersResourceServer: Act<object, z.infer<typeof NAMED>> 
   scope: 'admin:clients',
   input: NOTHING,
   result: NAMED,
-  async run(doing, id) {
-    const server = await findResourceServerById(doing.database, id);
+  async run(app, id) {
+    const server = await findResourceServerById(app.database, id);
     if (!server) return refused('unknown');
-    if (ownResourceServers(doing.config.issuer).some(({ identifier }) => identifier === server.identifier))
+    if (ownResourceServers(app.config.issuer).some(({ identifier }) => identifier === server.identifier))
       return refused('own_resource_server');
     const owner = server.ownerId === null ? undefined : { accountId: server.ownerId };
-    const told = recorded(doing, { type: 'resource_server_deleted', ...owner, detail: { identifier: server.identifier } });
-    await doing.database.transaction([mustFind(deleteResourceServer(server.identifier)), told]);
+    const event = recordActEvent(app, { type: 'resource_server_deleted', ...owner, detail: { identifier: server.identifier } });
+    await app.database.transaction([mustFind(deleteResourceServer(server.identifier)), event]);
     // After the deletion: the next owner of the identifier must not learn about tokens issued for the previous API.
-    await endAudience(doing.database, server.identifier);
+    await endAudience(app.database, server.identifier);
     return done({ id });
   },
 };

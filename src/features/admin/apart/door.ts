@@ -6,6 +6,7 @@ import { readForm } from '../../../http/form.ts';
 import { preferProfile } from '../../../http/language.ts';
 import { allowFormAction } from '../../../http/security-headers.ts';
 import { seeOther } from '../../../http/see-other.ts';
+import type { App } from '../../../oauth/app.ts';
 import { ADMIN_CLIENT } from '../../../oauth/clients/first-party.ts';
 import { ROUTES } from '../../../oauth/routes.ts';
 import { ACR } from '../../../oauth/session/strength.ts';
@@ -17,10 +18,8 @@ import { csrfSubject } from '../../../pages/own-pages.ts';
 import { hasFactor } from '../../../people/factors.ts';
 import { accountFromRow } from '../../../people/store.ts';
 import { epochSeconds, MINUTE } from '../../../platform/clock.ts';
-import type { Config } from '../../../platform/config.ts';
-import type { Database } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
-import { KeyRing, randomSecret } from '../../../platform/secrets.ts';
+import { randomSecret } from '../../../platform/secrets.ts';
 import { showsTwoFactors } from '../second-factor.ts';
 import { ADMIN_CALLBACK_PATH } from './client.ts';
 import { createAdminCookies, type Pending } from './cookies.ts';
@@ -48,19 +47,15 @@ export type AdminDoor = Door & {
   leave(ctx: Context): Promise<void>;
 };
 
-type App = {
-  config: Config;
-  database: Database;
-  /** A fetch that reaches the issuer at the address where it listens. */
-  ask: typeof globalThis.fetch;
+type DoorApp = Pick<App, 'config' | 'database' | 'keyRing' | 'ask'> & {
   /** The secret of the client that these pages are. */
   clientSecret: string;
 };
 
-export function createAdminDoor({ config, database, ask, clientSecret }: App): AdminDoor {
+export function createAdminDoor({ config, database, keyRing, ask, clientSecret }: DoorApp): AdminDoor {
   const { issuer } = config;
   const origin = config.adminOrigin as string;
-  const cookies = createAdminCookies(origin, new KeyRing(config.dataEncryptionKeys));
+  const cookies = createAdminCookies(origin, keyRing);
   const standing = createStandingTokens(database);
   const keys = createRemoteJWKSet(new URL(`${issuer}${ROUTES.jwks}`), { [customFetch]: ask, timeoutDuration: ASK_TIMEOUT_MS });
   const redirectUri = `${origin}${ADMIN_CALLBACK_PATH}`;

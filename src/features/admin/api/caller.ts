@@ -7,7 +7,7 @@ import type { Actor } from '../../../pages/operators/act.ts';
 import { allowedTo } from '../../../pages/permissions.ts';
 import type { Database } from '../../../platform/database.ts';
 import { isInGrace, OPERATOR_ACR, showsTwoFactors } from '../second-factor.ts';
-import { Problem } from './problem.ts';
+import { ApiProblem } from './problem.ts';
 
 /**
  * Owns who calls the admin API, and with which rights. They are the scopes of the token that the client still has, and that the user's role
@@ -18,14 +18,14 @@ export type Caller = Actor & { clientId: string };
 
 export const metadataPath = '/.well-known/oauth-protected-resource/admin/api';
 
-/** @returns a function that finds the caller of a request and throws Problem 401 without one. */
+/** @returns a function that finds the caller of a request and throws ApiProblem 401 without one. */
 export function createCallers(database: Database, issuer: string): (ctx: Context) => Promise<Caller> {
   const standing = createStandingTokens(database);
   const audience = adminApi(issuer);
   return async (ctx) => {
     const sent = bearerToken(ctx);
     // A request without a token gets a challenge without an error code (RFC 6750 section 3.1).
-    if (sent === undefined) throw new Problem('missing_token', challenge(issuer, {}));
+    if (sent === undefined) throw new ApiProblem('missing_token', challenge(issuer, {}));
     const token = await standing(sent, true);
     const caller = token && isForUs(token, audience) ? await callerBy(ctx, database, token) : undefined;
     if (caller) {
@@ -33,24 +33,24 @@ export function createCallers(database: Database, issuer: string): (ctx: Context
       return caller;
     }
     const error_description = 'the access token is expired, revoked, malformed or meant for another resource';
-    throw new Problem('invalid_token', challenge(issuer, { error: 'invalid_token', error_description }));
+    throw new ApiProblem('invalid_token', challenge(issuer, { error: 'invalid_token', error_description }));
   };
 }
 
-/** The token carries how the operator signed in. @throws Problem 401 with the required acr values (RFC 9470 section 3). */
+/** The token carries how the operator signed in. @throws ApiProblem 401 with the required acr values (RFC 9470 section 3). */
 async function assertTwoFactors(database: Database, { account_id, payload }: StandingToken, issuer: string): Promise<void> {
   const { acr } = (payload['extra'] ?? {}) as { acr?: string };
   if (account_id === null || showsTwoFactors(acr) || (await isInGrace(database, account_id))) return;
   const error_description = 'the person of the access token has signed in with one factor, and operators show two';
   const asked = { error: 'insufficient_user_authentication', error_description, acr_values: OPERATOR_ACR.join(' ') };
-  throw new Problem('insufficient_user_authentication', challenge(issuer, asked));
+  throw new ApiProblem('insufficient_user_authentication', challenge(issuer, asked));
 }
 
-/** @throws Problem 403 with the required scope (RFC 6750 section 3.1). */
+/** @throws ApiProblem 403 with the required scope (RFC 6750 section 3.1). */
 export function assertMay(caller: Caller, scope: AdminScope, issuer: string): void {
   if (caller.may.includes(scope)) return;
   const error_description = `the access token, its client or its person lacks the scope this needs: ${scope}`;
-  throw new Problem('insufficient_scope', challenge(issuer, { error: 'insufficient_scope', error_description, scope }));
+  throw new ApiProblem('insufficient_scope', challenge(issuer, { error: 'insufficient_scope', error_description, scope }));
 }
 
 /**

@@ -1,7 +1,8 @@
+import type { StartingApp } from '../../../oauth/app.ts';
 import { DAY, MINUTE } from '../../../platform/clock.ts';
 import { type Database, isUnavailable, Prisma, type Statement } from '../../../platform/database.ts';
-import { digest, type KeyRing } from '../../../platform/secrets.ts';
-import { Problem } from './problem.ts';
+import { digest } from '../../../platform/secrets.ts';
+import { ApiProblem } from './problem.ts';
 
 /**
  * Owns the rule that a repeated change happens once. A caller that missed the answer sends the request again with the same Idempotency-Key
@@ -10,7 +11,7 @@ import { Problem } from './problem.ts';
  * changed and the key stays free. Of several parallel requests one stores the key, and the transactions of the others fail.
  */
 
-export type Answer = { status: number; body: unknown };
+export type ApiAnswer = { status: number; body: unknown };
 
 /**
  * `name` identifies the key and its caller. `request` is the method, the path and the body. `creates`: doing the request twice would create
@@ -20,22 +21,22 @@ export type Asked = { name: string; request: string; creates: boolean };
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** @throws Problem 400 for an invalid key. */
+/** @throws ApiProblem 400 for an invalid key. */
 export function judgeKey(key: string): string {
   if (!KEY.test(key))
-    throw new Problem('invalid_request', { detail: 'Idempotency-Key takes 1 to 255 characters of ASCII, without spaces' });
+    throw new ApiProblem('invalid_request', { detail: 'Idempotency-Key takes 1 to 255 characters of ASCII, without spaces' });
   return key;
 }
 
-type App = { database: Database; keyRing: KeyRing };
+type KeyApp = Pick<StartingApp, 'database' | 'keyRing'>;
 type Key = { key: Uint8Array; request: Uint8Array; context: string; creates: boolean };
 
 /**
  * Runs an act at most once for its key.
  * @param act receives a function that returns, once, the statement to write with its first change.
- * @returns the answer, and whether it is a replay. @throws Problem 409, 422, and any error of `act`.
+ * @returns the answer, and whether it is a replay. @throws ApiProblem 409, 422, and any error of `act`.
  */
-export async function once(app: App, asked: Asked, act: (take: () => Statement | undefined) => Promise<Answer>) {
+export async function once(app: KeyApp, asked: Asked, act: (take: () => Statement | undefined) => Promise<ApiAnswer>) {
   const key = digest(asked.name);
   const wanted: Key = {
     key,
@@ -47,7 +48,7 @@ export async function once(app: App, asked: Asked, act: (take: () => Statement |
   const before = await earlier(app, wanted);
   if (before) return { ...before, replayed: true };
   const taking = [take(wanted)];
-  let answer: Answer;
+  let answer: ApiAnswer;
   try {
     answer = await act(() => taking.pop());
   } catch (error) {
@@ -77,20 +78,20 @@ async function forgetWhatIsOver(database: Database, { key, creates }: Key): Prom
 }
 
 /**
- * @returns the stored answer; undefined when the key is free. @throws Problem when the answer is pending or lost, or the key belongs to
+ * @returns the stored answer; undefined when the key is free. @throws ApiProblem when the answer is pending or lost, or the key belongs to
  * another request.
  */
-async function earlier({ database, keyRing }: App, { key, request, context }: Key): Promise<Answer | undefined> {
+async function earlier({ database, keyRing }: KeyApp, { key, request, context }: Key): Promise<ApiAnswer | undefined> {
   const [row] = await database.query<{ same: boolean; sealed: string | null; lost: boolean }>(Prisma.sql`
     select request = ${request} as same, sealed, created_at <= ${UNDER_WAY} as lost from idempotency_key where key = ${key} and expires_at > now()`);
   if (!row) return undefined;
-  if (!row.same) throw new Problem('idempotency_key_reused');
-  if (row.sealed) return JSON.parse(keyRing.decrypt(row.sealed, context)) as Answer;
-  throw row.lost ? new Problem('answer_lost') : new Problem('under_way', { headers: { 'Retry-After': '1' } });
+  if (!row.same) throw new ApiProblem('idempotency_key_reused');
+  if (row.sealed) return JSON.parse(keyRing.decrypt(row.sealed, context)) as ApiAnswer;
+  throw row.lost ? new ApiProblem('answer_lost') : new ApiProblem('under_way', { headers: { 'Retry-After': '1' } });
 }
 
 /** Stores the answer. An act that changed nothing has not stored its key yet, so this also inserts it. */
-async function keep({ database, keyRing }: App, { key, request, context }: Key, answer: Answer): Promise<void> {
+async function keep({ database, keyRing }: KeyApp, { key, request, context }: Key, answer: ApiAnswer): Promise<void> {
   const sealed = keyRing.encrypt(JSON.stringify(answer), context);
   try {
     await database.change(Prisma.sql`

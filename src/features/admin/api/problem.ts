@@ -47,22 +47,22 @@ export type ProblemCode = keyof typeof PROBLEMS;
 type More = { detail?: string; errors?: FieldProblem[]; headers?: Record<string, string> };
 
 /** An error that the boundary writes as problem details. */
-export class Problem extends Error {
+export class ApiProblem extends Error {
   readonly code: ProblemCode;
   readonly more: More;
 
   constructor(code: ProblemCode, more: More = {}) {
     super(code);
-    this.name = 'Problem';
+    this.name = 'ApiProblem';
     this.code = code;
     this.more = more;
   }
 }
 
-/** @returns the result of a successful act. @throws Problem for a refused one. */
+/** @returns the result of a successful act. @throws ApiProblem for a refused one. */
 export function resultOf<Result>(outcome: Outcome<Result>): Result {
   if (outcome.ok) return outcome.result;
-  throw new Problem(codeOf(outcome.reason), outcome.problems ? { errors: outcome.problems } : {});
+  throw new ApiProblem(codeOf(outcome.reason), outcome.problems ? { errors: outcome.problems } : {});
 }
 
 function codeOf(reason: Reason): ProblemCode {
@@ -107,7 +107,7 @@ function write(ctx: Context, issuer: string, code: ProblemCode, { detail, errors
 }
 
 function describe(error: unknown): { code: ProblemCode; more: More; reason: string } {
-  if (error instanceof Problem) return { code: error.code, more: error.more, reason: error.more.detail ?? error.code };
+  if (error instanceof ApiProblem) return { code: error.code, more: error.more, reason: error.more.detail ?? error.code };
   if (isUnavailable(error)) return { code: 'temporarily_unavailable', more: {}, reason: 'database_unavailable' };
   if (error instanceof AppError) return describeRefusal(error);
   if (error instanceof Koa.HttpError && error.status < 500) return { code: 'invalid_request', more: {}, reason: error.message };

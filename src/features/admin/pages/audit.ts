@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { AT_THE_MACHINE, type EventType } from '../../../audit/events.ts';
-import { recorded } from '../../../pages/operators/act.ts';
-import { doingOf, insistOn } from '../../../pages/operators/acting.ts';
+import { recordActEvent } from '../../../pages/operators/act.ts';
+import { actingApp, insistOn } from '../../../pages/operators/acting.ts';
 import { type Filter, filtersOf, listPage, queryOf, withIds } from '../../../pages/operators/listing.ts';
 import { namesOf } from '../../../pages/operators/named.ts';
 import { backTo, type OwnPage, type Visit } from '../../../pages/own-pages.ts';
@@ -30,8 +30,8 @@ const list = listPage({
   filters: FILTERS,
   people: PEOPLE,
   more: ({ account }) => ({ may: mayDo(account.role, 'admin:audit') }),
-  async rows({ services }, rows: AuditRow[]) {
-    const names = await namesOf(services.database, {
+  async rows({ app }, rows: AuditRow[]) {
+    const names = await namesOf(app.database, {
       people: rows.flatMap((row) => [row.account_id, row.actor_id]),
       clients: rows.flatMap((row) => [row.client_id, byOf(row)]),
     });
@@ -58,18 +58,18 @@ export const audit: OwnPage = {
   /** Exports the events that match the page's filters, as JSON Lines. The export is recorded before the first line is sent. */
   async submit(visit, form) {
     insistOn(visit, 'admin:audit');
-    const { ctx, services } = visit;
+    const { ctx, app } = visit;
     const query = queryOf({ ...visit, ctx: { query: Object.fromEntries(form) } as unknown as Visit['ctx'] }, FILTERS);
     const wanted = await withIds(visit, query, PEOPLE);
     if (!wanted) return backTo(visit, '/admin/audit', false);
     const filters = filtersOf(auditEvents, wanted);
     const event: { type: EventType; detail: Record<string, string> } = { type: 'audit_exported', detail: wanted };
-    await services.database.change(recorded(doingOf(visit), event));
+    await app.database.change(recordActEvent(actingApp(visit), event));
     ctx.status = 200;
     ctx.type = 'application/jsonl; charset=utf-8';
     ctx.attachment('audit.jsonl');
     ctx.set('Cache-Control', 'no-store');
-    ctx.body = Readable.from(lines(services.database, filters));
+    ctx.body = Readable.from(lines(app.database, filters));
   },
 };
 

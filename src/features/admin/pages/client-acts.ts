@@ -14,7 +14,7 @@ import { countTokens } from '../token-handles.ts';
 /** Owns the pages of the operators' acts on a client. */
 
 /** @returns what users lose by the act, shown before the operator confirms. */
-async function losses({ services: { database } }: Visit, { id }: NamedClient): Promise<NonNullable<Question['facts']>> {
+async function losses({ app: { database } }: Visit, { id }: NamedClient): Promise<NonNullable<Question['facts']>> {
   const [people, tokens] = await Promise.all([countPeople(database, id), countTokens(database, id)]);
   return [
     { label: 'admin.client.people_lose', values: { count: people } },
@@ -69,7 +69,7 @@ export const CLIENT_ACTS: ClientAct[] = [
     path: '/admin-scopes',
     act: clientActs.allowAdminScopes,
     words: 'allow_admin_scopes',
-    question: async ({ services: { database } }, { id }) => ({
+    question: async ({ app: { database } }, { id }) => ({
       fields: [
         {
           name: 'scopes',

@@ -17,7 +17,7 @@ import { pathOfOwner, pathOfSecret } from './held-acts.ts';
 
 export const client: OwnPage = {
   async show(visit) {
-    const { database } = visit.services;
+    const { database } = visit.app;
     const { metadata, ...them } = await clientOf(visit);
     const [people, tokens, secrets, owners, logo, [kept]] = await Promise.all([
       countPeople(database, them.id),
@@ -65,9 +65,9 @@ export const client: OwnPage = {
 type Kept = { admin_scopes: string[]; registered_with: string | null; token_name: string | null };
 
 /** @returns the acts open to this operator. The server's own clients have none. */
-function actsOn({ account, services }: Visit, them: Awaited<ReturnType<typeof clientOf>>) {
+function actsOn({ account, app }: Visit, them: Awaited<ReturnType<typeof clientOf>>) {
   if (OWN_CLIENTS.includes(them.id)) return [];
-  const acts = [...CLIENT_ACTS, ...services.features.flatMap((feature) => feature.administration?.clientActs ?? [])];
+  const acts = [...CLIENT_ACTS, ...app.features.flatMap((feature) => feature.administration?.clientActs ?? [])];
   return acts
     .filter(({ act, fits }) => mayDo(account.role, act.scope) && (fits?.(them) ?? true))
     .map(({ path, words, grave }) => ({ href: pathOfClient(them.id, path), words, grave }));

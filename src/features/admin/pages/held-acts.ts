@@ -20,7 +20,7 @@ const endSession = actPage({
   grave: true,
   async ask(visit) {
     const person = await personOf(visit);
-    const sessions = await listSessions(visit.services.database, person.id);
+    const sessions = await listSessions(visit.app.database, person.id);
     const session = sessions.find(({ uid }) => uid === named(visit, 'session')) ?? nothingThere('no such session of theirs');
     const place = [session.browser, session.address].filter(Boolean).join(', ');
     return {
@@ -38,7 +38,7 @@ const endSecret = actPage({
   grave: true,
   async ask(visit) {
     const client = await clientOf(visit);
-    const secrets = await listLiveSecrets(visit.services.database, client.id);
+    const secrets = await listLiveSecrets(visit.app.database, client.id);
     const secret = secrets.find(({ name }) => name === named(visit, 'secret')) ?? nothingThere('no such live secret');
     const made = { label: 'admin.secret.made', values: { time: secret.made } };
     const used = secret.used ? { label: 'admin.secret.used', values: { time: secret.used } } : { label: 'admin.secret.unused', values: {} };
@@ -63,7 +63,7 @@ const addOwner = actPage({
       name: nameOf(client),
       back: pathOfClient(client.id),
       fields: [{ name: 'email', label: 'admin.person.email', hint: 'admin.client.owner_hint', kind: 'text' }],
-      input: async (form) => ({ account: (await findAccountRecord(visit.services.database, form.get('email') ?? ''))?.id }),
+      input: async (form) => ({ account: (await findAccountRecord(visit.app.database, form.get('email') ?? ''))?.id }),
     };
   },
 });
@@ -74,7 +74,7 @@ const removeOwner = actPage({
   grave: true,
   async ask(visit) {
     const client = await clientOf(visit);
-    const owners = await listOwners(visit.services.database, client.id);
+    const owners = await listOwners(visit.app.database, client.id);
     const owner = owners.find(({ id }) => id === named(visit, 'account')) ?? nothingThere('no such owner');
     return {
       target: client.id,

@@ -70,8 +70,8 @@ const HOLDER: Filter[] = [
 ];
 
 /** Adds the names of the user and of the client, by which an operator recognises them. */
-async function withHolders<Row extends { account_id: string | null; client_id: string }>({ services }: Visit, rows: Row[]) {
-  const names = await namesOf(services.database, {
+async function withHolders<Row extends { account_id: string | null; client_id: string }>({ app }: Visit, rows: Row[]) {
+  const names = await namesOf(app.database, {
     people: rows.map((row) => row.account_id),
     clients: rows.map((row) => row.client_id),
   });
@@ -107,8 +107,8 @@ export const apis = listPage({
   view: 'admin/apis',
   filters: [either('owned', 'admin.api.owner', 'admin.api.by_developer', 'admin.api.own')],
   more: may('admin:clients'),
-  async rows({ services }, rows: ResourceServerRow[]) {
-    const names = await namesOf(services.database, {
+  async rows({ app }, rows: ResourceServerRow[]) {
+    const names = await namesOf(app.database, {
       people: rows.map((row) => row.owner_id),
       clients: rows.flatMap((row) => row.introspected_by),
     });

@@ -15,7 +15,7 @@ import { findByHandle } from '../token-handles.ts';
 const nothingThere = (reason: string) => new AppError('not_found', { status: 404, reason });
 
 /** @returns one line with the names of the client and the user. */
-async function between({ services: { database } }: Visit, clientId: string, accountId: string | null): Promise<string> {
+async function between({ app: { database } }: Visit, clientId: string, accountId: string | null): Promise<string> {
   const names = await namesOf(database, { people: [accountId], clients: [clientId] });
   return [names.client(clientId)?.name, names.person(accountId)?.name].filter(Boolean).join(' · ');
 }
@@ -26,7 +26,7 @@ const endGrant = actPage({
   grave: true,
   async ask(visit) {
     const id = named(visit, 'grant');
-    const grant = await findGrant(visit.services.database, id);
+    const grant = await findGrant(visit.app.database, id);
     if (!grant) throw nothingThere('no such grant');
     return { target: id, name: await between(visit, grant.client_id, grant.account_id), back: '/admin/access' };
   },
@@ -38,7 +38,7 @@ const endToken = actPage({
   grave: true,
   async ask(visit) {
     const handle = named(visit, 'handle');
-    const [token] = await findByHandle(visit.services.database, handle);
+    const [token] = await findByHandle(visit.app.database, handle);
     if (!token) throw nothingThere('no such token');
     return { target: handle, name: await between(visit, token.client_id, token.account_id), back: '/admin/tokens' };
   },
@@ -50,7 +50,7 @@ const deleteApi = actPage({
   grave: true,
   async ask(visit) {
     const id = named(visit, 'api');
-    const server = isStorable(id) ? await findResourceServerById(visit.services.database, id) : undefined;
+    const server = isStorable(id) ? await findResourceServerById(visit.app.database, id) : undefined;
     if (!server) throw nothingThere('no such API');
     return { target: id, name: server.identifier, back: '/admin/apis', typed: server.identifier };
   },
@@ -69,7 +69,7 @@ const replaceKeys = actPage({
   act: keyActs.replaceKeys,
   words: 'replace_keys',
   grave: true,
-  ask: async ({ services: { config } }) => ({ target: '', back: '/admin/keys', typed: new URL(config.issuer).host }),
+  ask: async ({ app: { config } }) => ({ target: '', back: '/admin/keys', typed: new URL(config.issuer).host }),
 });
 
 export const OTHER_ACT_PAGES: Record<string, OwnPage> = {

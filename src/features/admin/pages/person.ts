@@ -19,14 +19,14 @@ const EVENTS = 20;
 
 export const person: OwnPage = {
   async show(visit) {
-    const { ctx, services } = visit;
-    const { database } = services;
+    const { ctx, app } = visit;
+    const { database } = app;
     const { _count: factors, totp, passwordHash, ...them } = await personOf(visit);
     const language = languageOf(ctx);
     const [sessions, clients, counts, events] = await Promise.all([
       listSessions(database, them.id),
       listConnectedClients(database, them.id, OWN_PAGES, language),
-      countsOfAccount(services.features, database, them.id),
+      countsOfAccount(app.features, database, them.id),
       listEvents(database, them.id, { limit: EVENTS, language }),
     ]);
     const acts = actsOn(visit, them);

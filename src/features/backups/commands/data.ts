@@ -1,12 +1,11 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { auditEvent } from '../../../audit/events.ts';
+import { recordEvent } from '../../../audit/events.ts';
 import { type Command, DONE, REFUSED } from '../../../command-line/command.ts';
-import { OPERATOR, withDatabase } from '../../../command-line/operator.ts';
+import { keyRingAsWritten, OPERATOR, withDatabase } from '../../../command-line/operator.ts';
 import { showProgress } from '../../../command-line/progress.ts';
 import { confirmed, quoted } from '../../../command-line/terminal.ts';
 import { readConfig } from '../../../platform/config.ts';
 import type { SealedColumn } from '../../../platform/sealed-column.ts';
-import { KeyRing } from '../../../platform/secrets.ts';
 import { LEFT_OUT } from '../durable.ts';
 import { exportData } from '../export.ts';
 import { readHeader, verifyFile } from '../exported-file.ts';
@@ -67,7 +66,7 @@ async function write(file: string, yes: boolean): Promise<number> {
     progress.end();
     const total = Object.values(rows).reduce((sum, count) => sum + count, 0);
     await withDatabase((database) =>
-      database.transaction([auditEvent(OPERATOR, { type: 'data_exported_by_operator', detail: { rows: total, sha256 } })]),
+      database.transaction([recordEvent(OPERATOR, { type: 'data_exported_by_operator', detail: { rows: total, sha256 } })]),
     );
     renameSync(part, file);
     console.log(`${total} rows are in ${quoted(file)}: keep it as you keep the database, and DATA_ENCRYPTION_KEYS elsewhere`);
@@ -91,7 +90,8 @@ function openPart(part: string): number {
 }
 
 async function read(file: string, yes: boolean, sealed: readonly SealedColumn[]): Promise<number> {
-  const { databaseDirectUrl: url, issuer, dataEncryptionKeys } = readConfig();
+  const config = readConfig();
+  const { databaseDirectUrl: url, issuer } = config;
   if (!existsSync(file) || !statSync(file).isFile()) throw new Error(`there is no file ${quoted(file)}`);
   const header = await readHeader(file);
   if (header.issuer !== issuer)
@@ -101,12 +101,12 @@ async function read(file: string, yes: boolean, sealed: readonly SealedColumn[])
   await assertRestorable(url, header);
   const total = rowsOf(header);
   const looking = showProgress('rows looked at', total);
-  await verifyFile(file, new KeyRing(dataEncryptionKeys), sealed, looking.step);
+  await verifyFile(file, keyRingAsWritten(config), sealed, looking.step);
   looking.end();
   if (!(await confirmed(`Restore ${total} rows of ${quoted(header.exportedAt)} into this database?`, yes))) return REFUSED;
-  const told = auditEvent(OPERATOR, { type: 'data_restored', detail: { rows: total, exportedAt: header.exportedAt.slice(0, 40) } });
+  const event = recordEvent(OPERATOR, { type: 'data_restored', detail: { rows: total, exportedAt: header.exportedAt.slice(0, 40) } });
   const writing = showProgress('rows', total);
-  await restoreData({ url, file, header, told }, writing.step);
+  await restoreData({ url, file, header, event }, writing.step);
   writing.end();
   console.log(`${total} rows are restored. Every token, code and session that was ever issued is refused: people sign in again`);
   return DONE;

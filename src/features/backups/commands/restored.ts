@@ -1,4 +1,4 @@
-import { auditEvent } from '../../../audit/events.ts';
+import { recordEvent } from '../../../audit/events.ts';
 import { type Command, DONE, REFUSED } from '../../../command-line/command.ts';
 import { OPERATOR } from '../../../command-line/operator.ts';
 import { confirmed, table } from '../../../command-line/terminal.ts';
@@ -31,7 +31,7 @@ export const AFTER_RESTORE: Command = {
     const { host, pathname } = new URL(url);
     if (!(await confirmed(`End every token, code and session in ${host}${pathname}? Every user must sign in again.`, yes))) return REFUSED;
     const ends = installed.features.flatMap((feature) => feature.afterRestore?.() ?? []);
-    const ended = await endAfterRestore(url, ends, (rows) => auditEvent(OPERATOR, { type: 'backup_restored', detail: { rows } }));
+    const ended = await endAfterRestore(url, ends, (rows) => recordEvent(OPERATOR, { type: 'backup_restored', detail: { rows } }));
     console.log(table([['TABLE', 'ROWS ENDED'], ...ended.map(({ table: name, rows }) => [name, String(rows)])]));
     console.log(
       '\nEvery token, code and session from before now is refused. Nodes can start. Read docs/operate/backup.md for what is back.',

@@ -1,7 +1,7 @@
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { endAudience } from '../../../oauth/store/audiences.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, told } from '../../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent } from '../../../pages/own-pages.ts';
 import { COUNTED_AT_MOST, countAudience } from './affected.ts';
 import { apiProblem } from './api-judgement.ts';
 import { changeApi, deleteApi } from './api-ownership.ts';
@@ -32,9 +32,9 @@ export const api: OwnPage = {
       (field) => own[field] !== fields[field],
     );
     if (changes.length)
-      await writeTogether(visit.services.database, [
+      await writeTogether(visit.app.database, [
         { purpose: 'keep', once: true, statement: changeApi(visit.account.id, { ...fields, id: own.id }) },
-        { purpose: 'keep', statement: told(visit, 'resource_server_changed', { detail: { resource: own.identifier, changes } }) },
+        { purpose: 'keep', statement: recordOwnEvent(visit, 'resource_server_changed', { detail: { resource: own.identifier, changes } }) },
       ]);
     backTo(visit, apiPath(own.id));
   },
@@ -46,22 +46,22 @@ export const deletedApi: OwnPage = {
   async show(visit) {
     const own = await ownApi(visit);
     // The count scans every stored token of the audience.
-    await limitRate(visit.services.database, LIMITS.audienceCounts, visit.account.id);
-    const affected = await countAudience(visit.services.database, own.identifier);
+    await limitRate(visit.app.database, LIMITS.audienceCounts, visit.account.id);
+    const affected = await countAudience(visit.app.database, own.identifier);
     showApi(visit, own, 'delete-api', { affected, most: COUNTED_AT_MOST });
   },
 
   /** `certain` is the confirmation checkbox. */
   async submit(visit, form) {
-    const { account, services } = visit;
+    const { account, app } = visit;
     const own = await ownApi(visit);
     await limitApiChanges(visit);
     if (form.get('certain') !== 'yes') return showApi(visit, own, 'delete-api', { problem: 'developer.apis.not_certain' });
-    await writeTogether(services.database, [
+    await writeTogether(app.database, [
       { purpose: 'keep', once: true, statement: deleteApi(account.id, own.id) },
-      { purpose: 'keep', statement: told(visit, 'resource_server_deleted', { detail: { resource: own.identifier } }) },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'resource_server_deleted', { detail: { resource: own.identifier } }) },
     ]);
-    await endAudience(services.database, own.identifier);
+    await endAudience(app.database, own.identifier);
     backTo(visit, '/developer/apis');
   },
 };

@@ -1,6 +1,6 @@
 import { DEFAULT_JWT_CHOICES, JWT_TYPES, SIGNING_ALGORITHMS } from '../../../oauth/clients/signing-algorithms.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, show, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, show, type Visit } from '../../../pages/own-pages.ts';
 import { timeOrderedId } from '../../../platform/secrets.ts';
 import { isUniqueViolation } from '../../../platform/sql-errors.ts';
 import { lockOwner } from '../clients/owned-clients.ts';
@@ -12,8 +12,8 @@ import { apiPath, limitApiChanges } from './owned-api.ts';
 
 export const apis: OwnPage = {
   async show(visit) {
-    const { account, services } = visit;
-    show(visit, 'developer/apis', { apis: await listOwnedApis(services.database, account.id), most: MOST_APIS });
+    const { account, app } = visit;
+    show(visit, 'developer/apis', { apis: await listOwnedApis(app.database, account.id), most: MOST_APIS });
   },
 };
 
@@ -32,8 +32,8 @@ export const newApi: OwnPage = {
   },
 
   async submit(visit, form) {
-    const { account, services } = visit;
-    const { database, config } = services;
+    const { account, app } = visit;
+    const { database, config } = app;
     await limitApiChanges(visit);
     const api = { id: timeOrderedId(), identifier: form.get('identifier') ?? '', ...apiFields(form) };
     const wrong = identifierProblem(api.identifier, config.issuer) ?? apiProblem(api);
@@ -45,7 +45,7 @@ export const newApi: OwnPage = {
         (await writeTogether(database, [
           { purpose: 'keep', apart: true, statement: lockOwner(account.id) },
           { purpose: 'keep', once: true, statement: makeApi(account.id, api) },
-          { purpose: 'keep', statement: told(visit, 'resource_server_made', { detail: { resource: api.identifier } }) },
+          { purpose: 'keep', statement: recordOwnEvent(visit, 'resource_server_made', { detail: { resource: api.identifier } }) },
         ]));
       // Another owner may have taken the identifier since the check. Otherwise the quota is reached.
       if (!made)

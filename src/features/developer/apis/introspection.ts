@@ -1,7 +1,7 @@
+import type { Problem } from '../../../http/problem.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
-import type { Problem } from '../clients/form.ts';
+import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { sealCreation } from '../clients/one-creation.ts';
 import { chooseIntrospector, dismissIntrospector, listPossibleIntrospectors, type OwnedApiWithScopes } from './api-ownership.ts';
 import { makeIntrospector } from './introspector.ts';
@@ -30,12 +30,12 @@ export const apiIntrospection: OwnPage = {
       return;
     }
     const chosen = form.get('client') ?? '';
-    const kept = await writeTogether(visit.services.database, [
+    const kept = await writeTogether(visit.app.database, [
       { purpose: 'end', statement: dismissIntrospector(visit.account.id, own.id) },
       ...(chosen ? [{ purpose: 'keep' as const, once: true, statement: chooseIntrospector(visit.account.id, own.id, chosen) }] : []),
       {
         purpose: 'keep',
-        statement: told(visit, 'resource_server_changed', {
+        statement: recordOwnEvent(visit, 'resource_server_changed', {
           ...(chosen && { clientId: chosen }),
           detail: { resource: own.identifier, changes: ['introspector'] },
         }),
@@ -47,11 +47,11 @@ export const apiIntrospection: OwnPage = {
 };
 
 async function page(visit: Visit, own: OwnedApiWithScopes, problem?: string, wrong: Problem[] = []): Promise<void> {
-  const clients = await listPossibleIntrospectors(visit.services.database, visit.account.id, own.id);
+  const clients = await listPossibleIntrospectors(visit.app.database, visit.account.id, own.id);
   showApi(visit, own, 'api-introspection', {
     clients: clients.map(({ id, name, chosen }) => ({ id, chosen, name: displayName(name ?? undefined, id) })),
     elsewhere: own.introspector && !clients.some(({ id }) => id === own.introspector) ? own.introspector : undefined,
-    issuer: visit.services.config.issuer,
+    issuer: visit.app.config.issuer,
     creation: sealCreation(visit),
     ...(problem && { problem }),
     wrong,

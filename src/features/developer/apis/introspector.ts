@@ -1,6 +1,6 @@
 import { MAX_NAME_CHARACTERS } from '../../../oauth/clients/display-name.ts';
 import type { Write } from '../../../oauth/store/unit-of-work.ts';
-import { told, type Visit } from '../../../pages/own-pages.ts';
+import { recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { type Made, makeClient } from '../clients/making.ts';
 import { chooseIntrospector, dismissIntrospector, type OwnedApiWithScopes } from './api-ownership.ts';
 
@@ -20,7 +20,10 @@ export async function makeIntrospector(visit: Visit, own: OwnedApiWithScopes, fo
     { purpose: 'keep', once: true, statement: chooseIntrospector(visit.account.id, own.id, clientId) },
     {
       purpose: 'keep',
-      statement: told(visit, 'resource_server_changed', { clientId, detail: { resource: own.identifier, changes: ['introspector'] } }),
+      statement: recordOwnEvent(visit, 'resource_server_changed', {
+        clientId,
+        detail: { resource: own.identifier, changes: ['introspector'] },
+      }),
     },
   ];
   const made = await makeClient(visit, form, { client_name, ...members }, along);

@@ -12,7 +12,7 @@ export const apiPath = (id: string, page = ''): string => `/developer/apis/${id}
 
 /** @returns the API that the page's address names. @throws AppError 404, alike for another owner's API and an unknown one. */
 export async function ownApi(visit: Visit): Promise<OwnedApiWithScopes> {
-  const api = await findOwnedApi(visit.services.database, visit.account.id, named(visit, 'api'));
+  const api = await findOwnedApi(visit.app.database, visit.account.id, named(visit, 'api'));
   if (!api) throw new AppError('not_found', { status: 404, reason: 'no API of theirs' });
   return api;
 }
@@ -29,6 +29,6 @@ export function showApi(
 }
 
 /** Limited, because each change makes every node reload the scopes. @throws AppError 429 */
-export async function limitApiChanges({ account, services }: Visit): Promise<void> {
-  await limitRate(services.database, LIMITS.apiChanges, account.id);
+export async function limitApiChanges({ account, app }: Visit): Promise<void> {
+  await limitRate(app.database, LIMITS.apiChanges, account.id);
 }

@@ -1,5 +1,5 @@
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import type { Statement } from '../../../platform/database.ts';
 import { isUniqueViolation } from '../../../platform/sql-errors.ts';
 import { lockOwner } from '../clients/owned-clients.ts';
@@ -48,12 +48,12 @@ export const apiScopes: OwnPage = {
 };
 
 async function add(visit: Visit, own: OwnedApiWithScopes, fields: ScopeFields): Promise<void> {
-  const { account, services } = visit;
-  const ours = services.resourceServers.find(({ identifier }) => identifier === services.config.issuer);
-  const wrong = scopeNameProblem(fields.name, ours, await reservedPrefixes(services)) ?? scopeProblem(fields);
+  const { account, app } = visit;
+  const ours = app.resourceServers.find(({ identifier }) => identifier === app.config.issuer);
+  const wrong = scopeNameProblem(fields.name, ours, await reservedPrefixes(app)) ?? scopeProblem(fields);
   if (wrong) return page(visit, own, { fields, wrong, adding: true });
   try {
-    const added = await writeTogether(services.database, [
+    const added = await writeTogether(app.database, [
       { purpose: 'keep', apart: true, statement: lockOwner(account.id) },
       { purpose: 'keep', once: true, statement: addScope(account.id, own.id, fields) },
       { purpose: 'keep', statement: changed(visit, own, fields.name) },
@@ -67,7 +67,7 @@ async function add(visit: Visit, own: OwnedApiWithScopes, fields: ScopeFields): 
 }
 
 async function keep(visit: Visit, own: OwnedApiWithScopes, scope: string, statement: Statement): Promise<void> {
-  const kept = await writeTogether(visit.services.database, [
+  const kept = await writeTogether(visit.app.database, [
     { purpose: 'keep', once: true, statement },
     { purpose: 'keep', statement: changed(visit, own, scope) },
   ]);
@@ -76,12 +76,12 @@ async function keep(visit: Visit, own: OwnedApiWithScopes, scope: string, statem
   backTo(visit, apiPath(own.id, '/scopes'));
 }
 
-async function reservedPrefixes({ database, features }: Visit['services']): Promise<string[]> {
+async function reservedPrefixes({ database, features }: Visit['app']): Promise<string[]> {
   return (await Promise.all(features.map((feature) => feature.reservedPrefixes?.(database) ?? []))).flat();
 }
 
 const changed = (visit: Visit, { identifier }: OwnedApiWithScopes, scope: string) =>
-  told(visit, 'resource_server_changed', { detail: { resource: identifier, scope } });
+  recordOwnEvent(visit, 'resource_server_changed', { detail: { resource: identifier, scope } });
 
 function fieldsOf(form: URLSearchParams, { scopes }: OwnedApiWithScopes): ScopeFields {
   const position = form.get('position') ?? '';

@@ -1,4 +1,5 @@
 import { languageOf } from '../../../http/language.ts';
+import type { Problem } from '../../../http/problem.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { findLogoState } from '../../../oauth/clients/logos.ts';
@@ -6,11 +7,11 @@ import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgem
 import { redirectUriHints } from '../../../oauth/clients/redirect-uri.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import type { Config } from '../../../platform/config.ts';
 import { mayChoosePkce, pkceFacts, requirePkce } from '../pkce/pkce.ts';
 import { callbackOf } from '../try/visit.ts';
-import { LINKS, linesOf, membersOf, NAMES, type Problem, problemsIn, problemsOf, type Typed, typedIn, URI_LISTS } from './form.ts';
+import { LINKS, linesOf, membersOf, NAMES, problemsIn, problemsOf, type Typed, typedIn, URI_LISTS } from './form.ts';
 import { listOf } from './kind.ts';
 import { asksForNothing, isRedirected } from './kinds.ts';
 import { type OwnClient, ownClient, pathOf } from './owned.ts';
@@ -35,27 +36,27 @@ export const client: OwnPage = {
   },
 
   async submit(visit, form) {
-    const { services } = visit;
+    const { app } = visit;
     const record = await ownClient(visit);
     if (form.get('act') === 'require_pkce') return requirePkce(visit, record);
     const typed = typedIn(form, [...FIELDS, 'require_pkce']);
     const ticked = form.getAll('scope');
     const groups = groupsFor(visit, record, ticked);
-    const problems = problemsWith(record, typed, { groups, ticked, config: services.config });
+    const problems = problemsWith(record, typed, { groups, ticked, config: app.config });
     if (problems.length) return page(visit, record, { typed, groups, problems });
     const changed = change(record, typed, groups, ticked);
-    const known = await services.provider.Client.find(record.id);
+    const known = await app.provider.Client.find(record.id);
     if (!known) return page(visit, record, { typed, groups, problems: [SUSPENDED] });
-    const judged = judgePortalClient(services.provider, changed, known);
-    if (!judged.ok) return page(visit, record, { typed, groups, problems: problemsOf(changed, judged.refusal, services) });
+    const judged = judgePortalClient(app.provider, changed, known);
+    if (!judged.ok) return page(visit, record, { typed, groups, problems: problemsOf(changed, judged.problem, app) });
     const changes = membersThatDiffer(record.metadata, changed);
     if (!changes.length) return backTo(visit, pathOf(record.id));
-    await limitRate(services.database, LIMITS.clientChanges, visit.account.id);
-    const kept = await writeTogether(services.database, [
+    await limitRate(app.database, LIMITS.clientChanges, visit.account.id);
+    const kept = await writeTogether(app.database, [
       // Another request may have changed or deleted the client first. This write must not restore it.
       { purpose: 'keep', apart: true, once: true, statement: replaceOwned(record, visit.account.id) },
       ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
-      { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: record.id, detail: { changes } }) },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'client_changed', { clientId: record.id, detail: { changes } }) },
     ]);
     if (!kept)
       return page(visit, await ownClient(visit), {
@@ -134,8 +135,8 @@ function typedOf(metadata: Record<string, unknown>): Typed {
   };
 }
 
-function groupsFor({ account, ctx, services }: Visit, { metadata, services: allowed }: ClientRecord, ticked?: string[]): ScopeGroup[] {
-  return scopeGroups(services.resourceServers, services.config.issuer, {
+function groupsFor({ account, ctx, app }: Visit, { metadata, services: allowed }: ClientRecord, ticked?: string[]): ScopeGroup[] {
+  return scopeGroups(app.resourceServers, app.config.issuer, {
     accountId: account.id,
     services: allowed,
     chosen: ticked ?? registeredScopes(metadata),
@@ -147,7 +148,7 @@ type Shown = { typed: Typed; groups: ScopeGroup[]; problems?: Problem[] };
 
 async function page(visit: Visit, record: OwnClient, { typed, groups, problems = [] }: Shown): Promise<void> {
   const { id, metadata } = record;
-  const logo = await findLogoState(visit.services.database, id);
+  const logo = await findLogoState(visit.app.database, id);
   showClient(visit, record, 'client', {
     at: pathOf(id),
     typed,
@@ -156,7 +157,7 @@ async function page(visit: Visit, record: OwnClient, { typed, groups, problems =
     problems,
     hints: redirectUriHints(linesOf(typed['redirect_uris']), {
       native: metadata['application_type'] === 'native',
-      own: callbackOf(visit.services.config.issuer),
+      own: callbackOf(visit.app.config.issuer),
     }),
     method: metadata['token_endpoint_auth_method'] ?? 'client_secret_basic',
     grants: grantsOf(metadata),

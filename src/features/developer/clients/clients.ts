@@ -12,8 +12,8 @@ import { nameOf } from './page.ts';
 /** Owns the portal's first page: the owner's clients, each with its kind and the next thing to do. */
 export const clients: OwnPage = {
   async show(visit) {
-    const { account, services } = visit;
-    const { database } = services;
+    const { account, app } = visit;
+    const { database } = app;
     const owned = await listOwnedClients(database, account.id);
     const ids = owned.map(({ id }) => id);
     const [glances, logos, offers] = await Promise.all([

@@ -1,9 +1,10 @@
+import type { Problem } from '../../../http/problem.ts';
+import type { App } from '../../../oauth/app.ts';
 import { displayName, MAX_NAME_CHARACTERS } from '../../../oauth/clients/display-name.ts';
-import type { Refusal } from '../../../oauth/clients/metadata/client-judgement.ts';
+import type { MetadataProblem } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { type Places, placesOf } from '../../../oauth/clients/metadata/registration-policy.ts';
 import { MAX_URIS, redirectUriProblems } from '../../../oauth/clients/redirect-uri.ts';
 import { webLinkFault } from '../../../oauth/clients/web-link.ts';
-import type { OwnServices } from '../../../pages/own-pages.ts';
 import type { Config } from '../../../platform/config.ts';
 import { isBlank, isDeceptive, withoutDeceptive } from '../../../platform/visible-text.ts';
 
@@ -26,12 +27,6 @@ export const LINKS = [
   'tos_uri#en',
 ] as const;
 export const URI_LISTS = ['redirect_uris', 'post_logout_redirect_uris'] as const;
-
-/**
- * A problem of a form. `field` is the field's id, and `key` the sentence's. `about` is the typed text, shown beside the sentence and never
- * inside it, or the library's English message.
- */
-export type Problem = { field: string; key: string; values?: Record<string, string | number>; about?: string };
 
 export type Typed = Record<string, string>;
 
@@ -68,13 +63,13 @@ export function problemsIn(
 }
 
 /**
- * @returns a refusal as problems, in the user's language where a sentence exists, otherwise as the library's message.
+ * @returns a problem of the metadata as problems of the form, in the user's language where a sentence exists, otherwise as the library's message.
  * @param metadata the refused metadata.
  */
 export function problemsOf(
   metadata: Record<string, unknown>,
-  { member = 'client_name', sentence, like }: Refusal,
-  { config, resourceServers }: Pick<OwnServices, 'config' | 'resourceServers'>,
+  { member = 'client_name', sentence, like }: MetadataProblem,
+  { config, resourceServers }: Pick<App, 'config' | 'resourceServers'>,
 ): Problem[] {
   const said = metadata[member];
   const known = (): Problem[] => {

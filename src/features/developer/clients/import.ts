@@ -1,7 +1,8 @@
+import type { Problem } from '../../../http/problem.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
 import { differences, membersOf, readManifest } from './client-manifest.ts';
-import { type Problem, problemsOf } from './form.ts';
+import { problemsOf } from './form.ts';
 import { makeClient, showMade } from './making.ts';
 import { problemOf } from './manifest.ts';
 import { sealCreation } from './one-creation.ts';
@@ -22,9 +23,9 @@ export const imported: OwnPage = {
     if ('problem' in read) return page(visit, { text, ...problemOf(read) });
     // Judge it as the client it would become.
     const metadata = { ...read.members, client_id: 'new' };
-    const judged = judgePortalClient(visit.services.provider, metadata);
+    const judged = judgePortalClient(visit.app.provider, metadata);
     if (!judged.ok)
-      return page(visit, { text, problem: 'developer.manifest.wrong', wrong: problemsOf(metadata, judged.refusal, visit.services) });
+      return page(visit, { text, problem: 'developer.manifest.wrong', wrong: problemsOf(metadata, judged.problem, visit.app) });
     if (form.get('apply') !== 'yes')
       return page(visit, {
         text,

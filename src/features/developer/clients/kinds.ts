@@ -7,7 +7,7 @@ import type { ClientMetadata } from '../../../oauth/clients/store.ts';
 
 export const PLACES = ['server', 'browser', 'native', 'device', 'service'] as const;
 
-export type Place = (typeof PLACES)[number];
+export type RunPlace = (typeof PLACES)[number];
 
 export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
@@ -15,14 +15,14 @@ export type Chosen = Required<
   Pick<ClientMetadata, 'token_endpoint_auth_method' | 'grant_types' | 'response_types' | 'application_type'>
 > & { application_type: 'web' | 'native' };
 
-const WITH_PERSON: Partial<Record<Place, Chosen>> = {
+const WITH_PERSON: Partial<Record<RunPlace, Chosen>> = {
   server: choose('client_secret_basic', ['authorization_code', 'refresh_token'], 'web'),
   browser: choose('none', ['authorization_code', 'refresh_token'], 'web'),
   native: choose('none', ['authorization_code', 'refresh_token'], 'native'),
   device: choose('none', [DEVICE_GRANT, 'refresh_token'], 'native'),
 };
 
-const BY_ITSELF: Partial<Record<Place, Chosen>> = {
+const BY_ITSELF: Partial<Record<RunPlace, Chosen>> = {
   server: choose('client_secret_basic', ['client_credentials'], 'web'),
   service: choose('client_secret_basic', ['client_credentials'], 'web'),
 };
@@ -36,7 +36,7 @@ function choose(method: string, grants: string[], type: 'web' | 'native'): Chose
  * @returns undefined for answers that do not fit together. A client that cannot keep a secret cannot act for itself, and no user signs in
  * at a service.
  */
-export function chosenBy(place: Place, person: boolean): Chosen | undefined {
+export function chosenBy(place: RunPlace, person: boolean): Chosen | undefined {
   return (person ? WITH_PERSON : BY_ITSELF)[place];
 }
 
@@ -55,7 +55,7 @@ export const isRedirected = ({ grant_types }: Pick<Chosen, 'grant_types'>): bool
  * Derives the answers from the metadata. They are not stored separately, so the two cannot differ.
  * @returns undefined for a client created in another way; `introspector` for one that an API's page created.
  */
-export function placeOf(metadata: Record<string, unknown>): Place | 'introspector' | undefined {
+export function placeOf(metadata: Record<string, unknown>): RunPlace | 'introspector' | undefined {
   if (asksForNothing(metadata)) return 'introspector';
   const { grant_types: grants, token_endpoint_auth_method: method = 'client_secret_basic', application_type: type = 'web' } = metadata;
   const same = (chosen: Chosen) =>

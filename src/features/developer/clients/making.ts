@@ -1,11 +1,12 @@
+import type { Problem } from '../../../http/problem.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
 import { type Write, writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { told, type Visit } from '../../../pages/own-pages.ts';
+import { recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
 import { needsSecret } from './client-manifest.ts';
-import { type Problem, problemsOf } from './form.ts';
+import { problemsOf } from './form.ts';
 import { creationOf, leadToMade, onlyOnce } from './one-creation.ts';
 import { pathOf } from './owned.ts';
 import { addOwnerOfNew, listOwnedClients, lockOwner, MAX_OWNED_CLIENTS } from './owned-clients.ts';
@@ -31,15 +32,15 @@ export async function makeClient(
   members: Record<string, unknown>,
   along: (clientId: string) => Omit<Write, 'subject'>[] = () => [],
 ): Promise<Made> {
-  const { account, services } = visit;
+  const { account, app } = visit;
   const id = creationOf(visit, form);
   if (!id) return { problems: [{ field: 'client_name', key: 'developer.form_old' }] };
   const secret = needsSecret(members) ? randomSecret() : undefined;
   const metadata = { ...members, client_id: id, ...(secret && { client_secret: secret }) };
-  const judged = judgePortalClient(services.provider, metadata);
-  if (!judged.ok) return { problems: problemsOf(metadata, judged.refusal, visit.services) };
-  await limitRate(services.database, LIMITS.clientsOfAccount, account.id);
-  const written = await writeTogether(services.database, [
+  const judged = judgePortalClient(app.provider, metadata);
+  if (!judged.ok) return { problems: problemsOf(metadata, judged.problem, visit.app) };
+  await limitRate(app.database, LIMITS.clientsOfAccount, account.id);
+  const written = await writeTogether(app.database, [
     // The lock makes each of several parallel requests see the earlier ones.
     { purpose: 'keep', apart: true, statement: lockOwner(account.id) },
     onlyOnce(id),
@@ -47,15 +48,15 @@ export async function makeClient(
     { purpose: 'keep', once: true, statement: addOwnerOfNew(id, account.id) },
     { purpose: 'keep', statement: secretsMadeBy(id, account.id) },
     ...along(id),
-    { purpose: 'keep', statement: told(visit, 'client_made', { clientId: id }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'client_made', { clientId: id }) },
   ]);
   if (!written) return (await leadToMade(visit, id)) ? { answered: true } : { problems: [await problemOfNone(visit)] };
   return { made: { metadata: judged.metadata, ...(secret && showSecret(visit, id, secret)) } };
 }
 
 /** Nothing was created: the owner has reached the limit, or the form's client has since been deleted. */
-async function problemOfNone({ account, services }: Visit): Promise<Problem> {
-  const owned = await listOwnedClients(services.database, account.id);
+async function problemOfNone({ account, app }: Visit): Promise<Problem> {
+  const owned = await listOwnedClients(app.database, account.id);
   return owned.length >= MAX_OWNED_CLIENTS
     ? { field: 'client_name', key: 'developer.too_many', values: { most: MAX_OWNED_CLIENTS } }
     : { field: 'client_name', key: 'developer.form_old' };

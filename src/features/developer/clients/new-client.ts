@@ -1,7 +1,8 @@
 import { languageOf } from '../../../http/language.ts';
+import type { Problem } from '../../../http/problem.ts';
 import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
-import { membersOf, NAMES, type Problem, problemsIn, type Typed, typedIn } from './form.ts';
+import { membersOf, NAMES, problemsIn, type Typed, typedIn } from './form.ts';
 import { type Chosen, chosenBy, isRedirected, PLACES, signsPeopleIn } from './kinds.ts';
 import { makeClient, showMade } from './making.ts';
 import { sealCreation } from './one-creation.ts';
@@ -44,7 +45,7 @@ function judgeAnswers(visit: Visit, typed: Typed, scopes: string[]): Judged {
       : []),
     ...problemsIn(chosen && !isRedirected(chosen) ? { ...typed, redirect_uris: '' } : typed, {
       redirected: chosen ? isRedirected(chosen) : false,
-      config: visit.services.config,
+      config: visit.app.config,
     }),
     ...(scopes.length || (chosen && !signsPeopleIn(chosen)) ? [] : [{ field: 'scope', key: 'developer.scope_missing' }]),
     ...(scopes.every((scope) => offered.includes(scope)) ? [] : [{ field: 'scope', key: 'developer.scope_unknown' }]),
@@ -66,8 +67,8 @@ function membersFor(typed: Typed, chosen: Chosen, scopes: string[]): Record<stri
   };
 }
 
-function groupsFor({ account, ctx, services }: Visit, scopes: string[]): ScopeGroup[] {
-  return scopeGroups(services.resourceServers, services.config.issuer, {
+function groupsFor({ account, ctx, app }: Visit, scopes: string[]): ScopeGroup[] {
+  return scopeGroups(app.resourceServers, app.config.issuer, {
     accountId: account.id,
     services: [],
     chosen: scopes,

@@ -17,15 +17,15 @@ const GOOD_SECONDS = 4 * HOUR;
 type Sealed = { id: string; until: number };
 
 /** @returns the sealed id for the form. */
-export function sealCreation({ account, services }: Visit): string {
+export function sealCreation({ account, app }: Visit): string {
   const sealed: Sealed = { id: randomUUID(), until: Date.now() + GOOD_SECONDS * 1000 };
-  return services.keyRing.encrypt(JSON.stringify(sealed), contextOf(account.id));
+  return app.keyRing.encrypt(JSON.stringify(sealed), contextOf(account.id));
 }
 
 /** @returns the id of the client that a form creates; undefined for a value that is not sealed for this user, or is too old. */
-export function creationOf({ account, services }: Visit, form: URLSearchParams): string | undefined {
+export function creationOf({ account, app }: Visit, form: URLSearchParams): string | undefined {
   try {
-    const { id, until } = JSON.parse(services.keyRing.decrypt(form.get('creation') ?? '', contextOf(account.id))) as Sealed;
+    const { id, until } = JSON.parse(app.keyRing.decrypt(form.get('creation') ?? '', contextOf(account.id))) as Sealed;
     return until > Date.now() ? id : undefined;
   } catch {
     return undefined;
@@ -39,7 +39,7 @@ export function onlyOnce(id: string): Omit<Write, 'subject'> {
 
 /** Redirects to the client that a form has already created. @returns whether there is one. */
 export async function leadToMade(visit: Visit, id: string): Promise<boolean> {
-  if (!(await findOwnedClient(visit.services.database, visit.account.id, id))) return false;
+  if (!(await findOwnedClient(visit.app.database, visit.account.id, id))) return false;
   backTo(visit, `${pathOf(id)}?made`, false);
   return true;
 }

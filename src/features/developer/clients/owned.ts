@@ -17,7 +17,7 @@ export type OwnClient = ClientRecord & { logo: string | undefined };
 
 /** @returns the client that the page's address names. @throws AppError 404, alike for another owner's client and an unknown one. */
 export async function ownClient(visit: Visit): Promise<OwnClient> {
-  const { database } = visit.services;
+  const { database } = visit.app;
   const client = await findOwnedClient(database, visit.account.id, named(visit, 'client'));
   if (!client) throw new AppError('not_found', { status: 404, reason: 'no client of theirs' });
   return { ...client, logo: (await logosOf(database, [client.id])).get(client.id) };

@@ -27,9 +27,9 @@ export const preview: OwnPage = {
 };
 
 async function page(visit: Visit, record: OwnClient, problem?: string): Promise<void> {
-  const { account, ctx, services } = visit;
-  const { database, resourceServers, config } = services;
-  const client = await services.provider.Client.find(record.id);
+  const { account, ctx, app } = visit;
+  const { database, resourceServers, config } = app;
+  const client = await app.provider.Client.find(record.id);
   const asked = askable(visit, record);
   const consent = client && {
     ...(await describeConsent(
@@ -56,10 +56,10 @@ function addressOf({ metadata }: ClientRecord): string | undefined {
 }
 
 // A client without registered scopes may request every scope. The preview then shows those of this server and of the owner's APIs.
-function askable({ account, services }: Visit, { metadata, services: allowed }: ClientRecord): ScopeAt[] {
+function askable({ account, app }: Visit, { metadata, services: allowed }: ClientRecord): ScopeAt[] {
   const registered = registeredScopes(metadata);
-  const { issuer } = services.config;
-  return services.resourceServers
+  const { issuer } = app.config;
+  return app.resourceServers
     .filter((server) => server.identifier !== adminApi(issuer) && (registered || isNear(server, issuer, account.id)))
     .flatMap(({ identifier, scopes }) =>
       scopes

@@ -6,7 +6,7 @@ import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts
 import { requirementOf } from '../../../oauth/consent/asked.ts';
 import { describeScopes, type ScopeAt } from '../../../oauth/scopes/scope-words.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { pathOf } from './owned.ts';
 import { replaceOwned } from './owned-clients.ts';
@@ -28,8 +28,8 @@ const REASONS = LANGUAGES.map((language) => `required_scope_reason#${language}`)
 const recordAsClient = ({ id, metadata, publisher }: ClientRecord) => ({ ...metadata, clientId: id, publisher });
 
 /** @returns the scopes that the client may request besides identity, each with its requirement. */
-export function scopeNeeds({ ctx, services }: Visit, record: ClientRecord, askable: ScopeAt[]): ScopeNeed[] {
-  const { resourceServers: servers, config } = services;
+export function scopeNeeds({ ctx, app }: Visit, record: ClientRecord, askable: ScopeAt[]): ScopeNeed[] {
+  const { resourceServers: servers, config } = app;
   const known = { servers, issuer: config.issuer };
   const beside = askable.filter(({ resource, name }) => resource !== undefined || !IDENTITY_SCOPES.includes(name));
   return describeScopes(servers, config.issuer, beside, languageOf(ctx)).map((scope) => ({
@@ -52,7 +52,7 @@ export async function changeNeeds(
   needs: ScopeNeed[],
   form: URLSearchParams,
 ): Promise<string | undefined> {
-  const { services, account } = visit;
+  const { app, account } = visit;
   const required = needs.filter(({ name, choosable }) => choosable && form.get(`need ${name}`) === 'required').map(({ name }) => name);
   const said = REASONS.map((member) => [member, (form.get(member) ?? '').trim()] as const).filter(([, reason]) => reason);
   const others = Object.entries(record.metadata).filter(([member]) => !REASONS.includes(member));
@@ -62,15 +62,18 @@ export async function changeNeeds(
     client_id: record.id,
     required_scope: [...IDENTITY_SCOPES, ...new Set(required)].join(' '),
   } as ClientMetadata;
-  const client = await services.provider.Client.find(record.id);
+  const client = await app.provider.Client.find(record.id);
   if (!client) return 'developer.suspended_unchanged';
-  const judged = judgePortalClient(services.provider, wished, client);
+  const judged = judgePortalClient(app.provider, wished, client);
   if (!judged.ok) return 'developer.needs.reason_wrong';
-  await limitRate(services.database, LIMITS.clientChanges, account.id);
-  const kept = await writeTogether(services.database, [
+  await limitRate(app.database, LIMITS.clientChanges, account.id);
+  const kept = await writeTogether(app.database, [
     { purpose: 'keep', apart: true, once: true, statement: replaceOwned(record, account.id) },
     ...saveClient(judged.metadata).map((statement) => ({ purpose: 'keep' as const, statement })),
-    { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: record.id, detail: { changes: ['required_scope'] } }) },
+    {
+      purpose: 'keep',
+      statement: recordOwnEvent(visit, 'client_changed', { clientId: record.id, detail: { changes: ['required_scope'] } }),
+    },
   ]);
   if (!kept) return 'developer.changed_meanwhile';
   backTo(visit, pathOf(record.id, '/preview'));

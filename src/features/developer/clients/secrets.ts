@@ -4,7 +4,7 @@ import { endSecret, type LiveSecret, listLiveSecrets } from '../../../oauth/clie
 import { lockClient } from '../../../oauth/clients/owners.ts';
 import { hasSecret } from '../../../oauth/clients/secrets.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { alarm, backTo, kept, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { alarm, backTo, kept, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { HOUR, MINUTE } from '../../../platform/clock.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
 import { nameOf, ownClient, pathOf } from './owned.ts';
@@ -38,18 +38,18 @@ export const secrets: OwnPage = {
 };
 
 async function make(visit: Visit, client: ClientRecord, overlap: string): Promise<void> {
-  const { account, services } = visit;
+  const { account, app } = visit;
   // Without an earlier secret, the form has no overlap field.
   const hours = overlap === '' ? USUAL_HOURS : Number(overlap);
   if (!/^\d{0,3}$/.test(overlap) || hours > MOST_HOURS) return page(visit, client, 'developer.secrets.overlap_wrong');
-  await limitRate(services.database, LIMITS.secretsOfAccount, account.id);
+  await limitRate(app.database, LIMITS.secretsOfAccount, account.id);
   const secret = randomSecret();
-  const made = await writeTogether(services.database, [
+  const made = await writeTogether(app.database, [
     { purpose: 'keep', apart: true, statement: lockClient(client.id) },
     { purpose: 'keep', statement: dropEndedSecrets(client.id) },
     { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret, account.id) },
     { purpose: 'keep', statement: endOtherSecrets(client.id, secret, hours * HOUR) },
-    { purpose: 'keep', statement: told(visit, 'client_secret_made', { clientId: client.id, detail: { overlapHours: hours } }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'client_secret_made', { clientId: client.id, detail: { overlapHours: hours } }) },
     ...kept(alarm(visit, 'client_secret_made', 'client_secret_made', { app: nameOf(client) })),
   ]);
   if (!made) return page(visit, client, 'developer.secrets.too_many');
@@ -60,9 +60,9 @@ async function end(visit: Visit, client: ClientRecord, name: string): Promise<vo
   const ending = endSecret(client.id, name);
   const ended =
     ending !== undefined &&
-    (await writeTogether(visit.services.database, [
+    (await writeTogether(visit.app.database, [
       { purpose: 'keep', once: true, statement: ending },
-      { purpose: 'keep', statement: told(visit, 'client_secret_ended', { clientId: client.id }) },
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'client_secret_ended', { clientId: client.id }) },
     ]));
   if (!ended) return page(visit, client, 'developer.secrets.gone');
   backTo(visit, pathOf(client.id, '/secrets'));
@@ -70,7 +70,7 @@ async function end(visit: Visit, client: ClientRecord, name: string): Promise<vo
 
 /** @param shown the secret just created: only this page shows it. */
 async function page(visit: Visit, client: ClientRecord, problem?: string, shown?: ShownSecret): Promise<void> {
-  const live = hasSecret(client.metadata) ? await listLiveSecrets(visit.services.database, client.id) : [];
+  const live = hasSecret(client.metadata) ? await listLiveSecrets(visit.app.database, client.id) : [];
   showClient(visit, client, 'secrets', {
     at: pathOf(client.id, '/secrets'),
     confidential: hasSecret(client.metadata),

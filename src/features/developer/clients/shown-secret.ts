@@ -15,20 +15,20 @@ type Sealed = { secret: string; until: number };
 /** The data of views/developer/secret-shown.eta. `sealed` is for the form that downloads the file. */
 export type ShownSecret = { secret: string; sealed: string; asksFile: string };
 
-export function showSecret({ account, services }: Visit, clientId: string, secret: string): ShownSecret {
+export function showSecret({ account, app }: Visit, clientId: string, secret: string): ShownSecret {
   const sealed: Sealed = { secret, until: Date.now() + OFFERED_SECONDS * 1000 };
   return {
     secret,
-    sealed: services.keyRing.encrypt(JSON.stringify(sealed), contextOf(account.id, clientId)),
+    sealed: app.keyRing.encrypt(JSON.stringify(sealed), contextOf(account.id, clientId)),
     asksFile: pathOf(clientId, '/secrets'),
   };
 }
 
 /** Sends the file. @returns false for a value that was not sealed for this user and client, or has expired. */
-export function answerFile({ ctx, account, services }: Visit, clientId: string, sealed: string): boolean {
-  const secret = open(services.keyRing, contextOf(account.id, clientId), sealed);
+export function answerFile({ ctx, account, app }: Visit, clientId: string, sealed: string): boolean {
+  const secret = open(app.keyRing, contextOf(account.id, clientId), sealed);
   if (secret === undefined) return false;
-  const lines = { OAUTH_ISSUER: services.config.issuer, OAUTH_CLIENT_ID: clientId, OAUTH_CLIENT_SECRET: secret };
+  const lines = { OAUTH_ISSUER: app.config.issuer, OAUTH_CLIENT_ID: clientId, OAUTH_CLIENT_SECRET: secret };
   ctx.status = 200;
   ctx.type = 'text/plain';
   ctx.set('Content-Disposition', 'attachment; filename="client.env"');
@@ -40,7 +40,7 @@ export function answerFile({ ctx, account, services }: Visit, clientId: string, 
   return true;
 }
 
-function open(keyRing: Visit['services']['keyRing'], context: string, sealed: string): string | undefined {
+function open(keyRing: Visit['app']['keyRing'], context: string, sealed: string): string | undefined {
   try {
     const { secret, until } = JSON.parse(keyRing.decrypt(sealed, context)) as Sealed;
     return until > Date.now() ? secret : undefined;

@@ -8,7 +8,7 @@ import { showClient } from './page.ts';
 export const use: OwnPage = {
   async show(visit) {
     const client = await ownClient(visit);
-    const { database } = visit.services;
+    const { database } = visit.app;
     const [people, { tokens, used_at, weeks }] = await Promise.all([countPeople(database, client.id), useOfClient(database, client.id)]);
     showClient(visit, client, 'use', { people, tokens, usedAt: used_at, weeks });
   },

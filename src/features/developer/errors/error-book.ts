@@ -1,5 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { LibraryError } from '../../../oauth/answers/events.ts';
+import { reasonOf } from '../../../oauth/answers/reasons.ts';
 import { nearestRedirectUri, presentable } from '../../../oauth/clients/redirect-difference.ts';
 import type { Follower } from '../../../oauth/feature.ts';
 import { isAnsweredAgain } from '../../../oauth/tokens/second-use.ts';
@@ -124,7 +125,7 @@ function rowOf(ctx: KoaContextWithOIDC, endpoint: string, error: LibraryError): 
     description: error.error_description ? scrub(error.error_description) : null,
     sender: senderOf(ctx, endpoint, error),
     detail: {
-      ...reasonOf(error),
+      reason: reasonOf(error),
       ...plainOnes(sent, scrub),
       ...redirectFacts(sent['redirect_uri'], client, scrub),
       auth_method: authMethodOf(ctx, sent),
@@ -154,17 +155,6 @@ const NOTED = ['grant_type', 'response_type', 'response_mode', 'scope', 'prompt'
 
 function plainOnes(sent: Record<string, unknown>, scrub: (text: string) => string): Record<string, string> {
   return Object.fromEntries(NOTED.flatMap((name) => (typeof sent[name] === 'string' && sent[name] ? [[name, scrub(sent[name])]] : [])));
-}
-
-/**
- * Reasons that the library knows but does not send to the client. Only its own sentences match, since other texts may quote the request.
- */
-const REASONS =
-  /^(invalid secret provided|the provided authentication mechanism does not match the registered client authentication method|(authorization|device) code (already consumed|not found|is expired|redirect_uri mismatch)|refresh token (already used|not found|is expired)|client mismatch|grant (is expired|not found)|code_verifier (must be provided|does not match code_challenge)|assertion: (client_assertion|alg|kid|iss|aud|exp|iat|nbf|jti) must|client assertion tokens must only be used once|signature verification failed|no applicable key found in the JSON Web Key Set|invalid_client_metadata|access token not found|token audience prevents accessing the userinfo endpoint|missing DPoP proof JWT|failed jkt verification)/;
-
-function reasonOf({ error_detail: detail }: LibraryError): { reason?: string } {
-  const [reason] = REASONS.exec(detail ?? '') ?? [];
-  return reason ? { reason } : {};
 }
 
 type Registered = { redirectUris?: readonly string[] | undefined; redirectUriAllowed(uri: string): boolean };

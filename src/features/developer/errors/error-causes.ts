@@ -1,41 +1,19 @@
+import { REASONS, storedReason } from '../../../oauth/answers/reasons.ts';
 import type { ClientError } from './client-errors.ts';
 
 /**
- * Owns the cause of an error, which selects the sentences `developer.cause.<name>` and `developer.cure.<name>`. The first match wins; an
- * error without a match is shown with the server's own text.
+ * Owns the cause of an error, which selects the sentences `developer.cause.<name>` and `developer.cure.<name>`. A reason that was stored is
+ * the cause. Otherwise the first match wins; an error without a match is shown with the server's own text.
  */
 
-type Cause = { name: string; errors: string[]; reason?: RegExp; description?: RegExp };
+type Cause = { name: string; errors: string[]; description?: RegExp };
 
-const INVALID_GRANT = ['invalid_grant'];
-const INVALID_CLIENT = ['invalid_client'];
 const INVALID_REQUEST = ['invalid_request'];
 
-// Most specific first: matches on the library's internal reason, then on the description, then on the error code alone.
+// For errors without a reason. Most specific first: matches on the description, then on the error code alone.
 const CAUSES: Cause[] = [
   { name: 'redirect_uri', errors: ['invalid_redirect_uri'] },
   { name: 'redirect_uri', errors: INVALID_REQUEST, description: /redirect_uri did not match/ },
-  { name: 'redirect_uri_other', errors: INVALID_GRANT, reason: /redirect_uri mismatch/ },
-  { name: 'secret', errors: INVALID_CLIENT, reason: /invalid secret/ },
-  { name: 'auth_method', errors: INVALID_CLIENT, reason: /authentication mechanism does not match/ },
-  { name: 'assertion_twice', errors: INVALID_CLIENT, reason: /only be used once/ },
-  { name: 'assertion_life', errors: INVALID_CLIENT, reason: /assertion: exp/ },
-  { name: 'assertion_clock', errors: INVALID_CLIENT, reason: /assertion: (iat|nbf)/ },
-  { name: 'assertion_audience', errors: INVALID_CLIENT, reason: /assertion: aud/ },
-  { name: 'assertion_algorithm', errors: INVALID_CLIENT, reason: /assertion: alg/ },
-  { name: 'assertion_key', errors: INVALID_CLIENT, reason: /signature verification failed|no applicable key/ },
-  // The library validates the client's key set like metadata and reports only that it could not read it.
-  { name: 'assertion_keys_unread', errors: INVALID_CLIENT, reason: /invalid_client_metadata/ },
-  { name: 'assertion', errors: INVALID_CLIENT, reason: /assertion:/ },
-  { name: 'code_used', errors: INVALID_GRANT, reason: /authorization code already consumed/ },
-  { name: 'code_unknown', errors: INVALID_GRANT, reason: /authorization code (not found|is expired)/ },
-  { name: 'verifier_missing', errors: INVALID_GRANT, reason: /code_verifier must be provided/ },
-  { name: 'verifier', errors: INVALID_GRANT, reason: /code_verifier does not match/ },
-  { name: 'refresh_used', errors: INVALID_GRANT, reason: /refresh token already used/ },
-  { name: 'refresh_unknown', errors: INVALID_GRANT, reason: /refresh token (not found|is expired)/ },
-  { name: 'other_client', errors: INVALID_GRANT, reason: /client mismatch/ },
-  { name: 'grant_gone', errors: INVALID_GRANT, reason: /^grant / },
-  { name: 'device_used', errors: INVALID_GRANT, reason: /device code/ },
   { name: 'device_expired', errors: ['expired_token'] },
   { name: 'slow_down', errors: ['slow_down'] },
   { name: 'pkce_missing', errors: INVALID_REQUEST, description: /PKCE|code_challenge must be provided/ },
@@ -61,11 +39,10 @@ const CAUSES: Cause[] = [
 
 /** @returns undefined for an error without a sentence. */
 export function causeOf({ error, description, detail }: Pick<ClientError, 'error' | 'description' | 'detail'>): string | undefined {
-  const said = String(detail['reason'] ?? '');
-  return CAUSES.find(
-    ({ errors, reason, description: told }) =>
-      errors.includes(error) && (!reason || reason.test(said)) && (!told || told.test(description ?? '')),
-  )?.name;
+  return (
+    storedReason(detail['reason']) ??
+    CAUSES.find(({ errors, description: told }) => errors.includes(error) && (!told || told.test(description ?? '')))?.name
+  );
 }
 
 // The causes that an owner would fix by changing the client to fit the request.
@@ -75,4 +52,4 @@ const CHANGES = new Set(['redirect_uri', 'auth_method', 'assertion_key', 'pkce_m
 export const isUnsureCure = (cause: string): boolean => CHANGES.has(cause);
 
 /** For the test that every cause has its sentences. */
-export const causeNames = (): string[] => [...new Set(CAUSES.map(({ name }) => name))];
+export const causeNames = (): string[] => [...new Set([...REASONS, ...CAUSES.map(({ name }) => name)])];

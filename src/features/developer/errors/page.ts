@@ -9,7 +9,7 @@ import { causeOf, isUnsureCure } from './error-causes.ts';
 export const clientErrors: OwnPage = {
   async show(visit) {
     const client = await ownClient(visit);
-    const errors = await listClientErrors(visit.services.database, client.id);
+    const errors = await listClientErrors(visit.app.database, client.id);
     const groups = SENDERS.map((sender) => ({
       sender,
       own: sender === 'client',

@@ -1,10 +1,10 @@
-import { auditEvent } from '../../../audit/events.ts';
+import { recordEvent } from '../../../audit/events.ts';
 import { supported } from '../../../http/language.ts';
 import { visitorOf } from '../../../http/visitor.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import { lockClient } from '../../../oauth/clients/owners.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, kept, type OwnPage, show, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, kept, type OwnPage, recordOwnEvent, show, type Visit } from '../../../pages/own-pages.ts';
 import { spellingsOf } from '../../../people/email-address.ts';
 import { securityLetter } from '../../../people/security-letters.ts';
 import { type Account, findAccount } from '../../../people/store.ts';
@@ -25,8 +25,8 @@ export const invitations: OwnPage = {
 
   /** `invitation` is its id, `answer` is `accept` or `decline`. */
   async submit(visit, form) {
-    const { account, services } = visit;
-    const { database } = services;
+    const { account, app } = visit;
+    const { database } = app;
     const offer = account.emailVerified
       ? await findInvitation(database, spellingsOf(account.email), form.get('invitation') ?? '')
       : undefined;
@@ -37,14 +37,14 @@ export const invitations: OwnPage = {
     }
     if (form.get('answer') !== 'accept') return page(visit);
     const inviter = await findAccount(database, offer.by);
-    const app = displayName(offer.client_name ?? undefined, offer.client_id);
+    const name = displayName(offer.client_name ?? undefined, offer.client_id);
     const [joins, ...rest] = acceptInvitation(offer, spellingsOf(account.email), account.id);
     const accepted = await writeTogether(database, [
       { purpose: 'keep', apart: true, statement: lockClient(offer.client_id) },
       { purpose: 'keep', once: true, statement: joins },
       ...kept(rest),
-      { purpose: 'keep', statement: told(visit, 'client_owner_joined', { clientId: offer.client_id }) },
-      ...kept(inviter && inviter.id !== account.id ? joined(visit, inviter, app) : []),
+      { purpose: 'keep', statement: recordOwnEvent(visit, 'client_owner_joined', { clientId: offer.client_id }) },
+      ...kept(inviter && inviter.id !== account.id ? joined(visit, inviter, name) : []),
       ...(offer.transfer && offer.by !== account.id ? kept([leftTo(visit, offer.by, offer.client_id)]) : []),
     ]);
     if (!accepted) return page(visit, 'developer.invitations.gone');
@@ -53,19 +53,19 @@ export const invitations: OwnPage = {
 };
 
 /** Mails the inviter in the inviter's language, because another user made the change. */
-function joined({ ctx, account, services: { config, keyRing } }: Visit, inviter: Account, app: string): Statement[] {
+function joined({ ctx, account, app: { config, keyRing } }: Visit, inviter: Account, name: string): Statement[] {
   const language = supported(inviter.locale ?? '');
-  const about = { app, invited: account.email };
+  const about = { app: name, invited: account.email };
   return securityLetter({ ctx, issuer: config.issuer, keyRing, account: inviter, language }, 'owner_joined', 'owner_joined', about);
 }
 
 /** The event appears in the activity of the owner who handed the client over, because another user made the change. */
 const leftTo = ({ ctx, account }: Visit, accountId: string, clientId: string) =>
-  auditEvent(visitorOf(ctx), { type: 'client_owner_left', accountId, actorId: account.id, clientId, detail: { transfer: true } });
+  recordEvent(visitorOf(ctx), { type: 'client_owner_left', accountId, actorId: account.id, clientId, detail: { transfer: true } });
 
 async function page(visit: Visit, problem?: string): Promise<void> {
-  const { account, services } = visit;
-  const offers = account.emailVerified ? await listInvitationsTo(services.database, spellingsOf(account.email)) : [];
+  const { account, app } = visit;
+  const offers = account.emailVerified ? await listInvitationsTo(app.database, spellingsOf(account.email)) : [];
   show(visit, 'developer/invitations', {
     offers: offers.map(({ client_id: clientId, client_name: name, inviter, ...offer }) => ({
       ...offer,

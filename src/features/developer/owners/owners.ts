@@ -4,7 +4,7 @@ import { displayName } from '../../../oauth/clients/display-name.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { forgetOwner, leaveClient, listOwners, lockClient } from '../../../oauth/clients/owners.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { alarm, backTo, kept, letter, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { alarm, backTo, kept, letter, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { emailProblem, isSameAddress, mailboxOf, normalizeEmail } from '../../../people/email-address.ts';
 import { nameOf, ownClient, pathOf } from '../clients/owned.ts';
 import { showClient } from '../clients/page.ts';
@@ -32,8 +32,8 @@ export const owners: OwnPage = {
 };
 
 async function invite(visit: Visit, client: ClientRecord, form: URLSearchParams): Promise<void> {
-  const { account, ctx, services } = visit;
-  const { config, database } = services;
+  const { account, ctx, app } = visit;
+  const { config, database } = app;
   const typed = form.get('email') ?? '';
   const email = normalizeEmail(typed);
   const transfer = form.get('transfer') === 'yes';
@@ -46,7 +46,7 @@ async function invite(visit: Visit, client: ClientRecord, form: URLSearchParams)
   const invited = await writeTogether(database, [
     { purpose: 'keep', apart: true, statement: lockClient(client.id) },
     { purpose: 'keep', once: true, statement: inviteOwner(client.id, account.id, email, transfer) },
-    { purpose: 'keep', statement: told(visit, 'client_owner_invited', { clientId: client.id, detail: { transfer } }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'client_owner_invited', { clientId: client.id, detail: { transfer } }) },
     ...kept(alarm(visit, 'owner_invited', 'owner_invited', { app: nameOf(client), invited: email })),
     ...kept(letter(visit, email, 'client_invitation', { link: `${config.issuer}/developer/invitations`, days: INVITATION_DAYS })),
   ]);
@@ -58,21 +58,24 @@ async function withdraw(visit: Visit, client: ClientRecord, id: string): Promise
   const statement = withdrawInvitation(client.id, id);
   // The invited user may have answered it a moment ago.
   if (statement)
-    await writeTogether(visit.services.database, [
+    await writeTogether(visit.app.database, [
       { purpose: 'keep', once: true, statement },
-      { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: client.id, detail: { changes: ['invitation_withdrawn'] } }) },
+      {
+        purpose: 'keep',
+        statement: recordOwnEvent(visit, 'client_changed', { clientId: client.id, detail: { changes: ['invitation_withdrawn'] } }),
+      },
     ]);
   backTo(visit, pathOf(client.id, '/owners'));
 }
 
 async function leave(visit: Visit, client: ClientRecord, form: URLSearchParams): Promise<void> {
-  const { account, services } = visit;
+  const { account, app } = visit;
   if (form.get('certain') !== 'yes') return page(visit, client, { problem: 'developer.owners.not_certain' });
-  const left = await writeTogether(services.database, [
+  const left = await writeTogether(app.database, [
     { purpose: 'keep', apart: true, statement: lockClient(client.id) },
     { purpose: 'end', once: true, statement: leaveClient(client.id, account.id) },
     ...kept(forgetOwner(client.id, account.id)),
-    { purpose: 'keep', statement: told(visit, 'client_owner_left', { clientId: client.id }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'client_owner_left', { clientId: client.id }) },
   ]);
   if (!left) return page(visit, client, { problem: 'developer.owners.last' });
   backTo(visit, '/developer');
@@ -83,8 +86,8 @@ async function page(
   client: ClientRecord,
   { typed = '', transfer = false, problem }: { typed?: string; transfer?: boolean; problem?: string } = {},
 ): Promise<void> {
-  const { account, services } = visit;
-  const [known, invitations] = await Promise.all([listOwners(services.database, client.id), listInvitations(services.database, client.id)]);
+  const { account, app } = visit;
+  const [known, invitations] = await Promise.all([listOwners(app.database, client.id), listInvitations(app.database, client.id)]);
   showClient(visit, client, 'owners', {
     owners: known.map(({ id, name, email, since }) => ({ name: displayName(name, email), email, since, you: id === account.id })),
     invitations,

@@ -3,7 +3,7 @@ import { profileOf } from '../../../oauth/clients/client-profile.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { type PkceReason, pkceByNature, pkceReason } from '../../../oauth/requests/pkce-policy.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { Prisma } from '../../../platform/database.ts';
 import { kindOf } from '../clients/kind.ts';
 import { pathOf } from '../clients/owned.ts';
@@ -28,9 +28,9 @@ export type PkceFacts = {
 export const mayChoosePkce = (client: ClientRecord): boolean => kindOf(client).takesCodes && !pkceByNature(profileOf(client.metadata));
 
 /** @returns undefined for a client that gets no codes. */
-export async function pkceFacts({ services }: Visit, client: ClientRecord): Promise<PkceFacts | undefined> {
+export async function pkceFacts({ app }: Visit, client: ClientRecord): Promise<PkceFacts | undefined> {
   if (!kindOf(client).takesCodes) return undefined;
-  const { database, config } = services;
+  const { database, config } = app;
   const reason = pkceReason(profileOf(client.metadata), config.pkce);
   const use = reason ? undefined : await pkceUseOf(database, client.id);
   return { reason, withNonce: config.pkce === 'nonce', choosable: mayChoosePkce(client), use };
@@ -38,14 +38,14 @@ export async function pkceFacts({ services }: Visit, client: ClientRecord): Prom
 
 /** Handles the button. A second press changes nothing and leads to the same page. A verified client stays verified. */
 export async function requirePkce(visit: Visit, { id }: ClientRecord): Promise<void> {
-  const { database } = visit.services;
+  const { database } = visit.app;
   await limitRate(database, LIMITS.clientChanges, visit.account.id);
   const statement = Prisma.sql`
     update client set metadata = metadata || '{"require_pkce": true}', updated_at = now()
     where id = ${id} and suspended_at is null and metadata->'require_pkce' is distinct from 'true'`;
   const changed = await writeTogether(database, [
     { purpose: 'keep', once: true, statement },
-    { purpose: 'keep', statement: told(visit, 'client_changed', { clientId: id, detail: { changes: ['require_pkce'] } }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'client_changed', { clientId: id, detail: { changes: ['require_pkce'] } }) },
   ]);
   backTo(visit, pathOf(id), changed);
 }

@@ -1,8 +1,10 @@
+import type { Feature } from '../../../feature.ts';
 import { languageOf } from '../../../http/language.ts';
 import { compose } from '../../../http/render.ts';
+import type { App } from '../../../oauth/app.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { ROUTES } from '../../../oauth/routes.ts';
-import type { OwnPage, OwnServices, Visit } from '../../../pages/own-pages.ts';
+import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { kindOf, listOf } from '../clients/kind.ts';
 import { ownClient } from '../clients/owned.ts';
@@ -24,7 +26,7 @@ export const snippets: OwnPage = {
     showClient(visit, client, 'snippets', {
       groups: flows.map((flow) => ({ own: flow === 'own', files: filesOf(visit, client, flow) })),
       kind: kindOf(client),
-      registered: registeredUri(visit.services, client) !== undefined,
+      registered: registeredUri(visit.app, client) !== undefined,
     });
   },
 };
@@ -45,7 +47,7 @@ export type Snippet = { file: (typeof FILES)[number]; id: string; text: string }
 
 function filesOf(visit: Visit, client: ClientRecord, flow: Flow): Snippet[] {
   const { authMethod } = kindOf(client);
-  const facts = factsOf(visit.services, client, flow);
+  const facts = factsOf(visit.app, client, flow);
   const language = languageOf(visit.ctx);
   return filesFor(authMethod).map((file) => ({
     file,
@@ -55,20 +57,20 @@ function filesOf(visit: Visit, client: ClientRecord, flow: Flow): Snippet[] {
 }
 
 /** @returns the client's own redirect URI in preference to the portal's. */
-function registeredUri({ config }: OwnServices, { metadata }: ClientRecord): string | undefined {
+function registeredUri({ config }: App<Feature>, { metadata }: ClientRecord): string | undefined {
   const callback = callbackOf(config.issuer);
   const uris = listOf(metadata['redirect_uris']);
   return uris.find((uri) => uri !== callback) ?? uris[0];
 }
 
-function factsOf(services: OwnServices, client: ClientRecord, flow: Flow): Record<string, unknown> {
-  const { issuer } = services.config;
+function factsOf(app: App<Feature>, client: ClientRecord, flow: Flow): Record<string, unknown> {
+  const { issuer } = app.config;
   const kind = kindOf(client);
   const scopes = flow === 'code' ? (kind.scopes ?? [...IDENTITY_SCOPES]) : ownScopes(kind.scopes);
   const scope = scopes.join(' ');
   // Without this prompt, the server ignores offline_access (OIDC Core section 11).
   const consent = flow === 'code' && scopes.includes('offline_access');
-  const redirectUri = registeredUri(services, client) ?? 'https://app.example.com/callback';
+  const redirectUri = registeredUri(app, client) ?? 'https://app.example.com/callback';
   const body: Record<string, string> =
     flow === 'own'
       ? { grant_type: 'client_credentials', ...(scope ? { scope } : undefined) }

@@ -8,7 +8,7 @@ import { ROUTES } from '../../../oauth/routes.ts';
 
 export type Fetch = typeof globalThis.fetch;
 
-export type Answer = { status: number; body: Record<string, unknown> };
+export type EndpointAnswer = { status: number; body: Record<string, unknown> };
 
 export type Tried = { id: string; authMethod: string };
 
@@ -21,7 +21,7 @@ export function askForToken(
   { id, authMethod }: Tried,
   secret: string,
   parameters: Record<string, string>,
-): Promise<Answer> {
+): Promise<EndpointAnswer> {
   const basic = authMethod === 'client_secret_basic';
   const body = new URLSearchParams({
     ...parameters,
@@ -44,14 +44,19 @@ const OPENED: [scope: string, path: string][] = [
 ];
 
 /** Calls an endpoint that the token opens. @returns undefined for a token whose scopes open no endpoint of this server. */
-export async function tryToken(ask: Fetch, issuer: string, token: string, scope: string): Promise<({ line: string } & Answer) | undefined> {
+export async function tryToken(
+  ask: Fetch,
+  issuer: string,
+  token: string,
+  scope: string,
+): Promise<({ line: string } & EndpointAnswer) | undefined> {
   const scopes = scope.split(' ');
   const path = OPENED.find(([name]) => scopes.includes(name))?.[1];
   if (!path) return undefined;
   return { line: `GET ${issuer}${path}`, ...(await answerOf(ask(`${issuer}${path}`, { headers: { authorization: `Bearer ${token}` } }))) };
 }
 
-async function answerOf(asked: Promise<Response>): Promise<Answer> {
+async function answerOf(asked: Promise<Response>): Promise<EndpointAnswer> {
   const response = await asked;
   const text = await response.text();
   try {

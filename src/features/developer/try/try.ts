@@ -3,7 +3,7 @@ import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { ROUTES } from '../../../oauth/routes.ts';
 import { endByHandle, HANDLE_CHARACTERS } from '../../../oauth/store/token-handles.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
-import { backTo, type OwnPage, told, type Visit } from '../../../pages/own-pages.ts';
+import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { isStorable } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
@@ -15,7 +15,7 @@ import { showClient } from '../clients/page.ts';
 import { ownScopes } from '../clients/scope-choice.ts';
 import { curlTo, deviceCurl } from '../snippets/curl.ts';
 import { addAddress, hasAddress, removeAddress } from './address.ts';
-import { type Answer, askable, askForToken, decodeJwt, type Fetch, tryToken } from './client.ts';
+import { askable, askForToken, decodeJwt, type EndpointAnswer, type Fetch, tryToken } from './client.ts';
 import { answerOnce, beginTrial, callbackOf, type Got, gone, seal, type Trial, unseal } from './visit.ts';
 
 /**
@@ -58,7 +58,7 @@ function scopeOf(visit: Visit, scopes: string[] | undefined): string {
 
 function begin(visit: Visit, client: ClientRecord, more: Record<string, unknown> & { problem?: string } = {}): void {
   const kind = kindOf(client);
-  const { issuer } = visit.services.config;
+  const { issuer } = visit.app.config;
   const scope = scopeOf(visit, kind.scopes);
   const registered = hasAddress(visit, client);
   showClient(visit, client, 'try', {
@@ -79,26 +79,26 @@ function begin(visit: Visit, client: ClientRecord, more: Record<string, unknown>
 }
 
 async function add(visit: Visit, client: ClientRecord): Promise<void> {
-  await limitRate(visit.services.database, LIMITS.clientChanges, visit.account.id);
+  await limitRate(visit.app.database, LIMITS.clientChanges, visit.account.id);
   const problems = await addAddress(visit, client);
   if (problems.length) return begin(visit, client, { problem: 'developer.problems', wrong: problems });
   backTo(visit, pathOf(client.id, '/try'));
 }
 
 async function remove(visit: Visit, client: ClientRecord): Promise<void> {
-  await limitRate(visit.services.database, LIMITS.clientChanges, visit.account.id);
+  await limitRate(visit.app.database, LIMITS.clientChanges, visit.account.id);
   backTo(visit, pathOf(client.id, '/try'), await removeAddress(visit, client));
 }
 
 /** Handles the answer of the authorization endpoint, once for each request. */
 async function comeBack(visit: Visit): Promise<void> {
-  const { ctx, account, services } = visit;
+  const { ctx, account, app } = visit;
   const { state, code, error, error_description, iss } = ctx.query;
   const { until: _, bound: _bound, ...trial } = unseal<Trial & { until?: number; bound?: string }>(visit, 'request', state);
   // The issuer of the answer (RFC 9207 section 2.4).
-  if (iss !== services.config.issuer) throw gone('iss');
+  if (iss !== app.config.issuer) throw gone('iss');
   await answerOnce(visit, trial);
-  const client = await findOwnedClient(services.database, account.id, trial.clientId);
+  const client = await findOwnedClient(app.database, account.id, trial.clientId);
   if (!client) throw new AppError('not_found', { status: 404, reason: 'no client of theirs' });
   // This address works once, so the language switch starts the trial again.
   ctx.state.pagePath = pathOf(client.id, '/try');
@@ -120,7 +120,7 @@ function showCode(
   more: Record<string, unknown> & { problem?: string } = {},
 ) {
   const kind = kindOf(client);
-  const { issuer } = visit.services.config;
+  const { issuer } = visit.app.config;
   showClient(visit, client, 'try-code', {
     kind,
     issuer,
@@ -148,7 +148,7 @@ async function redeem(ask: Fetch, visit: Visit, client: ClientRecord, form: URLS
     ...trial
   } = unseal<Trial & { code: string; until?: number; bound?: string }>(visit, 'code', form.get('sealed'));
   if (trial.clientId !== client.id) throw gone('of_another_client');
-  const { issuer } = visit.services.config;
+  const { issuer } = visit.app.config;
   const kind = kindOf(client);
   if (!askable(kind.authMethod)) throw gone('not_askable');
   const answer = await askForToken(ask, issuer, kind, form.get('client_secret') ?? '', codeParameters(trial, callbackOf(issuer)));
@@ -161,7 +161,7 @@ async function ownToken(ask: Fetch, visit: Visit, client: ClientRecord, form: UR
   const kind = kindOf(client);
   const scope = form.get('scope')?.trim() ?? '';
   const parameters = { grant_type: 'client_credentials', ...(scope ? { scope } : undefined) };
-  const answer = await askForToken(ask, visit.services.config.issuer, kind, form.get('client_secret') ?? '', parameters);
+  const answer = await askForToken(ask, visit.app.config.issuer, kind, form.get('client_secret') ?? '', parameters);
   if (answer.status !== 200)
     return begin(visit, client, {
       problem: 'developer.try.refused',
@@ -170,8 +170,8 @@ async function ownToken(ask: Fetch, visit: Visit, client: ClientRecord, form: UR
   await showTokens(ask, visit, client, answer);
 }
 
-async function showTokens(ask: Fetch, visit: Visit, client: ClientRecord, answer: Answer, nonce?: string): Promise<void> {
-  const { issuer } = visit.services.config;
+async function showTokens(ask: Fetch, visit: Visit, client: ClientRecord, answer: EndpointAnswer, nonce?: string): Promise<void> {
+  const { issuer } = visit.app.config;
   const { access_token, refresh_token, id_token, scope } = answer.body;
   const accessToken = String(access_token);
   const got: Got = {
@@ -200,14 +200,14 @@ async function revoke(ask: Fetch, visit: Visit, client: ClientRecord, form: URLS
   const handles = [got.accessToken, got.refreshToken]
     .filter((token) => token !== undefined)
     .map((token) => digestInHex(token).slice(0, HANDLE_CHARACTERS));
-  await writeTogether(visit.services.database, [
+  await writeTogether(visit.app.database, [
     ...handles.map((handle) => ({ purpose: 'end' as const, statement: endByHandle(handle) })),
-    { purpose: 'keep', statement: told(visit, 'access_ended', { clientId: client.id, detail: { tried: true } }) },
+    { purpose: 'keep', statement: recordOwnEvent(visit, 'access_ended', { clientId: client.id, detail: { tried: true } }) },
   ]);
   const scope = form.get('scope') ?? '';
   showClient(visit, client, 'try-revoked', {
     action: pathOf(client.id, '/try'),
-    call: isStorable(scope) ? await tryToken(ask, visit.services.config.issuer, got.accessToken, scope) : undefined,
+    call: isStorable(scope) ? await tryToken(ask, visit.app.config.issuer, got.accessToken, scope) : undefined,
     jwt: decodeJwt(got.accessToken) !== undefined,
     done: true,
   });

@@ -33,7 +33,7 @@ const boundTo = ({ account, session }: Visit) => `${account.id} ${session.uid}`;
 
 export function seal<T extends Trial | Got>(visit: Visit, context: string, what: T): string {
   const sealed: Sealed<T> = { ...what, bound: boundTo(visit), until: Date.now() + TRIAL_SECONDS * 1_000 };
-  return visit.services.keyRing.encrypt(JSON.stringify(sealed), `try: ${context}`);
+  return visit.app.keyRing.encrypt(JSON.stringify(sealed), `try: ${context}`);
 }
 
 /** @throws AppError 400 for a value that was not sealed for this purpose and browser, or has expired. */
@@ -43,7 +43,7 @@ export function unseal<T extends Trial | Got>(visit: Visit, context: string, tex
   return opened;
 }
 
-function read<T>({ services: { keyRing } }: Visit, context: string, text: string): Sealed<T> | undefined {
+function read<T>({ app: { keyRing } }: Visit, context: string, text: string): Sealed<T> | undefined {
   try {
     return JSON.parse(keyRing.decrypt(text, `try: ${context}`));
   } catch {
@@ -56,7 +56,7 @@ function read<T>({ services: { keyRing } }: Visit, context: string, text: string
  * second answer.
  */
 export async function answerOnce(visit: Visit, { nonce }: Trial): Promise<void> {
-  if (!(await rememberOnce(visit.services.database, JSON.stringify(['try', nonce]), TRIAL_SECONDS))) throw gone('used');
+  if (!(await rememberOnce(visit.app.database, JSON.stringify(['try', nonce]), TRIAL_SECONDS))) throw gone('used');
 }
 
 export const gone = (reason: string): AppError => new AppError('try_gone', { status: 400, reason });
@@ -65,7 +65,7 @@ export const callbackOf = (issuer: string): string => `${issuer}${TRY_CALLBACK_P
 
 /** @returns a new request, and its parameters in the order in which the page explains them. */
 export function beginTrial(visit: Visit, clientId: string, scope: string): { href: string; parameters: [string, string][] } {
-  const { issuer } = visit.services.config;
+  const { issuer } = visit.app.config;
   const trial: Trial = { clientId, scope, verifier: randomSecret(), nonce: randomSecret() };
   const parameters: [string, string][] = [
     ['client_id', clientId],

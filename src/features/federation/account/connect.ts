@@ -1,23 +1,17 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
+import type { Feature } from '../../../feature.ts';
 import { assertOurForm } from '../../../http/csrf.ts';
 import { readForm } from '../../../http/form.ts';
 import { languageOf } from '../../../http/language.ts';
 import { goOnward } from '../../../http/onward.ts';
 import { seeOther } from '../../../http/see-other.ts';
+import type { App } from '../../../oauth/app.ts';
 import { nameOfClient } from '../../../oauth/clients/display-name.ts';
 import { newestGrant } from '../../../oauth/store/grants.ts';
 import { signedIn } from '../../../pages/first-party.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';
-import {
-  csrfSubject,
-  type OwnServices,
-  pressedBefore,
-  RECENT_SECONDS,
-  show,
-  TO_FILL_IN_SECONDS,
-  type Visit,
-} from '../../../pages/own-pages.ts';
+import { csrfSubject, pressedBefore, RECENT_SECONDS, show, TO_FILL_IN_SECONDS, type Visit } from '../../../pages/own-pages.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { type Identity, identityAt } from '../identities.ts';
 import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../services/connecting.ts';
@@ -36,25 +30,25 @@ type Asked = Connection & { request: Request; client: Client; grant: Grant; iden
 type Client = Parameters<typeof connectionAt>[2]['client'];
 type Grant = Parameters<typeof connectionAt>[2]['grant'];
 
-export function connectRoutes(services: OwnServices) {
-  const vault = { database: services.database, keyRing: services.keyRing, issuer: services.config.issuer };
+export function connectRoutes(app: App<Feature>) {
+  const vault = { database: app.database, keyRing: app.keyRing, issuer: app.config.issuer };
   const router = new Router();
 
   router.get('/account/links/:provider/connect', async (ctx) => {
-    if (ctx.query['request'] === undefined) return seeOther(ctx, pageOf(ctx, sealRequest(services.keyRing, ctx)));
+    if (ctx.query['request'] === undefined) return seeOther(ctx, pageOf(ctx, sealRequest(app.keyRing, ctx)));
     const sealed = String(ctx.query['request']);
-    const there = await enter(ctx, services, sealed, 0);
+    const there = await enter(ctx, app, sealed, 0);
     if (there) page(there.visit, there.asked, sealed);
   });
 
   router.post('/account/links/:provider/connect', async (ctx) => {
     const form = await readForm(ctx);
     const sealed = form.get('request') ?? '';
-    const there = await enter(ctx, services, sealed, TO_FILL_IN_SECONDS);
+    const there = await enter(ctx, app, sealed, TO_FILL_IN_SECONDS);
     if (!there) return;
     const { visit, asked } = there;
-    assertOurForm(ctx, services.config.cookieKeys, csrfSubject(visit), form.get('csrf'), services.config.issuer);
-    if (await pressedBefore(ctx, services, form)) return;
+    assertOurForm(ctx, app.config.cookieKeys, csrfSubject(visit), form.get('csrf'), app.config.issuer);
+    if (await pressedBefore(ctx, app, form)) return;
     try {
       const { provider, allowed } = asked;
       const whose = { accountId: visit.account.id, returnTo: `${ctx.path}/return`, bound: boundTo(visit) };
@@ -66,9 +60,9 @@ export function connectRoutes(services: OwnServices) {
   });
 
   router.get('/account/links/:provider/connect/return', async (ctx) => {
-    const door = await signedIn(ctx, services, { page: '/account' });
+    const door = await signedIn(ctx, app, { page: '/account' });
     if (!door) return;
-    const visit = { ...door, ctx, services };
+    const visit = { ...door, ctx, app };
     const brought = await bringBack(vault, ctx.querystring, boundTo(visit));
     if (!brought) throw new AppError('upstream_visit_gone', { status: 400, reason: 'visit_used_expired_or_of_another' });
     const sealed = String(brought.visit.carried['sealed']);
@@ -90,7 +84,7 @@ export function connectRoutes(services: OwnServices) {
  */
 async function enter(
   ctx: Context,
-  services: OwnServices,
+  app: App<Feature>,
   sealed: string,
   leisureSeconds: number,
 ): Promise<{ visit: Visit; asked: Asked } | undefined> {
@@ -98,21 +92,21 @@ async function enter(
   ctx.state.pagePath = ctx.path;
   ctx.state.pageQuery = new URLSearchParams({ request: sealed }).toString();
   // Reject an invalid request before asking the user to sign in.
-  openRequest(services.keyRing, ctx, sealed);
-  const door = await signedIn(ctx, services, { page });
+  openRequest(app.keyRing, ctx, sealed);
+  const door = await signedIn(ctx, app, { page });
   if (!door) return undefined;
-  const visit = { ...door, ctx, services };
+  const visit = { ...door, ctx, app };
   const asked = await judge(visit, sealed);
   if (asked.identity) return { visit, asked };
-  if (!(await signedIn(ctx, services, { page, maxAgeSeconds: RECENT_SECONDS + leisureSeconds }))) return undefined;
+  if (!(await signedIn(ctx, app, { page, maxAgeSeconds: RECENT_SECONDS + leisureSeconds }))) return undefined;
   const proof = `connect/${asked.provider.id}?request=${encodeURIComponent(sealed)}` as const;
   if (asked.provider.settings.signIn && sentToProve(ctx, door.session, proof)) return undefined;
   return { visit, asked };
 }
 
 /** @throws AppError 400 for a request that is not valid, or no longer: the browser is then sent nowhere. */
-async function judge({ ctx, account, services }: Visit, sealed: string): Promise<Asked> {
-  const { database, provider: library, keyRing } = services;
+async function judge({ ctx, account, app }: Visit, sealed: string): Promise<Asked> {
+  const { database, provider: library, keyRing } = app;
   const request = openRequest(keyRing, ctx, sealed);
   const client = await library.Client.find(request.clientId);
   if (!client) throw noneOfOurs('client_unknown');

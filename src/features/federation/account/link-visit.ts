@@ -1,13 +1,15 @@
 import type { Context } from 'koa';
+import type { Feature } from '../../../feature.ts';
 import { assertOurForm } from '../../../http/csrf.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { seeOther } from '../../../http/see-other.ts';
+import type { App } from '../../../oauth/app.ts';
 import { hasFreshProof } from '../../../oauth/session/session-proofs.ts';
 import type { SignedInAt } from '../../../pages/door.ts';
 import type { SignedIn } from '../../../pages/first-party.ts';
 import { signedIn } from '../../../pages/first-party.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';
-import { alarm, csrfSubject, type OwnServices, RECENT_SECONDS, TO_FILL_IN_SECONDS, told, type Visit } from '../../../pages/own-pages.ts';
+import { alarm, csrfSubject, RECENT_SECONDS, recordOwnEvent, TO_FILL_IN_SECONDS, type Visit } from '../../../pages/own-pages.ts';
 import { ownSession } from '../../../pages/own-session.ts';
 import type { Statement } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
@@ -36,7 +38,7 @@ export const LINK_PROBLEMS: Record<string, string | undefined> = Object.assign(O
   gone: 'account.links.gone',
 });
 
-type Problem = 'taken' | 'another' | UpstreamError['kind'] | 'gone';
+type LinkProblem = 'taken' | 'another' | UpstreamError['kind'] | 'gone';
 
 /**
  * Binds the start of a visit to this session. No other party can create the token, so an attacker cannot link an upstream account to it.
@@ -49,10 +51,10 @@ const boundTo = ({ session, account }: SignedIn): string => `account ${session.u
  * Sends the user to a provider. The page uses a link, because browsers apply the page's `form-action` to every redirect after a form. The
  * provider's address is unknown until discovery.
  */
-export async function leaveToLink(ctx: Context, services: OwnServices): Promise<void> {
-  const door = await signedIn(ctx, services, { maxAgeSeconds: RECENT_SECONDS + TO_FILL_IN_SECONDS });
+export async function leaveToLink(ctx: Context, app: App<Feature>): Promise<void> {
+  const door = await signedIn(ctx, app, { maxAgeSeconds: RECENT_SECONDS + TO_FILL_IN_SECONDS });
   if (!door) return;
-  const { database, config, keyRing } = services;
+  const { database, config, keyRing } = app;
   const wish = ctx.query['wish'];
   // The user comes from signing in again, which drops the token.
   if (wish === undefined) return seeOther(ctx, `${LINKS_PATH}?again`);
@@ -71,24 +73,24 @@ export async function leaveToLink(ctx: Context, services: OwnServices): Promise<
 }
 
 /** Handles the provider's answer. */
-export async function returnToLink(ctx: Context, services: OwnServices): Promise<void> {
-  const door = await signedIn(ctx, services);
+export async function returnToLink(ctx: Context, app: App<Feature>): Promise<void> {
+  const door = await signedIn(ctx, app);
   if (!door) return;
-  const { database, config, keyRing } = services;
+  const { database, config, keyRing } = app;
   let arrival: Arrival | undefined;
   try {
     arrival = await arrive(database, keyRing, { issuer: config.issuer, query: ctx.querystring, bound: boundTo(door) });
   } catch (error) {
     return fail(ctx, problemOf(error), error);
   }
-  const problem = arrival ? await link({ ...door, ctx, services }, arrival) : 'gone';
+  const problem = arrival ? await link({ ...door, ctx, app }, arrival) : 'gone';
   if (problem) return fail(ctx, problem);
   seeOther(ctx, `${LINKS_PATH}?done`);
 }
 
 /** @returns why no link was made, in which case nothing changed; undefined on success. */
-async function link(visit: Visit, { provider, ...brought }: Arrival): Promise<Problem | undefined> {
-  const outcome = await linkIdentity(visit.services, {
+async function link(visit: Visit, { provider, ...brought }: Arrival): Promise<LinkProblem | undefined> {
+  const outcome = await linkIdentity(visit.app, {
     accountId: visit.account.id,
     brought: { ...brought, providerId: provider.id },
     // A link existed when the user left, and refreshing it needs no proof. If it was deleted in the meantime, a new link does need one.
@@ -102,20 +104,23 @@ async function link(visit: Visit, { provider, ...brought }: Arrival): Promise<Pr
 /** For a new link. */
 function firstNews(visit: Visit, { id, name }: UpstreamProvider): Statement[] {
   const about = { provider: name, change: 'linked' as const };
-  return [told(visit, 'identity_linked', { detail: { provider: id } }), ...alarm(visit, 'identity_changed', 'identity_linked', about)];
+  return [
+    recordOwnEvent(visit, 'identity_linked', { detail: { provider: id } }),
+    ...alarm(visit, 'identity_changed', 'identity_linked', about),
+  ];
 }
 
 /** For a link that already existed. */
 const news = (visit: Visit, { id }: UpstreamProvider, changed: string[]): Statement[] =>
-  changed.length ? [told(visit, 'identity_details_changed', { detail: { provider: id, changed } })] : [];
+  changed.length ? [recordOwnEvent(visit, 'identity_details_changed', { detail: { provider: id, changed } })] : [];
 
 /** @throws any error that is not the provider's. */
-function problemOf(error: unknown): Problem {
+function problemOf(error: unknown): LinkProblem {
   if (error instanceof UpstreamError) return error.kind;
   throw error;
 }
 
-function fail(ctx: Context, problem: Problem, error?: unknown): void {
+function fail(ctx: Context, problem: LinkProblem, error?: unknown): void {
   // The log takes only an error code from the provider, no free text.
   const code = error instanceof UpstreamError && /^[a-z_]{1,40}$/.test(error.code ?? '') ? ` ${error.code}` : '';
   ctx.state.logged = { ...ctx.state.logged, reason: `not_linked ${problem}${code}` };

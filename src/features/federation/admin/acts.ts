@@ -22,20 +22,20 @@ export const allowServices: Act<z.infer<typeof services>, ChangedClient> = {
   scope: 'admin:clients',
   input: services,
   result: changedClient,
-  async run(doing, id, allowed) {
-    const known = new Set((await listProviders(doing.database)).map((provider) => provider.id));
+  async run(app, id, allowed) {
+    const known = new Set((await listProviders(app.database)).map((provider) => provider.id));
     const problems = allowed.services.flatMap((service, n) =>
       known.has(service) ? [] : [{ field: `services.${n}`, detail: 'there is no such provider' }],
     );
     if (!allowed.services.length && allowed.origins.length)
       problems.push({ field: 'origins', detail: 'is only allowed together with services' });
-    const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, placesOf(doing.config).own));
+    const own = allowed.origins.findIndex((origin) => isOwnOrigin(origin, placesOf(app.config).own));
     if (own >= 0) problems.push({ field: `origins.${own}`, detail: "must not be this server's own origin" });
     if (problems.length) return refused('invalid', problems);
     const { services, origins } = { services: [...new Set(allowed.services)], origins: [...new Set(allowed.origins)] };
     // An operator cannot grant more than the operator's own rights.
-    if (!isWithin(doing.actor, { scopes: [], services })) return refused('above');
-    return doToClient(doing, id, [store.allowServices(id, { services, origins })], {
+    if (!isWithin(app.actor, { scopes: [], services })) return refused('above');
+    return doToClient(app, id, [store.allowServices(id, { services, origins })], {
       type: 'client_services_changed',
       detail: { services, origins },
     });

@@ -8,7 +8,7 @@ export const servicesOfClient: ClientAct = {
   path: '/services',
   act: allowServices,
   words: 'allow_services',
-  question: async ({ services: { database } }, { services, origins }) => ({
+  question: async ({ app: { database } }, { services, origins }) => ({
     fields: [
       {
         name: 'services',

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { auditEventForEach } from '../../../audit/events.ts';
+import { recordEventForEach } from '../../../audit/events.ts';
 import { type Flag, UsageError } from '../../../command-line/command.ts';
 import { OPERATOR } from '../../../command-line/operator.ts';
 import { MAX_NAME_CHARACTERS } from '../../../oauth/clients/display-name.ts';
@@ -191,5 +191,5 @@ function assertSentence(text: string, most: number, option: string): void {
 
 /** The audit event of each user who linked a provider, when an operator ends all links to it. */
 export function tellUnlinked(id: string): Statement {
-  return auditEventForEach(OPERATOR, { type: 'identity_unlinked', detail: { provider: id } }, linkedPeople(id));
+  return recordEventForEach(OPERATOR, { type: 'identity_unlinked', detail: { provider: id } }, linkedPeople(id));
 }

@@ -3,8 +3,8 @@ import type { Context, Middleware, Next } from 'koa';
 import compose from 'koa-compose';
 import { z } from 'zod';
 import { readJson } from '../../../http/form.ts';
+import type { App } from '../../../oauth/app.ts';
 import { isTrustedOrigin } from '../../../oauth/clients/store.ts';
-import type { FirstParty } from '../../../pages/first-party.ts';
 import { type Database, isStorable } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { answerWithToken, listServices } from '../services/reached-services.ts';
@@ -16,19 +16,18 @@ import { type Holder, holderOfSession, holderOfToken } from '../services/service
  * Permissions, tokens and audit events are the same as for token exchange: without the user's consent, the client cannot act here either.
  * The cookie is SameSite=Lax, so the page must be on our own site.
  */
-export function sessionServices(parts: FirstParty): Middleware {
+export function sessionServices(app: App): Middleware {
   const router = new Router();
   router.use('/services', headers);
-  router.options(['/services', '/services/:provider/token'], (ctx) => preflight(ctx, parts.database));
+  router.options(['/services', '/services/:provider/token'], (ctx) => preflight(ctx, app.database));
   router.get('/services', async (ctx) => {
-    const holder =
-      ctx.headers.authorization === undefined ? await bySession(ctx, parts, ctx.query['client_id']) : await byToken(ctx, parts);
-    if (holder) ctx.body = { services: await listServices(parts, holder) };
+    const holder = ctx.headers.authorization === undefined ? await bySession(ctx, app, ctx.query['client_id']) : await byToken(ctx, app);
+    if (holder) ctx.body = { services: await listServices(app, holder) };
   });
   router.post('/services/:provider/token', async (ctx) => {
     const { client_id, scope, refused_token } = await readAsked(ctx);
-    const holder = await bySession(ctx, parts, client_id);
-    if (holder) await answerWithToken(ctx, parts, holder, { audience: String(ctx['params'].provider), scope, refusedToken: refused_token });
+    const holder = await bySession(ctx, app, client_id);
+    if (holder) await answerWithToken(ctx, app, holder, { audience: String(ctx['params'].provider), scope, refusedToken: refused_token });
   });
   return compose([router.routes(), router.allowedMethods()] as never);
 }
@@ -64,22 +63,22 @@ async function readAsked(ctx: Context): Promise<z.infer<typeof asked>> {
  * @returns undefined when no user is signed in for the client to act for, after answering 401. @throws AppError 403 for a page of another
  * origin.
  */
-async function bySession(ctx: Context, parts: FirstParty, clientId: unknown): Promise<Holder | undefined> {
+async function bySession(ctx: Context, app: App, clientId: unknown): Promise<Holder | undefined> {
   const origin = ctx.headers.origin;
-  const client = typeof clientId === 'string' && isStorable(clientId) ? await parts.provider.Client.find(clientId) : undefined;
+  const client = typeof clientId === 'string' && isStorable(clientId) ? await app.provider.Client.find(clientId) : undefined;
   const origins = client?.['origins'];
   if (!client || !origin || !Array.isArray(origins) || !origins.includes(origin))
     throw new AppError('origin_refused', { status: 403, reason: 'not_an_origin_of_this_client' });
   allowOrigin(ctx, origin);
-  const holder = await holderOfSession(parts, ctx, client);
+  const holder = await holderOfSession(app, ctx, client);
   if (!holder) answerWith(ctx, 401, 'login_required', 'nobody is signed in at this browser, or something is left to do to be so');
   return holder;
 }
 
 /** For a client with an access token of ours, from any origin (RFC 6750). @returns undefined for an invalid token, after answering 401. */
-async function byToken(ctx: Context, parts: FirstParty): Promise<Holder | undefined> {
+async function byToken(ctx: Context, app: App): Promise<Holder | undefined> {
   const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(ctx.get('authorization'))?.[1];
-  const holder = token === undefined ? undefined : await holderOfToken(parts, token);
+  const holder = token === undefined ? undefined : await holderOfToken(app, token);
   if (holder) return holder;
   const description = 'the access token is expired, revoked, malformed or meant for another resource';
   ctx.set('WWW-Authenticate', `Bearer error="invalid_token", error_description="${description}"`);

@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
 import type { Client, Grant } from 'oidc-provider';
-import { auditEvent } from '../../../audit/events.ts';
+import { recordEvent } from '../../../audit/events.ts';
 import { supported } from '../../../http/language.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { visitorOf } from '../../../http/visitor.ts';
@@ -61,12 +61,12 @@ export function accountThere(identity: Identity | undefined): string {
  * `another_account`: not the linked one. `taken`: linked to another user. `too_much`: it allows more than the user allowed. `lost`: a link
  * ended in the meantime.
  */
-export type Refusal = 'another_account' | 'taken' | 'too_much' | 'lost';
+export type ConnectRefusal = 'another_account' | 'taken' | 'too_much' | 'lost';
 
 /** Why a visit brought nothing. Each value has a sentence `connect.problem.<value>` in views/messages. */
-export type Problem = UpstreamError['kind'] | Refusal;
+export type ConnectProblem = UpstreamError['kind'] | ConnectRefusal;
 
-const PROBLEMS: ReadonlySet<unknown> = new Set<Problem>([
+const PROBLEMS: ReadonlySet<unknown> = new Set<ConnectProblem>([
   'refused',
   'unavailable',
   'untrustworthy',
@@ -77,11 +77,11 @@ const PROBLEMS: ReadonlySet<unknown> = new Set<Problem>([
 ]);
 
 /** @returns the problem that the address names; undefined for any other text, since anyone can write the address. */
-export const problemIn = (query: Record<string, unknown>): Problem | undefined =>
-  PROBLEMS.has(query['problem']) ? (query['problem'] as Problem) : undefined;
+export const problemIn = (query: Record<string, unknown>): ConnectProblem | undefined =>
+  PROBLEMS.has(query['problem']) ? (query['problem'] as ConnectProblem) : undefined;
 
 /** What a browser brought back: the provider's answer, or why there is none. */
-export type Brought = { visit: UpstreamVisit } & ({ arrival: Arrival } | { problem: Problem });
+export type Brought = { visit: UpstreamVisit } & ({ arrival: Arrival } | { problem: ConnectProblem });
 
 /**
  * Ends a visit. @param query the query with which the browser called our callback. @returns undefined for a visit that is over or belongs
@@ -114,11 +114,11 @@ export async function keepConnection(
     allowed,
     session,
   }: { account: Account; client: Client; grant: Grant; allowed: Reach; session: Proofs & { amr?: string[] | undefined } },
-): Promise<Refusal | undefined> {
+): Promise<ConnectRefusal | undefined> {
   const { provider, ...brought } = arrival;
   if (!opened(brought.tokens.scope).every((scope) => allowed.upstreamScopes.includes(scope))) return 'too_much';
-  const told = (type: 'identity_linked' | 'service_connected', detail: Record<string, string[]> = {}) =>
-    auditEvent(visitorOf(ctx), {
+  const eventOf = (type: 'identity_linked' | 'service_connected', detail: Record<string, string[]> = {}) =>
+    recordEvent(visitorOf(ctx), {
       type,
       accountId: account.id,
       clientId: client.clientId,
@@ -134,14 +134,14 @@ export async function keepConnection(
     // A link existed when the user left, and using it needs no proof. If it was deleted in the meantime, a new link does need one.
     mayLink: () => !provider.settings.signIn || hasFreshProof(session, LEISURE_SECONDS),
     along: (before) => [
-      told('service_connected', { scopes: allowed.scopes }),
-      ...(before ? [] : [told('identity_linked'), ...securityLetter(from, 'identity_changed', 'identity_linked', about)]),
+      eventOf('service_connected', { scopes: allowed.scopes }),
+      ...(before ? [] : [eventOf('identity_linked'), ...securityLetter(from, 'identity_changed', 'identity_linked', about)]),
     ],
   });
   return REFUSALS[outcome];
 }
 
-const REFUSALS: Record<Outcome, Refusal | undefined> = {
+const REFUSALS: Record<Outcome, ConnectRefusal | undefined> = {
   linked: undefined,
   kept: undefined,
   taken: 'taken',

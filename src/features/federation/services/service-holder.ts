@@ -1,10 +1,10 @@
 import type { Context } from 'koa';
 import type { Client, Grant } from 'oidc-provider';
+import type { App } from '../../../oauth/app.ts';
 import { grantedScopes } from '../../../oauth/consent/decision.ts';
 import { knownAccount } from '../../../oauth/session/accounts.ts';
 import { owesFactor } from '../../../oauth/session/strength.ts';
 import { newestGrant } from '../../../oauth/store/grants.ts';
-import type { FirstParty } from '../../../pages/first-party.ts';
 import type { Account } from '../../../people/store.ts';
 
 /**
@@ -29,7 +29,10 @@ const OPAQUE_TOKEN = /^[\w-]{43}$/;
  * was issued to a client for itself. Undefined also for a token bound to a key, because here the sender does not prove the key (RFC 9449
  * section 7.2).
  */
-export async function holderOfToken({ provider, database }: FirstParty, token: string): Promise<Holder | undefined> {
+export async function holderOfToken(
+  { provider, database }: Pick<App, 'provider' | 'database'>,
+  token: string,
+): Promise<Holder | undefined> {
   const found = OPAQUE_TOKEN.test(token) ? await provider.AccessToken.find(token) : undefined;
   if (!found || found.aud !== undefined || found.jkt || found['x5t#S256']) return undefined;
   const [client, account, grant] = await Promise.all([
@@ -47,7 +50,7 @@ export async function holderOfToken({ provider, database }: FirstParty, token: s
  * still required.
  */
 export async function holderOfSession(
-  { provider, database }: Omit<FirstParty, 'config'>,
+  { provider, database }: Pick<App, 'provider' | 'database'>,
   ctx: Context,
   client: Client,
 ): Promise<Holder | undefined> {

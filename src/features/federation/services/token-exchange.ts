@@ -1,6 +1,6 @@
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
-import type { Config } from '../../../platform/config.ts';
-import { type Database, isStorable } from '../../../platform/database.ts';
+import type { ProtocolApp } from '../../../oauth/feature.ts';
+import { isStorable } from '../../../platform/database.ts';
 import { answerWithToken } from './reached-services.ts';
 import { holderOfToken } from './service-holder.ts';
 import { TOKEN_EXCHANGE } from './service-scopes.ts';
@@ -52,7 +52,7 @@ const checks: ((parameters: Parameters, ctx: KoaContextWithOIDC) => string | und
 ];
 
 /** Adds the grant type to the library, which then lists it in the metadata. */
-export function exchangeTokens(provider: Provider, parts: { config: Config; database: Database }): void {
+export function exchangeTokens(provider: Provider, app: ProtocolApp): void {
   const handler = async (ctx: KoaContextWithOIDC): Promise<void> => {
     const parameters = Object.fromEntries(PARAMETERS.map((name) => [name, ctx.oidc.params?.[name] as string | undefined]));
     for (const check of checks) {
@@ -60,13 +60,13 @@ export function exchangeTokens(provider: Provider, parts: { config: Config; data
       if (wrong) throw new errors.InvalidRequest(wrong);
     }
     const { subject_token, audience, scope, refused_token } = parameters as Parameters & { subject_token: string; audience: string };
-    const holder = await holderOfToken({ provider, ...parts }, subject_token);
+    const holder = await holderOfToken({ provider, database: app.database }, subject_token);
     // Another client's token gets the same answer as an unknown one. RFC 8693 section 2.2.2 requires `invalid_request`.
     if (!holder || holder.client.clientId !== ctx.oidc.client?.clientId)
       throw new errors.InvalidRequest(
         'subject_token must be an opaque access token that was issued to this client for a person, and has neither expired nor been revoked',
       );
-    await answerWithToken(ctx, { provider, ...parts }, holder, { audience, scope, refusedToken: refused_token });
+    await answerWithToken(ctx, app, holder, { audience, scope, refusedToken: refused_token });
   };
   provider.registerGrantType(TOKEN_EXCHANGE, handler, PARAMETERS);
 }

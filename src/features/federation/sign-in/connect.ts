@@ -1,12 +1,14 @@
 import { languageOf } from '../../../http/language.ts';
 import { onwardFrom } from '../../../http/onward.ts';
 import { seeOther } from '../../../http/see-other.ts';
+import type { App } from '../../../oauth/app.ts';
 import { persist } from '../../../oauth/internals.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';
 import { findAccount } from '../../../people/store.ts';
 import { AppError } from '../../../platform/errors.ts';
+import type { SignInFeature } from '../../../sign-in/feature.ts';
 import { finish } from '../../../sign-in/finish.ts';
-import { goTo, pathOf, type Services, type Step, showPage } from '../../../sign-in/step.ts';
+import { goTo, pathOf, type Step, showPage } from '../../../sign-in/step.ts';
 import { identityAt } from '../identities.ts';
 import { accountThere, bringBack, keepConnection, problemIn, sendForApp } from '../services/connecting.ts';
 import { type Connected, type Connection, missingConnections, needsNewSignIn } from '../services/connections.ts';
@@ -36,17 +38,17 @@ export async function showConnect(step: Step): Promise<void> {
 
 /** Sends the browser to the provider of one of the missing connections. */
 export async function goToProvider(step: Step): Promise<void> {
-  const { ctx, services } = step;
+  const { ctx, app } = step;
   const connection = (await missingOf(step)).find(({ provider }) => provider.id === ctx.query['provider']);
   if (!connection) return goTo(step, 'connect');
   // The page may have been open for a long time: the policy then asks the user to sign in again.
-  const session = await services.provider.Session.get(ctx as never);
+  const session = await app.provider.Session.get(ctx as never);
   if (needsNewSignIn([connection], session)) return finish(step, {});
   const opens = connection.standing === 'not_linked' && connection.provider.settings.signIn;
   if (opens && sentToProve(ctx, session, `interaction/${step.interaction.uid}`)) return;
   const { provider, allowed } = connection;
   try {
-    const address = await sendForApp(vaultOf(services), {
+    const address = await sendForApp(vaultOf(app), {
       provider,
       allowed,
       accountId: accountOf(step),
@@ -62,21 +64,21 @@ export async function goToProvider(step: Step): Promise<void> {
 
 /** Handles the provider's answer. */
 export async function comeBack(step: Step): Promise<void> {
-  const { ctx, services } = step;
-  const brought = await bringBack(vaultOf(services), ctx.querystring, boundTo(step));
+  const { ctx, app } = step;
+  const brought = await bringBack(vaultOf(app), ctx.querystring, boundTo(step));
   // The answer came twice or too late: show the current state.
   if (!brought) return goTo(step, 'connect');
   const { id } = brought.visit.provider;
   if ('problem' in brought) return failed(step, id, brought.problem);
   const [{ client, grant }, account, missing] = await Promise.all([
     partiesOf(step),
-    findAccount(services.database, accountOf(step)),
+    findAccount(app.database, accountOf(step)),
     missingOf(step),
   ]);
   const allowed = missing.find(({ provider }) => provider.id === id)?.allowed;
   if (!account || !grant || !allowed) return goTo(step, 'connect');
-  const session = await services.provider.Session.get(ctx as never);
-  const refusal = await keepConnection(vaultOf(services), ctx, brought.arrival, { account, client, grant, allowed, session });
+  const session = await app.provider.Session.get(ctx as never);
+  const refusal = await keepConnection(vaultOf(app), ctx, brought.arrival, { account, client, grant, allowed, session });
   if (refusal) return failed(step, id, refusal);
   await settle(step, [id]);
 }
@@ -101,7 +103,7 @@ function failed(step: Step, provider: string, problem: string): void {
   goTo(step, `connect?${new URLSearchParams({ provider, problem })}`);
 }
 
-const vaultOf = ({ database, keyRing, config }: Services) => ({ database, keyRing, issuer: config.issuer });
+const vaultOf = ({ database, keyRing, config }: App<SignInFeature>) => ({ database, keyRing, issuer: config.issuer });
 
 const doneBefore = ({ interaction }: Step): string[] => (interaction.lastSubmission?.['connect'] as Connected | undefined)?.done ?? [];
 
@@ -124,7 +126,7 @@ async function firstTime({ interaction }: Step): Promise<boolean> {
   return true;
 }
 
-async function partiesOf({ interaction, services: { provider } }: Step) {
+async function partiesOf({ interaction, app: { provider } }: Step) {
   const [client, grant] = await Promise.all([
     provider.Client.find(String(interaction.params['client_id'])),
     interaction.grantId ? provider.Grant.find(interaction.grantId) : undefined,
@@ -134,19 +136,19 @@ async function partiesOf({ interaction, services: { provider } }: Step) {
 }
 
 async function missingOf(step: Step): Promise<Connection[]> {
-  const { interaction, services } = step;
+  const { interaction, app } = step;
   const { client, grant } = await partiesOf(step);
   if (!grant || grant.accountId !== accountOf(step)) return [];
   const asked = String(interaction.params['scope'] ?? '').split(' ');
-  const scopes = { servers: services.resourceServers, issuer: services.config.issuer };
-  return missingConnections(services.database, scopes, { client, grant, asked, done: doneBefore(step) });
+  const scopes = { servers: app.resourceServers, issuer: app.config.issuer };
+  return missingConnections(app.database, scopes, { client, grant, asked, done: doneBefore(step) });
 }
 
 /** @returns a connection as the page shows it. */
 async function describe(step: Step, connection: Connection) {
   const { provider, allowed } = connection;
   const language = languageOf(step.ctx);
-  const identity = await identityAt(step.services.database, accountOf(step), provider.id);
+  const identity = await identityAt(step.app.database, accountOf(step), provider.id);
   return {
     provider: provider.name,
     services: allowed.services.map(({ title, sensitive }) => ({ title: title[language], sensitive })),

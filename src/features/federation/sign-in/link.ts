@@ -17,7 +17,7 @@ import { linkedEvent, obstacle, type PendingIdentity, pendingOf, type SealedIden
 export async function linkAfterSignIn(step: Step, login: Shown & { accountId: string }): Promise<SealedIdentity | undefined> {
   const pending = pendingOf(step);
   if (pending?.accountId !== login.accountId) return undefined;
-  if (await owesFactor(step.services.database, login)) return sealedOf(step);
+  if (await owesFactor(step.app.database, login)) return sealedOf(step);
   if (!(await link(step, pending, login.accountId)))
     step.ctx.state.logged = { ...step.ctx.state.logged, reason: `upstream ${pending.providerId} could not be linked any more` };
   return undefined;
@@ -25,11 +25,11 @@ export async function linkAfterSignIn(step: Step, login: Shown & { accountId: st
 
 /** @returns false when another account has the identity by now, or this account has a different one. The user is signed in anyway. */
 async function link(step: Step, pending: PendingIdentity, accountId: string): Promise<boolean> {
-  const { services } = step;
-  const account = await findAccount(services.database, accountId);
-  if (!account || (await obstacle(services, pending, accountId))) return false;
+  const { app } = step;
+  const account = await findAccount(app.database, accountId);
+  if (!account || (await obstacle(app, pending, accountId))) return false;
   const about = { provider: pending.providerName, change: 'linked' } as const;
-  const outcome = await linkIdentity(services, {
+  const outcome = await linkIdentity(app, {
     accountId,
     brought: pending,
     along: () => [linkedEvent(step.ctx, pending, accountId), ...alarmTo(step, account, 'identity_changed', 'identity_linked', about)],

@@ -1,11 +1,13 @@
 import type { Context } from 'koa';
-import { auditEvent } from '../../../audit/events.ts';
+import { recordEvent } from '../../../audit/events.ts';
 import { visitorOf } from '../../../http/visitor.ts';
+import type { App } from '../../../oauth/app.ts';
 import { persist } from '../../../oauth/internals.ts';
 import type { Write } from '../../../oauth/store/unit-of-work.ts';
 import { epochSeconds, systemClock } from '../../../platform/clock.ts';
 import type { Statement } from '../../../platform/database.ts';
-import type { Interaction, Services, Step } from '../../../sign-in/step.ts';
+import type { SignInFeature } from '../../../sign-in/feature.ts';
+import type { Interaction, Step } from '../../../sign-in/step.ts';
 import type { Details } from '../details.ts';
 import { findIdentity, identityAt } from '../identities.ts';
 import { linking } from '../linking.ts';
@@ -33,7 +35,7 @@ export type PendingIdentity = {
 export type SealedIdentity = { of: string; sealed: string };
 
 /** Stores a pending identity, replacing an earlier one. */
-export async function letWait({ interaction, services: { keyRing } }: Step, pending: PendingIdentity): Promise<void> {
+export async function letWait({ interaction, app: { keyRing } }: Step, pending: PendingIdentity): Promise<void> {
   const sealed = keyRing.encrypt(JSON.stringify({ ...pending, at: epochSeconds(systemClock.now()) }), sealedAs(interaction.uid));
   await keepResult(interaction, { of: interaction.uid, sealed });
 }
@@ -57,11 +59,11 @@ export function sealedOf({ interaction }: Pick<Step, 'interaction'>): SealedIden
 
 export function pendingOf(step: Step): PendingIdentity | undefined {
   const sealed = sealedOf(step);
-  return sealed && unsealed(step.services, sealed);
+  return sealed && unsealed(step.app, sealed);
 }
 
 /** Decrypts a pending identity and reduces `expiresInSeconds` by the time since it was sealed. */
-export function unsealed({ keyRing }: Pick<Services, 'keyRing'>, { of, sealed }: SealedIdentity): PendingIdentity {
+export function unsealed({ keyRing }: Pick<App<SignInFeature>, 'keyRing'>, { of, sealed }: SealedIdentity): PendingIdentity {
   const { at, ...pending } = JSON.parse(keyRing.decrypt(sealed, sealedAs(of))) as PendingIdentity & { at: number };
   const { expiresInSeconds } = pending.tokens;
   if (expiresInSeconds !== undefined)
@@ -73,7 +75,7 @@ const sealedAs = (uid: string) => `pending identity ${uid}`;
 
 /** @returns why an account cannot receive the identity; undefined when it can. @param accountId an existing account. */
 export async function obstacle(
-  { database }: Pick<Services, 'database'>,
+  { database }: Pick<App<SignInFeature>, 'database'>,
   { providerId, subject }: PendingIdentity,
   accountId?: string,
 ): Promise<'gone' | 'linked' | 'taken' | undefined> {
@@ -89,7 +91,7 @@ export async function obstacle(
 
 /** @returns the statements for a link, its tokens and its audit event. The first one must change a row: see linking.ts. */
 export function linkingOf(
-  { ctx, services: { keyRing } }: Pick<Step, 'ctx' | 'services'>,
+  { ctx, app: { keyRing } }: Pick<Step, 'ctx' | 'app'>,
   pending: PendingIdentity,
   accountId: string,
 ): [identity: Statement, ...Statement[]] {
@@ -97,7 +99,7 @@ export function linkingOf(
 }
 
 export const linkedEvent = (ctx: Context, { providerId }: PendingIdentity, accountId: string): Statement =>
-  auditEvent(visitorOf(ctx), { type: 'identity_linked', accountId, detail: { provider: providerId } });
+  recordEvent(visitorOf(ctx), { type: 'identity_linked', accountId, detail: { provider: providerId } });
 
 /** @returns statements for one writeTogether(), of which the first must change a row. */
 export const together = ([first, ...more]: Statement[]): Omit<Write, 'subject'>[] => [

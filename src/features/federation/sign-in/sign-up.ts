@@ -1,5 +1,6 @@
-import { auditEvent } from '../../../audit/events.ts';
+import { recordEvent } from '../../../audit/events.ts';
 import { languageOf } from '../../../http/language.ts';
+import type { Problem } from '../../../http/problem.ts';
 import { visitorOf } from '../../../http/visitor.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
@@ -21,7 +22,7 @@ import { provenAddress, receive } from './upstream.ts';
  * address counts as proven. Any other address needs a proof by mail.
  */
 
-type Problem = { field: 'name' | 'email' | 'agree'; key: string };
+type UpstreamSignUpProblem = Problem<'name' | 'email' | 'agree'>;
 type Typed = { name: string; email: string; agreed: boolean };
 
 export async function showUpstreamSignUp(step: Step): Promise<void> {
@@ -41,14 +42,14 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
     email: proven ?? fields.get('email') ?? '',
     agreed: fields.get('agree') === 'yes',
   };
-  const problems: Problem[] = [
+  const problems: UpstreamSignUpProblem[] = [
     ...(nameFault(typed.name) ? [{ field: 'name', key: 'signup.name_problem' } as const] : []),
     ...(emailProblem(typed.email) ? [{ field: 'email', key: 'signup.email_problem' } as const] : []),
     ...(typed.agreed ? [] : [{ field: 'agree', key: 'upstream.agree_problem' } as const]),
   ];
   if (problems.length) return page(step, pending, typed, problems);
   // Since it arrived, another account linked it or an operator disabled the provider. The sign-in page says which.
-  if (await obstacle(step.services, pending)) return receive(step, pending);
+  if (await obstacle(step.app, pending)) return receive(step, pending);
   if (proven !== undefined) return open(step, pending, { ...typed, email: proven });
   const email = normalizeEmail(typed.email);
   await limitLetters(step, 'sign_up', email);
@@ -57,12 +58,12 @@ export async function submitUpstreamSignUp(step: Step, fields: URLSearchParams):
 
 /** Creates the account with its link, or neither. */
 async function open(step: Step, pending: PendingIdentity, { name, email }: Typed): Promise<void> {
-  const { database } = step.services;
+  const { database } = step.app;
   const id = timeOrderedId();
   const [identity, ...more] = linkingOf(step, pending, id);
   const made = await writeTogether(database, [
     ...together([insertProvenAccount({ id, email, name, locale: languageOf(step.ctx) })]),
-    ...together([identity, ...more, auditEvent(visitorOf(step.ctx), { type: 'signed_up', accountId: id })]),
+    ...together([identity, ...more, recordEvent(visitorOf(step.ctx), { type: 'signed_up', accountId: id })]),
   ]).catch((error) => {
     if (isUniqueViolation(error)) return false;
     throw error;
@@ -73,8 +74,8 @@ async function open(step: Step, pending: PendingIdentity, { name, email }: Typed
   await finishSignIn(step, account, { method: 'sign_up', provider: pending.providerId, amr: ['fed'] });
 }
 
-async function page(step: Step, pending: PendingIdentity, typed: Typed, problems: Problem[] = []): Promise<void> {
-  const { termsUrl, privacyUrl } = step.services.config;
+async function page(step: Step, pending: PendingIdentity, typed: Typed, problems: UpstreamSignUpProblem[] = []): Promise<void> {
+  const { termsUrl, privacyUrl } = step.app.config;
   const provider = displayName(pending.providerName, pending.providerId);
   const proven = provenAddress(pending.details) !== undefined;
   const shown = { ...typed, provider, proven, more: keptBeside(pending), termsUrl, privacyUrl, problems };

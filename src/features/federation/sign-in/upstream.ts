@@ -6,7 +6,7 @@ import { emailProblem, normalizeEmail } from '../../../people/email-address.ts';
 import { findAccount, findAccountByEmail, isAddressTaken } from '../../../people/store.ts';
 import { finishSignIn } from '../../../sign-in/finish.ts';
 import { showLogin } from '../../../sign-in/login.ts';
-import { note } from '../../../sign-in/note.ts';
+import { recordStepEvent } from '../../../sign-in/note.ts';
 import { goTo, pathOf, type Step } from '../../../sign-in/step.ts';
 import { type Details, differences } from '../details.ts';
 import { findIdentity, type Identity, saveIdentity } from '../identities.ts';
@@ -47,8 +47,8 @@ const bound = ({ interaction }: Step) => `interaction ${interaction.uid}`;
  * of a form.
  */
 export async function leave(step: Step): Promise<void> {
-  const { ctx, services } = step;
-  const { database, keyRing, config } = services;
+  const { ctx, app } = step;
+  const { database, keyRing, config } = app;
   await limitRate(database, LIMITS.upstreamFromNetwork, visitorOf(ctx).address);
   const provider = await findProvider(database, String(ctx['params'].part));
   if (!provider?.settings.signIn) return refuse(step, 'gone');
@@ -76,8 +76,8 @@ function recency({ interaction: { params } }: Step): { maxAgeSeconds?: number } 
 
 /** `GET upstream/return`: receives the answer that callback.ts forwards. */
 export async function comeBack(step: Step): Promise<void> {
-  const { ctx, services } = step;
-  const { database, keyRing, config } = services;
+  const { ctx, app } = step;
+  const { database, keyRing, config } = app;
   let arrival: Arrival | undefined;
   try {
     arrival = await arrive(database, keyRing, { issuer: config.issuer, query: ctx.querystring, bound: bound(step) });
@@ -95,7 +95,7 @@ export async function comeBack(step: Step): Promise<void> {
 
 /** Signs in a known user with one factor. Any further factor of the account is still required. */
 async function signIn(step: Step, { provider, details, tokens }: Arrival, identity: Identity): Promise<void> {
-  const { database, keyRing } = step.services;
+  const { database, keyRing } = step.app;
   const account = await findAccount(database, identity.accountId);
   if (!account) return refuse(step, 'closed', provider, identity.accountId);
   const subject = `upstream identity ${identity.id}`;
@@ -105,18 +105,18 @@ async function signIn(step: Step, { provider, details, tokens }: Arrival, identi
   const changed = differences(identity.details, details);
   // Store the provider's new details beside the account. Only the user changes the account's own address.
   if (changed.length)
-    await note(step, { type: 'identity_details_changed', accountId: account.id, detail: { provider: provider.id, changed } });
+    await recordStepEvent(step, { type: 'identity_details_changed', accountId: account.id, detail: { provider: provider.id, changed } });
   await finishSignIn(step, account, { method: 'upstream', provider: provider.id, amr: ['fed'] });
 }
 
 /** Handles an identity without an account. An address that the provider did not verify has no effect and reveals nothing. */
 export async function receive(step: Step, pending: PendingIdentity): Promise<void> {
-  const { database } = step.services;
+  const { database } = step.app;
   const provider = { id: pending.providerId, name: pending.providerName };
   const address = provenAddress(pending.details);
   const account = address === undefined ? undefined : await findAccountByEmail(database, address);
   if (address !== undefined && !account && (await isAddressTaken(database, address))) return refuse(step, 'closed', provider);
-  const obstructed = await obstacle(step.services, pending, account?.id);
+  const obstructed = await obstacle(step.app, pending, account?.id);
   if (obstructed) return refuse(step, obstructed, provider, account?.id);
   await letWait(step, account ? { ...pending, accountId: account.id } : pending);
   goTo(step, account ? 'login' : 'signup/upstream');
@@ -138,7 +138,7 @@ async function fail(step: Step, error: UpstreamError, provider: Named | undefine
 async function refuse(step: Step, problem: UpstreamProblem, provider?: Named, accountId?: string, why = ''): Promise<void> {
   const { ctx, interaction } = step;
   const detail = { method: 'upstream', problem, ...(provider ? { provider: provider.id } : undefined) };
-  await note(step, { type: 'sign_in_failed', ...(accountId ? { accountId } : undefined), detail });
+  await recordStepEvent(step, { type: 'sign_in_failed', ...(accountId ? { accountId } : undefined), detail });
   ctx.state.logged = { ...ctx.state.logged, reason: `upstream ${provider?.id ?? 'unknown'} ${problem}${why}` };
   // The language switch leads to the page, not to the answer that was already used.
   Object.assign(ctx.state, { pagePath: `/interaction/${interaction.uid}`, pageQuery: '' });

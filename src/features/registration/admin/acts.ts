@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SELF_SERVICE_GRANTS } from '../../../oauth/clients/metadata/registration-limits.ts';
-import { type Act, done, NOTHING, nameInWords, recorded, recordedAct, refused } from '../../../pages/operators/act.ts';
+import { type Act, done, NOTHING, nameInWords, recordActEvent, recordActEventWith, refused } from '../../../pages/operators/act.ts';
 import { DAY, MINUTE } from '../../../platform/clock.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
 import { mustFind } from '../../../platform/sql-errors.ts';
@@ -36,8 +36,8 @@ export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typ
   input: newToken,
   result: MADE,
   creates: true,
-  async run(doing, _target, { name, max_clients, expires_in_seconds, grant_types, scopes }) {
-    const known = await knownScopes(doing.database);
+  async run(app, _target, { name, max_clients, expires_in_seconds, grant_types, scopes }) {
+    const known = await knownScopes(app.database);
     const problems = scopes.flatMap((scope, n) =>
       known.includes(scope) ? [] : [{ field: `scopes.${n}`, detail: 'there is no such scope' }],
     );
@@ -49,10 +49,10 @@ export const createInitialAccessToken: Act<z.infer<typeof newToken>, z.infer<typ
       lifeSeconds: expires_in_seconds,
       grantTypes: [...new Set(grant_types)],
       scopes: [...new Set(scopes)],
-      madeBy: doing.actor.accountId,
+      madeBy: app.actor.accountId,
     };
     const event = { type: 'initial_access_token_made', detail: { name, clients: max_clients } } as const;
-    const [made = []] = await doing.database.transaction(recordedAct(doing, insertToken(token, wish), event, 'token'));
+    const [made = []] = await app.database.transaction(recordActEventWith(app, insertToken(token, wish), event, 'token'));
     const [{ id, expiresAt }] = made as [{ id: string; expiresAt: Date }];
     return done({ id, token, expires_at: expiresAt.toISOString() });
   },
@@ -65,10 +65,10 @@ export const endInitialAccessToken: Act<object, z.infer<typeof NAMED>> = {
   scope: 'admin:clients',
   input: NOTHING,
   result: NAMED,
-  async run(doing, id) {
-    if (!(await isInitialAccessToken(doing.database, id))) return refused('unknown');
-    const told = recorded(doing, { type: 'initial_access_token_ended', detail: { token: id } });
-    await doing.database.transaction([mustFind(revokeInitialAccessToken(id)), told]);
+  async run(app, id) {
+    if (!(await isInitialAccessToken(app.database, id))) return refused('unknown');
+    const event = recordActEvent(app, { type: 'initial_access_token_ended', detail: { token: id } });
+    await app.database.transaction([mustFind(revokeInitialAccessToken(id)), event]);
     return done({ id });
   },
 };

@@ -55,7 +55,7 @@ const endInitialToken = actPage({
   grave: true,
   async ask(visit) {
     const id = named(visit, 'token');
-    const name = await nameOfToken(visit.services.database, id);
+    const name = await nameOfToken(visit.app.database, id);
     if (name === undefined) throw nothingThere('no such initial access token');
     return { target: id, name, back: MADE };
   },
@@ -74,7 +74,7 @@ const registration = listPage({
   list: initialAccessTokens,
   view: 'admin/registration',
   filters: [],
-  more: (visit) => ({ may: mayDo(visit.account.role, 'admin:clients'), mode: visit.services.config.registration }),
+  more: (visit) => ({ may: mayDo(visit.account.role, 'admin:clients'), mode: visit.app.config.registration }),
   rows: async (_visit, rows: InitialAccessTokenRow[]) =>
     rows.map((row) => ({ ...row, end: `/admin/registration/${encodeURIComponent(row.id)}/end` })),
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { importJWK, type JSONWebKeySet, type JWK } from 'jose';
-import { audited } from '../../../audit/events.ts';
+import { recordEventWith } from '../../../audit/events.ts';
 import { type Call, type Command, DONE, REFUSED, UsageError } from '../../../command-line/command.ts';
 import { OPERATOR, withDatabase } from '../../../command-line/operator.ts';
 import { confirmed, moment, quoted, table } from '../../../command-line/terminal.ts';
@@ -64,7 +64,7 @@ async function addIssuer({ operands: [issuer = ''], flags, yes }: Call): Promise
     if (known && !(await confirmed(`${issuer} is trusted already, as ${quoted(known.name)}. Put these keys in the place of its own?`, yes)))
       return REFUSED;
     const event = { type: 'software_issuer_trusted', detail: { issuer, name, keys: jwks.keys.length } } as const;
-    await database.change(audited(trustSoftwareIssuer({ issuer, name, jwks }), OPERATOR, event));
+    await database.change(recordEventWith(trustSoftwareIssuer({ issuer, name, jwks }), OPERATOR, event));
     console.log(`what ${issuer} says of software in a signed statement is believed from now on`);
     return DONE;
   });
@@ -86,7 +86,7 @@ async function removeIssuer({ operands: [issuer = ''], yes }: Call): Promise<num
   if (!(await confirmed(`Believe ${quoted(issuer)} no longer? The clients that came with its statements stay.`, yes))) return REFUSED;
   return withDatabase(async (database) => {
     const event = { type: 'software_issuer_untrusted', detail: { issuer } } as const;
-    const [known] = await database.change(audited(distrustSoftwareIssuer(issuer), OPERATOR, event));
+    const [known] = await database.change(recordEventWith(distrustSoftwareIssuer(issuer), OPERATOR, event));
     console.log(known ? `${issuer} is not believed any more` : `there is no issuer ${issuer}`);
     return known ? DONE : REFUSED;
   });

@@ -49,10 +49,10 @@ export function judgeMetadata(
  * could
  * take for another: the other name, or null for this server's own.
  */
-export type Refusal = { member: string | undefined; sentence: string; like?: string | null };
+export type MetadataProblem = { member: string | undefined; sentence: string; like?: string | null };
 
 /** The result: the metadata to store, or why it is refused. */
-export type PortalJudgement = { ok: true; metadata: ClientMetadata } | { ok: false; refusal: Refusal };
+export type PortalJudgement = { ok: true; metadata: ClientMetadata } | { ok: false; problem: MetadataProblem };
 
 /**
  * The same check for the portal, which explains problems in its reader's language. Every creation and change in the portal uses it.
@@ -61,7 +61,7 @@ export type PortalJudgement = { ok: true; metadata: ClientMetadata } | { ok: fal
  */
 export function judgePortalClient(provider: Provider, metadata: ClientMetadata, client?: Client): PortalJudgement {
   if (!isStorable(metadata))
-    return { ok: false, refusal: { member: undefined, sentence: 'parameters must not contain NUL or unpaired surrogates' } };
+    return { ok: false, problem: { member: undefined, sentence: 'parameters must not contain NUL or unpaired surrogates' } };
   const { client_secret: given, ...rest } = metadata;
   const kept = hasSecret(metadata) ? { client_secret: given ?? secretHandle(metadata.client_id) } : undefined;
   try {
@@ -72,6 +72,6 @@ export function judgePortalClient(provider: Provider, metadata: ClientMetadata, 
     if (!(error instanceof errors.OIDCProviderError)) throw error;
     const sentence = error.error_description ?? error.message;
     const member = /^([a-z_]+(#[a-z]+)?)(?:\[\d+\]:)? /.exec(sentence)?.[1];
-    return { ok: false, refusal: { member, sentence, ...(error instanceof NameTaken && { like: error.like }) } };
+    return { ok: false, problem: { member, sentence, ...(error instanceof NameTaken && { like: error.like }) } };
   }
 }
