@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { describeConfig } from '../src/command-line/config-report.ts';
 import { ConfigError, parseEnvironment } from '../src/platform/config.ts';
-import { describeConfig } from '../src/platform/config-report.ts';
 import { schema } from '../src/platform/config-schema.ts';
 
 /**

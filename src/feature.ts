@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type Koa from 'koa';
 import type { Command } from './command-line/command.ts';
 import type { Proxies } from './http/host.ts';
@@ -7,7 +8,7 @@ import type { ProtocolFeature } from './oauth/feature.ts';
 import type { PagesFeature } from './pages/feature.ts';
 import type { Config } from './platform/config.ts';
 import type { Statement } from './platform/database.ts';
-import type { SealedColumn } from './platform/reseal.ts';
+import type { SealedColumn } from './platform/sealed-column.ts';
 import type { SignInFeature } from './sign-in/feature.ts';
 
 /**
@@ -19,6 +20,9 @@ export type Feature = ProtocolFeature & SignInFeature & PagesFeature & ServerFea
 
 /** Routes below some paths. `naming`: they may give a client a name, so the names of verified clients are read first. */
 export type Mount = { under: string[]; naming?: true; routes(app: App<Feature>): Part };
+
+/** Answers a request before the application, or passes it with its body to `otherwise`. */
+export type InFront = (request: IncomingMessage, response: ServerResponse, otherwise: () => void) => void;
 
 /** A listener of its own, beside the public one. */
 export type Apart = {
@@ -36,14 +40,16 @@ type ServerFeature = {
   /** Stores what must exist before the server answers requests. */
   prepare?(app: StartingApp<Feature>): Promise<void>;
   /** Middleware before the pages, for paths that need neither forms nor a unit of work. */
-  early?(app: StartingApp<Feature>): Part[];
+  early?(house: StartingApp<Feature>): Part[];
+  /** What answers some requests in front of the application. Built again for each new provider. */
+  inFront?(app: StartingApp<Feature> & Pick<App, 'provider' | 'counts'>): InFront;
   mounts?(config: Config): Mount[];
   listener?(app: StartingApp<Feature> & { ask: typeof fetch; proxies: Proxies }): Apart | undefined;
   /** Background work, until the server stops. */
-  tasks?(app: StartingApp<Feature>): { stop(): Promise<unknown> }[];
-  /** Ends what somebody could use again after a physical restore: see operations/restored-backup.ts. */
+  tasks?(house: StartingApp<Feature>): { stop(): Promise<unknown> }[];
+  /** Ends what somebody could use again after a physical restore: see features/backups/restored-backup.ts. */
   afterRestore?(): Statement[];
-  /** Columns that the key ring encrypts: see platform/reseal.ts. */
+  /** Columns that the key ring encrypts: see platform/sealed-column.ts. */
   sealed?: SealedColumn[];
   /** Commands of `munjigi` that no route of the admin API gives. They are loaded by the command line alone. */
   commands?(): Promise<readonly Command[]>;

@@ -1,8 +1,5 @@
 import { createCounts, keepCountsWritten } from './audit/counts.ts';
 import { FEATURES } from './features.ts';
-import { keepLogosFetched } from './oauth/clients/logo/fetcher.ts';
-import { placesOf } from './oauth/clients/metadata/registration-policy.ts';
-import { createPkceUse, savePkceUse } from './oauth/store/pkce-use.ts';
 import { keepPruned } from './oauth/store/prune.ts';
 import { type Config, ConfigError, readConfig } from './platform/config.ts';
 import { isUnavailable, openDatabase } from './platform/database.ts';
@@ -10,7 +7,7 @@ import { assertLimited, onceDatabaseAnswers, whyUnavailable } from './platform/d
 import { createLog, type Log } from './platform/log.ts';
 import { keepMailSent } from './platform/mail-sender.ts';
 import { openRelay } from './platform/smtp.ts';
-import { keepWritten } from './platform/write-behind.ts';
+import { everyFewSeconds } from './platform/write-behind.ts';
 import { startServer } from './server.ts';
 import { superviseWorkers, workerId } from './workers.ts';
 
@@ -41,15 +38,13 @@ async function serve(config: Config, log: Log): Promise<void> {
   await onceDatabaseAnswers(() => database.ping(), { log, waitSeconds: config.databaseWaitSeconds });
   await assertLimited(database);
   const counts = createCounts();
-  const pkceUse = createPkceUse();
-  const server = await startServer({ config, database, log, counts, pkceUse });
+  const server = await startServer({ config, database, log, counts });
 
   const counting = keepCountsWritten({ counts, database, log });
-  const recording = keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' });
+  const recording = everyFewSeconds(server.write);
   const pruning = keepPruned(database, log);
   const { keyRing } = server;
   const tasks = FEATURES.flatMap((feature) => feature.tasks?.({ config, database, keyRing, log, features: FEATURES }) ?? []);
-  const logos = keepLogosFetched({ database, log, openings: config.outgoingAllow, loopbackPages: placesOf(config).loopbackPages });
   const mailing = config.smtpUrl
     ? keepMailSent({
         database,
@@ -67,9 +62,16 @@ async function serve(config: Config, log: Log): Promise<void> {
     if (stopping) return;
     stopping = true;
     log.info({ event: 'stopping', signal });
-    await Promise.all([pruning.stop(), mailing?.stop(), logos.stop(), ...tasks.map((task) => task.stop()), server.close(hurry.signal)]);
+    await Promise.all([
+      pruning.stop(),
+      mailing?.stop(),
+
+      recording.stop(),
+      ...tasks.map((task) => task.stop()),
+      server.close(hurry.signal),
+    ]);
     // After the last request, because it is counted too.
-    await Promise.all([counting.stop(), recording.stop()]);
+    await counting.stop();
     await database.close();
     process.exit(0);
   };

@@ -6,8 +6,6 @@ import type { Feature, Mount } from './feature.ts';
 import { FEATURES } from './features.ts';
 import { assets } from './http/assets.ts';
 import { errorBoundary } from './http/boundary.ts';
-import type { Budgets } from './http/budgets.ts';
-import { keepBudgets } from './http/budgets.ts';
 import { drainingResponse } from './http/draining.ts';
 import { type EndpointAt, knownEndpoints, onlyItsMethods } from './http/endpoints.ts';
 import { drainBody } from './http/form.ts';
@@ -23,29 +21,21 @@ import { type Part, under } from './http/under.ts';
 import { answerUnread } from './http/unread-request.ts';
 import { KEPT_SECONDS, protocolEndpoint } from './oauth/addresses.ts';
 import { arriveAtApps } from './oauth/answers/arrival.ts';
-import { openErrorBook } from './oauth/answers/error-book.ts';
 import { wayBackFrom } from './oauth/answers/way-back.ts';
 import type { App, StartingApp } from './oauth/app.ts';
-import type { ClientCache } from './oauth/clients/cache.ts';
 import { createClientCache } from './oauth/clients/cache.ts';
-import { limitClientFailures } from './oauth/clients/client-failures.ts';
 import { firstPartyClient, RESOURCE_API_CLIENT } from './oauth/clients/first-party.ts';
-import { clientLogos } from './oauth/clients/logo/serving.ts';
 import { beforeNaming } from './oauth/clients/metadata/client-judgement.ts';
 import { saveClient } from './oauth/clients/store.ts';
 import { createVerifiedNames } from './oauth/clients/verified-names.ts';
 import type { CurrentProvider } from './oauth/current-provider.ts';
 import { keepProvider } from './oauth/current-provider.ts';
-import { createShortIntrospection } from './oauth/introspection/introspection.ts';
+import type { Guard } from './oauth/feature.ts';
 import { inUnitOfWork, protocolEndpoints } from './oauth/provider.ts';
-import { spendBudgets } from './oauth/requests/request-budgets.ts';
 import { ownResourceServers, saveResourceServers } from './oauth/scopes/resource-servers.ts';
-import type { PkceUse } from './oauth/store/pkce-use.ts';
 import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
-import { mailbox } from './operations/mailbox.ts';
 import { hearOfUnlistedProxies } from './operations/unlisted-proxies.ts';
-import { entrances } from './pages/entrances.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
 import { followKeyUse } from './platform/key-use.ts';
@@ -61,6 +51,8 @@ export type RunningServer = {
   address: string;
   /** The address of administration, if it has its own listener. */
   adminAddress: string | undefined;
+  /** Writes what followers of the library's events collected. */
+  write(): Promise<unknown>;
   /** The server's key ring, for work beside the requests. */
   keyRing: KeyRing;
   /**
@@ -77,16 +69,15 @@ const FINISH_MS = 8_000;
 const LISTENING = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
 
 type Started = Pick<App, 'config' | 'database' | 'log' | 'counts'> & {
-  pkceUse?: PkceUse | undefined;
   features?: readonly Feature[];
 };
 
 /**
- * @param counts receives the counts of events, as does `pkceUse` if given; the caller writes both to the database.
+ * @param counts receives the counts of events; the caller writes them to the database.
  * @param features all features by default.
  * @throws when the port is taken or the database cannot be reached.
  */
-export async function startServer({ config: given, database, log, counts, pkceUse, features = FEATURES }: Started): Promise<RunningServer> {
+export async function startServer({ config: given, database, log, counts, features = FEATURES }: Started): Promise<RunningServer> {
   // Copies of the key lists, because followKeyUse() reorders them.
   const config = { ...given, cookieKeys: [...given.cookieKeys], dataEncryptionKeys: [...given.dataEncryptionKeys] };
   // Comes first: from here on the server uses the database's clock for all it issues.
@@ -97,22 +88,31 @@ export async function startServer({ config: given, database, log, counts, pkceUs
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   for (const feature of features) await feature.prepare?.(start);
 
-  const errors = openErrorBook(database, log);
+  const followers = features.flatMap((feature) => feature.followers?.(start) ?? []);
   const names = createVerifiedNames(database);
   const clients = createClientCache(database);
-  const budgets = keepBudgets(database, log);
-  const providers = await keepProvider({ ...start, clients, names, errors, counts, pkceUse });
+  const guards = features.flatMap((feature) => feature.guard?.({ ...start, counts, clients }) ?? []);
+  const providers = await keepProvider({ ...start, clients, names, followers, counts });
+  const write = () => Promise.all(followers.map((follower) => follower.write()));
   let closing = false;
   let address = '';
   const ask = fetchThrough(() => address, config.issuer);
   const proxies = { trusted: config.trustedProxies, onUnlisted: hearOfUnlistedProxies({ database, log, counts }) };
-  const app: ServerApp = { ...start, counts, names, clients, budgets, providers, proxies, apiSecret, ask, isClosing: () => closing };
+  const app: ServerApp = { ...start, counts, names, guards, providers, proxies, apiSecret, ask, isClosing: () => closing };
 
   const listener = (issuer: string, answer: RequestListener) =>
     createServer({ ...LISTENING, ServerResponse: drainingResponse(() => closing) }, onlyPaths({ issuer, log, answer }));
   const answer = application(app).callback();
-  const introspection = providers.serve((provider) => createShortIntrospection({ provider, database, issuer: config.issuer, log, counts }));
-  const server = listener(config.issuer, (request, response) => introspection(request, response, () => answer(request, response)));
+  const inFront = features.flatMap(({ inFront: build }) =>
+    build ? providers.serve((provider) => build({ ...start, provider, counts })) : [],
+  );
+  const server = listener(
+    config.issuer,
+    inFront.reduceRight<RequestListener>(
+      (next, way) => (request, response) => way(request, response, () => next(request, response)),
+      answer,
+    ),
+  );
   const unread = { issuer: config.issuer, log, endpointAt: endpointAt(config), operatorLinks: operatorLinksOf(config) };
   server.on('clientError', answerUnread(unread));
   address = await listen(server, config);
@@ -122,6 +122,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
   return {
     address,
     adminAddress: addresses?.[0],
+    write,
     keyRing: start.keyRing,
     async close(hurry) {
       closing = true;
@@ -131,7 +132,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
       providers.close();
       keyUse.close();
       await Promise.all([server, ...others.map((one) => one.server)].map((one) => stop(one)));
-      await Promise.all([errors.close(), budgets.close()]);
+      await Promise.all([write(), ...guards.map((guard) => guard.close())]);
     },
   };
 }
@@ -139,8 +140,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
 /** The bag that the server keeps, of which features receive a part. */
 type ServerApp = StartingApp<Feature> &
   Pick<App, 'counts' | 'names' | 'ask'> & {
-    clients: ClientCache;
-    budgets: Budgets;
+    guards: readonly Guard[];
     providers: CurrentProvider;
     proxies: Proxies;
     apiSecret: string;
@@ -149,7 +149,7 @@ type ServerApp = StartingApp<Feature> &
 
 /** One ordered list: what runs before all requests, the server's own API, the pages, and the protocol last. */
 function application(app: ServerApp): Koa {
-  const { config, database, log, keyRing, counts, features, names, clients, budgets, providers } = app;
+  const { config, database, log, keyRing, counts, features, names, guards, providers } = app;
   const { issuer } = config;
   const mounts = [SIGN_IN, ...features.flatMap((feature) => feature.mounts?.(config) ?? [])];
   const koa = new Koa({ proxy: true, keys: config.cookieKeys });
@@ -161,7 +161,7 @@ function application(app: ServerApp): Koa {
     securityHeaders(issuer),
     health(database, app.isClosing),
     assets(),
-    under(['/logos/'], clientLogos(database)),
+    ...features.flatMap((feature) => feature.assets?.(database) ?? []),
     operatorLinks(config),
     language(),
     knownEndpoints(endpointAt(config)),
@@ -175,8 +175,6 @@ function application(app: ServerApp): Koa {
     ),
     home(),
     providers.serve((provider) => wayBackFrom(provider)),
-    entrances(issuer),
-    ...(config.environment === 'development' ? [mailbox({ config, database, keyRing })] : []),
     ...features.flatMap((feature) => feature.early?.(app) ?? []),
     under(
       mounts.flatMap((mount) => (mount.naming ? mount.under : [])),
@@ -184,8 +182,7 @@ function application(app: ServerApp): Koa {
     ),
     endPresses,
     arriveAtApps(issuer),
-    under(['/oauth/'], spendBudgets({ config, budgets, clients, counts })),
-    under(['/oauth/'], limitClientFailures()),
+    ...guards.flatMap((guard) => guard.parts),
     inUnitOfWork(database, features),
     ...mounts.map((mount) => under(mount.under, served(app, mount))),
     under(

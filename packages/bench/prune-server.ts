@@ -1,5 +1,4 @@
 import { createCounts } from '../../src/audit/counts.ts';
-import { createPkceUse } from '../../src/oauth/store/pkce-use.ts';
 import { prune } from '../../src/oauth/store/prune.ts';
 import { readConfig } from '../../src/platform/config.ts';
 import { openDatabase } from '../../src/platform/database.ts';
@@ -14,7 +13,7 @@ import { startServer } from '../../src/server.ts';
 const config = readConfig();
 const log = createLog('silent');
 const database = openDatabase(config.databaseUrl, log);
-const { address } = await startServer({ config: { ...config, port: 0 }, database, log, counts: createCounts(), pkceUse: createPkceUse() });
+const { address } = await startServer({ config: { ...config, port: 0 }, database, log, counts: createCounts() });
 let ending = new AbortController();
 
 process.on('message', async (told: { prune: boolean }) => {

@@ -2,10 +2,10 @@ import { decodeJwt } from 'jose';
 import { type Command, DONE } from '../../src/command-line/command.ts';
 import { withDatabase } from '../../src/command-line/operator.ts';
 import { moment, printable, quoted, table } from '../../src/command-line/terminal.ts';
+import { readAdminScopes } from '../../src/features/admin/client-scopes.ts';
 import { findSoftwareIssuer } from '../../src/features/registration/software-issuers.ts';
-import { listOwners } from '../../src/oauth/clients/co-owners.ts';
 import { findClientRecord } from '../../src/oauth/clients/inspection.ts';
-import { readAdminScopes } from '../../src/oauth/scopes/admin-scopes.ts';
+import { listOwners } from '../../src/oauth/clients/owners.ts';
 import { countPeople } from '../../src/oauth/store/grants.ts';
 import type { Database } from '../../src/platform/database.ts';
 

@@ -1,6 +1,6 @@
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import type { Log } from '../platform/log.ts';
-import { keepWritten } from '../platform/write-behind.ts';
+import { everyFewSeconds, writeBehind } from '../platform/write-behind.ts';
 
 /**
  * Owns how often events happen: collected in memory by the hour and written later, so that no request waits. Counts never name a user or
@@ -23,7 +23,7 @@ const LABELS = {
   registration: ['success'],
   // X-Forwarded-For from a peer that TRUST_PROXY does not list.
   forwarded: ['unlisted'],
-  // Requests above the limit of one network: oauth/requests/request-budgets.ts.
+  // Requests above the limit of one network: features/request-limits/request-budgets.ts.
   limited: ['authorize', 'par', 'device', 'token'],
   // RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7591 section 3.2.2, RFC 8628 section 3.5, RFC 8693, RFC 8707, RFC 9449,
   // OpenID Connect Core.
@@ -117,29 +117,4 @@ export function addCounts(counted: Counted[]): Statement {
 
 /** Writes the counts every few seconds and at shutdown. */
 export const keepCountsWritten = ({ counts, database, log }: { counts: Counts; database: Database; log: Log }) =>
-  keepWritten(counts, { database, log, statement: addCounts, event: 'counts_wait' });
-
-/** A time span for a chart: a number of hours or days until now. */
-export type Span = { unit: 'hour' | 'day'; steps: number; timeZone: string };
-
-export type CountedStep = { at: Date; name: CountName; label: string; count: number };
-
-/** @returns the start of each hour or day, oldest first, and its counts. */
-export async function readCounts(
-  database: Database,
-  { unit, steps, timeZone }: Span,
-  names: CountName[],
-): Promise<{ moments: Date[]; counted: CountedStep[] }> {
-  const rows = await database.query<{ at: Date; name: CountName | null; label: string; count: number }>(Prisma.sql`
-    with step as (
-      select generate_series(
-        date_trunc(${unit}, now(), ${timeZone}) - (${steps}::int - 1) * ('1 ' || ${unit})::interval, date_trunc(${unit}, now(), ${timeZone}), ('1 ' || ${unit})::interval) as at)
-    select s.at, c.name, c.label, c.count from step s left join (
-      select date_trunc(${unit}, hour, ${timeZone}) as at, name, label, sum(count)::float8 as count from hourly_count
-      where hour >= (select min(at) from step) and name = any(${names}) group by 1, 2, 3) c on c.at = s.at
-    order by s.at, c.name, c.label`);
-  return {
-    moments: [...new Map(rows.map(({ at }) => [at.getTime(), at])).values()],
-    counted: rows.filter((row): row is CountedStep => row.name !== null),
-  };
-}
+  everyFewSeconds(writeBehind(counts, { database, log, statement: addCounts, event: 'counts_wait' }));

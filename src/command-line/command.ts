@@ -1,6 +1,6 @@
 import type { ProtocolFeature } from '../oauth/feature.ts';
 import type { Statement } from '../platform/database.ts';
-import type { SealedColumn } from '../platform/reseal.ts';
+import type { SealedColumn } from '../platform/sealed-column.ts';
 
 /** Owns the shape of a command of `munjigi`: one row of the table that the command line, its help and its tests are made of. */
 

@@ -1,15 +1,13 @@
 import type { JWKS, Provider } from 'oidc-provider';
-import type { ErrorBook } from './answers/error-book.ts';
 import type { App, StartingApp } from './app.ts';
 import type { ClientCache } from './clients/cache.ts';
-import type { ProtocolFeature } from './feature.ts';
+import type { Follower, ProtocolFeature } from './feature.ts';
 import { followScopes } from './internals.ts';
 import { watchSigningKeys } from './keys/key-watch.ts';
 import { createProvider } from './provider.ts';
 import { createResourcePolicy, type ResourcePolicy } from './scopes/resource-policy.ts';
 import type { ResourceServer } from './scopes/resource-servers.ts';
 import { watchScopes } from './scopes/scope-watch.ts';
-import type { PkceUse } from './store/pkce-use.ts';
 
 /**
  * Owns which provider serves. The library reads its keys once. When the published keys or the signing key change, a new provider replaces
@@ -26,14 +24,13 @@ export type CurrentProvider = {
   close(): void;
 };
 
-type ServingApp = StartingApp<ProtocolFeature> &
-  Pick<App, 'counts' | 'names'> & { clients: ClientCache; errors: ErrorBook; pkceUse?: PkceUse | undefined };
+type ServingApp = StartingApp<ProtocolFeature> & Pick<App, 'counts' | 'names'> & { clients: ClientCache; followers: readonly Follower[] };
 
 type Serving = { provider: Provider; resources: ResourcePolicy };
 
 /** @throws when the database does not answer, or DATA_ENCRYPTION_KEYS cannot decrypt a signing key. */
 export async function keepProvider(app: ServingApp): Promise<CurrentProvider> {
-  const { config, database, keyRing, log, features } = app;
+  const { config, database, keyRing, log, features, followers } = app;
   let serving: Serving | undefined;
   const catalog = await watchScopes({ database, issuer: config.issuer, log, features });
   const resources = createResourcePolicy(catalog, config.issuer, features);
@@ -42,6 +39,7 @@ export async function keepProvider(app: ServingApp): Promise<CurrentProvider> {
     // The array itself, which cookie-key changes update in place. The library holds a copy of it otherwise.
     provider.keys = config.cookieKeys;
     followScopes(provider, catalog);
+    for (const follower of followers) follower.listen(provider);
     serving = { provider, resources };
   });
   return {

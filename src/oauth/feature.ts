@@ -2,7 +2,8 @@ import type { Client, Configuration, errors, interactionPolicy, KoaContextWithOI
 import type { Part } from '../http/under.ts';
 import type { Database } from '../platform/database.ts';
 import type { AppError } from '../platform/errors.ts';
-import type { App } from './app.ts';
+import type { App, StartingApp } from './app.ts';
+import type { ClientCache } from './clients/cache.ts';
 import type { ApiCatalog } from './scopes/api-catalog.ts';
 import type { ResourceServer } from './scopes/resource-servers.ts';
 import type { ProtocolStore } from './store/store.ts';
@@ -13,6 +14,17 @@ import type { ProtocolStore } from './store/store.ts';
 export type ProtocolApp = Pick<App, 'config' | 'database' | 'keyRing' | 'resources'>;
 /** The bag of the library's endpoints. */
 export type EndpointApp = ProtocolApp & Pick<App, 'provider' | 'names' | 'counts'>;
+/** Listens to the library, and writes what it collected later, so that no request waits for it. */
+export type Follower = {
+  /** @param provider each provider that serves, in turn. */
+  listen(provider: Provider): void;
+  /** Writes what is not written yet. The server calls it every few seconds, and last at its stop. */
+  write(): Promise<unknown>;
+};
+
+/** Middleware that counts requests in memory. `close` waits for what it writes. */
+export type Guard = { parts: Part[]; close(): Promise<void> };
+
 export type OwnScope = ResourceServer['scopes'][number];
 
 export type ProtocolFeature = {
@@ -22,6 +34,10 @@ export type ProtocolFeature = {
   stores?(app: Pick<App, 'config' | 'database'>): Record<string, ProtocolStore>;
   /** Extends each new provider where the library has no setting, for example for a grant type. */
   extend?(provider: Provider, app: ProtocolApp): void;
+  /** Follows the library's events for a report, such as the errors of a client. */
+  followers?(app: Pick<StartingApp, 'config' | 'database' | 'log'>): Follower[];
+  /** Middleware before the unit of work of pages and endpoints, which refuses requests at no cost. */
+  guard?(app: Pick<App, 'config' | 'database' | 'log' | 'counts'> & { clients: ClientCache }): Guard;
   /** Middleware around the library's endpoints, in the order of the list. */
   aroundEndpoints?(app: EndpointApp): Part[];
   /** Adds prompts, or checks to existing prompts: see interaction-policy.ts. */

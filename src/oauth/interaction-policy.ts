@@ -7,12 +7,11 @@ import { askedBy, isUnanswered } from './consent/asked.ts';
 import type { ProtocolApp, ProtocolFeature } from './feature.ts';
 import type { ResourcePolicy } from './scopes/resource-policy.ts';
 import { anotherAccount, expectedAccount, selectAccountPrompt } from './session/account-choice.ts';
-import type { SignedInAccount } from './session/accounts.ts';
 import { askedOf, isWeaker, owesFactor } from './session/strength.ts';
 
 /**
  * Owns the question of what a user must still do before a client gets its response. In order: sign up when asked for, sign in, choose an account,
- * present another factor, cancel a requested account deletion, consent. Features add their own questions.
+ * present another factor, consent. Features add their own questions.
  * Steps never route to one another. Each returns here through finish.ts, and this policy decides the next step.
  */
 
@@ -32,7 +31,6 @@ export function createInteractionPolicy(app: ProtocolApp, features: readonly Pic
   login.checks.add(expectedAccount());
   policy.add(selectAccountPrompt(), policy.indexOf(consent));
   policy.add(factorPrompt(database), policy.indexOf(consent));
-  policy.add(restorePrompt(), policy.indexOf(consent));
   // The library also counts every scope that it knows as the server's own. It would ask for scopes of other APIs without end.
   for (const check of ['native_client_prompt', 'op_scopes_missing', 'op_claims_missing', 'rs_scopes_missing', 'rar_prompt'])
     consent.checks.remove(check);
@@ -63,17 +61,6 @@ const factorPrompt = (database: Database) =>
     // The user steps up (RFC 9470 section 5). The page explains what the user cannot reach.
     new Check('acr_values', 'a stronger authentication is asked for', ({ oidc }) =>
       oidc.session ? isWeaker(oidc.session, askedOf(oidc.params ?? {})) : false,
-    ),
-  );
-
-/** A user of an account that is scheduled for deletion can only cancel the deletion. */
-const restorePrompt = () =>
-  new Prompt(
-    { name: 'restore', requestable: false },
-    new Check(
-      'deletion_scheduled',
-      'the account is to be deleted',
-      ({ oidc }) => (oidc.account as SignedInAccount | undefined)?.toBeDeleted === true,
     ),
   );
 

@@ -10,7 +10,6 @@ import type { Database } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { onlyExactAddresses } from './addresses.ts';
 import { keepEndings } from './answers/endings.ts';
-import type { ErrorBook } from './answers/error-book.ts';
 import { logEvents } from './answers/events.ts';
 import { holdErrors, noteAuthorizationErrors } from './answers/leaving.ts';
 import { answerLibraryForms } from './answers/library-forms.ts';
@@ -19,15 +18,13 @@ import type { App, StartingApp } from './app.ts';
 import type { ClientCache } from './clients/cache.ts';
 import { judgeAssertions, rememberReplaysOnce } from './clients/client-assertions.ts';
 import { compareHashedSecrets } from './clients/client-secrets.ts';
-import { placesOf } from './clients/metadata/registration-policy.ts';
 import { listOwnScopes } from './clients/metadata/stored-scopes.ts';
 import { keepParsedClients } from './clients/parsed-clients.ts';
 import { decideRedirectUris } from './clients/redirect-uris.ts';
 import { createConfiguration } from './configuration.ts';
 import type { EndpointApp, ProtocolFeature } from './feature.ts';
-import { describeClient, describeSubject } from './introspection/introspection.ts';
 import { answerUnverifiedHints } from './requests/id-token-hints.ts';
-import { checkPkceAgain, recordPkceUse } from './requests/pkce-policy.ts';
+import { checkPkceAgain } from './requests/pkce-policy.ts';
 import { redirectPostedRequests } from './requests/posted-requests.ts';
 import { answerAsRequestObjectSays } from './requests/request-objects.ts';
 import { refuseLongRequests } from './requests/request-size.ts';
@@ -38,10 +35,10 @@ import { knownAccount } from './session/accounts.ts';
 import { keepProofs } from './session/session-proofs.ts';
 import { checkSignOutRequest } from './session/sign-out.ts';
 import { answerRequestedContext } from './session/strength.ts';
-import type { PkceUse } from './store/pkce-use.ts';
 import { placeVisitor } from './store/sessions.ts';
 import { SingleUseLost, unitOfWork } from './store/unit-of-work.ts';
 import { bindIdTokens, settleAudiences, stateGrantedScope } from './tokens/access-tokens.ts';
+import { describeClient, describeSubject } from './tokens/introspection.ts';
 import { introspectJwts } from './tokens/jwt-access-tokens.ts';
 import { answerFromWinner, settleTokenRequests } from './tokens/second-use.ts';
 
@@ -58,19 +55,9 @@ export function createProvider({
   log,
   jwks,
   resources,
-  errors: book,
   counts,
-  pkceUse,
   features,
-}: StartingApp<ProtocolFeature> &
-  Pick<App, 'counts' | 'names' | 'resources'> & {
-    clients: ClientCache;
-    jwks: JWKS;
-    /** Absent in a provider that serves no requests. */
-    errors?: ErrorBook;
-    /** Absent in a provider that serves no requests. */
-    pkceUse?: PkceUse | undefined;
-  }): Provider {
+}: StartingApp<ProtocolFeature> & Pick<App, 'counts' | 'names' | 'resources'> & { clients: ClientCache; jwks: JWKS }): Provider {
   const provider = new Provider(
     config.issuer,
     createConfiguration({ config, database, keyRing, clients, names, jwks, resources, features }),
@@ -93,8 +80,7 @@ export function createProvider({
   bindIdTokens(provider);
   listOwnScopes(provider, resources);
   checkPkceAgain(provider, config.pkce);
-  if (pkceUse) recordPkceUse(provider, pkceUse, config.pkce, placesOf(config).tryCallback);
-  logEvents(provider, log, counts, book);
+  logEvents(provider, log, counts);
   noteAuthorizationErrors(provider);
   return provider;
 }
@@ -187,7 +173,7 @@ async function allowFormPost(ctx: Context, next: Next): Promise<void> {
     allowFormAction(ctx, oidc.params.redirect_uri);
 }
 
-/** Counts introspections by the library; introspection.ts counts the fast path. Errors are counted elsewhere. */
+/** Counts introspections by the library; features/short-introspection counts its own. Errors are counted elsewhere. */
 function countIntrospections(counts: Counts) {
   return async (ctx: Context, next: Next) => {
     await next();

@@ -6,9 +6,8 @@ import { seeOther } from '../http/see-other.ts';
 import type { App } from '../oauth/app.ts';
 import { type Proofs, provedMailRecently } from '../oauth/session/session-proofs.ts';
 import { changedApart } from '../oauth/store/unit-of-work.ts';
-import { vouchFor } from '../people/mailbox-proof.ts';
 import type { About } from '../people/security-letters.ts';
-import type { Statement } from '../platform/database.ts';
+import { Prisma, type Statement } from '../platform/database.ts';
 import { type SignedIn, signedIn } from './first-party.ts';
 import { type NeededFor, sentToProve } from './fresh-proof.ts';
 import { alarm, pressedBefore, RECENT_SECONDS, TO_FILL_IN_SECONDS } from './own-pages.ts';
@@ -85,3 +84,8 @@ export const vouched = ({ session, account }: FactorVisit): Statement[] =>
   provedMailRecently(session as Proofs, TO_FILL_IN_SECONDS) ? [vouchFor(account.id)] : [];
 
 const subject = ({ session }: SignedIn) => `factors ${session.uid}`;
+
+/** Marks what the same transaction added as the user's own, because the user proved the mailbox in this session recently. */
+function vouchFor(accountId: string): Statement {
+  return Prisma.sql`update user_account set mailbox_proven_at = now() where id = ${accountId}`;
+}

@@ -1,3 +1,4 @@
+import type { Part } from '../http/under.ts';
 import type { Database } from '../platform/database.ts';
 import type { ClientAct } from './operators/named.ts';
 import type { Route } from './operators/route.ts';
@@ -8,6 +9,8 @@ import type { OwnPage } from './own-pages.ts';
 export type PagesFeature = {
   /** The feature's part of the admin API and the administration pages. */
   administration?: { routes?: Route[]; pages?: Record<string, OwnPage>; clientActs?: ClientAct[] };
+  /** Files that pages on every listener load, such as pictures. They run before the language and need no unit of work. */
+  assets?(database: Database): Part[];
   /** How many objects of this feature an account has, by the names that the overview pages use, such as `links`. */
   countsOfAccount?(database: Database, accountId: string): Promise<Record<string, number>>;
   /** The feature's part of the export of a user's data. */

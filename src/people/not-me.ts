@@ -1,4 +1,4 @@
-import { type Database, Prisma, type Statement } from '../platform/database.ts';
+import { Prisma, type Statement } from '../platform/database.ts';
 import { digest, randomSecret } from '../platform/secrets.ts';
 
 /**
@@ -29,38 +29,16 @@ export const CHANGES = [
 
 export type Change = (typeof CHANGES)[number];
 
-export type NotMeLink = {
-  accountId: string;
-  change: Change;
-  /** Recipient of the mail: the address that the account gets back. */
-  email: string;
-  /** When the change happened. */
-  at: Date;
-};
-
 /** @returns the link's secret, and the insert to run in the transaction of the change, so that both have the same time. */
-export function newNotMeLink({ accountId, change, email }: Omit<NotMeLink, 'at'>): { secret: string; statement: Statement } {
+export function newNotMeLink({ accountId, change, email }: { accountId: string; change: Change; email: string }): {
+  secret: string;
+  statement: Statement;
+} {
   const secret = randomSecret();
   const statement = Prisma.sql`
     insert into not_me_link (id, account_id, change, email, expires_at)
     values (${digest(secret)}, ${accountId}, ${change}, ${email}, now() + ${NOT_ME_DAYS} * interval '1 day')`;
   return { secret, statement };
-}
-
-/**
- * @param secret as a stranger may write it.
- * @returns undefined for a link that was used, has expired or never existed, and for a disabled account.
- */
-export async function findNotMeLink(database: Database, secret: string): Promise<NotMeLink | undefined> {
-  const [row] = await database.query<NotMeLink>(Prisma.sql`
-    select l.account_id as "accountId", l.change, l.email, l.created_at as at from not_me_link l join user_account u on u.id = l.account_id
-    where l.id = ${digest(secret)} and l.expires_at > now() and u.disabled_at is null`);
-  return row;
-}
-
-/** Uses a link once. The caller must check that it deletes a row. */
-export function spendNotMeLink(secret: string): Statement {
-  return Prisma.sql`delete from not_me_link where id = ${digest(secret)} and expires_at > now()`;
 }
 
 /**
@@ -70,15 +48,4 @@ export function spendNotMeLink(secret: string): Statement {
 export function endOutdatedLinks(accountId: string, { email, at }: { email: string; at?: Date }): Statement {
   const later = at ? Prisma.sql`or created_at >= ${at}` : Prisma.empty;
   return Prisma.sql`delete from not_me_link where account_id = ${accountId} and (email = ${email} ${later})`;
-}
-
-/**
- * Gives the account back: restores the earlier address and sets a password that its user chose. It must change a row.
- * @throws a unique violation (23505) when another account now has the address.
- */
-export function giveBack({ accountId, email }: Pick<NotMeLink, 'accountId' | 'email'>, passwordHash: string): Statement {
-  return Prisma.sql`
-    update user_account set email = ${email}, email_verified = true, password_hash = ${passwordHash}, mailbox_proven_at = now(), devices_since = now(),
-      updated_at = now()
-    where id = ${accountId} and disabled_at is null`;
 }

@@ -1,10 +1,12 @@
 import { type Database, Prisma, type Statement } from '../platform/database.ts';
-import { GRACE_DAYS } from './profile.ts';
 
 /**
  * Owns the list of what gives access to an account besides its password, or acts in its name. Also removes what was added since the user
  * last proved the mailbox, because an attacker with the password may have added it. The user may keep listed items.
  */
+
+/** Days in which a user can cancel the deletion of the account. */
+export const GRACE_DAYS = 14;
 
 export type OpeningKind =
   | 'passkey'

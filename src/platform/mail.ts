@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Database, Prisma, type Statement } from './database.ts';
+import { Prisma, type Statement } from './database.ts';
 import type { KeyRing } from './secrets.ts';
 
 /**
@@ -53,13 +53,3 @@ export function openLetter(keyRing: KeyRing, { id, sealed }: Pick<WaitingMail, '
 }
 
 const sealedAs = (id: string) => `mail ${id}`;
-
-export type KeptMail = WaitingMail & { createdAt: Date; sentAt: Date | null };
-
-/** @returns the newest readable mails, for the mailbox page in development. @param id returns only this one. */
-export function listMail(database: Database, id?: string): Promise<KeptMail[]> {
-  return database.query<KeptMail>(Prisma.sql`
-    select id, recipient, sealed, attempts, created_at as "createdAt", sent_at as "sentAt" from mail
-    where sealed <> '' and (${id ?? null}::text is null or id = ${id ?? null})
-    order by created_at desc limit 100`);
-}

@@ -10,7 +10,6 @@ const UNIQUE_VIOLATION = '23505';
 const FOREIGN_KEY_VIOLATION = '23503';
 const DIVISION_BY_ZERO = '22012';
 const DEADLOCK = '40P01';
-const LOCK_NOT_AVAILABLE = '55P03';
 
 /** A standby refuses writes with this code, and so does a read-only primary. */
 export const READ_ONLY = '25006';
@@ -18,7 +17,6 @@ export const READ_ONLY = '25006';
 export const isUniqueViolation = (error: unknown): boolean => sqlState(error) === UNIQUE_VIOLATION;
 export const isForeignKeyViolation = (error: unknown): boolean => sqlState(error) === FOREIGN_KEY_VIOLATION;
 export const isDeadlock = (error: unknown): boolean => sqlState(error) === DEADLOCK;
-export const isLockTimeout = (error: unknown): boolean => sqlState(error) === LOCK_NOT_AVAILABLE;
 
 /** Whether a statement of mustAffect() or mustFind() failed because there was no row. */
 export const foundNothing = (error: unknown): boolean => sqlState(error) === DIVISION_BY_ZERO;

@@ -7,18 +7,16 @@ const EVERY_MS = 5_000;
 
 export type Book<Row> = { take(): Row[]; giveBack(rows: Row[]): void };
 
+type How<Row> = { database: Database; log: Log; statement(rows: Row[]): Statement; event: string };
+
 /**
  * @param how.statement builds the statement that writes rows.
  * @param how.event is logged while the database refuses them; they are then written with the next rows.
- * @returns how to stop, which first writes what is left.
+ * @returns a function that writes what is in the book, one call after another.
  */
-export function keepWritten<Row>(
-  book: Book<Row>,
-  { database, log, statement, event }: { database: Database; log: Log; statement(rows: Row[]): Statement; event: string },
-  everyMs = EVERY_MS,
-): { stop(): Promise<void> } {
+export function writeBehind<Row>(book: Book<Row>, { database, log, statement, event }: How<Row>): () => Promise<void> {
   let writing = Promise.resolve();
-  const write = () => {
+  return () => {
     writing = writing.then(async () => {
       const rows = book.take();
       try {
@@ -30,6 +28,10 @@ export function keepWritten<Row>(
     });
     return writing;
   };
+}
+
+/** @returns how to stop, which writes a last time. */
+export function everyFewSeconds(write: () => Promise<unknown>, everyMs: number = EVERY_MS): { stop(): Promise<unknown> } {
   const timer = setInterval(write, everyMs).unref();
   return {
     stop() {

@@ -13,7 +13,6 @@ import type { SignInFeature } from './feature.ts';
 import { answerLink, LINKS, showLink } from './links.ts';
 import { showLogin, submitLogin } from './login.ts';
 import { resendReset, showNewPassword, showReset, showResetCode, submitNewPassword, submitReset, submitResetCode } from './reset.ts';
-import { decideRestore, showRestore } from './restore.ts';
 import { answerLate, pressedBefore } from './second-press.ts';
 import { chooseAccount, showAccounts, useAnotherAccount } from './select-account.ts';
 import { resendSignup, showSignup, showSignupCode, submitSignup, submitSignupCode } from './signup.ts';
@@ -46,7 +45,6 @@ function promptPages(features: readonly SignInFeature[]): Record<string, PromptP
     create: { first: 'signup', pages: signIn },
     login: { first: 'login', pages: signIn },
     factor: { first: 'factor', pages: { factor: { show: showFactor, answer: submitFactor } } },
-    restore: { first: 'restore', pages: { restore: { show: showRestore, answer: decideRestore }, ...SWITCH } },
     select_account: { first: 'select_account', pages: { select_account: { show: showAccounts, answer: chooseAccount }, ...SWITCH } },
     consent: { first: 'consent', pages: { consent: { show: showConsent, answer: decideConsent }, ...SWITCH } },
   };

@@ -8,10 +8,10 @@ import { endOutdatedLinks } from '../people/not-me.ts';
 import { databaseTime, listOpenings, nameOf, removeAdded, type ShownOpening, shownOpenings } from '../people/openings.ts';
 import { passwordProblem } from '../people/password-policy.ts';
 import { hashPassword } from '../people/passwords.ts';
-import { resetPasswordOf } from '../people/profile.ts';
 import { endProofsOf, type Proof, redeemProof } from '../people/proofs.ts';
 import type { SignUpProblem } from '../people/sign-up.ts';
 import { type Account, findAccount, findAccountByEmail } from '../people/store.ts';
+import { Prisma, type Statement } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import { awaited, awaitedProof, beginToAwait, limitLetters, showCode, tryCode } from './awaiting.ts';
 import { finishSignIn } from './finish.ts';
@@ -157,4 +157,14 @@ async function newPassword(step: Step, proof: Proof, keep: string[], problems: S
  */
 export async function openingsOf({ app }: Pick<Step, 'app'>, proof: Proof, keep: string[]): Promise<ShownOpening[]> {
   return proof.accountId ? shownOpenings(await listOpenings(app.database, proof.accountId), keep) : [];
+}
+
+/**
+ * Sets a new password, and must change a row. It changes none when the account is disabled or no longer has the proven address. It also
+ * marks the address as verified. The caller must end sessions and grants with endAccount().
+ */
+function resetPasswordOf(accountId: string, provenEmail: string, passwordHash: string): Statement {
+  return Prisma.sql`
+    update user_account set password_hash = ${passwordHash}, email_verified = true, mailbox_proven_at = now(), devices_since = now(), updated_at = now()
+    where id = ${accountId} and email = ${provenEmail} and disabled_at is null`;
 }

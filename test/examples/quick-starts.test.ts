@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { load } from 'cheerio/slim';
 import packageJson from '../../package.json' with { type: 'json' };
-import { addOwner } from '../../src/oauth/clients/ownership.ts';
+import { addOwner } from '../../src/oauth/clients/owners.ts';
 import { openAccount, send } from '../support/account.ts';
 import { startBrowser } from '../support/browser.ts';
 import { freePort, startTestServer, type TestServer } from '../support/environment.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { decodeJwt } from 'jose';
 import { inDoubleQuotes, inPython, inShell, inSpring } from '../../src/features/developer/snippets/quoting.ts';
-import { addOwner } from '../../src/oauth/clients/ownership.ts';
+import { addOwner } from '../../src/oauth/clients/owners.ts';
 import type { ClientMetadata } from '../../src/oauth/clients/store.ts';
 import { openAccount } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';

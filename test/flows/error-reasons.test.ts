@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it, mock } from 'node:test';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
-import { causeOf } from '../../src/features/developer/clients/error-causes.ts';
+import { causeOf } from '../../src/features/developer/errors/error-causes.ts';
 import { CLAIMS, CODES, type Reason, SENTENCES } from '../../src/oauth/answers/reasons.ts';
 import type { ClientMetadata } from '../../src/oauth/clients/store.ts';
 import { approveDevice, beginDevice, createDeviceClient, poll } from '../support/device.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
-import { redraw } from '../../src/oauth/clients/logo/picture.ts';
+import { redraw } from '../../src/features/logos/picture.ts';
 import { verifyClient } from '../../src/oauth/clients/store.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLog } from '../../src/platform/log.ts';

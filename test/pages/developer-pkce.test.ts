@@ -40,11 +40,11 @@ describe('PKCE in the portal', () => {
 
   const bound = async (app: Made) => {
     await obtainCode(server, app.client, await server.createPerson());
-    await server.writePkceUse();
+    await server.write();
   };
   const unbound = async (app: Made) => {
     await approve(server, new Person(server.issuer), await server.createPerson(), authorizePath(app.client));
-    await server.writePkceUse();
+    await server.write();
   };
   const NOT_BOUND = /The codes of this app are not bound to the browser that asked/;
   const BUTTON = /name="act" value="require_pkce"/;
@@ -155,12 +155,12 @@ describe('PKCE in the portal', () => {
         const path = server.issuer + authorizePath(app.client, parameters);
         const answer = await other.send(path, { redirect: 'manual', headers: { cookie, accept: 'text/html' } });
         assert.match(String(answer.headers.get('location')), /code=/);
-        await other.writePkceUse();
+        await other.write();
       };
       const { code_verifier: _, ...challenge } = pkce();
       await elsewhere(challenge);
       assert.deepEqual(await recorded(app), { bound: true, unbound: false, in_a_row: 1 });
-      await server.writePkceUse();
+      await server.write();
       assert.deepEqual(await recorded(app), { bound: true, unbound: false, in_a_row: 2 });
       await elsewhere({});
       assert.deepEqual(await recorded(app), { bound: true, unbound: true, in_a_row: 0 });
@@ -174,7 +174,7 @@ describe('PKCE in the portal', () => {
     const href = String(/href="(\/oauth\/authorize[^"]+)"/.exec(ready.html)?.[1]).replaceAll('&amp;', '&');
     const consent = await ready.person.open(href);
     assert.match((await consent.submit({ scope: consent.optionalScopes, decision: 'approve' })).html, /the authorization code/i);
-    await server.writePkceUse();
+    await server.write();
     assert.equal(await recorded(trial), undefined);
   });
 

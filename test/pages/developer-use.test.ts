@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { addOwner } from '../../src/oauth/clients/ownership.ts';
+import { addOwner } from '../../src/oauth/clients/owners.ts';
 import { openAccount } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { clientCredentials, obtainTokens } from '../support/flow.ts';

@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
-import { causeNames } from '../../src/features/developer/clients/error-causes.ts';
+import { causeNames } from '../../src/features/developer/errors/error-causes.ts';
 import { LANGUAGES } from '../../src/http/language.ts';
 import { DIFFERENCES } from '../../src/oauth/clients/redirect-difference.ts';
 import { NEEDED_FOR } from '../../src/pages/fresh-proof.ts';
@@ -76,7 +76,7 @@ const families: Record<string, string[]> = {
   'openings.kind.': all(all([read('src/people/openings.ts')], /export type OpeningKind =([^;]+);/g), CODE),
   'developer.cause.': causeNames(),
   'developer.cure.': causeNames(),
-  'developer.endpoint.': all([read('src/oauth/answers/events.ts')], /'[a-z_.]+': '([a-z_]+)',/g),
+  'developer.endpoint.': all([read('src/features/developer/errors/error-book.ts')], /'[a-z_.]+': '([a-z_]+)',/g),
   'developer.snippet.': all(all([read('src/features/developer/snippets/snippets.ts')], /const FILES = \[([^\]]+)\]/g), CODE),
   'mail.fact.': all([read('src/http/letters.ts')], /(?:\[|: )t\('([a-z_]+)'\)/g),
 };

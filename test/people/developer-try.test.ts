@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { addOwner } from '../../src/oauth/clients/ownership.ts';
+import { addOwner } from '../../src/oauth/clients/owners.ts';
 import { complaints, startBrowser, type TestBrowser } from '../support/browser.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { follow, signIn } from '../support/visiting.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { FAILURES } from '../../src/oauth/clients/client-failures.ts';
+import { FAILURES } from '../../src/features/request-limits/client-failures.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { createResourceServerClient } from '../support/flow.ts';
 import { assertRefused } from '../support/refusals.ts';

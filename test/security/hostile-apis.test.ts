@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { identifierProblem } from '../../src/oauth/scopes/api-judgement.ts';
+import { identifierProblem } from '../../src/features/developer/apis/api-judgement.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { API, comeToPortal, type Developer, fill, registerApi, SCOPE } from '../support/owned-apis.ts';
 

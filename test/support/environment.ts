@@ -4,14 +4,12 @@ import { freePort } from '../../scripts/bootstrap/free-port.mjs';
 import { type Counts, createCounts } from '../../src/audit/counts.ts';
 import { type ClientMetadata, saveClient } from '../../src/oauth/clients/store.ts';
 import { ownResourceServers, saveResourceServers } from '../../src/oauth/scopes/resource-servers.ts';
-import { createPkceUse, savePkceUse } from '../../src/oauth/store/pkce-use.ts';
 import { createAccount, type NewAccount } from '../../src/people/store.ts';
 import type { Config } from '../../src/platform/config.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLog, type Log } from '../../src/platform/log.ts';
 import { fetchThrough } from '../../src/platform/outgoing.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
-import { keepWritten } from '../../src/platform/write-behind.ts';
 import { startServer } from '../../src/server.ts';
 import { throughPooler } from './pooler.ts';
 
@@ -30,8 +28,8 @@ export type TestServer = TestSite & {
   adminAddress: string | undefined;
   /** What happened there and is not written yet: nobody writes it by itself. */
   counts: Counts;
-  /** Writes what is recorded of the use of PKCE: nobody writes it by itself. */
-  writePkceUse(): Promise<void>;
+  /** Writes what features recorded of the library's events, such as the use of PKCE: nobody writes it by itself. */
+  write(): Promise<unknown>;
   /** The same issuer and database served by another application, as a second node behind a balancer. */
   secondNode(overrides?: Partial<Config>): Promise<TestServer>;
 };
@@ -98,8 +96,8 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
   const log: Log = createLog(config.logLevel, { write: (line: string) => void lines.push(line) });
   const database = openDatabase(throughPooler(config.databaseUrl), log, config.databaseDirectUrl);
   await saveResourceServers(database, ownResourceServers(config.issuer));
-  const [counts, pkceUse] = [createCounts(), createPkceUse()];
-  const server = await startServer({ config, database, log, counts, pkceUse });
+  const counts = createCounts();
+  const server = await startServer({ config, database, log, counts });
   const side = new pg.Pool({ connectionString: url, max: 2 });
   // A pool has ended before its connections have: those that the database is dropped under say so, and nobody is left to hear it.
   side.on('error', () => {});
@@ -111,20 +109,19 @@ export async function startTestServer(overrides: Partial<Config> = {}, own?: Tes
     database,
     adminAddress: server.adminAddress,
     counts,
-    writePkceUse: () => keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' }).stop(),
+    write: () => server.write(),
     logLines: () => lines,
     send: fetch,
     async secondNode(more = {}) {
       const other = openDatabase(throughPooler(more.databaseUrl ?? url), log, more.databaseDirectUrl ?? url);
-      const use = createPkceUse();
       const ofNode = { ...config, port: 0, ...more };
-      const node = await startServer({ config: ofNode, database: other, log, counts, pkceUse: use });
+      const node = await startServer({ config: ofNode, database: other, log, counts });
       return {
         ...this,
         config: ofNode,
         adminAddress: node.adminAddress,
         send: fetchThrough(() => node.address, config.issuer),
-        writePkceUse: () => keepWritten(use, { database: other, log, statement: savePkceUse, event: 'pkce_use_waits' }).stop(),
+        write: () => node.write(),
         async close() {
           await node.close();
           await other.close();

@@ -1,4 +1,4 @@
-import { keepLogosFetched } from '../../src/oauth/clients/logo/fetcher.ts';
+import { keepLogosFetched } from '../../src/features/logos/fetcher.ts';
 import { createLog } from '../../src/platform/log.ts';
 import type { TestServer } from './environment.ts';
 import { eventually } from './eventually.ts';

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { createInitialAccessToken } from '../../src/features/registration/initial-access-tokens.ts';
-import { addOwner } from '../../src/oauth/clients/ownership.ts';
+import { addOwner } from '../../src/oauth/clients/owners.ts';
 import { rotateSecret } from '../../src/oauth/clients/store.ts';
 import { randomSecret } from '../../src/platform/secrets.ts';
 import { showTwoFactors } from './admin.ts';

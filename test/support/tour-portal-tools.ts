@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { addOwner } from '../../src/oauth/clients/ownership.ts';
+import { addOwner } from '../../src/oauth/clients/owners.ts';
 import { authorizePath, obtainTokens, pkce, post } from './flow.ts';
 import type { Visit } from './tour.ts';
 import { comeTo, inCommon } from './visiting.ts';

@@ -8,12 +8,11 @@ import { createProvider } from '../../../src/oauth/provider.ts';
 import { createApiCatalog } from '../../../src/oauth/scopes/api-catalog.ts';
 import { createResourcePolicy } from '../../../src/oauth/scopes/resource-policy.ts';
 import { ownResourceServers } from '../../../src/oauth/scopes/resource-servers.ts';
-import { createPkceUse, savePkceUse } from '../../../src/oauth/store/pkce-use.ts';
 import { readConfig } from '../../../src/platform/config.ts';
 import { openDatabase } from '../../../src/platform/database.ts';
 import { createLog, type Log } from '../../../src/platform/log.ts';
 import { KeyRing } from '../../../src/platform/secrets.ts';
-import { keepWritten } from '../../../src/platform/write-behind.ts';
+import { everyFewSeconds } from '../../../src/platform/write-behind.ts';
 import { startServer } from '../../../src/server.ts';
 import { superviseWorkers } from '../../../src/workers.ts';
 import type { Served } from '../server.ts';
@@ -25,13 +24,8 @@ export async function serveOurs(): Promise<Served> {
   const config = { ...readConfig(), port: 0 };
   const log = createLog('silent');
   const database = openDatabase(config.databaseUrl, log);
-  const [counts, pkceUse] = [createCounts(), createPkceUse()];
-  if (config.workers === 1) {
-    keepCountsWritten({ counts, database, log });
-    keepWritten(pkceUse, { database, log, statement: savePkceUse, event: 'pkce_use_waits' });
-  }
-  const address =
-    config.workers > 1 ? await withWorkers(config.workers, log) : (await startServer({ config, database, log, counts, pkceUse })).address;
+  const counts = createCounts();
+  const address = config.workers > 1 ? await withWorkers(config.workers, log) : await alone();
   // A second provider makes the codes, because the serving one is private to the server.
   const keyRing = new KeyRing(config.dataEncryptionKeys);
   const minting = createProvider({
@@ -47,6 +41,13 @@ export async function serveOurs(): Promise<Served> {
     features: FEATURES,
   });
   return { address, dialect: DIALECT, mint: (count, account) => mintCodes(minting, count, account) };
+
+  async function alone(): Promise<string> {
+    keepCountsWritten({ counts, database, log });
+    const server = await startServer({ config, database, log, counts });
+    everyFewSeconds(server.write);
+    return server.address;
+  }
 }
 
 /** @returns where they listen, all in one place. */

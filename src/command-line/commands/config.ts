@@ -1,5 +1,5 @@
-import { describeConfig } from '../../platform/config-report.ts';
 import { type Call, type Command, DONE } from '../command.ts';
+import { describeConfig } from '../config-report.ts';
 import { tableOf } from '../terminal.ts';
 
 /** Owns the commands about the configuration. They read the environment that the server reads, reach no database and write no file. */

@@ -1,8 +1,9 @@
 import { readConfig } from '../../platform/config.ts';
 import { readKeyUse } from '../../platform/key-use.ts';
-import { reseal, type SealedColumn } from '../../platform/reseal.ts';
+import type { SealedColumn } from '../../platform/sealed-column.ts';
 import { type Command, DONE, REFUSED } from '../command.ts';
 import { keyRingAsWritten, keyRingInUse, withDatabase } from '../operator.ts';
+import { reseal } from '../reseal.ts';
 
 /** Owns the sealing of stored secrets under the first data key. The acts on signing keys come from the routes of the admin API. */
 

@@ -1,6 +1,6 @@
 import { languageOf } from '../../http/language.ts';
 import { OWN_PAGES } from '../../oauth/clients/first-party.ts';
-import { logosOf } from '../../oauth/clients/logo/store.ts';
+import { logosOf } from '../../oauth/clients/logos.ts';
 import { initialOf } from '../../oauth/consent/client-facts.ts';
 import { byProvider } from '../../oauth/scopes/scope-words.ts';
 import { listConnectedClients } from '../../oauth/store/connected-clients.ts';

@@ -2,8 +2,6 @@ import { listEvents } from '../../audit/events.ts';
 import { languageOf } from '../../http/language.ts';
 import { LIMITS, limitRate } from '../../http/rate-limit.ts';
 import { OWN_PAGES } from '../../oauth/clients/first-party.ts';
-import { listOwnedClients } from '../../oauth/clients/ownership.ts';
-import { listOwnedApis } from '../../oauth/scopes/api-ownership.ts';
 import { listConnectedClients } from '../../oauth/store/connected-clients.ts';
 import { listSessions } from '../../oauth/store/signed-in-browsers.ts';
 import { describe } from '../../pages/described-app.ts';
@@ -35,7 +33,7 @@ export const dataExport: OwnPage = {
 
 async function everything({ account, ctx, app, session }: Visit) {
   const { database } = app;
-  const [user, clients, sessions, events, ofFeatures, ownedClients, ownedApis] = await Promise.all([
+  const [user, clients, sessions, events, ofFeatures] = await Promise.all([
     database.prisma.user.findUniqueOrThrow({
       where: { id: account.id },
       include: { passkeys: true, totp: true, recoveryCodes: { orderBy: { createdAt: 'asc' } } },
@@ -44,8 +42,6 @@ async function everything({ account, ctx, app, session }: Visit) {
     listSessions(database, account.id),
     listEvents(database, account.id, { limit: MOST_EVENTS, language: languageOf(ctx) }),
     Promise.all(app.features.map((feature) => feature.dataOfAccount?.(database, account.id))),
-    listOwnedClients(database, account.id),
-    listOwnedApis(database, account.id),
   ]);
   // List the columns by name, so that a new column is not exported by accident.
   const { id, email, emailVerified, username, name, locale, role, createdAt, updatedAt } = user;
@@ -63,12 +59,6 @@ async function everything({ account, ctx, app, session }: Visit) {
       const { id: clientId, scopes, ...described } = describe(client, app, languageOf(ctx));
       return { clientId, ...described, scopes: scopes.map(({ name: scope, resource, title }) => ({ scope, resource, title })) };
     }),
-    ownedApps: ownedClients.map(({ id: clientId, metadata, created_at: createdAt }) => ({
-      clientId,
-      name: metadata['client_name'] ?? null,
-      createdAt,
-    })),
-    ownedApis: ownedApis.map(({ identifier, name }) => ({ identifier, name })),
     sessions: sessions.map((row) => ({
       thisDevice: row.uid === session.uid,
       browser: row.browser,

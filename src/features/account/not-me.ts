@@ -14,7 +14,7 @@ import { endAccount } from '../../oauth/store/grants.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { kept, letter } from '../../pages/own-pages.ts';
 import { dropIdleRecoveryCodes } from '../../people/factors.ts';
-import { endOutdatedLinks, findNotMeLink, giveBack, NOT_ME_PATH, type NotMeLink, spendNotMeLink } from '../../people/not-me.ts';
+import { endOutdatedLinks, NOT_ME_PATH } from '../../people/not-me.ts';
 import { listOpenings, removeAdded, shownOpenings } from '../../people/openings.ts';
 import { passwordProblem } from '../../people/password-policy.ts';
 import { hashPassword } from '../../people/passwords.ts';
@@ -23,6 +23,7 @@ import { type Account, findAccount } from '../../people/store.ts';
 import { AppError } from '../../platform/errors.ts';
 import { digestInHex } from '../../platform/secrets.ts';
 import { isUniqueViolation } from '../../platform/sql-errors.ts';
+import { findNotMeLink, giveBack, type NotMeLink, spendNotMeLink } from './not-me-links.ts';
 
 /**
  * Owns the page behind the link "this was not me". Any browser that reads the mail may open it. Opening it changes nothing, since mail

@@ -4,8 +4,8 @@ import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { alarm, backTo, kept, type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { passwordProblem } from '../../people/password-policy.ts';
 import { hashPassword, verifyPassword } from '../../people/passwords.ts';
-import { changePassword } from '../../people/profile.ts';
 import { endProofsOf } from '../../people/proofs.ts';
+import { Prisma, type Statement } from '../../platform/database.ts';
 
 /** Owns the change of a password. It ends every other session and every grant of the account. */
 
@@ -58,4 +58,14 @@ async function hashOf({ account, app }: Visit): Promise<string | null> {
 
 function page(visit: Visit, hash: string | null, problem?: string): void {
   show(visit, 'account/password', { has: hash !== null, email: visit.account.email, problem });
+}
+
+/**
+ * Replaces exactly the password that was just verified, so that of two parallel forms the second changes nothing.
+ * @param before the hash that was verified; null for an account without a password.
+ */
+function changePassword(accountId: string, before: string | null, hash: string): Statement {
+  return Prisma.sql`
+    update user_account set password_hash = ${hash}, updated_at = now()
+    where id = ${accountId} and disabled_at is null and password_hash is not distinct from ${before}`;
 }

@@ -2,8 +2,8 @@ import { chooseLanguage, LANGUAGES, languageOf, supported } from '../../http/lan
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, recordOwnEvent, show, type Visit } from '../../pages/own-pages.ts';
 import { nameFault, tidyName } from '../../people/names.ts';
-import { changeProfile } from '../../people/profile.ts';
-import { isReservedUsername } from '../../people/usernames.ts';
+import { isReservedUsername, restsFor } from '../../people/usernames.ts';
+import { Prisma, type Statement } from '../../platform/database.ts';
 import { isUniqueViolation } from '../../platform/sql-errors.ts';
 
 /** Owns a user's name, user name and language. */
@@ -64,4 +64,16 @@ function problemOf({ name, username, language }: Fields, before: { name: string;
 function page(visit: Visit, fields: Fields, problem?: string): void {
   const { language: chosen, ...named } = fields;
   show(visit, 'account/profile', { ...named, chosen, problem });
+}
+
+type Profile = { name: string; username: string; locale: string | null };
+
+/**
+ * Changes no row while the user name is reserved because another user gave it up.
+ * @throws a unique violation (23505) when another account has it.
+ */
+function changeProfile(accountId: string, { name, username, locale }: Profile): Statement {
+  return Prisma.sql`
+    update user_account set name = ${name}, username = ${username}, locale = ${locale}, updated_at = now()
+    where id = ${accountId} and (username = ${username} or not ${restsFor(username, accountId)})`;
 }

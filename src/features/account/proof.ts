@@ -6,9 +6,9 @@ import { NEEDED_FOR, type NeededFor } from '../../pages/fresh-proof.ts';
 import { backTo, kept, letter, named, type OwnPage, show, type Visit } from '../../pages/own-pages.ts';
 import { ownSession } from '../../pages/own-session.ts';
 import { mailboxOf } from '../../people/email-address.ts';
-import { forgetPendingProof, mailboxProven, pendingProof } from '../../people/mailbox-proof.ts';
 import { newProof, PROOF_MINUTES, proveByCode, redeemProof } from '../../people/proofs.ts';
 import { isMailAddress } from '../../platform/mail.ts';
+import { forgetPendingProof, mailboxProven, pendingProof } from './mailbox-proof.ts';
 
 /**
  * Owns the page on which a signed-in user proves access to the account's mailbox, before a new way to sign in is added. The user requests a

@@ -4,7 +4,7 @@ import type { App } from '../../oauth/app.ts';
 import { done, FACTORS_PATH, letterAbout, visitToAdd, visitWithForm, vouched, wasStopped } from '../../pages/factor-visit.ts';
 import { recordOwnEvent } from '../../pages/own-pages.ts';
 import { factorsOf } from '../../people/factors.ts';
-import { newRecoveryCodes, replaceRecoveryCodes } from '../../people/recovery-codes.ts';
+import { newRecoveryCodes, replaceRecoveryCodes } from './new-recovery-codes.ts';
 
 /** Owns the creation of recovery codes. Only the page that answers the form shows them. */
 

@@ -1,7 +1,7 @@
-import { endOtherSessions, endSession, listSessions } from '../../oauth/store/signed-in-browsers.ts';
+import { endSession, listSessions } from '../../oauth/store/signed-in-browsers.ts';
 import { writeTogether } from '../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, recordOwnEvent, show } from '../../pages/own-pages.ts';
-import { isStorable } from '../../platform/database.ts';
+import { isStorable, Prisma, type Statement } from '../../platform/database.ts';
 
 /**
  * Owns the list of browsers in which a user is signed in, and the end of other sessions. Access that a client has only while the user is
@@ -41,3 +41,8 @@ export const sessions: OwnPage = {
     backTo(visit, '/account/sessions', ended);
   },
 };
+
+/** Ends all sessions of a user except one. @param uid of the session that the user is using. */
+function endOtherSessions(accountId: string, uid: string): Statement {
+  return Prisma.sql`delete from session where account_id = ${accountId} and uid <> ${uid}`;
+}

@@ -1,8 +1,9 @@
-import { type Counted, type CountedStep, type CountName, labelsOf, readCounts, type Span } from '../../audit/counts.ts';
+import { type Counted, type CountName, labelsOf } from '../../audit/counts.ts';
 import type { Language } from '../../http/language.ts';
 import { timeZoneOf, translate } from '../../http/render.ts';
 import type { Database } from '../../platform/database.ts';
 import { drawChart, HUES, highest, type Series } from './chart.ts';
+import { type CountedStep, readCounts, type Span } from './counted.ts';
 
 /** Owns the charts of the overview: their counts, their period, and the names of their series. */
 

@@ -1,9 +1,9 @@
 import type { Apart, Feature } from '../../feature.ts';
-import { adminClient } from '../../oauth/clients/first-party.ts';
 import { saveClient } from '../../oauth/clients/store.ts';
 import { isAdminBeside } from '../../pages/admin-place.ts';
 import type { Config } from '../../platform/config.ts';
 import { derivedSecret } from '../../platform/secrets.ts';
+import { adminClient } from './apart/client.ts';
 import { createAdminDoor } from './apart/door.ts';
 import { ROUTES } from './api/routes.ts';
 import { adminApplication, publicAdminApi } from './listener.ts';

@@ -9,7 +9,6 @@ import { requestLog } from '../../http/request-id.ts';
 import { securityHeaders } from '../../http/security-headers.ts';
 import { type Part, under } from '../../http/under.ts';
 import type { StartingApp } from '../../oauth/app.ts';
-import { clientLogos } from '../../oauth/clients/logo/serving.ts';
 import { isAdminBeside } from '../../pages/admin-place.ts';
 import type { PagesFeature } from '../../pages/feature.ts';
 import { adminApi, adminApiMetadata, noAdminApi } from './api/app.ts';
@@ -29,7 +28,7 @@ export function publicAdminApi(app: StartingApp<PagesFeature>): Part[] {
 
 /** @returns the listener's application. @param pages the administration pages, behind the door of apart/door.ts. */
 export function adminApplication({ proxies, pages, ...app }: StartingApp<PagesFeature> & { proxies: Proxies; pages: Part[] }): Koa {
-  const { config, database, log } = app;
+  const { config, database, log, features } = app;
   const origin = config.adminOrigin as string;
   const koa = new Koa({ proxy: true });
   koa.on('error', (error) => log.warn({ event: 'response_failed', reason: error.message }));
@@ -40,7 +39,7 @@ export function adminApplication({ proxies, pages, ...app }: StartingApp<PagesFe
   const api = [whicheverHost(config.issuer, proxies), adminApi(app), adminApiMetadata(config), noAdminApi(config, log, ['/'])];
   koa.use(under(['/admin/api/', '/.well-known/'], compose(api as never[])) as Koa.Middleware);
   koa.use(assets());
-  koa.use(under(['/logos/'], clientLogos(database)) as Koa.Middleware);
+  for (const part of features.flatMap((feature) => feature.assets?.(database) ?? [])) koa.use(part as Koa.Middleware);
   koa.use(language());
   koa.use(errorBoundary(log));
   koa.use(onlyOurHost(origin, proxies));

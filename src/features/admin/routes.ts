@@ -1,10 +1,10 @@
 import Router from '@koa/router';
 import type { Feature } from '../../feature.ts';
 import type { App } from '../../oauth/app.ts';
-import { ADMIN_CALLBACK_PATH } from '../../oauth/clients/first-party.ts';
 import { type Admission, type OwnPage, ownPages, type Visit } from '../../pages/own-pages.ts';
 import { mayDo } from '../../pages/permissions.ts';
 import { AppError } from '../../platform/errors.ts';
+import { ADMIN_CALLBACK_PATH } from './apart/client.ts';
 import { type AdminDoor, SIGN_OUT_PATH } from './apart/door.ts';
 import { overview } from './overview.ts';
 import { audit } from './pages/audit.ts';

@@ -5,7 +5,7 @@ import { languageOf } from '../../http/language.ts';
 import { render } from '../../http/render.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import { nameOfClient } from '../../oauth/clients/display-name.ts';
-import { logosOf } from '../../oauth/clients/logo/store.ts';
+import { logosOf } from '../../oauth/clients/logos.ts';
 import { initialOf, registeredItself } from '../../oauth/consent/client-facts.ts';
 import { write } from '../../oauth/store/unit-of-work.ts';
 import { epochSeconds, MINUTE, systemClock } from '../../platform/clock.ts';

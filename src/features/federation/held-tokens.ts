@@ -1,5 +1,5 @@
 import { type Database, Prisma, type Statement } from '../../platform/database.ts';
-import type { SealedColumn } from '../../platform/reseal.ts';
+import type { SealedColumn } from '../../platform/sealed-column.ts';
 import { type KeyRing, timeOrderedId } from '../../platform/secrets.ts';
 import type { UpstreamTokens } from './upstream.ts';
 

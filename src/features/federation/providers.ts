@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Database, Prisma } from '../../platform/database.ts';
-import type { SealedColumn } from '../../platform/reseal.ts';
+import type { SealedColumn } from '../../platform/sealed-column.ts';
 import type { KeyRing } from '../../platform/secrets.ts';
 import { presetNamed } from './presets.ts';
 

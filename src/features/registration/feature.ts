@@ -1,18 +1,18 @@
 import compose from 'koa-compose';
 import type { Feature } from '../../feature.ts';
 import { under } from '../../http/under.ts';
-import { hideSecretHandles } from '../../oauth/clients/client-secrets.ts';
-import { acceptRequests } from '../../oauth/clients/metadata/accepted-metadata.ts';
 import { beforeNaming } from '../../oauth/clients/metadata/client-judgement.ts';
 import { ROUTES } from '../../oauth/routes.ts';
 import { createRecordStore } from '../../oauth/store/records.ts';
 import { actRoute, listRoute } from '../../pages/operators/route.ts';
+import { acceptRequests } from './accepted-requests.ts';
 import { createInitialAccessToken, endInitialAccessToken } from './admin/acts.ts';
 import { initialAccessTokens } from './admin/lists.ts';
 import { REGISTRATION_PAGES } from './admin/pages.ts';
 import { recordRegistrations } from './events.ts';
 import { changeWhatIsThere, guardRegistration } from './guard.ts';
 import { carryLimits, createInitialAccessStore, registeredWith, spendToken, tokenSpent } from './initial-access.ts';
+import { hideSecretHandles } from './secret-handles.ts';
 import { judgeSoftwareStatements } from './software-statements.ts';
 
 const PATH = ROUTES.registration;

@@ -2,9 +2,9 @@ import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JWTPayload, e
 import type { Context, Next } from 'koa';
 import { errors, type Provider } from 'oidc-provider';
 import { readBody, replaceBody } from '../../http/form.ts';
-import { objectIn } from '../../oauth/clients/metadata/accepted-metadata.ts';
 import type { Config } from '../../platform/config.ts';
 import { type Database, isStorable } from '../../platform/database.ts';
+import { objectIn } from './accepted-requests.ts';
 import { findSoftwareIssuer } from './software-issuers.ts';
 
 /**

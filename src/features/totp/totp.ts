@@ -2,7 +2,7 @@ import { Secret, TOTP } from 'otpauth';
 import { dropIdleRecoveryCodes, keepFactor } from '../../people/factors.ts';
 import { type Clock, epochSeconds, MINUTE, systemClock } from '../../platform/clock.ts';
 import { type Database, Prisma, type Statement } from '../../platform/database.ts';
-import type { SealedColumn } from '../../platform/reseal.ts';
+import type { SealedColumn } from '../../platform/sealed-column.ts';
 import type { KeyRing } from '../../platform/secrets.ts';
 
 /**

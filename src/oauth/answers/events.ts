@@ -2,8 +2,8 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { CountName, Counts } from '../../audit/counts.ts';
 import type { Log } from '../../platform/log.ts';
 import { isAnsweredAgain } from '../tokens/second-use.ts';
-import type { ErrorBook } from './error-book.ts';
-import type { LibraryError } from './reasons.ts';
+
+export type LibraryError = Error & { error?: string; error_detail?: string; error_description?: string };
 
 const FAILURES = [
   'authorization.error',
@@ -24,18 +24,6 @@ const FAILURES = [
   'end_session_success.error',
 ] as const;
 
-/** Endpoints whose failures a client's owners can read. At the other endpoints the client or its user already got the full error. */
-const ENDPOINTS: Partial<Record<(typeof FAILURES)[number], string>> = {
-  'authorization.error': 'authorization',
-  'grant.error': 'token',
-  'introspection.error': 'introspection',
-  'revocation.error': 'revocation',
-  'userinfo.error': 'userinfo',
-  'pushed_authorization_request.error': 'pushed_authorization_request',
-  'device_authorization.error': 'device_authorization',
-  'end_session.error': 'end_session',
-};
-
 /** Events of success, with the name and kind that they are counted under. */
 const SUCCESSES: Record<string, [CountName, (ctx: KoaContextWithOIDC) => string]> = {
   'grant.success': ['token', ({ oidc }) => String(oidc.params?.['grant_type'])],
@@ -44,15 +32,13 @@ const SUCCESSES: Record<string, [CountName, (ctx: KoaContextWithOIDC) => string]
 };
 
 /**
- * Connects the library's events to the request's log line, to the error list of the client's owners, and to the counters.
+ * Connects the library's events to the request's log line and to the counters.
  * The private detail goes to the log only.
  */
-export function logEvents(provider: Provider, log: Log, counts: Counts, errors?: ErrorBook): void {
+export function logEvents(provider: Provider, log: Log, counts: Counts): void {
   for (const event of FAILURES) {
     provider.on(event as 'grant.error', (ctx: KoaContextWithOIDC, error: LibraryError) => {
       if (isAnsweredAgain(ctx)) return counts.add('token', 'refresh_token');
-      const endpoint = ENDPOINTS[event];
-      if (endpoint) errors?.note(ctx, endpoint, error);
       ctx.state.logged = {
         ...ctx.state.logged,
         event,

@@ -10,7 +10,7 @@ import { nameOfClient } from '../clients/display-name.ts';
 import { showOwnerFacts } from '../consent/owner-facts.ts';
 import { ROUTES } from '../routes.ts';
 import { newestGrant } from '../store/grants.ts';
-import type { LibraryError } from './reasons.ts';
+import type { LibraryError } from './events.ts';
 
 /**
  * Owns how an authorization error reaches an app. Anyone can register a client and use an error to redirect a browser from our address

@@ -18,8 +18,6 @@ export const OWN_PAGES: readonly string[] = [FIRST_PARTY_CLIENT, ADMIN_CLIENT];
 
 export const CALLBACK_PATH = '/account/signed-in';
 
-export const ADMIN_CALLBACK_PATH = '/admin/signed-in';
-
 /** The redirect URI of the portal's trial page. A client has it registered while a developer tries the client. */
 export const TRY_CALLBACK_PATH = '/developer/try/callback';
 
@@ -32,18 +30,5 @@ export function firstPartyClient(issuer: string): ClientMetadata {
     grant_types: ['authorization_code'],
     response_types: ['code'],
     redirect_uris: [`${issuer}${CALLBACK_PATH}`],
-  };
-}
-
-/** The client of the admin pages. @param origin ADMIN_ORIGIN. @param secret the same on every node. */
-export function adminClient(origin: string, secret: string): ClientMetadata {
-  return {
-    client_id: ADMIN_CLIENT,
-    client_name: 'Munjigi',
-    client_secret: secret,
-    grant_types: ['authorization_code'],
-    response_types: ['code'],
-    redirect_uris: [`${origin}${ADMIN_CALLBACK_PATH}`],
-    require_pkce: true,
   };
 }

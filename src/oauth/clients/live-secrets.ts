@@ -1,11 +1,6 @@
 import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
-import { digest } from '../../platform/secrets.ts';
-import { secretHint } from './secrets.ts';
 
-/** Owns a client's secrets as its owners manage them: at most two live secrets, each of which an owner can end. */
-
-/** One in use and its successor. */
-export const MAX_LIVE_SECRETS = 2;
+/** Owns the list of a client's live secrets, and the end of one. A secret is named by the beginning of its digest. */
 
 export type LiveSecret = {
   /** The first digits of its digest, by which a form names it. */
@@ -30,39 +25,6 @@ export function listLiveSecrets(database: Database, clientId: string): Promise<L
 
 const NAME_LENGTH = 16;
 const NAME = /^[0-9a-f]{16}$/;
-
-/** Stops two concurrent changes from counting the same secrets. Runs first, in the same transaction. */
-export function lockSecrets(clientId: string): Statement {
-  return Prisma.sql`select 1 from client where id = ${clientId} for no key update`;
-}
-
-/**
- * Adds a secret if there are fewer than MAX_LIVE_SECRETS. @param secret in clear, from randomSecret(). @param madeBy the account that
- * creates it. @param label what its owner calls it.
- */
-export function addLiveSecret(clientId: string, secret: string, madeBy: string, label: string | null = null): Statement {
-  return Prisma.sql`
-    insert into client_secret (digest, client_id, hint, made_by, label)
-    select ${digest(secret)}, ${clientId}, ${secretHint(secret)}, ${madeBy}, ${label}
-    where (select count(*) from client_secret where client_id = ${clientId} and (expires_at is null or expires_at > now())) < ${MAX_LIVE_SECRETS}`;
-}
-
-/** Records the creator of a client's first secret. Runs after the client is created. */
-export function secretsMadeBy(clientId: string, accountId: string): Statement {
-  return Prisma.sql`update client_secret set made_by = ${accountId} where client_id = ${clientId} and made_by is null`;
-}
-
-/** Deletes ended secrets, so that repeated rotation does not accumulate them. */
-export function dropEndedSecrets(clientId: string): Statement {
-  return Prisma.sql`delete from client_secret where client_id = ${clientId} and expires_at <= now()`;
-}
-
-/** Ends the other secrets after a while; one that ends sooner is unchanged. @param secret that stays. */
-export function endOtherSecrets(clientId: string, secret: string, overlapSeconds: number): Statement {
-  return Prisma.sql`
-    update client_secret set expires_at = least(expires_at, now() + ${overlapSeconds} * interval '1 second')
-    where client_id = ${clientId} and digest <> ${digest(secret)}`;
-}
 
 /** @param name of LiveSecret; untrusted input. @returns the client of a live secret; undefined unless the name identifies exactly one. */
 export async function findClientOfSecret(database: Database, name: string): Promise<string | undefined> {

@@ -1,17 +1,12 @@
 /**
- * Owns the list of URI schemes that IANA has registered: permanent, provisional and historical ones.
+ * Owns the list of URI schemes that IANA has registered: permanent, provisional and historical ones. Left out are those that the maker of one
+ * app registered for that app only.
  * Does not check a redirect URI: see app-schemes.ts.
  * @see https://www.iana.org/assignments/uri-schemes/uri-schemes-1.csv as read on 2026-09-11 (RFC 7595). The list omits schemes that begin
  * with ms-: app-schemes.ts matches their prefix.
  */
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
-
-/** Schemes that the maker of one app registered for that app only. Nothing else handles them. */
-const OF_ONE_APP = words(`
-  barion com-eventbrite-attendee keyparc lastfm mumble paparazzi secondlife spotify steam teamspeak teliaeid things ventrilo vscode vscode-
-  insiders vsls xfire
-`);
 
 const REGISTERED = words(`
   aaa aaas about acap acct acd acr adiumxtra adt aet afp afs agtp aim amss android appdata apt ar ari ark ars at attachment aw bb beshare
@@ -35,6 +30,3 @@ const REGISTERED = words(`
 
 /** Registered schemes of protocols, identifiers, browsers and operating systems. Lower case, without the colon. */
 export const REGISTERED_SCHEMES: ReadonlySet<string> = new Set(REGISTERED);
-
-/** Registered schemes of single apps. */
-export const SCHEMES_OF_ONE_APP: ReadonlySet<string> = new Set(OF_ONE_APP);

@@ -217,24 +217,3 @@ export function rotateSecret(clientId: string, secret: string, overlapSeconds: n
 export function holderOfSecret(secret: string): Statement {
   return Prisma.sql`select null::text as account_id, client_id from client_secret where digest = ${digest(secret)}`;
 }
-
-export type ListedClient = {
-  id: string;
-  name: string | null;
-  registration: string;
-  method: string;
-  publisher: string | null;
-  services: string[];
-  secrets: number;
-  created_at: Date;
-  suspended_at: Date | null;
-};
-
-/** All clients for an operator, in the order of registration; `secrets` is the number of live ones. */
-export function listClients(database: Database): Promise<ListedClient[]> {
-  return database.query<ListedClient>(Prisma.sql`
-    select id, metadata->>'client_name' as name, registration::text, coalesce(metadata->>'token_endpoint_auth_method', 'client_secret_basic') as method, publisher, services,
-      (select count(*)::int from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())) as secrets,
-      created_at, suspended_at
-    from client c order by created_at, id`);
-}

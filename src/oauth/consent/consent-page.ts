@@ -6,7 +6,7 @@ import { DAY, systemClock } from '../../platform/clock.ts';
 import type { Database } from '../../platform/database.ts';
 import type { App } from '../app.ts';
 import { displayName } from '../clients/display-name.ts';
-import { logosOf } from '../clients/logo/store.ts';
+import { logosOf } from '../clients/logos.ts';
 import { byProvider, describeScopes, type ScopeWords } from '../scopes/scope-words.ts';
 import { countGrants } from '../store/grants.ts';
 import { ttl } from '../tokens/token-policy.ts';

@@ -1,7 +1,7 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { HOUR, MINUTE } from '../../platform/clock.ts';
 import { type Database, Prisma, type Statement } from '../../platform/database.ts';
-import type { SealedColumn } from '../../platform/reseal.ts';
+import type { SealedColumn } from '../../platform/sealed-column.ts';
 import { type KeyRing, randomSecret } from '../../platform/secrets.ts';
 import { foundNothing } from '../../platform/sql-errors.ts';
 import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../clients/signing-algorithms.ts';

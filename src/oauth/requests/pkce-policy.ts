@@ -1,7 +1,6 @@
 import { type Client, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Config } from '../../platform/config.ts';
 import { bindsTokens, hasFapiProfile, isPublic, type ProfiledClient } from '../clients/client-profile.ts';
-import type { PkceUse } from '../store/pkce-use.ts';
 
 /**
  * Owns which authorization requests need a PKCE challenge (RFC 7636, RFC 9700 section 2.1.1). The library checks the challenge and the
@@ -66,13 +65,5 @@ export function checkPkceAgain(provider: Provider, mode: Config['pkce']): void {
   provider.on('interaction.ended', (ctx) => {
     const { client, params } = ctx.oidc;
     if (client && params?.['response_type'] === 'code' && !params['code_challenge']) accept(ctx, client);
-  });
-}
-
-/** Records whether clients that may omit PKCE use it. The portal's trial requests do not count for the app. */
-export function recordPkceUse(provider: Provider, use: PkceUse, mode: Config['pkce'], tryCallback: string): void {
-  provider.on('authorization.success', ({ oidc: { client, params } }) => {
-    if (!client || pkceReason(client, mode) || params?.['redirect_uri'] === tryCallback) return;
-    use.add(client.clientId, Boolean(params?.['code_challenge']));
   });
 }

@@ -1,4 +1,4 @@
-import { type Database, isStorable, Prisma, type Statement } from '../../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../../platform/database.ts';
 import type { Scope } from './resource-servers.ts';
 
 /** Owns the scopes of the admin API and their sentences. pages/permissions.ts decides who may use them. */
@@ -19,24 +19,6 @@ export const ADMIN_SCOPES = Object.keys(IN_WORDS) as AdminScope[];
 
 export const adminScopesInWords = (): Scope[] =>
   ADMIN_SCOPES.map((name) => ({ name, mayBeRequired: true, isDefault: false, sensitive: true, title: IN_WORDS[name] }));
-
-/** @returns the admin scopes that an operator allows a client to ask for; undefined for an unknown client. */
-export async function readAdminScopes(database: Database, clientId: string): Promise<AdminScope[] | undefined> {
-  if (!isStorable(clientId)) return undefined;
-  const [row] = await database.query<{ scopes: AdminScope[] }>(
-    Prisma.sql`select admin_scopes as scopes from client where id = ${clientId}`,
-  );
-  return row?.scopes;
-}
-
-/**
- * Sets the admin scopes that a client may ask for. @param before its admin scopes when the operator decided.
- * @returns a statement that yields a row, unless those have changed.
- */
-export function allowAdminScopes(clientId: string, scopes: AdminScope[], before: AdminScope[]): Statement {
-  return Prisma.sql`
-    update client set admin_scopes = ${scopes}, updated_at = now() where id = ${clientId} and admin_scopes = ${before}::text[] returning id`;
-}
 
 /** A client's rights beyond ordinary APIs: to administer this server, and to act for users at upstream providers. */
 export type Power = { scopes: AdminScope[]; services: string[] };

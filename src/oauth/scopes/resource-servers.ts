@@ -22,6 +22,9 @@ export type Scope = {
   provider?: { id: string; name: string };
 };
 
+/** Characters of an identifier. */
+export const MAX_IDENTIFIER = 255;
+
 export type ResourceServer = JwtChoices & {
   identifier: string;
   name: string;

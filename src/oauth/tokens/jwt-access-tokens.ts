@@ -12,7 +12,7 @@ import { place, recall, remember } from '../store/unit-of-work.ts';
 
 /**
  * Owns how this server reads its JWT access tokens (RFC 9068). They are not stored, so each names the records it depends on.
- * The server finds a token by its signature. The library writes the JWTs; caller-policy.ts decides who may introspect them.
+ * The server finds a token by its signature. The library writes the JWTs; introspection.ts decides who may introspect them.
  *
  * Two private claims (RFC 7519 section 4.3) name the records of a user's token. `grant_id` is the user's grant to the client.
  * `session_id` is the user's session, and is present only when the token ends with that session. Both are record ids.

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { isClientKnown } from '../../../oauth/clients/store.ts';
 import { endClient, findGrant, revokeGrant, revokeGrantsOf } from '../../../oauth/store/grants.ts';
-import { endByHandle, findByHandle } from '../../../oauth/store/token-handles.ts';
+import { endByHandle } from '../../../oauth/store/token-handles.ts';
 import { type Act, done, NOTHING, recordActEvent, refused } from '../../../pages/operators/act.ts';
-import { findAccountRecordById } from '../../../people/administration.ts';
+import { findAccountRecordById } from '../people.ts';
+import { findByHandle } from '../token-handles.ts';
 
 /** Owns the acts that end grants and tokens. Sessions and registered clients stay. */
 

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { endSecret, findClientOfSecret } from '../../../oauth/clients/live-secrets.ts';
 import * as store from '../../../oauth/clients/store.ts';
-import { ADMIN_SCOPES, type AdminScope, allowAdminScopes as adminScopesOf, readAdminScopes } from '../../../oauth/scopes/admin-scopes.ts';
+import { ADMIN_SCOPES, type AdminScope } from '../../../oauth/scopes/admin-scopes.ts';
 import { countPeople, endClient } from '../../../oauth/store/grants.ts';
 import { type Act, done, NOTHING, nameInWords, refused } from '../../../pages/operators/act.ts';
 import { type ChangedClient, changedClient, doToClient } from '../../../pages/operators/on-client.ts';
 import { Prisma } from '../../../platform/database.ts';
 import { mustFind } from '../../../platform/sql-errors.ts';
+import { allowAdminScopes as adminScopesOf, readAdminScopes } from '../client-scopes.ts';
 
 /** Owns the operators' acts on clients. The server's own clients are excluded: without them, no operator could sign in to undo the act. */
 

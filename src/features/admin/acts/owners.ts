@@ -1,11 +1,10 @@
 import { z } from 'zod';
-import { forgetOwner, leaveClient, listOwners } from '../../../oauth/clients/co-owners.ts';
-import { addOwner } from '../../../oauth/clients/ownership.ts';
+import { addOwner, forgetOwner, leaveClient, listOwners } from '../../../oauth/clients/owners.ts';
 import { type Act, refused } from '../../../pages/operators/act.ts';
 import { type ChangedClient, changedClient, doToClient } from '../../../pages/operators/on-client.ts';
-import { findAccountRecordById } from '../../../people/administration.ts';
 import { Prisma } from '../../../platform/database.ts';
 import { mustFind } from '../../../platform/sql-errors.ts';
+import { findAccountRecordById } from '../people.ts';
 
 /**
  * Owns the operators' acts on the owners of a client in the developer portal. Owners invite each other and leave. Only an operator removes

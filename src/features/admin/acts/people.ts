@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { EventType } from '../../../audit/events.ts';
 import { LANGUAGES } from '../../../http/language.ts';
 import { endAccount } from '../../../oauth/store/grants.ts';
-import { endSessions, findAccountOfSession, endSession as sessionOf } from '../../../oauth/store/signed-in-browsers.ts';
+import { endSession as sessionOf } from '../../../oauth/store/signed-in-browsers.ts';
 import {
   type Act,
   type ActingApp,
@@ -13,15 +13,7 @@ import {
   refused,
   rolesWithin,
 } from '../../../pages/operators/act.ts';
-import {
-  type AccountRecord,
-  disableAccount,
-  enableAccount,
-  findAccountRecordById,
-  isAnotherAdmin,
-  isStillAs,
-  changeRole as roleOf,
-} from '../../../people/administration.ts';
+import { type AccountRecord, disableAccount } from '../../../people/administration.ts';
 import { emailProblem, normalizeEmail } from '../../../people/email-address.ts';
 import { removeFactors } from '../../../people/factors.ts';
 import { nameFault, tidyName } from '../../../people/names.ts';
@@ -30,6 +22,15 @@ import { isAddressTaken } from '../../../people/store.ts';
 import type { Statement } from '../../../platform/database.ts';
 import { isUniqueViolation, mustFind } from '../../../platform/sql-errors.ts';
 import { accountToClaim } from '../claimable.ts';
+import {
+  enableAccount,
+  endSessions,
+  findAccountOfSession,
+  findAccountRecordById,
+  isAnotherAdmin,
+  isStillAs,
+  changeRole as roleOf,
+} from '../people.ts';
 
 /** Owns the operators' acts on users. An operator cannot act on a user with more rights, or on the operator's own account. */
 

@@ -7,7 +7,7 @@ import { preferProfile } from '../../../http/language.ts';
 import { allowFormAction } from '../../../http/security-headers.ts';
 import { seeOther } from '../../../http/see-other.ts';
 import type { App } from '../../../oauth/app.ts';
-import { ADMIN_CALLBACK_PATH, ADMIN_CLIENT } from '../../../oauth/clients/first-party.ts';
+import { ADMIN_CLIENT } from '../../../oauth/clients/first-party.ts';
 import { ROUTES } from '../../../oauth/routes.ts';
 import { ACR } from '../../../oauth/session/strength.ts';
 import { rememberOnce } from '../../../oauth/store/records.ts';
@@ -21,6 +21,7 @@ import { epochSeconds, MINUTE } from '../../../platform/clock.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { randomSecret } from '../../../platform/secrets.ts';
 import { showsTwoFactors } from '../second-factor.ts';
+import { ADMIN_CALLBACK_PATH } from './client.ts';
 import { createAdminCookies, type Pending } from './cookies.ts';
 
 /**

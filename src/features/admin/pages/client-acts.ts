@@ -1,14 +1,15 @@
 import { profileOf } from '../../../oauth/clients/client-profile.ts';
 import { pkceByNature } from '../../../oauth/requests/pkce-policy.ts';
-import { ADMIN_SCOPES, readAdminScopes } from '../../../oauth/scopes/admin-scopes.ts';
+import { ADMIN_SCOPES } from '../../../oauth/scopes/admin-scopes.ts';
 import { countPeople } from '../../../oauth/store/grants.ts';
-import { countTokens } from '../../../oauth/store/token-handles.ts';
 import { actPage, goBack, type Question } from '../../../pages/operators/acting.ts';
 import { type ClientAct, clientOf, type NamedClient } from '../../../pages/operators/named.ts';
 import { pathOfClient } from '../../../pages/operators/paths.ts';
 import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
 import * as accessActs from '../acts/access.ts';
 import * as clientActs from '../acts/clients.ts';
+import { readAdminScopes } from '../client-scopes.ts';
+import { countTokens } from '../token-handles.ts';
 
 /** Owns the pages of the operators' acts on a client. */
 

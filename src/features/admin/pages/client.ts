@@ -1,15 +1,15 @@
-import { listOwners } from '../../../oauth/clients/co-owners.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import { OWN_CLIENTS } from '../../../oauth/clients/first-party.ts';
 import { listLiveSecrets } from '../../../oauth/clients/live-secrets.ts';
-import { findLogoState } from '../../../oauth/clients/logo/store.ts';
+import { findLogoState } from '../../../oauth/clients/logos.ts';
+import { listOwners } from '../../../oauth/clients/owners.ts';
 import { countPeople } from '../../../oauth/store/grants.ts';
-import { countTokens } from '../../../oauth/store/token-handles.ts';
 import { clientOf } from '../../../pages/operators/named.ts';
 import { pathOfClient, pathOfPerson } from '../../../pages/operators/paths.ts';
 import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
 import { mayDo } from '../../../pages/permissions.ts';
 import { Prisma } from '../../../platform/database.ts';
+import { countTokens } from '../token-handles.ts';
 import { CLIENT_ACTS } from './client-acts.ts';
 import { pathOfOwner, pathOfSecret } from './held-acts.ts';
 

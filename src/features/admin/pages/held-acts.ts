@@ -1,6 +1,6 @@
-import { listOwners } from '../../../oauth/clients/co-owners.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import { listLiveSecrets } from '../../../oauth/clients/live-secrets.ts';
+import { listOwners } from '../../../oauth/clients/owners.ts';
 import { listSessions } from '../../../oauth/store/signed-in-browsers.ts';
 import { actPage } from '../../../pages/operators/acting.ts';
 import { clientOf, personOf } from '../../../pages/operators/named.ts';

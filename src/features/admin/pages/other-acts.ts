@@ -1,5 +1,4 @@
 import { findGrant } from '../../../oauth/store/grants.ts';
-import { findByHandle } from '../../../oauth/store/token-handles.ts';
 import { actPage, goBack } from '../../../pages/operators/acting.ts';
 import { namesOf } from '../../../pages/operators/named.ts';
 import { named, type OwnPage, type Visit } from '../../../pages/own-pages.ts';
@@ -9,6 +8,7 @@ import * as accessActs from '../acts/access.ts';
 import * as keyActs from '../acts/keys.ts';
 import * as resourceServerActs from '../acts/resource-servers.ts';
 import { findResourceServerById } from '../resource-server-removal.ts';
+import { findByHandle } from '../token-handles.ts';
 
 /** Owns the pages on which operators end grants and tokens, delete APIs, and rotate keys. */
 

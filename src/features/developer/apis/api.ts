@@ -1,9 +1,10 @@
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { apiProblem } from '../../../oauth/scopes/api-judgement.ts';
-import { changeApi, deleteApi } from '../../../oauth/scopes/api-ownership.ts';
-import { COUNTED_AT_MOST, countAudience, endAudience } from '../../../oauth/store/audiences.ts';
+import { endAudience } from '../../../oauth/store/audiences.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, recordOwnEvent } from '../../../pages/own-pages.ts';
+import { COUNTED_AT_MOST, countAudience } from './affected.ts';
+import { apiProblem } from './api-judgement.ts';
+import { changeApi, deleteApi } from './api-ownership.ts';
 import { API_LIMITS, apiFields, fieldOf, JWT_OPTIONS } from './apis.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 

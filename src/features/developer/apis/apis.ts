@@ -1,11 +1,11 @@
-import { lockOwner } from '../../../oauth/clients/ownership.ts';
 import { DEFAULT_JWT_CHOICES, JWT_TYPES, SIGNING_ALGORITHMS } from '../../../oauth/clients/signing-algorithms.ts';
-import { apiProblem, identifierProblem, LIFETIME_SECONDS } from '../../../oauth/scopes/api-judgement.ts';
-import { isIdentifierTaken, listOwnedApis, MOST_APIS, makeApi, type OwnedApi } from '../../../oauth/scopes/api-ownership.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, recordOwnEvent, show, type Visit } from '../../../pages/own-pages.ts';
 import { timeOrderedId } from '../../../platform/secrets.ts';
 import { isUniqueViolation } from '../../../platform/sql-errors.ts';
+import { lockOwner } from '../clients/owned-clients.ts';
+import { apiProblem, identifierProblem, LIFETIME_SECONDS } from './api-judgement.ts';
+import { isIdentifierTaken, listOwnedApis, MOST_APIS, makeApi, type OwnedApi } from './api-ownership.ts';
 import { apiPath, limitApiChanges } from './owned-api.ts';
 
 /** Owns the list of an owner's APIs, and the form that adds one. */

@@ -1,14 +1,9 @@
 import type { Problem } from '../../../http/problem.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
-import {
-  chooseIntrospector,
-  dismissIntrospector,
-  listPossibleIntrospectors,
-  type OwnedApiWithScopes,
-} from '../../../oauth/scopes/api-ownership.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { sealCreation } from '../clients/one-creation.ts';
+import { chooseIntrospector, dismissIntrospector, listPossibleIntrospectors, type OwnedApiWithScopes } from './api-ownership.ts';
 import { makeIntrospector } from './introspector.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 

@@ -1,8 +1,8 @@
 import { MAX_NAME_CHARACTERS } from '../../../oauth/clients/display-name.ts';
-import { chooseIntrospector, dismissIntrospector, type OwnedApiWithScopes } from '../../../oauth/scopes/api-ownership.ts';
 import type { Write } from '../../../oauth/store/unit-of-work.ts';
 import { recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { type Made, makeClient } from '../clients/making.ts';
+import { chooseIntrospector, dismissIntrospector, type OwnedApiWithScopes } from './api-ownership.ts';
 
 /** Owns the creation of a client that only introspects tokens for an API. It authenticates, and has no grant type. */
 

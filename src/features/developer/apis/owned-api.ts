@@ -1,9 +1,9 @@
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import { initialOf } from '../../../oauth/consent/client-facts.ts';
-import { findOwnedApi, type OwnedApiWithScopes } from '../../../oauth/scopes/api-ownership.ts';
 import { named, show, type Visit } from '../../../pages/own-pages.ts';
 import { AppError } from '../../../platform/errors.ts';
+import { findOwnedApi, type OwnedApiWithScopes } from './api-ownership.ts';
 
 /** Owns the frame that all pages of one API share. */
 

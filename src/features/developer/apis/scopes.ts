@@ -1,10 +1,10 @@
-import { lockOwner } from '../../../oauth/clients/ownership.ts';
-import { MAX_SCOPE_NAME, MAX_TITLE, type ScopeFields, scopeNameProblem, scopeProblem } from '../../../oauth/scopes/api-judgement.ts';
-import { addScope, changeScope, deleteScope, MOST_SCOPES, type OwnedApiWithScopes } from '../../../oauth/scopes/api-ownership.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import type { Statement } from '../../../platform/database.ts';
 import { isUniqueViolation } from '../../../platform/sql-errors.ts';
+import { lockOwner } from '../clients/owned-clients.ts';
+import { MAX_SCOPE_NAME, MAX_TITLE, type ScopeFields, scopeNameProblem, scopeProblem } from './api-judgement.ts';
+import { addScope, changeScope, deleteScope, MOST_SCOPES, type OwnedApiWithScopes } from './api-ownership.ts';
 import { fieldOf } from './apis.ts';
 import { apiPath, limitApiChanges, ownApi, showApi } from './owned-api.ts';
 

@@ -1,12 +1,12 @@
 import type { Problem } from '../../../http/problem.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { replaceOwned } from '../../../oauth/clients/co-owners.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { kept, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { problemsOf } from './form.ts';
+import { replaceOwned } from './owned-clients.ts';
 
 /** Owns the change of a client's metadata: it is judged, limited and audited in the same way from every page. */
 

@@ -1,11 +1,12 @@
 import { languageOf } from '../../../http/language.ts';
 import type { Problem } from '../../../http/problem.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
-import { findLogoState } from '../../../oauth/clients/logo/store.ts';
+import { findLogoState } from '../../../oauth/clients/logos.ts';
 import { redirectUriHints } from '../../../oauth/clients/redirect-uri.ts';
 import type { ClientMetadata } from '../../../oauth/clients/store.ts';
 import { backTo, type OwnPage, type Visit } from '../../../pages/own-pages.ts';
 import type { Config } from '../../../platform/config.ts';
+import { mayChoosePkce, pkceFacts, requirePkce } from '../pkce/pkce.ts';
 import { callbackOf } from '../try/visit.ts';
 import { changeClient } from './changing.ts';
 import { LINKS, linesOf, membersOf, NAMES, problemsIn, type Typed, typedIn, URI_LISTS } from './form.ts';
@@ -13,7 +14,6 @@ import { listOf } from './kind.ts';
 import { asksForNothing, isRedirected } from './kinds.ts';
 import { type OwnClient, ownClient, pathOf } from './owned.ts';
 import { showClient } from './page.ts';
-import { mayChoosePkce, pkceFacts, requirePkce } from './pkce.ts';
 import { namesIn, registeredScopes, type ScopeGroup, scopeGroups } from './scope-choice.ts';
 
 /**

@@ -1,12 +1,12 @@
-import { listInvitationsTo } from '../../../oauth/clients/co-owners.ts';
-import { logosOf } from '../../../oauth/clients/logo/store.ts';
-import { listOwnedClients } from '../../../oauth/clients/ownership.ts';
+import { logosOf } from '../../../oauth/clients/logos.ts';
 import { initialOf } from '../../../oauth/consent/client-facts.ts';
 import { type OwnPage, show } from '../../../pages/own-pages.ts';
 import { spellingsOf } from '../../../people/email-address.ts';
+import { listInvitationsTo } from '../owners/open-invitations.ts';
 import { glanceAt } from './client-use.ts';
 import { asksForNothing, placeOf } from './kinds.ts';
 import { pathOf } from './owned.ts';
+import { listOwnedClients } from './owned-clients.ts';
 import { nameOf } from './page.ts';
 
 /** Owns the portal's first page: the owner's clients, each with its kind and the next thing to do. */

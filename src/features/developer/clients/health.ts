@@ -2,17 +2,17 @@ import { languageOf } from '../../../http/language.ts';
 import { listLiveSecrets } from '../../../oauth/clients/live-secrets.ts';
 import { hasSecret } from '../../../oauth/clients/secrets.ts';
 import { describeScopes } from '../../../oauth/scopes/scope-words.ts';
-import { type ClientError, listClientErrors } from '../../../oauth/store/client-errors.ts';
 import type { OwnPage, Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { DAY } from '../../../platform/clock.ts';
+import { type ClientError, listClientErrors } from '../errors/client-errors.ts';
+import { described } from '../errors/page.ts';
+import { pkceFacts } from '../pkce/pkce.ts';
 import { signInsOf } from './client-use.ts';
-import { described } from './errors.ts';
 import { signsPeopleIn } from './kinds.ts';
 import { scopesLeftOut, shareLeftOut } from './left-out.ts';
 import { ownClient, pathOf } from './owned.ts';
 import { showClient } from './page.ts';
-import { pkceFacts } from './pkce.ts';
 import { left } from './secrets.ts';
 
 /** Owns the page that says whether a client works: sign-ins, codes, declined scopes, the errors of the last day, and secrets about to end. */

@@ -1,8 +1,6 @@
 import type { Problem } from '../../../http/problem.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { secretsMadeBy } from '../../../oauth/clients/live-secrets.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
-import { addOwnerOfNew, listOwnedClients, lockOwner, MAX_OWNED_CLIENTS } from '../../../oauth/clients/ownership.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
 import { type Write, writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
@@ -11,7 +9,9 @@ import { needsSecret } from './client-manifest.ts';
 import { problemsOf } from './form.ts';
 import { creationOf, leadToMade, onlyOnce } from './one-creation.ts';
 import { pathOf } from './owned.ts';
+import { addOwnerOfNew, listOwnedClients, lockOwner, MAX_OWNED_CLIENTS } from './owned-clients.ts';
 import { showClient } from './page.ts';
+import { secretsMadeBy } from './rotation.ts';
 import { type ShownSecret, showSecret } from './shown-secret.ts';
 
 /** Owns the creation of a client. The portal's form, a manifest and an API's page all use it. */

@@ -1,6 +1,5 @@
 import type { Problem } from '../../../http/problem.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { replaceOwned } from '../../../oauth/clients/co-owners.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
@@ -9,6 +8,7 @@ import { backTo, type OwnPage, recordOwnEvent, type Visit } from '../../../pages
 import { differences, membersOf, needsSecret, type ReadManifest, readManifest, withMembers, writeManifest } from './client-manifest.ts';
 import { problemsOf } from './form.ts';
 import { ownClient, pathOf } from './owned.ts';
+import { replaceOwned } from './owned-clients.ts';
 import { showClient } from './page.ts';
 
 /** Owns a client's manifest page: download, and upload of a changed file. A preview shows the changes first. */

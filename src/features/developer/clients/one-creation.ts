@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { findOwnedClient } from '../../../oauth/clients/ownership.ts';
 import { rememberedOnce } from '../../../oauth/store/records.ts';
 import type { Write } from '../../../oauth/store/unit-of-work.ts';
 import { backTo, type Visit } from '../../../pages/own-pages.ts';
 import { HOUR } from '../../../platform/clock.ts';
 import { pathOf } from './owned.ts';
+import { findOwnedClient } from './owned-clients.ts';
 
 /**
  * Owns the rule that a form creates at most one client. The form carries, sealed, the id of its future client. A second press gets the

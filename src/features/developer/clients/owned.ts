@@ -1,9 +1,9 @@
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
-import { logosOf } from '../../../oauth/clients/logo/store.ts';
-import { findOwnedClient } from '../../../oauth/clients/ownership.ts';
+import { logosOf } from '../../../oauth/clients/logos.ts';
 import { named, type Visit } from '../../../pages/own-pages.ts';
 import { AppError } from '../../../platform/errors.ts';
+import { findOwnedClient } from './owned-clients.ts';
 
 /** @returns the path of a client's page in the portal; the id may contain any character. */
 export const pathOf = (clientId: string, page = ''): string => `/developer/clients/${encodeURIComponent(clientId)}${page}`;

@@ -1,7 +1,5 @@
 import type { Problem } from '../../../http/problem.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { replaceOwned } from '../../../oauth/clients/co-owners.ts';
-import { secretsMadeBy } from '../../../oauth/clients/live-secrets.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { hasSecret } from '../../../oauth/clients/secrets.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
@@ -12,8 +10,10 @@ import { randomSecret } from '../../../platform/secrets.ts';
 import { differences, membersOf } from './client-manifest.ts';
 import { problemsOf } from './form.ts';
 import { nameOf, type OwnClient, ownClient, pathOf } from './owned.ts';
+import { replaceOwned } from './owned-clients.ts';
 import { showClient } from './page.ts';
 import { GRANTS, MEMBERS, METHODS, type Protocol, protocolIn, protocolOf, protocolProblems, withProtocol } from './protocol-form.ts';
+import { secretsMadeBy } from './rotation.ts';
 import { type ShownSecret, showSecret } from './shown-secret.ts';
 
 /**

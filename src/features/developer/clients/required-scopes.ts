@@ -1,6 +1,5 @@
 import { LANGUAGES, languageOf } from '../../../http/language.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { replaceOwned } from '../../../oauth/clients/co-owners.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
 import { judgePortalClient } from '../../../oauth/clients/metadata/client-judgement.ts';
 import { type ClientMetadata, saveClient } from '../../../oauth/clients/store.ts';
@@ -10,6 +9,7 @@ import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { backTo, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { pathOf } from './owned.ts';
+import { replaceOwned } from './owned-clients.ts';
 
 /** Owns the form on which an owner says which scopes a client requires, and why. consent/asked.ts decides which requirements apply. */
 

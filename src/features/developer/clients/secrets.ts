@@ -1,16 +1,7 @@
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
-import {
-  addLiveSecret,
-  dropEndedSecrets,
-  endOtherSecrets,
-  endSecret,
-  type LiveSecret,
-  labelSecret,
-  listLiveSecrets,
-  lockSecrets,
-  MAX_LIVE_SECRETS,
-} from '../../../oauth/clients/live-secrets.ts';
+import { endSecret, type LiveSecret, labelSecret, listLiveSecrets } from '../../../oauth/clients/live-secrets.ts';
+import { lockClient } from '../../../oauth/clients/owners.ts';
 import { hasSecret } from '../../../oauth/clients/secrets.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { alarm, backTo, kept, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
@@ -19,6 +10,7 @@ import { randomSecret } from '../../../platform/secrets.ts';
 import { isBlank, isDeceptive } from '../../../platform/visible-text.ts';
 import { nameOf, ownClient, pathOf } from './owned.ts';
 import { showClient } from './page.ts';
+import { addLiveSecret, dropEndedSecrets, endOtherSecrets, MAX_LIVE_SECRETS } from './rotation.ts';
 import { answerFile, type ShownSecret, showSecret } from './shown-secret.ts';
 
 /** Owns a client's secrets as its owner sees them: in full once, then only by the first and last characters. */
@@ -81,7 +73,7 @@ async function make(visit: Visit, client: ClientRecord, overlap: string, label: 
   await limitRate(app.database, LIMITS.secretsOfAccount, account.id);
   const secret = randomSecret();
   const made = await writeTogether(app.database, [
-    { purpose: 'keep', apart: true, statement: lockSecrets(client.id) },
+    { purpose: 'keep', apart: true, statement: lockClient(client.id) },
     { purpose: 'keep', statement: dropEndedSecrets(client.id) },
     { purpose: 'keep', once: true, statement: addLiveSecret(client.id, secret, account.id, label) },
     { purpose: 'keep', statement: endOtherSecrets(client.id, secret, hours * HOUR) },

@@ -1,8 +1,8 @@
 import { recordEvent } from '../../../audit/events.ts';
 import { supported } from '../../../http/language.ts';
 import { visitorOf } from '../../../http/visitor.ts';
-import { acceptInvitation, declineInvitation, findInvitation, listInvitationsTo, lockClient } from '../../../oauth/clients/co-owners.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
+import { lockClient } from '../../../oauth/clients/owners.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { backTo, kept, type OwnPage, recordOwnEvent, show, type Visit } from '../../../pages/own-pages.ts';
 import { spellingsOf } from '../../../people/email-address.ts';
@@ -10,6 +10,7 @@ import { securityLetter } from '../../../people/security-letters.ts';
 import { type Account, findAccount } from '../../../people/store.ts';
 import type { Statement } from '../../../platform/database.ts';
 import { pathOf } from '../clients/owned.ts';
+import { acceptInvitation, declineInvitation, findInvitation, listInvitationsTo } from './open-invitations.ts';
 
 /** Owns the invitations to a user, found by a proven address: to share a client, or to take it over. */
 

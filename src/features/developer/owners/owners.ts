@@ -1,23 +1,14 @@
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import { visitorOf } from '../../../http/visitor.ts';
-import {
-  forgetOwner,
-  INVITATION_DAYS,
-  inviteOwner,
-  leaveClient,
-  listInvitations,
-  listOwners,
-  lockClient,
-  MOST_INVITATIONS,
-  withdrawInvitation,
-} from '../../../oauth/clients/co-owners.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
+import { forgetOwner, leaveClient, listOwners, lockClient } from '../../../oauth/clients/owners.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
 import { alarm, backTo, kept, letter, type OwnPage, recordOwnEvent, type Visit } from '../../../pages/own-pages.ts';
 import { emailProblem, isSameAddress, mailboxOf, normalizeEmail } from '../../../people/email-address.ts';
 import { nameOf, ownClient, pathOf } from '../clients/owned.ts';
 import { showClient } from '../clients/page.ts';
+import { INVITATION_DAYS, inviteOwner, listInvitations, MOST_INVITATIONS, withdrawInvitation } from './open-invitations.ts';
 
 /**
  * Owns the shared ownership of a client. An owner invites others and can leave. An owner cannot remove another owner, since an invited one

@@ -1,4 +1,4 @@
-import { causeOf } from '../clients/error-causes.ts';
+import { causeOf } from '../errors/error-causes.ts';
 
 /**
  * Owns why a trial failed. The answer says less than the list of recent errors, which has the server's internal reason. What the answer leaves

@@ -1,6 +1,5 @@
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
-import { findOwnedClient } from '../../../oauth/clients/ownership.ts';
 import { ROUTES } from '../../../oauth/routes.ts';
 import { endByHandle, HANDLE_CHARACTERS } from '../../../oauth/store/token-handles.ts';
 import { writeTogether } from '../../../oauth/store/unit-of-work.ts';
@@ -10,6 +9,7 @@ import { AppError } from '../../../platform/errors.ts';
 import { digestInHex } from '../../../platform/secrets.ts';
 import { kindOf, listOf } from '../clients/kind.ts';
 import { ownClient, pathOf } from '../clients/owned.ts';
+import { findOwnedClient } from '../clients/owned-clients.ts';
 import { showClient } from '../clients/page.ts';
 import { ownScopes } from '../clients/scope-choice.ts';
 import { scopesToAsk, type TokenApi, tokenApi } from '../clients/token-api.ts';

@@ -1,5 +1,3 @@
-import type { Context, Next } from 'koa';
-import { readBody, replaceBody } from '../../../http/form.ts';
 import { isStorable } from '../../../platform/database.ts';
 import { ACR_VALUES } from '../../session/strength.ts';
 import { TOKEN_EXCHANGE_GRANT } from '../store.ts';
@@ -17,37 +15,6 @@ const GRANTS = [...SELF_SERVICE_GRANTS, TOKEN_EXCHANGE_GRANT];
 const RESPONSE_MODES = ['query', 'fragment', 'form_post'];
 const APPLICATION_TYPES = ['web', 'native'];
 const EMAIL = /^[^\s@]+@[^\s@]+$/;
-
-/** Wraps the registration endpoint. @param scopes returns all scopes that a client may register. */
-export function acceptRequests(scopes: () => ReadonlySet<string>, registrationPath: string) {
-  return async (ctx: Context, next: Next) => {
-    if (!ctx.path.startsWith(registrationPath) || !['POST', 'PUT'].includes(ctx.method) || !ctx.is('application/json')) return next();
-    const body = await readBody(ctx.req);
-    const request = objectIn(body);
-    replaceBody(ctx.req, (request && written(acceptRequest(request, scopes()))) ?? body);
-    await next();
-  };
-}
-
-/** @returns the members of a JSON object; undefined for any other body, about which the library reports the error. */
-export function objectIn(body: Buffer): Record<string, unknown> | undefined {
-  try {
-    const value = JSON.parse(body.toString('utf8'));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** @returns undefined for a body that nests too deep to be written again. It stays as sent, and the check drops or refuses it. */
-function written(members: Members): Buffer | undefined {
-  try {
-    return Buffer.from(JSON.stringify(members));
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
-}
 
 /** Normalizes a registration request. An empty list of grants or response types counts as absent, unless the client uses no codes. */
 export function acceptRequest(sent: Members, scopes: ReadonlySet<string>): Members {

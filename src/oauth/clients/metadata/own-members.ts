@@ -3,7 +3,7 @@ import { LANGUAGES } from '../../../http/language.ts';
 import { isDeceptive } from '../../../platform/visible-text.ts';
 import { pkceByNature } from '../../requests/pkce-policy.ts';
 import { scopesIn } from '../../requests/scope-rules.ts';
-import { MAX_IDENTIFIER } from '../../scopes/api-judgement.ts';
+import { MAX_IDENTIFIER } from '../../scopes/resource-servers.ts';
 import { MAX_GRACE_SECONDS } from '../../tokens/refresh-policy.ts';
 import { allowedOriginsProblem } from '../allowed-origins.ts';
 import { FAPI_PROFILE, profileOf } from '../client-profile.ts';
