@@ -100,9 +100,6 @@ export function ownResourceServers(issuer: string): ResourceServer[] {
   ];
 }
 
-/** @returns the name of an API in a language. */
-export const nameIn = ({ name, names }: Pick<ResourceServer, 'name' | 'names'>, language: Language): string => names?.[language] ?? name;
-
 /** Stores the server's own APIs. Does not change APIs that others registered. */
 export async function saveResourceServers(database: Database, servers: readonly ResourceServer[]): Promise<void> {
   await database.prisma.$transaction(

@@ -1,6 +1,6 @@
 import type { Language } from '../../http/language.ts';
 import { displayName, readableHost } from '../clients/display-name.ts';
-import { nameIn, type ResourceServer } from './resource-servers.ts';
+import type { ResourceServer } from './resource-servers.ts';
 
 /**
  * Owns how pages describe scopes: one sentence each, the same on the consent page, in the list of connected apps and in the portal.
@@ -20,6 +20,9 @@ export type ScopeWords = ScopeAt & {
   title: string;
   sensitive: boolean;
 };
+
+/** @returns the name of an API in a language. */
+export const nameIn = ({ name, names }: Pick<ResourceServer, 'name' | 'names'>, language: Language): string => names?.[language] ?? name;
 
 /**
  * @returns the sentences for some scopes, each once, in reading order: the server's own API, then upstream providers, then other APIs.

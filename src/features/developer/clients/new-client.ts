@@ -1,6 +1,7 @@
 import { languageOf } from '../../../http/language.ts';
 import type { Problem } from '../../../http/problem.ts';
-import { isSample, nameIn, type ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
+import { isSample, type ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
+import { nameIn } from '../../../oauth/scopes/scope-words.ts';
 import { type OwnPage, show, type Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { membersOf, NAMES, problemsIn, type Typed, typedIn } from './form.ts';

@@ -1,5 +1,6 @@
 import type { Language } from '../../../http/language.ts';
-import { adminApi, isSample, nameIn, type ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
+import { adminApi, isSample, type ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
+import { nameIn } from '../../../oauth/scopes/scope-words.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 
 /** Owns which scopes an owner can choose for a client, and their order on the page: grouped by API. */

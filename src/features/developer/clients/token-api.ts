@@ -1,7 +1,8 @@
 import { type Language, languageOf } from '../../../http/language.ts';
 import { displayName } from '../../../oauth/clients/display-name.ts';
 import type { ClientRecord } from '../../../oauth/clients/inspection.ts';
-import { adminApi, isSample, nameIn, type ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
+import { adminApi, isSample, type ResourceServer } from '../../../oauth/scopes/resource-servers.ts';
+import { nameIn } from '../../../oauth/scopes/scope-words.ts';
 import type { Visit } from '../../../pages/own-pages.ts';
 import { IDENTITY_SCOPES } from '../../../people/claims.ts';
 import { isNear, registeredScopes } from './scope-choice.ts';
