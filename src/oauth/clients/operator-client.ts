@@ -8,6 +8,7 @@ import type { ProtocolFeature } from '../feature.ts';
 import { createProvider } from '../provider.ts';
 import { createApiCatalog } from '../scopes/api-catalog.ts';
 import { createResourcePolicy } from '../scopes/resource-policy.ts';
+import { ownResourceServers } from '../scopes/resource-servers.ts';
 import { readResourceServers } from '../scopes/scope-watch.ts';
 import { judgeMetadata } from './metadata/client-judgement.ts';
 import { SIGNING_ALGORITHMS } from './signing-algorithms.ts';
@@ -37,7 +38,10 @@ const UNSTORABLE = 'parameters must not contain NUL or unpaired surrogates';
 
 /** The same check for many clients, with the scopes of this moment. */
 export async function openClientJudge({ config, database, features }: App): Promise<ClientJudge> {
-  const servers = await readResourceServers({ database, issuer: config.issuer, features });
+  const stored = await readResourceServers({ database, issuer: config.issuer, features });
+  // Before its first start the server has stored none of its own.
+  const missing = ownResourceServers(config.issuer).filter((own) => !stored.some(({ identifier }) => identifier === own.identifier));
+  const servers = [...stored, ...missing];
   const resources = createResourcePolicy(createApiCatalog(servers), config.issuer, features);
   // This provider is only used for the check. It reads no client and signs nothing.
   const clients = { find: async () => undefined, forget() {} };
