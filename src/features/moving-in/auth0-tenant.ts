@@ -72,7 +72,7 @@ export function leavesFile(name: string): string | undefined {
   );
 }
 
-/** deploy-cli puts values in the place of @@NAME@@, without quotes around it, so that the file is neither JSON nor YAML before. */
+/** deploy-cli replaces @@NAME@@ by a value. Without quotes around it the file is neither JSON nor YAML. */
 export const quoteKeywords = (text: string): string => text.replace(/(?<=(?:[:,[]|^ *-)[ \t]*)@@[\w-]+@@(?=\s*(?:[,\]}#]|$))/gm, '"$&"');
 
 /** A client id for an application whose file has none: the same one each time. */

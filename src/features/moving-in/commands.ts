@@ -7,6 +7,7 @@ import { confirmed } from '../../command-line/terminal.ts';
 import { openClientJudge } from '../../oauth/clients/operator-client.ts';
 import { readConfig } from '../../platform/config.ts';
 import type { Database } from '../../platform/database.ts';
+import { keepMemoryFlat } from './flat-memory.ts';
 import { readHashConfig } from './hash-config.ts';
 import { writeClients } from './import-clients.ts';
 import { importPeople } from './import-people.ts';
@@ -209,12 +210,14 @@ async function workThrough(
   report: ReturnType<typeof writeReport>,
 ) {
   const progress = showProgress('people', content?.people ?? 0);
+  const handled = keepMemoryFlat(2_500);
   await importPeople(database, people(), {
     ...{ from: order.from, writes: !order.dryRun, signal: stop },
     tell(judged) {
       tallied.add(judged);
       report.person(judged);
       progress.step();
+      handled(1);
     },
   });
   progress.end();

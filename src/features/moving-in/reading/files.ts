@@ -1,6 +1,8 @@
+import { isUtf8 } from 'node:buffer';
 import { createReadStream, readdirSync, statSync } from 'node:fs';
 import { extname, join, relative } from 'node:path';
 import { quoted } from '../../../command-line/terminal.ts';
+import { keepMemoryFlat } from '../flat-memory.ts';
 
 /** Owns the files of an export: one file or a folder of them, each in UTF-8. Does not read their formats. */
 
@@ -46,22 +48,51 @@ function statOf(path: string) {
 }
 
 /**
- * Reads a file in pieces. @param advance is called with the number of bytes of each piece.
+ * Reads a file in pieces, without a byte order mark. @param advance is called with the number of bytes of each piece.
  * @throws Error when it cannot be read, or is not UTF-8.
  */
-export async function* textOfFile({ path }: ExportFile, advance: (bytes: number) => void = () => {}): AsyncGenerator<string> {
-  // It also leaves out a byte order mark.
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+export async function* bytesOfFile({ path }: ExportFile, advance: (bytes: number) => void = () => {}): AsyncGenerator<Buffer> {
+  const pieces = createReadStream(path, { highWaterMark: PIECE });
+  let [first, begun] = [true, Buffer.alloc(0)];
+  const collect = keepMemoryFlat(COLLECT_EVERY);
   try {
-    for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024 })) {
-      const text = decoder.decode(piece, { stream: true });
+    for await (const piece of pieces as AsyncIterable<Buffer>) {
       advance(piece.length);
-      if (text) yield text;
+      collect(piece.length);
+      const bytes = first && piece.subarray(0, 3).equals(BYTE_ORDER_MARK) ? piece.subarray(3) : piece;
+      first = false;
+      // A character may begin in one piece and end in the next.
+      const end = endOfCharacters(bytes);
+      const whole = begun.length ? Buffer.concat([begun, bytes.subarray(0, end)]) : bytes.subarray(0, end);
+      begun = Buffer.from(bytes.subarray(end));
+      if (!isUtf8(whole)) throw new Error(NO_UTF8);
+      if (whole.length) yield whole;
     }
-    decoder.decode();
+    if (begun.length) throw new Error(NO_UTF8);
   } catch (error) {
     throw new Error(`${quoted(path)}: ${sentenceOf(error)}`);
   }
+}
+
+const PIECE = 64 * 1024;
+const COLLECT_EVERY = 8 * 1024 * 1024;
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const NO_UTF8 = 'it is no UTF-8: save it as UTF-8, which spreadsheets call CSV UTF-8';
+
+/** @returns the length without a character that only begins at the end. */
+function endOfCharacters(bytes: Buffer): number {
+  for (let back = 1; back <= Math.min(4, bytes.length); back++) {
+    const byte = bytes[bytes.length - back] as number;
+    if ((byte & 0xc0) === 0x80) continue;
+    const length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+    return length > back ? bytes.length - back : bytes.length;
+  }
+  return bytes.length;
+}
+
+/** The same as text. */
+export async function* textOfFile(file: ExportFile, advance?: (bytes: number) => void): AsyncGenerator<string> {
+  for await (const piece of bytesOfFile(file, advance)) yield piece.toString();
 }
 
 /** Reads a file as a whole. @throws Error when it is larger than `most` bytes. */
@@ -76,5 +107,5 @@ function sentenceOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return 'there is no such file';
   if (code === 'EACCES') return 'you may not read it';
-  return code?.startsWith('ERR_ENCODING') ? 'it is no UTF-8: save it as UTF-8, which spreadsheets call CSV UTF-8' : message;
+  return message;
 }

@@ -16,12 +16,12 @@ const CLOSING = new Set<TokenType>([TokenType.RIGHT_BRACE, TokenType.RIGHT_BRACK
  * @param rootArray whether the members of an array that is the whole document are users.
  * @throws NotRead with a sentence that does not quote the file.
  */
-export async function* readJson(text: AsyncIterable<string>, rootArray: boolean): AsyncGenerator<Item> {
+export async function* readJson(bytes: AsyncIterable<Uint8Array>, rootArray: boolean): AsyncGenerator<Item> {
   const { write, end, taken } = openParser(rootArray);
   let sinceToken = 0;
-  for await (const piece of text) {
+  for await (const piece of bytes) {
     sinceToken = write(piece) ? 0 : sinceToken + piece.length;
-    if (sinceToken > LONGEST_VALUE) throw new NotRead(`one of its values has more than ${LONGEST_VALUE} characters`);
+    if (sinceToken > LONGEST_VALUE) throw new NotRead(`one of its values has more than ${LONGEST_VALUE} bytes`);
     yield* taken();
   }
   end();
@@ -29,7 +29,8 @@ export async function* readJson(text: AsyncIterable<string>, rootArray: boolean)
 }
 
 function openParser(rootArray: boolean) {
-  const tokenizer = new Tokenizer({ separator: '' });
+  // With buffers of its own the tokenizer does not hold on to the pieces of the file.
+  const tokenizer = new Tokenizer({ separator: '', stringBufferSize: 64 * 1024, numberBufferSize: 64 });
   const paths = ['$', '$.users.*', '$.Users.*', '$.*.users.*', ...(rootArray ? ['$.*'] : [])];
   const parser = new TokenParser({ paths, separator: '' });
   let [items, depth, values, valuesAtPerson, tokens] = [[] as Item[], 0, 0, 0, 0];
@@ -67,7 +68,7 @@ function openParser(rootArray: boolean) {
   };
   return {
     /** @returns whether a value ended in this piece. */
-    write(piece: string): boolean {
+    write(piece: Uint8Array): boolean {
       const before = tokens;
       attempt(() => tokenizer.write(piece));
       return tokens > before;

@@ -1,5 +1,5 @@
 import { quoted } from '../../../command-line/terminal.ts';
-import { type ExportFile, textOfFile, wholeText } from './files.ts';
+import { bytesOfFile, type ExportFile, textOfFile, wholeText } from './files.ts';
 import { type Item, NotRead } from './item.ts';
 import { readJson } from './json.ts';
 import { LARGER_YAML, MOST_YAML_BYTES, readYaml } from './yaml.ts';
@@ -21,14 +21,14 @@ export async function* readItems(file: ExportFile, { rootArray = false, prepare,
       const text = await wholeText(file, MOST_YAML_BYTES, LARGER_YAML);
       advance?.(file.bytes);
       for (const item of readYaml(prepare ? prepare(text) : text)) yield* unpacked(item, rootArray);
-    } else yield* readJson(prepare && file.bytes <= MOST_YAML_BYTES ? prepared(file, prepare) : textOfFile(file, advance), rootArray);
+    } else yield* readJson(prepare && file.bytes <= MOST_YAML_BYTES ? prepared(file, prepare) : bytesOfFile(file, advance), rootArray);
   } catch (error) {
     throw error instanceof NotRead ? new Error(`${quoted(file.path)}: ${error.message}`) : error;
   }
 }
 
-async function* prepared(file: ExportFile, prepare: (text: string) => string): AsyncGenerator<string> {
-  yield prepare(await wholeText(file, MOST_YAML_BYTES, ''));
+async function* prepared(file: ExportFile, prepare: (text: string) => string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(prepare(await wholeText(file, MOST_YAML_BYTES, '')));
 }
 
 async function formatOf(file: ExportFile): Promise<'json' | 'yaml'> {
