@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Database, Prisma } from '../platform/database.ts';
 import { readForeignHash } from './foreign-passwords/kinds.ts';
-import { timeForeignHash, tookLately } from './passwords.ts';
+import { isOutdated, timeForeignHash, tookLately } from './passwords.ts';
 
 /**
- * Owns that a sign-in takes the same time for every address, while accounts have hashes of other servers. Such a hash costs more or less
- * than our own, so its account could be told from an unknown address. Therefore no answer comes before the slowest kind could give one. Does
+ * Owns that a refused sign-in takes the same time for every address, while accounts have hashes of other servers. Such a hash costs more or less
+ * than our own, so its account could be told from an unknown address. Therefore no refusal comes before the slowest kind could give one. Does
  * not verify: see passwords.ts.
  */
 
@@ -13,31 +13,35 @@ const LOOK_EVERY_MS = 5 * 60_000;
 // A file of one server has one or two kinds.
 const MOST_KINDS = 16;
 
-type Look = { at: number; running?: Promise<void>; beginnings: string[] };
+type Look = { at: number; beginnings: string[] };
 
 const looks = new WeakMap<Database, Look>();
 
 /**
  * Looks which kinds of foreign hashes the accounts have, and measures each kind once. Call it before the server answers requests; later
- * calls come from answersAtOneTime().
+ * calls come from refusesAtOneTime().
  */
 export async function lookAtForeignHashes(database: Database): Promise<void> {
   const look: Look = { at: performance.now(), beginnings: looks.get(database)?.beginnings ?? [] };
   looks.set(database, look);
-  look.running = (async () => {
-    look.beginnings = await measured(database);
-  })();
-  await look.running;
+  look.beginnings = await measured(database);
 }
 
-/** Runs a check of a password, and answers no sooner than the slowest kind of hash that accounts have. */
-export async function answersAtOneTime<T>(database: Database, check: () => Promise<T>): Promise<T> {
+/**
+ * Runs a check of a password. A refusal comes no sooner than from the slowest kind of hash that accounts have. A success needs not wait: who
+ * knows the password knows the account.
+ * @param hash of the account, if there is one: its kind may have come by an import since the last look.
+ */
+export async function refusesAtOneTime(database: Database, hash: string | undefined, check: () => Promise<boolean>): Promise<boolean> {
+  const begun = performance.now();
   const look = looks.get(database);
+  const kind = hash === undefined ? undefined : readForeignHash(hash)?.beginning;
+  if (kind !== undefined && hash !== undefined && isOutdated(hash) && !look?.beginnings.includes(kind)) await lookAtForeignHashes(database);
   // In the background, and without a word about a failure: the check itself meets a lost database too.
-  if (look && performance.now() - look.at > LOOK_EVERY_MS) lookAtForeignHashes(database).catch(() => {});
-  const [answer] = await Promise.allSettled([check(), pause(tookLately(looks.get(database)?.beginnings ?? []))]);
-  if (answer.status === 'rejected') throw answer.reason;
-  return answer.value;
+  else if (look && begun - look.at > LOOK_EVERY_MS) lookAtForeignHashes(database).catch(() => {});
+  const fits = await check();
+  if (!fits) await pause(Math.max(0, tookLately(looks.get(database)?.beginnings ?? []) - (performance.now() - begun)));
+  return fits;
 }
 
 /** Reads one hash of each kind, from kind to kind along the partial index. @returns the beginnings of the kinds. */

@@ -210,7 +210,7 @@ async function workThrough(
   report: ReturnType<typeof writeReport>,
 ) {
   const progress = showProgress('people', content?.people ?? 0);
-  const handled = keepMemoryFlat(2_500);
+  const handled = keepMemoryFlat(1_500);
   await importPeople(database, people(), {
     ...{ from: order.from, writes: !order.dryRun, signal: stop },
     tell(judged) {

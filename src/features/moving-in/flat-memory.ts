@@ -13,7 +13,7 @@ const THOROUGH = { type: 'major', execution: 'sync', flavor: 'last-resort' };
 export function keepMemoryFlat(every: number): (steps: number) => void {
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('globalThis.gc');
-  let left = every;
+  let left = 0;
   return (steps) => {
     left -= steps;
     if (left > 0 || typeof collect !== 'function') return;
