@@ -3,7 +3,13 @@ import { quoted } from './terminal.ts';
 
 /** Owns the writing of files that nobody else may read, and that take no other's place unasked. */
 
-export type NewFile = { line(text: string): void; close(): void };
+export type NewFile = {
+  /** Adds a line, which is on the disk when this returns. */
+  line(text: string): void;
+  /** Adds a text that may be lost with the machine, until the file is closed. */
+  add(text: string): void;
+  close(): void;
+};
 
 /** @throws Error when the file is there already, or cannot be made. */
 export function openNewFile(option: string, file: string): NewFile {
@@ -15,7 +21,11 @@ export function openNewFile(option: string, file: string): NewFile {
         // It is to be there before what it tells of is true.
         fsyncSync(descriptor);
       },
-      close: () => closeSync(descriptor),
+      add: (text) => writeFileSync(descriptor, text),
+      close() {
+        fsyncSync(descriptor);
+        closeSync(descriptor);
+      },
     };
   } catch (error) {
     throw new Error(`${option}: ${whyNot(error as NodeJS.ErrnoException, file)}`);

@@ -23,6 +23,30 @@ export function insertAccountToClaim({ id, email, name, role }: { id: string; em
     values (${id}, ${email}, ${freeUsername(email, id)}, ${name}, ${role}::user_role)`;
 }
 
+export type MovedAccount = {
+  id: string;
+  email: string;
+  emailVerified: boolean;
+  username: string;
+  name: string;
+  locale: string | null;
+  passwordHash: string | null;
+  disabled: boolean;
+};
+
+/**
+ * The insert of accounts that come from another server. @param accounts with user names of freeUsernames().
+ * @returns the statement, whose rows are the ids that were inserted: an account whose id, address or user name was taken meanwhile is not.
+ */
+export function insertMovedAccounts(accounts: MovedAccount[]): Statement {
+  return Prisma.sql`
+    insert into user_account (id, email, email_verified, username, name, locale, password_hash, disabled_at)
+    select id, email, "emailVerified", username, name, locale, "passwordHash", case when disabled then now() end
+    from jsonb_to_recordset(${JSON.stringify(accounts)}::jsonb) as moved (id text, email text, "emailVerified" bool, username text, name text,
+      locale text, "passwordHash" text, disabled bool)
+    on conflict do nothing returning id`;
+}
+
 /** Prevents a user from signing in. The caller must also end sessions and grants with endAccount(). */
 export function disableAccount(accountId: string): Statement {
   return Prisma.sql`update user_account set disabled_at = coalesce(disabled_at, now()), updated_at = now() where id = ${accountId}`;

@@ -1,6 +1,7 @@
 import { type Database, isStorable, Prisma } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { User } from '../platform/prisma/client.ts';
+import { refusesAtOneTime } from './answer-time.ts';
 import { normalizeEmail, spellingsOf } from './email-address.ts';
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts';
 import type { Role } from './roles.ts';
@@ -53,8 +54,9 @@ export type Verdict = { ok: true; account: Account } | { ok: false; accountId: s
  * @throws AppError 503 when too many users sign in at once.
  */
 export async function verifyCredentials(database: Database, user: User | undefined, password: string): Promise<Verdict> {
-  const fits = await verifyPassword(user?.passwordHash ?? undefined, password);
-  if (!fits || !user || user.disabledAt) return { ok: false, accountId: user?.id };
+  const hash = user?.passwordHash ?? undefined;
+  const fits = await refusesAtOneTime(database, hash, async () => (await verifyPassword(hash, password)) && !user?.disabledAt);
+  if (!fits || !user) return { ok: false, accountId: user?.id };
   if (user.passwordHash && isOutdated(user.passwordHash)) await rehash(database, user.id, user.passwordHash, password);
   return { ok: true, account: user };
 }

@@ -1,5 +1,5 @@
 import { isOwnName, looksOf } from '../http/similar-names.ts';
-import { Prisma, type Statement } from '../platform/database.ts';
+import { type Database, Prisma, type Statement } from '../platform/database.ts';
 import { digest } from '../platform/secrets.ts';
 import { withoutDeceptive } from '../platform/visible-text.ts';
 
@@ -81,6 +81,23 @@ export function freeUsername(email: string, id: string): Statement {
   const base = usernameFrom(email);
   return Prisma.sql`
     case when exists (select from user_account where username = ${base}) or ${restsFor(base, id)} then ${`${base}-${id.slice(-5)}`} else ${base} end`;
+}
+
+/** The same for many accounts at once, read beforehand. @returns the names in order. None is twice in them. */
+export async function freeUsernames(database: Database, accounts: readonly { id: string; email: string }[]): Promise<string[]> {
+  const wishes = accounts.map(({ id, email }) => {
+    const base = usernameFrom(email);
+    return [base, `${base}-${id.slice(-5)}`, `${base}-${id.slice(-12)}`];
+  });
+  const rows = await database.aside<{ name: string }>(Prisma.sql`
+    select name from unnest(${[...new Set(wishes.flat())]}::text[]) name where exists (select from user_account where username = name)
+      or exists (select from resting_username where id = sha256(convert_to(name, 'UTF8')) and expires_at > now())`);
+  const taken = new Set(rows.map(({ name }) => name));
+  return wishes.map((names) => {
+    const name = names.find((one) => !taken.has(one)) ?? String(names[2]);
+    taken.add(name);
+    return name;
+  });
 }
 
 const LONGEST_USERNAME = 30;

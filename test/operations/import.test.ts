@@ -62,8 +62,8 @@ describe('munjigi clients import', () => {
       shop: 'made',
       spa: 'made',
       worker: 'made',
-      wild: 'refused',
-      evil: 'refused',
+      wild: 'made',
+      evil: 'made',
       'munjigi-account': 'refused',
     });
     const shop = of('shop');
@@ -73,7 +73,11 @@ describe('munjigi clients import', () => {
     assert.equal(note(shop, 'attributes.post.logout.redirect.uris', 'changed').length, 1);
     assert.match(String(note(shop, 'grants (standardFlowEnabled …)', 'dropped').find(({ from }) => from === 'password')?.why), /RFC 9700/);
     assert.equal(note(shop, 'protocolMappers', 'dropped').length, 1);
-    assert.match(String(of('wild')?.why), /no redirect URI is left/);
+    for (const id of ['wild', 'evil']) {
+      assert.equal(of(id)?.suspended, true);
+      assert.match(String(note(of(id), 'grants (standardFlowEnabled …)', 'changed')[0]?.why), /no redirect URI is left.*--redirect-uris/);
+      assert.ok((await stored(id)).suspended_at, 'nobody signs in with it');
+    }
     assert.ok((await stored('worker')).suspended_at, 'what was disabled there is suspended here');
 
     const kept = { client_id: 'shop', client_secret: SECRET, redirect_uri: 'https://shop.example/cb' };
@@ -84,13 +88,13 @@ describe('munjigi clients import', () => {
       .map((line) => JSON.parse(line) as Record<string, string>);
     assert.deepEqual(
       made.map(({ client_id }) => client_id),
-      ['worker'],
+      ['worker', 'wild', 'evil'],
     );
     assert.equal(statSync(secrets).mode & 0o777, 0o600);
     assert.equal(statSync(report).mode & 0o777, 0o600);
     const text = readFileSync(report, 'utf8');
     for (const secret of [SECRET, String(made[0]?.['client_secret'])]) assert.ok(!text.includes(secret), 'no secret in the report');
-    assert.equal(await countRows(server, `audit_event where type = 'clients_imported' and detail->>'source' = 'keycloak'`), 3);
+    assert.equal(await countRows(server, `audit_event where type = 'clients_imported' and detail->>'source' = 'keycloak'`), 5);
 
     const { html } = await new Person(server.issuer).open(authorizePath(kept, { ...pkce(), code_verifier: undefined, scope: 'openid' }));
     assert.match(html, /<form/);
@@ -179,7 +183,7 @@ describe('munjigi clients import', () => {
     );
   });
 
-  it('takes in people without their passwords, whom apps know by the same id', async () => {
+  it('takes in people, whom apps know by the same id, and without a password that cannot be one', async () => {
     const { told } = reported('keycloak', KEYCLOAK, '--people', '--yes');
     assert.deepEqual(
       told.people?.map(({ outcome }) => outcome),
@@ -194,7 +198,7 @@ describe('munjigi clients import', () => {
         email: 'bell@realm.example',
         name: 'Bell Kim',
         password_hash: null,
-        email_verified: false,
+        email_verified: true,
         disabled: false,
       },
       {

@@ -1,5 +1,6 @@
+import { idFromName, leavesFile, quoteKeywords, takeTenant } from './auth0-tenant.ts';
 import {
-  createDraft,
+  changed,
   type Draft,
   dropped,
   ELSEWHERE,
@@ -76,18 +77,23 @@ const RULES: Record<string, Rule> = {
 
 export const AUTH0: Source = {
   expected:
-    'applications of an Auth0 tenant, as GET /api/v2/clients gives them: an array of objects with "client_id", "callbacks" and "app_type", or an object that has it as "clients"',
-  clientsIn(document) {
-    const list = isFields(document) ? document['clients'] : document;
-    // Hydra's clients have redirect_uris, and Keycloak's have a clientId.
-    const fits = (client: unknown) => isFields(client) && typeof client['client_id'] === 'string' && !('redirect_uris' in client);
-    return Array.isArray(list) && list.every(fits) ? list : undefined;
-  },
-  read(record) {
-    const clientId = textOf(record['client_id']);
-    const draft = createDraft(clientId, clientId);
-    if (record['global'] === true) return { ...draft, passedOver: "it is the tenant's own, and stands for all applications" };
+    'applications of an Auth0 tenant, as GET /api/v2/clients gives them: an array of objects with "client_id", "callbacks" and "app_type", an object that has it as "clients", one application, or the folder or tenant.yaml of deploy-cli',
+  take: takeTenant,
+  leaves: leavesFile,
+  prepare: quoteKeywords,
+  idOf: (record) => textOf(record['client_id']) || idFromName(textOf(record['name'])),
+  read(draft, record) {
+    if (record['global'] === true) {
+      draft.passedOver = "it is the tenant's own, and stands for all applications";
+      return;
+    }
     settleName(draft, 'name', record['name']);
+    if (!textOf(record['client_id']))
+      changed(draft, 'client_id', {
+        from: '',
+        to: draft.clientId,
+        why: 'the file has none, so it was made from the name: write the old one into the file to keep it, or give apps this one',
+      });
     readType(draft, record);
     settleUris(draft, 'callbacks', record['callbacks'], 'redirect_uris');
     settleUris(draft, 'allowed_logout_urls', record['allowed_logout_urls'], 'post_logout_redirect_uris');
@@ -97,7 +103,6 @@ export const AUTH0: Source = {
     readTokens(draft, record['jwt_configuration']);
     walk(draft, record, RULES);
     settleKeys(draft);
-    return draft;
   },
 };
 

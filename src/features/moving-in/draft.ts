@@ -13,6 +13,10 @@ export type Draft = {
   /** `reissue`: the client needs a secret, and the export has none that we can store. */
   secret: { kind: 'none' } | { kind: 'kept'; value: string } | { kind: 'reissue' };
   suspended: boolean;
+  /** It is suspended because no redirect URI is left, until its owner gives one. */
+  waits?: boolean;
+  /** Redirect URIs that the operator gives it. */
+  given: readonly string[];
   fields: FieldNote[];
   /** Why it is not imported although nothing is wrong with it. */
   passedOver?: string;
@@ -26,31 +30,61 @@ export type Fields = Record<string, unknown>;
 /** What happens to a field: the reason why it is dropped, or a function that handles it. */
 export type Rule = string | ((value: unknown, draft: Draft) => void);
 
+/** What the files of an export have. */
+export type Collected = {
+  clients: Fields[];
+  /** What lies beside the clients, and is not imported. */
+  beside: FieldNote[];
+  /** Credentials that lie in a document of their own, by its name. */
+  secrets: Map<string, Fields>;
+};
+
 /** How to find and read the clients in another server's export. */
 export type Source = {
   /** A description of the expected shape, for the error message. */
   expected: string;
-  /** @returns undefined when the document has another shape. */
-  clientsIn(document: unknown): unknown[] | undefined;
-  read(record: Fields, scopes: string[]): Draft;
+  /** Adds what a document has. @returns false when the document has another shape. */
+  take(document: unknown, into: Collected): boolean;
+  /** Why a file of a folder is not read; undefined for one to read. */
+  leaves?(file: string): string | undefined;
+  /** What is done to a file's text before it is parsed. */
+  prepare?(text: string): string;
+  idOf(record: Fields): string;
+  read(draft: Draft, record: Fields, scopes: string[], collected: Collected): void;
 };
 
 /** Another function handles this field and reports it. */
 export const ELSEWHERE: Rule = () => {};
 
 const LONGEST_TOLD = 200;
-const MAX_DEPTH = 64;
 
 export const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
 
-/** @returns the non-empty strings of a list; other members are ignored. */
+/** @returns the non-empty strings of a list, or the one string that stands instead of a list; other members are ignored. */
 export const stringsOf = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((member): member is string => typeof member === 'string' && member !== '') : [];
+  (Array.isArray(value) ? value : [value]).filter((member): member is string => typeof member === 'string' && member !== '');
 
-export function createDraft(clientId: string, name: string): Draft {
-  return { clientId, name, metadata: {}, secret: { kind: 'none' }, suspended: false, fields: [] };
+export function createDraft(clientId: string, given: readonly string[] = []): Draft {
+  return { clientId, name: clientId, metadata: {}, secret: { kind: 'none' }, suspended: false, given, fields: [] };
+}
+
+/** Says of everything in a record that has a value why it is not imported. @param why by field; `otherwise` for the rest. */
+export function leaveBehind(beside: FieldNote[], record: Fields, why: Record<string, string>, otherwise: string): void {
+  for (const [field, value] of Object.entries(record)) {
+    if (saysNothing(value) || value === 0) continue;
+    beside.push({ field, outcome: 'dropped', from: amountOf(value), why: Object.hasOwn(why, field) ? String(why[field]) : otherwise });
+  }
+}
+
+/** How many there are, and their names where they have some. */
+function amountOf(value: unknown): string {
+  if (!Array.isArray(value)) return told(isFields(value) ? Object.keys(value).join(', ') : value);
+  const names = value.flatMap((one) =>
+    isFields(one) ? textOf(one['name'] ?? one['alias'] ?? one['identifier']) || [] : textOf(one) || [],
+  );
+  return told(`${value.length}${names.length ? `: ${names.join(', ')}` : ''}`);
 }
 
 export function kept(draft: Draft, field: string, value?: unknown): void {
@@ -89,19 +123,4 @@ function saysNothing(value: unknown): boolean {
 function told(value: unknown): string {
   const text = (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).replace(/\/\/[^/?#\s]*@/g, '//…@');
   return text.length > LONGEST_TOLD ? `${text.slice(0, LONGEST_TOLD)}…` : text;
-}
-
-/**
- * @returns whether a document nests deeper than any real export. It does not recurse, because such a document aims to exhaust the stack.
- */
-export function isTooDeep(document: unknown): boolean {
-  let level = [document];
-  for (let depth = 0; level.length; depth += 1) {
-    if (depth > MAX_DEPTH) return true;
-    const below: unknown[] = [];
-    for (const value of level)
-      if (typeof value === 'object' && value !== null) for (const member of Object.values(value)) below.push(member);
-    level = below;
-  }
-  return false;
 }

@@ -1,17 +1,5 @@
-import {
-  createDraft,
-  type Draft,
-  dropped,
-  ELSEWHERE,
-  type Fields,
-  isFields,
-  kept,
-  type Rule,
-  type Source,
-  stringsOf,
-  textOf,
-  walk,
-} from './draft.ts';
+import { type Draft, dropped, ELSEWHERE, type Fields, isFields, kept, type Rule, type Source, stringsOf, textOf, walk } from './draft.ts';
+import { isResource, takeResource, withCredentials } from './hydra-maester.ts';
 import { settleSecret } from './secret.ts';
 import {
   settleAlgorithm,
@@ -88,17 +76,23 @@ const RULES: Record<string, Rule> = {
 
 export const HYDRA: Source = {
   expected:
-    'clients of Ory Hydra, as "hydra list clients --format json" or GET /admin/clients give them: an array of objects with "client_id" and "grant_types", or an object that has it as "items"',
-  clientsIn(document) {
-    const list = isFields(document) ? (document['items'] ?? document['clients']) : document;
-    // Auth0's clients have an app_type or callbacks.
-    const fits = (client: unknown) =>
-      isFields(client) && typeof client['client_id'] === 'string' && !('callbacks' in client || 'app_type' in client);
-    return Array.isArray(list) && list.every(fits) ? list : undefined;
+    'clients of Ory Hydra, as "hydra list clients --format json" or GET /admin/clients give them: an array of objects with "client_id" and "grant_types", an object that has it as "items", one client, or the YAML of hydra-maester',
+  take(document, into) {
+    if (isResource(document)) return takeResource(document, into);
+    const list = isFields(document) ? (document['items'] ?? document['clients'] ?? [document]) : document;
+    if (!Array.isArray(list) || !list.every((client) => isHydraClient(client) || isResource(client))) return false;
+    if (isFields(document) && (document['is_last_page'] === false || textOf(document['next_page_token'])))
+      into.beside.push({
+        field: 'next_page_token',
+        outcome: 'dropped',
+        why: 'this is one page of several: fetch the next pages too, and import each of them',
+      });
+    for (const client of list) if (!isResource(client) || !takeResource(client, into)) into.clients.push(client);
+    return true;
   },
-  read(record, scopes) {
-    const clientId = textOf(record['client_id']);
-    const draft = createDraft(clientId, clientId);
+  idOf: (record) => textOf(record['client_id']),
+  read(draft, given, scopes, { secrets }) {
+    const record = withCredentials(draft, given, secrets);
     settleName(draft, 'client_name', record['client_name']);
     settleType(draft, stringsOf(record['redirect_uris']), { native: false, secretless: record['token_endpoint_auth_method'] === 'none' });
     settleUris(draft, 'redirect_uris', record['redirect_uris'], 'redirect_uris');
@@ -109,9 +103,12 @@ export const HYDRA: Source = {
     settleScopes(draft, 'scope', textOf(record['scope']).split(' ').filter(Boolean), scopes);
     readRest(draft, record);
     settleKeys(draft);
-    return draft;
   },
 };
+
+// Auth0's clients have an app_type or callbacks.
+const isHydraClient = (client: unknown): client is Fields =>
+  isFields(client) && typeof client['client_id'] === 'string' && !('callbacks' in client || 'app_type' in client);
 
 /** Without grants, a client uses only the authorization code (RFC 7591 section 2). */
 function grantsOf(record: Fields): string[] {

@@ -1,104 +1,121 @@
-import { quoted } from '../../command-line/terminal.ts';
+import type { NewFile } from '../../command-line/new-file.ts';
 import type { FieldNote } from './draft.ts';
-import type { KeycloakPerson } from './keycloak-people.ts';
+import type { JudgedPerson, PersonOutcome } from './import-people.ts';
+import type { FieldOfPeople, PeopleTally } from './people-tally.ts';
 import type { Planned } from './plan.ts';
 import type { SourceName } from './sources.ts';
 
-/** Owns the report of an import, on the terminal and in the file of --report. It never contains a secret. */
+/**
+ * Owns the file of --report: all that happened to each client and user, as JSON. It never contains a secret or a password's hash. Users are
+ * written while they are imported, so that their number does not matter.
+ */
 
-export type Order = {
-  from: SourceName;
-  file: string;
-  dryRun: boolean;
-  update: boolean;
-  people: boolean;
-  yes: boolean;
-  secrets: string | undefined;
-  report: string | undefined;
+export type ClientReport = {
+  client_id: string;
+  name: string;
+  outcome: string;
+  why?: string;
+  /** It was made, and nobody signs in with it before an operator or its owner acts. */
+  suspended?: true;
+  reissued?: true;
+  fields: FieldNote[];
+  stored?: object;
 };
 
-export type Plan = { plan: Planned[]; people: KeycloakPerson[] | undefined; order: Order };
+export type PersonReport = {
+  email: string;
+  where: string;
+  outcome: string;
+  why?: string;
+  password?: true;
+  changed?: string[];
+  dropped?: string[];
+};
 
-type Told = { outcome: string; why?: string; fields: FieldNote[] };
-
+/** What the file says, read as a whole. */
 export type ImportReport = {
-  source: SourceName;
+  source: SourceName | 'users';
   dryRun: boolean;
+  clients: ClientReport[];
+  /** What lies beside the clients and users, and stays behind. */
+  beside: FieldNote[];
+  people?: PersonReport[];
+  fieldsOfPeople?: FieldOfPeople[];
   /** Some were left for another time. */
   interrupted: boolean;
-  clients: ({ client_id: string; name: string; stored?: object } & Told)[];
-  people?: ({ email: string } & Told)[];
 };
 
-const PAST: Record<Planned['outcome'], string> = { make: 'made', update: 'updated', skip: 'skipped', refuse: 'refused' };
+const PAST: Record<PersonOutcome | Planned['outcome'], string> = {
+  make: 'made',
+  update: 'updated',
+  skip: 'skipped',
+  refuse: 'refused',
+  left: 'left',
+};
 
-/** @param written ids of what was written; undefined when nothing was to be. */
-export function reportOf(
-  order: Order,
-  { plan, people, written }: Pick<Plan, 'plan' | 'people'> & { written: Set<string> | undefined },
-): ImportReport {
-  const outcomeOf = (outcome: Planned['outcome'], id: string) => {
-    if (outcome === 'skip' || outcome === 'refuse') return PAST[outcome];
-    if (!written) return `would be ${PAST[outcome]}`;
-    return written.has(id) ? PAST[outcome] : 'left';
-  };
-  const clients = plan.map(({ draft, outcome, why, metadata }) => ({
-    client_id: draft.clientId,
-    name: draft.name,
-    outcome: outcomeOf(outcome, draft.clientId),
+/** @param written the ids of clients that were written; undefined in a dry run. */
+export function reportClients(plan: Planned[], written: Set<string> | undefined): ClientReport[] {
+  return plan.map(({ draft, outcome, why, metadata, reissued }) => {
+    const isStored = metadata !== undefined && outcome !== 'refuse';
+    return {
+      client_id: draft.clientId,
+      name: draft.name,
+      outcome: outcomeOf(outcome, written?.has(draft.clientId)),
+      ...(why === undefined ? undefined : { why }),
+      ...(draft.suspended && isStored ? { suspended: true as const } : undefined),
+      ...(reissued && isStored ? { reissued: true as const } : undefined),
+      fields: draft.fields,
+      ...(metadata ? { stored: metadata } : undefined),
+    };
+  });
+}
+
+/** @param written undefined in a dry run, when nothing is written. */
+export function outcomeOf(outcome: PersonOutcome | Planned['outcome'], written: boolean | undefined): string {
+  if (outcome !== 'make' && outcome !== 'update') return PAST[outcome];
+  if (written === undefined) return `would be ${PAST[outcome]}`;
+  return written ? PAST[outcome] : 'left';
+}
+
+function reportPerson({ person, outcome, why }: JudgedPerson, writes: boolean): PersonReport {
+  const named = (wanted: FieldNote['outcome']) => person.fields.filter((note) => note.outcome === wanted).map(({ field }) => field);
+  const [changed, dropped] = [named('changed'), named('dropped')];
+  return {
+    ...{ email: person.email, where: person.where, outcome: outcomeOf(outcome, writes ? true : undefined) },
     ...(why === undefined ? undefined : { why }),
-    fields: draft.fields,
-    ...(metadata ? { stored: metadata } : undefined),
-  }));
-  const told = people?.map((person) => ({
-    email: person.email,
-    outcome: outcomeOf(person.refusal ? 'refuse' : person.passedOver ? 'skip' : 'make', person.id),
-    ...(person.refusal || person.passedOver ? { why: person.refusal ?? String(person.passedOver) } : undefined),
-    fields: person.fields,
-  }));
-  const left = [...clients, ...(told ?? [])].some(({ outcome }) => outcome === 'left');
-  return { source: order.from, dryRun: order.dryRun, interrupted: left, clients, ...(told ? { people: told } : undefined) };
+    ...(person.passwordHash ? { password: true as const } : undefined),
+    ...(changed.length ? { changed } : undefined),
+    ...(dropped.length ? { dropped } : undefined),
+  };
 }
 
-/** How many of which, before anything is done. */
-export function tally(plan: Planned[], people: KeycloakPerson[] | undefined): string {
-  const clients = count(plan.map(({ outcome }) => `to be ${PAST[outcome]}`));
-  const newcomers = people?.filter(({ refusal, passedOver }) => !refusal && !passedOver).length;
-  return `Clients: ${clients}${people ? `. People: ${newcomers} to be made of ${people.length}` : ''}`;
-}
+export type ReportFile = {
+  clients(head: Pick<ImportReport, 'source' | 'dryRun' | 'clients' | 'beside'>): void;
+  person(judged: JudgedPerson): void;
+  end(interrupted: boolean, people: PeopleTally | undefined): void;
+};
 
-function count(outcomes: string[]): string {
-  const totals = new Map<string, number>();
-  for (const outcome of outcomes) totals.set(outcome, (totals.get(outcome) ?? 0) + 1);
-  return [...totals].map(([outcome, total]) => `${total} ${outcome}`).join(', ') || 'none';
+/** @param file undefined when no report was asked for. @param writes false in a dry run. */
+export function writeReport(file: NewFile | undefined, writes: boolean): ReportFile {
+  let people = 0;
+  return {
+    clients: (head) => file?.add(asJson(head).replace(/\n}$/, '')),
+    person(judged) {
+      file?.add(`${people === 0 ? ',\n  "people": [' : ','}\n    ${asJson(reportPerson(judged, writes), 0)}`);
+      people += 1;
+    },
+    end(interrupted, tally) {
+      const rest = { ...(tally ? { fieldsOfPeople: tally.fields } : undefined), interrupted };
+      const none = tally && people === 0 ? ',\n  "people": []' : '';
+      file?.add(`${people ? '\n  ]' : none},${asJson(rest).replace(/^\{/, '')}\n`);
+      file?.close();
+    },
+  };
 }
-
-/** @param whole with the fields too. */
-export function print({ clients, people, dryRun, interrupted }: ImportReport, whole: boolean): void {
-  for (const { client_id, name, ...told } of clients) printOne(`${quoted(client_id)} ${quoted(name)}`, told, whole);
-  for (const { email, ...told } of people ?? []) printOne(quoted(email), told, whole);
-  console.log(`\nclients: ${count(clients.map(({ outcome }) => outcome))}`);
-  if (people) console.log(`people: ${count(people.map(({ outcome }) => outcome))}`);
-  if (dryRun) console.log('nothing was written: this was a dry run');
-  if (interrupted) console.log('it was interrupted: what is left is taken in when it is run again');
-}
-
-function printOne(who: string, { outcome, why, fields }: Told, whole: boolean): void {
-  console.log(`${outcome}  ${who}${why ? `: ${plain(why)}` : ''}`);
-  if (whole) for (const note of fields) console.log(`    ${lineOf(note)}`);
-}
-
-function lineOf({ field, outcome, from, to, why }: FieldNote): string {
-  const values = [from, to].filter((value) => value !== undefined && value !== '').map(quoted);
-  return `${outcome}  ${quoted(field).slice(1, -1)}${values.length ? `  ${values.join(' → ')}` : ''}${why ? `: ${plain(why)}` : ''}`;
-}
-
-// A sentence of ours may have somebody else's words in it.
-const plain = (sentence: string): string => quoted(sentence).slice(1, -1).replaceAll('\\"', '"');
 
 /** JSON without characters that an editor or a terminal obeys or hides. */
-export function asJson(report: ImportReport): string {
-  return JSON.stringify(report, null, 2).replace(/[^\P{C}\n]/gu, (character) =>
+function asJson(value: object, indent = 2): string {
+  return JSON.stringify(value, null, indent).replace(/[^\P{C}\n]/gu, (character) =>
     [...Array(character.length).keys()].map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
   );
 }

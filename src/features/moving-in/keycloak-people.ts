@@ -1,98 +1,118 @@
-import { emailProblem, normalizeEmail } from '../../people/email-address.ts';
-import { nameFault, tidyName } from '../../people/names.ts';
+import { argon2String } from '../../people/foreign-passwords/argon2.ts';
+import { pbkdf2String } from '../../people/foreign-passwords/pbkdf2.ts';
+import { type Fields, isFields, textOf } from './draft.ts';
+import { note, type Person, settlePerson } from './person.ts';
 
 /**
- * Owns the reading of a user in a Keycloak realm export. Passwords are not imported: this server cannot verify Keycloak's hashes. Does not
- * store the users.
+ * Owns the reading of a user in a Keycloak realm export.
  * @see https://www.keycloak.org/docs-api/26.7.2/javadocs/org/keycloak/representations/idm/UserRepresentation.html for the fields
+ * @see https://www.keycloak.org/docs-api/26.7.2/javadocs/org/keycloak/representations/idm/CredentialRepresentation.html for passwords
  */
 
-type Note = { field: string; outcome: 'kept' | 'changed' | 'dropped'; why?: string };
-
-export type KeycloakPerson = {
-  /** The subject identifier by which clients know the user. */
-  id: string;
-  email: string;
-  name: string;
-  disabled: boolean;
-  fields: Note[];
-  /** Why the user is not imported although nothing is wrong. */
-  passedOver?: string;
-  refusal?: string;
-};
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 const DROPPED: Record<string, string> = {
-  credentials: 'a password cannot be verified by a hash of another server, nor a second factor: they choose a password by the sign-in page',
-  emailVerified: 'they prove their address when they choose a password',
   username: 'they get one after their address, and may change it',
-  federatedIdentities: 'they link their accounts elsewhere anew',
+  federatedIdentities: 'they link their accounts elsewhere again',
   clientConsents: 'every client asks them once',
   realmRoles: 'there are no roles in tokens here, and an operator makes an admin: munjigi people change-role',
   clientRoles: 'there are no roles in tokens here',
   groups: 'there are no groups here',
   requiredActions: 'nothing but a password is asked of them',
   createdTimestamp: 'an account is as old here as its import',
+  notBefore: 'tokens of the other server mean nothing here',
 };
 
-const TOLD_ELSEWHERE = ['id', 'email', 'firstName', 'lastName', 'enabled'];
+const TOLD_ELSEWHERE = ['id', 'email', 'emailVerified', 'firstName', 'lastName', 'enabled', 'credentials', 'attributes', 'totp'];
 
-/** @returns the users of a realm export; empty when it has none. @param newId creates the id of a user whose own id cannot stay. */
-export function readPeople(document: unknown, newId: () => string): KeycloakPerson[] {
-  const users = isFields(document) && Array.isArray(document['users']) ? document['users'] : [];
-  const seen = new Set<string>();
-  return users.map((user) => {
-    const person = readPerson(isFields(user) ? user : {}, newId);
-    const again = [person.email, person.id].find((key) => seen.has(key));
-    for (const key of [person.email, person.id]) seen.add(key);
-    return again === undefined || person.refusal || person.passedOver
-      ? person
-      : { ...person, refusal: 'another person of the file before has the same address or id' };
+/** @param value a member of `users`. @param number its place in the file, from 1. */
+export function readKeycloakUser(value: unknown, number: number): Person {
+  const user: Fields = isFields(value) ? value : {};
+  const username = textOf(user['username']);
+  const attributes = isFields(user['attributes']) ? user['attributes'] : {};
+  const locale = textOf([attributes['locale']].flat()[0]);
+  const person = settlePerson({
+    where: `user ${number}${username ? ` ${username.slice(0, 100)}` : ''}`,
+    id: { field: 'id', text: textOf(user['id']) },
+    email: { field: 'email', text: textOf(user['email']) },
+    names: [
+      { field: 'firstName, lastName', text: [textOf(user['firstName']), textOf(user['lastName'])].filter(Boolean).join(' ') },
+      { field: 'username', text: username },
+    ],
+    username,
+    emailVerified: user['emailVerified'] === true,
+    disabled: user['enabled'] === false,
+    ...(locale ? { locale: { field: 'attributes.locale', text: locale } } : undefined),
+    ...passwordOf(user),
+  });
+  if (user['emailVerified'] === true) note(person, 'emailVerified');
+  leaveFields(person, user, attributes);
+  if (textOf(user['serviceAccountClientId']) || /^service-account-/.test(username))
+    return { ...withoutRefusal(person), passedOver: 'it is the account of a client, which acts for itself here' };
+  return person;
+}
+
+const withoutRefusal = ({ refusal: _, ...person }: Person): Person => person;
+
+function leaveFields(person: Person, user: Fields, attributes: Fields): void {
+  for (const [field, value] of Object.entries(user))
+    if (!TOLD_ELSEWHERE.includes(field) && !isEmpty(value))
+      note(person, field, DROPPED[field] ?? 'this server has nothing like it', 'dropped');
+  for (const name of Object.keys(attributes))
+    if (name !== 'locale') note(person, `attributes.${name}`, 'an account has a name, an address and a language here', 'dropped');
+  for (const { type } of credentialsOf(user))
+    if (type !== 'password')
+      note(person, `credentials: ${textOf(type)}`, 'a second factor is bound to the other server: they add one here', 'dropped');
+}
+
+const isEmpty = (value: unknown): boolean => !value || (typeof value === 'object' && Object.keys(value).length === 0);
+
+const credentialsOf = (user: Fields): Fields[] => (Array.isArray(user['credentials']) ? user['credentials'].filter(isFields) : []);
+
+type Password = { password?: { field: string; text: string }; passwordProblem?: string };
+
+function passwordOf(user: Fields): Password {
+  const credential = credentialsOf(user).find(({ type }) => type === 'password');
+  if (!credential) return {};
+  const password = { field: 'credentials', text: '' };
+  const actions = Array.isArray(user['requiredActions']) ? user['requiredActions'] : [];
+  if (credential['temporary'] === true || actions.includes('UPDATE_PASSWORD'))
+    return { password, passwordProblem: 'their password is to be changed at the next sign-in' };
+  if (credential['value'] !== undefined) return { password, passwordProblem: 'a password in clear is not imported' };
+  return { password: { ...password, text: hashOf(credential) || 'unknown' } };
+}
+
+/** @returns the hash as one text; empty for an algorithm that this server does not know. Keycloak before version 8 has no JSON within JSON. */
+function hashOf(credential: Fields): string {
+  const secret = parsed(credential['secretData']) ?? { value: credential['hashedSaltedValue'], salt: credential['salt'] };
+  const data = parsed(credential['credentialData']) ?? credential;
+  const [hash, salt] = [secret['value'], secret['salt']].map((text) => Buffer.from(textOf(text), 'base64'));
+  const algorithm = textOf(data['algorithm']);
+  const iterations = Number(data['hashIterations']);
+  if (!hash?.length || !salt?.length) return '';
+  if (/^\$2[aby]\$/.test(textOf(secret['value']))) return textOf(secret['value']);
+  if (algorithm === 'argon2') return argon2Of(data, iterations, salt, hash);
+  const [, digest = 'sha1'] = /^pbkdf2(?:-(sha\d+))?$/.exec(algorithm) ?? [undefined, ''];
+  return digest && pbkdf2String(digest, iterations, salt, hash);
+}
+
+function argon2Of({ additionalParameters }: Fields, passes: number, salt: Buffer, hash: Buffer): string {
+  const parameter = (name: string) => String([isFields(additionalParameters) ? additionalParameters[name] : undefined].flat()[0] ?? '');
+  return argon2String({
+    type: parameter('type') || 'id',
+    version: parameter('version'),
+    memory: Number(parameter('memory')),
+    passes,
+    lanes: Number(parameter('parallelism')),
+    salt,
+    hash,
   });
 }
 
-function readPerson(user: Record<string, unknown>, newId: () => string): KeycloakPerson {
-  const text = (field: string) => (typeof user[field] === 'string' ? user[field] : '');
-  const [own, email] = [text('id').toLowerCase(), normalizeEmail(text('email'))];
-  const said = tidyName([text('firstName'), text('lastName')].filter(Boolean).join(' ')) || tidyName(text('username'));
-  const fault = nameFault(said);
-  const fields: Note[] = [
-    {
-      field: 'email',
-      outcome: email === text('email') ? 'kept' : 'changed',
-      ...(email === text('email') ? undefined : { why: 'one spelling an address' }),
-    },
-    fault
-      ? { field: 'firstName, lastName', outcome: 'changed', why: 'people are called by their address until they say otherwise' }
-      : { field: 'firstName, lastName', outcome: 'kept' },
-    UUID.test(own)
-      ? { field: 'id', outcome: 'kept' }
-      : { field: 'id', outcome: 'changed', why: 'it is no UUID: apps know them by another subject identifier' },
-    ...(user['enabled'] === false ? [{ field: 'enabled', outcome: 'kept' as const, why: 'the account is disabled' }] : []),
-    ...Object.entries(user)
-      .filter(
-        ([field, value]) =>
-          (!TOLD_ELSEWHERE.includes(field) && value !== false && value !== null && Object.keys(Object(value)).length !== 0) ||
-          (field === 'emailVerified' && value === true),
-      )
-      .map(
-        ([field]): Note => ({
-          field,
-          outcome: 'dropped',
-          why: Object.hasOwn(DROPPED, field) ? String(DROPPED[field]) : 'this server has nothing like it',
-        }),
-      ),
-  ];
-  return {
-    id: UUID.test(own) ? own : newId(),
-    email,
-    name: fault ? email.slice(0, email.lastIndexOf('@')) || email : said,
-    disabled: user['enabled'] === false,
-    fields,
-    ...(text('serviceAccountClientId') ? { passedOver: 'it is the account of a client, which acts for itself here' } : undefined),
-    ...(emailProblem(email) ? { refusal: 'it has no address that mail can be sent to, by which they could choose a password' } : undefined),
-  };
+function parsed(text: unknown): Fields | undefined {
+  if (isFields(text)) return text;
+  try {
+    const value: unknown = JSON.parse(textOf(text));
+    return isFields(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
-
-const isFields = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

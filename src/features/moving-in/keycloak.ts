@@ -1,6 +1,5 @@
 import {
   changed,
-  createDraft,
   type Draft,
   dropped,
   ELSEWHERE,
@@ -13,6 +12,7 @@ import {
   textOf,
   walk,
 } from './draft.ts';
+import { takeRealms } from './keycloak-realm.ts';
 import { settleSecret } from './secret.ts';
 import {
   DEVICE_GRANT,
@@ -60,7 +60,7 @@ const RULES: Record<string, Rule> = {
   ),
   webOrigins: 'a page may call this server from the origin of a redirect URI of a client without a secret: there is nothing to set',
   protocolMappers: 'claims follow from scopes here',
-  consentRequired: 'people are asked by every client here, once',
+  consentRequired: (value, draft) => kept(draft, 'consentRequired', value),
   fullScopeAllowed: 'there are no roles in tokens here',
   defaultRoles: 'there are no roles in tokens here',
   registrationAccessToken: "the client is an operator's from now on",
@@ -105,18 +105,17 @@ const ATTRIBUTES: Record<string, Rule> = {
 };
 
 export const KEYCLOAK: Source = {
-  expected: 'a realm export of Keycloak, an object with "clients", or that array by itself: of objects with "clientId"',
-  clientsIn(document) {
-    const list = isFields(document) ? document['clients'] : document;
-    // Hydra and Auth0 write `client_id` with an underscore.
-    return Array.isArray(list) && !list.some((client) => isFields(client) && 'client_id' in client) ? list : undefined;
-  },
-  read(record, scopes) {
-    const clientId = textOf(record['clientId']);
-    const draft = createDraft(clientId, clientId);
-    const why = whyPassedOver(clientId, record);
-    if (why) return { ...draft, passedOver: why };
-    const attributes = isFields(record['attributes']) ? record['attributes'] : {};
+  expected:
+    'a realm export of Keycloak, an object with "clients" or "users", an array of such objects or of clients with "clientId", one client, or the YAML of keycloak-config-cli',
+  take: takeRealms,
+  idOf: (record) => textOf(record['clientId']),
+  read(draft, record, scopes) {
+    const why = whyPassedOver(draft.clientId, record);
+    if (why) {
+      draft.passedOver = why;
+      return;
+    }
+    const attributes = attributesOf(record);
     // Names of Keycloak's own clients are keys of its translations.
     if (!/^\$\{.*\}$/.test(textOf(record['name']))) settleName(draft, 'name', record['name']);
     if (record['enabled'] === false) {
@@ -127,12 +126,19 @@ export const KEYCLOAK: Source = {
     readAuthentication(draft, record, attributes);
     readGrants(draft, record, attributes);
     readScopes(draft, record, scopes);
+    if (record['consentRequired'] !== true)
+      changed(draft, 'consentRequired', { from: false, to: true, why: 'users are asked for their consent by every client here, once' });
     walk(draft, record, RULES);
     walk(draft, attributes, ATTRIBUTES, 'attributes.');
     settleKeys(draft);
-    return draft;
   },
 };
+
+/** An export has texts alone. YAML has true and false too. */
+const attributesOf = ({ attributes }: Fields): Fields =>
+  isFields(attributes)
+    ? Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, typeof value === 'boolean' ? String(value) : value]))
+    : {};
 
 function whyPassedOver(clientId: string, record: Fields): string | undefined {
   if (BUILT_IN.includes(clientId)) return "it is Keycloak's own";
@@ -199,15 +205,19 @@ function readKeys(draft: Draft, attributes: Fields): void {
 function readGrants(draft: Draft, record: Fields, attributes: Fields): void {
   const refreshes = attributes['use.refresh.tokens'] !== 'false';
   const grants = {
-    standardFlowEnabled: record['standardFlowEnabled'] === true ? ['authorization_code', ...(refreshes ? ['refresh_token'] : [])] : [],
-    implicitFlowEnabled: record['implicitFlowEnabled'] === true ? ['implicit'] : [],
-    directAccessGrantsEnabled: record['directAccessGrantsEnabled'] === true ? ['password'] : [],
-    serviceAccountsEnabled: record['serviceAccountsEnabled'] === true ? ['client_credentials'] : [],
+    standardFlowEnabled: says(record['standardFlowEnabled'], true) ? ['authorization_code', ...(refreshes ? ['refresh_token'] : [])] : [],
+    implicitFlowEnabled: says(record['implicitFlowEnabled'], false) ? ['implicit'] : [],
+    directAccessGrantsEnabled: says(record['directAccessGrantsEnabled'], false) ? ['password'] : [],
+    serviceAccountsEnabled: says(record['serviceAccountsEnabled'], false) ? ['client_credentials'] : [],
     device:
       attributes['oauth2.device.authorization.grant.enabled'] === 'true' ? [DEVICE_GRANT, ...(refreshes ? ['refresh_token'] : [])] : [],
   };
   settleGrants(draft, 'grants (standardFlowEnabled …)', Object.values(grants).flat());
 }
+
+/** @returns a switch, or what Keycloak takes it for where the export leaves it out. YAML with variables has texts. */
+const says = (value: unknown, absent: boolean): boolean =>
+  value === undefined || value === null ? absent : value === true || value === 'true';
 
 /** Keycloak adds default scopes to every request. Here the client may request both kinds. */
 function readScopes(draft: Draft, record: Fields, known: string[]): void {

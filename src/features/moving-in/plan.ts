@@ -1,5 +1,5 @@
 import { OWN_CLIENTS } from '../../oauth/clients/first-party.ts';
-import { allowServices, type ClientMetadata, saveClient, suspendClient } from '../../oauth/clients/store.ts';
+import { allowServices, type ClientMetadata, restoreClient, saveClient, suspendClient } from '../../oauth/clients/store.ts';
 import { type Database, Prisma, type Statement } from '../../platform/database.ts';
 import { digest, randomSecret } from '../../platform/secrets.ts';
 import { changed, type Draft } from './draft.ts';
@@ -20,7 +20,15 @@ export type Planned = {
   existing?: Existing;
 };
 
-type Existing = { id: string; registration: string; services: string[]; origins: string[]; secrets: number };
+type Existing = {
+  id: string;
+  registration: string;
+  services: string[];
+  origins: string[];
+  secrets: number;
+  /** It was imported without an address, and is suspended until it has one. */
+  waits: boolean;
+};
 
 /** @param judge see oauth/clients/operator-client.ts. @param update whether to change a client that already exists. */
 export async function planImport(
@@ -57,7 +65,8 @@ function reasonNotTo(
   if (draft.refusal) return { outcome: 'refuse', why: draft.refusal };
   if (existing?.registration === 'dynamic')
     return { outcome: 'skip', why: 'a client with this id registered itself here: it is its own to change' };
-  if (existing && !update) return { outcome: 'skip', why: 'it is here already: --update would change it' };
+  if (existing?.waits && draft.waits) return { outcome: 'skip', why: 'it is here already, suspended until it has a redirect URI' };
+  if (existing && !update && !existing.waits) return { outcome: 'skip', why: 'it is here already: --update would change it' };
   return undefined;
 }
 
@@ -105,7 +114,7 @@ export function importClient({ metadata, secret, existing, draft }: Planned): St
     ...saveClient(secret === undefined ? metadata : { ...metadata, client_secret: secret }),
     // Saving removes the services that an operator allowed.
     ...(services.length ? [allowServices(metadata.client_id, { services, origins })] : []),
-    ...(draft.suspended ? [suspendClient(metadata.client_id)] : []),
+    ...(draft.suspended ? [suspendClient(metadata.client_id)] : existing?.waits ? [restoreClient(metadata.client_id)] : []),
   ];
 }
 
@@ -126,6 +135,7 @@ async function readExisting(database: Database, drafts: Draft[]): Promise<Map<st
   const ids = idsOf(drafts);
   const rows = await database.aside<Existing>(Prisma.sql`
     select c.id, c.registration::text, c.services, c.origins,
+      (c.suspended_at is not null and coalesce(c.metadata->'grant_types', '[]') = '[]' and c.introspects is null) as waits,
       (select count(*)::int from client_secret s where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())) as secrets
     from client c where c.id = any(${ids})`);
   return new Map(rows.map((row) => [row.id, row]));

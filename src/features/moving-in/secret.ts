@@ -23,9 +23,16 @@ export function settleSecret(draft: Draft, field: string, value: unknown): void 
 // A plain boolean instead of the type guard: a value that is not a handle must stay a string.
 const looksKept = (value: string): boolean => isSecretHandle(value);
 
+// Stars, a word in brackets, and what a tool replaces by a value: @@NAME@@, ##NAME##, ${NAME}, $(env:NAME), {{ name }}, <NAME>, %NAME%.
+const MASK = /^(\*+|x{6,}|•+|\.{3,}|\[.*\]|<.*>|@@.*@@|##.*##|\$\(.*\)|\$?\{.*\}|%\w+%)$/is;
+const WORDS =
+  /^[-_ ]*(redacted|masked|hidden|secret|client[-_ ]?secret|placeholder|change[-_ ]?me|(replace|your|insert|enter)[-_ ].*)[-_ ]*$/i;
+
+export const isMasked = (value: string): boolean => MASK.test(value.trim()) || WORDS.test(value.trim());
+
 function secretProblem(value: unknown): string | undefined {
   if (typeof value !== 'string' || !value) return 'the export has none';
-  if (/^\*+$/.test(value)) return 'the export masks it';
+  if (isMasked(value)) return 'the export has a mask or placeholder instead of it';
   if (/^\$[0-9a-z-]+\$/i.test(value)) return 'the export has its hash, by which it cannot be verified here';
   // The characters of RFC 6749 appendix A.2. A value that looks like a stored digest is refused too.
   if (/[^\x20-\x7e]/.test(value) || value.length > MOST_CHARACTERS || looksKept(value)) return 'it is none that a client could send';

@@ -54,17 +54,20 @@ export function settleType(draft: Draft, uris: string[], { native, secretless }:
     changed(draft, 'application_type', { from: '', to: 'native', why: "it leads to an app on the person's own device (RFC 8252)" });
 }
 
-/** Imports the valid addresses. */
+/** Imports the valid addresses, and those that the operator gives. */
 export function settleUris(draft: Draft, field: string, said: unknown, member: 'redirect_uris' | 'post_logout_redirect_uris'): void {
   const right: string[] = [];
-  for (const uri of new Set(stringsOf(said))) {
+  const take = (from: string, uri: string) => {
     const problem = right.length === MAX_URIS ? `must not have more than ${MAX_URIS} members` : redirectUriProblem(uri);
-    if (problem) dropped(draft, field, `${member} ${problem}${insteadOf(uri)}`, uri);
-    else {
-      right.push(uri);
-      kept(draft, field, uri);
-    }
-  }
+    if (problem) return dropped(draft, from, `${member} ${problem}${insteadOf(uri)}`, uri);
+    right.push(uri);
+    kept(draft, from, uri);
+  };
+  const texts = new Set(stringsOf(said));
+  for (const uri of member === 'redirect_uris' ? draft.given : []) take('--redirect-uris', uri);
+  for (const uri of texts) if (!right.includes(uri)) take(field, uri);
+  for (const other of Array.isArray(said) ? said : [])
+    if (typeof other !== 'string') dropped(draft, field, `${member} must have texts alone`, other);
   if (right.length) draft.metadata[member] = right;
 }
 
@@ -88,16 +91,34 @@ export function settleGrants(draft: Draft, field: string, said: string[]): void 
   if (said.includes('implicit') && !grants.has('authorization_code')) {
     grants.add('authorization_code');
     changed(draft, field, { from: 'implicit', to: 'authorization_code', why: 'the app has to be changed to it, with PKCE' });
-  } else if (grants.size) kept(draft, field, [...grants].join(' '));
+  }
+  if (grants.has('authorization_code') && !draft.metadata['redirect_uris']) withoutAddress(draft, field, grants);
+  const same = [...grants].filter((grant) => said.includes(grant));
+  if (same.length) kept(draft, field, same.join(' '));
   draft.metadata['grant_types'] = [...grants];
   draft.metadata['response_types'] = grants.has('authorization_code') ? ['code'] : [];
-  if (!grants.size)
+  if (!grants.size && !draft.waits)
     refuse(
       draft,
       'nothing is left that it could do here: give it authorization_code or client_credentials at the other server, or make it here by munjigi clients create',
     );
-  else if (grants.has('authorization_code') && !draft.metadata['redirect_uris'])
-    refuse(draft, 'no redirect URI is left: register each address in full, such as https://app.example.com/callback');
+}
+
+const NO_ADDRESS = 'no redirect URI is left: give each in full, such as https://app.example.com/callback, by --redirect-uris FILE';
+
+/** A client that can also do something else does that. Another one is made, and nobody signs in with it until it has an address. */
+function withoutAddress(draft: Draft, field: string, grants: Set<string>): void {
+  const others = [...grants].filter((grant) => grant !== 'authorization_code' && grant !== 'refresh_token');
+  if (!grants.has(DEVICE_GRANT)) grants.delete('refresh_token');
+  grants.delete('authorization_code');
+  if (others.length) {
+    dropped(draft, field, NO_ADDRESS, 'authorization_code');
+    return;
+  }
+  grants.clear();
+  draft.waits = true;
+  draft.suspended = true;
+  changed(draft, field, { from: 'authorization_code', to: 'suspended', why: NO_ADDRESS });
 }
 
 /** @param said the method, named as in RFC 7591. */

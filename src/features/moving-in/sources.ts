@@ -1,7 +1,10 @@
+import { quoted } from '../../command-line/terminal.ts';
 import { AUTH0 } from './auth0.ts';
-import { createDraft, type Draft, isFields, isTooDeep, refuse, type Source } from './draft.ts';
+import { type Collected, createDraft, type Draft, type FieldNote, refuse, type Source } from './draft.ts';
 import { HYDRA } from './hydra.ts';
 import { KEYCLOAK } from './keycloak.ts';
+import { type ExportFile, listFiles } from './reading/files.ts';
+import { readItems } from './reading/read.ts';
 
 /** Owns the list of servers whose exports can be read, and the check of a file's shape. */
 
@@ -13,24 +16,41 @@ export const SOURCE_NAMES = Object.keys(SOURCES) as SourceName[];
 
 export type ForeignExport = {
   count: number;
-  document: unknown;
-  /** Yields the clients one by one. @param scopes all scopes that a client may have here. */
-  drafts(scopes: string[]): Generator<Draft>;
+  /** What lies beside the clients and users, and is not imported. */
+  beside: FieldNote[];
+  /** How many users the files have. */
+  people: number;
+  /**
+   * Yields the clients one by one.
+   * @param scopes all scopes that a client may have here. @param given redirect URIs that the operator gives, by client id.
+   */
+  drafts(scopes: string[], given?: ReadonlyMap<string, readonly string[]>): Generator<Draft>;
 };
 
-/** @throws Error that names the expected shape. */
-export function readExport(from: SourceName, text: string): ForeignExport {
-  const document = parse(text);
+/**
+ * Reads all but the users, which are counted: see {@link readUsers}.
+ * @param path a file or a folder. @param advance is called with the number of bytes that were read.
+ * @throws Error that names the file, and the expected shape.
+ */
+export async function readExport(from: SourceName, path: string, advance?: (bytes: number) => void): Promise<ForeignExport> {
   const source: Source = SOURCES[from];
-  const clients = isTooDeep(document) ? undefined : source.clientsIn(document);
-  if (!clients) throw new Error(`the file is not what --from ${from} reads: ${source.expected}`);
+  const collected: Collected = { clients: [], beside: [], secrets: new Map() };
+  let people = 0;
+  for (const file of filesOf(source, path, collected))
+    for await (const item of readItems(file, { prepare: source.prepare, ...(advance && { advance }) })) {
+      if ('person' in item) people += 1;
+      else if (!source.take(item.document, collected)) throw new Error(wrongShape(from, file, item.document));
+    }
   return {
-    count: clients.length,
-    document,
-    *drafts(scopes) {
+    count: collected.clients.length,
+    beside: collected.beside,
+    people,
+    *drafts(scopes, given = new Map()) {
       const seen = new Set<string>();
-      for (const client of clients) {
-        const draft = isFields(client) ? source.read(client, scopes) : createDraft('', '');
+      for (const client of collected.clients) {
+        const clientId = source.idOf(client);
+        const draft = createDraft(clientId, given.get(clientId));
+        source.read(draft, client, scopes, collected);
         judgeId(draft, seen);
         yield draft;
       }
@@ -38,13 +58,32 @@ export function readExport(from: SourceName, text: string): ForeignExport {
   };
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The parser's message quotes the file, which may contain a secret.
-    throw new Error('the file is no JSON');
-  }
+/** Reads the users of the same files again, one by one. */
+export async function* readUsers(from: SourceName, path: string, advance?: (bytes: number) => void): AsyncGenerator<unknown> {
+  const source: Source = SOURCES[from];
+  for (const file of filesOf(source, path))
+    for await (const item of readItems(file, { prepare: source.prepare, ...(advance && { advance }) }))
+      if ('person' in item) yield item.person;
+}
+
+/** @returns the files to read. Others of a folder get a note each. */
+function filesOf(source: Source, path: string, collected?: Collected): ExportFile[] {
+  const files = listFiles(path);
+  if (files.length === 1) return files;
+  return files.filter(({ name }) => {
+    const why = source.leaves?.(name);
+    if (why !== undefined) collected?.beside.push({ field: name, outcome: 'dropped', why });
+    return why === undefined;
+  });
+}
+
+function wrongShape(from: SourceName, { path }: ExportFile, document: unknown): string {
+  const other = SOURCE_NAMES.find((name) => {
+    const trial: Collected = { clients: [], beside: [], secrets: new Map() };
+    return name !== from && SOURCES[name].take(document, trial) && trial.clients.length > 0;
+  });
+  const hint = other ? `It looks like one of ${other}: use --from ${other}` : SOURCES[from].expected;
+  return `${quoted(path)}: the file is not what --from ${from} reads. ${other ? hint : `Right would be ${hint}`}`;
 }
 
 function judgeId(draft: Draft, seen: Set<string>): void {

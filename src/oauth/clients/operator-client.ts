@@ -8,6 +8,7 @@ import { allowAlgorithms } from '../internals.ts';
 import { createProvider } from '../provider.ts';
 import { createApiCatalog } from '../scopes/api-catalog.ts';
 import { createResourcePolicy } from '../scopes/resource-policy.ts';
+import { ownResourceServers } from '../scopes/resource-servers.ts';
 import { readResourceServers } from '../scopes/scope-watch.ts';
 import { judgeMetadata } from './metadata/client-judgement.ts';
 import { SIGNING_ALGORITHMS } from './signing-algorithms.ts';
@@ -37,7 +38,10 @@ const UNSTORABLE = 'parameters must not contain NUL or unpaired surrogates';
 
 /** The same check for many clients, with the scopes of this moment. */
 export async function openClientJudge({ config, database, keyRing, features }: JudgingApp): Promise<ClientJudge> {
-  const servers = await readResourceServers({ database, issuer: config.issuer, features });
+  const stored = await readResourceServers({ database, issuer: config.issuer, features });
+  // Before its first start the server has stored none of its own.
+  const missing = ownResourceServers(config.issuer).filter((own) => !stored.some(({ identifier }) => identifier === own.identifier));
+  const servers = [...stored, ...missing];
   const resources = createResourcePolicy(createApiCatalog(servers), config.issuer, features);
   // The library judges a client by the settings of a provider, so the check needs one: of the same settings as the server's, without keys.
   const clients = { find: async () => undefined, forget() {} };
