@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import type { EventType } from '../audit/events.ts';
 import { assertOurForm, csrfToken } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
-import { seeOther } from '../http/see-other.ts';
+import { seeOther } from '../http/redirects.ts';
 import type { App } from '../oauth/app.ts';
 import { type Proofs, provedMailRecently } from '../oauth/session/session-proofs.ts';
 import { changedApart } from '../oauth/store/unit-of-work.ts';

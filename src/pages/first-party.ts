@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { preferProfile } from '../http/language.ts';
-import { seeOther } from '../http/see-other.ts';
+import { seeOther } from '../http/redirects.ts';
 import type { App } from '../oauth/app.ts';
 import { CALLBACK_PATH, FIRST_PARTY_CLIENT } from '../oauth/clients/first-party.ts';
 import { ROUTES } from '../oauth/routes.ts';

@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import { seeOther } from '../http/see-other.ts';
+import { seeOther } from '../http/redirects.ts';
 import { hasFreshProof } from '../oauth/session/session-proofs.ts';
 import type { OwnSession } from './first-party.ts';
 import { TO_FILL_IN_SECONDS } from './own-pages.ts';

@@ -35,8 +35,8 @@ export async function lookAtForeignHashes(database: Database): Promise<void> {
 export async function refusesAtOneTime(database: Database, hash: string | undefined, check: () => Promise<boolean>): Promise<boolean> {
   const begun = performance.now();
   const look = looks.get(database);
-  const kind = hash === undefined ? undefined : readForeignHash(hash)?.beginning;
-  if (kind !== undefined && hash !== undefined && isOutdated(hash) && !look?.beginnings.includes(kind)) await lookAtForeignHashes(database);
+  const kind = hash !== undefined && isOutdated(hash) ? readForeignHash(hash)?.beginning : undefined;
+  if (kind !== undefined && !look?.beginnings.includes(kind)) await lookAtForeignHashes(database);
   // In the background, and without a word about a failure: the check itself meets a lost database too.
   else if (look && begun - look.at > LOOK_EVERY_MS) lookAtForeignHashes(database).catch(() => {});
   const fits = await check();

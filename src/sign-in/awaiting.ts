@@ -4,7 +4,7 @@ import { write } from '../oauth/store/unit-of-work.ts';
 import { mailboxOf } from '../people/email-address.ts';
 import { endProof, findProof, newProof, PROOF_MINUTES, type Proof, type Purpose, proveByCode, type Wish } from '../people/proofs.ts';
 import type { SignUpProblem } from '../people/sign-up.ts';
-import { knownHere } from './known-here.ts';
+import { knownHere } from './devices.ts';
 import { type Step, showPage } from './step.ts';
 
 /**

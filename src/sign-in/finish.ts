@@ -1,11 +1,11 @@
 import type { InteractionResults } from 'oidc-provider';
-import { seeOther } from '../http/see-other.ts';
+import { seeOther } from '../http/redirects.ts';
 import { persist } from '../oauth/internals.ts';
 import { BY_MAIL } from '../oauth/session/session-proofs.ts';
 import type { Account } from '../people/store.ts';
 import { epochSeconds, systemClock } from '../platform/clock.ts';
+import { mailNewDevice } from './devices.ts';
 import type { Login } from './feature.ts';
-import { mailNewDevice } from './new-device.ts';
 import { recordStepEvent } from './note.ts';
 import type { Step } from './step.ts';
 

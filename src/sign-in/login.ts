@@ -3,8 +3,8 @@ import { write } from '../oauth/store/unit-of-work.ts';
 import { normalizeEmail } from '../people/email-address.ts';
 import { findUser, verifyCredentials } from '../people/store.ts';
 import { awaited } from './awaiting.ts';
+import { knownHere } from './devices.ts';
 import { finishSignIn } from './finish.ts';
-import { knownHere } from './known-here.ts';
 import { recordStepEvent } from './note.ts';
 import { goTo, type Step, showPage } from './step.ts';
 

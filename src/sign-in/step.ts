@@ -1,9 +1,9 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { languageOf } from '../http/language.ts';
+import { seeOther } from '../http/redirects.ts';
 import { render } from '../http/render.ts';
 import { allowFormAction } from '../http/security-headers.ts';
-import { seeOther } from '../http/see-other.ts';
 import type { App } from '../oauth/app.ts';
 import { nameOfClient } from '../oauth/clients/display-name.ts';
 import { OWN_PAGES } from '../oauth/clients/first-party.ts';

@@ -36,7 +36,7 @@ export class Person {
     let response = await this.request(path, init);
     let at = new URL(path, this.issuer);
     for (let hops = 0; hops < 10; hops++) {
-      // A page may go on by itself, see http/onward.ts.
+      // A page may go on by itself, see http/redirects.ts.
       const location = response.headers.get('location') ?? response.headers.get('refresh')?.replace(/^0; url=/, '');
       if (!location) break;
       const next = new URL(location, at);

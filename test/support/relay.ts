@@ -29,7 +29,12 @@ export async function startRelay(options: SMTPServerOptions = {}, port = 0): Pro
     logger: false,
     async onData(stream, session, done) {
       const chunks: Buffer[] = [];
-      for await (const chunk of stream) chunks.push(chunk as Buffer);
+      try {
+        for await (const chunk of stream) chunks.push(chunk as Buffer);
+      } catch {
+        // The client hung up in the middle of the mail, such as a node that stops.
+        return;
+      }
       const { mailFrom, rcptTo } = session.envelope;
       const envelope = { from: mailFrom ? mailFrom.address : '', to: rcptTo.map(({ address }) => address) };
       received.push({ envelope, ...parseMail(Buffer.concat(chunks).toString('latin1')) });

@@ -1,5 +1,5 @@
 import type { Context, Next } from 'koa';
-import { seeOther } from '../../http/see-other.ts';
+import { seeOther } from '../../http/redirects.ts';
 import { signUpUrl } from '../../pages/first-party.ts';
 
 // W3C, A Well-Known URL for Changing Passwords, section 3.

@@ -1,8 +1,8 @@
 import type { Context } from 'koa';
 import { LIMITS, limitRate, takeBack } from '../../http/rate-limit.ts';
+import { seeOther } from '../../http/redirects.ts';
 import { render } from '../../http/render.ts';
 import { allowOwnRequests } from '../../http/security-headers.ts';
-import { seeOther } from '../../http/see-other.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import type { App } from '../../oauth/app.ts';
 import { rememberEnrolled } from '../../oauth/session/session-proofs.ts';

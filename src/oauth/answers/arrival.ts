@@ -1,5 +1,5 @@
 import type { Context, Next } from 'koa';
-import { goOnward, saysItNavigates } from '../../http/onward.ts';
+import { goOnward, saysItNavigates } from '../../http/redirects.ts';
 import { ROUTES } from '../routes.ts';
 
 /**

@@ -2,7 +2,7 @@ import type { Context, Next } from 'koa';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { printable } from '../../http/boundary.ts';
 import { languageOf } from '../../http/language.ts';
-import { onwardFrom, saysItNavigates } from '../../http/onward.ts';
+import { onwardFrom, saysItNavigates } from '../../http/redirects.ts';
 import { render } from '../../http/render.ts';
 import { allowFormAction } from '../../http/security-headers.ts';
 import type { Database } from '../../platform/database.ts';

@@ -1,7 +1,7 @@
 import type { Context, Next } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { readBody } from '../../http/form.ts';
-import { seeOther } from '../../http/see-other.ts';
+import { seeOther } from '../../http/redirects.ts';
 import { isStorable } from '../../platform/database.ts';
 import { AppError } from '../../platform/errors.ts';
 import { ROUTES } from '../routes.ts';

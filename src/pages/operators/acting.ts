@@ -1,4 +1,4 @@
-import { seeOther } from '../../http/see-other.ts';
+import { seeOther } from '../../http/redirects.ts';
 import { visitorOf } from '../../http/visitor.ts';
 import type { AdminScope } from '../../oauth/scopes/admin-scopes.ts';
 import { changedApart } from '../../oauth/store/unit-of-work.ts';

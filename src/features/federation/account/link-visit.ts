@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import type { Feature } from '../../../feature.ts';
 import { assertOurForm } from '../../../http/csrf.ts';
 import { LIMITS, limitRate } from '../../../http/rate-limit.ts';
-import { seeOther } from '../../../http/see-other.ts';
+import { seeOther } from '../../../http/redirects.ts';
 import type { App } from '../../../oauth/app.ts';
 import { hasFreshProof } from '../../../oauth/session/session-proofs.ts';
 import type { SignedInAt } from '../../../pages/door.ts';

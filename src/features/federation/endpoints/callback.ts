@@ -1,7 +1,7 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { readForm } from '../../../http/form.ts';
-import { goOnward } from '../../../http/onward.ts';
+import { goOnward } from '../../../http/redirects.ts';
 import type { Database } from '../../../platform/database.ts';
 import { AppError } from '../../../platform/errors.ts';
 import type { KeyRing } from '../../../platform/secrets.ts';

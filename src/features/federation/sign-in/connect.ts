@@ -1,6 +1,5 @@
 import { languageOf } from '../../../http/language.ts';
-import { onwardFrom } from '../../../http/onward.ts';
-import { seeOther } from '../../../http/see-other.ts';
+import { onwardFrom, seeOther } from '../../../http/redirects.ts';
 import type { App } from '../../../oauth/app.ts';
 import { persist } from '../../../oauth/internals.ts';
 import { sentToProve } from '../../../pages/fresh-proof.ts';

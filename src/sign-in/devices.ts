@@ -1,13 +1,16 @@
-import { lastSignInHere, rememberDevice } from '../http/known-device.ts';
+import { isKnownDevice, knownDeviceKey, lastSignInHere, rememberDevice } from '../http/known-device.ts';
 import { LIMITS, withinLimit } from '../http/rate-limit.ts';
 import { write } from '../oauth/store/unit-of-work.ts';
-import type { Account } from '../people/store.ts';
+import { type Account, findAccountByEmail } from '../people/store.ts';
 import { MINUTE } from '../platform/clock.ts';
 import type { Proven } from './finish.ts';
 import { alarmTo } from './note.ts';
 import type { Step } from './step.ts';
 
-/** Owns the mail about a sign-in from a browser that is new to the account. See http/known-device.ts for what a browser stores. */
+/**
+ * Owns whether a browser is new to an account: a new one causes a mail, and a known one has rate limits of its own, so strangers who use up
+ * the tries cannot lock it out. See http/known-device.ts for what a browser stores.
+ */
 
 /** The database's clock may be ahead of ours. The margin keeps a browser known after it reset the password. */
 const CLOCK_DIFFERENCE_MS = MINUTE * 1000;
@@ -27,3 +30,13 @@ export async function mailNewDevice(step: Step, account: Account, { method, byMa
 
 /** A reset and the link "this was not me" make every browser new again. */
 const isOutdated = (last: Date, { devicesSince }: Account): boolean => devicesSince !== null && last < devicesSince;
+
+/**
+ * @returns the key to count by; undefined for any other browser. A browser without our cookie causes no lookup, so the response time
+ * reveals nothing.
+ */
+export async function knownHere({ ctx, app: { database } }: Step, email: string): Promise<string | undefined> {
+  if (!isKnownDevice(ctx)) return undefined;
+  const account = await findAccountByEmail(database, email);
+  return account && knownDeviceKey(ctx, account.id, account.devicesSince);
+}
