@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { environmentOf } from '../support/command.ts';
-import { blocksOf, lacks, type Reader, startReading } from '../support/documents.ts';
+import { blocksOf, lacks, type Reader, ROOT, startReading } from '../support/documents.ts';
 import { freePort } from '../support/environment.ts';
 import { approve } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
@@ -94,6 +94,43 @@ describe('docs/guides', () => {
         assert.equal(await statusOf(port), 401);
         assert.equal(await statusOf(port, 'Bearer nonsense'), 401);
       }
+    });
+
+  for (const name of ['moving.md', 'moving.ko.md'])
+    it(`${name}: the clients and users of each file move in`, { skip }, async () => {
+      const { server, folder } = reader;
+      const text = await reader.read(`docs/guides/${name}`);
+      for (const [, file = '', code] of text.matchAll(/^`([\w.-]+)`:\n\n```\w+\n([\s\S]*?)```/gm)) await save(file, code);
+      for (const used of ['realm-report.json', 'auth0-secrets.jsonl', 'hydra-secrets.jsonl']) await rm(join(folder, used), { force: true });
+      const ids = ['shop-page', 'shop-old', 'exampleSpa', 'exampleJob', 'dash', 'ledger'];
+      await server.sql('delete from client where id = any($1)', [ids]);
+      await server.sql(`delete from user_account where email like '%@shop.example' or email like '%@firm.example'`);
+      const shell = `munjigi() { node ${join(ROOT, 'scripts/munjigi.ts')} "$@"; }\n`;
+      const printed = await run(shell + blocksOf(text, 'bash').join('\n'));
+      assert.deepEqual(
+        printed.filter((line) => /^(clients|people): /.test(line)),
+        [
+          ...['clients: 2 would be made', 'people: 1 would be made; 1 with their password'],
+          ...['clients: 2 made', 'people: 1 made; 1 with their password', 'clients: 1 skipped, 1 updated'],
+          ...['clients: 2 made', 'clients: 2 made', 'clients: none', 'people: 2 made; 1 with their password'],
+        ],
+        printed.join('\n'),
+      );
+      const clients = await server.sql('select id, suspended_at is not null as suspended from client where id = any($1)', [ids]);
+      assert.deepEqual(clients.filter(({ suspended }) => suspended).length, 0);
+      assert.equal(clients.length, ids.length);
+      for (const [email, password] of [
+        ['ada@shop.example', 'password'],
+        ['ada@firm.example', 'U*U'],
+      ] as const) {
+        const page = await new Person(server.issuer).open('/account');
+        assert.ok(!(await page.submit({ email, password })).html.includes('name="password"'), email);
+      }
+      const hashes = await server.sql(`select password_hash as hash from user_account where email like 'ada@%'`);
+      assert.ok(
+        hashes.length === 2 && hashes.every(({ hash }) => String(hash).startsWith('$argon2id$v=19$m=19456,')),
+        'each hash is replaced',
+      );
     });
 });
 

@@ -286,6 +286,25 @@ items:
 });
 
 describe('munjigi clients import, before the first start of the server', () => {
+  it('asks for the tables where the database has none', async () => {
+    const server = await startTestServer();
+    await server.sql('create schema bare');
+    const url = new URL(server.config.databaseUrl);
+    url.searchParams.set('options', '-c search_path=bare');
+    const importing = openImporting({ ...server, config: { ...server.config, databaseUrl: url.href } });
+    try {
+      const { status, stderr } = importing.command('keycloak', page('bare'), '--yes');
+      assert.equal(status, 1);
+      assert.match(
+        stderr,
+        /^munjigi clients import: the database has no tables yet: run node scripts\/migrate\.ts, or start the server once\n$/,
+      );
+    } finally {
+      importing.close();
+      await server.close();
+    }
+  });
+
   it('knows the scopes that the server will have', async () => {
     const database = await createDatabase();
     const server = await startTestServer({}, database);

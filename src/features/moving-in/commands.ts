@@ -6,7 +6,7 @@ import { showProgress } from '../../command-line/progress.ts';
 import { confirmed } from '../../command-line/terminal.ts';
 import { openClientJudge } from '../../oauth/clients/operator-client.ts';
 import { readConfig } from '../../platform/config.ts';
-import type { Database } from '../../platform/database.ts';
+import { type Database, Prisma } from '../../platform/database.ts';
 import { keepMemoryFlat } from './flat-memory.ts';
 import { readHashConfig } from './hash-config.ts';
 import { writeClients } from './import-clients.ts';
@@ -156,8 +156,15 @@ type Work = {
   installed: Installed;
 };
 
+/** @throws Error for a database without the server's tables, which no import could make. */
+async function assertReady(database: Database): Promise<void> {
+  const [row] = await database.aside<{ ready: boolean }>(Prisma.sql`select to_regclass('user_account') is not null as ready`);
+  if (!row?.ready) throw new Error('the database has no tables yet: run node scripts/migrate.ts, or start the server once');
+}
+
 async function run(work: Work): Promise<number> {
   const { database, order, content, people, stop } = work;
+  await assertReady(database);
   const plan = content ? await planClients(work, content) : [];
   if (!order.dryRun) await askFirst(work, plan);
   const file = order.report === undefined ? undefined : openNewFile('--report', order.report);

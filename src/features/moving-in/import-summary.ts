@@ -32,7 +32,7 @@ export function printSummary({ clients, beside, people, dryRun, interrupted }: S
   if (suspended) console.log(`suspended: ${suspended} of them: see below`);
   if (reissued) console.log(`new secrets: ${reissued}, since the file has none that can stay`);
   if (people) console.log(`people: ${countPeople(people, dryRun)}; ${people.passwords} with their password`);
-  if (beside.length) console.log(`left behind: ${beside.length} things beside clients and people`);
+  if (beside.length) console.log(`left behind: ${beside.length === 1 ? '1 thing' : `${beside.length} things`} beside clients and people`);
   if (dryRun) console.log('nothing was written: this was a dry run');
   if (interrupted) console.log('it was interrupted: what is left is imported when the same command is run again');
   section('To look at', [...clients.flatMap(attention), ...(people?.problems ?? []).map(problemOf)]);
