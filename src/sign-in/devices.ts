@@ -8,7 +8,7 @@ import { alarmTo } from './note.ts';
 import type { Step } from './step.ts';
 
 /**
- * Owns whether a browser is new to an account: a new one causes a mail, and a known one has rate limits of its own, so strangers who use up
+ * Owns whether a browser is new to an account. A new browser causes a mail. A known one has rate limits of its own, so strangers who use up
  * the tries cannot lock it out. See http/known-device.ts for what a browser stores.
  */
 
