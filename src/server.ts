@@ -47,7 +47,7 @@ import { home } from './operations/home.ts';
 import { mailbox } from './operations/mailbox.ts';
 import { hearOfUnlistedProxies } from './operations/unlisted-proxies.ts';
 import { entrances } from './pages/entrances.ts';
-import { lookAtForeignHashes } from './people/answer-time.ts';
+import { lookAtHashes } from './people/store.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
 import { followKeyUse } from './platform/key-use.ts';
@@ -101,7 +101,7 @@ export async function startServer({ config: given, database, log, counts, pkceUs
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   for (const feature of features) await feature.prepare?.(house);
-  await lookAtForeignHashes(database);
+  await lookAtHashes(database);
 
   const errors = openErrorBook(database, log);
   const names = createVerifiedNames(database);
