@@ -36,7 +36,7 @@ import { ownResourceServers, saveResourceServers } from './oauth/scopes/resource
 import { health } from './operations/health.ts';
 import { home } from './operations/home.ts';
 import { hearOfUnlistedProxies } from './operations/unlisted-proxies.ts';
-import { lookAtForeignHashes } from './people/answer-time.ts';
+import { lookAtHashes } from './people/store.ts';
 import type { Config } from './platform/config.ts';
 import type { Database } from './platform/database.ts';
 import { followKeyUse } from './platform/key-use.ts';
@@ -88,7 +88,7 @@ export async function startServer({ config: given, database, log, counts, featur
   const apiSecret = await registerOwnApi(config, database);
   await database.transaction(saveClient(firstPartyClient(config.issuer)));
   for (const feature of features) await feature.prepare?.(start);
-  await lookAtForeignHashes(database);
+  await lookAtHashes(database);
 
   const followers = features.flatMap((feature) => feature.followers?.(start) ?? []);
   const names = createVerifiedNames(database);

@@ -37,7 +37,7 @@ export function isOutdated(hash: string): boolean {
 
 /**
  * Whether the password matches. Pass undefined for an unknown account, which costs the same time as one with a current hash.
- * answer-time.ts makes up for other hashes.
+ * store.ts makes up for other hashes.
  * @throws AppError 503 when the queue is full.
  */
 export async function verifyPassword(hash: string | undefined, password: string): Promise<boolean> {

@@ -1,9 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Database, isStorable, Prisma } from '../platform/database.ts';
 import { AppError } from '../platform/errors.ts';
 import type { User } from '../platform/prisma/client.ts';
-import { refusesAtOneTime } from './answer-time.ts';
 import { normalizeEmail, spellingsOf } from './email-address.ts';
-import { hashPassword, isOutdated, verifyPassword } from './passwords.ts';
+import { beginningOf, readKindsOfHashes } from './kinds-of-hashes.ts';
+import { hashPassword, isOutdated, tookLately, verifyPassword } from './passwords.ts';
 import type { Role } from './roles.ts';
 
 /** Owns accounts: users and the check of their passwords. oauth/store/grants.ts owns what users allowed to clients. */
@@ -59,6 +60,36 @@ export async function verifyCredentials(database: Database, user: User | undefin
   if (!fits || !user) return { ok: false, accountId: user?.id };
   if (user.passwordHash && isOutdated(user.passwordHash)) await rehash(database, user.id, user.passwordHash, password);
   return { ok: true, account: user };
+}
+
+const LOOK_EVERY_MS = 5 * 60_000;
+
+type Look = { at: number; beginnings: string[] };
+const looks = new WeakMap<Database, Look>();
+
+/** Looks which kinds of hashes of other servers the accounts have. Call it before the server answers requests; a sign-in does so again. */
+export async function lookAtHashes(database: Database): Promise<void> {
+  const look: Look = { at: performance.now(), beginnings: looks.get(database)?.beginnings ?? [] };
+  looks.set(database, look);
+  look.beginnings = await readKindsOfHashes(database);
+}
+
+/**
+ * Runs a check of a password. Another server's hash costs more or less than our own, so its account could be told from an unknown address.
+ * Therefore a refusal comes no sooner than from the slowest kind of hash that accounts have. A success needs not wait.
+ */
+async function refusesAtOneTime(database: Database, hash: string | undefined, check: () => Promise<boolean>): Promise<boolean> {
+  const begun = performance.now();
+  const look = looks.get(database);
+  // A kind may have come by an import since the last look.
+  const kind = hash !== undefined && isOutdated(hash) ? beginningOf(hash) : undefined;
+  if (kind !== undefined && !look?.beginnings.includes(kind)) await lookAtHashes(database);
+  // In the background, and without a word about a failure: the check itself meets a lost database too.
+  else if (look && begun - look.at > LOOK_EVERY_MS) lookAtHashes(database).catch(() => {});
+  const fits = await check();
+  const slowest = tookLately(looks.get(database)?.beginnings ?? []);
+  if (!fits && slowest > 0) await pause(Math.max(0, slowest - (performance.now() - begun)));
+  return fits;
 }
 
 /** Hashes the password again with the current parameters, while its text is known. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import bcrypt from 'bcrypt';
-import { lookAtForeignHashes } from '../../src/people/answer-time.ts';
+import { lookAtHashes } from '../../src/people/store.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import type { TestClient } from '../support/flow.ts';
 import { type Page, Person } from '../support/person.ts';
@@ -59,13 +59,13 @@ describe('Response times do not reveal whether an account exists', () => {
     const moved = bcrypt.hashSync('four cranes over the river', 11);
     const [own] = await server.sql('select password_hash as hash from user_account where email = $1', [known]);
     await server.sql('update user_account set password_hash = $2 where email = $1', [known, moved]);
-    await lookAtForeignHashes(server.database);
+    await lookAtHashes(server.database);
     const signIn = await openSignIn(server, client, {}, new Person(server.issuer));
     const times = await measure(await openPage(signIn, 'login'), (email) => ({ email, password: 'not this one' }), 401);
     const [kept] = await server.sql('select password_hash as hash from user_account where email = $1', [known]);
     assert.equal(kept?.['hash'], moved, 'a wrong password replaces no hash');
     await server.sql('update user_account set password_hash = $2 where email = $1', [known, own?.['hash']]);
-    await lookAtForeignHashes(server.database);
+    await lookAtHashes(server.database);
     const { known: slow = 0, unknown = 0 } = times;
     console.log(`a wrong password of a user who moved in: known ${slow.toFixed(1)} ms, unknown ${unknown.toFixed(1)} ms`);
     assert(Math.max(slow, unknown) / Math.min(slow, unknown) < 1.5, `${slow} ms and ${unknown} ms`);

@@ -49,7 +49,8 @@ function judgedByFile(person: Person, seen: Set<string>): JudgedPerson {
   const [email, id] = [Buffer.from(person.email).toString(), Buffer.from(person.id).toString()];
   const twice = seen.has(email) ? 'address' : seen.has(id) ? 'id' : undefined;
   if (twice) return { person, outcome: 'refuse', why: `another user of the file before has the same ${twice}` };
-  seen.add(email).add(id);
+  seen.add(email);
+  if (person.keepsId) seen.add(id);
   return { person, outcome: 'make' };
 }
 

@@ -13,6 +13,8 @@ export type Person = {
   where: string;
   /** The subject identifier by which clients know the user. */
   id: string;
+  /** The file has it. Otherwise it is new, and no other user can have it. */
+  keepsId: boolean;
   email: string;
   emailVerified: boolean;
   name: string;
@@ -55,6 +57,7 @@ export function settlePerson(told: Told): Person {
   const person: Person = {
     where: told.where,
     id: '',
+    keepsId: false,
     email,
     emailVerified: told.emailVerified === true,
     name: '',
@@ -81,8 +84,9 @@ export function note(person: Person, field: string, why?: string, outcome: Field
 
 function settleId(person: Person, id: Value | undefined): void {
   const own = id?.text.toLowerCase() ?? '';
-  person.id = UUID.test(own) ? own : timeOrderedId();
-  if (id) note(person, id.field, UUID.test(own) ? undefined : 'it is no UUID: apps know them by another subject identifier');
+  person.keepsId = UUID.test(own);
+  person.id = person.keepsId ? own : timeOrderedId();
+  if (id) note(person, id.field, person.keepsId ? undefined : 'it is no UUID: apps know them by another subject identifier');
 }
 
 function settleName(person: Person, names: Value[]): void {
