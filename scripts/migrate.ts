@@ -57,7 +57,7 @@ const UNDEFINED_TABLE = '42P01';
 
 /**
  * Makes the function that PostgreSQL has from 18 on, where it is older. One that is later upgraded to 18 goes on with its own: that stands in
- * pg_catalog, which is looked in first. Forgets what a failed migration left in Prisma's list: each ran in one transaction, so nothing else is left.
+ * pg_catalog, which is looked in first. Forgets what a failed migration left in Prisma's list: each ran in one transaction, so nothing else is left, or built one index.
  * @throws Error for a PostgreSQL that is too old.
  */
 async function prepare(client: pg.Client): Promise<void> {
@@ -166,6 +166,25 @@ async function migrationList(folder: string) {
   };
 }
 
+// A migration of one statement that builds an index, with comments before it.
+const CONCURRENT_INDEX = /^(?:\s*--.*\n)*\s*create (?:unique )?index concurrently (\w+)/i;
+
+/**
+ * Builds an index while others write, which no transaction can do. It waits for transactions that began before it, and blocks nobody meanwhile.
+ * A try that failed leaves an index that nothing uses, which the next one drops.
+ */
+async function buildIndex(pool: pg.Pool, index: string, script: string): Promise<void> {
+  await patiently(() => pool.query(`drop index concurrently if exists ${index}`));
+  const client = await pool.connect();
+  try {
+    await client.query('set lock_timeout = 0');
+    await client.query(script);
+  } finally {
+    // The connection ends, and its setting with it.
+    client.release(true);
+  }
+}
+
 /** Runs a migration as it is written, in one transaction: Prisma's adapter cuts scripts at every semicolon, those inside of functions too. */
 class WholeScripts extends PrismaPg {
   readonly #pool: pg.Pool;
@@ -181,7 +200,9 @@ class WholeScripts extends PrismaPg {
     const adapter = await super.connect();
     adapter.executeScript = async (script) => {
       try {
-        await patiently(() => this.#pool.query(script));
+        const [, index] = CONCURRENT_INDEX.exec(script) ?? [];
+        if (index) await buildIndex(this.#pool, index, script);
+        else await patiently(() => this.#pool.query(script));
       } catch (error) {
         this.failure = error as Error;
         throw error;

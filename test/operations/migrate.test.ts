@@ -8,10 +8,11 @@ import { runScript } from '../support/command.ts';
 import { createDatabase, type TestDatabase } from '../support/environment.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../../prisma/migrations');
-const [LAST = ''] = readdirSync(MIGRATIONS)
+const NAMES = readdirSync(MIGRATIONS)
   .filter((name) => /^\d/.test(name))
-  .sort()
-  .slice(-1);
+  .sort();
+// One that makes a table and a function.
+const [CHOSEN = ''] = NAMES.filter((name) => name.endsWith('_key_use'));
 
 describe('scripts/migrate.ts', () => {
   let database: TestDatabase;
@@ -20,10 +21,10 @@ describe('scripts/migrate.ts', () => {
     database = await createDatabase();
     side = new pg.Client({ connectionString: database.url });
     await side.connect();
-    // The last migration is to be applied again.
+    // One migration is to be applied again.
     await side.query('drop table key_use cascade');
     await side.query('drop function tell_key_use_changed()');
-    await side.query('delete from _prisma_migrations where migration_name = $1', [LAST]);
+    await side.query('delete from _prisma_migrations where migration_name = $1', [CHOSEN]);
   });
   after(async () => {
     await side.end();
@@ -37,7 +38,7 @@ describe('scripts/migrate.ts', () => {
       'migrate',
     );
   const listed = async () =>
-    (await side.query('select finished_at is not null as finished from _prisma_migrations where migration_name = $1', [LAST])).rows;
+    (await side.query('select finished_at is not null as finished from _prisma_migrations where migration_name = $1', [CHOSEN])).rows;
 
   it('leaves nothing of a migration that failed, so that the next run applies it', async () => {
     await side.query('create table key_use (in_the_way int)');
@@ -48,16 +49,28 @@ describe('scripts/migrate.ts', () => {
     assert.deepEqual(await listed(), [], 'it is not in the list of what was applied');
     const left = await side.query("select to_regprocedure('tell_key_use_changed()') as made");
     assert.deepEqual(left.rows, [{ made: null }], 'and nothing of it is in the database');
-    assert.equal(run().stdout, `applied ${LAST}\n`);
+    assert.equal(run().stdout, `applied ${CHOSEN}\n`);
     assert.deepEqual(await listed(), [{ finished: true }]);
   });
 
   it('applies one that an older release left as failed', async () => {
     await side.query('drop table key_use cascade');
     await side.query('drop function tell_key_use_changed()');
-    await side.query('update _prisma_migrations set finished_at = null where migration_name = $1', [LAST]);
-    assert.equal(run().stdout, `applied ${LAST}\n`);
+    await side.query('update _prisma_migrations set finished_at = null where migration_name = $1', [CHOSEN]);
+    assert.equal(run().stdout, `applied ${CHOSEN}\n`);
     assert.deepEqual(await listed(), [{ finished: true }]);
+  });
+
+  it('builds an index while others write, also after a try that failed', async () => {
+    const name = NAMES.find((one) => /create index concurrently/.test(readFileSync(join(MIGRATIONS, one, 'migration.sql'), 'utf8')));
+    const index = 'user_account_foreign_password_idx';
+    const isValid = async () =>
+      (await side.query('select indisvalid as valid from pg_index where indexrelid = to_regclass($1)', [index])).rows;
+    // What a try leaves that was interrupted.
+    await side.query('update pg_index set indisvalid = false where indexrelid = to_regclass($1)', [index]);
+    await side.query('delete from _prisma_migrations where migration_name = $1', [name]);
+    assert.equal(run().stdout, `applied ${name}\n`);
+    assert.deepEqual(await isValid(), [{ valid: true }]);
   });
 
   it('brings a uuidv7() of its own to a PostgreSQL below 18, which sorts by time as that of 18 does', async () => {
