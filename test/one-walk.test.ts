@@ -9,7 +9,7 @@ import { callApi, createResourceServerClient, introspect, obtainTokens, post } f
 const SRC = resolve(import.meta.dirname, '../src');
 
 // A reader who follows one token opens these. A change may lower the numbers, and raises them for a reason alone. The aim is 45 files in 10 folders.
-const MOST_FILES = 118;
+const MOST_FILES = 116;
 const MOST_FOLDERS = 24;
 
 /** One walk: authorize, sign in, consent, code, token, API, introspection, revocation. */
