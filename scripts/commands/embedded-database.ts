@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { ROOT } from '../bootstrap/node.mjs';
 import { startPostgres } from '../bootstrap/postgres.mjs';
@@ -24,11 +25,23 @@ export async function withEmbeddedDatabase(work: () => Promise<number>): Promise
   }
 }
 
+// The server still lists connections of this command for a moment after they closed.
+const LOOKS = 20;
+const LOOK_AGAIN_MS = 100;
+
 /** Another program, such as `npm start` or a second command, may have found this PostgreSQL running, and works with it. */
 async function isShared(url: string): Promise<boolean> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  const { rows } = await client.query("select 1 from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()");
-  await client.end();
-  return rows.length > 0;
+  try {
+    for (let look = 1; ; look++) {
+      const { rows } = await client.query(
+        "select 1 from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",
+      );
+      if (!rows.length || look === LOOKS) return rows.length > 0;
+      await pause(LOOK_AGAIN_MS);
+    }
+  } finally {
+    await client.end();
+  }
 }
