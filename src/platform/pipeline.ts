@@ -93,6 +93,7 @@ export function openPipeline(
   }
 
   function connect(): void {
+    if (closed) return;
     const begunAt = performance.now();
     const client = new Client({ ...config, pipeline: true });
     const lost = () => {
@@ -108,7 +109,7 @@ export function openPipeline(
         line.open = true;
         serveWaiting();
         // The others open ahead of need: once the database is slow, that takes seconds.
-        if (!closed && lines.length < connections) connect();
+        if (lines.length < connections) connect();
       },
       (error) => {
         lost();
