@@ -5,7 +5,7 @@ import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { authorizePath, introspect, obtainTokens, pkce } from '../support/flow.ts';
 import { Person } from '../support/person.ts';
-import { type MadeClient, makeClient, problemsOn, sendTo } from '../support/portal.ts';
+import { type MadeClient, makeOwnedClient, type OwnedClient, problemsOn, sendTo } from '../support/portal.ts';
 import { countRows, unchanged } from '../support/storage.ts';
 
 const SETTINGS = { client_name: 'Walking Club', redirect_uris: 'https://walk.example/callback', scope: ['openid', 'profile'] };
@@ -17,13 +17,7 @@ describe('A client in the portal', () => {
   });
   after(() => server.close());
 
-  type Made = MadeClient & { owner: { id: string; email: string; password: string }; path: string };
-  async function made(answers: Record<string, string | string[]> = {}): Promise<Made> {
-    const owner = await server.createPerson();
-    const english = Object.assign(new Person(server.issuer), { headers: { 'accept-language': 'en' } });
-    const client = await makeClient(server, owner, answers, english);
-    return { ...client, owner, path: `/developer/clients/${client.client_id}` };
-  }
+  const made = (answers?: Record<string, string | string[]>) => makeOwnedClient(server, answers);
   const metadataOf = async ({ client_id }: MadeClient) =>
     (await server.sql('select metadata from client where id = $1', [client_id]))[0]?.['metadata'] as Record<string, unknown>;
 
@@ -62,8 +56,8 @@ describe('A client in the portal', () => {
       1,
       'its secret works on',
     );
-    const { access_token } = await obtainTokens(server, one as Required<Made>, await server.createPerson(), { scope: 'openid' });
-    assert.equal((await introspect(server, one as Required<Made>, access_token))['active'], true);
+    const { access_token } = await obtainTokens(server, one as Required<OwnedClient>, await server.createPerson(), { scope: 'openid' });
+    assert.equal((await introspect(server, one as Required<OwnedClient>, access_token))['active'], true);
   });
 
   it('warns that a change takes the verification away, and takes it away with a change alone', async () => {
@@ -190,7 +184,7 @@ describe('A client in the portal', () => {
 
   it('is deleted by its name, with all that people allowed it', async () => {
     const one = await made();
-    const { access_token } = await obtainTokens(server, one as Required<Made>, await server.createPerson());
+    const { access_token } = await obtainTokens(server, one as Required<OwnedClient>, await server.createPerson());
     const api = await server.createClient({ grant_types: [], response_types: [], redirect_uris: [], introspects: server.issuer });
     assert.equal((await introspect(server, api, access_token))['active'], true);
     const path = `${one.path}/delete`;

@@ -5,8 +5,7 @@ import { eventsOf } from '../support/account.ts';
 import { startTestServer, type TestServer } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { clientCredentials, obtainTokens, post } from '../support/flow.ts';
-import { Person } from '../support/person.ts';
-import { type MadeClient, makeClient, problemsOn, secretOn, sendTo } from '../support/portal.ts';
+import { type MadeClient, makeOwnedClient, type OwnedClient, problemsOn, secretOn, sendTo } from '../support/portal.ts';
 import { unchanged } from '../support/storage.ts';
 
 const FIELDS = {
@@ -22,13 +21,10 @@ describe('How a client signs users in and gets tokens, changed in the portal', (
   });
   after(() => server.close());
 
-  type Made = MadeClient & { owner: { id: string; email: string; password: string }; path: string };
-  async function made(answers: Record<string, string | string[]> = {}): Promise<Made> {
-    const owner = await server.createPerson();
-    const english = Object.assign(new Person(server.issuer), { headers: { 'accept-language': 'en' } });
-    const client = await makeClient(server, owner, answers, english);
-    const path = `/developer/clients/${client.client_id}/protocol`;
-    return { ...client, page: await client.page.person.open(path), owner, path };
+  async function made(answers?: Record<string, string | string[]>): Promise<OwnedClient> {
+    const client = await makeOwnedClient(server, answers);
+    const path = `${client.path}/protocol`;
+    return { ...client, page: await client.page.person.open(path), path };
   }
   const metadataOf = async ({ client_id }: MadeClient) =>
     (await server.sql('select metadata from client where id = $1', [client_id]))[0]?.['metadata'] as Record<string, unknown>;
@@ -40,14 +36,15 @@ describe('How a client signs users in and gets tokens, changed in the portal', (
     assert.match(page.html, /value="client_secret_basic" required checked/);
     assert.match(page.html, /value="refresh_token" checked/);
     const before = await metadataOf(one);
-    const saved = await sendTo(page, one.path, {
+    const changed = {
       ...FIELDS,
       token_endpoint_auth_method: 'client_secret_post',
       grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
       id_token_claims: 'minimal',
       refresh_token_grace: '0',
       allowed_origins: 'capacitor://localhost\r\nhttps://app.example.com',
-    });
+    };
+    const saved = await sendTo(page, one.path, changed);
     assert.equal(saved.url.search, '?done', saved.html);
     assert.deepEqual(await metadataOf(one), {
       ...before,
@@ -62,14 +59,7 @@ describe('How a client signs users in and gets tokens, changed in the portal', (
       [one.client_id],
     );
     assert.equal((event?.['changes'] as string[] | undefined)?.length, 5);
-    const again = await sendTo(saved, one.path, {
-      ...FIELDS,
-      token_endpoint_auth_method: 'client_secret_post',
-      grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
-      id_token_claims: 'minimal',
-      refresh_token_grace: '0',
-      allowed_origins: 'capacitor://localhost\r\nhttps://app.example.com',
-    });
+    const again = await sendTo(saved, one.path, changed);
     assert.equal(again.response.status, 200);
     assert.equal((await eventsOf(server, one.owner.id)).length, 2, 'what changes nothing is no change');
     const form = { grant_type: 'client_credentials', client_id: one.client_id, client_secret: String(one.client_secret) };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { openAccount } from './account.ts';
 import type { TestServer } from './environment.ts';
 import type { Credentials } from './flow.ts';
-import type { Page, Person } from './person.ts';
+import { type Page, Person } from './person.ts';
 
 /** The developer portal, as a person at a browser reaches it. */
 
@@ -46,6 +46,16 @@ export async function makeClient(
   assert(client_id, page.html);
   const redirect_uri = String(answers['redirect_uris'] ?? ANSWERS['redirect_uris']).split('\n')[0] as string;
   return { client_id, client_secret: secretOn(page), redirect_uri, page };
+}
+
+export type OwnedClient = MadeClient & { owner: { id: string; email: string; password: string }; path: string };
+
+/** Makes a client by the form, for a new user whose browser reads English. @returns the path of its page too. */
+export async function makeOwnedClient(server: TestServer, answers: Record<string, string | string[]> = {}): Promise<OwnedClient> {
+  const owner = await server.createPerson();
+  const english = Object.assign(new Person(server.issuer), { headers: { 'accept-language': 'en' } });
+  const client = await makeClient(server, owner, answers, english);
+  return { ...client, owner, path: `/developer/clients/${client.client_id}` };
 }
 
 /** The secret that a page shows, if it does. */
